@@ -1,0 +1,99 @@
+"""What became of every frame, and how long each stage took."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from enum import Enum
+from threading import Lock
+from time import monotonic
+
+import numpy as np
+
+_WINDOW = 300
+
+
+class Drop(str, Enum):
+    """Why a frame was not answered."""
+
+    NO_COMMAND = "no_command"
+    NO_CAMERA_INFO = "no_camera_info"
+    NEWER_FRAME = "newer_frame"
+    BAD_IMAGE = "bad_image"
+    BAD_CAMERA_INFO = "bad_camera_info"
+    COMMAND_CHANGED = "command_changed"
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    ENGINE_ERROR = "engine_error"
+    MALFORMED_ANSWER = "malformed_answer"
+    NOT_PUBLISHED = "not_published"
+    STOPPED = "stopped"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The counters at one moment.
+
+    Attributes:
+        frames_in: Frames received.
+        published: Frames whose result was published or returned.
+        dropped: Frames dropped, by reason.
+        pending: Frames that wait or are in flight; frames_in = published + all dropped + pending.
+        stages_ms: (median, 95th percentile) by stage over the last 300 results, in milliseconds.
+        success_age_s: Seconds since the last result, None before the first.
+    """
+
+    frames_in: int
+    published: int
+    dropped: dict[str, int]
+    pending: int
+    stages_ms: dict[str, tuple[float, float]]
+    success_age_s: float | None
+
+
+class Counters:
+    """Counts frames; may be used from any thread."""
+
+    def __init__(self) -> None:
+        """Create counters at zero."""
+        self._lock = Lock()
+        self._in = 0
+        self._published = 0
+        self._dropped: Counter[Drop] = Counter()
+        self._stages: dict[str, deque[float]] = {}
+        self._last_success: float | None = None
+
+    def count_in(self) -> None:
+        """Count a frame that arrived."""
+        with self._lock:
+            self._in += 1
+
+    def drop(self, reason: Drop) -> None:
+        """Count a frame that is not answered."""
+        with self._lock:
+            self._dropped[reason] += 1
+
+    def publish(self, stages_ms: dict[str, float]) -> None:
+        """Count a frame whose result went out, with its stage times in milliseconds."""
+        with self._lock:
+            self._published += 1
+            self._last_success = monotonic()
+            for stage, duration in stages_ms.items():
+                self._stages.setdefault(stage, deque(maxlen=_WINDOW)).append(duration)
+
+    def snapshot(self) -> Snapshot:
+        """Read all counters at one moment."""
+        with self._lock:
+            dropped = {reason.value: count for reason, count in sorted(self._dropped.items())}
+            stages = {stage: np.array(times) for stage, times in self._stages.items()}
+            frames_in, published, last = self._in, self._published, self._last_success
+        return Snapshot(
+            frames_in=frames_in,
+            published=published,
+            dropped=dropped,
+            pending=frames_in - published - sum(dropped.values()),
+            stages_ms={
+                stage: (float(np.median(times)), float(np.percentile(times, 95))) for stage, times in stages.items()
+            },
+            success_age_s=None if last is None else monotonic() - last,
+        )

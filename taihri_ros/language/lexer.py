@@ -1,0 +1,130 @@
+"""Answer tokens to lexemes: delimiters, joint names, coordinates, separators, and whatever else the model wrote.
+
+The model's added tokens arrive whole. Names and numbers may also come spelled out in ordinary text (`<left_wrist>`,
+`<261>`), cut into tokens anywhere, so runs of ordinary text are joined before they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from taihri_ros.skeleton import INDEX, JOINTS, joint_token
+
+BLOCKS = {
+    "box": ("<|box_start|>", "<|box_end|>"),
+    "2d": ("<|kpt2d_start|>", "<|kpt2d_end|>"),
+    "3d": ("<|kpt3d_start|>", "<|kpt3d_end|>"),
+}
+"""Start and end token of every block of an answer, in the order of the blocks."""
+
+END_OF_ANSWER = ("<|im_end|>", "<|endoftext|>")
+
+_DELIMITERS = {token for block in BLOCKS.values() for token in block} | set(END_OF_ANSWER)
+_JOINT_TOKENS = {joint_token(joint): joint for joint in JOINTS}
+_SEPARATORS = ", \t\r\n"
+_LONGEST_NUMBER = 12
+
+
+class LexemeKind(Enum):
+    """What a lexeme is."""
+
+    DELIMITER = "delimiter"
+    JOINT = "joint"
+    COORDINATE = "coordinate"
+    SEPARATOR = "separator"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Lexeme:
+    """One unit of an answer.
+
+    Attributes:
+        kind: What it is.
+        text: How the model spelled it.
+        token: Index of the token in which it starts.
+        joint: The joint's name, of a `JOINT`.
+        number: The number, of a `COORDINATE`; it is not yet checked against the range of the bins.
+    """
+
+    kind: LexemeKind
+    text: str
+    token: int
+    joint: str = ""
+    number: int = -1
+
+
+def lex(tokens: tuple[str, ...]) -> list[Lexeme]:
+    """Cut an answer into lexemes; no input is an error here.
+
+    Args:
+        tokens: The answer's tokens as text, special tokens kept.
+
+    Returns:
+        The lexemes in order. Their texts joined are the tokens' texts joined.
+    """
+    lexemes: list[Lexeme] = []
+    run: list[tuple[int, str]] = []
+    for index, token in enumerate(tokens):
+        whole = _special(index, token)
+        if whole is None:
+            run.append((index, token))
+            continue
+        lexemes += _lex_text(run)
+        run = []
+        lexemes.append(whole)
+    return lexemes + list(_lex_text(run))
+
+
+def _special(index: int, token: str) -> Lexeme | None:
+    if token in _DELIMITERS:
+        return Lexeme(LexemeKind.DELIMITER, token, index)
+    if token in _JOINT_TOKENS:
+        return Lexeme(LexemeKind.JOINT, token, index, joint=_JOINT_TOKENS[token])
+    if (number := _number(token)) is not None:
+        return Lexeme(LexemeKind.COORDINATE, token, index, number=number)
+    return None
+
+
+def _number(text: str) -> int | None:
+    digits = text[1:-1]
+    if (
+        text[:1] == "<"
+        and text[-1:] == ">"
+        and digits.isascii()
+        and digits.isdigit()
+        and len(digits) <= _LONGEST_NUMBER
+    ):
+        return int(digits)
+    return None
+
+
+def _lex_text(run: list[tuple[int, str]]) -> Iterator[Lexeme]:
+    """Cut a run of ordinary text: separators, anything in angle brackets, and the rest up to either of them."""
+    text = "".join(piece for _, piece in run)
+    owner = [index for index, piece in run for _ in piece]
+    start = 0
+    while start < len(text):
+        end = start + 1
+        if text[start] in _SEPARATORS:
+            while end < len(text) and text[end] in _SEPARATORS:
+                end += 1
+            yield Lexeme(LexemeKind.SEPARATOR, text[start:end], owner[start])
+        else:
+            while end < len(text) and text[end] not in _SEPARATORS and text[end] != "<" and text[end - 1] != ">":
+                end += 1
+            yield _word(text[start:end], owner[start])
+        start = end
+
+
+def _word(text: str, token: int) -> Lexeme:
+    name = text[1:-1].strip("|") if text.startswith("<") and text.endswith(">") else ""
+    if name in INDEX:
+        return Lexeme(LexemeKind.JOINT, text, token, joint=name)
+    if (number := _number(text)) is not None:
+        return Lexeme(LexemeKind.COORDINATE, text, token, number=number)
+    if text in _DELIMITERS:
+        return Lexeme(LexemeKind.DELIMITER, text, token)
+    return Lexeme(LexemeKind.OTHER, text, token)

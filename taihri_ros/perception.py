@@ -1,0 +1,338 @@
+"""The always-on loop: newest frame wins, one in flight, answers to an old command dropped, every frame accounted for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+from time import monotonic, perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera import Camera, CameraError, CameraInfoLike
+from taihri_ros.command import Command
+from taihri_ros.counters import Counters, Drop
+from taihri_ros.engine.interface import EngineError, EngineUnavailableError, GenerationAbortedError
+from taihri_ros.errors import TaihriError
+from taihri_ros.estimator import Estimator
+from taihri_ros.keypoints import Estimate
+from taihri_ros.language.parser import MalformedAnswerError
+from taihri_ros.problems import ProblemLog
+
+logger = logging.getLogger(__name__)
+
+
+class ImageError(TaihriError):
+    """A received image cannot be decoded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One received image, not yet decoded: only frames that are used are paid for.
+
+    Attributes:
+        stamp_ns: The image's stamp in nanoseconds.
+        frame_id: The image's frame.
+        decode: Gives (height, width, 3) uint8 RGB; raises `ImageError`.
+        received: `time.perf_counter()` when it arrived, in seconds.
+        receive_ms: What receiving it took before it was submitted, in milliseconds.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    decode: Callable[[], NDArray[np.uint8]]
+    received: float = field(default_factory=perf_counter)
+    receive_ms: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """An estimate with the frame that it belongs to.
+
+    Attributes:
+        estimate: The estimate.
+        frame: The frame.
+        image: Its pixels, (height, width, 3) uint8 RGB.
+        stages_ms: Milliseconds by stage, from `receive` to `parse`, and `total` since the frame arrived.
+    """
+
+    estimate: Estimate
+    frame: Frame
+    image: NDArray[np.uint8]
+    stages_ms: dict[str, float]
+
+
+class LocalizeError(TaihriError):
+    """A single query was not answered."""
+
+
+class _Query:
+    """A single command that waits for its answer."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.result: Result | None = None
+        self.error: str | None = None
+
+
+class Perception:
+    """Feeds frames to an estimator in a thread of its own and hands out the results.
+
+    At most one frame waits; a newer one replaces it. A request in flight is never ended for a newer frame, since a
+    camera that is faster than the engine would then starve it; it is ended when the command changes or the loop stops.
+    """
+
+    def __init__(self, estimator: Estimator, publish: Callable[[Result], None]) -> None:
+        """Create the loop; `start` sets it going.
+
+        Args:
+            estimator: The estimator; used by this loop's thread only.
+            publish: Receives every result, in that thread.
+        """
+        self.counters = Counters()
+        self._estimator = estimator
+        self._publish = publish
+        self._problems = ProblemLog(logger)
+        self._changed = Condition()
+        self._waiting: Frame | None = None
+        self._command: Command | None = None
+        self._query: _Query | None = None
+        self._in_flight: Command | None = None
+        self._camera: Camera | CameraError | None = None
+        self._camera_key: tuple[object, ...] = ()
+        self._stopped = False
+        self._thread = Thread(target=self._run, name="taihri-perception", daemon=True)
+
+    def start(self) -> None:
+        """Set the loop going."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop and the request in flight. The frame that waits is counted as dropped."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._estimator.engine.abort()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._changed:
+            self._drop_waiting(Drop.STOPPED)
+
+    @property
+    def command(self) -> Command | None:
+        """The running command."""
+        return self._command
+
+    def set_command(self, command: Command | None) -> None:
+        """Run another command from the next frame on; the answer to the old one is dropped.
+
+        Args:
+            command: The command, or None to stop.
+        """
+        with self._changed:
+            if command == self._command:
+                return
+            self._command = command
+            outdated = self._in_flight is not None and self._query is None
+        if outdated:
+            self._estimator.engine.abort()
+
+    def set_camera(self, info: CameraInfoLike, *, rectified: bool = False) -> None:
+        """Use a calibration from the next frame on; one that cannot be used is reported when a frame needs it.
+
+        Args:
+            info: The received CameraInfo.
+            rectified: Whether the images are rectified.
+        """
+        key = _key(info, rectified)
+        if key == self._camera_key:
+            return
+        camera: Camera | CameraError
+        try:
+            camera = Camera.from_info(info, rectified=rectified)
+        except CameraError as error:
+            camera = error
+        with self._changed:
+            self._camera, self._camera_key = camera, key
+
+    def submit(self, frame: Frame) -> None:
+        """Offer a frame. Returns at once.
+
+        Args:
+            frame: The frame.
+        """
+        with self._changed:
+            self.counters.count_in()
+            if self._stopped:
+                self.counters.drop(Drop.STOPPED)
+            elif self._command is None and self._query is None:
+                self.counters.drop(Drop.NO_COMMAND)
+            elif self._camera is None:
+                self.counters.drop(Drop.NO_CAMERA_INFO)
+                self._problems.report(
+                    Drop.NO_CAMERA_INFO.value,
+                    "images arrive, but no camera_info: publish it or remap the topic camera_info",
+                )
+            else:
+                self._drop_waiting(Drop.NEWER_FRAME)
+                self._waiting = frame
+                self._changed.notify_all()
+
+    def localize(self, command: Command, timeout_s: float) -> Result:
+        """Answer one command on the next frame; the running command goes on afterwards.
+
+        Args:
+            command: The command.
+            timeout_s: Longest wait in seconds.
+
+        Returns:
+            The result, which is counted as published.
+
+        Raises:
+            LocalizeError: There was no frame or no answer in time, or another query waits already.
+        """
+        query = _Query(command)
+        deadline = monotonic() + timeout_s
+        with self._changed:
+            if self._stopped or self._query is not None:
+                raise LocalizeError(
+                    "another localize call is being answered: try again" if self._query else "the node is not active"
+                )
+            self._query = query
+            while query.result is None and query.error is None and not self._stopped:
+                if not self._changed.wait(max(0.0, deadline - monotonic())) and monotonic() >= deadline:
+                    break
+            self._query = None
+        if query.result is not None:
+            return query.result
+        raise LocalizeError(
+            query.error or f"no image was answered within {timeout_s:g} s: check that images and camera_info arrive"
+        )
+
+    def _run(self) -> None:
+        while (work := self._next()) is not None:
+            frame, command, query = work
+            try:
+                result = self._process(frame, command)
+            except Exception as error:
+                self._fail(error, query)
+            else:
+                self._deliver(result, query)
+            finally:
+                with self._changed:
+                    self._in_flight = None
+
+    def _next(self) -> tuple[Frame, Command, _Query | None] | None:
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._stopped or self._waiting is not None)
+                if self._stopped:
+                    return None
+                command = self._query.command if self._query else self._command
+                if command is None:
+                    self._drop_waiting(Drop.COMMAND_CHANGED)
+                    continue
+                frame, self._waiting = self._waiting, None
+                assert frame is not None
+                self._in_flight = command
+                return frame, command, self._query
+
+    def _process(self, frame: Frame, command: Command) -> Result:
+        taken = perf_counter()
+        camera = self._camera
+        if not isinstance(camera, Camera):
+            raise camera or CameraError("camera_info is missing")
+        image = frame.decode()
+        decoded = perf_counter()
+        estimate = self._estimator.estimate(image, camera, command)
+        stages = {
+            "receive": frame.receive_ms,
+            "queue": (taken - frame.received) * 1e3,
+            "decode": (decoded - taken) * 1e3,
+        }
+        return Result(
+            estimate,
+            frame,
+            image,
+            stages | estimate.stages_ms | {"total": (perf_counter() - frame.received) * 1e3},
+        )
+
+    def _deliver(self, result: Result, query: _Query | None) -> None:
+        with self._changed:
+            if query is not None:
+                query.result = result
+                self.counters.publish(result.stages_ms)
+                self._changed.notify_all()
+                return
+            if self._stopped or result.estimate.command != self._command:
+                self.counters.drop(Drop.STOPPED if self._stopped else Drop.COMMAND_CHANGED)
+                return
+        started = perf_counter()
+        try:
+            self._publish(result)
+        except Exception as error:
+            self.counters.drop(Drop.NOT_PUBLISHED)
+            self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {error!r}")
+            return
+        finished = perf_counter()
+        self.counters.publish(
+            result.stages_ms
+            | {"publish": (finished - started) * 1e3, "total": (finished - result.frame.received) * 1e3}
+        )
+        self._problems.clear()
+
+    def _fail(self, error: Exception, query: _Query | None) -> None:
+        reason = _reason(error)
+        with self._changed:
+            if reason is Drop.COMMAND_CHANGED and self._stopped:
+                reason = Drop.STOPPED
+            self.counters.drop(reason)
+            if query is not None:
+                query.error = str(error)
+                self._changed.notify_all()
+        if reason is Drop.INTERNAL_ERROR:
+            logger.exception("an internal error dropped a frame", exc_info=error)
+        elif reason not in (Drop.COMMAND_CHANGED, Drop.STOPPED):
+            detail = f"; the answer was {error.raw[:500]!r}" if isinstance(error, MalformedAnswerError) else ""
+            self._problems.report(reason.value, f"{error}{detail}")
+
+    def _drop_waiting(self, reason: Drop) -> None:
+        if self._waiting is not None:
+            self._waiting = None
+            self.counters.drop(reason)
+
+
+def _key(info: CameraInfoLike, rectified: bool) -> tuple[object, ...]:
+    """Everything of a CameraInfo that matters, to tell a repeated message from a new calibration."""
+    arrays = (np.asarray(values, np.float64).tobytes() for values in (info.d, info.k, info.p))
+    roi = info.roi
+    window = (roi.x_offset, roi.y_offset, roi.width, roi.height)
+    return (
+        rectified,
+        info.width,
+        info.height,
+        info.distortion_model,
+        *arrays,
+        info.binning_x,
+        info.binning_y,
+        *window,
+    )
+
+
+def _reason(error: Exception) -> Drop:
+    match error:
+        case ImageError():
+            return Drop.BAD_IMAGE
+        case CameraError():
+            return Drop.BAD_CAMERA_INFO
+        case GenerationAbortedError():
+            return Drop.COMMAND_CHANGED
+        case EngineUnavailableError():
+            return Drop.ENGINE_UNAVAILABLE
+        case EngineError():
+            return Drop.ENGINE_ERROR
+        case MalformedAnswerError():
+            return Drop.MALFORMED_ANSWER
+    return Drop.INTERNAL_ERROR

@@ -1,0 +1,180 @@
+"""The numbers behind the coordinate tokens: metres and pixels to bins and back.
+
+TAIHRI (arXiv 2604.08921) writes every coordinate as one of 1000 tokens `<0>` ... `<999>`; bin b stands for the
+fraction b / 999 of a range. The ranges of the 3D answer are the interaction space in front of the camera, those of
+the 2D answer the image's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from taihri_ros.errors import TaihriError
+
+BINS = 1000
+"""Number of coordinate tokens."""
+
+
+def coordinate_token(index: int) -> str:
+    """Give the token of a bin, such as `<261>`."""
+    return f"<{index}>"
+
+
+@dataclass(frozen=True)
+class InteractionSpace:
+    """The box in front of the camera that the 3D bins divide.
+
+    Attributes:
+        x, y, z: Range (lowest, highest) of each axis in metres, camera optical frame (x right, y down, z forward).
+    """
+
+    x: tuple[float, float] = (-2.5, 2.5)
+    y: tuple[float, float] = (-2.5, 2.5)
+    z: tuple[float, float] = (0.0, 4.0)
+
+    def __post_init__(self) -> None:
+        for axis, (low, high) in zip("xyz", (self.x, self.y, self.z), strict=True):
+            if not (np.isfinite(low) and np.isfinite(high) and low < high):
+                raise TaihriError(
+                    f"the {axis} range of the interaction space must be two rising numbers, not {low}, {high}"
+                )
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        """Position of bin 0, (3,) metres."""
+        return np.array([self.x[0], self.y[0], self.z[0]])
+
+    @property
+    def step(self) -> NDArray[np.float64]:
+        """Width of a bin along each axis, (3,) metres."""
+        return (np.array([self.x[1], self.y[1], self.z[1]]) - self.low) / (BINS - 1)
+
+    def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which points the bins can express.
+
+        Args:
+            points: (..., 3) metres.
+
+        Returns:
+            (...) bool; NaN is outside.
+        """
+        bins = (np.asarray(points, np.float64) - self.low) / self.step
+        return np.asarray(np.all((bins >= -0.5) & (bins <= BINS - 0.5), axis=-1))
+
+    def encode(self, points: ArrayLike) -> NDArray[np.int64]:
+        """Round points to bins.
+
+        Args:
+            points: (..., 3) metres, camera frame.
+
+        Returns:
+            (..., 3) int64 bins.
+
+        Raises:
+            TaihriError: A point lies outside the interaction space.
+        """
+        points = np.asarray(points, np.float64)
+        if not np.all(self.contains(points)):
+            raise TaihriError(
+                f"a point lies outside the interaction space x {self.x}, y {self.y}, z {self.z} m: "
+                "encode only points inside"
+            )
+        return np.rint((points - self.low) / self.step).astype(np.int64)
+
+    def decode(self, bins: ArrayLike) -> NDArray[np.float64]:
+        """Give the centre of bins, which may be fractions of a bin.
+
+        Args:
+            bins: (..., 3) in [0, 999].
+
+        Returns:
+            (..., 3) metres, camera frame.
+        """
+        return np.asarray(self.low + _checked(bins) * self.step)
+
+
+def encode_pixels(pixels: ArrayLike, size: tuple[int, int]) -> NDArray[np.int64]:
+    """Round pixel positions to bins, as fractions of the image's width and height.
+
+    Args:
+        pixels: (..., 2) px in the image that the model is shown.
+        size: Width and height of that image.
+
+    Returns:
+        (..., 2) int64 bins.
+
+    Raises:
+        TaihriError: A pixel lies outside the image.
+    """
+    bins = np.rint(np.asarray(pixels, np.float64) / np.array(size, np.float64) * (BINS - 1))
+    if not np.all((bins >= 0) & (bins < BINS)):
+        raise TaihriError(f"a pixel lies outside the {size[0]}x{size[1]} image: encode only joints that are in it")
+    return bins.astype(np.int64)
+
+
+def decode_pixels(bins: ArrayLike, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Give the pixel position of bins, the inverse of `encode_pixels`.
+
+    Args:
+        bins: (..., 2) in [0, 999].
+        size: Width and height of the image that the model was shown.
+
+    Returns:
+        (..., 2) px in that image.
+    """
+    return np.asarray(_checked(bins) / (BINS - 1) * np.array(size, np.float64))
+
+
+@dataclass(frozen=True)
+class BinEstimate:
+    """What a coordinate token and its alternatives say of the coordinate, in bins.
+
+    Attributes:
+        index: The bin of the chosen token.
+        mean: Expected bin near the chosen one.
+        variance: Variance in bins², the quantisation's own 1/12 included.
+        probability: Probability of the chosen token.
+    """
+
+    index: int
+    mean: float
+    variance: float
+    probability: float
+
+
+def estimate_bin(index: int, bins: Sequence[int], logprobs: Sequence[float]) -> BinEstimate:
+    """Turn the alternatives of one coordinate token into a sub-bin estimate.
+
+    Neighbouring bins share one mode; the far ones count for the variance but do not pull the mean, so that a second
+    hypothesis elsewhere in the range never moves the point to a place between the two.
+
+    Args:
+        index: Bin of the chosen token.
+        bins: Bins of the alternatives, the chosen one among them; empty when the engine gives none.
+        logprobs: Natural logarithm of their probabilities.
+
+    Returns:
+        The estimate.
+    """
+    if not bins:
+        return BinEstimate(index, float(index), 1 / 12, float("nan"))
+    values = np.asarray(bins, np.float64)
+    probabilities = np.exp(np.asarray(logprobs, np.float64))
+    near = np.abs(values - index) <= _MODE_RADIUS
+    mean = float(np.average(values[near], weights=probabilities[near]))
+    spread = float(np.average((values - mean) ** 2, weights=probabilities))
+    return BinEstimate(index, mean, spread + 1 / 12, float(probabilities[values == index].sum()))
+
+
+_MODE_RADIUS = 10
+
+
+def _checked(bins: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(bins, np.float64)
+    if not np.all((values >= 0) & (values <= BINS - 1)):
+        raise TaihriError(f"a bin lies outside 0 to {BINS - 1}: the answer must be checked before it is decoded")
+    return values
