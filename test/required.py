@@ -1,0 +1,23 @@
+"""Parts that a test needs and a machine may lack."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def require(condition: object, what: str, how: str) -> None:
+    """Skip the test where a part is missing; in CI a missing part is a failure.
+
+    Args:
+        condition: Whether the part is there.
+        what: What is missing otherwise.
+        how: What to do about it.
+    """
+    if condition:
+        return
+    reason = f"{what} is missing: {how}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
