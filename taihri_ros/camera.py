@@ -63,9 +63,7 @@ class Camera:
                 f"{self.K.tolist()}: {CALIBRATE}"
             )
         if fx <= 0.0 or fy <= 0.0:
-            raise CameraError(
-                f"camera_info: focal lengths must be positive, not fx = {fx:g}, fy = {fy:g}: {CALIBRATE}"
-            )
+            raise CameraError(f"camera_info: focal lengths must be positive, not fx = {fx:g}, fy = {fy:g}: {CALIBRATE}")
 
     @classmethod
     def from_info(cls, info: CameraInfoLike, *, rectified: bool = False) -> Camera:
@@ -155,9 +153,7 @@ class Camera:
             reason = "only one of the two was resized or binned; take both from one node"
         else:
             reason = "camera_info is of another camera, video mode or roi; take both from one node"
-        raise CameraError(
-            f"image is {width}x{height} but camera_info describes {self.width}x{self.height}: {reason}"
-        )
+        raise CameraError(f"image is {width}x{height} but camera_info describes {self.width}x{self.height}: {reason}")
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
         """Project points in front of the camera into the plane of its image.

@@ -12,9 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from taihri_ros.errors import TaihriError
 from taihri_ros.lens import DistortionModel
 
-CALIBRATE = (
-    "calibrate the camera (ros2 run camera_calibration cameracalibrator), let its driver load the result"
-)
+CALIBRATE = "calibrate the camera (ros2 run camera_calibration cameracalibrator), let its driver load the result"
 """What to do about most of what can be wrong with a camera_info."""
 
 _COEFFICIENTS = {
@@ -35,36 +33,60 @@ class RegionOfInterestLike(Protocol):
     """The fields of sensor_msgs/RegionOfInterest that are used."""
 
     @property
-    def x_offset(self) -> int: ...
+    def x_offset(self) -> int:
+        """Left edge, unbinned pixels."""
+
     @property
-    def y_offset(self) -> int: ...
+    def y_offset(self) -> int:
+        """Upper edge, unbinned pixels."""
+
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Width, unbinned pixels."""
+
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Height, unbinned pixels."""
 
 
 class CameraInfoLike(Protocol):
     """The fields of sensor_msgs/CameraInfo that are used; rclpy's and rosbags' messages both have them."""
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Width of the calibrated image, pixels."""
+
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Height of the calibrated image, pixels."""
+
     @property
-    def distortion_model(self) -> str: ...
+    def distortion_model(self) -> str:
+        """Name of the lens model."""
+
     @property
-    def d(self) -> ArrayLike: ...
+    def d(self) -> ArrayLike:
+        """Distortion coefficients in OpenCV's order."""
+
     @property
-    def k(self) -> ArrayLike: ...
+    def k(self) -> ArrayLike:
+        """Camera matrix of the raw image, 9 values, row by row."""
+
     @property
-    def p(self) -> ArrayLike: ...
+    def p(self) -> ArrayLike:
+        """Projection matrix of the rectified image, 12 values, row by row."""
+
     @property
-    def binning_x(self) -> int: ...
+    def binning_x(self) -> int:
+        """Columns of the sensor in one pixel; 0 means 1."""
+
     @property
-    def binning_y(self) -> int: ...
+    def binning_y(self) -> int:
+        """Rows of the sensor in one pixel; 0 means 1."""
+
     @property
-    def roi(self) -> RegionOfInterestLike: ...
+    def roi(self) -> RegionOfInterestLike:
+        """Window of the sensor that is published; all zeros mean the whole."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Lens:
 
         """
         if self.model is DistortionModel.NONE:
-            return xy.copy()
+            return np.array(xy)
         bent = np.full_like(xy, np.nan)
         visible = self._visible(xy)
         bent[visible] = self._evaluate(xy[visible])[0]
@@ -82,7 +82,7 @@ class Lens:
 
         """
         if self.model is DistortionModel.NONE:
-            return xy.copy()
+            return np.array(xy)
         finite = np.isfinite(xy).all(axis=1)
         goal = xy[finite]
         distorted = np.hypot(goal[:, 0], goal[:, 1])
@@ -152,7 +152,5 @@ def _solve_2x2(matrices: NDArray[np.float64], right: NDArray[np.float64]) -> NDA
     (a, b), (c, d) = matrices[:, 0].T, matrices[:, 1].T
     x, y = right.T
     with np.errstate(divide="ignore", invalid="ignore"):
-        solution: NDArray[np.float64] = (
-            np.stack([d * x - b * y, a * y - c * x], axis=1) / (a * d - b * c)[:, None]
-        )
+        solution: NDArray[np.float64] = np.stack([d * x - b * y, a * y - c * x], axis=1) / (a * d - b * c)[:, None]
     return solution

@@ -22,8 +22,8 @@ _ANTIALIAS_BELOW = 0.6
 _ROWS_AT_ONCE = 16
 """Rows of the view that are mapped at once; OpenCV's derivatives of all of them would take 200 MB."""
 
-_COVERAGE_SAMPLES = 65
-"""Points along each side of the source image from which the extent of its view is measured."""
+_GRID_SIDE = 65
+"""Points along each side of an image by which it is measured what one camera sees of the other; odd."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +91,13 @@ class CanonicalView:
         limit = np.array(max_size) // multiple * multiple
         needed = np.minimum(2.0 * shown.max(axis=0, initial=0.0), limit)
         width, height = _choose_size(needed, limit // multiple, multiple, (min_pixels, max_pixels))
-        if not (shown <= [width / 2, height / 2]).all(axis=1).any():
+        view = cls(camera, focal_px, width, height, R_view_from_camera)
+        if not view._sees_source():
             raise CameraError(
-                f"a view of {width}x{height} in the chosen direction shows nothing of the camera's image: "
-                "correct the view's rotation, or the principal point in camera_info"
+                f"a view of {width}x{height} in the chosen direction shows nothing of the camera's image: correct the "
+                "view's rotation, or the principal point in camera_info"
             )
-        return cls(camera, focal_px, width, height, R_view_from_camera)
+        return view
 
     @cached_property
     def camera(self) -> Camera:
@@ -175,7 +176,8 @@ class CanonicalView:
             float64 (N, 3), camera optical frame, same unit.
 
         """
-        return np.asarray(points, dtype=np.float64).reshape(-1, 3) @ self.R_view_from_camera
+        turned: NDArray[np.float64] = np.asarray(points, np.float64).reshape(-1, 3) @ self.R_view_from_camera
+        return turned
 
     def points_to_view(self, points: ArrayLike) -> NDArray[np.float64]:
         """Turn points or rays from the camera's optical frame into the view's frame.
@@ -187,7 +189,8 @@ class CanonicalView:
             float64 (N, 3), view's frame, same unit.
 
         """
-        return np.asarray(points, dtype=np.float64).reshape(-1, 3) @ self.R_view_from_camera.T
+        turned: NDArray[np.float64] = np.asarray(points, np.float64).reshape(-1, 3) @ self.R_view_from_camera.T
+        return turned
 
     def covariances_to_camera(self, covariances: ArrayLike) -> NDArray[np.float64]:
         """Turn covariances of points from the view's frame into the camera's optical frame.
@@ -200,7 +203,14 @@ class CanonicalView:
 
         """
         rotation = self.R_view_from_camera
-        return rotation.T @ np.asarray(covariances, dtype=np.float64).reshape(-1, 3, 3) @ rotation
+        turned: NDArray[np.float64] = rotation.T @ np.asarray(covariances, np.float64).reshape(-1, 3, 3) @ rotation
+        return turned
+
+    def _sees_source(self) -> bool:
+        """Tell whether anything of the source image is in the view."""
+        sources = self.view_to_source_pixels(_grid(self.width, self.height))
+        edge = [self.source.width - 0.5, self.source.height - 0.5]
+        return bool(((sources >= -0.5) & (sources <= edge)).all(axis=1).any())
 
     @cached_property
     def _remap(self) -> tuple[int, NDArray[np.int16], NDArray[np.uint16]]:
@@ -231,6 +241,13 @@ def _rotation_matrix(values: ArrayLike) -> NDArray[np.float64]:
     return rotation
 
 
+def _grid(width: int, height: int) -> NDArray[np.float64]:
+    """Spread points over a whole image, with its corners, edges and centre, (M, 2) pixels."""
+    x = np.linspace(-0.5, width - 0.5, _GRID_SIDE)
+    y = np.linspace(-0.5, height - 0.5, _GRID_SIDE)
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
 def _distances_from_centre(
     camera: Camera, focal_px: float, R_view_from_camera: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -238,9 +255,7 @@ def _distances_from_centre(
 
     What lies behind the view is infinitely far; what the lens model does not cover is left out.
     """
-    x = np.linspace(-0.5, camera.width - 0.5, _COVERAGE_SAMPLES)
-    y = np.linspace(-0.5, camera.height - 0.5, _COVERAGE_SAMPLES)
-    rays = camera.unproject(np.stack(np.meshgrid(x, y), axis=-1)) @ R_view_from_camera.T
+    rays = camera.unproject(_grid(camera.width, camera.height)) @ R_view_from_camera.T
     rays = rays[np.isfinite(rays[:, 0])]
     ahead = rays[:, 2:] > 0.0
     return np.where(ahead, focal_px * np.abs(rays[:, :2]) / np.where(ahead, rays[:, 2:], 1.0), np.inf)
@@ -251,8 +266,8 @@ def _choose_size(
 ) -> tuple[int, int]:
     """Choose the size among all whole numbers of blocks that keep the limits.
 
-    In this order: the less covered direction is covered best, the area covered is largest, the view is
-    smallest, and its shape is nearest to what is needed.
+    In this order: the less covered direction is covered best, the area covered is largest, the more exceeded
+    direction is exceeded least, and the view is smallest.
     """
     columns, rows = np.meshgrid(*(np.arange(1, most + 1) for most in most_blocks), indexing="ij")
     sizes = multiple * np.column_stack([columns.ravel(), rows.ravel()])
@@ -265,7 +280,7 @@ def _choose_size(
             f"{pixels[1]} pixels: correct the model's image size and pixel limits"
         )
     needed = np.maximum(needed, 1.0)
-    covered = np.minimum(sizes / needed, 1.0)
-    shape = np.abs(np.log(sizes[:, 0] / sizes[:, 1]) - np.log(needed[0] / needed[1]))
-    best = np.lexsort([shape, sizes.prod(axis=1), -covered.prod(axis=1), -covered.min(axis=1)])[0]
+    share = sizes / needed
+    covered = np.minimum(share, 1.0)
+    best = np.lexsort([sizes.prod(axis=1), share.max(axis=1), -covered.prod(axis=1), -covered.min(axis=1)])[0]
     return int(sizes[best, 0]), int(sizes[best, 1])
