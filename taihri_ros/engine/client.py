@@ -1,0 +1,262 @@
+"""The node's side of the socket to an engine process."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import zmq
+
+from taihri_ros.engine import protocol
+from taihri_ros.engine.fields import ProtocolError
+from taihri_ros.engine.interface import (
+    EngineInfo,
+    EngineUnavailableError,
+    Generation,
+    GenerationRequest,
+)
+from taihri_ros.engine.protocol import EngineStatus, Kind, Message, State
+
+STATUS_TIMEOUT_S = 2.0
+"""How long the engine process may take to tell its state; its main thread does nothing else."""
+
+_SLICE_MS = 50
+
+
+class EngineTimeoutError(EngineUnavailableError):
+    """The engine did not answer in time."""
+
+
+class Connection:
+    """A connection to an engine process that carries one request at a time; for one thread."""
+
+    _identifiers = itertools.count(secrets.randbits(62))
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], path: Path, connect_timeout_s: float) -> None:
+        """Begin to connect.
+
+        Args:
+            context: Where the sockets live.
+            path: The engine's socket.
+            connect_timeout_s: How long a message waits for someone who listens there.
+        """
+        self._path = path
+        self._socket = context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        self._socket.setsockopt(zmq.SNDTIMEO, round(connect_timeout_s * 1000))
+        self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_FRAME_BYTES)
+        self._lost = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._socket.connect(f"ipc://{path}")
+
+    @classmethod
+    def new_id(cls) -> int:
+        """Give the number of a new request, which no other one has."""
+        return next(cls._identifiers)
+
+    def was_lost(self) -> bool:
+        """Tell whether the engine has gone since the last time; another one may have taken its place."""
+        lost = False
+        while self._lost.poll(0):
+            self._lost.recv_multipart()
+            lost = True
+        return lost
+
+    def send(self, message: Message) -> None:
+        """Send a message that no answer follows.
+
+        Raises:
+            EngineUnavailableError: Nobody listens.
+        """
+        try:
+            self._socket.send_multipart(protocol.pack(message), copy=False)
+        except zmq.Again:
+            raise EngineUnavailableError(f"no engine listens on {self._path}: is it running?") from None
+
+    def exchange(self, message: Message, timeout_s: float, given_up: Callable[[], bool] = lambda: False) -> Message:
+        """Send a message and wait for its answer; answers to earlier messages are passed over.
+
+        Args:
+            message: The message.
+            timeout_s: How long to wait for the answer.
+            given_up: Asked from time to time whether nobody wants the answer any more.
+
+        Returns:
+            The answer.
+
+        Raises:
+            EngineUnavailableError: Nobody listens, the engine is gone, did not answer in time, or was given up.
+            EngineError: The engine answered with an error.
+        """
+        self.was_lost()
+        self.send(message)
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._lost, zmq.POLLIN)
+        started = time.monotonic()
+        while time.monotonic() - started < timeout_s:
+            ready = dict(poller.poll(_SLICE_MS))
+            if self._socket in ready:
+                answer = protocol.unpack(self._socket.recv_multipart())
+                if answer.id == message.id:
+                    if answer.kind is Kind.ERROR:
+                        protocol.raise_error(answer)
+                    return answer
+            elif self._lost in ready:
+                raise EngineUnavailableError("the engine process ended while it was asked")
+            if given_up():
+                raise EngineUnavailableError("the connection to the engine was closed")
+        raise EngineTimeoutError(f"the engine has not answered for {timeout_s:.3g} s")
+
+    def close(self, linger_s: float = 0.0) -> None:
+        """Disconnect.
+
+        Args:
+            linger_s: How long what was sent may still take to go out.
+        """
+        self._socket.disable_monitor()
+        self._lost.close()
+        self._socket.close(linger=round(linger_s * 1000))
+
+
+class EngineClient:
+    """An engine in another process, on the same machine; an `Engine` for those who use it."""
+
+    def __init__(self, socket: Path, *, connect_timeout_s: float = 5.0, request_timeout_s: float = 30.0) -> None:
+        """Connect to an engine process that is ready.
+
+        Args:
+            socket: Its Unix socket.
+            connect_timeout_s: How long to wait for someone who listens there.
+            request_timeout_s: How long an answer may take.
+
+        Raises:
+            EngineUnavailableError: Nobody listens, or the engine is not ready.
+            EngineError: The engine speaks another version of the protocol.
+        """
+        self._path = socket
+        self._request_timeout_s = request_timeout_s
+        self._closed = threading.Event()
+        self._generating = threading.Lock()
+        self._asking = threading.Lock()
+        self._current: int | None = None
+        self._last_success: float | None = None
+        self._context = zmq.Context()
+        self._work = Connection(self._context, socket, connect_timeout_s)
+        self._control = Connection(self._context, socket, connect_timeout_s)
+        try:
+            self._info = self._handshake()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def info(self) -> EngineInfo:
+        """What this engine is."""
+        return self._info
+
+    def status(self) -> EngineStatus:
+        """Ask the engine process what it is doing; it answers while it loads and while it generates.
+
+        Returns:
+            Its status.
+
+        Raises:
+            EngineUnavailableError: It cannot be reached.
+        """
+        with self._asking:
+            if self._closed.is_set():
+                raise EngineUnavailableError("the connection to the engine is closed")
+            return ask_status(self._control, self._closed.is_set)
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        """Answer one request; see `Engine.generate`."""
+        with self._generating:
+            if self._closed.is_set():
+                raise EngineUnavailableError("the connection to the engine is closed")
+            if self._work.was_lost():
+                with self._asking:
+                    self._info = self._handshake()
+            self._current = identifier = Connection.new_id()
+            try:
+                message = protocol.encode_request(request, identifier)
+                answer = self._work.exchange(message, self._request_timeout_s, self._closed.is_set)
+                if answer.kind is not Kind.GENERATION:
+                    raise ProtocolError(f"the engine answered a request with {answer.kind.value}")
+                generation = protocol.decode_generation(answer)
+            except EngineTimeoutError as error:
+                self.abort()
+                raise EngineTimeoutError(f"{error}; {self._age()}") from None
+            finally:
+                self._current = None
+            self._last_success = time.monotonic()
+            return generation
+
+    def abort(self) -> None:
+        """End the request that is under way, if any, as soon as possible. Returns at once."""
+        identifier = self._current
+        if identifier is None or self._closed.is_set():
+            return
+        ending = Connection(self._context, self._path, connect_timeout_s=0.2)
+        try:
+            ending.send(Message(Kind.ABORT, identifier))
+        except EngineUnavailableError:
+            return
+        finally:
+            ending.close(linger_s=0.2)
+
+    def close(self) -> None:
+        """Disconnect from the engine process, which goes on; a request that is under way is ended."""
+        if self._closed.is_set():
+            return
+        self.abort()
+        self._closed.set()
+        with self._generating, self._asking:
+            self._work.close()
+            self._control.close()
+            self._context.term()
+
+    def __enter__(self) -> EngineClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _handshake(self) -> EngineInfo:
+        status = ask_status(self._control)
+        if status.info is None or status.state is State.FAILED:
+            raise EngineUnavailableError(f"the engine on {self._path} is {status.state.value}: {status.message}")
+        return status.info
+
+    def _age(self) -> str:
+        if self._last_success is None:
+            return "it has not answered any request yet"
+        return f"its last answer came {time.monotonic() - self._last_success:.1f} s ago"
+
+
+def ask_status(connection: Connection, given_up: Callable[[], bool] = lambda: False) -> EngineStatus:
+    """Ask an engine process what it is doing.
+
+    Args:
+        connection: A connection to it that nobody else uses now.
+        given_up: Asked from time to time whether nobody wants the answer any more.
+
+    Returns:
+        Its status.
+
+    Raises:
+        EngineUnavailableError: It cannot be reached.
+        EngineError: It speaks another version of the protocol.
+    """
+    answer = connection.exchange(Message(Kind.STATUS, Connection.new_id()), STATUS_TIMEOUT_S, given_up)
+    if answer.kind is not Kind.STATE:
+        raise ProtocolError(f"the engine answered a question for its state with {answer.kind.value}")
+    return protocol.decode_status(answer)

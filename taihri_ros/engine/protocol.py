@@ -1,0 +1,353 @@
+"""The messages between the node and the engine process.
+
+A message is one or two zmq frames: a header in msgpack, and the raw bytes of an image where there is one. Nothing is ever
+pickled. Every header carries the version of the protocol, so that a peer of another release is told apart by its first message.
+What arrives is checked field by field before anything is built from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NoReturn, TypeAlias
+
+import msgpack
+import numpy as np
+
+from taihri_ros.engine.fields import Fields, ProtocolError
+from taihri_ros.engine.interface import (
+    Alternatives,
+    EngineError,
+    EngineInfo,
+    EngineUnavailableError,
+    FinishReason,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+)
+from taihri_ros.errors import TaihriError
+from taihri_ros.language.grammar import Choice, Coordinate, Element, Grammar, Text
+from taihri_ros.language.prompts import Prompt
+from taihri_ros.model_spec import ModelSpec
+from taihri_ros.quantization import BINS
+
+VERSION = 1
+"""Version of the protocol; two peers must have the same one."""
+
+MAX_FRAME_BYTES = 64 << 20
+"""Largest frame that is accepted, an image of 4700 x 4700 px."""
+
+EXIT_FAILED = 1
+"""Exit status of an engine process whose engine broke; another start may help."""
+
+EXIT_PERMANENT = 3
+"""Exit status of an engine process whose engine cannot be loaded, however often it is tried."""
+
+Frame: TypeAlias = "bytes | memoryview"
+
+_MAX_HEADER_BYTES = 1 << 20
+_MAX_SIDE = 16384
+_MAX_TEXT = 100_000
+_MAX_TOKENS = 100_000
+_MAX_DEPTH = 8
+_ERRORS: dict[str, type[EngineError]] = {
+    "aborted": GenerationAbortedError,
+    "failed": GenerationFailedError,
+    "unavailable": EngineUnavailableError,
+    "protocol": ProtocolError,
+}
+
+
+class Kind(str, Enum):
+    """What a message is; the first three go to the engine, the others come from it."""
+
+    STATUS = "status"
+    GENERATE = "generate"
+    ABORT = "abort"
+    STATE = "state"
+    GENERATION = "generation"
+    ERROR = "error"
+
+
+class State(str, Enum):
+    """What an engine process is doing."""
+
+    LOADING = "loading"
+    READY = "ready"
+    BUSY = "busy"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message.
+
+    Attributes:
+        kind: What it is.
+        id: The request that it is, answers, or (`ABORT`) ends.
+        body: Its fields, of msgpack's types.
+        blob: Raw bytes that follow the header, if any.
+    """
+
+    kind: Kind
+    id: int
+    body: dict[str, Any] = field(default_factory=dict)
+    blob: Frame | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineStatus:
+    """What an engine process says of itself.
+
+    Attributes:
+        state: What it is doing.
+        message: Why it failed, or what it is loading.
+        permanent: Whether a failure would come again after a restart, such as a bad checkpoint.
+        last_success_age_s: Seconds since it last answered a request, or since its canary; None before.
+        completed, failed, aborted, refused: How many requests ended in each way.
+        pid: Its process id.
+        info: What the engine is, once it is loaded.
+    """
+
+    state: State
+    message: str = ""
+    permanent: bool = False
+    last_success_age_s: float | None = None
+    completed: int = 0
+    failed: int = 0
+    aborted: int = 0
+    refused: int = 0
+    pid: int = 0
+    info: EngineInfo | None = None
+
+
+def pack(message: Message) -> list[Frame]:
+    """Turn a message into frames.
+
+    Args:
+        message: The message.
+
+    Returns:
+        One frame, or two with a blob, which is not copied.
+    """
+    header: bytes = msgpack.packb(
+        {"version": VERSION, "kind": message.kind.value, "id": message.id, "body": message.body}
+    )
+    return [header] if message.blob is None else [header, message.blob]
+
+
+def unpack(frames: Sequence[Frame]) -> Message:
+    """Read a message from frames.
+
+    Args:
+        frames: What arrived.
+
+    Returns:
+        The message; its body is not yet checked.
+
+    Raises:
+        ProtocolError: It is no message, or one of another version.
+    """
+    if not 1 <= len(frames) <= 2:
+        raise ProtocolError(f"a message has one or two frames, not {len(frames)}")
+    if len(frames[0]) > _MAX_HEADER_BYTES:
+        raise ProtocolError(f"a header has at most {_MAX_HEADER_BYTES} bytes, not {len(frames[0])}")
+    try:
+        header = Fields(msgpack.unpackb(frames[0]), "header")
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+        raise ProtocolError(f"the header is not msgpack: {error}") from error
+    version = header.integer("version", 0, 2**32)
+    if version != VERSION:
+        raise ProtocolError(
+            f"the peer speaks version {version} of the engine protocol, this side version {VERSION}: "
+            "install the same release of taihri_ros for the node and the engine"
+        )
+    return Message(
+        Kind(header.choice("kind", [kind.value for kind in Kind])),
+        header.integer("id", 0, 2**64 - 1),
+        header.mapping("body"),
+        frames[1] if len(frames) == 2 else None,
+    )
+
+
+def encode_request(request: GenerationRequest, identifier: int) -> Message:
+    """Turn a request into a message; the image is copied only where its rows are not contiguous."""
+    image = np.ascontiguousarray(request.image)
+    body = {
+        "shape": list(image.shape),
+        "dtype": image.dtype.str,
+        "system": request.prompt.system,
+        "user": request.prompt.user,
+        "grammar": None if request.grammar is None else _encode_grammar(request.grammar),
+        "max_tokens": request.max_tokens,
+        "alternatives": request.alternatives,
+        "repetition_penalty": request.repetition_penalty,
+    }
+    return Message(Kind.GENERATE, identifier, body, image.data.cast("B"))
+
+
+def decode_request(message: Message) -> GenerationRequest:
+    """Read a request; its image is a view of the message's bytes.
+
+    Raises:
+        ProtocolError: A field is missing or wrong, or the image's bytes do not fit its shape.
+    """
+    fields = Fields(message.body, "request")
+    shape = fields.items("shape", 3)
+    height, width, channels = (side if type(side) is int and 0 < side <= _MAX_SIDE else 0 for side in shape)
+    if fields.text("dtype", 8) != "|u1" or channels != 3 or not height or not width:
+        raise ProtocolError(f"request: the image must be (height, width, 3) uint8, not {shape}")
+    size = 0 if message.blob is None else len(message.blob)
+    if message.blob is None or size != height * width * 3:
+        raise ProtocolError(f"request: an image of {width}x{height} has {height * width * 3} bytes, not {size}")
+    grammar = fields.items("grammar", optional=True)
+    return GenerationRequest(
+        image=np.frombuffer(message.blob, np.uint8).reshape(height, width, 3),
+        prompt=Prompt(fields.text("system", _MAX_TEXT), fields.text("user", _MAX_TEXT)),
+        grammar=None if grammar is None else _decode_grammar(grammar),
+        max_tokens=fields.integer("max_tokens", 1, _MAX_TOKENS),
+        alternatives=fields.integer("alternatives", 0, 20),
+        repetition_penalty=fields.number("repetition_penalty", 1e-3, 1e3),
+    )
+
+
+def encode_generation(generation: Generation, identifier: int) -> Message:
+    """Turn an answer into a message; all its alternatives travel as two arrays and a count for every token."""
+    found = [one for one in generation.alternatives if one is not None]
+    bins = np.array([value for one in found for value in one.bins], "<u2")
+    logprobs = np.array([value for one in found for value in one.logprobs], "<f8")
+    body = {
+        "tokens": list(generation.tokens),
+        "counts": [-1 if one is None else len(one.bins) for one in generation.alternatives],
+        "bins": bins.tobytes(),
+        "logprobs": logprobs.tobytes(),
+        "finish_reason": generation.finish_reason,
+        "timings_ms": generation.timings_ms,
+    }
+    return Message(Kind.GENERATION, identifier, body)
+
+
+def decode_generation(message: Message) -> Generation:
+    """Read an answer.
+
+    Raises:
+        ProtocolError: A field is missing or wrong.
+    """
+    fields = Fields(message.body, "generation")
+    tokens = fields.items("tokens")
+    counts = fields.items("counts", len(tokens))
+    if not all(type(token) is str for token in tokens):
+        raise ProtocolError("generation: tokens must be texts")
+    if not all(type(count) is int and -1 <= count <= BINS for count in counts):
+        raise ProtocolError(f"generation: counts must be numbers from -1 to {BINS}")
+    bins, logprobs = fields.array("bins", "<u2"), fields.array("logprobs", "<f8")
+    total = sum(count for count in counts if count > 0)
+    if not len(bins) == len(logprobs) == total:
+        raise ProtocolError(f"generation: {total} alternatives are announced, {len(bins)} bins have come")
+    if np.any(bins >= BINS) or not np.all(logprobs < np.inf):
+        raise ProtocolError("generation: a bin or a logarithm of a probability is out of range")
+    return Generation(
+        tokens=tuple(tokens),
+        alternatives=_split(counts, bins.tolist(), logprobs.tolist()),
+        finish_reason=_finish_reason(fields),
+        timings_ms=fields.numbers("timings_ms"),
+    )
+
+
+def encode_status(status: EngineStatus, identifier: int) -> Message:
+    """Turn a status into a message."""
+    body = {name: value for name, value in vars(status).items() if name not in ("state", "info")}
+    body["state"] = status.state.value
+    body["info"] = None if status.info is None else {**vars(status.info), "spec": status.info.spec.to_dict()}
+    return Message(Kind.STATE, identifier, body)
+
+
+def decode_status(message: Message) -> EngineStatus:
+    """Read a status.
+
+    Raises:
+        ProtocolError: A field is missing or wrong.
+    """
+    fields = Fields(message.body, "status")
+    info = fields.mapping("info", optional=True)
+    return EngineStatus(
+        state=State(fields.choice("state", [state.value for state in State])),
+        message=fields.text("message", _MAX_TEXT),
+        permanent=fields.truth("permanent"),
+        last_success_age_s=fields.number("last_success_age_s", 0.0, float("inf"), optional=True),
+        **{name: fields.integer(name, 0, 2**63) for name in ("completed", "failed", "aborted", "refused", "pid")},
+        info=None if info is None else _decode_info(Fields(info, "info")),
+    )
+
+
+def encode_error(error: EngineError, identifier: int) -> Message:
+    """Turn an error into a message."""
+    name = next((name for name, kind in _ERRORS.items() if isinstance(error, kind)), "failed")
+    return Message(Kind.ERROR, identifier, {"error": name, "message": str(error)[:_MAX_TEXT]})
+
+
+def raise_error(message: Message) -> NoReturn:
+    """Raise the error that a message carries.
+
+    Raises:
+        EngineError: Always; one of the interface's own errors or a ProtocolError.
+    """
+    fields = Fields(message.body, "error")
+    raise _ERRORS[fields.choice("error", list(_ERRORS))](fields.text("message", _MAX_TEXT))
+
+
+def _encode_grammar(grammar: Grammar) -> list[Any]:
+    """A text stands for itself, None for a coordinate, a list of branches for a choice."""
+    encoded: list[Any] = []
+    for element in grammar:
+        if isinstance(element, Text):
+            encoded.append(element.text)
+        elif isinstance(element, Coordinate):
+            encoded.append(None)
+        else:
+            encoded.append([_encode_grammar(branch) for branch in element.branches])
+    return encoded
+
+
+def _decode_grammar(elements: Any, depth: int = 0) -> Grammar:
+    if not isinstance(elements, list) or depth > _MAX_DEPTH:
+        raise ProtocolError(f"request: a grammar is a list of elements, nested at most {_MAX_DEPTH} deep")
+    return tuple(_decode_element(element, depth) for element in elements)
+
+
+def _decode_element(element: Any, depth: int) -> Element:
+    if element is None:
+        return Coordinate()
+    if isinstance(element, str) and element:
+        return Text(element)
+    if isinstance(element, list) and element:
+        return Choice(tuple(_decode_grammar(branch, depth + 1) for branch in element))
+    raise ProtocolError("request: an element of a grammar is a text, None, or a list of branches")
+
+
+def _split(counts: list[int], bins: list[int], logprobs: list[float]) -> tuple[Alternatives | None, ...]:
+    alternatives: list[Alternatives | None] = []
+    start = 0
+    for count in counts:
+        end = start + max(count, 0)
+        chosen = Alternatives(tuple(bins[start:end]), tuple(logprobs[start:end]))
+        alternatives.append(None if count < 0 else chosen)
+        start = end
+    return tuple(alternatives)
+
+
+def _finish_reason(fields: Fields) -> FinishReason:
+    return "stop" if fields.choice("finish_reason", ["stop", "length"]) == "stop" else "length"
+
+
+def _decode_info(fields: Fields) -> EngineInfo:
+    try:
+        spec = ModelSpec.from_dict(fields.mapping("spec"), "info of the engine")
+    except TaihriError as error:
+        raise ProtocolError(str(error)) from error
+    if spec.answer is None:
+        raise ProtocolError("info of the engine: the spelling of the answers is missing")
+    names = ("kind", "version", "model", "device", "dtype")
+    return EngineInfo(**{name: fields.text(name, _MAX_TEXT) for name in names}, spec=spec)

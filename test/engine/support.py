@@ -1,0 +1,163 @@
+"""An engine in which faults can be provoked, and an interpreter that serves it as an engine process."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from taihri_ros.engine import server
+from taihri_ros.engine.interface import (
+    Alternatives,
+    CheckpointError,
+    EngineInfo,
+    EngineUnavailableError,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+)
+from taihri_ros.language.prompts import Prompt
+from taihri_ros.language.style import AnswerStyle
+from taihri_ros.model_spec import ModelSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINE_PYTHON = Path(os.environ.get("TAIHRI_ENGINE_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
+
+SPEC = ModelSpec(name="null", trained=False, answer=AnswerStyle())
+INFO = EngineInfo(kind="null", version="1", model="none", device="cpu", dtype="none", spec=SPEC)
+
+
+def ask(text: str = "hello", width: int = 64, height: int = 32) -> GenerationRequest:
+    """Make a request for the null engine, which does what the text says."""
+    return GenerationRequest(image=np.zeros((height, width, 3), np.uint8), prompt=Prompt("", text), grammar=None)
+
+
+class NullEngine:
+    """Answers at once with the words it was asked; some words make it misbehave."""
+
+    info = INFO
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._abort = threading.Event()
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        started = time.perf_counter()
+        self._abort.clear()
+        word, _, argument = request.prompt.user.partition(" ")
+        if word == "wait" and self._abort.wait(float(argument)):
+            raise GenerationAbortedError("aborted")
+        if word == "sleep":
+            time.sleep(float(argument))
+        if word == "fail":
+            raise GenerationFailedError(argument)
+        if word == "raise":
+            raise ValueError(argument)
+        if word == "break":
+            raise EngineUnavailableError(argument)
+        if word == "exit":
+            os._exit(int(argument))
+        if word == "hold":
+            re.match(r"(a+)+$", "a" * 64 + "b")  # keeps the interpreter's lock for years
+        return Generation(
+            tokens=(request.prompt.user,),
+            alternatives=(Alternatives((int(request.image.sum()) % 1000,), (0.0,)),),
+            finish_reason="stop",
+            timings_ms={"total": 1e3 * (time.perf_counter() - started)},
+        )
+
+    def abort(self) -> None:
+        self._abort.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def __enter__(self) -> NullEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_null(kind: str, model: str, *, options: dict[str, object]) -> NullEngine:
+    """Load the null engine, or fail as the model's name says."""
+    time.sleep(float(str(options.get("load_s", 0))))
+    if model == "bad":
+        raise CheckpointError("the checkpoint bad has no weights")
+    if model == "flaky":
+        raise RuntimeError("out of memory")
+    if model == "dying":
+        print("the last words of a dying engine", file=sys.stderr)
+        os._exit(9)
+    if model == "once":
+        once = Path(str(options["marker"]))
+        if not once.exists():
+            once.touch()
+            raise RuntimeError("not yet")
+    return NullEngine()
+
+
+def null_python(directory: Path) -> str:
+    """Write an interpreter whose engine processes hold the null engine; all else in them is real."""
+    script = directory / "python"
+    script.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        f"sys.path.append({str(Path(__file__).parent)!r})\n"
+        "import support\n"
+        "from taihri_ros.engine import server\n"
+        "server.open_engine = support.open_null\n"
+        "server.main(sys.argv[4:])\n"
+    )
+    script.chmod(0o755)
+    return str(script)
+
+
+class Served:
+    """A server on a thread of this process; `stop` and `with` end it."""
+
+    def __init__(self, socket: Path, opener: Callable[[], NullEngine] = NullEngine) -> None:
+        self.socket = socket
+        self.status: int | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(opener,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def join(self, timeout_s: float) -> bool:
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _serve(self, opener: Callable[[], NullEngine]) -> None:
+        self.status = server.serve(self.socket, opener, self._stop)
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

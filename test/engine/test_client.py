@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import pytest
+import zmq
+from support import INFO, NullEngine, Served, ask, eventually
+
+from taihri_ros.engine import protocol
+from taihri_ros.engine.client import EngineClient
+from taihri_ros.engine.fields import ProtocolError
+from taihri_ros.engine.interface import (
+    Engine,
+    EngineUnavailableError,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+)
+from taihri_ros.engine.protocol import EngineStatus, Message, State
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "engine.sock"
+
+
+@pytest.fixture
+def served(path: Path) -> Iterator[Served]:
+    with Served(path) as running:
+        assert eventually(path.exists)
+        time.sleep(0.1)
+        yield running
+
+
+def test_a_client_is_an_engine(served: Served) -> None:
+    client: Engine
+    with EngineClient(served.socket) as client:
+        assert client.info == INFO
+        assert client.generate(ask("hello")).tokens == ("hello",)
+
+
+def test_the_image_arrives(served: Served) -> None:
+    image = np.arange(96 * 64 * 3, dtype=np.uint8).reshape(96, 64, 3)
+    request = GenerationRequest(image=image, prompt=ask().prompt, grammar=None)
+    with EngineClient(served.socket) as client:
+        found = client.generate(request).alternatives[0]
+    assert found is not None
+    assert found.bins == (int(image.sum()) % 1000,)
+
+
+def test_failures_are_raised_as_in_process(served: Served) -> None:
+    with EngineClient(served.socket) as client:
+        with pytest.raises(GenerationFailedError, match="no such joint"):
+            client.generate(ask("fail no such joint"))
+        assert client.generate(ask("hello")).tokens == ("hello",)
+
+
+def test_abort_ends_the_request_under_way(served: Served) -> None:
+    with EngineClient(served.socket) as client, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(client.generate, ask("wait 20"))
+        assert eventually(lambda: client.status().state is State.BUSY)
+        started = time.monotonic()
+        client.abort()
+        with pytest.raises(GenerationAbortedError):
+            running.result(5)
+        assert time.monotonic() - started < 1
+        assert client.generate(ask("hello")).tokens == ("hello",)
+
+
+def test_abort_without_a_request_does_nothing(served: Served) -> None:
+    with EngineClient(served.socket) as client:
+        client.abort()
+        assert client.generate(ask("wait 0.1")).tokens == ("wait 0.1",)
+
+
+def test_the_status_is_told_during_a_request(served: Served) -> None:
+    with EngineClient(served.socket) as client, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(client.generate, ask("wait 0.5"))
+        assert eventually(lambda: client.status().state is State.BUSY)
+        running.result(5)
+        assert client.status().completed == 1
+
+
+def test_a_request_that_takes_too_long_is_given_up_with_the_age(served: Served) -> None:
+    with EngineClient(served.socket, request_timeout_s=0.3) as client:
+        with pytest.raises(
+            EngineUnavailableError, match=r"not answered for 0.3 s; it has not answered any request yet"
+        ):
+            client.generate(ask("sleep 0.6"))
+        assert eventually(lambda: client.status().state is State.READY)
+        client.generate(ask("hello"))
+        with pytest.raises(EngineUnavailableError, match=r"its last answer came 0\.\d s ago"):
+            client.generate(ask("sleep 0.6"))
+
+
+def test_an_answer_to_an_older_request_is_never_taken_for_a_newer(served: Served) -> None:
+    with EngineClient(served.socket, request_timeout_s=0.3) as client:
+        with pytest.raises(EngineUnavailableError):
+            client.generate(ask("sleep 0.4"))
+        assert client.generate(ask("sleep 0.1")).tokens == ("sleep 0.1",)
+
+
+def test_nobody_there(path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(EngineUnavailableError, match=r"no engine listens on .*engine\.sock"):
+        EngineClient(path, connect_timeout_s=0.2)
+    assert time.monotonic() - started < 1
+
+
+def test_an_engine_that_still_loads_is_named_so(path: Path) -> None:
+    loaded = threading.Event()
+
+    def load() -> NullEngine:
+        loaded.wait(10)
+        return NullEngine()
+
+    with Served(path, load):
+        with pytest.raises(EngineUnavailableError, match="is loading: loading the engine"):
+            EngineClient(path)
+        loaded.set()
+
+
+def test_a_server_that_goes_is_noticed_at_once(served: Served) -> None:
+    with EngineClient(served.socket, connect_timeout_s=0.2) as client:
+        served.stop()
+        started = time.monotonic()
+        with pytest.raises(EngineUnavailableError):
+            client.generate(ask("hello"))
+        assert time.monotonic() - started < 1
+
+
+def test_a_server_that_comes_back_is_used_again(served: Served) -> None:
+    class Other(NullEngine):
+        info = type(INFO)(kind="null", version="2", model="none", device="cpu", dtype="none", spec=INFO.spec)
+
+    with EngineClient(served.socket) as client:
+        served.stop()
+        with Served(served.socket, Other):
+            assert eventually(served.socket.exists)
+            time.sleep(0.2)
+            assert client.generate(ask("hello")).tokens == ("hello",)
+            assert client.info.version == "2"
+
+
+def test_close_ends_a_request_under_way(served: Served) -> None:
+    client = EngineClient(served.socket)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(client.generate, ask("sleep 1"))
+        assert eventually(lambda: client.status().state is State.BUSY)
+        started = time.monotonic()
+        client.close()
+        client.close()
+        assert time.monotonic() - started < 0.6
+        with pytest.raises(EngineUnavailableError):
+            running.result(1)
+    with pytest.raises(EngineUnavailableError, match="closed"):
+        client.generate(ask())
+    with pytest.raises(EngineUnavailableError, match="closed"):
+        client.status()
+
+
+class FalseServer:
+    """Answers every message with frames of the test's choice."""
+
+    def __init__(self, path: Path, *answers: list[bytes]) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.bind(f"ipc://{path}")
+        self._answers = answers
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        for answer in self._answers:
+            peer, *_ = self._socket.recv_multipart()
+            self._socket.send_multipart([peer, *answer])
+
+    def close(self) -> None:
+        self._thread.join()
+        self._socket.close(linger=200)
+        self._context.term()
+
+
+def test_a_server_of_another_version_is_named(path: Path) -> None:
+    server = FalseServer(path, [msgpack.packb({"version": 7})])
+    with pytest.raises(ProtocolError, match="version 7 of the engine protocol, this side version 1: install the same"):
+        EngineClient(path)
+    server.close()
+
+
+def test_a_server_that_talks_nonsense_is_an_error(path: Path) -> None:
+    server = FalseServer(path, [b"\xc1\xc1"])
+    with pytest.raises(ProtocolError, match="not msgpack"):
+        EngineClient(path)
+    server.close()
+
+
+def test_answers_with_other_numbers_are_passed_over(path: Path) -> None:
+    """The false server sends an old answer before the right one."""
+    context = zmq.Context()
+    router = context.socket(zmq.ROUTER)
+    router.setsockopt(zmq.LINGER, 0)
+    router.bind(f"ipc://{path}")
+
+    def answer() -> None:
+        peer, *frames = router.recv_multipart()
+        status = EngineStatus(state=State.READY, info=INFO)
+        router.send_multipart([peer, *protocol.pack(protocol.encode_status(status, protocol.unpack(frames).id))])
+        peer, *frames = router.recv_multipart()
+        identifier = protocol.unpack(frames).id
+        for number, text in ((identifier - 1, "old"), (identifier, "new")):
+            generation = Generation(tokens=(text,), alternatives=(None,), finish_reason="stop")
+            message: Message = protocol.encode_generation(generation, number)
+            router.send_multipart([peer, *protocol.pack(message)])
+
+    with ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(answer)
+        with EngineClient(path) as client:
+            assert client.generate(ask("hello")).tokens == ("new",)
+        serving.result(5)
+    router.close()
+    context.term()

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import string
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taihri_ros.engine import protocol
+from taihri_ros.engine.fields import ProtocolError
+from taihri_ros.engine.interface import (
+    Alternatives,
+    EngineError,
+    EngineInfo,
+    EngineUnavailableError,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+)
+from taihri_ros.engine.protocol import EngineStatus, Kind, Message, State
+from taihri_ros.language.grammar import Choice, Coordinate, Grammar, Text, free_grammar, named_grammar
+from taihri_ros.language.prompts import Prompt
+from taihri_ros.language.style import AnswerStyle
+from taihri_ros.model_spec import ModelSpec
+
+texts = st.text(string.printable + "ä<|>\u2603", min_size=1, max_size=12)
+elements = st.recursive(
+    st.one_of(texts.map(Text), st.just(Coordinate())),
+    lambda inner: st.lists(st.lists(inner, max_size=3).map(tuple), min_size=1, max_size=3).map(
+        lambda branches: Choice(tuple(branches))
+    ),
+    max_leaves=12,
+)
+grammars = st.lists(elements, max_size=5).map(tuple)
+alternatives = st.lists(st.tuples(st.integers(0, 999), st.floats(-1e3, 0)), max_size=20).map(
+    lambda pairs: Alternatives(tuple(b for b, _ in pairs), tuple(p for _, p in pairs))
+)
+steps = st.lists(st.tuples(texts, st.none() | alternatives), max_size=8)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=8,
+)
+
+SPEC = ModelSpec(name="tiny", answer=AnswerStyle(box=False, between_coordinates=", "), max_image_size=(640, 480))
+INFO = EngineInfo(kind="vllm", version="0.32.0", model="/m", device="cpu", dtype="float32", spec=SPEC)
+
+
+def request(grammar: Grammar | None = None, **changes: Any) -> GenerationRequest:
+    image = np.arange(32 * 64 * 3, dtype=np.uint8).reshape(32, 64, 3)
+    return GenerationRequest(image=image, prompt=Prompt("system", "user"), grammar=grammar, **changes)
+
+
+def across(message: Message) -> Message:
+    return protocol.unpack([bytes(frame) for frame in protocol.pack(message)])
+
+
+@given(grammars | st.none(), texts, st.integers(1, 1000), st.integers(0, 20), st.floats(0.5, 2.0))
+def test_a_request_comes_out_as_it_went_in(
+    grammar: Grammar | None, text: str, max_tokens: int, count: int, penalty: float
+) -> None:
+    sent = dataclasses.replace(
+        request(grammar, max_tokens=max_tokens, alternatives=count, repetition_penalty=penalty),
+        prompt=Prompt(text, text),
+    )
+    message = across(protocol.encode_request(sent, 7))
+    received = protocol.decode_request(message)
+    assert (message.kind, message.id) == (Kind.GENERATE, 7)
+    np.testing.assert_array_equal(received.image, sent.image)
+    assert dataclasses.replace(received, image=sent.image) == sent
+
+
+@pytest.mark.parametrize("style", [AnswerStyle(), AnswerStyle(box=False, between_joints=", ", after_joint=" ")])
+def test_the_grammars_of_the_language_come_out_as_they_went_in(style: AnswerStyle) -> None:
+    for grammar in (free_grammar(style), named_grammar(["left_wrist", "head"], style)):
+        assert protocol.decode_request(across(protocol.encode_request(request(grammar), 1))).grammar == grammar
+
+
+def test_the_image_is_not_copied_on_its_way() -> None:
+    sent = request()
+    message = protocol.encode_request(sent, 1)
+    assert np.shares_memory(np.frombuffer(protocol.pack(message)[1], np.uint8), sent.image)
+    received = protocol.decode_request(message)
+    assert np.shares_memory(received.image, sent.image)
+
+
+def test_an_image_with_gaps_between_its_rows_travels_whole() -> None:
+    sent = dataclasses.replace(request(), image=request().image[:, ::2])
+    received = protocol.decode_request(across(protocol.encode_request(sent, 1)))
+    np.testing.assert_array_equal(received.image, sent.image)
+
+
+@given(steps, st.sampled_from(["stop", "length"]), st.dictionaries(texts, st.floats(0, 1e6), max_size=3))
+def test_a_generation_comes_out_as_it_went_in(
+    answer: list[tuple[str, Alternatives | None]], reason: Any, timings: dict[str, float]
+) -> None:
+    sent = Generation(
+        tokens=tuple(token for token, _ in answer),
+        alternatives=tuple(one for _, one in answer),
+        finish_reason=reason,
+        timings_ms=timings,
+    )
+    assert protocol.decode_generation(across(protocol.encode_generation(sent, 1))) == sent
+
+
+def test_alternatives_that_have_no_probability_at_all_are_kept() -> None:
+    sent = Generation(tokens=("<1>",), alternatives=(Alternatives((1, 2), (0.0, -float("inf"))),), finish_reason="stop")
+    assert protocol.decode_generation(across(protocol.encode_generation(sent, 1))) == sent
+
+
+@pytest.mark.parametrize("info", [None, INFO])
+@pytest.mark.parametrize("state", list(State))
+def test_a_status_comes_out_as_it_went_in(state: State, info: EngineInfo | None) -> None:
+    sent = EngineStatus(
+        state=state, message="why", permanent=True, last_success_age_s=1.5, completed=3, pid=42, info=info
+    )
+    assert protocol.decode_status(across(protocol.encode_status(sent, 1))) == sent
+
+
+@pytest.mark.parametrize(
+    "error", [GenerationAbortedError, GenerationFailedError, EngineUnavailableError, ProtocolError]
+)
+def test_an_error_is_raised_on_the_other_side(error: type[EngineError]) -> None:
+    with pytest.raises(error, match="because of this"):
+        protocol.raise_error(across(protocol.encode_error(error("because of this"), 1)))
+
+
+def test_another_version_is_named() -> None:
+    header = msgpack.packb({"version": 99, "kind": "a kind of the future"})
+    with pytest.raises(ProtocolError, match=r"version 99 .* this side version 1: install the same release"):
+        protocol.unpack([header])
+
+
+@pytest.mark.parametrize(
+    ("frames", "complaint"),
+    [
+        ([], "one or two frames"),
+        ([b"", b"", b""], "one or two frames"),
+        ([b""], "not msgpack"),
+        ([b"\xc1"], "not msgpack"),
+        ([b"\xdd\xff\xff\xff\xff"], "not msgpack"),
+        ([b"\x91" * 100_000], "not msgpack"),
+        ([b"\x00" * (2 << 20)], "at most 1048576 bytes"),
+        ([msgpack.packb([1])], "must be a mapping"),
+        ([msgpack.packb({1: 2})], "not msgpack"),
+        ([msgpack.packb({"version": True})], "version must be a whole number"),
+        ([msgpack.packb({"version": 1})], "kind is missing"),
+        ([msgpack.packb({"version": 1, "kind": "pickle"})], "kind must be one of"),
+        ([msgpack.packb({"version": 1, "kind": ["status"]})], "kind must be one of"),
+        ([msgpack.packb({"version": 1, "kind": "status", "id": -1})], "id must be"),
+        ([msgpack.packb({"version": 1, "kind": "status", "id": 1, "body": []})], "body must be a mapping"),
+    ],
+)
+def test_frames_that_are_no_message_are_refused(frames: list[bytes], complaint: str) -> None:
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.unpack(frames)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"shape": [32, 64]}, "shape must be a list of 3"),
+        ({"shape": [32, 64, 1]}, "uint8"),
+        ({"shape": [32, -64, 3]}, "uint8"),
+        ({"shape": [32, 64.0, 3]}, "uint8"),
+        ({"shape": [0, 64, 3]}, "uint8"),
+        ({"shape": [2**40, 2**40, 3]}, "uint8"),
+        ({"shape": [64, 64, 3]}, "has 12288 bytes, not 6144"),
+        ({"dtype": "<f4"}, "uint8"),
+        ({"dtype": "O"}, "uint8"),
+        ({"user": None}, "user must be a text"),
+        ({"user": "x" * 200_000}, "user must be a text"),
+        ({"max_tokens": 0}, "max_tokens must be"),
+        ({"max_tokens": 10**9}, "max_tokens must be"),
+        ({"alternatives": 21}, "alternatives must be"),
+        ({"repetition_penalty": float("nan")}, "repetition_penalty must be"),
+        ({"grammar": "start"}, "grammar must be a list"),
+        ({"grammar": [7]}, "element of a grammar"),
+        ({"grammar": [""]}, "element of a grammar"),
+        ({"grammar": [[]]}, "element of a grammar"),
+        ({"grammar": [["no list"]]}, "list of elements"),
+        ({"grammar": [[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]}, "at most 8 deep"),
+    ],
+)
+def test_a_request_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    good = protocol.encode_request(request(), 1)
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.decode_request(across(dataclasses.replace(good, body={**good.body, **changes})))
+
+
+def test_a_request_without_image_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="has 6144 bytes, not 0"):
+        protocol.decode_request(dataclasses.replace(protocol.encode_request(request(), 1), blob=None))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"tokens": [1]}, "tokens must be texts"),
+        ({"counts": []}, "counts must be a list of 1"),
+        ({"counts": [-2]}, "counts must be numbers"),
+        ({"counts": [True]}, "counts must be numbers"),
+        ({"counts": [3]}, "3 alternatives are announced, 2 bins"),
+        ({"bins": b"\x00"}, "bytes of an array"),
+        ({"logprobs": b"\x00"}, "bytes of an array"),
+        ({"bins": b"\xff" * 4}, "out of range"),
+        ({"logprobs": np.array([np.nan, 0.0]).tobytes()}, "out of range"),
+        ({"finish_reason": "error"}, "finish_reason must be one of"),
+        ({"timings_ms": {"total": "1"}}, "finite numbers"),
+        ({"timings_ms": {"total": float("inf")}}, "finite numbers"),
+    ],
+)
+def test_a_generation_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    one = Alternatives((1, 2), (-0.1, -3.0))
+    good = protocol.encode_generation(Generation(tokens=("<1>",), alternatives=(one,), finish_reason="stop"), 1)
+    protocol.decode_generation(good)
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.decode_generation(dataclasses.replace(good, body={**good.body, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"spec": {"nme": "x"}}, "unknown entry 'nme'"),
+        ({"spec": {"focal_px": -1}}, "must be positive"),
+        ({"spec": {}}, "spelling of the answers is missing"),
+        ({"kind": 3}, "kind must be a text"),
+    ],
+)
+def test_engine_facts_that_are_wrong_are_refused(changes: dict[str, Any], complaint: str) -> None:
+    message = protocol.encode_status(EngineStatus(state=State.READY, info=INFO), 1)
+    message.body["info"] = {**message.body["info"], **changes}
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.decode_status(message)
+
+
+@given(st.lists(st.binary(max_size=60), max_size=3))
+def test_garbage_never_raises_anything_else(frames: list[bytes]) -> None:
+    with pytest.raises(ProtocolError):
+        protocol.unpack(frames)
+
+
+@given(st.sampled_from(["request", "generation", "status", "error"]), st.data())
+def test_garbage_in_any_field_never_raises_anything_else(what: str, data: st.DataObject) -> None:
+    one = Alternatives((1, 2), (-0.1, -3.0))
+    generation = Generation(tokens=("<1>",), alternatives=(one,), finish_reason="stop", timings_ms={"total": 1.0})
+    message, decode = {
+        "request": (protocol.encode_request(request((Coordinate(),)), 1), protocol.decode_request),
+        "generation": (protocol.encode_generation(generation, 1), protocol.decode_generation),
+        "status": (protocol.encode_status(EngineStatus(state=State.READY, info=INFO), 1), protocol.decode_status),
+        "error": (protocol.encode_error(GenerationFailedError("no"), 1), protocol.raise_error),
+    }[what]
+    body = message.body if what != "status" or data.draw(st.booleans()) else message.body["info"]
+    body[data.draw(st.sampled_from(sorted(body)))] = data.draw(json_values)
+    with contextlib.suppress(EngineError):
+        decode(across(message))

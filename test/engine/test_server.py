@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import itertools
+import os
+import socket as sockets
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import pytest
+import zmq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import INFO, NullEngine, Served, ask, eventually
+
+from taihri_ros.engine import protocol, server
+from taihri_ros.engine.fields import ProtocolError
+from taihri_ros.engine.interface import (
+    CheckpointError,
+    EngineError,
+    EngineUnavailableError,
+    GenerationAbortedError,
+    GenerationFailedError,
+)
+from taihri_ros.engine.protocol import EXIT_FAILED, EXIT_PERMANENT, EngineStatus, Kind, Message, State
+
+
+class Peer:
+    """A client that speaks frames."""
+
+    def __init__(self, path: Path) -> None:
+        self._context = zmq.Context()
+        self.socket = self._context.socket(zmq.DEALER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.RCVTIMEO, 5000)
+        self.socket.connect(f"ipc://{path}")
+        self._ids = itertools.count(1)
+
+    def send(self, kind: Kind, identifier: int | None = None) -> int:
+        identifier = next(self._ids) if identifier is None else identifier
+        self.socket.send_multipart(protocol.pack(Message(kind, identifier)))
+        return identifier
+
+    def ask(self, text: str) -> int:
+        identifier = next(self._ids)
+        self.socket.send_multipart(protocol.pack(protocol.encode_request(ask(text), identifier)))
+        return identifier
+
+    def receive(self) -> Message:
+        return protocol.unpack(self.socket.recv_multipart())
+
+    def status(self) -> EngineStatus:
+        self.send(Kind.STATUS)
+        return protocol.decode_status(self.receive())
+
+    def wait_for(self, state: State) -> None:
+        assert eventually(lambda: self.status().state is state)
+
+    def close(self) -> None:
+        self.socket.close()
+        self._context.term()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "engine.sock"
+
+
+@pytest.fixture
+def served(path: Path) -> Iterator[Served]:
+    with Served(path) as running:
+        yield running
+
+
+@pytest.fixture
+def peer(path: Path) -> Iterator[Peer]:
+    one = Peer(path)
+    yield one
+    one.close()
+
+
+def test_a_request_is_answered(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    identifier = peer.ask("hello")
+    answer = peer.receive()
+    assert answer.id == identifier
+    assert protocol.decode_generation(answer).tokens == ("hello",)
+
+
+def test_the_status_tells_facts_and_counts(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    for text in ("hello", "fail no"):
+        peer.ask(text)
+        peer.receive()
+    status = peer.status()
+    assert (status.completed, status.failed, status.aborted, status.refused) == (1, 1, 0, 0)
+    assert status.info == INFO
+    assert status.pid == os.getpid()
+    assert status.last_success_age_s is not None
+    assert 0 <= status.last_success_age_s < 5
+
+
+def test_the_state_is_told_while_the_engine_loads_and_generates(path: Path, peer: Peer) -> None:
+    loaded = threading.Event()
+
+    def load() -> NullEngine:
+        loaded.wait(10)
+        return NullEngine()
+
+    with Served(path, load):
+        status = peer.status()
+        assert (status.state, status.info, status.last_success_age_s) == (State.LOADING, None, None)
+        peer.ask("hello")
+        with pytest.raises(EngineUnavailableError, match="the engine is loading"):
+            protocol.raise_error(peer.receive())
+        loaded.set()
+        peer.wait_for(State.READY)
+        identifier = peer.ask("wait 10")
+        peer.wait_for(State.BUSY)
+        peer.send(Kind.ABORT, identifier)
+        peer.receive()
+
+
+def test_a_request_is_aborted(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    identifier = peer.ask("wait 10")
+    peer.wait_for(State.BUSY)
+    peer.send(Kind.ABORT, identifier)
+    with pytest.raises(GenerationAbortedError):
+        protocol.raise_error(peer.receive())
+    assert peer.status().aborted == 1
+
+
+def test_an_abort_right_after_the_request_is_not_lost(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    for _ in range(30):
+        peer.send(Kind.ABORT, peer.ask("wait 10"))
+        with pytest.raises(GenerationAbortedError):
+            protocol.raise_error(peer.receive())
+
+
+def test_an_abort_of_another_request_does_nothing(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    identifier = peer.ask("wait 0.3")
+    peer.send(Kind.ABORT, identifier - 1)
+    assert protocol.decode_generation(peer.receive()).tokens == ("wait 0.3",)
+
+
+def test_one_request_waits_and_the_next_is_refused(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    first = peer.ask("wait 10")
+    peer.wait_for(State.BUSY)
+    second, third = peer.ask("second"), peer.ask("third")
+    refusal = peer.receive()
+    assert refusal.id == third
+    with pytest.raises(EngineUnavailableError, match="busy"):
+        protocol.raise_error(refusal)
+    peer.send(Kind.ABORT, first)
+    assert [peer.receive().id, peer.receive().id] == [first, second]
+    assert peer.status().refused == 1
+
+
+def test_a_waiting_request_can_be_aborted(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    first = peer.ask("wait 10")
+    peer.wait_for(State.BUSY)
+    second = peer.ask("never begun")
+    peer.send(Kind.ABORT, second)
+    peer.send(Kind.ABORT, first)
+    assert [peer.receive().kind, peer.receive().kind] == [Kind.ERROR, Kind.ERROR]
+    assert peer.status().completed == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("fail no such joint", "no such joint"), ("raise odd", "ValueError: odd")]
+)
+def test_an_error_in_the_engine_ends_one_request_only(served: Served, peer: Peer, text: str, reason: str) -> None:
+    peer.wait_for(State.READY)
+    peer.ask(text)
+    with pytest.raises(GenerationFailedError, match=reason):
+        protocol.raise_error(peer.receive())
+    peer.ask("hello")
+    assert protocol.decode_generation(peer.receive()).tokens == ("hello",)
+
+
+def test_a_broken_engine_ends_the_server(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    peer.ask("break cuda is gone")
+    with pytest.raises(EngineUnavailableError, match="cuda is gone"):
+        protocol.raise_error(peer.receive())
+    assert peer.status().message == "cuda is gone"
+    assert served.join(2)
+    assert served.status == EXIT_FAILED
+
+
+def test_an_engine_that_only_raises_is_broken(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    for _ in range(3):
+        peer.ask("raise illegal memory access")
+        peer.receive()
+    assert served.join(5)
+    assert served.status == EXIT_FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "permanent", "exit_status"),
+    [
+        (CheckpointError("no weights"), "no weights", True, EXIT_PERMANENT),
+        (EngineError("vllm is not installed"), "vllm is not installed", True, EXIT_PERMANENT),
+        (MemoryError("full"), "MemoryError: full", False, EXIT_FAILED),
+    ],
+)
+def test_a_failed_load_is_told_before_the_end(
+    path: Path, peer: Peer, error: Exception, message: str, permanent: bool, exit_status: int
+) -> None:
+    def load() -> NullEngine:
+        raise error
+
+    with Served(path, load) as served:
+        status = peer.status()
+        while status.state is State.LOADING:
+            status = peer.status()
+        assert (status.state, status.message, status.permanent) == (State.FAILED, message, permanent)
+        assert served.join(1)
+    assert served.status == exit_status
+
+
+def test_a_failed_load_ends_the_server_when_nobody_asks(path: Path) -> None:
+    def load() -> NullEngine:
+        raise CheckpointError("no weights")
+
+    with Served(path, load) as served:
+        assert served.join(5)
+    assert served.status == EXIT_PERMANENT
+
+
+def test_the_engine_is_closed_and_the_socket_removed_in_the_end(path: Path) -> None:
+    engine = NullEngine()
+    with Served(path, lambda: engine) as served:
+        assert eventually(path.exists)
+    assert served.status == 0
+    assert engine.closed
+    assert not path.exists()
+
+
+def test_the_socket_is_for_this_user_only(served: Served, path: Path, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    assert stat.S_ISSOCK(path.stat().st_mode)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_missing_directory_is_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "engine.sock"
+    with Served(path):
+        assert eventually(path.exists)
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o1777])
+def test_a_directory_that_others_can_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(EngineError, match="others can write"):
+        server.serve(tmp_path / "engine.sock", NullEngine)
+
+
+def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="107 bytes"):
+        server.serve(tmp_path / ("x" * 100), NullEngine)
+
+
+def test_a_socket_in_use_is_not_taken_over(served: Served, path: Path, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    with pytest.raises(EngineError, match="another engine serves"):
+        server.serve(path, NullEngine)
+    assert peer.status().state is State.READY
+
+
+def test_a_socket_that_was_left_behind_is_replaced(path: Path, peer: Peer) -> None:
+    with sockets.socket(sockets.AF_UNIX) as old:
+        old.bind(str(path))
+    with Served(path):
+        peer.wait_for(State.READY)
+
+
+def test_a_peer_of_another_version_is_told_so(served: Served, peer: Peer) -> None:
+    peer.socket.send(msgpack.packb({"version": 2, "kind": "hello", "id": 1}))
+    with pytest.raises(ProtocolError, match="version 2 of the engine protocol, this side version 1"):
+        protocol.raise_error(peer.receive())
+
+
+def test_raw_garbage_on_the_socket_does_no_harm(served: Served, path: Path, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    for garbage in (b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", np.random.default_rng(0).bytes(100_000)):
+        with sockets.socket(sockets.AF_UNIX) as raw:
+            raw.connect(str(path))
+            try:
+                raw.sendall(garbage)
+            except OSError:
+                continue
+    assert peer.status().state is State.READY
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frames=st.lists(st.binary(max_size=80), min_size=1, max_size=4))
+def test_garbage_in_messages_is_answered_with_an_error(served: Served, peer: Peer, frames: list[bytes]) -> None:
+    peer.socket.send_multipart(frames)
+    with pytest.raises(ProtocolError):
+        protocol.raise_error(peer.receive())
+
+
+def test_a_wrong_request_is_answered_with_an_error(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    message = protocol.encode_request(ask(), 5)
+    peer.socket.send_multipart(protocol.pack(Message(Kind.GENERATE, 5, message.body, b"too short")))
+    answer = peer.receive()
+    assert answer.id == 5
+    with pytest.raises(ProtocolError, match="has 6144 bytes, not 9"):
+        protocol.raise_error(answer)
+
+
+def test_an_answer_is_no_request(served: Served, peer: Peer) -> None:
+    peer.send(Kind.GENERATION)
+    with pytest.raises(ProtocolError, match="is not sent a message of kind generation"):
+        protocol.raise_error(peer.receive())
