@@ -1,4 +1,4 @@
-"""The always-on loop: newest frame wins, one in flight, answers to an old command dropped, every frame accounted for."""
+"""The always-on loop: the newest frame wins, answers to an old command are dropped, every frame is counted."""
 
 from __future__ import annotations
 
@@ -101,7 +101,6 @@ class Perception:
         self._query: _Query | None = None
         self._in_flight: Command | None = None
         self._camera: Camera | CameraError | None = None
-        self._camera_key: tuple[object, ...] = ()
         self._stopped = False
         self._thread = Thread(target=self._run, name="taihri-perception", daemon=True)
 
@@ -146,16 +145,12 @@ class Perception:
             info: The received CameraInfo.
             rectified: Whether the images are rectified.
         """
-        key = _key(info, rectified)
-        if key == self._camera_key:
-            return
-        camera: Camera | CameraError
         try:
-            camera = Camera.from_info(info, rectified=rectified)
+            camera: Camera | CameraError = Camera.from_info(info, rectified=rectified)
         except CameraError as error:
             camera = error
         with self._changed:
-            self._camera, self._camera_key = camera, key
+            self._camera = camera
 
     def submit(self, frame: Frame) -> None:
         """Offer a frame. Returns at once.
@@ -284,7 +279,7 @@ class Perception:
         self._problems.clear()
 
     def _fail(self, error: Exception, query: _Query | None) -> None:
-        reason = _reason(error)
+        reason = drop_reason(error)
         with self._changed:
             if reason is Drop.COMMAND_CHANGED and self._stopped:
                 reason = Drop.STOPPED
@@ -304,24 +299,15 @@ class Perception:
             self.counters.drop(reason)
 
 
-def _key(info: CameraInfoLike, rectified: bool) -> tuple[object, ...]:
-    """Everything of a CameraInfo that matters, to tell a repeated message from a new calibration."""
-    arrays = (np.asarray(values, np.float64).tobytes() for values in (info.d, info.k, info.p))
-    roi = info.roi
-    window = (roi.x_offset, roi.y_offset, roi.width, roi.height)
-    return (
-        rectified,
-        info.width,
-        info.height,
-        info.distortion_model,
-        *arrays,
-        info.binning_x,
-        info.binning_y,
-        *window,
-    )
+def drop_reason(error: Exception) -> Drop:
+    """Tell under which reason a frame is counted that ended with an error.
 
+    Args:
+        error: The error.
 
-def _reason(error: Exception) -> Drop:
+    Returns:
+        The reason.
+    """
     match error:
         case ImageError():
             return Drop.BAD_IMAGE

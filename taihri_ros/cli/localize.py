@@ -1,0 +1,125 @@
+"""`taihri localize`: one image file, one command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+
+from taihri_ros.cli.options import engine_options, engine_parameters
+from taihri_ros.command import CommandError, parse_command
+from taihri_ros.estimator import Estimator
+from taihri_ros.hosts.application import UNTRAINED_NOTE
+from taihri_ros.hosts.engines import ready_engine
+from taihri_ros.hosts.parameters import Parameters
+from taihri_ros.keypoints import Estimate
+from taihri_ros.overlay import draw
+from taihri_ros.picture_files import read_camera, read_picture
+
+
+@click.command("localize")
+@click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--camera-info",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Calibration: YAML of camera_calibration, or JSON/YAML with width, height, distortion_model, d, k.",
+)
+@click.option("--command", "text", required=True, help="Joint names, or free words.")
+@click.option("--xy-source", type=click.Choice(["bins", "pixel"]), help="Where x and y come from.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Write the picture with what was found."
+)
+@engine_options
+def command(
+    *,
+    image: Path,
+    camera_info: Path,
+    text: str,
+    xy_source: str | None,
+    as_json: bool,
+    overlay: Path | None,
+    model: str | None,
+    engine: str | None,
+    engine_python: str | None,
+    engine_url: str | None,
+) -> None:
+    """Find the joints that a command needs in one IMAGE; positions in metres, camera optical frame.
+
+    \b
+    Examples:
+      taihri localize photo.jpg --camera-info camera.yaml --command "shake my hand" --model ~/TAIHRI
+      taihri localize photo.jpg --camera-info camera.json --command "left_wrist" --json --overlay found.png
+    """
+    wanted = parse_command(text)
+    if wanted is None:
+        raise CommandError("'stop' finds nothing: name joints, or say what to do")
+    chosen = engine_parameters(model, engine, engine_python, engine_url)
+    if xy_source is not None:
+        chosen["xy_source"] = xy_source
+    parameters = Parameters.from_mapping(chosen)
+    picture, camera = read_picture(image), read_camera(camera_info)
+    camera.check_image(picture.shape[1], picture.shape[0])
+    with ready_engine(parameters) as ready:
+        estimate = Estimator(ready, xy_source=parameters.xy_source).estimate(picture, camera, wanted)
+        trained = ready.info.spec.trained
+    if overlay is not None:
+        drawn = draw(picture, estimate, "" if trained else UNTRAINED_NOTE)
+        if not cv2.imwrite(str(overlay), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)):
+            raise click.ClickException(f"cannot write {overlay}: choose a name that ends in .png or .jpg")
+    if not trained:
+        click.echo(f"note: {UNTRAINED_NOTE}", err=True)
+    click.echo(json.dumps(to_json(estimate), indent=2) if as_json else _table(estimate))
+
+
+def to_json(estimate: Estimate) -> dict[str, Any]:
+    """Give an estimate as JSON types.
+
+    Args:
+        estimate: The estimate.
+
+    Returns:
+        command, model, box (px), keypoints (metres, camera optical frame; null where there is none), stages_ms, answer.
+    """
+    return {
+        "command": estimate.command.text,
+        "model": estimate.model,
+        "box": None if estimate.person.box is None else _numbers(estimate.person.box),
+        "keypoints": {
+            keypoint.name: {
+                "state": keypoint.state.name,
+                "reason": keypoint.reason,
+                "position": _numbers(keypoint.position),
+                "covariance": _numbers(keypoint.covariance),
+                "confidence": _numbers(np.float64(keypoint.confidence)),
+                "pixel": _numbers(keypoint.pixel),
+            }
+            for keypoint in estimate.person.keypoints
+        },
+        "stages_ms": {stage: round(duration, 3) for stage, duration in estimate.stages_ms.items()},
+        "answer": estimate.answer,
+    }
+
+
+def _numbers(values: Any) -> Any:
+    """Give numbers as JSON has them, which knows no NaN."""
+    return values.tolist() if np.all(np.isfinite(values)) else None
+
+
+def _table(estimate: Estimate) -> str:
+    lines = [f"{'joint':<15} {'x m':>7} {'y m':>7} {'z m':>7} {'confidence':>10}  pixel"]
+    for keypoint in estimate.person.keypoints:
+        if keypoint.has_position:
+            x, y, z = keypoint.position
+            u, v = keypoint.pixel
+            lines.append(
+                f"{keypoint.name:<15} {x:7.3f} {y:7.3f} {z:7.3f} {keypoint.confidence:10.2f}  {u:.0f}, {v:.0f}"
+            )
+        else:
+            lines.append(f"{keypoint.name:<15} {keypoint.reason}")
+    return "\n".join(lines) if len(lines) > 1 else "no joint was answered"

@@ -1,0 +1,67 @@
+"""The `taihri` command: its subcommands, and how errors reach the user."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+import click
+
+from taihri_ros import __version__
+from taihri_ros.errors import TaihriError
+
+_COMMANDS = {
+    "bag": "replay a recorded bag through the node's pipeline",
+    "demo": "run the whole path on a photograph",
+    "doctor": "say what is installed, what is missing, and what to do about it",
+    "engine": "run the engine process by itself, or install its environment",
+    "localize": "find joints in one image file",
+    "run": "run the node without ROS, as a ROS 2 participant on DDS",
+}
+
+
+class _Commands(click.Group):
+    """Loads a subcommand's module only when it is called: each needs other packages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"taihri_ros.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+def taihri(*, verbose: bool) -> None:
+    """Metric 3D keypoints of the person in front of a robot, from its own camera and a command.
+
+    \b
+    Examples:
+      taihri run --params-file config/taihri.yaml -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
+      taihri localize photo.jpg --camera-info camera.yaml --command "left_wrist, right_wrist" --json
+      taihri doctor
+    """
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="[%(levelname)s] [%(name)s]: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def main() -> None:
+    """Run the `taihri` command; an error of the user's is one line on stderr and exit code 1."""
+    try:
+        taihri(prog_name="taihri")
+    except TaihriError as error:
+        click.echo(f"taihri: {error}", err=True)
+        sys.exit(1)

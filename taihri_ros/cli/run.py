@@ -1,0 +1,61 @@
+"""`taihri run`: the embedded host."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from threading import Event
+
+import click
+
+from taihri_ros.cli.options import engine_options, engine_parameters
+from taihri_ros.hosts.engines import open_engine_for
+from taihri_ros.hosts.parameter_files import read_parameters
+
+
+@click.command("run")
+@click.option(
+    "--params-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="ROS 2 parameter file, the same as for ros2 launch; may be given several times.",
+)
+@click.option("-p", "--param", metavar="NAME:=VALUE", multiple=True, help="Set a parameter.")
+@click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic, or __ns.")
+@click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution of the robot.")
+@click.option("--command", "initial", help="Command to run from the start.")
+@engine_options
+def command(
+    *,
+    params_file: tuple[Path, ...],
+    param: tuple[str, ...],
+    remap: tuple[str, ...],
+    distro: str,
+    initial: str | None,
+    model: str | None,
+    engine: str | None,
+    engine_python: str | None,
+    engine_url: str | None,
+) -> None:
+    """Run the node /taihri without a ROS installation, as a ROS 2 participant that any robot sees.
+
+    \b
+    Examples:
+      taihri run --model ~/TAIHRI -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
+      ros2 topic pub --once /taihri/command std_msgs/msg/String "data: 'shake my hand'"
+      ros2 topic echo /taihri/keypoints
+    """
+    from taihri_ros.hosts.embedded import EmbeddedHost
+
+    chosen = engine_parameters(model, engine, engine_python, engine_url)
+    if initial is not None:
+        chosen["command.initial"] = initial
+    parameters = read_parameters(params_file, param, chosen=chosen)
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with (
+        open_engine_for(parameters) as open_engine,
+        EmbeddedHost(parameters, open_engine, distro=distro, remaps=remap) as host,
+    ):
+        host.run(stop)

@@ -1,0 +1,162 @@
+"""What the node does, whatever carries its messages: inputs to the perception loop, results to messages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.command import Command, CommandError, parse_command
+from taihri_ros.engine.interface import Engine
+from taihri_ros.estimator import Estimator
+from taihri_ros.hosts import topics
+from taihri_ros.hosts.images import decode_compressed
+from taihri_ros.hosts.markers import marker_array
+from taihri_ros.hosts.messages import Messages, Placement, stamp_ns
+from taihri_ros.hosts.parameters import Parameters
+from taihri_ros.hosts.topics import Topic
+from taihri_ros.overlay import draw
+from taihri_ros.perception import Frame, Perception, Result
+
+logger = logging.getLogger(__name__)
+
+UNTRAINED_NOTE = "random weights: these points mean nothing"
+
+
+class Outputs(Protocol):
+    """What a host offers to send messages. Called from the perception loop's thread."""
+
+    def publish(self, topic: Topic, message: Any) -> None:
+        """Publish a message on one of `topics.OUTPUTS`."""
+
+    def subscribers(self, topic: Topic) -> int:
+        """Count the subscribers of an output."""
+
+    def broadcast(self, transforms: list[Any]) -> None:
+        """Broadcast geometry_msgs/TransformStamped messages on /tf."""
+
+    def place(self, frame_id: str, stamp: int) -> Placement:
+        """Find where an image's poses are to be given: in its own frame, or in `target_frame` at its stamp (ns)."""
+
+
+class Application:
+    """The node without its host."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        engine: Engine,
+        messages: Messages,
+        outputs: Outputs,
+        decode: Callable[[Any], NDArray[np.uint8]],
+    ) -> None:
+        """Create the application; `start` sets it going.
+
+        Args:
+            parameters: The node's parameters.
+            engine: The engine; closed by whoever made it.
+            messages: Builds the messages.
+            outputs: Sends them.
+            decode: Turns sensor_msgs/Image into (height, width, 3) uint8 RGB; raises `ImageError`.
+
+        Raises:
+            CommandError: The parameter command.initial is not a command.
+        """
+        self._parameters = parameters
+        self._engine = engine
+        self._messages = messages
+        self._outputs = outputs
+        self._decode = decode
+        self.perception = Perception(Estimator(engine, xy_source=parameters.xy_source), self._publish)
+        if parameters.command_initial:
+            self.perception.set_command(self.read_command(parameters.command_initial))
+
+    def start(self) -> None:
+        """Set the perception loop going."""
+        self.perception.start()
+
+    def stop(self) -> None:
+        """End the perception loop and the request in flight."""
+        self.perception.stop()
+
+    def read_command(self, text: str) -> Command | None:
+        """Read a command under the parameters command.max_length and command.allow.
+
+        Args:
+            text: What was received.
+
+        Returns:
+            The command, or None for `stop`.
+
+        Raises:
+            CommandError: It cannot be put to the model.
+        """
+        return parse_command(text, max_length=self._parameters.command_max_length, allow=self._parameters.command_allow)
+
+    def on_command(self, message: Any) -> None:
+        """Take a std_msgs/String; one that is no command is reported and changes nothing."""
+        try:
+            command = self.read_command(message.data)
+        except CommandError as error:
+            logger.warning("command refused: %s", error)
+            return
+        logger.info("command: %s", "stop" if command is None else command.text)
+        self.perception.set_command(command)
+
+    def on_camera_info(self, message: Any) -> None:
+        """Take a sensor_msgs/CameraInfo."""
+        self.perception.set_camera(message, rectified=self._parameters.rectified)
+
+    def on_image(self, message: Any, received: float | None = None) -> None:
+        """Take a sensor_msgs/Image.
+
+        Args:
+            message: The image.
+            received: `time.perf_counter()` when it came from the network, where the host knows.
+        """
+        self._submit(message, lambda: self._decode(message), received)
+
+    def on_compressed_image(self, message: Any, received: float | None = None) -> None:
+        """Take a sensor_msgs/CompressedImage; `received` as in `on_image`."""
+        self._submit(message, lambda: decode_compressed(message.data), received)
+
+    def _submit(self, message: Any, decode: Callable[[], NDArray[np.uint8]], received: float | None) -> None:
+        now = perf_counter()
+        self.perception.submit(
+            Frame(
+                stamp_ns=stamp_ns(message.header),
+                frame_id=message.header.frame_id,
+                decode=decode,
+                received=now,
+                receive_ms=0.0 if received is None else (now - received) * 1e3,
+            )
+        )
+
+    def person(self, result: Result) -> Any:
+        """Build the taihri_ros/HumanKeypoints of a result, placed as the node's other outputs are."""
+        return self._messages.person(result, self._outputs.place(result.frame.frame_id, result.frame.stamp_ns))
+
+    def _publish(self, result: Result) -> None:
+        outputs, messages, parameters = self._outputs, self._messages, self._parameters
+        placement = outputs.place(result.frame.frame_id, result.frame.stamp_ns)
+        outputs.publish(topics.KEYPOINTS, messages.pose_array(result, placement))
+        if parameters.publish_tf and result.estimate.person.located:
+            outputs.broadcast(messages.transforms(result, parameters.tf_prefix))
+        if outputs.subscribers(topics.PERSON):
+            outputs.publish(topics.PERSON, messages.person(result, placement))
+        if outputs.subscribers(topics.MARKERS):
+            lifetime = parameters.marker_lifetime_s
+            outputs.publish(topics.MARKERS, marker_array(messages, result, placement, lifetime))
+        if outputs.subscribers(topics.OVERLAY):
+            outputs.publish(topics.OVERLAY, messages.compressed_image(result, self._overlay(result)))
+
+    def _overlay(self, result: Result) -> NDArray[np.uint8]:
+        note = "" if self._engine.info.spec.trained else UNTRAINED_NOTE
+        picture = cv2.cvtColor(draw(result.image, result.estimate, note), cv2.COLOR_RGB2BGR)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, self._parameters.overlay_jpeg_quality]
+        return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()

@@ -1,0 +1,83 @@
+"""The engine that the parameters ask for."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from taihri_ros.engine.install import default_python
+from taihri_ros.engine.interface import Engine
+from taihri_ros.engine.openai import OpenAiEngine
+from taihri_ros.engine.process import EngineProcess
+from taihri_ros.hosts.parameters import ParameterError, Parameters
+
+logger = logging.getLogger(__name__)
+
+
+def open_engine_for(parameters: Parameters) -> Engine:
+    """Begin to start the engine of the parameters `engine.*`; returns at once.
+
+    Args:
+        parameters: The node's parameters.
+
+    Returns:
+        An engine process, which raises `EngineUnavailableError` until it is ready, or the client of a remote server.
+
+    Raises:
+        ParameterError: No checkpoint is named.
+        EngineError: A remote server cannot be used.
+    """
+    if not parameters.engine_model:
+        raise ParameterError(
+            "no checkpoint: set engine.model (--model) to the directory of a TAIHRI checkpoint, "
+            "or make one with random weights: <engine's python> -m taihri_ros.engine.tiny DIRECTORY"
+        )
+    if parameters.engine_kind == "openai":
+        return OpenAiEngine(
+            parameters.engine_url, parameters.engine_model, timeout_s=parameters.engine_request_timeout_s
+        )
+    return _engine_process(parameters)
+
+
+def ready_engine(parameters: Parameters) -> Engine:
+    """Start the engine of the parameters and wait until it can answer, for work that is not a node.
+
+    Args:
+        parameters: `engine.*` are used.
+
+    Returns:
+        An engine that is ready.
+
+    Raises:
+        TaihriError: It does not get ready.
+    """
+    if parameters.engine_kind == "openai" or not parameters.engine_model:
+        return open_engine_for(parameters)
+    engine = _engine_process(parameters)
+    try:
+        logger.info("starting %s with %s", parameters.engine_kind, parameters.engine_model)
+        engine.wait_ready(parameters.engine_start_timeout_s)
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+def _engine_process(parameters: Parameters) -> EngineProcess:
+    options: dict[str, object] = {"dtype": parameters.engine_dtype}
+    if parameters.engine_kind == "vllm":
+        options |= {
+            "gpu_memory_utilization": parameters.engine_gpu_memory_utilization,
+            "max_model_len": parameters.engine_max_model_len,
+        }
+    model = Path(parameters.engine_model).expanduser()
+    return EngineProcess(
+        python=parameters.engine_python or str(default_python(parameters.engine_kind)),
+        kind=parameters.engine_kind,
+        model=str(model) if model.exists() else parameters.engine_model,
+        options=options,
+        start_timeout_s=parameters.engine_start_timeout_s,
+        request_timeout_s=parameters.engine_request_timeout_s,
+        canary_period_s=parameters.engine_canary_period_s,
+        max_restarts=parameters.engine_max_restarts,
+    )

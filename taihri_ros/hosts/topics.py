@@ -1,0 +1,37 @@
+"""The node's topics: names, types and quality of service, one table for both hosts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of the node.
+
+    Attributes:
+        name: Relative, private or absolute ROS name.
+        type: Full name of the message type.
+        reliable: RELIABLE or BEST_EFFORT.
+        depth: Depth of the history.
+    """
+
+    name: str
+    type: str
+    reliable: bool = True
+    depth: int = 10
+
+
+IMAGE = Topic("image", "sensor_msgs/msg/Image", reliable=False, depth=1)
+COMPRESSED_IMAGE = Topic("image/compressed", "sensor_msgs/msg/CompressedImage", reliable=False, depth=1)
+CAMERA_INFO = Topic("camera_info", "sensor_msgs/msg/CameraInfo", reliable=False, depth=1)
+COMMAND = Topic("~/command", "std_msgs/msg/String")
+
+KEYPOINTS = Topic("~/keypoints", "geometry_msgs/msg/PoseArray")
+PERSON = Topic("~/person", "taihri_ros/msg/HumanKeypoints")
+MARKERS = Topic("~/markers", "visualization_msgs/msg/MarkerArray")
+OVERLAY = Topic("~/overlay/compressed", "sensor_msgs/msg/CompressedImage", depth=1)
+TRANSFORMS = Topic("/tf", "tf2_msgs/msg/TFMessage", depth=100)
+DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+
+OUTPUTS = (KEYPOINTS, PERSON, MARKERS, OVERLAY, TRANSFORMS, DIAGNOSTICS)
