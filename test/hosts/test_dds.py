@@ -412,6 +412,23 @@ def test_a_closed_node_stays_closed(domain: int, types: RosTypes) -> None:
         publisher.publish(make(types, STRING, text("")))
 
 
+def test_a_node_may_be_closed_by_its_own_callback(types: RosTypes) -> None:
+    closed = threading.Event()
+    node = DdsNode("brief", types=types, domain_id=FIRST_DOMAIN + 3)
+
+    def close(_: Any) -> None:
+        node.close()
+        closed.set()
+
+    publisher = node.publisher(STRING, "/brief")
+    node.subscribe(STRING, "/brief", close)
+    node.subscribe(STRING, "/other", Inbox())
+    wait_until(lambda: publisher.matched)
+    publisher.publish(make(types, STRING, text("close")))
+    assert closed.wait(20)
+    wait_until(lambda: not any(thread is node._participant._dispatcher._thread for thread in threading.enumerate()))
+
+
 def test_the_domain_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, types: RosTypes) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", "211")
     with DdsNode("taihri", types=types) as node:
