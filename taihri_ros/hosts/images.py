@@ -33,7 +33,13 @@ _YUV_PACKED = {
     "yuyv": cv2.COLOR_YUV2RGB_YUY2,
     "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
 }
+_BT601 = np.array([[1.164384, 0.0, 1.596027], [1.164384, -0.391762, -0.812968], [1.164384, 2.017232, 0.0]], np.float32)
+"""RGB from (Y - 16, U - 128, V - 128), as cameras send them (ITU-R BT.601, Y from 16 to 235)."""
+
 _GENERIC = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC1": "mono16", "16UC3": "bgr16", "16UC4": "bgra16"}
+_AS_SENT = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+"""Colour, and no turn to what a JPEG's EXIF says is up: camera_info describes the pixels as they are sent."""
+
 _NOT_PICTURES = ("32F", "64F", "32S", "8S", "16S")
 
 
@@ -64,6 +70,10 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
     if message.width < 1 or message.height < 1:
         raise ImageError(f"the image has no pixels ({message.width}x{message.height}): check the camera driver")
     if encoding in _YUV_PACKED:
+        if message.width % 2:
+            raise ImageError(
+                f"a {encoding} image must have an even width, not {message.width}: check the camera driver"
+            )
         return _rgb(cv2.cvtColor(_pixels(message, 2, np.uint8), _YUV_PACKED[encoding]))
     if encoding in ("nv21", "nv24"):
         return _decode_semiplanar(message, encoding)
@@ -92,12 +102,12 @@ def decode_compressed(data: Any) -> NDArray[np.uint8]:
         ImageError: The bytes are not a whole picture.
     """
     buffer = np.frombuffer(data, np.uint8)
-    if buffer.tobytes()[:2] == b"\xff\xd8" and b"\xff\xd9" not in buffer[-64:].tobytes():
+    if buffer[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in buffer[-64:].tobytes():
         raise ImageError(
             f"the compressed image is cut off ({buffer.size} bytes of JPEG without an end): check the link"
         )
     try:
-        picture = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+        picture = cv2.imdecode(buffer, _AS_SENT) if buffer.size else None
     except cv2.error:
         picture = None
     if picture is None:
@@ -133,16 +143,15 @@ def _rows(message: ImageMessage, height: int, used: int) -> NDArray[np.uint8]:
 
 
 def _decode_semiplanar(message: ImageMessage, encoding: str) -> NDArray[np.uint8]:
-    """Decode a plane of luma followed by interleaved chroma: V,U at half size (nv21), U,V at full size (nv24)."""
+    """Decode luma followed by interleaved chroma: V,U at half size (nv21), U,V at full size (nv24)."""
     height, width = message.height, message.width
     if encoding == "nv21":
         if height % 2 or width % 2:
             raise ImageError(f"an nv21 image must have even sides, not {width}x{height}: check the camera driver")
         return _rgb(cv2.cvtColor(_rows(message, height * 3 // 2, width), cv2.COLOR_YUV2RGB_NV21))
     rows = _rows(message, height * 3, width)
-    luma, chroma = rows[:height], rows[height:].reshape(height, width, 2)
-    ycrcb = np.dstack([luma, chroma[..., 1], chroma[..., 0]])
-    return _rgb(cv2.cvtColor(ycrcb, cv2.COLOR_YCrCb2RGB))
+    yuv = np.dstack([rows[:height], rows[height:].reshape(height, width, 2)])
+    return _rgb(cv2.transform(yuv, np.column_stack([_BT601, _BT601 @ (-16.0, -128.0, -128.0)])))
 
 
 def _rgb(picture: Any) -> NDArray[np.uint8]:
