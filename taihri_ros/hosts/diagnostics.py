@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import monotonic
-from typing import TypeAlias
+from typing import Protocol
 
 from taihri_ros.counters import Drop, Snapshot
 from taihri_ros.engine.interface import Engine
@@ -12,9 +13,6 @@ from taihri_ros.engine.process import EngineHealth, EngineProcess, EngineState
 from taihri_ros.perception import Perception
 
 OK, WARN, ERROR = 0, 1, 2
-
-Status: TypeAlias = "tuple[str, int, str, dict[str, str]]"
-"""Name, level, message and values of one diagnostic_msgs/DiagnosticStatus."""
 
 _HARMLESS = {Drop.NO_COMMAND, Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.STOPPED}
 
@@ -28,56 +26,88 @@ _ENGINE_LEVELS = {
 }
 
 
-class Diagnostics:
-    """Makes the statuses of one node; each call covers the time since the call before."""
+@dataclass(frozen=True)
+class Report:
+    """One diagnostic_msgs/DiagnosticStatus.
 
-    def __init__(self, perception: Perception, engine: Engine, node: str) -> None:
-        """Create diagnostics.
+    Attributes:
+        level: OK, WARN or ERROR.
+        message: One line.
+        values: What there is to know in numbers.
+    """
 
-        Args:
-            perception: The loop to report on.
-            engine: Its engine.
-            node: Node name, which stands before each status' name.
-        """
+    level: int
+    message: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """A source of reports; each report covers the time since the one before."""
+
+    @property
+    def name(self) -> str:
+        """What the reports are about; the status is named `node: name`."""
+
+    def report(self) -> Report:
+        """Report."""
+
+
+class _Interval:
+    """The counters between two looks at them."""
+
+    def __init__(self, perception: Perception) -> None:
         self._perception = perception
-        self._health: Callable[[], EngineHealth] | None = None
-        if isinstance(engine, EngineProcess):
-            self._health = lambda: engine.health
-        self._node = node
         self._before = perception.counters.snapshot()
         self._when = monotonic()
 
-    def statuses(self, image_publishers: int) -> list[Status]:
-        """Report on the time since the last report.
+    def next(self) -> tuple[Snapshot, Snapshot, float]:
+        """Give the counters now and at the last look, and the seconds between."""
+        now, snapshot = monotonic(), self._perception.counters.snapshot()
+        before, elapsed = self._before, max(now - self._when, 1e-3)
+        self._before, self._when = snapshot, now
+        return snapshot, before, elapsed
+
+
+class InputTask:
+    """Whether images come."""
+
+    name = "input"
+
+    def __init__(self, perception: Perception, image_publishers: Callable[[], int]) -> None:
+        """Create the task.
 
         Args:
-            image_publishers: How many publishers the image topic has.
-
-        Returns:
-            The statuses of input, perception and, where the engine is a process of ours, engine.
+            perception: The loop that counts the images.
+            image_publishers: Tells how many publishers the image topic has.
         """
-        now, snapshot = monotonic(), self._perception.counters.snapshot()
-        elapsed, before = max(now - self._when, 1e-3), self._before
-        self._before, self._when = snapshot, now
-        statuses = [
-            self._input(snapshot, before, elapsed, image_publishers),
-            self._perceiving(snapshot, before, elapsed),
-        ]
-        if self._health is not None:
-            statuses.append(self._engine(self._health()))
-        return statuses
+        self._interval = _Interval(perception)
+        self._publishers = image_publishers
 
-    def _input(self, snapshot: Snapshot, before: Snapshot, elapsed: float, publishers: int) -> Status:
-        frames = snapshot.frames_in - before.frames_in
+    def report(self) -> Report:
+        """Report the rate of images, and that there are none."""
+        snapshot, before, elapsed = self._interval.next()
+        frames, publishers = snapshot.frames_in - before.frames_in, self._publishers()
         level, message = OK, f"{frames / elapsed:.1f} images/s"
         if publishers == 0:
             level, message = WARN, "no publisher on the image topic"
         elif frames == 0:
             level, message = WARN, "no image arrives"
-        values = {"image publishers": str(publishers), "rate_hz": f"{frames / elapsed:.2f}"}
-        return f"{self._node}: input", level, message, values
+        return Report(level, message, {"image publishers": str(publishers), "rate_hz": f"{frames / elapsed:.2f}"})
 
-    def _perceiving(self, snapshot: Snapshot, before: Snapshot, elapsed: float) -> Status:
+
+class PerceptionTask:
+    """What became of the images."""
+
+    name = "perception"
+
+    def __init__(self, perception: Perception) -> None:
+        """Create the task for one perception loop."""
+        self._perception = perception
+        self._interval = _Interval(perception)
+
+    def report(self) -> Report:
+        """Report the rate of answers, drops by reason and stage times."""
+        snapshot, before, elapsed = self._interval.next()
         command = self._perception.command
         published = snapshot.published - before.published
         troubles = {
@@ -103,9 +133,25 @@ class Diagnostics:
         values |= {f"dropped.{reason}": str(count) for reason, count in snapshot.dropped.items()}
         for stage, (median, p95) in snapshot.stages_ms.items():
             values |= {f"{stage}_ms.p50": f"{median:.2f}", f"{stage}_ms.p95": f"{p95:.2f}"}
-        return f"{self._node}: perception", level, message, values
+        return Report(level, message, values)
 
-    def _engine(self, health: EngineHealth) -> Status:
+
+class EngineTask:
+    """How the engine process is."""
+
+    name = "engine"
+
+    def __init__(self, health: Callable[[], EngineHealth]) -> None:
+        """Create the task.
+
+        Args:
+            health: Tells how the engine is.
+        """
+        self._health = health
+
+    def report(self) -> Report:
+        """Report the engine's state, its last success and what it is."""
+        health = self._health()
         values = {"state": health.state.value, "restarts": str(health.restarts)}
         if health.last_success_age_s is not None:
             values["last_success_age_s"] = f"{health.last_success_age_s:.2f}"
@@ -120,4 +166,14 @@ class Diagnostics:
                 "device": info.device,
                 "dtype": info.dtype,
             }
-        return f"{self._node}: engine", _ENGINE_LEVELS[health.state], health.message or health.state.value, values
+        return Report(_ENGINE_LEVELS[health.state], health.message or health.state.value, values)
+
+
+def engine_tasks(engine: Engine) -> list[Task]:
+    """Give the tasks for an engine: one where it is a process of ours, none where it is a remote server's."""
+    return [EngineTask(lambda: engine.health)] if isinstance(engine, EngineProcess) else []
+
+
+def perception_tasks(perception: Perception, image_publishers: Callable[[], int]) -> list[Task]:
+    """Give the tasks for a perception loop and its images; the arguments are those of `InputTask`."""
+    return [InputTask(perception, image_publishers), PerceptionTask(perception)]

@@ -12,7 +12,7 @@ from taihri_ros.engine.interface import Engine
 from taihri_ros.hosts import topics
 from taihri_ros.hosts.application import Application
 from taihri_ros.hosts.dds import DdsNode, Publisher, QoS, RosTypes, Subscription, receive_buffer_warning
-from taihri_ros.hosts.diagnostics import Diagnostics
+from taihri_ros.hosts.diagnostics import engine_tasks, perception_tasks
 from taihri_ros.hosts.images import decode_image
 from taihri_ros.hosts.messages import Messages, Placement
 from taihri_ros.hosts.parameters import ParameterError, Parameters
@@ -61,9 +61,12 @@ class EmbeddedHost:
         }
         self._messages = Messages(types.message)
         self.application = Application(parameters, engine, self._messages, self, decode_image)
-        self._diagnostics = Diagnostics(self.application.perception, engine, self._node.name)
         self.application.start()
         self._image = self._subscribe_inputs()
+        self._tasks = [
+            *perception_tasks(self.application.perception, lambda: self._image.matched),
+            *engine_tasks(engine),
+        ]
 
     def run(self, stop: Event) -> None:
         """Publish diagnostics until told to stop, and say what is missing.
@@ -75,9 +78,9 @@ class EmbeddedHost:
             logger.warning("%s", warning)
         started = time.monotonic()
         while not stop.wait(self._parameters.diagnostics_period_s):
-            statuses = self._diagnostics.statuses(self._image.matched)
+            reports = {f"{self._node.name}: {task.name}": task.report() for task in self._tasks}
             self.publish(
-                topics.DIAGNOSTICS, self._messages.diagnostics(time.time_ns(), statuses, self._parameters.engine_model)
+                topics.DIAGNOSTICS, self._messages.diagnostics(time.time_ns(), reports, self._parameters.engine_model)
             )
             if started and self._image.matched:
                 started = 0.0

@@ -61,6 +61,7 @@ def _marker(
     points: list[NDArray[np.float64]] | None = None,
 ) -> Any:
     size, (red, green, blue) = _STYLES[namespace]
+    no_bytes = messages.sequence(np.empty(0, np.uint8))
     return messages.make(
         "visualization_msgs/msg/Marker",
         header=header,
@@ -76,10 +77,10 @@ def _marker(
         points=[messages.vector("geometry_msgs/msg/Point", point) for point in points or []],
         colors=[],
         texture_resource="",
-        texture=messages.make("sensor_msgs/msg/CompressedImage", header=header, format="", data=np.empty(0, np.uint8)),
+        texture=messages.make("sensor_msgs/msg/CompressedImage", header=header, format="", data=no_bytes),
         uv_coordinates=[],
         text=text,
         mesh_resource="",
-        mesh_file=messages.make("visualization_msgs/msg/MeshFile", filename="", data=np.empty(0, np.uint8)),
+        mesh_file=messages.make("visualization_msgs/msg/MeshFile", filename="", data=no_bytes),
         mesh_use_embedded_materials=False,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.hosts import topics
+from taihri_ros.hosts.diagnostics import Report
 from taihri_ros.keypoints import Keypoint
 from taihri_ros.perception import Result
 
@@ -46,13 +47,17 @@ class Placement:
 class Messages:
     """Builds the node's messages."""
 
-    def __init__(self, message_class: Callable[[str], Any]) -> None:
+    def __init__(
+        self, message_class: Callable[[str], Any], sequence: Callable[[NDArray[Any]], Any] = lambda values: values
+    ) -> None:
         """Create a builder.
 
         Args:
             message_class: Gives the class of a full type name, such as `geometry_msgs/msg/PoseArray`.
+            sequence: Makes of a (n,) array what the class takes for numbers in a sequence without fixed length.
         """
         self._class = message_class
+        self.sequence = sequence
 
     def pose_array(self, result: Result, placement: Placement) -> Any:
         """Build geometry_msgs/PoseArray: the located joints only, in the skeleton's order, identity orientation."""
@@ -70,7 +75,7 @@ class Messages:
             has_box=person.box is not None,
             box=np.full(4, np.nan) if person.box is None else np.asarray(person.box, np.float64),
             stages=list(result.stages_ms),
-            durations=np.array(list(result.stages_ms.values()), np.float64) / 1e3,
+            durations=self.sequence(np.array(list(result.stages_ms.values()), np.float64) / 1e3),
             model=estimate.model,
         )
 
@@ -97,16 +102,15 @@ class Messages:
 
     def compressed_image(self, result: Result, jpeg: NDArray[np.uint8]) -> Any:
         """Build sensor_msgs/CompressedImage from JPEG bytes."""
-        return self.make(
-            topics.OVERLAY.type, header=self.header(result, Placement(result.frame.frame_id)), format="jpeg", data=jpeg
-        )
+        header = self.header(result, Placement(result.frame.frame_id))
+        return self.make(topics.OVERLAY.type, header=header, format="jpeg", data=self.sequence(jpeg))
 
-    def diagnostics(self, stamp_ns: int, statuses: list[tuple[str, int, str, dict[str, str]]], hardware_id: str) -> Any:
+    def diagnostics(self, stamp_ns: int, reports: Mapping[str, Report], hardware_id: str) -> Any:
         """Build diagnostic_msgs/DiagnosticArray.
 
         Args:
             stamp_ns: Now, in nanoseconds.
-            statuses: Name, level, message and values of each status.
+            reports: The reports by the names of their statuses.
             hardware_id: What the statuses are about.
         """
         return self.make(
@@ -115,22 +119,18 @@ class Messages:
             status=[
                 self.make(
                     "diagnostic_msgs/msg/DiagnosticStatus",
-                    level=self._level(level),
+                    level=report.level,
                     name=name,
-                    message=message,
+                    message=report.message,
                     hardware_id=hardware_id,
                     values=[
-                        self.make("diagnostic_msgs/msg/KeyValue", key=key, value=value) for key, value in values.items()
+                        self.make("diagnostic_msgs/msg/KeyValue", key=key, value=value)
+                        for key, value in report.values.items()
                     ],
                 )
-                for name, level, message, values in statuses
+                for name, report in reports.items()
             ],
         )
-
-    def _level(self, level: int) -> Any:
-        """Give the level as the class has it: rclpy's `byte` is `bytes`, rosbags' is an integer."""
-        ok = self._class("diagnostic_msgs/msg/DiagnosticStatus").OK
-        return bytes([level]) if isinstance(ok, bytes) else level
 
     def _keypoint(self, keypoint: Keypoint, placement: Placement) -> Any:
         return self.make(
