@@ -1,4 +1,4 @@
-"""One question that every engine is asked before it may serve: does it answer at all, in the format, and how does it spell?"""
+"""The question that every engine is asked before it may serve: does it answer, in the format, and how does it spell?"""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def canary_image(spec: ModelSpec) -> NDArray[np.uint8]:
 
 
 def learn_answer_style(engine: LocalEngine) -> None:
-    """Learn the spelling of a checkpoint without `taihri.json` from one unconstrained answer, and let the engine adopt it.
+    """Learn how a checkpoint without `taihri.json` spells, from one unconstrained answer, and let the engine adopt it.
 
     Args:
         engine: The engine.

@@ -1,7 +1,7 @@
 """Checks a checkpoint before any framework loads it.
 
-Frameworks load some broken checkpoints silently and then answer nonsense: a tensor that is missing is left at random values, a
-tokenizer file that is missing is made up from others. Whatever would end so is refused here, by name.
+Frameworks load some broken checkpoints silently and then answer nonsense: a tensor that is missing is left at random
+values, a tokenizer file that is missing is made up from others. Whatever would end so is refused here, by name.
 """
 
 from __future__ import annotations

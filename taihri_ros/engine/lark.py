@@ -1,7 +1,7 @@
 """An answer grammar as a Lark grammar over token ids, which vLLM's structured outputs take.
 
-`<[12]>` is one token and `<[12-34]>` a range. Regular expressions and literal texts would be spelled with byte tokens instead of the
-model's added tokens. The end token is left out: the engine allows it by itself where the grammar ends.
+`<[12]>` is one token and `<[12-34]>` a range. Regular expressions and literal texts would be spelled with byte tokens
+instead of the model's added tokens. The end token is left out: the engine allows it by itself where the grammar ends.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class LocalEngine(ABC):
     def visual_tokens(self, request: GenerationRequest) -> int:
         """Count the tokens that the image takes; it is never resized."""
         height, width, _ = request.image.shape
-        return height * width // self._info.spec.image_multiple**2
+        return int(height * width) // self._info.spec.image_multiple**2
 
     def _check(self, request: GenerationRequest, prompt_length: int) -> None:
         image, spec, multiple = request.image, self._info.spec, self._info.spec.image_multiple

@@ -1,4 +1,4 @@
-"""Opens an engine in this process: checks the checkpoint, loads it, and lets it answer once before anybody relies on it."""
+"""Opens an engine in this process: checks the checkpoint, loads it, and has it answer once before anybody relies on it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
 
     Raises:
         CheckpointError: The checkpoint is not there, not whole, or not a TAIHRI.
-        EngineError: The framework is not installed, an option is unknown, or the model cannot be loaded or does not answer.
+        EngineError: The framework is not installed, an option is unknown, or the model cannot be loaded or does not
+            answer.
         TaihriError: `taihri.json` is broken.
     """
     if kind not in _ENGINES:

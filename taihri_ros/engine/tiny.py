@@ -1,7 +1,7 @@
 """A tiny Qwen3-VL with random weights and the whole token layout of TAIHRI, built offline in about a second.
 
-It takes every path that the real checkpoint takes (processor, tokenizer, vision tower, grammar), so tests and the demo run anywhere.
-What it answers means nothing.
+It takes every path that the real checkpoint takes (processor, tokenizer, vision tower, grammar), so tests and the demo run
+anywhere. What it answers means nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RECORD = "tiny.json"
 """Says what a directory was built from."""
 
 SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=AnswerStyle())
-"""Its numbers. The short focal length keeps the image small: 640x480 of a 600 px camera becomes some 220 visual tokens."""
+"""Its numbers. The short focal length keeps the image small: 640x480 of a 600 px camera has some 220 visual tokens."""
 
 _QWEN_TOKENS = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>"),
@@ -151,7 +151,7 @@ def _make_tokenizer() -> Any:
 
 
 def _write_image_processor(directory: Path, spec: ModelSpec) -> None:
-    """Write the processors' settings, with the pixel budget of the specification so that no canonical view is resized."""
+    """Write the processors' settings, with the specification's pixel budget so that no canonical view is resized."""
     common = {
         "size": {"shortest_edge": spec.min_pixels, "longest_edge": spec.max_pixels},
         "patch_size": 16,

@@ -1,10 +1,11 @@
 """Lets torchvision be imported beside a CPU build of torch when its own operators do not load there.
 
-The torchvision wheel of most package indexes is compiled for CUDA. Beside a CPU torch its library does not load, and then its Python part
-fails on import because the operators for which it registers meta kernels do not exist. Image processing needs none of them, so two
-declarations mend the import.
+The torchvision wheel of most package indexes is compiled for CUDA. Beside a CPU torch its library does not load, and then its
+Python part fails on import because the operators for which it registers meta kernels do not exist. Image processing needs
+none of them, so two declarations mend the import.
 
-This file stands alone: the installer copies it into an engine environment's site-packages and has it registered at interpreter start.
+This file stands alone: the installer copies it into an engine environment's site-packages and has it registered at
+interpreter start.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class _BeforeTorchvision:
     """A finder that finds nothing: it only sees that torchvision is about to be imported."""
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         if name == "torchvision":
             sys.meta_path.remove(self)

@@ -1,4 +1,4 @@
-"""The engine on vLLM, in process: its `LLMEngine` stepped by the caller's own thread, which is the form with the least latency."""
+"""The engine on vLLM: an `LLMEngine` stepped by the caller's own thread, the form with the least latency."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from taihri_ros.engine.framework import require
 from taihri_ros.engine.interface import (
@@ -40,8 +42,15 @@ _ENVIRONMENT = {
     "VLLM_HOST_IP": "127.0.0.1",  # else it asks the network for its own address
     "VLLM_LOGGING_LEVEL": "WARNING",
 }
-_CPU_ENVIRONMENT = {"TORCH_COMPILE_DISABLE": "1"}  # else the first request with alternatives compiles for many seconds
+_CPU_ENVIRONMENT = {
+    "TORCH_COMPILE_DISABLE": "1",  # else the first request with alternatives compiles for many seconds
+    "VLLM_LOGGING_LEVEL": "ERROR",  # else it warns of its own calls with every request
+}
 _FEW_CORES = 2
+_FEW_CORES_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",  # the threads of a small product cost more than they bring
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # else it keeps to a core on which the node and the camera may run
+}
 
 
 class VllmEngine(LocalEngine):
@@ -54,7 +63,7 @@ class VllmEngine(LocalEngine):
         if _is_cpu_build():
             values |= _CPU_ENVIRONMENT
             if len(os.sched_getaffinity(0)) <= _FEW_CORES:
-                values["OMP_NUM_THREADS"] = "1"
+                values |= _FEW_CORES_ENVIRONMENT
         for name, value in values.items():
             os.environ.setdefault(name, value)
 
@@ -78,8 +87,8 @@ class VllmEngine(LocalEngine):
             dtype: Number format of the weights; `auto` is the checkpoint's own on a GPU and float32 on a CPU.
             gpu_memory_utilization: Share of the GPU's memory to take, 0 to 1.
             max_model_len: Most tokens of image, prompt and answer together.
-            kv_cache_memory_bytes: Memory for attention keys and values; by default what is left of the GPU's share, and on a CPU
-                what two requests of the greatest length need.
+            kv_cache_memory_bytes: Memory for attention keys and values; by default what is left of the GPU's share, and
+                on a CPU what two requests of the greatest length need.
             enforce_eager: Whether to go without CUDA graphs; by default on a CPU only.
             seed: Of vLLM; decoding is greedy and does not depend on it.
 
@@ -97,13 +106,14 @@ class VllmEngine(LocalEngine):
             "max_num_batched_tokens": max(max_model_len, 2048),  # image and prompt in one step
             "max_num_seqs": 2,
             "limit_mm_per_prompt": {"image": 1, "video": 0},
-            "mm_processor_kwargs": {"min_pixels": spec.min_pixels, "max_pixels": spec.max_pixels},
+            "mm_processor_kwargs": {"size": {"shortest_edge": spec.min_pixels, "longest_edge": spec.max_pixels}},
             "mm_processor_cache_gb": 0,  # a cached image of a refused request would wedge the engine
             "max_logprobs": MOST_ALTERNATIVES,
             "logprobs_mode": "processed_logprobs",
             "structured_outputs_config": {"backend": "xgrammar"},
             "generation_config": "vllm",  # the checkpoint's own may sample or penalise
             "disable_log_stats": True,
+            "use_tqdm_on_load": False,
             "trust_remote_code": False,
         }
         if platform.is_cpu():
@@ -145,7 +155,8 @@ class VllmEngine(LocalEngine):
     def _run(self, request: GenerationRequest, prompt_ids: tuple[int, ...], started: float) -> Generation:
         if self._failure:
             raise EngineUnavailableError(f"vLLM failed before ({self._failure}): open the engine again")
-        prompt = {"prompt_token_ids": list(prompt_ids), "multi_modal_data": {"image": request.image}}
+        image = np.ascontiguousarray(request.image)  # torch takes no negative strides
+        prompt = {"prompt_token_ids": list(prompt_ids), "multi_modal_data": {"image": image}}
         try:
             name = self._engine.add_request(f"request-{next(self._numbers)}", prompt, self._parameters(request))
         except (ValueError, TypeError, RuntimeError) as error:

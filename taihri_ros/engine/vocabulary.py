@@ -1,4 +1,4 @@
-"""A checkpoint's tokens: texts to ids and back, and the prompt as ids in which no user text can become a control token."""
+"""A checkpoint's tokens: texts to ids and back, and prompts as ids in which no user text can become a control token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from taihri_ros.skeleton import JOINTS, joint_token
 
 _CHAT = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|image_pad|>", "<|vision_end|>")
 _UNKNOWN = "\ufffd"
-"""Text of an id that stands for no token: the embedding has rows beyond the tokenizer, which a model may pick when it is free to."""
+"""Text of an id that stands for no token: the embedding has rows beyond the tokenizer, and a free model may pick them."""
 
 
 class Vocabulary:
