@@ -45,12 +45,14 @@ def command(
       ros2 topic pub --once /taihri/command std_msgs/msg/String "data: 'shake my hand'"
       ros2 topic echo /taihri/keypoints
     """
-    from taihri_ros.hosts.embedded import EmbeddedHost
+    from taihri_ros.hosts.dds import node_identity
+    from taihri_ros.hosts.embedded import NODE_NAME, EmbeddedHost
 
     chosen = engine_parameters(model, engine, engine_python, engine_url)
     if initial is not None:
         chosen["command.initial"] = initial
-    parameters = read_parameters(params_file, param, chosen=chosen)
+    node, namespace = node_identity(NODE_NAME, remaps=remap)
+    parameters = read_parameters(params_file, param, chosen=chosen, node=node, namespace=namespace)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ def read_parameters(
     """Read parameters as a ROS 2 node does: files in their order, then overrides; what comes later wins.
 
     Args:
-        files: YAML files in the layout `NODE: ros__parameters: ...`; `/**` stands for any node.
+        files: YAML files in the layout `NODE: ros__parameters: ...`, or `NAMESPACE: NODE: ros__parameters: ...`; in
+            names `*` stands for one part, `**` for any number of them.
         overrides: `name:=value`, the value in YAML.
         chosen: Values by parameter name that win over all others.
         node: Node name.
@@ -54,17 +55,28 @@ def _read_file(path: Path, full_name: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"parameter file {path} is not readable: {error}") from error
     values: dict[str, Any] = {}
-    for pattern, entry in _mapping(content, str(path)).items():
-        if not isinstance(entry, Mapping) or set(entry) != {"ros__parameters"}:
-            raise ParameterError(f"{path}: under {pattern!r} there must be 'ros__parameters:' and nothing else")
-        if _matches(str(pattern), full_name):
-            values |= _flatten(_mapping(entry["ros__parameters"], f"{path}: ros__parameters"), "")
+    for name, section in _sections(_mapping(content, str(path)), path, ""):
+        if _matches(name, full_name):
+            values |= _flatten(_mapping(section, f"{path}: ros__parameters of {name}"), "")
     return values
 
 
-def _matches(pattern: str, full_name: str) -> bool:
-    absolute = "/" + pattern.lstrip("/")
-    return pattern == "/**" or fnmatchcase(full_name, absolute.replace("/**", "*"))
+def _sections(content: Mapping[str, Any], path: Path, namespace: str) -> Iterator[tuple[str, Any]]:
+    """Give every node name in a file, with its parameters."""
+    for key, entry in content.items():
+        name = f"{namespace}/{str(key).strip('/')}"
+        if not isinstance(entry, Mapping):
+            raise ParameterError(f"{path}: {name} is not under 'ros__parameters:'; write NODE: ros__parameters: ...")
+        if "ros__parameters" in entry:
+            yield name, entry["ros__parameters"]
+        else:
+            yield from _sections(entry, path, name)
+
+
+def _matches(name: str, full_name: str) -> bool:
+    """Tell whether a name in a file is the node's, its wildcards read as rclcpp and rclpy read them."""
+    pattern = re.escape(name).replace(r"/\*\*", r"(/\w+)*").replace(r"/\*", r"/\w+")
+    return re.fullmatch(pattern, full_name) is not None
 
 
 def _flatten(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -77,7 +89,7 @@ def _flatten(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _parse(text: str, source: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # PyYAML lets a date that does not exist out as ValueError
         raise ParameterError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from error
 
 
