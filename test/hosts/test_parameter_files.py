@@ -157,10 +157,12 @@ def test_an_override_that_is_no_yaml_is_refused() -> None:
 def test_any_text_gives_parameters_or_a_parameter_error(file: Path, text: str) -> None:
     for content in (text, f"/**:\n  ros__parameters: {text}"):
         file.write_text(content, encoding="utf-8", errors="replace")
+        message = ""
         try:
-            assert isinstance(read_parameters([file], []), Parameters)
+            read_parameters([file], [])
         except ParameterError as error:
-            assert "\n" not in str(error)
+            message = str(error)
+        assert "\n" not in message
 
 
 def test_the_configuration_files_of_this_package_load() -> None:

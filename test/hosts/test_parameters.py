@@ -68,7 +68,7 @@ def test_both_ends_of_a_range_are_in_it_and_nothing_beyond(declaration: Declarat
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_what_is_no_finite_number_is_out_of_every_range(value: float) -> None:
-    with pytest.raises(ParameterError, match="marker_lifetime_s must be between 0.05 and 60"):
+    with pytest.raises(ParameterError, match=r"marker_lifetime_s must be between 0\.05 and 60"):
         Parameters.from_mapping({"marker_lifetime_s": value})
 
 
