@@ -91,7 +91,7 @@ def test_another_frame_turns_positions_and_covariances(types: RosTypes, messages
     check_header(poses.header, "base_link")
     check_header(person.header, "base_link")
     located = result.estimate.person.located
-    expected = Rotation.from_matrix(ROTATION).apply([each.position for each in located]) + [0.125, -1.0, 0.5]
+    expected = Rotation.from_matrix(ROTATION).apply([each.position for each in located]) + BASE.translation
     np.testing.assert_allclose([xyz(pose.position) for pose in poses.poses], expected, atol=1e-12)
     published = [each for each in person.keypoints if each.state == each.MEASURED]
     np.testing.assert_allclose([xyz(each.position) for each in published], expected, atol=1e-12)
