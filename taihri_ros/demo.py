@@ -129,7 +129,7 @@ class Peer:
             "step": width * 3,
             "data": self._picture.ravel(),
         }
-        info_fields = self._calibration(width, height)
+        info_fields = calibration(self._messages, width, height, _FOCAL_PX)
         due = time.monotonic()
         while not self._stop.is_set():
             stamp = self._messages.time(time.time_ns())
@@ -139,22 +139,6 @@ class Peer:
             self.frames += 1
             due += self._period
             self._stop.wait(max(0.0, due - time.monotonic()))
-
-    def _calibration(self, width: int, height: int) -> dict[str, Any]:
-        matrix = np.array([_FOCAL_PX, 0.0, (width - 1) / 2, 0.0, _FOCAL_PX, (height - 1) / 2, 0.0, 0.0, 1.0])
-        region = {"x_offset": 0, "y_offset": 0, "height": 0, "width": 0, "do_rectify": False}
-        return {
-            "height": height,
-            "width": width,
-            "distortion_model": "plumb_bob",
-            "d": np.zeros(5),
-            "k": matrix,
-            "r": np.eye(3).ravel(),
-            "p": np.insert(matrix, [3, 6, 9], 0.0),
-            "binning_x": 0,
-            "binning_y": 0,
-            "roi": self._messages.make("sensor_msgs/msg/RegionOfInterest", **region),
-        }
 
     def _on_keypoints(self, message: Any) -> None:
         with self._lock:
@@ -179,6 +163,34 @@ class Peer:
             for status in message.status:
                 values = {entry.key: entry.value for entry in status.values}
                 self.record.statuses[status.name] = (status.level, status.message, values)
+
+
+def calibration(messages: Messages, width: int, height: int, focal_px: float) -> dict[str, Any]:
+    """Give the fields of a sensor_msgs/CameraInfo without distortion, all but the header.
+
+    Args:
+        messages: Builds the region of interest.
+        width: Width of the image in px.
+        height: Height of the image in px.
+        focal_px: Focal length in px; the principal point is the image's centre.
+
+    Returns:
+        The fields by name.
+    """
+    matrix = np.array([focal_px, 0.0, (width - 1) / 2, 0.0, focal_px, (height - 1) / 2, 0.0, 0.0, 1.0])
+    region = {"x_offset": 0, "y_offset": 0, "height": 0, "width": 0, "do_rectify": False}
+    return {
+        "height": height,
+        "width": width,
+        "distortion_model": "plumb_bob",
+        "d": np.zeros(5),
+        "k": matrix,
+        "r": np.eye(3).ravel(),
+        "p": np.insert(matrix, [3, 6, 9], 0.0),
+        "binning_x": 0,
+        "binning_y": 0,
+        "roi": messages.make("sensor_msgs/msg/RegionOfInterest", **region),
+    }
 
 
 def _name(topic: Topic) -> str:

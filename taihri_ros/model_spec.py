@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,21 @@ class ModelSpec:
             TaihriError: The file cannot be read or holds something else.
         """
         path = checkpoint / FILE_NAME
-        if not path.is_file():
-            return cls(name=checkpoint.name)
+        return cls.read(path) if path.is_file() else cls(name=checkpoint.name)
+
+    @classmethod
+    def read(cls, path: Path) -> ModelSpec:
+        """Read a `taihri.json`.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The specification.
+
+        Raises:
+            TaihriError: The file cannot be read or holds something else.
+        """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -122,12 +136,26 @@ class ModelSpec:
         (checkpoint / FILE_NAME).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
     def _check(self) -> None:
+        for name, official in vars(ModelSpec()).items():
+            _check_type(name, getattr(self, name), type(official))
+        for side in self.max_image_size:
+            _check_type("max_image_size", side, int)
         if "{joints}" not in self.named_prompt or "{command}" not in self.free_prompt:
             raise ValueError("named_prompt must contain {joints} and free_prompt {command}")
-        if not (self.focal_px > 0 and 0 < self.min_pixels <= self.max_pixels and self.repetition_penalty > 0):
-            raise ValueError("focal_px, min_pixels <= max_pixels and repetition_penalty must be positive")
+        if not (0 < self.focal_px < inf and 0 < self.min_pixels <= self.max_pixels):
+            raise ValueError("focal_px and min_pixels <= max_pixels must be positive")
+        if not 0 < self.repetition_penalty < inf:
+            raise ValueError("repetition_penalty must be positive")
         if min(self.max_image_size) < self.image_multiple or self.image_multiple < 1:
             raise ValueError("max_image_size must hold at least one image_multiple")
+
+
+def _check_type(name: str, value: object, kind: type) -> None:
+    """Check one entry; a whole number may stand for a float, nothing for what has no official value."""
+    kinds = (int, float) if kind is float else kind
+    if kind is type(None) or (isinstance(value, kinds) and (kind is bool or not isinstance(value, bool))):
+        return
+    raise ValueError(f"{name} must be of type {kind.__name__}, not {value!r}")
 
 
 def _pair(values: Any) -> Any:

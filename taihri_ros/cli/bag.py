@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -61,13 +62,12 @@ def command(
         ready_engine(parameters) as ready,
     ):
         estimator = Estimator(ready, xy_source=parameters.xy_source)
-        answers = replay.replay(estimator, wanted, parameters)
-        with click.progressbar(
-            answers, length=replay.images, label="images", file=click.get_text_stream("stderr")
-        ) as bar:
-            problems.update(str(problem) for problem in bar if problem is not None)
-        for problem, count in problems.most_common(5):
-            click.echo(f"{count} dropped: {problem}", err=True)
+        with click.progressbar(length=replay.images, label="images", file=sys.stderr) as bar:
+            for problem in replay.replay(estimator, wanted, parameters):
+                problems.update([] if problem is None else [str(problem)])
+                bar.update(1)
+        for message, count in problems.most_common(5):
+            click.echo(f"{count} dropped: {message}", err=True)
         if not ready.info.spec.trained:
             click.echo(f"note: {UNTRAINED_NOTE}", err=True)
         click.echo(f"{replay.published} of {replay.images} images answered, written to {out}")

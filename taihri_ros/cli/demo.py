@@ -17,12 +17,13 @@ import numpy as np
 
 from taihri_ros.cli.options import engine_options
 from taihri_ros.demo import Peer, Record, photograph
-from taihri_ros.engine.install import default_python
 from taihri_ros.errors import TaihriError
 from taihri_ros.hosts.application import UNTRAINED_NOTE
+from taihri_ros.hosts.engines import engine_python as engine_python_of
 
 _COMMANDS = ("shake my hand", "left_wrist, right_wrist", "give me a hug")
 _TICK_S = 0.1
+_START_TIMEOUT_S = 300
 _LAST_DIAGNOSTICS_S = 2.5
 
 
@@ -49,7 +50,7 @@ def command(
       taihri demo --engine vllm --model ~/TAIHRI --out found/
     """
     kind = engine or "transformers"
-    python = engine_python or str(default_python(kind))
+    python = engine_python_of(engine_python or "", "transformers" if kind == "transformers" else "vllm")
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = model or _random_checkpoint(python, out / "tiny-random")
     arguments = [sys.executable, "-m", "taihri_ros.cli", "run", "--engine", kind, "--model", checkpoint]
@@ -95,7 +96,8 @@ def _random_checkpoint(python: str, directory: Path) -> str:
 
 def _wait_until_ready(peer: Peer, node: subprocess.Popen[bytes]) -> None:
     click.echo("waiting for the node and its engine ...", err=True)
-    while True:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
         if node.poll() is not None:
             raise TaihriError("the node has ended: see its messages above")
         status = peer.status("engine") or peer.status("perception")
@@ -106,6 +108,7 @@ def _wait_until_ready(peer: Peer, node: subprocess.Popen[bytes]) -> None:
             if state == "failed":
                 raise TaihriError(f"the engine failed: {status[1]}")
         time.sleep(_TICK_S)
+    raise TaihriError(f"the engine was not ready within {_START_TIMEOUT_S} s: see the node's messages above")
 
 
 def _summary(peer: Peer) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from taihri_ros.engine.install import default_directory, install
+from taihri_ros.engine.install import EngineEnvironment, default_directory, install
 from taihri_ros.engine.server import run_engine
 
 
@@ -22,7 +22,12 @@ from taihri_ros.engine.server import run_engine
 )
 @click.pass_context
 def command(
-    context: click.Context, *, kind: str, model: str | None, socket: Path | None, options: tuple[str, ...]
+    context: click.Context,
+    *,
+    kind: Literal["vllm", "transformers"],
+    model: str | None,
+    socket: Path | None,
+    options: tuple[str, ...],
 ) -> None:
     """Run the engine process by itself, in the engine's own environment. The node starts it by itself as a rule.
 
@@ -51,7 +56,7 @@ def command(
     "--into", type=click.Path(path_type=Path), help="Directory of the environment; a default place otherwise."
 )
 @click.option("--editable", is_flag=True, help="Use this source tree itself, for development.")
-def install_command(*, kind: str, into: Path | None, editable: bool) -> None:
+def install_command(*, kind: EngineEnvironment, into: Path | None, editable: bool) -> None:
     """Make the engine's virtual environment: the framework and this package, apart from the robot's own Python."""
     python = install(into or default_directory(kind), engine=kind, editable=editable)
     click.echo(f"the engine's environment is ready; its interpreter is {python}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 from taihri_ros.engine.install import default_python
 from taihri_ros.engine.interface import Engine
 from taihri_ros.engine.openai import OpenAiEngine
 from taihri_ros.engine.process import EngineProcess
 from taihri_ros.hosts.parameters import ParameterError, Parameters
+from taihri_ros.model_spec import ModelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +35,11 @@ def open_engine_for(parameters: Parameters) -> Engine:
             "or make one with random weights: <engine's python> -m taihri_ros.engine.tiny DIRECTORY"
         )
     if parameters.engine_kind == "openai":
+        spec = ModelSpec.read(Path(parameters.engine_spec).expanduser()) if parameters.engine_spec else None
         return OpenAiEngine(
-            parameters.engine_url, parameters.engine_model, timeout_s=parameters.engine_request_timeout_s
+            parameters.engine_url, parameters.engine_model, spec, timeout_s=parameters.engine_request_timeout_s
         )
-    return _engine_process(parameters)
+    return _engine_process(parameters, parameters.engine_kind)
 
 
 def ready_engine(parameters: Parameters) -> Engine:
@@ -53,7 +56,7 @@ def ready_engine(parameters: Parameters) -> Engine:
     """
     if parameters.engine_kind == "openai" or not parameters.engine_model:
         return open_engine_for(parameters)
-    engine = _engine_process(parameters)
+    engine = _engine_process(parameters, parameters.engine_kind)
     try:
         logger.info("starting %s with %s", parameters.engine_kind, parameters.engine_model)
         engine.wait_ready(parameters.engine_start_timeout_s)
@@ -63,17 +66,32 @@ def ready_engine(parameters: Parameters) -> Engine:
     return engine
 
 
-def _engine_process(parameters: Parameters) -> EngineProcess:
+def engine_python(python: str, kind: Literal["vllm", "transformers"]) -> str:
+    """Give the interpreter of the engine's environment as an absolute path, without following its links.
+
+    Args:
+        python: The parameter engine.python; empty for the default place.
+        kind: The framework.
+
+    Returns:
+        The path, or the bare name of a command that is to be looked for in PATH.
+    """
+    if not python:
+        return str(default_python(kind))
+    return str(Path(python).expanduser().absolute()) if "/" in python else python
+
+
+def _engine_process(parameters: Parameters, kind: Literal["vllm", "transformers"]) -> EngineProcess:
     options: dict[str, object] = {"dtype": parameters.engine_dtype}
-    if parameters.engine_kind == "vllm":
+    if kind == "vllm":
         options |= {
             "gpu_memory_utilization": parameters.engine_gpu_memory_utilization,
             "max_model_len": parameters.engine_max_model_len,
         }
     model = Path(parameters.engine_model).expanduser()
     return EngineProcess(
-        python=parameters.engine_python or str(default_python(parameters.engine_kind)),
-        kind=parameters.engine_kind,
+        python=engine_python(parameters.engine_python, kind),
+        kind=kind,
         model=str(model) if model.exists() else parameters.engine_model,
         options=options,
         start_timeout_s=parameters.engine_start_timeout_s,

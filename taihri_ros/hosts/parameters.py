@@ -6,10 +6,13 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.estimator import XySource
+
+EngineKind = Literal["vllm", "transformers", "openai"]
+"""What the parameter engine.kind may be."""
 
 
 class ParameterError(TaihriError):
@@ -52,12 +55,13 @@ class Parameters:
     command_initial: str = _parameter("", "Command to run from the start; empty to wait for one.")
     command_max_length: int = _parameter(500, "Longest command accepted, in characters.", limits=(1, 10000))
     command_allow: tuple[str, ...] = _parameter((), "The only commands accepted; empty to accept any.")
-    engine_kind: str = _parameter("vllm", "What runs the model.", choices=("vllm", "transformers", "openai"))
+    engine_kind: EngineKind = _parameter("vllm", "What runs the model.", choices=("vllm", "transformers", "openai"))
     engine_model: str = _parameter("", "Directory of the checkpoint; for openai the name of the served model.")
     engine_python: str = _parameter(
         "", "Python interpreter of the engine's environment; empty for the one that install_engine made."
     )
     engine_url: str = _parameter("http://127.0.0.1:8000/v1", "Address of a remote vllm serve, for openai.")
+    engine_spec: str = _parameter("", "The served checkpoint's taihri.json, for openai; empty for official values.")
     engine_dtype: str = _parameter(
         "auto", "Number format of the weights.", choices=("auto", "float32", "bfloat16", "float16")
     )

@@ -1,0 +1,34 @@
+"""`taihri doctor`: what is installed, which device the engine will use, and what to do about each finding."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from taihri_ros.doctor import Level, examine
+
+_MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBLEM: ("problem", "red")}
+
+
+@click.command("doctor")
+@click.option("--model", help="Look at this checkpoint as well.")
+@click.option("--engine-python", help="Python interpreter of the engine's environment.")
+def command(*, model: str | None, engine_python: str | None) -> None:
+    """Say what is installed, which device the engine will use, and what to do about each finding.
+
+    The exit code is 1 when the node cannot run as things are.
+
+    \b
+    Examples:
+      taihri doctor
+      taihri doctor --model ~/TAIHRI --engine-python ~/engine/bin/python
+    """
+    worst = Level.OK
+    for finding in examine(model, engine_python):
+        mark, colour = _MARKS[finding.level]
+        click.echo(f"{click.style(f'{mark:>7}', fg=colour)}  {finding.subject}: {finding.text}")
+        if finding.advice:
+            click.echo(f"{'':>7}  -> {finding.advice}")
+        worst = max(worst, finding.level)
+    sys.exit(1 if worst is Level.PROBLEM else 0)
