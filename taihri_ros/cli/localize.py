@@ -12,6 +12,7 @@ import numpy as np
 
 from taihri_ros.cli.options import engine_options, engine_parameters
 from taihri_ros.command import CommandError, parse_command
+from taihri_ros.errors import TaihriError
 from taihri_ros.estimator import Estimator
 from taihri_ros.hosts.application import UNTRAINED_NOTE
 from taihri_ros.hosts.engines import ready_engine
@@ -56,6 +57,8 @@ def command(
       taihri localize photo.jpg --camera-info camera.yaml --command "shake my hand" --model ~/TAIHRI
       taihri localize photo.jpg --camera-info camera.json --command "left_wrist" --json --overlay found.png
     """
+    if overlay is not None and not cv2.haveImageWriter(str(overlay)):
+        raise click.BadParameter(f"{str(overlay)!r} must end in .png or .jpg", param_hint="--overlay")
     wanted = parse_command(text)
     if wanted is None:
         raise CommandError("'stop' finds nothing: name joints, or say what to do")
@@ -71,7 +74,7 @@ def command(
     if overlay is not None:
         drawn = draw(picture, estimate, "" if trained else UNTRAINED_NOTE)
         if not cv2.imwrite(str(overlay), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)):
-            raise click.ClickException(f"cannot write {overlay}: choose a name that ends in .png or .jpg")
+            raise TaihriError(f"cannot write {overlay}: check its directory")
     if not trained:
         click.echo(f"note: {UNTRAINED_NOTE}", err=True)
     click.echo(json.dumps(to_json(estimate), indent=2) if as_json else _table(estimate))

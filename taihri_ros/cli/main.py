@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from typing import NoReturn
 
 import click
 
@@ -19,6 +20,10 @@ _COMMANDS = {
     "localize": "find joints in one image file",
     "run": "run the node without ROS, as a ROS 2 participant on DDS",
 }
+
+
+_EMBEDDED = ("cyclonedds", "rosbags")
+"""Packages that only the hosts without ROS need."""
 
 
 class _Commands(click.Group):
@@ -39,7 +44,7 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def taihri(*, verbose: bool) -> None:
@@ -59,9 +64,27 @@ def taihri(*, verbose: bool) -> None:
 
 
 def main() -> None:
-    """Run the `taihri` command; an error of the user's is one line on stderr and exit code 1."""
+    """Run the `taihri` command; an error of the user's is one line on stderr and a non-zero exit code."""
     try:
-        taihri(prog_name="taihri")
+        status = taihri(prog_name="taihri", standalone_mode=False)
+    except click.ClickException as error:
+        _fail(f"{error.format_message()}{_help_hint(error)}", error.exit_code)
+    except click.Abort:
+        _fail("interrupted", 130)
     except TaihriError as error:
-        click.echo(f"taihri: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error), 1)
+    except ModuleNotFoundError as error:
+        if error.name not in _EMBEDDED:
+            raise
+        _fail(f"{error.name} is not installed: pip install 'taihri_ros[embedded]'", 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"taihri: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def _help_hint(error: click.ClickException) -> str:
+    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+    return f" (see {path} --help)" if path else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from threading import Event
 from typing import Any
 
@@ -54,19 +55,22 @@ class EmbeddedHost:
                 "target_frame needs TF lookups, which only the ROS host has: use ros2 launch, or leave it"
             )
         self._parameters = parameters
+        self._image_input = topics.COMPRESSED_IMAGE if parameters.image_transport == "compressed" else topics.IMAGE
         types = RosTypes(distro, share_directory())
-        self._node = DdsNode(NODE_NAME, namespace, types=types, remaps=remaps)
-        self._publishers: dict[Topic, Publisher] = {
-            topic: self._node.publisher(topic.type, topic.name, _qos(topic)) for topic in topics.OUTPUTS
-        }
         self._messages = Messages(types.message)
-        self.application = Application(parameters, engine, self._messages, self, decode_image)
-        self.application.start()
-        self._image = self._subscribe_inputs()
+        with ExitStack() as stack:
+            self._node = stack.enter_context(DdsNode(NODE_NAME, namespace, types=types, remaps=remaps))
+            self._publishers: dict[Topic, Publisher] = {
+                topic: self._node.publisher(topic.type, topic.name, _qos(topic)) for topic in topics.OUTPUTS
+            }
+            self.application = Application(parameters, engine, self._messages, self, decode_image)
+            self._image = self._subscribe_inputs()
+            stack.pop_all()
         self._tasks = [
             *perception_tasks(self.application.perception, lambda: self._image.matched),
             *engine_tasks(engine),
         ]
+        self.application.start()
 
     def run(self, stop: Event) -> None:
         """Publish diagnostics until told to stop, and say what is missing.
@@ -88,7 +92,7 @@ class EmbeddedHost:
                 logger.warning(
                     "no publisher on %s: start the camera, or remap the topic with -r %s:=/camera/...",
                     self._image.topic,
-                    topics.IMAGE.name,
+                    self._image_input.name,
                 )
                 started = 0.0
 
@@ -126,10 +130,8 @@ class EmbeddedHost:
         node.subscribe(topics.COMMAND.type, topics.COMMAND.name, application.on_command, _qos(topics.COMMAND))
         camera_info = topics.CAMERA_INFO
         node.subscribe(camera_info.type, camera_info.name, application.on_camera_info, _qos(camera_info))
-        if self._parameters.image_transport == "compressed":
-            image, on_image = topics.COMPRESSED_IMAGE, application.on_compressed_image
-        else:
-            image, on_image = topics.IMAGE, application.on_image
+        image = self._image_input
+        on_image = application.on_image if image is topics.IMAGE else application.on_compressed_image
         return node.subscribe(image.type, image.name, on_image, _qos(image))
 
 
