@@ -67,8 +67,6 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
         ImageError: Size, step, data and encoding do not fit together, or the encoding is not of a picture.
     """
     encoding = _GENERIC.get(message.encoding, message.encoding)
-    if message.width < 1 or message.height < 1:
-        raise ImageError(f"the image has no pixels ({message.width}x{message.height}): check the camera driver")
     if encoding in _YUV_PACKED:
         if message.width % 2:
             raise ImageError(
@@ -87,6 +85,31 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     return _rgb(pixels if conversion is None else cv2.cvtColor(pixels, conversion))
+
+
+def check_layout(message: ImageMessage, height: int, used: int) -> None:
+    """Check that size, step and data of a message fit together.
+
+    Args:
+        message: The message.
+        height: Rows in its data.
+        used: Bytes of a row that hold pixels.
+
+    Raises:
+        ImageError: They do not.
+    """
+    if message.width < 1 or message.height < 1:
+        raise ImageError(f"the image has no pixels ({message.width}x{message.height}): check the camera driver")
+    if message.step < used:
+        raise ImageError(
+            f"the image's step is {message.step} bytes, but {message.width} pixels of {message.encoding} need {used}: "
+            "check the camera driver"
+        )
+    if len(message.data) != height * message.step:
+        raise ImageError(
+            f"the image has {len(message.data)} bytes, but {height} rows of step {message.step} need "
+            f"{height * message.step}: check the camera driver"
+        )
 
 
 def decode_compressed(data: Any) -> NDArray[np.uint8]:
@@ -127,18 +150,8 @@ def _pixels(message: ImageMessage, channels: int, dtype: type[np.uint8] | type[n
 
 
 def _rows(message: ImageMessage, height: int, used: int) -> NDArray[np.uint8]:
-    data = np.frombuffer(message.data, np.uint8)
-    if message.step < used:
-        raise ImageError(
-            f"the image's step is {message.step} bytes, but {message.width} pixels of {message.encoding} need {used}: "
-            "check the camera driver"
-        )
-    if data.size != height * message.step:
-        raise ImageError(
-            f"the image has {data.size} bytes, but {height} rows of step {message.step} need {height * message.step}: "
-            "check the camera driver"
-        )
-    rows = data.reshape(height, message.step)
+    check_layout(message, height, used)
+    rows = np.frombuffer(message.data, np.uint8).reshape(height, message.step)
     return rows if message.step == used else np.ascontiguousarray(rows[:, :used])
 
 
