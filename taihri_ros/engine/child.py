@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import logging
 import os
@@ -17,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 
 import taihri_ros
-from taihri_ros.engine.interface import EngineError
+from taihri_ros.engine.interface import EngineError, EngineUnavailableError
+from taihri_ros.engine.protocol import EXIT_PERMANENT
 
 INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
 
@@ -49,9 +51,9 @@ class EngineCommand:
 class EngineChild:
     """An engine process; ends it and removes its directory on leaving the `with` statement.
 
-    The process leads a group of its own, so that Ctrl-C in a terminal does not reach it before its supervisor has said so. It
-    runs this very copy of the package: a link to it in the private directory is the only import path that the engine's own
-    interpreter is given, so that node and engine never differ and nothing of the node's environment leaks into the engine's.
+    The process leads a group of its own, so that Ctrl-C in a terminal does not reach it before its supervisor has said
+    so. It runs this very copy of the package: a link to it in the private directory is the only import path that the
+    engine's own interpreter is given. So node and engine never differ, and nothing of the node's modules leaks over.
     """
 
     def __init__(self, command: EngineCommand) -> None:
@@ -96,22 +98,34 @@ class EngineChild:
         """Process id, which is the process group's too."""
         return self._process.pid
 
-    @property
-    def exit_status(self) -> int | None:
-        """Exit status, negative for a signal; None while it runs."""
-        return self._process.poll()
+    def wait(self, timeout_s: float) -> None:
+        """Wait a little for the process to end."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
 
     def last_words(self) -> str:
         """Give the last lines of what the process has printed, as one line."""
         lines = list(self._lines)[-_TOLD_LINES:]
         return " | ".join(lines) if lines else "it printed nothing"
 
-    def describe_end(self) -> str:
-        """Say in words how the process ended; it must have."""
+    def check_alive(self) -> None:
+        """Make sure that the process has not ended.
+
+        Raises:
+            EngineUnavailableError: It has; another start may help.
+            EngineError: It has, and another start would end in the same way.
+        """
+        status = self._process.poll()
+        if status is None:
+            return
         self._listener.join(timeout=1.0)
-        status = self._process.returncode
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
-        return f"the engine process {how}; its last words: {self.last_words()}"
+        end = f"the engine process {how}; its last words: {self.last_words()}"
+        if status == EXIT_PERMANENT:
+            raise EngineError(end)
+        if "ModuleNotFoundError" in end:
+            raise EngineError(f"the engine's Python lacks a module, {INSTALL_HINT}; {end}")
+        raise EngineUnavailableError(end)
 
     def end(self, patience_s: float = 1.0) -> None:
         """End the process and all that it has started, and remove its directory.
@@ -121,10 +135,7 @@ class EngineChild:
         """
         if self._process.poll() is None and patience_s > 0:
             self._process.terminate()
-            try:
-                self._process.wait(patience_s)
-            except subprocess.TimeoutExpired:
-                _logger.warning("the engine process does not end by itself and is killed")
+            self.wait(patience_s)
         if self._process.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()

@@ -28,7 +28,11 @@ STATUS_TIMEOUT_S = 2.0
 _SLICE_MS = 50
 
 
-class EngineTimeoutError(EngineUnavailableError):
+class EngineLostError(EngineUnavailableError):
+    """The engine is gone, or as good as gone."""
+
+
+class EngineTimeoutError(EngineLostError):
     """The engine did not answer in time."""
 
 
@@ -72,12 +76,12 @@ class Connection:
         """Send a message that no answer follows.
 
         Raises:
-            EngineUnavailableError: Nobody listens.
+            EngineLostError: Nobody listens.
         """
         try:
             self._socket.send_multipart(protocol.pack(message), copy=False)
         except zmq.Again:
-            raise EngineUnavailableError(f"no engine listens on {self._path}: is it running?") from None
+            raise EngineLostError(f"no engine listens on {self._path}: is it running?") from None
 
     def exchange(self, message: Message, timeout_s: float, given_up: Callable[[], bool] = lambda: False) -> Message:
         """Send a message and wait for its answer; answers to earlier messages are passed over.
@@ -91,7 +95,8 @@ class Connection:
             The answer.
 
         Raises:
-            EngineUnavailableError: Nobody listens, the engine is gone, did not answer in time, or was given up.
+            EngineLostError: Nobody listens, the engine is gone, or it did not answer in time.
+            EngineUnavailableError: It was given up.
             EngineError: The engine answered with an error.
         """
         self.was_lost()
@@ -109,7 +114,7 @@ class Connection:
                         protocol.raise_error(answer)
                     return answer
             elif self._lost in ready:
-                raise EngineUnavailableError("the engine process ended while it was asked")
+                raise EngineLostError("the engine process ended while it was asked")
             if given_up():
                 raise EngineUnavailableError("the connection to the engine was closed")
         raise EngineTimeoutError(f"the engine has not answered for {timeout_s:.3g} s")
@@ -143,6 +148,7 @@ class EngineClient:
         self._path = socket
         self._request_timeout_s = request_timeout_s
         self._closed = threading.Event()
+        self._closing = threading.Lock()
         self._generating = threading.Lock()
         self._asking = threading.Lock()
         self._current: int | None = None
@@ -213,14 +219,15 @@ class EngineClient:
 
     def close(self) -> None:
         """Disconnect from the engine process, which goes on; a request that is under way is ended."""
-        if self._closed.is_set():
-            return
-        self.abort()
-        self._closed.set()
-        with self._generating, self._asking:
-            self._work.close()
-            self._control.close()
-            self._context.term()
+        with self._closing:
+            if self._closed.is_set():
+                return
+            self.abort()
+            self._closed.set()
+            with self._generating, self._asking:
+                self._work.close()
+                self._control.close()
+                self._context.term()
 
     def __enter__(self) -> EngineClient:
         return self

@@ -115,10 +115,24 @@ class Fields:
             raise self._error(name, "must be a list" if count is None else f"must be a list of {count}", value)
         return value
 
+    @overload
+    def data(self, name: str) -> bytes: ...
+    @overload
+    def data(self, name: str, *, optional: Literal[True]) -> bytes | None: ...
+
+    def data(self, name: str, *, optional: bool = False) -> bytes | None:
+        """Give bytes, or None where that is allowed."""
+        value = self._get(name)
+        if value is None and optional:
+            return None
+        if not isinstance(value, bytes):
+            raise self._error(name, "must be bytes", value)
+        return value
+
     def array(self, name: str, dtype: str) -> NDArray[Any]:
         """Give the numbers whose bytes the field holds, (n,) of the dtype."""
-        value = self._get(name)
-        if not isinstance(value, bytes) or len(value) % np.dtype(dtype).itemsize:
+        value = self.data(name)
+        if len(value) % np.dtype(dtype).itemsize:
             raise self._error(name, f"must be the bytes of an array of {dtype}", value)
         return np.frombuffer(value, dtype)
 

@@ -15,8 +15,8 @@ from types import TracebackType
 import numpy as np
 import zmq
 
-from taihri_ros.engine.child import INSTALL_HINT, EngineChild, EngineCommand
-from taihri_ros.engine.client import Connection, EngineClient, EngineTimeoutError, ask_status
+from taihri_ros.engine.child import EngineChild, EngineCommand
+from taihri_ros.engine.client import Connection, EngineClient, EngineLostError, EngineTimeoutError, ask_status
 from taihri_ros.engine.interface import (
     EngineError,
     EngineInfo,
@@ -26,7 +26,7 @@ from taihri_ros.engine.interface import (
     GenerationFailedError,
     GenerationRequest,
 )
-from taihri_ros.engine.protocol import EXIT_PERMANENT, EngineStatus, State
+from taihri_ros.engine.protocol import EngineStatus, State
 from taihri_ros.language.prompts import Prompt
 from taihri_ros.model_spec import ModelSpec
 
@@ -182,6 +182,9 @@ class EngineProcess:
             except EngineTimeoutError as error:
                 self._lose(client, f"the engine hangs: {error}")
                 raise
+            except EngineLostError as error:
+                self._lose(client, str(error))
+                raise
             except EngineUnavailableError:
                 self._wake.set()
                 raise
@@ -273,7 +276,7 @@ class EngineProcess:
             info = self._wait_for_load(child)
             if info is None:
                 return
-            with EngineClient(child.socket, request_timeout_s=self._request_timeout_s) as client:
+            with EngineClient(child.socket, connect_timeout_s=1.0, request_timeout_s=self._request_timeout_s) as client:
                 with self._change:
                     self._client, self._info, self._last_success = client, info, time.monotonic()
                 self._enter(EngineState.READY)
@@ -288,7 +291,7 @@ class EngineProcess:
         deadline = time.monotonic() + self._start_timeout_s
         with zmq.Context() as context, closing(Connection(context, child.socket, _CONNECT_S)) as connection:
             while not self._stopping.is_set():
-                _check_alive(child)
+                child.check_alive()
                 if time.monotonic() > deadline:
                     raise EngineUnavailableError(
                         f"the engine was not ready within {self._start_timeout_s:.0f} s: {child.last_words()}"
@@ -308,10 +311,12 @@ class EngineProcess:
             if self._wake.wait(_TICK_S):
                 self._wake.clear()
                 if self._client is not client:
+                    child.wait(_TICK_S)
+                    child.check_alive()
                     raise EngineUnavailableError(self._message)
-                with suppress(EngineTimeoutError):
+                with suppress(EngineLostError):
                     _check_state(client.status())
-            _check_alive(child)
+            child.check_alive()
             idle_s = time.monotonic() - (self._last_success or 0.0)
             if 0 < self._canary_period_s < idle_s and not self._turn.locked():
                 self._ask_canary(client)
@@ -322,18 +327,6 @@ class EngineProcess:
                 self.generate(_canary(client.info.spec))
             except GenerationFailedError as error:
                 self._lose(client, f"the engine fails its canary: {error}")
-
-
-def _check_alive(child: EngineChild) -> None:
-    """Raise when the process has ended."""
-    if child.exit_status is None:
-        return
-    end = child.describe_end()
-    if child.exit_status == EXIT_PERMANENT:
-        raise EngineError(end)
-    if "ModuleNotFoundError" in end:
-        raise EngineError(f"the engine's Python lacks a module, {INSTALL_HINT}; {end}")
-    raise EngineUnavailableError(end)
 
 
 def _check_state(status: EngineStatus) -> None:

@@ -1,8 +1,8 @@
 """The messages between the node and the engine process.
 
-A message is one or two zmq frames: a header in msgpack, and the raw bytes of an image where there is one. Nothing is ever
-pickled. Every header carries the version of the protocol, so that a peer of another release is told apart by its first message.
-What arrives is checked field by field before anything is built from it.
+A message is one or two zmq frames: a header in msgpack, and the raw bytes of an image where there is one. Nothing is
+ever pickled. Every header carries the version of the protocol, so that a peer of another release is told apart by its
+first message. What arrives is checked field by field before anything is built from it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from taihri_ros.engine.interface import (
     GenerationFailedError,
     GenerationRequest,
 )
+from taihri_ros.engine.packed import pack_grammar, read_grammar, read_msgpack
 from taihri_ros.errors import TaihriError
-from taihri_ros.language.grammar import Choice, Coordinate, Element, Grammar, Text
+from taihri_ros.language.grammar import Grammar
 from taihri_ros.language.prompts import Prompt
 from taihri_ros.model_spec import ModelSpec
 from taihri_ros.quantization import BINS
@@ -51,7 +52,6 @@ _MAX_HEADER_BYTES = 1 << 20
 _MAX_SIDE = 16384
 _MAX_TEXT = 100_000
 _MAX_TOKENS = 100_000
-_MAX_DEPTH = 8
 _ERRORS: dict[str, type[EngineError]] = {
     "aborted": GenerationAbortedError,
     "failed": GenerationFailedError,
@@ -154,10 +154,7 @@ def unpack(frames: Sequence[Frame]) -> Message:
         raise ProtocolError(f"a message has one or two frames, not {len(frames)}")
     if len(frames[0]) > _MAX_HEADER_BYTES:
         raise ProtocolError(f"a header has at most {_MAX_HEADER_BYTES} bytes, not {len(frames[0])}")
-    try:
-        header = Fields(msgpack.unpackb(frames[0]), "header")
-    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
-        raise ProtocolError(f"the header is not msgpack: {error}") from error
+    header = Fields(read_msgpack(frames[0], "the header"), "header")
     version = header.integer("version", 0, 2**32)
     if version != VERSION:
         raise ProtocolError(
@@ -173,14 +170,17 @@ def unpack(frames: Sequence[Frame]) -> Message:
 
 
 def encode_request(request: GenerationRequest, identifier: int) -> Message:
-    """Turn a request into a message; the image is copied only where its rows are not contiguous."""
+    """Turn a request into a message; the image is copied only where its rows are not contiguous.
+
+    The grammar is packed for itself: it stays the same from frame to frame, so that the other side reads it but once.
+    """
     image = np.ascontiguousarray(request.image)
     body = {
         "shape": list(image.shape),
         "dtype": image.dtype.str,
         "system": request.prompt.system,
         "user": request.prompt.user,
-        "grammar": None if request.grammar is None else _encode_grammar(request.grammar),
+        "grammar": None if request.grammar is None else pack_grammar(request.grammar),
         "max_tokens": request.max_tokens,
         "alternatives": request.alternatives,
         "repetition_penalty": request.repetition_penalty,
@@ -202,11 +202,10 @@ def decode_request(message: Message) -> GenerationRequest:
     size = 0 if message.blob is None else len(message.blob)
     if message.blob is None or size != height * width * 3:
         raise ProtocolError(f"request: an image of {width}x{height} has {height * width * 3} bytes, not {size}")
-    grammar = fields.items("grammar", optional=True)
     return GenerationRequest(
         image=np.frombuffer(message.blob, np.uint8).reshape(height, width, 3),
         prompt=Prompt(fields.text("system", _MAX_TEXT), fields.text("user", _MAX_TEXT)),
-        grammar=None if grammar is None else _decode_grammar(grammar),
+        grammar=_grammar(fields),
         max_tokens=fields.integer("max_tokens", 1, _MAX_TOKENS),
         alternatives=fields.integer("alternatives", 0, 20),
         repetition_penalty=fields.number("repetition_penalty", 1e-3, 1e3),
@@ -298,35 +297,6 @@ def raise_error(message: Message) -> NoReturn:
     raise _ERRORS[fields.choice("error", list(_ERRORS))](fields.text("message", _MAX_TEXT))
 
 
-def _encode_grammar(grammar: Grammar) -> list[Any]:
-    """A text stands for itself, None for a coordinate, a list of branches for a choice."""
-    encoded: list[Any] = []
-    for element in grammar:
-        if isinstance(element, Text):
-            encoded.append(element.text)
-        elif isinstance(element, Coordinate):
-            encoded.append(None)
-        else:
-            encoded.append([_encode_grammar(branch) for branch in element.branches])
-    return encoded
-
-
-def _decode_grammar(elements: Any, depth: int = 0) -> Grammar:
-    if not isinstance(elements, list) or depth > _MAX_DEPTH:
-        raise ProtocolError(f"request: a grammar is a list of elements, nested at most {_MAX_DEPTH} deep")
-    return tuple(_decode_element(element, depth) for element in elements)
-
-
-def _decode_element(element: Any, depth: int) -> Element:
-    if element is None:
-        return Coordinate()
-    if isinstance(element, str) and element:
-        return Text(element)
-    if isinstance(element, list) and element:
-        return Choice(tuple(_decode_grammar(branch, depth + 1) for branch in element))
-    raise ProtocolError("request: an element of a grammar is a text, None, or a list of branches")
-
-
 def _split(counts: list[int], bins: list[int], logprobs: list[float]) -> tuple[Alternatives | None, ...]:
     alternatives: list[Alternatives | None] = []
     start = 0
@@ -336,6 +306,11 @@ def _split(counts: list[int], bins: list[int], logprobs: list[float]) -> tuple[A
         alternatives.append(None if count < 0 else chosen)
         start = end
     return tuple(alternatives)
+
+
+def _grammar(fields: Fields) -> Grammar | None:
+    packed = fields.data("grammar", optional=True)
+    return None if packed is None else read_grammar(packed)
 
 
 def _finish_reason(fields: Fields) -> FinishReason:

@@ -1,7 +1,7 @@
 """The engine process: one Unix socket that answers at any time, in front of one engine.
 
-The main thread does nothing but move messages, so that the state can be asked and a request be aborted while the engine is
-loading or generating on its worker's thread.
+The main thread does nothing but move messages, so that the state can be asked and a request be aborted while the engine
+is loading or generating on its worker's thread.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ def serve(socket: Path, opener: Callable[[], Engine], stop: threading.Event | No
     with zmq.Context() as context, _bound(context, socket) as router, _bell(context) as (ring, rung):
 
         def answer(peer: bytes, message: Message) -> None:
-            answers.put((peer, message))
-            ring()
+            if not stop.is_set():
+                answers.put((peer, message))
+                ring()
 
         worker = EngineWorker(opener, answer)
         poller = zmq.Poller()

@@ -185,12 +185,14 @@ def test_frames_that_are_no_message_are_refused(frames: list[bytes], complaint: 
         ({"max_tokens": 10**9}, "max_tokens must be"),
         ({"alternatives": 21}, "alternatives must be"),
         ({"repetition_penalty": float("nan")}, "repetition_penalty must be"),
-        ({"grammar": "start"}, "grammar must be a list"),
-        ({"grammar": [7]}, "element of a grammar"),
-        ({"grammar": [""]}, "element of a grammar"),
-        ({"grammar": [[]]}, "element of a grammar"),
-        ({"grammar": [["no list"]]}, "list of elements"),
-        ({"grammar": [[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]}, "at most 8 deep"),
+        ({"grammar": "start"}, "grammar must be bytes"),
+        ({"grammar": b"\xc1"}, "the grammar is not msgpack"),
+        ({"grammar": msgpack.packb("start")}, "list of elements"),
+        ({"grammar": msgpack.packb([7])}, "element of a grammar"),
+        ({"grammar": msgpack.packb([""])}, "element of a grammar"),
+        ({"grammar": msgpack.packb([[]])}, "element of a grammar"),
+        ({"grammar": msgpack.packb([["no list"]])}, "list of elements"),
+        ({"grammar": b"\x91" * 30 + b"\xc0"}, "at most 8 deep"),
     ],
 )
 def test_a_request_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str) -> None:
@@ -265,3 +267,11 @@ def test_garbage_in_any_field_never_raises_anything_else(what: str, data: st.Dat
     body[data.draw(st.sampled_from(sorted(body)))] = data.draw(json_values)
     with contextlib.suppress(EngineError):
         decode(across(message))
+
+
+@given(st.binary(max_size=40) | json_values.map(msgpack.packb))
+def test_garbage_for_a_grammar_never_raises_anything_else(packed: bytes) -> None:
+    message = protocol.encode_request(request(), 1)
+    message.body["grammar"] = packed
+    with contextlib.suppress(EngineError):
+        protocol.decode_request(message)
