@@ -31,7 +31,7 @@ from taihri_ros.hosts.dds import DdsNode, QoS, RosTypes, resolve
 from taihri_ros.hosts.messages import Messages, stamp_ns
 from taihri_ros.resources import share_directory
 
-STAGES = ("receive", "queue", "decode", "view", "engine", "parse", "publish", "transport", "total")
+STAGES = ("receive", "queue", "decode", "view", "engine", "parse", "publish", "total")
 SIZES = {"640x480": (640, 480), "1280x720": (1280, 720)}
 ANSWER_TIMEOUT_S = 30.0
 
@@ -91,8 +91,8 @@ class Prober:
             self._answers.clear()
         stages = dict(zip(message.stages, (message.durations * 1e3).tolist(), strict=True))
         total = (received - stamp) / 1e6
-        accounted = sum(stages[name] for name in ("receive", "queue", "decode", "view", "engine", "parse"))
-        return stages | {"transport": total - accounted, "total": total}
+        before_publishing = sum(stages[name] for name in STAGES[: STAGES.index("publish")])
+        return stages | {"publish": total - before_publishing, "total": total}
 
     def close(self) -> None:
         self._node.close()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any, Protocol
 
 import cv2
@@ -54,6 +54,7 @@ class Application:
         messages: Messages,
         outputs: Outputs,
         decode: Callable[[Any], NDArray[np.uint8]],
+        now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """Create the application; `start` sets it going.
 
@@ -63,6 +64,7 @@ class Application:
             messages: Builds the messages.
             outputs: Sends them.
             decode: Turns sensor_msgs/Image into (height, width, 3) uint8 RGB; raises `ImageError`.
+            now_ns: The clock by which images are stamped, in nanoseconds.
 
         Raises:
             CommandError: The parameter command.initial is not a command.
@@ -72,6 +74,7 @@ class Application:
         self._messages = messages
         self._outputs = outputs
         self._decode = decode
+        self._now_ns = now_ns
         self.perception = Perception(Estimator(engine, xy_source=parameters.xy_source), self._publish)
         if parameters.command_initial:
             self.perception.set_command(self.read_command(parameters.command_initial))
@@ -112,30 +115,18 @@ class Application:
         """Take a sensor_msgs/CameraInfo."""
         self.perception.set_camera(message, rectified=self._parameters.rectified)
 
-    def on_image(self, message: Any, received: float | None = None) -> None:
-        """Take a sensor_msgs/Image.
+    def on_image(self, message: Any) -> None:
+        """Take a sensor_msgs/Image."""
+        self._submit(message, lambda: self._decode(message))
 
-        Args:
-            message: The image.
-            received: `time.perf_counter()` when it came from the network, where the host knows.
-        """
-        self._submit(message, lambda: self._decode(message), received)
+    def on_compressed_image(self, message: Any) -> None:
+        """Take a sensor_msgs/CompressedImage."""
+        self._submit(message, lambda: decode_compressed(message.data))
 
-    def on_compressed_image(self, message: Any, received: float | None = None) -> None:
-        """Take a sensor_msgs/CompressedImage; `received` as in `on_image`."""
-        self._submit(message, lambda: decode_compressed(message.data), received)
-
-    def _submit(self, message: Any, decode: Callable[[], NDArray[np.uint8]], received: float | None) -> None:
-        now = perf_counter()
-        self.perception.submit(
-            Frame(
-                stamp_ns=stamp_ns(message.header),
-                frame_id=message.header.frame_id,
-                decode=decode,
-                received=now,
-                receive_ms=0.0 if received is None else (now - received) * 1e3,
-            )
-        )
+    def _submit(self, message: Any, decode: Callable[[], NDArray[np.uint8]]) -> None:
+        stamp = stamp_ns(message.header)
+        age_ms = (self._now_ns() - stamp) / 1e6
+        self.perception.submit(Frame(stamp, message.header.frame_id, decode, receive_ms=age_ms))
 
     def person(self, result: Result) -> Any:
         """Build the taihri_ros/HumanKeypoints of a result, placed as the node's other outputs are."""
