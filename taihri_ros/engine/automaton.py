@@ -1,7 +1,7 @@
 """An answer grammar as a finite automaton over token ids, for engines that mask the next token themselves.
 
-The grammar becomes a nondeterministic automaton by Thompson's construction; its states are determinised as they are met.
-Texts are cut into tokens as one run as far as they stand side by side, because that is how the tokenizer cut them when the
+The grammar becomes a nondeterministic automaton by Thompson's construction; its states are determinised when met.
+Texts are cut into tokens as one run as far as they stand side by side, as the tokenizer cut them when the
 model was trained.
 """
 

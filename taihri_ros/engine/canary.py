@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.command import named
-from taihri_ros.engine.interface import Engine, EngineError, GenerationRequest
+from taihri_ros.engine.interface import Engine, EngineError, Generation, GenerationRequest
 from taihri_ros.engine.local import LocalEngine
 from taihri_ros.language.grammar import named_grammar
 from taihri_ros.language.parser import MalformedAnswerError, parse
@@ -58,7 +58,7 @@ def learn_answer_style(engine: LocalEngine) -> None:
     """
     generation = engine.generate(_request(engine.info.spec, constrained=False))
     answer = "".join(generation.tokens)
-    style = learn_style(generation.tokens)
+    style = learn_style(generation.tokens) if _is_whole(generation) else None
     if style is None:
         style = AnswerStyle()
         _log.warning(
@@ -88,6 +88,14 @@ def check_answer(engine: Engine) -> None:
         parse(generation.tokens, _JOINTS)
     except MalformedAnswerError as error:
         raise EngineError(f"the canary answer of {engine.info.model} breaks its grammar: {error}") from error
+
+
+def _is_whole(generation: Generation) -> bool:
+    try:
+        parse(generation.tokens, None)
+    except MalformedAnswerError:
+        return False
+    return generation.finish_reason == "stop"
 
 
 def _request(spec: ModelSpec, *, constrained: bool) -> GenerationRequest:

@@ -28,6 +28,7 @@ STAMP = "taihri-engine.json"
 """Written last: says what an environment was made from."""
 
 _BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md")
+_SHARED = ("msg", "srv", "config", "launch", "rviz")
 _UNUSABLE_ON_CPU = ("torchaudio", "torchcodec", "triton")
 _SHIM = "_taihri_torchvision_cpu"
 _CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -74,12 +75,21 @@ def install(directory: Path, *, engine: EngineEnvironment, editable: bool = Fals
     stamp = json.dumps(_ingredients(engine, editable), sort_keys=True)
     if is_installed(directory) and (directory / STAMP).read_text(encoding="utf-8") == stamp:
         return python_of(directory)
+    if editable and not (_source_tree() / "setup.py").is_file():
+        raise EngineError("an editable installation needs the source tree of taihri_ros: run it from there")
     if directory.is_dir() and any(directory.iterdir()) and not (directory / "pyvenv.cfg").is_file():
         raise EngineError(f"{directory} is not empty and is no virtual environment: name another directory")
     _make_environment(directory)
     with tempfile.TemporaryDirectory() as scratch:
-        source = _source(Path(scratch))
-        _pip_install(directory, engine, source, editable=editable)
+        package = ("--editable", str(_source_tree())) if editable else (str(_copy(Path(scratch))),)
+        failure = _pip(python_of(directory), "install", *requirements(engine), *package)
+    if "torch==" in failure and "+cpu" in failure:
+        raise EngineError(
+            f"the package index has no CPU build of torch, which {engine} needs: "
+            f"set PIP_EXTRA_INDEX_URL={_CPU_INDEX} and run this again"
+        )
+    if failure:
+        raise EngineError(f"pip cannot install {engine} into {directory}: {failure}")
     if engine != "vllm":
         mend_cpu_torch(python_of(directory))
     (directory / STAMP).write_text(stamp, encoding="utf-8")
@@ -147,21 +157,23 @@ def _ingredients(engine: EngineEnvironment, editable: bool) -> dict[str, object]
 
 def _build_directory() -> Path:
     """Find the files that pip builds this package from: the source tree, or what was installed from it."""
-    source = Path(taihri_ros.__file__).resolve().parents[1]
-    return source if (source / "setup.py").is_file() else share_directory()
+    tree = _source_tree()
+    return tree if (tree / "setup.py").is_file() else share_directory()
 
 
-def _source(scratch: Path) -> Path:
-    """Give a directory that pip can install this package from."""
+def _source_tree() -> Path:
+    return Path(taihri_ros.__file__).resolve().parents[1]
+
+
+def _copy(scratch: Path) -> Path:
+    """Copy this package and what pip builds it from; a build in place would keep files of older versions."""
     build = _build_directory()
-    if (build / "taihri_ros" / "__init__.py").is_file():
-        return build
     generated = shutil.ignore_patterns("msg", "srv", "*.so", "__pycache__")  # rosidl's modules need ROS
     shutil.copytree(Path(taihri_ros.__file__).parent, scratch / "taihri_ros", ignore=generated)
     for name in _BUILD_FILES:
         if (build / name).is_file():
             shutil.copyfile(build / name, scratch / name)
-    for folder in ("msg", "srv", "config", "launch", "rviz"):
+    for folder in _SHARED:
         shutil.copytree(build / folder, scratch / folder)
     return scratch
 
@@ -187,18 +199,6 @@ def _works(directory: Path) -> bool:
     if not python.exists():
         return False
     return subprocess.run([str(python), "-m", "pip", "--version"], check=False, capture_output=True).returncode == 0
-
-
-def _pip_install(directory: Path, engine: EngineEnvironment, source: Path, *, editable: bool) -> None:
-    package = ["--editable", str(source)] if editable else [str(source)]
-    failure = _pip(python_of(directory), "install", *requirements(engine), *package)
-    if "torch==" in failure and "+cpu" in failure:
-        raise EngineError(
-            f"the package index has no CPU build of torch, which {engine} needs: "
-            f"set PIP_EXTRA_INDEX_URL={_CPU_INDEX} and run this again"
-        )
-    if failure:
-        raise EngineError(f"pip cannot install {engine} into {directory}: {failure}")
 
 
 def _pip(python: Path, *arguments: str) -> str:

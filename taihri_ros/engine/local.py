@@ -46,6 +46,7 @@ class LocalEngine(ABC):
         self._longest = longest
         self._abort = threading.Event()
         self._closed = False
+        self._busy = threading.Lock()
 
     @classmethod
     def prepare(cls) -> None:
@@ -81,12 +82,13 @@ class LocalEngine(ABC):
             GenerationFailedError: The request is not one that the model can take, or failed; the engine stays usable.
         """
         started = time.perf_counter()
-        self._abort.clear()
-        if self._closed:
-            raise EngineUnavailableError("the engine is closed: open another")
-        prompt_ids = self._vocabulary.prompt_ids(request.prompt)
-        self._check(request, len(prompt_ids))
-        generation = self._run(request, prompt_ids, started)
+        with self._busy:
+            self._abort.clear()
+            if self._closed:
+                raise EngineUnavailableError("the engine is closed: open another")
+            prompt_ids = self._vocabulary.prompt_ids(request.prompt)
+            self._check(request, len(prompt_ids))
+            generation = self._run(request, prompt_ids, started)
         if self._abort.is_set():
             raise GenerationAbortedError("the request was aborted")
         return generation
@@ -97,9 +99,11 @@ class LocalEngine(ABC):
 
     def close(self) -> None:
         """End the engine and give back what it holds; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         self.abort()
-        if not self._closed:
-            self._closed = True
+        with self._busy:
             self._release()
 
     def __enter__(self: _Self) -> _Self:

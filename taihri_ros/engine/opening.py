@@ -1,4 +1,4 @@
-"""Opens an engine in this process: checks the checkpoint, loads it, and has it answer once before anybody relies on it."""
+"""Opens an engine in this process: checks the checkpoint, loads it, and has it answer once before it is relied on."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A tiny Qwen3-VL with random weights and the whole token layout of TAIHRI, built offline in about a second.
 
-It takes every path that the real checkpoint takes (processor, tokenizer, vision tower, grammar), so tests and the demo run
+It takes every path that the real checkpoint takes (processor, tokenizer, vision tower, grammar), so tests and demo run
 anywhere. What it answers means nothing.
 """
 

@@ -1,8 +1,8 @@
 """Lets torchvision be imported beside a CPU build of torch when its own operators do not load there.
 
-The torchvision wheel of most package indexes is compiled for CUDA. Beside a CPU torch its library does not load, and then its
-Python part fails on import because the operators for which it registers meta kernels do not exist. Image processing needs
-none of them, so two declarations mend the import.
+The torchvision wheel of most package indexes is compiled for CUDA. Beside a CPU torch its library does not load and
+its Python part fails on import because the operators for which it registers meta kernels do not exist. Image processing
+needs none of them, so two declarations mend the import.
 
 This file stands alone: the installer copies it into an engine environment's site-packages and has it registered at
 interpreter start.

