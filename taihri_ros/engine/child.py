@@ -75,7 +75,7 @@ class EngineChild:
         self._lines: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
         self._process = subprocess.Popen(
             [
-                python,
+                str(Path(python).absolute()),
                 "-u",
                 "-m",
                 "taihri_ros.engine.server",

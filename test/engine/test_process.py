@@ -336,9 +336,14 @@ def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpo
 
 
 def test_a_real_engine_is_aborted_and_ends(checkpoint: Path) -> None:
-    with EngineProcess(python=str(ENGINE_PYTHON), kind="transformers", model=str(checkpoint)) as engine:
+    with EngineProcess(
+        python=str(ENGINE_PYTHON), kind="transformers", model=str(checkpoint), canary_period_s=0.5
+    ) as engine:
         engine.wait_ready(120)
         pid = ready_pid(engine)
+        time.sleep(2.5)
+        assert (engine.health.last_success_age_s or 0.0) < 2
+        assert engine.health.restarts == 0
         with ThreadPoolExecutor(1) as pool:
             endless = dataclasses.replace(real_request(engine), grammar=None, max_tokens=3000)
             running = pool.submit(engine.generate, endless)
