@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,8 @@ def open_engine_for(parameters: Parameters) -> Engine:
     """Begin to start the engine of the parameters `engine.*`; returns at once.
 
     Args:
-        parameters: The node's parameters.
+        parameters: The node's parameters. The key of a remote server, where it wants one, is in the environment variable
+            VLLM_API_KEY, never in a parameter, which anyone can read.
 
     Returns:
         An engine process, which raises `EngineUnavailableError` until it is ready, or the client of a remote server.
@@ -37,7 +39,11 @@ def open_engine_for(parameters: Parameters) -> Engine:
     if parameters.engine_kind == "openai":
         spec = ModelSpec.read(Path(parameters.engine_spec).expanduser()) if parameters.engine_spec else None
         return OpenAiEngine(
-            parameters.engine_url, parameters.engine_model, spec, timeout_s=parameters.engine_request_timeout_s
+            parameters.engine_url,
+            parameters.engine_model,
+            spec,
+            api_key=os.environ.get("VLLM_API_KEY"),
+            timeout_s=parameters.engine_request_timeout_s,
         )
     return _engine_process(parameters, parameters.engine_kind)
 
