@@ -13,6 +13,7 @@ from typing import Any
 from taihri_ros.engine.framework import require
 from taihri_ros.engine.interface import CheckpointError
 from taihri_ros.engine.vocabulary import Vocabulary
+from taihri_ros.language.lexer import END_OF_ANSWER
 
 MODEL_TYPE = "qwen3_vl"
 
@@ -66,8 +67,9 @@ def check_checkpoint(directory: Path) -> None:
         raise CheckpointError(
             f"{directory / 'config.json'} is of a {config.get('model_type')!r} model; TAIHRI is a {MODEL_TYPE!r}"
         )
-    _read_json(directory / "preprocessor_config.json")
+    _check_image_processor(directory)
     vocabulary = Vocabulary(directory)
+    _check_end_of_answer(directory)
     present = read_shapes(directory)
     needed = _architecture(directory)
     _compare(directory, present, needed, quantized="quantization_config" in config)
@@ -76,6 +78,24 @@ def check_checkpoint(directory: Path) -> None:
         raise CheckpointError(
             f"{directory}: tokenizer.json and weights do not belong together, the embedding has {rows} rows and "
             f"the coordinate tokens reach to {vocabulary.coordinates.stop - 1}"
+        )
+
+
+def _check_image_processor(directory: Path) -> None:
+    """Newer checkpoints keep the image processor's settings in the processor's own file."""
+    own, shared = directory / "preprocessor_config.json", directory / "processor_config.json"
+    if not own.is_file() and not (shared.is_file() and "image_processor" in _read_json(shared)):
+        raise CheckpointError(f"{directory} has no {own.name}, so its images cannot be prepared: {_AGAIN}")
+
+
+def _check_end_of_answer(directory: Path) -> None:
+    """Without an end token that the tokenizer knows as such, constrained answers would never end."""
+    path = directory / "tokenizer_config.json"
+    end = _read_json(path).get("eos_token")
+    text = end.get("content") if isinstance(end, dict) else end
+    if text not in END_OF_ANSWER:
+        raise CheckpointError(
+            f"{path} says that {text!r} ends an answer; TAIHRI ends it with {END_OF_ANSWER[0]}: {_AGAIN}"
         )
 
 

@@ -250,4 +250,5 @@ def _is_cpu_build() -> bool:
 def _kv_bytes_per_token(checkpoint: Path) -> int:
     """Count the bytes of one token's keys and values in float32, over all layers."""
     text = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))["text_config"]
-    return int(2 * 4 * text["num_hidden_layers"] * text["num_key_value_heads"] * text["head_dim"])
+    head = text.get("head_dim") or text["hidden_size"] // text["num_attention_heads"]
+    return int(2 * 4 * text["num_hidden_layers"] * text["num_key_value_heads"] * head)

@@ -98,9 +98,14 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         edit_json("config.json", lambda c: c["text_config"].update(hidden_size=96)),
         r"holds \d+ tensors of another shape, such as model\.",
     ),
-    "no image processor": (lambda d: (d / "preprocessor_config.json").unlink(), "preprocessor_config.json cannot"),
+    "no image processor": (lambda d: (d / "preprocessor_config.json").unlink(), "has no preprocessor_config.json"),
     "no tokenizer": (lambda d: (d / "tokenizer.json").unlink(), "has no tokenizer.json"),
     "broken tokenizer": (lambda d: (d / "tokenizer.json").write_text("{}"), "tokenizer.json cannot be read"),
+    "no tokenizer settings": (lambda d: (d / "tokenizer_config.json").unlink(), "tokenizer_config.json cannot be read"),
+    "no end token": (
+        edit_json("tokenizer_config.json", lambda c: c.update(eos_token=None)),
+        r"says that None ends an answer; TAIHRI ends it with <\|im_end\|>",
+    ),
     "no joint token": (
         edit_json("tokenizer.json", rename_token("<|left_wrist|>", "<|left_hand|>")),
         r"lacks 1 of the tokens that TAIHRI adds, such as <\|left_wrist\|>",
@@ -129,6 +134,14 @@ def test_a_fault_is_named(copy: Path, name: str) -> None:
     with pytest.raises(CheckpointError, match=message) as caught:
         check_checkpoint(copy)
     assert str(copy) in str(caught.value)
+
+
+def test_processor_settings_in_one_file_pass(copy: Path) -> None:
+    settings = json.loads((copy / "preprocessor_config.json").read_text())
+    (copy / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
+    (copy / "preprocessor_config.json").unlink()
+    with open_engine("transformers", str(copy)) as engine:
+        assert engine.info.model == str(copy)
 
 
 def test_shards_pass(copy: Path) -> None:
