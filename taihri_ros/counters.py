@@ -22,6 +22,7 @@ class Drop(str, Enum):
     BAD_IMAGE = "bad_image"
     BAD_CAMERA_INFO = "bad_camera_info"
     COMMAND_CHANGED = "command_changed"
+    LOCALIZE_TIMEOUT = "localize_timeout"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     ENGINE_ERROR = "engine_error"
     MALFORMED_ANSWER = "malformed_answer"

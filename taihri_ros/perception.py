@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Condition, Thread
-from time import monotonic, perf_counter
+from threading import TIMEOUT_MAX, Condition, RLock, Thread
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from taihri_ros.problems import ProblemLog
 
 logger = logging.getLogger(__name__)
 
+_ABORT_AGAIN_S = 0.1
+"""A request that begins just after an abort is not ended by it; whoever waits for the end aborts again."""
+
 
 class ImageError(TaihriError):
     """A received image cannot be decoded."""
@@ -37,7 +40,7 @@ class Frame:
         frame_id: The image's frame.
         decode: Gives (height, width, 3) uint8 RGB; raises `ImageError`.
         received: `time.perf_counter()` when it arrived, in seconds.
-        receive_ms: What receiving it took before it was submitted, in milliseconds.
+        receive_ms: Its age when it arrived, by the clock of its stamp, in milliseconds: camera, driver and network.
     """
 
     stamp_ns: int
@@ -77,6 +80,15 @@ class _Query:
         self.error: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A frame in flight, the command that it answers, and the query that asked, if it was one."""
+
+    frame: Frame
+    command: Command
+    query: _Query | None
+
+
 class Perception:
     """Feeds frames to an estimator in a thread of its own and hands out the results.
 
@@ -95,11 +107,12 @@ class Perception:
         self._estimator = estimator
         self._publish = publish
         self._problems = ProblemLog(logger)
+        self._publishing = RLock()
         self._changed = Condition()
         self._waiting: Frame | None = None
         self._command: Command | None = None
         self._query: _Query | None = None
-        self._in_flight: Command | None = None
+        self._in_flight: _Work | None = None
         self._camera: Camera | CameraError | None = None
         self._stopped = False
         self._thread = Thread(target=self._run, name="taihri-perception", daemon=True)
@@ -113,9 +126,9 @@ class Perception:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._estimator.engine.abort()
-        if self._thread.is_alive():
-            self._thread.join()
+        while self._thread.is_alive():
+            self._estimator.engine.abort()
+            self._thread.join(_ABORT_AGAIN_S)
         with self._changed:
             self._drop_waiting(Drop.STOPPED)
 
@@ -125,18 +138,17 @@ class Perception:
         return self._command
 
     def set_command(self, command: Command | None) -> None:
-        """Run another command from the next frame on; the answer to the old one is dropped.
+        """Run another command from the next frame on; once this returns, no answer to the old one is published.
 
         Args:
             command: The command, or None to stop.
         """
-        with self._changed:
+        with self._publishing, self._changed:
             if command == self._command:
                 return
             self._command = command
-            outdated = self._in_flight is not None and self._query is None
-        if outdated:
-            self._estimator.engine.abort()
+            if self._in_flight is not None and self._in_flight.query is None:
+                self._estimator.engine.abort()
 
     def set_camera(self, info: CameraInfoLike, *, rectified: bool = False) -> None:
         """Use a calibration from the next frame on; one that cannot be used is reported when a frame needs it.
@@ -186,40 +198,40 @@ class Perception:
             The result, which is counted as published.
 
         Raises:
-            LocalizeError: There was no frame or no answer in time, or another query waits already.
+            LocalizeError: There was no frame or no answer in time, another query waits already, or the timeout is not
+                a positive number of seconds.
         """
+        if not 0.0 < timeout_s <= TIMEOUT_MAX:
+            raise LocalizeError(f"the timeout must be a positive number of seconds, not {timeout_s:g}")
         query = _Query(command)
-        deadline = monotonic() + timeout_s
         with self._changed:
-            if self._stopped or self._query is not None:
-                raise LocalizeError(
-                    "another localize call is being answered: try again" if self._query else "the node is not active"
-                )
+            if self._query is not None:
+                raise LocalizeError("another localize call is being answered: try again")
             self._query = query
-            while query.result is None and query.error is None and not self._stopped:
-                if not self._changed.wait(max(0.0, deadline - monotonic())) and monotonic() >= deadline:
-                    break
-            self._query = None
+            try:
+                self._changed.wait_for(lambda: self._query is not query or self._stopped, timeout_s)
+            finally:
+                self._withdraw(query)
         if query.result is not None:
             return query.result
+        if query.error is None and self._stopped:
+            raise LocalizeError("the node is not active")
         raise LocalizeError(
             query.error or f"no image was answered within {timeout_s:g} s: check that images and camera_info arrive"
         )
 
+    def _withdraw(self, query: _Query) -> None:
+        """Forget a query that nobody waits for any more, and end its request."""
+        if self._query is query:
+            self._query = None
+            if self._in_flight is not None and self._in_flight.query is query:
+                self._estimator.engine.abort()
+
     def _run(self) -> None:
         while (work := self._next()) is not None:
-            frame, command, query = work
-            try:
-                result = self._process(frame, command)
-            except Exception as error:
-                self._fail(error, query)
-            else:
-                self._deliver(result, query)
-            finally:
-                with self._changed:
-                    self._in_flight = None
+            self._answer(work)
 
-    def _next(self) -> tuple[Frame, Command, _Query | None] | None:
+    def _next(self) -> _Work | None:
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._stopped or self._waiting is not None)
@@ -231,17 +243,37 @@ class Perception:
                     continue
                 frame, self._waiting = self._waiting, None
                 assert frame is not None
-                self._in_flight = command
-                return frame, command, self._query
+                self._in_flight = _Work(frame, command, self._query)
+                return self._in_flight
 
-    def _process(self, frame: Frame, command: Command) -> Result:
+    def _answer(self, work: _Work) -> None:
+        try:
+            result = self._process(work)
+        except Exception as error:
+            self._fail(error, work)
+        else:
+            self._deliver(result, work)
+
+    def _obsolete(self, work: _Work) -> Drop | None:
+        """Tell why the answer is not wanted any more, or None while it is."""
+        if self._stopped:
+            return Drop.STOPPED
+        if work.query is not None:
+            return None if work.query is self._query else Drop.LOCALIZE_TIMEOUT
+        return None if work.command == self._command else Drop.COMMAND_CHANGED
+
+    def _process(self, work: _Work) -> Result:
+        frame = work.frame
         taken = perf_counter()
         camera = self._camera
         if not isinstance(camera, Camera):
-            raise camera or CameraError("camera_info is missing")
+            raise CameraError(str(camera))  # a new one: the kept one would grow by a traceback with every frame
         image = frame.decode()
         decoded = perf_counter()
-        estimate = self._estimator.estimate(image, camera, command)
+        with self._changed:
+            if self._obsolete(work) is not None:
+                raise GenerationAbortedError("the answer is not wanted any more")
+        estimate = self._estimator.estimate(image, camera, work.command)
         stages = {
             "receive": frame.receive_ms,
             "queue": (taken - frame.received) * 1e3,
@@ -254,23 +286,25 @@ class Perception:
             stages | estimate.stages_ms | {"total": (perf_counter() - frame.received) * 1e3},
         )
 
-    def _deliver(self, result: Result, query: _Query | None) -> None:
-        with self._changed:
-            if query is not None:
-                query.result = result
-                self.counters.publish(result.stages_ms)
-                self._changed.notify_all()
+    def _deliver(self, result: Result, work: _Work) -> None:
+        with self._publishing:
+            with self._changed:
+                self._in_flight = None
+                if (obsolete := self._obsolete(work)) is not None:
+                    self.counters.drop(obsolete)
+                    return
+                if work.query is not None:
+                    work.query.result, self._query = result, None
+                    self.counters.publish(result.stages_ms)
+                    self._changed.notify_all()
+                    return
+            started = perf_counter()
+            try:
+                self._publish(result)
+            except Exception as error:
+                self.counters.drop(Drop.NOT_PUBLISHED)
+                self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {error!r}")
                 return
-            if self._stopped or result.estimate.command != self._command:
-                self.counters.drop(Drop.STOPPED if self._stopped else Drop.COMMAND_CHANGED)
-                return
-        started = perf_counter()
-        try:
-            self._publish(result)
-        except Exception as error:
-            self.counters.drop(Drop.NOT_PUBLISHED)
-            self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {error!r}")
-            return
         finished = perf_counter()
         self.counters.publish(
             result.stages_ms
@@ -278,18 +312,19 @@ class Perception:
         )
         self._problems.clear()
 
-    def _fail(self, error: Exception, query: _Query | None) -> None:
+    def _fail(self, error: Exception, work: _Work) -> None:
         reason = drop_reason(error)
         with self._changed:
-            if reason is Drop.COMMAND_CHANGED and self._stopped:
-                reason = Drop.STOPPED
+            self._in_flight = None
+            if isinstance(error, GenerationAbortedError):
+                reason = self._obsolete(work) or reason
             self.counters.drop(reason)
-            if query is not None:
-                query.error = str(error)
+            if work.query is not None and work.query is self._query:
+                work.query.error, self._query = str(error), None
                 self._changed.notify_all()
         if reason is Drop.INTERNAL_ERROR:
             logger.exception("an internal error dropped a frame", exc_info=error)
-        elif reason not in (Drop.COMMAND_CHANGED, Drop.STOPPED):
+        elif reason not in (Drop.COMMAND_CHANGED, Drop.LOCALIZE_TIMEOUT, Drop.STOPPED):
             detail = f"; the answer was {error.raw[:500]!r}" if isinstance(error, MalformedAnswerError) else ""
             self._problems.report(reason.value, f"{error}{detail}")
 

@@ -1,0 +1,111 @@
+"""An engine that knows the truth: it answers with the bins of known 3D joints as they stand in the view it is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.engine.interface import (
+    Alternatives,
+    EngineInfo,
+    FinishReason,
+    Generation,
+    GenerationRequest,
+)
+from taihri_ros.language.lexer import BLOCKS
+from taihri_ros.language.style import AnswerStyle
+from taihri_ros.model_spec import ModelSpec
+from taihri_ros.quantization import InteractionSpace, coordinate_token, encode_pixels
+from taihri_ros.skeleton import JOINTS, joint_token
+
+SPEC = ModelSpec(name="oracle", answer=AnswerStyle())
+
+
+def info(spec: ModelSpec = SPEC) -> EngineInfo:
+    return EngineInfo(kind="oracle", version="1", model="none", device="cpu", dtype="none", spec=spec)
+
+
+def answer_tokens(
+    pixels: Mapping[str, Iterable[int]], points: Mapping[str, Iterable[int]], box: Iterable[int] | None = None
+) -> tuple[str, ...]:
+    """Write an answer in the official tokens, without the end token."""
+    tokens: list[str] = []
+    if box is not None:
+        tokens += [BLOCKS["box"][0], *map(coordinate_token, box), BLOCKS["box"][1]]
+    for block, joints in (("2d", pixels), ("3d", points)):
+        tokens.append(BLOCKS[block][0])
+        for joint, bins in joints.items():
+            tokens += [joint_token(joint), *map(coordinate_token, bins)]
+        tokens.append(BLOCKS[block][1])
+    return tuple(tokens)
+
+
+class Oracle:
+    """Answers for the joints that the prompt names, out of those that it knows.
+
+    The box spans the view from a tenth to nine tenths of both sides.
+    """
+
+    def __init__(
+        self, joints: Mapping[str, NDArray[np.float64]], *, spread: tuple[float, ...] | None = (0.25, 0.5, 0.25)
+    ) -> None:
+        """Create the oracle.
+
+        Args:
+            joints: (3,) metres, the frame of the view, by joint name.
+            spread: Probabilities of the bins around the true one; None for no alternatives.
+        """
+        self.info = info()
+        self.joints = joints
+        self.spread = spread
+        self.finish_reason: FinishReason = "stop"
+        self.failure: Exception | None = None
+        self.requests: list[GenerationRequest] = []
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        self.requests.append(request)
+        if self.failure:
+            raise self.failure
+        height, width = request.image.shape[:2]
+        names = [name for name in JOINTS if re.search(rf"\b{name}\b", request.prompt.user) and name in self.joints]
+        focal = self.info.spec.focal_px
+        centre = np.array([(width - 1) / 2, (height - 1) / 2])
+        pixels = {name: self.joints[name][:2] / self.joints[name][2] * focal + centre for name in names}
+        tokens = answer_tokens(
+            {name: encode_pixels(pixel, (width, height)).tolist() for name, pixel in pixels.items()},
+            {name: InteractionSpace().encode(self.joints[name]).tolist() for name in names},
+            (100, 100, 899, 899),
+        )
+        return Generation(
+            tokens=tokens,
+            alternatives=tuple(map(self._alternatives, tokens)),
+            finish_reason=self.finish_reason,
+            timings_ms={"total": 1.0},
+        )
+
+    def _alternatives(self, token: str) -> Alternatives | None:
+        number = re.fullmatch(r"<(\d+)>", token)
+        if not number or self.spread is None:
+            return None
+        first = int(number[1]) - len(self.spread) // 2
+        return Alternatives(
+            tuple(range(first, first + len(self.spread))), tuple(np.log(np.array(self.spread)).tolist())
+        )
+
+    def abort(self) -> None:
+        """Answers at once, so that there is nothing to end."""
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+    def __enter__(self) -> Oracle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Holds nothing."""
