@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from math import inf
 from time import monotonic
 
 _REPEAT_S = 10.0
+_CHANGE_S = 1.0
 
 
 class ProblemLog:
-    """Warns of a problem when it appears or changes, and again every ten seconds while it lasts."""
+    """Warns of a problem when it appears or changes, at most once a second, and every ten seconds while it lasts."""
 
     def __init__(self, logger: logging.Logger) -> None:
         """Create a log.
@@ -27,11 +29,12 @@ class ProblemLog:
             kind: What the message is about; only the last message of a kind counts as said.
             message: One line that says what to do.
         """
-        said, when = self._said.get(kind, ("", 0.0))
-        if message != said or monotonic() - when >= _REPEAT_S:
-            self._said[kind] = (message, monotonic())
+        said, when = self._said.get(kind, ("", -inf))
+        now = monotonic()
+        if now - when >= (_REPEAT_S if message == said else _CHANGE_S):
+            self._said[kind] = (message, now)
             self._logger.warning("%s", message)
 
     def clear(self) -> None:
-        """Forget what was said, since all is well again."""
-        self._said.clear()
+        """Take all as well again: a problem that returns is new, but still told of at most once a second."""
+        self._said = {kind: ("", when) for kind, (_, when) in self._said.copy().items()}
