@@ -63,7 +63,7 @@ class InteractionSpace:
             (...) bool; NaN is outside.
         """
         bins = (np.asarray(points, np.float64) - self.low) / self.step
-        return np.asarray(np.all((bins >= -0.5) & (bins <= BINS - 0.5), axis=-1))
+        return np.asarray(np.all((bins >= -0.5) & (bins < BINS - 0.5), axis=-1))
 
     def encode(self, points: ArrayLike) -> NDArray[np.int64]:
         """Round points to bins.
@@ -136,8 +136,8 @@ class BinEstimate:
     Attributes:
         index: The bin of the chosen token.
         mean: Expected bin near the chosen one.
-        variance: Variance in bins², the quantisation's own 1/12 included.
-        probability: Probability of the chosen token.
+        variance: Variance in bins², the quantisation's own 1/12 included; NaN without alternatives.
+        probability: Probability of the chosen token; NaN without alternatives.
     """
 
     index: int
@@ -161,13 +161,13 @@ def estimate_bin(index: int, bins: Sequence[int], logprobs: Sequence[float]) -> 
         The estimate.
     """
     if not bins:
-        return BinEstimate(index, float(index), 1 / 12, float("nan"))
+        return BinEstimate(index, float(index), float("nan"), float("nan"))
     values = np.asarray(bins, np.float64)
     probabilities = np.exp(np.asarray(logprobs, np.float64))
     near = np.abs(values - index) <= _MODE_RADIUS
     mean = float(np.average(values[near], weights=probabilities[near]))
     spread = float(np.average((values - mean) ** 2, weights=probabilities))
-    return BinEstimate(index, mean, spread + 1 / 12, float(probabilities[values == index].sum()))
+    return BinEstimate(index, mean, spread + 1 / 12, min(1.0, float(probabilities[values == index].sum())))
 
 
 _MODE_RADIUS = 10
