@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera import Camera
 from taihri_ros.command import Command
-from taihri_ros.engine.interface import Engine, Generation, GenerationRequest
+from taihri_ros.engine.interface import Alternatives, Engine, Generation, GenerationRequest
 from taihri_ros.keypoints import Estimate, Keypoint, Person, State
 from taihri_ros.language.grammar import free_grammar, longest, named_grammar
 from taihri_ros.language.parser import (
@@ -35,6 +35,7 @@ XySource = Literal["bins", "pixel"]
 """Where x and y of a point come from: its own 3D bins, or its 2D pixel and the depth."""
 
 _TOKENS_PER_TEXT = 8
+_EDGE_POINTS = 9
 
 _STATES = {
     Outcome.ANSWERED: State.MEASURED,
@@ -74,7 +75,7 @@ class Estimator:
             The estimate, positions in the camera's optical frame in metres.
 
         Raises:
-            CameraError: The image has another size than the calibration.
+            CameraError: The image has another size than the calibration, or no view of it suits the model.
             EngineError: The engine did not answer.
             MalformedAnswerError: The answer cannot be trusted.
         """
@@ -153,9 +154,7 @@ class Estimator:
 
 
 def _estimate(coordinate: CoordinateToken, generation: Generation) -> BinEstimate:
-    alternatives = generation.alternatives[coordinate.token]
-    if alternatives is None:
-        return BinEstimate(coordinate.bin, float(coordinate.bin), float("nan"), float("nan"))
+    alternatives = generation.alternatives[coordinate.token] or Alternatives((), ())
     return estimate_bin(coordinate.bin, alternatives.bins, alternatives.logprobs)
 
 
@@ -166,21 +165,21 @@ def _unproject(
     depth: float,
     depth_variance: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Put a point on the ray of its pixel, with the errors of pixel and depth propagated to first order."""
+    """Put a point on the ray of its pixel; the covariance is that of the product of two independent errors."""
     ray = view.view_rays(pixel[None])[0]
-    jacobian = np.zeros((3, 3))
-    jacobian[0, 0] = jacobian[1, 1] = depth / view.focal_px
-    jacobian[:, 2] = ray
-    return ray * depth, jacobian @ np.diag([*pixel_variance, depth_variance]) @ jacobian.T
+    sideways = np.array([*pixel_variance, 0.0]) / view.focal_px**2 * (depth**2 + depth_variance)
+    return ray * depth, np.outer(ray, ray) * depth_variance + np.diag(sideways)
 
 
 def _box(answer: Answer, view: CanonicalView) -> NDArray[np.float64] | None:
-    """Map the box's corners to the source image and span them there."""
+    """Map the box's outline, whose edges a lens may bend, to the source image and span it there."""
     if answer.box is None:
         return None
     left, top, right, bottom = (coordinate.bin for coordinate in answer.box)
     if left >= right or top >= bottom:
         return None
-    corners = decode_pixels([(left, top), (right, top), (right, bottom), (left, bottom)], (view.width, view.height))
-    source = view.view_to_source_pixels(corners)
-    return np.concatenate([np.nanmin(source, axis=0), np.nanmax(source, axis=0)])
+    across, down = np.linspace(left, right, _EDGE_POINTS), np.linspace(top, bottom, _EDGE_POINTS)
+    edges = [*((u, v) for v in (top, bottom) for u in across), *((u, v) for u in (left, right) for v in down)]
+    outline = view.view_to_source_pixels(decode_pixels(edges, (view.width, view.height)))
+    seen = outline[np.isfinite(outline).all(axis=1)]
+    return np.concatenate([seen.min(axis=0), seen.max(axis=0)]) if len(seen) else None
