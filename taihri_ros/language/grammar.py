@@ -2,7 +2,7 @@
 
 A grammar is a tuple of elements, one after the other. Each engine turns it into what its own constrained decoding
 takes: a Lark grammar over token ids for vLLM, a walk over an automaton for transformers. The end-of-answer token
-    follows implicitly.
+follows implicitly.
 """
 
 from __future__ import annotations

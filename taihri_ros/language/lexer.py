@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from taihri_ros.skeleton import INDEX, JOINTS, joint_token
+from taihri_ros.skeleton import JOINTS, joint_token
 
 BLOCKS = {
     "box": ("<|box_start|>", "<|box_end|>"),
@@ -21,9 +21,12 @@ BLOCKS = {
 
 END_OF_ANSWER = ("<|im_end|>", "<|endoftext|>")
 
+SEPARATORS = ", \t\r\n"
+"""Characters that may stand between any two tokens of an answer."""
+
 _DELIMITERS = {token for block in BLOCKS.values() for token in block} | set(END_OF_ANSWER)
 _JOINT_TOKENS = {joint_token(joint): joint for joint in JOINTS}
-_SEPARATORS = ", \t\r\n"
+_JOINT_TEXTS = {f"<{joint}>": joint for joint in JOINTS}
 _LONGEST_NUMBER = 12
 
 
@@ -108,23 +111,18 @@ def _lex_text(run: list[tuple[int, str]]) -> Iterator[Lexeme]:
     start = 0
     while start < len(text):
         end = start + 1
-        if text[start] in _SEPARATORS:
-            while end < len(text) and text[end] in _SEPARATORS:
+        if text[start] in SEPARATORS:
+            while end < len(text) and text[end] in SEPARATORS:
                 end += 1
             yield Lexeme(LexemeKind.SEPARATOR, text[start:end], owner[start])
         else:
-            while end < len(text) and text[end] not in _SEPARATORS and text[end] != "<" and text[end - 1] != ">":
+            while end < len(text) and text[end] not in SEPARATORS and text[end] != "<" and text[end - 1] != ">":
                 end += 1
             yield _word(text[start:end], owner[start])
         start = end
 
 
 def _word(text: str, token: int) -> Lexeme:
-    name = text[1:-1].strip("|") if text.startswith("<") and text.endswith(">") else ""
-    if name in INDEX:
-        return Lexeme(LexemeKind.JOINT, text, token, joint=name)
-    if (number := _number(text)) is not None:
-        return Lexeme(LexemeKind.COORDINATE, text, token, number=number)
-    if text in _DELIMITERS:
-        return Lexeme(LexemeKind.DELIMITER, text, token)
-    return Lexeme(LexemeKind.OTHER, text, token)
+    if text in _JOINT_TEXTS:
+        return Lexeme(LexemeKind.JOINT, text, token, joint=_JOINT_TEXTS[text])
+    return _special(token, text) or Lexeme(LexemeKind.OTHER, text, token)

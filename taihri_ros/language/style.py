@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from taihri_ros.language.lexer import BLOCKS, Lexeme, LexemeKind, lex
+from taihri_ros.errors import TaihriError
+from taihri_ros.language.lexer import BLOCKS, SEPARATORS, Lexeme, LexemeKind, lex
 from taihri_ros.skeleton import joint_token
+
+_ANSWERED_JOINT = (LexemeKind.JOINT, LexemeKind.COORDINATE, LexemeKind.COORDINATE)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,16 @@ class AnswerStyle:
     between_joints: str = ""
     between_blocks: str = ""
 
+    def __post_init__(self) -> None:
+        if self.joint not in ("token", "text"):
+            raise TaihriError(f"answer.joint must be 'token' or 'text', not {self.joint!r}")
+        if not isinstance(self.box, bool):
+            raise TaihriError(f"answer.box must be true or false, not {self.box!r}")
+        for name in ("after_joint", "between_coordinates", "between_joints", "between_blocks"):
+            gap = getattr(self, name)
+            if not isinstance(gap, str) or gap.strip(SEPARATORS):
+                raise TaihriError(f"answer.{name} must hold nothing but commas and white space, not {gap!r}")
+
     def spell(self, joint: str) -> str:
         """Write a joint's name as the checkpoint does."""
         return joint_token(joint) if self.joint == "token" else f"<{joint}>"
@@ -48,6 +61,9 @@ def learn_style(tokens: tuple[str, ...]) -> AnswerStyle | None:
         to learn from.
     """
     lexemes = lex(tokens)
+    kinds = [lexeme.kind for lexeme in lexemes if lexeme.kind is not LexemeKind.SEPARATOR]
+    if not any(tuple(kinds[place : place + 3]) == _ANSWERED_JOINT for place in range(len(kinds))):
+        return None
     gaps: dict[str, list[str]] = {
         "after_joint": [],
         "between_coordinates": [],
@@ -66,8 +82,6 @@ def learn_style(tokens: tuple[str, ...]) -> AnswerStyle | None:
         if previous is not None and (place := _place(previous, lexeme)) is not None:
             gaps[place].append(gap)
         gap, previous = "", lexeme
-    if not spellings or not gaps["between_coordinates"]:
-        return None
     return AnswerStyle(
         box=any(lexeme.kind is LexemeKind.DELIMITER and lexeme.text == BLOCKS["box"][0] for lexeme in lexemes),
         joint="token" if _most_frequent(spellings) == "token" else "text",
