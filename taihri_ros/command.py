@@ -8,12 +8,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.skeleton import INDEX, JOINTS, in_order
+from taihri_ros.skeleton import JOINTS, in_order
 
 MAX_LENGTH = 500
 """Default limit of a command in characters."""
 
 _SPECIAL_TOKEN = re.compile(r"<\|[^<>]*\|>|</?[^<>\s]{1,32}>")
+_CLOSING = " .!?"
+_SPELLINGS = {joint.replace("_", ""): joint for joint in JOINTS}
 _JOINERS = re.compile(r"\s*(?:,|;|\band\b|&|\+)\s*")
 
 
@@ -57,7 +59,7 @@ def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[
     words = _clean(text)
     if not words:
         raise CommandError(f"the command {text[:40]!r} holds no words: say what to do, name joints, or say 'stop'")
-    if words.casefold().rstrip(".!") == "stop":
+    if words.casefold().rstrip(_CLOSING) == "stop":
         return None
     command = Command(words, _named_joints(words))
     if allow and not any(_same(command, entry) for entry in allow):
@@ -96,9 +98,9 @@ def _clean(text: str) -> str:
 
 
 def _named_joints(words: str) -> tuple[str, ...]:
-    parts = [part for part in _JOINERS.split(words.casefold().rstrip(".")) if part]
-    names = {"_".join(re.split(r"[\s_-]+", part.removeprefix("the "))) for part in parts}
-    return in_order(names) if names and names <= set(INDEX) else ()
+    parts = [part for part in _JOINERS.split(words.casefold().rstrip(_CLOSING)) if part]
+    names = {_SPELLINGS.get(re.sub(r"[\s_-]", "", part.removeprefix("the "))) for part in parts}
+    return () if None in names else in_order({name for name in names if name})
 
 
 def _same(command: Command, entry: str) -> bool:
