@@ -1,1 +1,29 @@
 """Shared by every test: this file's directory is importable, so that tests find the helpers beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from required import require
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINE_PYTHON = Path(os.environ.get("TAIHRI_ENGINE_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
+
+
+@pytest.fixture(scope="session")
+def engine_python() -> str:
+    require(ENGINE_PYTHON.exists(), f"the engine's Python {ENGINE_PYTHON}", "make test")
+    return str(ENGINE_PYTHON)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(engine_python: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny checkpoint with random weights."""
+    directory = str(tmp_path_factory.mktemp("checkpoint") / "tiny")
+    subprocess.run(
+        [engine_python, "-m", "taihri_ros.engine.tiny", directory], check=True, cwd=ROOT, capture_output=True
+    )
+    return directory

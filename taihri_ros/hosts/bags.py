@@ -64,20 +64,20 @@ class BagReplay:
         self._messages = Messages(self._types.message)
         self.dropped: Counter[str] = Counter()
         self.published = 0
+        self._bag, self._out = bag, out
+        if bag.suffix == ".bag":
+            raise BagError(f"{bag} is named as a bag of ROS 1: convert it with rosbags-convert, or rename it")
+        if out.exists():
+            raise BagError(f"{out} exists already: choose another name, or remove it")
         with ExitStack() as stack:
             try:
                 self._reader = stack.enter_context(AnyReader([bag], default_typestore=self._types.store))
-            except (AnyReaderError, OSError) as error:
-                raise BagError(f"{bag} is not a bag that can be read: {error}") from error
+            except Exception as error:  # whatever a reader raises over damaged files
+                raise self._unreadable(error) from error
             self._image = self._choose(image, _IMAGES, "image")
             self._camera_info = self._choose(camera_info, (topics.CAMERA_INFO.type,), "camera-info")
-            try:
-                self._writer = stack.enter_context(
-                    Writer(out, version=9, storage_plugin=StoragePlugin[storage.upper()])
-                )
-            except (WriterError, OSError) as error:
-                raise BagError(f"cannot write {out}: {error}") from error
-            self._outputs = {topic: self._add(topic) for topic in _OUTPUTS}
+            self._writer = Writer(out, version=9, storage_plugin=StoragePlugin[storage.upper()])
+            self._outputs: dict[Topic, Connection] = {}
             self._stack = stack.pop_all()
 
     @property
@@ -86,7 +86,7 @@ class BagReplay:
         return self._image.msgcount
 
     def replay(self, estimator: Estimator, command: Command, parameters: Parameters) -> Iterator[Exception | None]:
-        """Put every image through the pipeline.
+        """Put every image through the pipeline. The bag to write appears with the first step.
 
         Args:
             estimator: The estimator.
@@ -96,16 +96,14 @@ class BagReplay:
         Yields:
             For each image None, or the error for which it was dropped.
         """
+        self._open_writer()
         camera: Camera | Exception | None = None
-        for connection, recorded, raw in self._reader.messages([self._image, self._camera_info]):
-            message = self._reader.deserialize(raw, connection.msgtype)
+        for connection, recorded, raw in self._records():
             if connection is self._camera_info:
-                try:
-                    camera = Camera.from_info(message, rectified=parameters.rectified)  # type: ignore[arg-type]
-                except TaihriError as error:
-                    camera = error
+                camera = self._read_camera(raw, rectified=parameters.rectified)
                 continue
             try:
+                message = self._deserialize(raw, connection.msgtype)
                 self._estimate(estimator, message, camera, command, recorded, parameters.tf_prefix)
             except TaihriError as error:
                 reason = Drop.NO_CAMERA_INFO if camera is None else drop_reason(error)
@@ -126,6 +124,35 @@ class BagReplay:
     def __exit__(self, *_: object) -> None:
         """Close the bags."""
         self.close()
+
+    def _open_writer(self) -> None:
+        try:
+            self._stack.enter_context(self._writer)
+        except (WriterError, OSError) as error:
+            raise BagError(f"cannot write {self._out}: {error}") from error
+        self._outputs = {topic: self._add(topic) for topic in _OUTPUTS}
+
+    def _records(self) -> Iterator[tuple[Connection, int, bytes]]:
+        try:
+            yield from self._reader.messages([self._image, self._camera_info])
+        except Exception as error:  # whatever a reader raises over damaged files
+            raise self._unreadable(error) from error
+
+    def _deserialize(self, raw: bytes, msg_type: str) -> Any:
+        try:
+            return self._reader.deserialize(raw, msg_type)
+        except AnyReaderError as error:
+            raise BagError(f"{self._bag} holds a malformed {msg_type}: {error}") from error
+
+    def _read_camera(self, raw: bytes, *, rectified: bool) -> Camera | Exception:
+        """Read a CameraInfo; one that cannot be used is the error of every image until the next."""
+        try:
+            return Camera.from_info(self._deserialize(raw, topics.CAMERA_INFO.type), rectified=rectified)
+        except TaihriError as error:
+            return error
+
+    def _unreadable(self, error: Exception) -> BagError:
+        return BagError(f"{self._bag} is damaged, or is not a bag of ROS 2: {error}")
 
     def _estimate(
         self,
@@ -157,14 +184,12 @@ class BagReplay:
         return self._writer.add_connection(resolve(topic.name, "taihri"), topic.type, typestore=self._types.store)
 
     def _choose(self, name: str | None, types: tuple[str, ...], option: str) -> Connection:
-        found = [connection for connection in self._reader.connections if connection.msgtype in types]
-        if name is not None:
-            found = [connection for connection in found if connection.topic == name]
+        all_of_type = [connection for connection in self._reader.connections if connection.msgtype in types]
+        found = [connection for connection in all_of_type if name in (None, connection.topic)]
         if len(found) == 1:
             return found[0]
         names = ", ".join(sorted(connection.topic for connection in self._reader.connections)) or "none"
-        wanted = " or ".join(types)
         raise BagError(
-            f"the bag has {len(found) or 'no'} topic{'s' if len(found) != 1 else ''} of {wanted}"
-            f"{f' named {name}' if name else ''}: choose one with --{option} (its topics: {names})"
+            f"the bag has {len(found) or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: "
+            f"{f'choose one with --{option}' if all_of_type else 'it cannot be replayed'} (its topics: {names})"
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from taihri_ros.command import named
+from taihri_ros.engine.process import EngineProcess
 from taihri_ros.hosts.dds import RosTypes
 from taihri_ros.hosts.messages import Messages
 from taihri_ros.keypoints import Estimate, Keypoint, Person, State
@@ -64,3 +67,11 @@ def types(request: pytest.FixtureRequest) -> RosTypes:
 @pytest.fixture(scope="session")
 def messages(types: RosTypes) -> Messages:
     return Messages(types.message)
+
+
+@pytest.fixture(scope="session")
+def engine(engine_python: str, checkpoint: str) -> Iterator[EngineProcess]:
+    """An engine process on vLLM with the tiny checkpoint, ready."""
+    with EngineProcess(python=engine_python, kind="vllm", model=checkpoint, options={"dtype": "float32"}) as process:
+        process.wait_ready(240)
+        yield process
