@@ -21,8 +21,8 @@ def open_engine_for(parameters: Parameters) -> Engine:
     """Begin to start the engine of the parameters `engine.*`; returns at once.
 
     Args:
-        parameters: The node's parameters. The key of a remote server, where it wants one, is in the environment variable
-            VLLM_API_KEY, never in a parameter, which anyone can read.
+        parameters: The node's parameters. The key of a remote server, where it wants one, is in the environment
+            variable VLLM_API_KEY, never in a parameter, which anyone can read.
 
     Returns:
         An engine process, which raises `EngineUnavailableError` until it is ready, or the client of a remote server.
