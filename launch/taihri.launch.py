@@ -1,0 +1,113 @@
+"""Starts the node /taihri, configures and activates it, and shows RViz if asked.
+
+ros2 launch taihri_ros taihri.launch.py model:=<checkpoint> image:=/camera/image_raw camera_info:=/camera/camera_info
+"""
+
+from __future__ import annotations
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessStart
+from launch.events import matches_action
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
+from lifecycle_msgs.msg import Transition
+
+SHARE = get_package_share_directory("taihri_ros")
+
+PARAMETERS = {
+    "model": ("engine.model", "Directory of the checkpoint; for engine:=openai the name of the served model."),
+    "engine": ("engine.kind", "What runs the model: vllm, transformers or openai."),
+    "engine_python": ("engine.python", "Python interpreter of the engine's environment."),
+    "engine_url": ("engine.url", "Address of a remote vllm serve, for engine:=openai."),
+    "image_transport": ("image_transport", "raw subscribes to <image>, compressed to <image>/compressed."),
+    "command": ("command.initial", "Command to run from the start, such as 'shake my hand'."),
+    "target_frame": ("target_frame", "Give the poses in this TF frame instead of the camera's."),
+}
+"""Launch arguments that set one parameter each, where they are given."""
+
+ARGUMENTS = [
+    DeclareLaunchArgument("image", default_value="image", description="Image topic of the camera."),
+    DeclareLaunchArgument("camera_info", default_value="camera_info", description="CameraInfo topic of the camera."),
+    *(
+        DeclareLaunchArgument(name, default_value="", description=f"{description} Empty: as in params_file.")
+        for name, (_, description) in PARAMETERS.items()
+    ),
+    DeclareLaunchArgument(
+        "params_file", default_value=f"{SHARE}/config/taihri.yaml", description="Parameter file of the node."
+    ),
+    DeclareLaunchArgument("name", default_value="taihri", description="Name of the node."),
+    DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
+    DeclareLaunchArgument(
+        "autostart",
+        default_value="true",
+        choices=["true", "false"],
+        description="Configure and activate the node; otherwise: ros2 lifecycle set /taihri configure.",
+    ),
+    DeclareLaunchArgument(
+        "log_level", default_value="info", description="Log level: debug, info, warn, error or fatal."
+    ),
+    DeclareLaunchArgument(
+        "rviz", default_value="false", choices=["true", "false"], description="Show the results in RViz (needs rviz2)."
+    ),
+    DeclareLaunchArgument(
+        "rviz_frame", default_value="camera_optical_frame", description="Fixed frame of RViz, such as the camera's."
+    ),
+]
+
+
+def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Describe the node, and what takes it from its start to the state active."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
+    image = LaunchConfiguration("image")
+    node = LifecycleNode(
+        package="taihri_ros",
+        executable="taihri_node",
+        name=LaunchConfiguration("name"),
+        namespace=LaunchConfiguration("namespace"),
+        output="both",
+        parameters=[
+            LaunchConfiguration("params_file"),
+            {PARAMETERS[name][0]: ParameterValue(value, value_type=str) for name, value in given.items() if value},
+        ],
+        remappings=[
+            ("image", image),
+            ("image/compressed", [image, "/compressed"]),
+            ("camera_info", LaunchConfiguration("camera_info")),
+        ],
+        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+    )
+
+    def change(transition: int) -> EmitEvent:
+        return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition))
+
+    autostart = IfCondition(LaunchConfiguration("autostart"))
+    started = OnProcessStart(target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)])
+    configured = OnStateTransition(
+        target_lifecycle_node=node,
+        start_state="configuring",
+        goal_state="inactive",
+        entities=[change(Transition.TRANSITION_ACTIVATE)],
+    )
+    return [
+        RegisterEventHandler(started, condition=autostart),
+        RegisterEventHandler(configured, condition=autostart),
+        node,
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe all that this file starts."""
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", f"{SHARE}/rviz/taihri.rviz", "-f", LaunchConfiguration("rviz_frame")],
+        condition=IfCondition(LaunchConfiguration("rviz")),
+        output="log",
+    )
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=taihri_node), rviz])
