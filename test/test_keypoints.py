@@ -1,0 +1,33 @@
+"""Results: what has a position may be published, what has none is not a number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.resources import share_directory
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_measured_and_predicted_have_a_position(state: State) -> None:
+    keypoint = Keypoint("head", state)
+    assert keypoint.has_position == (state in (State.MEASURED, State.PREDICTED))
+    assert Person((keypoint,), None).located == ((keypoint,) if keypoint.has_position else ())
+
+
+def test_what_is_missing_is_not_a_number() -> None:
+    keypoint = Keypoint("head", State.NOT_ANSWERED)
+    assert (keypoint.position.shape, keypoint.covariance.shape, keypoint.pixel.shape) == ((3,), (3, 3), (2,))
+    assert np.isnan([*keypoint.position, *keypoint.covariance.ravel(), *keypoint.pixel, keypoint.confidence]).all()
+    assert keypoint.position is not Keypoint("neck", State.NOT_ANSWERED).position
+
+
+def test_the_states_are_those_of_the_message() -> None:
+    definition = (Path(share_directory()) / "msg" / "Keypoint.msg").read_text()
+    constants = dict(
+        line.split()[1].split("=", 1) for line in definition.splitlines() if line.startswith("uint8 ") and "=" in line
+    )
+    assert {name: int(value) for name, value in constants.items()} == {state.name: state.value for state in State}
