@@ -47,7 +47,7 @@ def read_camera(path: Path) -> Camera:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TaihriError(f"{path} is not readable YAML or JSON: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise TaihriError(
             f"{path} is not a calibration: it must hold a mapping with width, height, distortion_model, d, k"
         )
