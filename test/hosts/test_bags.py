@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from camera_messages import FRAME_ID, TYPES, camera_info, compressed, image
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 
@@ -16,57 +16,11 @@ from taihri_ros.command import named
 from taihri_ros.engine.process import EngineProcess
 from taihri_ros.estimator import Estimator
 from taihri_ros.hosts.bags import BagError, BagReplay
-from taihri_ros.hosts.dds import RosTypes
-from taihri_ros.hosts.messages import Messages, stamp_ns
+from taihri_ros.hosts.messages import stamp_ns
 from taihri_ros.hosts.parameters import Parameters
 from taihri_ros.perception import ImageError
-from taihri_ros.resources import share_directory
 
-WIDTH, HEIGHT = 96, 64
-FRAME_ID = "bag_camera"
 WRISTS = named(["left_wrist", "right_wrist"])
-TYPES = RosTypes("jazzy", share_directory())
-MESSAGES = Messages(TYPES.message)
-PICTURE = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-
-
-def header(stamp: int) -> Any:
-    return MESSAGES.make("std_msgs/msg/Header", stamp=MESSAGES.time(stamp), frame_id=FRAME_ID)
-
-
-def camera_info(stamp: int, **changes: Any) -> Any:
-    k = np.array([100.0, 0, WIDTH / 2, 0, 100.0, HEIGHT / 2, 0, 0, 1])
-    roi = MESSAGES.make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
-    fields = {
-        "height": HEIGHT,
-        "width": WIDTH,
-        "distortion_model": "plumb_bob",
-        "d": np.zeros(5),
-        "k": k,
-        "r": np.eye(3).ravel(),
-        "p": np.insert(k, [3, 6, 9], 0.0),
-        "binning_x": 0,
-        "binning_y": 0,
-        "roi": roi,
-    }
-    return MESSAGES.make("sensor_msgs/msg/CameraInfo", header=header(stamp), **(fields | changes))
-
-
-def image(stamp: int, **changes: Any) -> Any:
-    fields = {
-        "height": HEIGHT,
-        "width": WIDTH,
-        "encoding": "rgb8",
-        "is_bigendian": 0,
-        "step": WIDTH * 3,
-        "data": PICTURE.ravel(),
-    }
-    return MESSAGES.make("sensor_msgs/msg/Image", header=header(stamp), **(fields | changes))
-
-
-def compressed(stamp: int) -> Any:
-    data = cv2.imencode(".jpg", PICTURE)[1].ravel()
-    return MESSAGES.make("sensor_msgs/msg/CompressedImage", header=header(stamp), format="jpeg", data=data)
 
 
 @dataclass
@@ -185,11 +139,11 @@ def test_what_cannot_be_used_is_dropped_by_reason_and_the_rest_is_answered(
 def test_several_image_topics_have_to_be_chosen_from(tmp_path: Path, engine: EngineProcess) -> None:
     records = [*camera_records(1), Record("/rear/image_raw", 5_050_000_000, image(9))]
     bag = write_bag(tmp_path / "in", records)
-    with pytest.raises(BagError, match="has 2 topics of .*Image.*: choose one with --image") as raised:
+    with pytest.raises(BagError, match=r"has 2 topics of .*Image.*: choose one with --image") as raised:
         BagReplay(bag, tmp_path / "out")
     assert "(its topics: /camera/camera_info, /camera/image_raw, /rear/image_raw)" in str(raised.value)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(BagError, match="has no topics of .* named /front: choose one with --image"):
+    with pytest.raises(BagError, match=r"has no topics of .* named /front: choose one with --image"):
         BagReplay(bag, tmp_path / "out", image="/front")
     with BagReplay(bag, tmp_path / "out", image="/rear/image_raw") as replay:
         assert list(run(replay, engine)) == [None]
@@ -218,7 +172,10 @@ def test_nothing_is_written_before_the_replay(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, engine: EngineProcess) -> None:
     bag = write_bag(tmp_path / "in", camera_records(1))
     (tmp_path / "file").touch()
-    with BagReplay(bag, tmp_path / "file" / "out") as replay, pytest.raises(BagError, match="cannot write .*/file/out"):
+    with (
+        BagReplay(bag, tmp_path / "file" / "out") as replay,
+        pytest.raises(BagError, match=r"cannot write .*/file/out"),
+    ):
         next(run(replay, engine))
 
 
