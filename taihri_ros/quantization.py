@@ -7,7 +7,6 @@ the 2D answer the image's size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,45 +128,47 @@ def decode_pixels(bins: ArrayLike, size: tuple[int, int]) -> NDArray[np.float64]
     return np.asarray(_checked(bins) / (BINS - 1) * np.array(size, np.float64))
 
 
-@dataclass(frozen=True)
-class BinEstimate:
-    """What a coordinate token and its alternatives say of the coordinate, in bins.
+@dataclass(frozen=True, eq=False)
+class BinEstimates:
+    """What coordinate tokens and their alternatives say of the coordinates, in bins; all arrays have one shape.
 
     Attributes:
-        index: The bin of the chosen token.
+        index: The bins of the chosen tokens.
         mean: Expected bin near the chosen one.
         variance: Variance in bins², the quantisation's own 1/12 included; NaN without alternatives.
         probability: Probability of the chosen token; NaN without alternatives.
     """
 
-    index: int
-    mean: float
-    variance: float
-    probability: float
+    index: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    probability: NDArray[np.float64]
 
 
-def estimate_bin(index: int, bins: Sequence[int], logprobs: Sequence[float]) -> BinEstimate:
-    """Turn the alternatives of one coordinate token into a sub-bin estimate.
+def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> BinEstimates:
+    """Turn the alternatives of coordinate tokens into sub-bin estimates.
 
     Neighbouring bins share one mode; the far ones count for the variance but do not pull the mean, so that a second
     hypothesis elsewhere in the range never moves the point to a place between the two.
 
     Args:
-        index: Bin of the chosen token.
-        bins: Bins of the alternatives, the chosen one among them; empty when the engine gives none.
-        logprobs: Natural logarithm of their probabilities.
+        index: (...) bins of the chosen tokens.
+        bins: (..., K) bins of the alternatives, the chosen one among them; K is 0 when the engine gives none.
+        logprobs: (..., K) natural logarithms of their probabilities; -inf where a row has fewer than K.
 
     Returns:
-        The estimate.
+        The estimates, arrays of the shape of `index`.
     """
-    if not bins:
-        return BinEstimate(index, float(index), float("nan"), float("nan"))
-    values = np.asarray(bins, np.float64)
-    probabilities = np.exp(np.asarray(logprobs, np.float64))
-    near = np.abs(values - index) <= _MODE_RADIUS
-    mean = float(np.average(values[near], weights=probabilities[near]))
-    spread = float(np.average((values - mean) ** 2, weights=probabilities))
-    return BinEstimate(index, mean, spread + 1 / 12, min(1.0, float(probabilities[values == index].sum())))
+    index, values = np.asarray(index, np.int64), np.asarray(bins, np.float64)
+    weights = np.exp(np.asarray(logprobs, np.float64))
+    distances = values - index[..., None]
+    known = weights.sum(axis=-1) > 0.0
+    near = np.where(np.abs(distances) <= _MODE_RADIUS, weights, 0.0)
+    offset = np.divide((near * distances).sum(axis=-1), near.sum(axis=-1), out=np.zeros(index.shape), where=known)
+    squares = (weights * (distances - offset[..., None]) ** 2).sum(axis=-1)
+    spread = np.divide(squares, weights.sum(axis=-1), out=np.full(index.shape, np.nan), where=known)
+    chosen = np.where(distances == 0.0, weights, 0.0).sum(axis=-1)
+    return BinEstimates(index, index + offset, spread + 1 / 12, np.where(known, np.minimum(chosen, 1.0), np.nan))
 
 
 _MODE_RADIUS = 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from taihri_ros.quantization import (
     coordinate_token,
     decode_pixels,
     encode_pixels,
-    estimate_bin,
+    estimate_bins,
 )
 
 SPACE = InteractionSpace()
@@ -102,6 +103,12 @@ def test_a_pixel_outside_is_refused(pixel: tuple[float, float]) -> None:
         encode_pixels([pixel], (640, 480))
 
 
+def estimate_bin(index: int, bins: list[int], logprobs: list[float]) -> SimpleNamespace:
+    """One coordinate, as numbers."""
+    estimates = estimate_bins([index], [bins], [logprobs])
+    return SimpleNamespace(**{name: values.item() for name, values in vars(estimates).items()})
+
+
 def logs(*probabilities: float) -> list[float]:
     return [math.log(probability) for probability in probabilities]
 
@@ -137,6 +144,14 @@ def test_without_alternatives_nothing_is_known_of_the_error() -> None:
     assert (estimate.index, estimate.mean) == (7, 7.0)
     assert math.isnan(estimate.variance)
     assert math.isnan(estimate.probability)
+
+
+def test_rows_are_estimated_by_themselves_whatever_fills_the_shorter_ones() -> None:
+    together = estimate_bins([100, 7], [[100, 101], [7, 0]], [logs(0.6, 0.4), [math.log(0.5), -math.inf]])
+    for row, alone in enumerate([estimate_bin(100, [100, 101], logs(0.6, 0.4)), estimate_bin(7, [7], logs(0.5))]):
+        assert together.mean[row] == pytest.approx(alone.mean)
+        assert together.variance[row] == pytest.approx(alone.variance)
+        assert together.probability[row] == pytest.approx(alone.probability)
 
 
 @given(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.estimator import XySource
+from taihri_ros.decoding import XySource
 
 EngineKind = Literal["vllm", "transformers", "openai"]
 """What the parameter engine.kind may be."""
