@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from diagnostic_updater import Updater
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -69,7 +70,8 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self._activated = ExitStack()
         self._engine: Engine | None = None
         self._application: Application | None = None
-        self.create_service(Localize, "~/localize", self._on_localize)
+        # In a group of its own: a query that waits must not keep the executor from the other callbacks.
+        self.create_service(Localize, "~/localize", self._on_localize, callback_group=ReentrantCallbackGroup())
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
         """Begin to start the engine, so that it loads while the robot starts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
 
 from taihri_ros.hosts.parameters import Declaration, ParameterError, Parameters, declarations
+
+logger = logging.getLogger(__name__)
 
 _AT_START = ("diagnostics_period_s",)
 """Parameters that are only read when the node starts, and cannot be set later."""
@@ -73,8 +76,10 @@ class RosParameters:
             Parameters.from_mapping(self._values() | changed)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        when = "configured" if any(name.startswith(_AT_CONFIGURE) for name in changed) else "activated"
-        return SetParametersResult(successful=True, reason=f"takes effect when the node is next {when}")
+        for name, value in changed.items():
+            when = "configured" if name.startswith(_AT_CONFIGURE) else "activated"
+            logger.info("%s = %r takes effect when the node is next %s", name, value, when)
+        return SetParametersResult(successful=True)
 
 
 def _describe(declaration: Declaration) -> ParameterDescriptor:

@@ -1,0 +1,65 @@
+"""Tests on a real ROS 2: source it and a colcon build of this package, then `pytest test/ros2`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed: source a ROS 2 and a colcon build of this package")
+if importlib.util.find_spec("taihri_ros.msg") is None:
+    raise pytest.UsageError(
+        "taihri_ros.msg is missing: source install/setup.bash of a colcon build, and run `pytest test/ros2` "
+        "(`python -m pytest` would take the package of the current directory instead)"
+    )
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import engines
+from domains import new_domain
+from robot import Robot
+
+
+@pytest.fixture(scope="module")
+def domain() -> int:
+    """A ROS_DOMAIN_ID of the module's own."""
+    return new_domain()
+
+
+@pytest.fixture(scope="module")
+def robot(domain: int) -> Iterator[Robot]:
+    """Another node in the same domain."""
+    with Robot(domain) as robot:
+        yield robot
+
+
+@pytest.fixture(scope="session")
+def engine_python() -> str:
+    """The interpreter of the engine's environment."""
+    return engines.python()
+
+
+@pytest.fixture(scope="session")
+def checkpoint() -> str:
+    """A tiny checkpoint with random weights."""
+    return engines.checkpoint()
+
+
+@pytest.fixture(scope="session")
+def engine_parameters(engine_python: str, checkpoint: str) -> Callable[..., dict[str, object]]:
+    """Parameters of an engine that starts quickly."""
+
+    def parameters(**others: object) -> dict[str, object]:
+        return {
+            "engine.kind": "transformers",
+            "engine.python": engine_python,
+            "engine.model": checkpoint,
+        } | others
+
+    return parameters

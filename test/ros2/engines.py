@@ -1,0 +1,39 @@
+"""The engine that the tests start: a tiny checkpoint with random weights on a real framework."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def python() -> str:
+    """Give the interpreter of the engine's environment; without one the test is skipped, in CI it fails."""
+    path = os.environ.get("TAIHRI_ENGINE_PYTHON", str(ROOT / ".venv-vllm" / "bin" / "python"))
+    if not Path(path).exists():
+        message = f"{path} is missing: run `ros2 run taihri_ros install_engine`, and name it in TAIHRI_ENGINE_PYTHON"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message, allow_module_level=True)
+    return path
+
+
+@functools.cache
+def checkpoint() -> str:
+    """Make a tiny checkpoint and give its directory."""
+    directory = tempfile.mkdtemp(prefix="taihri-tiny-")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run(
+        [python(), "-m", "taihri_ros.engine.tiny", directory],
+        check=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=120,
+    )
+    return directory

@@ -1,0 +1,182 @@
+"""The node through its lifecycle, with a real engine process."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from domains import new_domain
+from geometry_msgs.msg import PoseArray, TransformStamped
+from hosted import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Hosted, change, state
+from rclpy.parameter import Parameter
+from robot import FRAME, Diagnosis, Robot, wait_for
+from taihri_ros.msg import HumanKeypoints
+from taihri_ros.srv import Localize
+from tf2_ros import StaticTransformBroadcaster
+
+Values = Callable[..., dict[str, object]]
+
+
+@pytest.fixture(scope="module")
+def hosted(domain: int, engine_parameters: Values) -> Iterator[Hosted]:
+    with Hosted(domain, engine_parameters(diagnostics_period_s=0.2)) as hosted:
+        yield hosted
+
+
+@pytest.fixture(scope="module")
+def configured(hosted: Hosted, robot: Robot) -> Hosted:
+    """Ready to be activated, with a camera that runs."""
+    diagnosis = Diagnosis(robot)
+    robot.start_camera()
+    assert change(robot, CONFIGURE)
+    wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+    return hosted
+
+
+@pytest.fixture
+def active(configured: Hosted, robot: Robot) -> Iterator[Hosted]:
+    assert change(robot, ACTIVATE)
+    yield configured
+    assert change(robot, DEACTIVATE)
+
+
+def localize(robot: Robot, command: str = "head", timeout: float = 20.0) -> Localize.Response:
+    return robot.call(Localize, "/taihri/localize", timeout_s=40.0, command=command, timeout=timeout)
+
+
+def test_without_a_checkpoint_the_node_stays_unconfigured_and_says_why() -> None:
+    other = new_domain()
+    with Robot(other) as robot, Hosted(other, {"diagnostics_period_s": 0.1}):
+        diagnosis = Diagnosis(robot)
+        assert not change(robot, CONFIGURE)
+        assert state(robot) == "unconfigured"
+        status = wait_for(lambda: (s := diagnosis.status("taihri: node")) and s.level == b"\x02" and s)
+        assert "set engine.model" in status.message
+
+
+def test_a_wrong_checkpoint_is_an_error_of_the_engine_on_diagnostics(engine_parameters: Values, tmp_path: Path) -> None:
+    other = new_domain()
+    parameters = engine_parameters(**{"engine.model": str(tmp_path), "diagnostics_period_s": 0.1})
+    with Robot(other) as robot, Hosted(other, parameters):
+        diagnosis = Diagnosis(robot)
+        assert change(robot, CONFIGURE)
+        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "failed", 60)
+        status = diagnosis.status("taihri: engine")
+        assert status.level == b"\x02"
+        assert str(tmp_path) in status.message
+        assert status.hardware_id == str(tmp_path)
+
+
+def test_an_answer_has_the_stamp_and_frame_of_its_image(active: Hosted, robot: Robot) -> None:
+    poses, people = robot.listen(PoseArray, "/taihri/keypoints"), robot.listen(HumanKeypoints, "/taihri/person")
+    robot.say("left_wrist, right_wrist")
+    wait_for(lambda: len(poses) > 1 and len(people) > 1)
+    assert all(robot.took(message.header) for message in [*poses, *people])
+    assert [keypoint.name for keypoint in people[-1].keypoints] == ["left_wrist", "right_wrist"]
+
+
+def test_what_cannot_be_said_to_the_model_changes_nothing(active: Hosted, robot: Robot) -> None:
+    poses = robot.listen(PoseArray, "/taihri/keypoints")
+    robot.say("left_wrist")
+    wait_for(lambda: poses)
+    robot.say("x" * 1_000_000)
+    seen = len(poses)
+    wait_for(lambda: len(poses) > seen + 1)
+
+
+def test_deactivated_it_publishes_and_subscribes_nothing(configured: Hosted, robot: Robot) -> None:
+    poses = robot.listen(PoseArray, "/taihri/keypoints")
+    assert change(robot, ACTIVATE)
+    robot.say("left_wrist")
+    wait_for(lambda: poses)
+    assert change(robot, DEACTIVATE)
+    time.sleep(0.3)
+    seen = len(poses)
+    time.sleep(1.0)
+    assert len(poses) == seen
+    assert not robot.node.count_subscribers("/image")
+    assert localize(robot).message.startswith("the node is not active")
+
+
+def test_a_forgotten_command_does_not_run_after_the_next_activation(configured: Hosted, robot: Robot) -> None:
+    assert change(robot, ACTIVATE)
+    robot.say("left_wrist")
+    assert change(robot, DEACTIVATE)
+    poses = robot.listen(PoseArray, "/taihri/keypoints")
+    assert change(robot, ACTIVATE)
+    time.sleep(2.0)
+    assert change(robot, DEACTIVATE)
+    assert not poses
+
+
+def test_localize_answers_without_a_running_command(active: Hosted, robot: Robot) -> None:
+    answer = localize(robot)
+    assert answer.success, answer.message
+    assert [keypoint.name for keypoint in answer.person.keypoints] == ["head"]
+    assert robot.took(answer.person.header)
+    assert "total" in answer.person.stages
+
+
+@pytest.mark.parametrize(
+    ("command", "message"), [("", "holds no words"), ("stop", "'stop' finds nothing"), ("y" * 501, "say it shorter")]
+)
+def test_localize_says_what_is_wrong_with_a_command(active: Hosted, robot: Robot, command: str, message: str) -> None:
+    answer = localize(robot, command)
+    assert not answer.success
+    assert message in answer.message
+    assert not answer.person.keypoints
+
+
+def test_localize_ends_in_time_and_the_node_goes_on(active: Hosted, robot: Robot) -> None:
+    late = localize(robot, timeout=0.01)
+    assert not late.success
+    assert "within 0.01 s" in late.message
+    assert localize(robot).success
+
+
+def test_poses_are_given_in_the_target_frame_at_the_images_stamp(configured: Hosted, robot: Robot) -> None:
+    configured.node.set_parameters([Parameter("target_frame", value="base")])
+    diagnosis = Diagnosis(robot)
+    assert change(robot, ACTIVATE)
+    try:
+        poses = robot.listen(PoseArray, "/taihri/keypoints")
+        people = robot.listen(HumanKeypoints, "/taihri/person")
+        robot.say("left_wrist, right_wrist")
+        wait_for(lambda: int(diagnosis.values("taihri: perception").get("dropped.not_published", 0)) > 0)
+        assert not poses
+        answer = localize(robot)
+        assert not answer.success
+        assert "no transform from 'camera_optical_frame' to target_frame 'base'" in answer.message
+
+        turned = TransformStamped()
+        turned.header.frame_id, turned.child_frame_id = "base", FRAME
+        turned.transform.translation.z = 10.0
+        turned.transform.rotation.x, turned.transform.rotation.w = np.sin(np.pi / 4), np.cos(np.pi / 4)
+        StaticTransformBroadcaster(robot.node).sendTransform(turned)
+        wait_for(lambda: poses and people)
+        header = poses[-1].header
+        assert header.frame_id == "base"
+        assert (header.stamp.sec, header.stamp.nanosec) in robot.stamps
+        # A quarter turn about x takes y (down) to z (up or down) and z (forward) to -y.
+        for keypoint in people[-1].keypoints:
+            if keypoint.state == keypoint.MEASURED:
+                assert -4.0 <= keypoint.position.y <= 0.0
+                assert 7.5 <= keypoint.position.z <= 12.5
+    finally:
+        assert change(robot, DEACTIVATE)
+        configured.node.set_parameters([Parameter("target_frame", value="")])
+
+
+def test_cleanup_ends_the_engine_and_the_node_can_be_configured_again(configured: Hosted, robot: Robot) -> None:
+    diagnosis = Diagnosis(robot)
+    pid = int(wait_for(lambda: diagnosis.values("taihri: engine").get("pid")))
+    os.kill(pid, 0)
+    assert change(robot, CLEANUP)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert change(robot, CONFIGURE)
+    assert state(robot) == "inactive"

@@ -1,0 +1,149 @@
+"""Ctrl-C, once or twice, and SIGTERM end the node in order in any state."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from ament_index_python.packages import get_package_prefix
+from domains import new_domain
+from hosted import ACTIVATE, CONFIGURE, change
+from robot import Diagnosis, Robot, wait_for
+
+LIMIT_S = 5.0
+"""Ending takes some 2 s on a free machine; ros2 launch sends SIGTERM after 5 s."""
+
+Values = Callable[..., dict[str, object]]
+
+
+class Process:
+    """The node as `ros2 run` starts it."""
+
+    def __init__(self, domain: int, parameters: dict[str, object]) -> None:
+        command = [f"{get_package_prefix('taihri_ros')}/lib/taihri_ros/taihri_node", "--ros-args"]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={value}"]
+        self._process = subprocess.Popen(
+            command,
+            env=os.environ | {"ROS_DOMAIN_ID": str(domain)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def end(self, *signals: signal.Signals) -> tuple[int, str, float]:
+        """Send signals and give the exit status, what was printed, and how long it took."""
+        begin = time.monotonic()
+        for number in signals:
+            self._process.send_signal(number)
+            time.sleep(0.2)
+        output, _ = self._process.communicate(timeout=30)
+        return self._process.returncode, output, time.monotonic() - begin
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+
+@contextmanager
+def node(parameters: dict[str, object]) -> Iterator[tuple[Process, Robot]]:
+    domain = new_domain()
+    process = Process(domain, parameters)
+    try:
+        with Robot(domain) as robot:
+            yield process, robot
+    finally:
+        process.kill()
+
+
+def reach(goal: str, robot: Robot) -> int | None:
+    """Take the node to a situation, and give the pid of its engine where there is one."""
+    diagnosis = Diagnosis(robot)
+    wait_for(lambda: diagnosis.status("taihri: node"))
+    if goal == "unconfigured":
+        return None
+    assert change(robot, CONFIGURE)
+    pid = int(wait_for(lambda: diagnosis.values("taihri: engine").get("pid")))
+    if goal == "loading":
+        return pid
+    wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+    if goal == "inactive":
+        return pid
+    assert change(robot, ACTIVATE)
+    if goal == "inferring":
+        robot.start_camera()
+        robot.say("Give the person a big hug.")
+        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "busy")
+    return pid
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("goal", "signals"),
+    [
+        ("unconfigured", [signal.SIGINT]),
+        ("unconfigured", [signal.SIGTERM]),
+        ("loading", [signal.SIGINT]),
+        ("loading", [signal.SIGINT] * 2),
+        ("inactive", [signal.SIGINT] * 2),
+        ("active", [signal.SIGINT]),
+        ("inferring", [signal.SIGINT] * 2),
+        ("inferring", [signal.SIGTERM]),
+    ],
+)
+def test_the_node_ends_in_order(goal: str, signals: list[signal.Signals], engine_parameters: Values) -> None:
+    with node(engine_parameters(diagnostics_period_s=0.1)) as (process, robot):
+        pid = reach(goal, robot)
+        status, output, duration = process.end(*signals)
+    assert status == 0, output
+    assert "Traceback" not in output
+    assert duration < LIMIT_S, output
+    assert pid is None or is_gone(pid)
+
+
+@pytest.mark.parametrize("delay_s", [0.15, 0.4, 0.8])
+def test_ctrl_c_while_the_node_starts(delay_s: float) -> None:
+    process = Process(new_domain(), {})
+    try:
+        time.sleep(delay_s)
+        status, output, _ = process.end(signal.SIGINT, signal.SIGINT)
+    finally:
+        process.kill()
+    assert status == 0, output
+    assert "Traceback" not in output
+
+
+def test_a_wrong_parameter_is_one_line_and_exit_status_1() -> None:
+    process = Process(new_domain(), {"engine.kind": "llama"})
+    try:
+        status, output, _ = process.end()
+    finally:
+        process.kill()
+    assert status == 1
+    (line,) = output.strip().splitlines()
+    assert "parameter engine.kind must be one of vllm, transformers, openai, not 'llama'" in line
+
+
+def test_no_publisher_on_image_is_said(engine_parameters: Values) -> None:
+    with node(engine_parameters(**{"engine.model": "/none", "engine.max_restarts": 0})) as (process, robot):
+        log: Any = Diagnosis(robot)
+        wait_for(lambda: log.status("taihri: node"))
+        assert change(robot, CONFIGURE)
+        assert change(robot, ACTIVATE)
+        time.sleep(6.0)
+        _, output, _ = process.end(signal.SIGINT)
+    assert "no publisher on /image: start the camera" in output
