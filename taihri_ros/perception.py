@@ -303,7 +303,8 @@ class Perception:
                 self._publish(result)
             except Exception as error:
                 self.counters.drop(Drop.NOT_PUBLISHED)
-                self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {error!r}")
+                said = error if isinstance(error, TaihriError) else repr(error)
+                self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {said}")
                 return
         finished = perf_counter()
         self.counters.publish(
