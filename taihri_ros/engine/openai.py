@@ -2,7 +2,7 @@ r"""Client of a remote `vllm serve` over its OpenAI-compatible API, with the sta
 
 The server is vLLM 0.32.0 with the checkpoint, its own chat template, and what constrained answers need:
 
-    vllm serve CHECKPOINT --max-logprobs 20 --logprobs-mode processed_logprobs \
+    VLLM_XGRAMMAR_CACHE_MB=0 vllm serve CHECKPOINT --max-logprobs 20 --logprobs-mode processed_logprobs \
         --generation-config vllm --structured-outputs-config '{"backend": "xgrammar"}' \
         --limit-mm-per-prompt '{"image": 1, "video": 0}' --mm-processor-cache-gb 0 --max-model-len 4096 \
         --mm-processor-kwargs '{"min_pixels": 12544, "max_pixels": 2007040}'

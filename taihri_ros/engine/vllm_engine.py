@@ -42,6 +42,7 @@ _ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one request at a time gains nothing from a second process
     "VLLM_HOST_IP": "127.0.0.1",  # else it asks the network for its own address
     "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_XGRAMMAR_CACHE_MB": "0",  # xgrammar 0.2.8's cache gives a grammar the token masks of another of equal shape
 }
 _CPU_ENVIRONMENT = {
     "TORCH_COMPILE_DISABLE": "1",  # else the first request with alternatives compiles for many seconds

@@ -107,6 +107,14 @@ def test_fewer_alternatives_or_none_on_request(engine: LocalEngine) -> None:
     assert set(none.alternatives) == {None}
 
 
+def test_one_joint_after_another_is_answered(engine: LocalEngine) -> None:
+    """Grammars of equal shape that differ in a joint only: xgrammar's cache mistakes one for another."""
+    for joint in ("left_wrist", "head", "right_wrist", "pelvis"):
+        generation = engine.generate(ask((joint,), grammar=named_grammar((joint,), AnswerStyle())))
+        assert generation.finish_reason == "stop"
+        assert generation.tokens.count(f"<|{joint}|>") == 2
+
+
 def test_the_image_matters(engine: LocalEngine) -> None:
     assert engine.generate(ask(seed=0)).alternatives != engine.generate(ask(seed=8)).alternatives
 
