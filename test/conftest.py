@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import hypothesis
+import hypothesis
 import pytest
 from required import require
 
@@ -15,6 +16,9 @@ ENGINE_PYTHON = Path(os.environ.get("TAIHRI_ENGINE_PYTHON", ROOT / ".venv-vllm" 
 
 hypothesis.settings.register_profile("shared machine", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("shared machine")
+
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
