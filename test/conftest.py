@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from pathlib import Path
 
-import hypothesis
 import hypothesis
 import pytest
-from required import require
-
-ROOT = Path(__file__).resolve().parents[1]
-ENGINE_PYTHON = Path(os.environ.get("TAIHRI_ENGINE_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
+from required import ENGINE_PYTHON, ROOT, require
 
 hypothesis.settings.register_profile("shared machine", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("shared machine")

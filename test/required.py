@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ENGINE_PYTHON = Path(os.environ.get("TAIHRI_ENGINE_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
+"""Interpreter of an engine environment with vLLM and transformers."""
 
 
 def require(condition: object, what: str, how: str) -> None:

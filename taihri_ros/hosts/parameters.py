@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from taihri_ros.errors import TaihriError
 from taihri_ros.decoding import XySource
+from taihri_ros.errors import TaihriError
 
 EngineKind = Literal["vllm", "transformers", "openai"]
 """What the parameter engine.kind may be."""

@@ -28,9 +28,6 @@ from taihri_ros.language.prompts import Prompt
 from taihri_ros.language.style import AnswerStyle
 from taihri_ros.model_spec import ModelSpec
 
-ROOT = Path(__file__).resolve().parents[2]
-ENGINE_PYTHON = Path(os.environ.get("TAIHRI_ENGINE_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
-
 SPEC = ModelSpec(name="null", trained=False, answer=AnswerStyle())
 INFO = EngineInfo(kind="null", version="1", model="none", device="cpu", dtype="none", spec=SPEC)
 

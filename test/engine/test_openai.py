@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support import ENGINE_PYTHON
+from required import ENGINE_PYTHON
 
 from taihri_ros.command import named
 from taihri_ros.engine.interface import (

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import ENGINE_PYTHON, INFO, ROOT, ask, eventually, null_python
+from required import ENGINE_PYTHON, ROOT
+from support import INFO, ask, eventually, null_python
 
 from taihri_ros.command import named
 from taihri_ros.engine.interface import (
