@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import TIMEOUT_MAX, Condition, RLock, Thread
 from time import perf_counter
-
-import numpy as np
-from numpy.typing import NDArray
 
 from taihri_ros.camera import Camera, CameraError, CameraInfoLike
 from taihri_ros.command import Command
@@ -17,7 +14,7 @@ from taihri_ros.counters import Counters, Drop
 from taihri_ros.engine.interface import EngineError, EngineUnavailableError, GenerationAbortedError
 from taihri_ros.errors import TaihriError
 from taihri_ros.estimator import Estimator
-from taihri_ros.keypoints import Estimate
+from taihri_ros.frames import Frame, ImageError, Result
 from taihri_ros.language.parser import MalformedAnswerError
 from taihri_ros.problems import ProblemLog
 
@@ -25,46 +22,6 @@ logger = logging.getLogger(__name__)
 
 _ABORT_AGAIN_S = 0.1
 """A request that begins just after an abort is not ended by it; whoever waits for the end aborts again."""
-
-
-class ImageError(TaihriError):
-    """A received image cannot be decoded."""
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One received image, not yet decoded: only frames that are used are paid for.
-
-    Attributes:
-        stamp_ns: The image's stamp in nanoseconds.
-        frame_id: The image's frame.
-        decode: Gives (height, width, 3) uint8 RGB; raises `ImageError`.
-        received: `time.perf_counter()` when it arrived, in seconds.
-        receive_ms: Its age when it arrived, by the clock of its stamp, in milliseconds: camera, driver and network.
-    """
-
-    stamp_ns: int
-    frame_id: str
-    decode: Callable[[], NDArray[np.uint8]]
-    received: float = field(default_factory=perf_counter)
-    receive_ms: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """An estimate with the frame that it belongs to.
-
-    Attributes:
-        estimate: The estimate.
-        frame: The frame.
-        image: Its pixels, (height, width, 3) uint8 RGB.
-        stages_ms: Milliseconds by stage, from `receive` to `parse`, and `total` since the frame arrived.
-    """
-
-    estimate: Estimate
-    frame: Frame
-    image: NDArray[np.uint8]
-    stages_ms: dict[str, float]
 
 
 class LocalizeError(TaihriError):

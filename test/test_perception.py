@@ -28,9 +28,10 @@ from taihri_ros.engine.interface import (
     GenerationRequest,
 )
 from taihri_ros.estimator import Estimator
+from taihri_ros.frames import Frame, ImageError, Result
 from taihri_ros.keypoints import State
 from taihri_ros.language.parser import MalformedAnswerError
-from taihri_ros.perception import Frame, ImageError, LocalizeError, Perception, Result, drop_reason
+from taihri_ros.perception import LocalizeError, Perception, drop_reason
 
 INFO = InfoFields(
     width=64,

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 import taihri_ros
+from taihri_ros.engine.environment import without_python
 from taihri_ros.engine.interface import EngineError, EngineUnavailableError
 from taihri_ros.engine.protocol import EXIT_PERMANENT
 
@@ -87,7 +88,7 @@ class EngineChild:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=place,
-            env={**_without_python(os.environ), **command.environment, "PYTHONPATH": str(place)},
+            env={**without_python(os.environ), **command.environment, "PYTHONPATH": str(place)},
             start_new_session=True,
         )
         self._listener = threading.Thread(target=self._listen, name="engine log", daemon=True)
@@ -160,13 +161,6 @@ class EngineChild:
                 if text:
                     self._lines.append(text)
                     _logger.info("%s", text)
-
-
-def _without_python(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what would point the engine's interpreter at the node's modules."""
-    return {
-        name: value for name, value in environment.items() if name not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
-    }
 
 
 def _arguments(command: EngineCommand) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Literal, get_args
 
 import taihri_ros
 from taihri_ros.engine import torchvision_cpu
+from taihri_ros.engine.environment import without_python
 from taihri_ros.engine.interface import EngineError
 from taihri_ros.resources import share_directory
 
@@ -205,7 +206,8 @@ def _pip(python: Path, *arguments: str) -> str:
     """Run pip, which shows its progress; gives its error, empty when it succeeded."""
     command = [str(python), "-m", "pip", *arguments]
     errors: list[str] = []
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+    environment = without_python(os.environ)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace", env=environment) as process:
         assert process.stderr is not None
         for line in process.stderr:
             sys.stderr.write(line)
@@ -216,7 +218,8 @@ def _pip(python: Path, *arguments: str) -> str:
 
 
 def _output(python: Path, code: str) -> str:
-    result = subprocess.run([str(python), "-c", code], check=False, capture_output=True, text=True)
+    command = [str(python), "-c", code]
+    result = subprocess.run(command, check=False, capture_output=True, text=True, env=without_python(os.environ))
     if result.returncode:
         raise EngineError(f"{python} does not work: {result.stderr.strip().splitlines()[-1:]}; delete its environment")
     return result.stdout.strip()

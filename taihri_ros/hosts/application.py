@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from taihri_ros.command import Command, CommandError, parse_command
 from taihri_ros.engine.interface import Engine
 from taihri_ros.estimator import Estimator
+from taihri_ros.frames import Frame, Result
 from taihri_ros.hosts import topics
 from taihri_ros.hosts.images import decode_compressed
 from taihri_ros.hosts.markers import marker_array
@@ -21,7 +22,7 @@ from taihri_ros.hosts.messages import Messages, Placement, stamp_ns
 from taihri_ros.hosts.parameters import Parameters
 from taihri_ros.hosts.topics import Topic
 from taihri_ros.overlay import draw
-from taihri_ros.perception import Frame, Perception, Result
+from taihri_ros.perception import Perception
 
 logger = logging.getLogger(__name__)
 

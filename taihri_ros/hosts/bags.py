@@ -17,13 +17,14 @@ from taihri_ros.command import Command
 from taihri_ros.counters import Drop
 from taihri_ros.errors import TaihriError
 from taihri_ros.estimator import Estimator
+from taihri_ros.frames import Frame, Result
 from taihri_ros.hosts import topics
 from taihri_ros.hosts.dds import RosTypes, resolve
 from taihri_ros.hosts.images import decode_compressed, decode_image
 from taihri_ros.hosts.messages import Messages, Placement, stamp_ns
 from taihri_ros.hosts.parameters import Parameters
 from taihri_ros.hosts.topics import Topic
-from taihri_ros.perception import Frame, Result, drop_reason
+from taihri_ros.perception import drop_reason
 from taihri_ros.resources import share_directory
 
 _IMAGES = (topics.IMAGE.type, topics.COMPRESSED_IMAGE.type)

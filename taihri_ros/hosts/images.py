@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.perception import ImageError
+from taihri_ros.frames import ImageError
 
 _COLOUR = {
     "rgb": (3, None),

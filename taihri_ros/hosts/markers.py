@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.frames import Result
 from taihri_ros.hosts import topics
 from taihri_ros.hosts.messages import Messages, Placement
-from taihri_ros.perception import Result
 from taihri_ros.skeleton import BONES
 
 _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING = 7, 5, 9

@@ -9,10 +9,10 @@ import pytest
 
 from taihri_ros.command import named
 from taihri_ros.engine.process import EngineProcess
+from taihri_ros.frames import Frame, Result
 from taihri_ros.hosts.dds import RosTypes
 from taihri_ros.hosts.messages import Messages
 from taihri_ros.keypoints import Estimate, Keypoint, Person, State
-from taihri_ros.perception import Frame, Result
 from taihri_ros.resources import share_directory
 
 STAMP_NS = 1_700_000_000_123_456_789

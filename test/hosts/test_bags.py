@@ -15,10 +15,10 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from taihri_ros.command import named
 from taihri_ros.engine.process import EngineProcess
 from taihri_ros.estimator import Estimator
+from taihri_ros.frames import ImageError
 from taihri_ros.hosts.bags import BagError, BagReplay
 from taihri_ros.hosts.messages import stamp_ns
 from taihri_ros.hosts.parameters import Parameters
-from taihri_ros.perception import ImageError
 
 WRISTS = named(["left_wrist", "right_wrist"])
 

@@ -8,9 +8,10 @@ from taihri_ros.counters import Drop
 from taihri_ros.engine.interface import Engine, EngineInfo
 from taihri_ros.engine.process import EngineHealth, EngineProcess, EngineState
 from taihri_ros.estimator import Estimator
+from taihri_ros.frames import Frame
 from taihri_ros.hosts.diagnostics import ERROR, OK, WARN, EngineTask, engine_tasks, perception_tasks
 from taihri_ros.model_spec import ModelSpec
-from taihri_ros.perception import Frame, Perception
+from taihri_ros.perception import Perception
 
 
 class Loop(Perception):

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from taihri_ros.frames import Result
 from taihri_ros.hosts import topics
 from taihri_ros.hosts.dds import RosTypes
 from taihri_ros.hosts.markers import marker_array
 from taihri_ros.hosts.messages import Messages, Placement
 from taihri_ros.keypoints import Person
-from taihri_ros.perception import Result
 
 CAMERA = Placement("head_camera_optical_frame")
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from taihri_ros.frames import Result
 from taihri_ros.hosts import topics
 from taihri_ros.hosts.dds import RosTypes
 from taihri_ros.hosts.diagnostics import Report
 from taihri_ros.hosts.messages import Messages, Placement, stamp_ns
-from taihri_ros.perception import Result
 
 CAMERA = Placement("head_camera_optical_frame")
 ROTATION = Rotation.from_euler("xyz", [20, -35, 110], degrees=True).as_matrix()

@@ -141,7 +141,9 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             if parameters.target_frame:
                 self._outputs.target = stack.enter_context(TargetFrame(self, parameters.target_frame))
             stack.callback(setattr, self._outputs, "target", None)
-            application = Application(parameters, self._engine, self._messages, self._outputs, self._decoder)
+            application = Application(
+                parameters, self._engine, self._messages, self._outputs, self._decoder, self._now_ns
+            )
             application.start()
             stack.callback(application.stop)
             self._application = application
@@ -151,6 +153,9 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             stack.enter_context(added(self._updater, tasks))
             self._watch_silence(image, stack)
             self._activated = stack.pop_all()
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
 
     def _subscribe_inputs(self, application: Application, parameters: Parameters, stack: ExitStack) -> Subscription:
         def subscribe(topic: Topic, callback: Callable[[Any], None]) -> Subscription:
