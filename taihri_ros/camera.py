@@ -89,10 +89,11 @@ class Camera:
 
         """
         width, height = int(info.width), int(info.height)
-        matrix = read_numbers("k", info.k, 9).reshape(3, 3)
+        matrix: NDArray[np.float64] = read_numbers("k", info.k, 9).reshape(3, 3)
         if matrix[0, 0] == 0.0:
             raise CameraError(f"camera_info: the camera is not calibrated (k[0] is 0): {CALIBRATE}")
-        model, coefficients = DistortionModel.NONE, np.empty(0)
+        model = DistortionModel.NONE
+        coefficients: NDArray[np.float64] = np.empty(0)
         if rectified:
             matrix = read_numbers("p", info.p, 12).reshape(3, 4)[:, :3]
             if not matrix.any():

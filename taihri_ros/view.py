@@ -220,7 +220,7 @@ class CanonicalView:
         """
         shrinkage = float(np.sqrt(self.source.K[0, 0] * self.source.K[1, 1])) / self.focal_px
         reduction = round(shrinkage) if shrinkage > 1.0 / _ANTIALIAS_BELOW else 1
-        places = np.empty((self.height, self.width, 2), np.float32)
+        places: NDArray[np.float32] = np.empty((self.height, self.width, 2), np.float32)
         for rows in np.array_split(np.arange(self.height), -(-self.height // _ROWS_AT_ONCE)):
             pixels = np.stack(np.meshgrid(np.arange(self.width), rows), axis=-1)
             sources = self.view_to_source_pixels(pixels.reshape(-1, 2)).reshape(pixels.shape)
