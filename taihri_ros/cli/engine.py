@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
 from taihri_ros.engine.install import EngineEnvironment, default_directory, install
-from taihri_ros.engine.server import run_engine
+from taihri_ros.engine.server import read_option, run_engine
 
 
 @click.group("engine", invoke_without_command=True)
@@ -40,7 +38,7 @@ def command(
         return
     if model is None or socket is None:
         raise click.UsageError("--model and --socket are needed to run the engine; see also 'taihri engine install'")
-    sys.exit(run_engine(kind, model, socket, dict(_read_option(option) for option in options)))
+    run_engine(kind, model, socket, dict(map(read_option, options)))
 
 
 @command.command("install")
@@ -66,13 +64,3 @@ def install_command(*, kind: EngineEnvironment, into: Path | None, editable: boo
     """
     python = install(into or default_directory(kind), engine=kind, editable=editable)
     click.echo(f"the engine's environment is ready; its interpreter is {python}")
-
-
-def _read_option(text: str) -> tuple[str, Any]:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise click.BadParameter(f"{text!r} is not of the form key=value")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value

@@ -211,12 +211,23 @@ def main(kind: EngineKind, model: str, socket: Path, options: tuple[str, ...], g
     if guard:
         guards.start(socket.parent)
     try:
-        run_engine(kind, model, socket, dict(map(_read_option, options)))
+        run_engine(kind, model, socket, dict(map(read_option, options)))
     except TaihriError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _read_option(text: str) -> tuple[str, object]:
+def read_option(text: str) -> tuple[str, object]:
+    """Read an engine's option from a command line.
+
+    Args:
+        text: `key=value`, the value in JSON or a plain text.
+
+    Returns:
+        Key and value.
+
+    Raises:
+        click.BadParameter: There is no `=`.
+    """
     key, equals, value = text.partition("=")
     if not equals:
         raise click.BadParameter(f"{text!r} is not KEY=VALUE")
