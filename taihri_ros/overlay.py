@@ -13,7 +13,6 @@ _JOINT = (255, 115, 25)
 _BONE = (50, 150, 255)
 _BOX = (120, 220, 120)
 _TEXT = (255, 255, 255)
-_BACKGROUND = (0, 0, 0)
 
 
 def draw(image: NDArray[np.uint8], estimate: Estimate, note: str = "") -> NDArray[np.uint8]:
@@ -57,7 +56,11 @@ def _at(keypoint: Keypoint) -> tuple[int, int]:
 
 
 def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:
-    for colour, thickness in ((_BACKGROUND, 3), (_TEXT, 1)):
-        cv2.putText(
-            picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, colour, round(thickness * scale), cv2.LINE_AA
-        )
+    """Write white text on a dark plate, moved so that it stays within the picture."""
+    font, size, thickness, margin = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, max(1, round(scale)), round(3 * scale)
+    (width, height), below = cv2.getTextSize(text, font, size, thickness)
+    left = max(margin, min(at[0], picture.shape[1] - width - margin))
+    bottom = max(height + margin, min(at[1], picture.shape[0] - below - margin))
+    plate = picture[bottom - height - margin : bottom + below + margin, left - margin : left + width + margin]
+    plate[:] = plate // 3
+    cv2.putText(picture, text, (left, bottom), font, size, _TEXT, thickness, cv2.LINE_AA)
