@@ -226,11 +226,11 @@ def read_option(text: str) -> tuple[str, object]:
         Key and value.
 
     Raises:
-        click.BadParameter: There is no `=`.
+        click.BadParameter: There is no key or no `=`.
     """
     key, equals, value = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+    if not equals or not key:
+        raise click.BadParameter(f"{text!r} is not of the form key=value")
     try:
         return key, json.loads(value)
     except ValueError:
