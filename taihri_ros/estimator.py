@@ -6,6 +6,7 @@ metres, and map these back to the camera that took the image.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from time import perf_counter
 
 import numpy as np
@@ -16,7 +17,7 @@ from taihri_ros.command import Command
 from taihri_ros.decoding import XySource, decode_answer
 from taihri_ros.engine.interface import Engine, GenerationRequest
 from taihri_ros.keypoints import Estimate
-from taihri_ros.language.grammar import free_grammar, longest, named_grammar
+from taihri_ros.language.grammar import Grammar, free_grammar, longest, named_grammar
 from taihri_ros.language.parser import MalformedAnswerError, parse
 from taihri_ros.language.prompts import make_prompt
 from taihri_ros.language.style import AnswerStyle
@@ -58,19 +59,18 @@ class Estimator:
             MalformedAnswerError: The answer cannot be trusted.
         """
         camera.check_image(image.shape[1], image.shape[0])
-        info = self.engine.info
-        spec, style = info.spec, info.spec.answer or AnswerStyle()
+        spec = self.engine.info.spec
         started = perf_counter()
         view = self._canonical_view(camera, spec)
         shown = view.render(image)
         rendered = perf_counter()
-        grammar = named_grammar(command.joints, style) if command.joints else free_grammar(style)
+        grammar, max_tokens = _expected_answer(command.joints, spec.answer or AnswerStyle())
         generation = self.engine.generate(
             GenerationRequest(
                 image=shown,
                 prompt=make_prompt(command, spec),
                 grammar=grammar,
-                max_tokens=longest(grammar) * (1 if style == AnswerStyle(box=style.box) else _TOKENS_PER_TEXT) + 1,
+                max_tokens=max_tokens,
                 repetition_penalty=spec.repetition_penalty,
             )
         )
@@ -99,3 +99,10 @@ class Estimator:
             )
             self._view_of = (camera, spec)
         return self._view
+
+
+@lru_cache(maxsize=64)
+def _expected_answer(joints: tuple[str, ...], style: AnswerStyle) -> tuple[Grammar, int]:
+    """Give the grammar of the answer, and the most tokens that it can have: the same for every frame of a command."""
+    grammar = named_grammar(joints, style) if joints else free_grammar(style)
+    return grammar, longest(grammar) * (1 if style == AnswerStyle(box=style.box) else _TOKENS_PER_TEXT) + 1
