@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 
-from taihri_ros.cli.options import engine_options, engine_parameters
+from taihri_ros.cli.options import engine_options
 from taihri_ros.command import CommandError, parse_command
 from taihri_ros.estimator import Estimator
 from taihri_ros.hosts.application import UNTRAINED_NOTE
@@ -36,10 +37,7 @@ def command(
     rectified: bool,
     storage: str,
     distro: str,
-    model: str | None,
-    engine: str | None,
-    engine_python: str | None,
-    engine_url: str | None,
+    chosen: dict[str, Any],
 ) -> None:
     """Replay a recorded BAG (sqlite3 or mcap): answers to every image go to a new bag with the original stamps.
 
@@ -53,9 +51,7 @@ def command(
     wanted = parse_command(text)
     if wanted is None:
         raise CommandError("'stop' finds nothing: name joints, or say what to do")
-    parameters = Parameters.from_mapping(
-        {"rectified": rectified, **engine_parameters(model, engine, engine_python, engine_url)}
-    )
+    parameters = Parameters.from_mapping({"rectified": rectified, **chosen})
     problems: Counter[str] = Counter()
     with (
         BagReplay(bag, out, image=image, camera_info=camera_info, storage=storage, distro=distro) as replay,

@@ -19,7 +19,7 @@ from taihri_ros.cli.options import engine_options
 from taihri_ros.demo import Peer, Record, photograph
 from taihri_ros.errors import TaihriError
 from taihri_ros.hosts.application import UNTRAINED_NOTE
-from taihri_ros.hosts.engines import engine_python as engine_python_of
+from taihri_ros.hosts.engines import engine_python
 
 _COMMANDS = ("shake my hand", "left_wrist, right_wrist", "give me a hug")
 _TICK_S = 0.1
@@ -35,10 +35,7 @@ def command(
     *,
     out: Path,
     seconds: float,
-    model: str | None,
-    engine: str | None,
-    engine_python: str | None,
-    engine_url: str | None,
+    chosen: dict[str, Any],
 ) -> None:
     """Run the node on a photograph that is played as a camera at 10 Hz, command it, and receive what it publishes.
 
@@ -49,12 +46,13 @@ def command(
       taihri demo
       taihri demo --engine vllm --model ~/TAIHRI --out found/
     """
-    kind = engine or "transformers"
-    python = engine_python_of(engine_python or "", "transformers" if kind == "transformers" else "vllm")
+    kind = chosen.get("engine.kind", "transformers")
+    python = engine_python(chosen.get("engine.python", ""), "transformers" if kind == "transformers" else "vllm")
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = model or _random_checkpoint(python, out / "tiny-random")
+    checkpoint = chosen.get("engine.model") or _random_checkpoint(python, out / "tiny-random")
     arguments = [sys.executable, "-m", "taihri_ros.cli", "run", "--engine", kind, "--model", checkpoint]
-    arguments += ["--engine-python", python] + (["--engine-url", engine_url] if engine_url else [])
+    arguments += ["--engine-python", python]
+    arguments += ["--engine-url", chosen["engine.url"]] if "engine.url" in chosen else []
     environment = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"} | os.environ
     os.environ.update(environment)
     with Peer(photograph()) as peer, subprocess.Popen(arguments, env=environment) as node:

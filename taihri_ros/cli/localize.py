@@ -10,7 +10,7 @@ import click
 import cv2
 import numpy as np
 
-from taihri_ros.cli.options import engine_options, engine_parameters
+from taihri_ros.cli.options import engine_options
 from taihri_ros.command import CommandError, parse_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.estimator import Estimator
@@ -45,10 +45,7 @@ def command(
     xy_source: str | None,
     as_json: bool,
     overlay: Path | None,
-    model: str | None,
-    engine: str | None,
-    engine_python: str | None,
-    engine_url: str | None,
+    chosen: dict[str, Any],
 ) -> None:
     """Find the joints that a command needs in one IMAGE; positions in metres, camera optical frame.
 
@@ -62,7 +59,6 @@ def command(
     wanted = parse_command(text)
     if wanted is None:
         raise CommandError("'stop' finds nothing: name joints, or say what to do")
-    chosen = engine_parameters(model, engine, engine_python, engine_url)
     if xy_source is not None:
         chosen["xy_source"] = xy_source
     parameters = Parameters.from_mapping(chosen)

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
+def engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that choose an engine and a checkpoint.
 
-def engine_options(command: _Command) -> _Command:
-    """Add the options that choose an engine and a checkpoint."""
-    for option in (
-        click.option("--engine-url", help="Address of a remote vllm serve, with --engine openai."),
-        click.option("--engine-python", help="Python interpreter of the engine's environment."),
-        click.option("--engine", type=click.Choice(["vllm", "transformers", "openai"]), help="What runs the model."),
-        click.option("--model", help="Directory of the checkpoint."),
-    ):
-        command = option(command)
-    return command
+    Args:
+        command: The subcommand; those options that were set come to it as `chosen`, values by parameter name.
 
+    Returns:
+        The subcommand with the options.
+    """
 
-def engine_parameters(
-    model: str | None, engine: str | None, engine_python: str | None, engine_url: str | None
-) -> dict[str, Any]:
-    """Give the values of `engine_options` that were set, by parameter name."""
-    values = {
-        "engine.model": model,
-        "engine.kind": engine,
-        "engine.python": engine_python,
-        "engine.url": engine_url,
-    }
-    return {name: value for name, value in values.items() if value is not None}
+    @click.option("--model", help="Directory of the checkpoint.")
+    @click.option("--engine", type=click.Choice(["vllm", "transformers", "openai"]), help="What runs the model.")
+    @click.option("--engine-python", help="Python interpreter of the engine's environment.")
+    @click.option("--engine-url", help="Address of a remote vllm serve, with --engine openai.")
+    @functools.wraps(command)
+    def with_engine(
+        *, model: str | None, engine: str | None, engine_python: str | None, engine_url: str | None, **others: Any
+    ) -> None:
+        values = {
+            "engine.model": model,
+            "engine.kind": engine,
+            "engine.python": engine_python,
+            "engine.url": engine_url,
+        }
+        command(chosen={name: value for name, value in values.items() if value is not None}, **others)
+
+    return with_engine

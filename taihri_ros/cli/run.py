@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import click
 
-from taihri_ros.cli.options import engine_options, engine_parameters
+from taihri_ros.cli.options import engine_options
 from taihri_ros.hosts.engines import open_engine_for
 from taihri_ros.hosts.parameter_files import read_parameters
 
@@ -32,10 +33,7 @@ def command(
     remap: tuple[str, ...],
     distro: str,
     initial: str | None,
-    model: str | None,
-    engine: str | None,
-    engine_python: str | None,
-    engine_url: str | None,
+    chosen: dict[str, Any],
 ) -> None:
     """Run the node /taihri without a ROS installation, as a ROS 2 participant that any robot sees.
 
@@ -48,7 +46,6 @@ def command(
     from taihri_ros.hosts.dds import node_identity
     from taihri_ros.hosts.embedded import NODE_NAME, EmbeddedHost
 
-    chosen = engine_parameters(model, engine, engine_python, engine_url)
     if initial is not None:
         chosen["command.initial"] = initial
     node, namespace = node_identity(NODE_NAME, remaps=remap)
