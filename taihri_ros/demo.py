@@ -49,7 +49,7 @@ class Record:
         empty: How many of them had no pose.
         commands: How many answers came for each command, and which joints they had.
         transforms: How often each TF frame came.
-        overlay: The newest overlay picture, RGB, and how many came.
+        overlay: The newest overlay picture, (height, width, 3) uint8 RGB.
         statuses: The newest diagnostics by name: (level, message, values).
     """
 

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from taihri_ros import __version__
+from taihri_ros.engine.environment import without_python
 from taihri_ros.engine.install import default_python
 from taihri_ros.errors import TaihriError
 from taihri_ros.model_spec import FILE_NAME, ModelSpec
@@ -160,7 +161,12 @@ def _engines(engine_python: str | None) -> Iterator[Finding]:
 def _engine(python: Path) -> Finding:
     try:
         answer = subprocess.run(
-            [str(python), "-c", _PROBE], capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=True
+            [str(python), "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=True,
+            env=without_python(os.environ),
         )
         facts = json.loads(answer.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
