@@ -1,7 +1,7 @@
 """Finds the sentence that is nearest to another by the words and pairs of words that both have.
 
-The weight of a word is its inverse document frequency, the measure of nearness the cosine of the weight vectors (Salton,
-Wong and Yang, A vector space model for automatic indexing, 1975). A word that no sentence has weighs as much as a word
+The weight of a word is its inverse document frequency, the measure of nearness the cosine of the weight vectors
+(Salton, Wong and Yang, A vector space model for automatic indexing, 1975). A word that no sentence has weighs as much as a word
 can, so that a sentence about something else is near to none.
 """
 
@@ -21,7 +21,7 @@ THRESHOLD = 0.45
 """Least nearness, in [0, 1], at which a sentence is taken for another."""
 
 _NAMED = "{joints}"
-_WORD = re.compile(r"\{joints\}|[^\W_]+(?:['’][^\W_]+)*")
+_WORD = re.compile(r"\{joints\}|[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PhraseIndex:
         run = rf"\b(?:(?:{owners}) )*(?:{spoken})\b"
         self._run_of_names = re.compile(rf"{run}(?:(?: and)? {run})*")
         self._before = sorted((_words(said) for said in (*wrapping.openings, *wrapping.requests)), key=len)[::-1]
-        self._after = sorted((_words(said) for said in wrapping.closings), key=len)[::-1]
+        self._after = sorted((_words(said) for said in (*wrapping.closings, *wrapping.manners)), key=len)[::-1]
         self._entries = [
             *(_Entry(self._bare(said), task) for task in self._tasks for said in task.phrasings),
             *(
@@ -107,7 +107,7 @@ class PhraseIndex:
                 question, named = self._without_names(words)
                 if question in self._exact and named and named != task.joints:
                     raise TaskError(
-                        f"task {task.name}: the phrasing {said!r} asks for {', '.join(named)} by name, but the task needs "
+                        f"task {task.name}: the phrasing {said!r} names {', '.join(named)}, but the task needs "
                         f"{', '.join(task.joints)}: say it in another way"
                     )
             trained = {self._bare(said) for said in task.phrasings}
@@ -160,7 +160,7 @@ class PhraseIndex:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.replace("’", "'") for word in _WORD.findall(text.casefold().replace("_", " ")))
+    return tuple(word.replace("\u2019", "'") for word in _WORD.findall(text.casefold().replace("_", " ")))
 
 
 def _terms(words: tuple[str, ...]) -> set[str]:

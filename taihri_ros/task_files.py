@@ -1,4 +1,4 @@
-"""Task files: what can be asked of the robot, how it is said, and the joints that it needs. docs/commands.md has the layout."""
+"""Task files: what can be asked of the robot, how it is said, and the joints that it needs (see docs/commands.md)."""
 
 from __future__ import annotations
 
@@ -67,12 +67,14 @@ class Wrapping:
         openings: May stand before every sentence: "hey robot,".
         requests: May stand before an order: "could you".
         closings: May stand after every sentence: "please".
+        manners: May stand after an order: "slowly".
         owners: Whose joints they are: "my", "the person's".
     """
 
     openings: tuple[str, ...]
     requests: tuple[str, ...]
     closings: tuple[str, ...]
+    manners: tuple[str, ...]
     owners: tuple[str, ...]
 
 
@@ -117,7 +119,8 @@ def read_task_files(files: Iterable[Path]) -> TaskTable:
             wrapping=Wrapping(
                 openings=tuple(merged["prefixes"]["any"]),
                 requests=tuple(merged["prefixes"]["order"]),
-                closings=tuple(merged["suffixes"]),
+                closings=tuple(merged["suffixes"]["any"]),
+                manners=tuple(merged["suffixes"]["order"]),
                 owners=tuple(person["my"] for person in persons),
             ),
         )
@@ -180,7 +183,7 @@ def _tasks(name: str, entry: Any, persons: list[Mapping[str, str]], where: str) 
         for side in SIDES
     ]
     unsided = [[line.replace("{side} ", "") for line in lines] for lines in (trained, held_out)]
-    return [*sided, task(name, joints_of[meant] if meant else sum(joints_of.values(), []), *unsided)]
+    return [*sided, task(name, joints_of[meant] if meant else [*joints_of["left"], *joints_of["right"]], *unsided)]
 
 
 def _check_entry(entry: Any, where: str) -> None:

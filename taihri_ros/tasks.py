@@ -1,4 +1,4 @@
-"""Tasks of close-range interaction: sentences for training, and the joints of a sentence where a model cannot choose."""
+"""Tasks of close-range interaction: sentences to train on, and the joints of a sentence when a model cannot choose."""
 
 from __future__ import annotations
 
@@ -133,8 +133,9 @@ class Tasks:
             for number, verb in enumerate(("is", "are")):
                 named = names[(2 * place + number) % len(names)]
                 sentences.append(template.replace("{joints}", named).replace("{is}", verb))
-        words = (self.wrapping.openings, self.wrapping.requests, self.wrapping.closings, self.wrapping.owners)
-        sentences += [f"{word} {name}" for part in words for word in part for name in names]
+        wrapping = self.wrapping
+        for words in (wrapping.openings, wrapping.requests, wrapping.closings, wrapping.manners, wrapping.owners):
+            sentences += [f"{word} {name}" for word in words for name in names]
         return list(dict.fromkeys(form for said in sentences for form in (said, said.lower(), _capital(said))))
 
     def _some_joints(self, rng: random.Random) -> Collection[str]:
@@ -175,7 +176,7 @@ class Tasks:
         if before and not words.startswith(("I ", "I'")):
             words = words[0].lower() + words[1:]
         words = " ".join([*before, words])
-        closing = rng.choice(self.wrapping.closings)
+        closing = rng.choice(self.wrapping.closings + self.wrapping.manners * is_order)
         if rng.random() < 0.2 and closing not in words:
             words += rng.choice((" ", ", ")) + closing
         case = rng.random()
