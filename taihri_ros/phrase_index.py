@@ -1,8 +1,8 @@
-"""Finds the sentence that is nearest to another by the words and pairs of words that both have.
+"""Finds the sentence that is nearest to another by the words and pairs of neighbouring words that both have.
 
-The weight of a word is its inverse document frequency, the measure of nearness the cosine of the weight vectors
-(Salton, Wong and Yang, A vector space model for automatic indexing, 1975). A word that no sentence has weighs as much as a word
-can, so that a sentence about something else is near to none.
+The weight of a word is its inverse document frequency, all sentences of a task together being one document; nearness is
+the cosine of the weight vectors (Salton, Wong and Yang, A vector space model for automatic indexing, 1975). A word that
+no sentence has weighs as much as a word can, so that a sentence about something else is near to none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import log, sqrt
 
 from taihri_ros.skeleton import in_order
-from taihri_ros.task_files import SIDES, Questions, Task, TaskError, Wrapping
+from taihri_ros.task_table import SIDES, Questions, Task, TaskError, Wrapping
 
 THRESHOLD = 0.45
 """Least nearness, in [0, 1], at which a sentence is taken for another."""
@@ -61,9 +61,12 @@ class PhraseIndex:
             ),
         ]
         self._exact = {entry.words: entry for entry in self._entries}
-        frequencies = Counter(term for entry in self._entries for term in _terms(entry.words))
-        self._unknown_weight = log(1 + len(self._entries))
-        self._weights = {term: log(1 + len(self._entries) / count) for term, count in frequencies.items()}
+        documents: dict[Task | None, set[str]] = defaultdict(set)
+        for entry in self._entries:
+            documents[entry.task] |= _terms(entry.words)
+        frequencies = Counter(term for document in documents.values() for term in document)
+        self._unknown_weight = log(1 + len(documents))
+        self._weights = {term: log(1 + len(documents) / count) for term, count in frequencies.items()}
         self._norms = [self._norm(entry.words) for entry in self._entries]
         self._places: dict[str, list[int]] = defaultdict(list)
         for place, entry in enumerate(self._entries):
@@ -97,6 +100,9 @@ class PhraseIndex:
         Raises:
             TaskError: One does not.
         """
+        names = Counter(task.name for task in self._tasks)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise TaskError(f"two tasks are named {twice[0]}: give one another name")
         owners: dict[tuple[str, ...], Task] = {}
         for task in self._tasks:
             for said in (*task.phrasings, *task.held_out):
@@ -156,7 +162,9 @@ class PhraseIndex:
         return nearness, self._entries[place] if place >= 0 else None
 
     def _norm(self, words: tuple[str, ...]) -> float:
-        return sqrt(sum(self._weights.get(term, self._unknown_weight) ** 2 for term in _terms(words)))
+        unknown = sum(word not in self._weights for word in words)
+        known = sum(self._weights.get(term, 0.0) ** 2 for term in _terms(words))
+        return sqrt(known + unknown * self._unknown_weight**2)
 
 
 def _words(text: str) -> tuple[str, ...]:

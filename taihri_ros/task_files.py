@@ -1,101 +1,30 @@
-"""Task files: what can be asked of the robot, how it is said, and the joints that it needs (see docs/commands.md)."""
+"""Task files: YAML that says what can be asked of the robot, and the joints that it needs (see docs/commands.md)."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from taihri_ros.errors import TaihriError
-from taihri_ros.skeleton import INDEX, in_order
-
-SIDES = ("left", "right")
-SENTENCE_ENDS = (".", "?", "!")
+from taihri_ros.task_table import SIDES, Questions, TaskError, TaskTable, Wrapping, make_tasks, spoken_names
 
 _SECTIONS = ("persons", "prefixes", "suffixes", "tasks", "questions")
+_PLACES = ("any", "order")
 _TASK_FIELDS = ("joints", "unsided", "gesture", "phrasings", "held_out")
-_LISTS_REPLACED = ("joints", "groups")
-
-
-class TaskError(TaihriError):
-    """A task file cannot be used."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """Something that the robot is asked to do, and the joints that it needs for it.
-
-    Attributes:
-        name: Its name, such as `hand_over_left`.
-        joints: Joint names, in the skeleton's order; left and right are the person's own.
-        phrasings: Sentences that ask for it and may be trained on. One that does not end with `.`, `?` or `!` is an
-            order, which may follow "could you".
-        held_out: Sentences to test with, in the same form; never trained on.
-        gesture: What the person does meanwhile, such as `hand_held_out`; None for nothing special.
-    """
-
-    name: str
-    joints: tuple[str, ...]
-    phrasings: tuple[str, ...]
-    held_out: tuple[str, ...]
-    gesture: str | None = None
-
-
-@dataclass(frozen=True)
-class Questions:
-    """Sentences about any joints.
-
-    Attributes:
-        names: The joints that a spoken name means: one, or all of a group such as "both wrists".
-        phrasings, held_out: As those of `Task`, with `{joints}` where names go, and `{is}` for "is" or "are".
-    """
-
-    names: Mapping[str, tuple[str, ...]]
-    phrasings: tuple[str, ...]
-    held_out: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Wrapping:
-    """What may stand around a sentence.
-
-    Attributes:
-        openings: May stand before every sentence: "hey robot,".
-        requests: May stand before an order: "could you".
-        closings: May stand after every sentence: "please".
-        manners: May stand after an order: "slowly".
-        owners: Whose joints they are: "my", "the person's".
-    """
-
-    openings: tuple[str, ...]
-    requests: tuple[str, ...]
-    closings: tuple[str, ...]
-    manners: tuple[str, ...]
-    owners: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class TaskTable:
-    """All that task files say."""
-
-    tasks: tuple[Task, ...]
-    questions: Questions
-    wrapping: Wrapping
+_QUESTION_FIELDS = ("names", "groups", "phrasings", "held_out")
 
 
 def read_task_files(files: Iterable[Path]) -> TaskTable:
     """Read task files, later ones over earlier ones.
 
     Args:
-        files: YAML files.
+        files: YAML files; the first one has every section.
 
     Returns:
-        What they say together: a mapping is merged by key, a list of sentences is added to, `joints` and any single
-        value is replaced, and what is set to null is left out.
+        What they say together. Sentences and names are added to those of earlier files; the joints, gesture and
+        side of a task replace the earlier ones, and a task that is null is left out.
 
     Raises:
         TaskError: A file is not readable or not in the layout.
@@ -104,28 +33,30 @@ def read_task_files(files: Iterable[Path]) -> TaskTable:
     said_in: dict[str, Path] = {}
     for file in files:
         content = _read(file)
-        said_in |= dict.fromkeys(content.get("tasks") or {}, file)
+        said_in |= dict.fromkeys(content.get("tasks", {}), file)
         merged = _merge(merged, content)
-    try:
-        persons = merged["persons"]
-        questions = merged["questions"]
-        return TaskTable(
-            tasks=tuple(
-                task
-                for name, entry in merged["tasks"].items()
-                for task in _tasks(name, entry, persons, f"{said_in[name]}: task {name}")
-            ),
-            questions=Questions(_spoken_names(questions), tuple(questions["phrasings"]), tuple(questions["held_out"])),
-            wrapping=Wrapping(
-                openings=tuple(merged["prefixes"]["any"]),
-                requests=tuple(merged["prefixes"]["order"]),
-                closings=tuple(merged["suffixes"]["any"]),
-                manners=tuple(merged["suffixes"]["order"]),
-                owners=tuple(person["my"] for person in persons),
-            ),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise TaskError(f"the task files lack {error}, or have something else there: see docs/commands.md") from error
+    persons, prefixes, suffixes, questions = (merged[key] for key in ("persons", "prefixes", "suffixes", "questions"))
+    tasks = []
+    for name, entry in merged["tasks"].items():
+        where = f"{said_in[name]}: task {name}"
+        if missing := [field for field in ("joints", "phrasings") if not entry.get(field)]:
+            raise TaskError(f"{where} lacks {missing[0]}: list at least one")
+        tasks += make_tasks(name, entry, persons, where)
+    return TaskTable(
+        tasks=tuple(tasks),
+        questions=Questions(
+            spoken_names(questions["names"], questions["groups"], "questions"),
+            tuple(questions["phrasings"]),
+            tuple(questions["held_out"]),
+        ),
+        wrapping=Wrapping(
+            openings=tuple(prefixes["any"]),
+            requests=tuple(prefixes["order"]),
+            closings=tuple(suffixes["any"]),
+            manners=tuple(suffixes["order"]),
+            owners=tuple(person["my"] for person in persons),
+        ),
+    )
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -135,91 +66,78 @@ def _read(file: Path) -> dict[str, Any]:
         raise TaskError(f"task file {file} is not readable: {error}") from error
     except yaml.YAMLError as error:
         raise TaskError(f"task file {file} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or (unknown := sorted(set(content) - set(_SECTIONS))):
-        found = repr(unknown[0]) if isinstance(content, dict) else "no section"
-        raise TaskError(f"task file {file} has {found} where one of {', '.join(_SECTIONS)} should stand")
-    return content
+    for section, entry in _mapping(content, f"task file {file}", _SECTIONS).items():
+        where = f"{file}: {section}"
+        if section == "persons":
+            _check_persons(entry, where)
+        elif section == "tasks":
+            for name, fields in _mapping(entry, where).items():
+                if fields is not None:
+                    _check_task(fields, f"{file}: task {name}")
+        elif section == "questions":
+            _check_questions(entry, where)
+        else:
+            _check_lists(_mapping(entry, where, _PLACES), where)
+    return dict(content)
 
 
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _mapping(value: Any, where: str, keys: tuple[str, ...] = ()) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        wanted = f"have the fields {', '.join(keys)}" if keys else "hold names, each with what it stands for"
+        raise TaskError(f"{where} must {wanted}; it is {str(value)[:40]!r}")
+    if unknown := [key for key in value if keys and key not in keys]:
+        raise TaskError(f"{where} has the unknown field {unknown[0]!r}: it may have {', '.join(keys)}")
+    return value
+
+
+def _check_texts(entry: Any, where: str) -> None:
+    if not isinstance(entry, list) or not all(isinstance(text, str) and text.strip() for text in entry):
+        raise TaskError(f"{where} must be a list of texts; put a text that YAML misreads in quotes")
+
+
+def _check_lists(entry: Mapping[str, Any], where: str) -> None:
+    for key, texts in entry.items():
+        _check_texts(texts, f"{where}: {key}")
+
+
+def _check_persons(entry: Any, where: str) -> None:
+    if not isinstance(entry, list):
+        raise TaskError(f"{where} must be a list of pairs such as {{me: her, my: her}}")
+    for person in entry:
+        if not isinstance(person, Mapping) or sorted(person) != ["me", "my"]:
+            raise TaskError(f"{where}: {person!r} must be a pair such as {{me: her, my: her}}")
+        _check_texts(list(person.values()), where)
+
+
+def _check_questions(entry: Any, where: str) -> None:
+    for field, value in _mapping(entry, where, _QUESTION_FIELDS).items():
+        if field in ("names", "groups"):
+            _check_lists(_mapping(value, f"{where}: {field}"), f"{where}: {field}")
+            continue
+        _check_texts(value, f"{where}: {field}")
+        if lacking := [text for text in value if "{joints}" not in text]:
+            raise TaskError(f"{where}: {lacking[0]!r} must hold {{joints}}, where the names go")
+
+
+def _check_task(fields: Any, where: str) -> None:
+    for field, value in _mapping(fields, where, _TASK_FIELDS).items():
+        if field == "unsided" and value not in (None, *SIDES):
+            raise TaskError(f"{where}: unsided must be left or right, or be left out for both sides; not {value!r}")
+        if field == "gesture" and not isinstance(value, (str, type(None))):
+            raise TaskError(f"{where}: gesture must be a text, not {value!r}")
+        if field in ("joints", "phrasings", "held_out"):
+            _check_texts(value, f"{where}: {field}")
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge mappings by key; lists of texts are added to, joints and single values replaced, null takes a key out."""
     merged = dict(base)
     for key, value in over.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, Mapping) and key not in _LISTS_REPLACED:
-            merged[key] = _merge(merged.get(key) or {}, value)
-        elif isinstance(value, Mapping):
-            merged[key] = (merged.get(key) or {}) | value
-        elif isinstance(value, list) and key not in _LISTS_REPLACED:
-            merged[key] = [*(merged.get(key) or []), *value]
-        else:
+        before = merged.pop(key, None)
+        if isinstance(value, Mapping):
+            merged[key] = _merge(before or {}, value)
+        elif isinstance(value, list) and key != "joints":
+            merged[key] = [*(before or []), *value]
+        elif value is not None:
             merged[key] = value
     return merged
-
-
-def _tasks(name: str, entry: Any, persons: list[Mapping[str, str]], where: str) -> list[Task]:
-    """Make the task of an entry; or three, if its joints have sides."""
-    _check_entry(entry, where)
-    trained, held_out = entry["phrasings"], entry.get("held_out", [])
-    gesture = entry.get("gesture")
-
-    def task(full_name: str, joints: list[str], trained: list[str], held_out: list[str]) -> Task:
-        if unknown := [joint for joint in joints if joint not in INDEX]:
-            raise TaskError(f"{where}: {unknown[0]!r} is not a joint; the joints are {', '.join(INDEX)}")
-        said = (_said(sentences, persons, where) for sentences in (trained, held_out))
-        return Task(full_name, in_order(frozenset(joints)), *said, gesture=gesture)
-
-    if not any("{side}" in joint for joint in entry["joints"]):
-        return [task(name, entry["joints"], trained, held_out)]
-    joints_of = {side: [joint.replace("{side}", side) for joint in entry["joints"]] for side in SIDES}
-    meant = entry.get("unsided")
-    sided = [
-        task(
-            f"{name}_{side}",
-            joints_of[side],
-            [line.replace("{side}", side) for line in trained if "{side}" in line],
-            [line.replace("{side}", side) for line in held_out if "{side}" in line],
-        )
-        for side in SIDES
-    ]
-    unsided = [[line.replace("{side} ", "") for line in lines] for lines in (trained, held_out)]
-    return [*sided, task(name, joints_of[meant] if meant else [*joints_of["left"], *joints_of["right"]], *unsided)]
-
-
-def _check_entry(entry: Any, where: str) -> None:
-    if not isinstance(entry, Mapping):
-        raise TaskError(f"{where} must have the fields joints and phrasings, not {entry!r}")
-    if unknown := sorted(set(entry) - set(_TASK_FIELDS)):
-        raise TaskError(f"{where} has the unknown field {unknown[0]!r}; a task has {', '.join(_TASK_FIELDS)}")
-    for field in ("joints", "phrasings"):
-        if not entry.get(field):
-            raise TaskError(f"{where} lacks {field}: list at least one")
-    for field in ("joints", "phrasings", "held_out"):
-        texts = entry.get(field, [])
-        if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
-            raise TaskError(f"{where}: {field} must be a list of texts; put a text that YAML misreads in quotes")
-    if entry.get("unsided") not in (None, *SIDES):
-        raise TaskError(f"{where}: unsided must be left or right, or be left out for both; not {entry['unsided']!r}")
-
-
-def _said(lines: Iterable[str], persons: list[Mapping[str, str]], where: str) -> tuple[str, ...]:
-    """Say every line of each person, and every sentence that comes of it once."""
-    try:
-        said = [line.format_map(person) for line, person in itertools.product(lines, persons)]
-    except (KeyError, ValueError, IndexError) as error:
-        raise TaskError(f"{where}: a phrasing may hold {{me}}, {{my}} and {{side}} only, not {error}") from error
-    return tuple(dict.fromkeys(said))
-
-
-def _spoken_names(questions: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    names = {
-        spoken.replace("{side}", side): (joint.replace("{side}", side),)
-        for joint, spoken_names in questions["names"].items()
-        for spoken in spoken_names
-        for side in (SIDES if "{side}" in joint else ("",))
-    }
-    names |= {spoken: in_order(frozenset(joints)) for spoken, joints in questions["groups"].items()}
-    for spoken, joints in names.items():
-        if unknown := [joint for joint in joints if joint not in INDEX]:
-            raise TaskError(f"the task files let {spoken!r} mean {unknown[0]!r}, which is not a joint")
-    return names

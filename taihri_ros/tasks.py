@@ -9,9 +9,10 @@ from pathlib import Path
 
 from taihri_ros.phrase_index import PhraseIndex
 from taihri_ros.skeleton import JOINTS, in_order
-from taihri_ros.task_files import SENTENCE_ENDS, Questions, Task, TaskError, TaskTable, Wrapping, read_task_files
+from taihri_ros.task_files import read_task_files
+from taihri_ros.task_table import SENTENCE_ENDS, Task, TaskError, TaskTable
 
-__all__ = ["Questions", "Task", "TaskError", "Tasks", "Wrapping"]
+__all__ = ["Task", "TaskError", "Tasks"]
 
 TASKS_FILE = Path(__file__).with_name("data") / "tasks.yaml"
 """The tasks that come with the package."""
@@ -81,7 +82,7 @@ class Tasks:
         Returns:
             The sentence and the joints that it needs, in the skeleton's order.
         """
-        task = rng.choice(self.tasks)
+        task = rng.choice([task for task in self.tasks if task.held_out or not held_out])
         return self.say(rng, task, held_out=held_out), task.joints
 
     def say(self, rng: random.Random, task: Task, *, held_out: bool = False) -> str:
