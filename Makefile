@@ -12,6 +12,7 @@ endif
 NODE := .venv
 TRANSFORMERS := .venv-transformers
 VLLM_ENV := .venv-vllm
+DEMO_ENV := $(if $(filter vllm,$(ENGINE)),$(VLLM_ENV),$(TRANSFORMERS))
 REQUIREMENTS := setup.py setup.cfg pyproject.toml
 
 export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
@@ -21,8 +22,8 @@ export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-demo: $(NODE)/.ready $(if $(filter vllm,$(ENGINE)),$(VLLM_ENV),$(TRANSFORMERS))/.ready  ## Run the whole path on a photograph
-	$(NODE)/bin/taihri demo --engine $(ENGINE) --engine-python $(if $(filter vllm,$(ENGINE)),$(VLLM_ENV),$(TRANSFORMERS))/bin/python
+demo: $(NODE)/.ready $(DEMO_ENV)/.ready  ## Run the shipped model on the simulated robot camera
+	$(NODE)/bin/taihri demo --engine $(ENGINE) --engine-python $(DEMO_ENV)/bin/python
 
 test: lint types $(VLLM_ENV)/.tests  ## Check style and types, and run every test
 	$(NODE)/bin/python -m pytest
@@ -52,10 +53,12 @@ $(NODE)/.ready: $(REQUIREMENTS)
 
 $(TRANSFORMERS)/.ready: $(NODE)/.ready
 	$(NODE)/bin/taihri engine install --engine transformers --into $(TRANSFORMERS) --editable
+	$(TRANSFORMERS)/bin/python -m pip install --quiet --editable '.[synthetic,embedded]'
 	@touch $@
 
 $(VLLM_ENV)/.ready: $(NODE)/.ready
 	$(NODE)/bin/taihri engine install --engine $(VLLM) --into $(VLLM_ENV) --editable
+	$(VLLM_ENV)/bin/python -m pip install --quiet --editable '.[synthetic,embedded]'
 	@touch $@
 
 $(VLLM_ENV)/.tests: $(VLLM_ENV)/.ready

@@ -22,13 +22,14 @@ from pathlib import Path
 from threading import Condition
 from typing import Any
 
-import cv2
 import numpy as np
 
-from taihri_ros.demo import calibration, photograph
+from taihri_ros.camera import Camera
 from taihri_ros.hosts import topics
 from taihri_ros.hosts.dds import DdsNode, QoS, RosTypes, resolve
 from taihri_ros.hosts.messages import Messages, stamp_ns
+from taihri_ros.hosts.robot_camera import camera_info
+from taihri_ros.lens import DistortionModel
 from taihri_ros.resources import share_directory
 
 STAGES = ("receive", "queue", "decode", "view", "engine", "parse", "publish", "total")
@@ -46,8 +47,8 @@ class Prober:
         self._changed = Condition()
         self._answers: dict[int, tuple[int, Any]] = {}
         self.engine: dict[str, str] = {}
-        picture = cv2.resize(photograph(), size)
         width, height = size
+        picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
         self._image = {
             "height": height,
             "width": width,
@@ -56,7 +57,10 @@ class Prober:
             "step": width * 3,
             "data": picture.ravel(),
         }
-        self._calibration = calibration(self._messages, width, height, focal_px=0.9375 * width)
+        focal = 0.9375 * width
+        matrix = np.array([[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]])
+        camera = Camera(width, height, matrix, np.empty(0), DistortionModel.NONE)
+        self._calibration = camera_info(self._messages, camera)
         self._out = {
             topic: self._node.publisher(topic.type, resolve(topic.name, "taihri"), QoS(depth=topic.depth))
             for topic in (topics.IMAGE, topics.CAMERA_INFO, topics.COMMAND)

@@ -1,4 +1,4 @@
-"""`taihri demo`: the whole path on a photograph, over real DDS, in two processes and an engine."""
+"""`taihri demo`: the node and its engine on the simulated robot camera, three processes that talk over real DDS."""
 
 from __future__ import annotations
 
@@ -8,38 +8,43 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-import cv2
-import numpy as np
 
 from taihri_ros.cli.options import engine_options
-from taihri_ros.demo import Peer, Record, photograph
+from taihri_ros.demo.pictures import write_pictures
+from taihri_ros.demo.planner import Planner
+from taihri_ros.demo.summary import check, summarise
 from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.baseline import SHIPPED as MEAN_POSE
+from taihri_ros.evaluation.baseline import MeanPose
 from taihri_ros.hosts.application import UNTRAINED_NOTE
 from taihri_ros.hosts.engines import engine_python
 
 _COMMANDS = ("shake my hand", "left_wrist, right_wrist", "give me a hug")
+_NANO = Path(__file__).parents[1] / "models" / "nano"
 _TICK_S = 0.1
-_START_TIMEOUT_S = 300
-_LAST_DIAGNOSTICS_S = 2.5
+_CAMERA_START_TIMEOUT_S = 900
+_ENGINE_START_TIMEOUT_S = 300
+_LAST_DIAGNOSTICS_S = 10
+_END_TIMEOUT_S = 20
+
+_Process = subprocess.Popen[bytes]
 
 
 @click.command("demo")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True)
-@click.option("--seconds", type=click.FloatRange(1, 60), default=5.0, show_default=True, help="Time for each command.")
+@click.option("--seconds", type=click.FloatRange(1, 60), default=6.0, show_default=True, help="Time for each command.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the simulated person and room.")
 @engine_options
-def command(
-    *,
-    out: Path,
-    seconds: float,
-    chosen: dict[str, Any],
-) -> None:
-    """Run the node on a photograph that is played as a camera at 10 Hz, command it, and receive what it publishes.
+def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> None:
+    """Run the node on a simulated robot camera, command it, and compare what it publishes with the truth.
 
-    Without --model a checkpoint with random weights is made: everything works, and its points mean nothing.
+    Without --model the shipped model nano is run. The camera is `taihri simulate` in the engine's environment.
 
     \b
     Examples:
@@ -48,95 +53,96 @@ def command(
     """
     kind = chosen.get("engine.kind", "transformers")
     python = engine_python(chosen.get("engine.python", ""), "transformers" if kind == "transformers" else "vllm")
+    taihri = ["-m", "taihri_ros.cli"]
+    node_arguments = ["run", "--engine", kind, "--engine-python", python, "--model", chosen.get("engine.model", _NANO)]
+    node_arguments += ["--engine-url", chosen["engine.url"]] if "engine.url" in chosen else []
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = chosen.get("engine.model") or _random_checkpoint(python, out / "tiny-random")
-    arguments = [sys.executable, "-m", "taihri_ros.cli", "run", "--engine", kind, "--model", checkpoint]
-    arguments += ["--engine-python", python]
-    arguments += ["--engine-url", chosen["engine.url"]] if "engine.url" in chosen else []
-    environment = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"} | os.environ
-    os.environ.update(environment)
-    with Peer(photograph()) as peer, subprocess.Popen(arguments, env=environment) as node:
-        try:
-            _wait_until_ready(peer, node)
-            with click.progressbar(
-                length=round(len(_COMMANDS) * seconds / _TICK_S), label="commands", file=sys.stderr
-            ) as bar:
-                for text in _COMMANDS:
-                    bar.label = f"{text!r:<26}"
-                    peer.say(text)
-                    for _ in range(round(seconds / _TICK_S)):
-                        time.sleep(_TICK_S)
-                        bar.update(1)
-            peer.say("stop")
-            time.sleep(_LAST_DIAGNOSTICS_S)
-        finally:
-            node.send_signal(signal.SIGINT)
-            node.wait(20)
-        summary = _summary(peer)
+    mean_pose = MeanPose.read(MEAN_POSE)
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    with Planner() as planner, _process([sys.executable, *taihri, *node_arguments]) as node:
+        with _process([python, *taihri, "simulate", "--seed", seed]) as camera:
+            _wait_for_camera(planner, camera)
+            _wait_for_engine(planner, node)
+            _give_commands(planner, seconds, node=node, camera=camera)
+        _wait_for_last_counters(planner)
+    summary = summarise(planner.record, mean_pose)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    _write_overlay(peer.record, out / "overlay.png")
     click.echo(json.dumps(summary, indent=2))
-    click.echo(f"wrote {out / 'summary.json'} and {out / 'overlay.png'}")
+    write_pictures(planner.record, out / "demo.png", out / "demo.gif")
+    click.echo(f"wrote summary.json, demo.png and demo.gif to {out}")
     if not summary["trained"]:
-        click.echo(f"note: {UNTRAINED_NOTE}; give a trained checkpoint with --model")
+        click.echo(f"note: {UNTRAINED_NOTE}")
+    check(summary)
 
 
-def _random_checkpoint(python: str, directory: Path) -> str:
-    click.echo("making a checkpoint with random weights ...", err=True)
+@contextmanager
+def _process(arguments: list[Any]) -> Iterator[_Process]:
+    """Start a process, and interrupt it in the end."""
     try:
-        subprocess.run([python, "-m", "taihri_ros.engine.tiny", str(directory)], check=True, stdout=sys.stderr)
+        process = subprocess.Popen([str(each) for each in arguments])
     except FileNotFoundError as error:
-        raise TaihriError(f"there is no engine environment at {python}: run taihri engine install") from error
-    except subprocess.CalledProcessError as error:
-        raise TaihriError(f"{python} could not make the checkpoint: see above") from error
-    return str(directory)
+        raise TaihriError(f"there is no engine environment at {arguments[0]}: run taihri engine install") from error
+    with process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(_END_TIMEOUT_S)
 
 
-def _wait_until_ready(peer: Peer, node: subprocess.Popen[bytes]) -> None:
+def _check_alive(**processes: _Process) -> None:
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise TaihriError(f"the {name} has ended: see its messages above")
+
+
+def _wait_for_camera(planner: Planner, camera: _Process) -> None:
+    deadline = time.monotonic() + _CAMERA_START_TIMEOUT_S
+    while not planner.record.truths:
+        _check_alive(camera=camera)
+        if time.monotonic() > deadline:
+            raise TaihriError(f"the simulated camera was not ready within {_CAMERA_START_TIMEOUT_S} s")
+        time.sleep(_TICK_S)
+
+
+def _wait_for_engine(planner: Planner, node: _Process) -> None:
     click.echo("waiting for the node and its engine ...", err=True)
-    deadline = time.monotonic() + _START_TIMEOUT_S
+    deadline = time.monotonic() + _ENGINE_START_TIMEOUT_S
     while time.monotonic() < deadline:
-        if node.poll() is not None:
-            raise TaihriError("the node has ended: see its messages above")
-        status = peer.status("engine") or peer.status("perception")
+        _check_alive(node=node)
+        status = planner.status("engine") or planner.status("perception")
         if status is not None:
-            state = status[2].get("state", "ready")
+            state = status.values.get("state", "ready")
             if state in ("ready", "busy"):
                 return
             if state == "failed":
-                raise TaihriError(f"the engine failed: {status[1]}")
+                raise TaihriError(f"the engine failed: {status.message}")
         time.sleep(_TICK_S)
-    raise TaihriError(f"the engine was not ready within {_START_TIMEOUT_S} s: see the node's messages above")
+    raise TaihriError(f"the engine was not ready within {_ENGINE_START_TIMEOUT_S} s: see the node's messages above")
 
 
-def _summary(peer: Peer) -> dict[str, Any]:
-    """Put together what was received; the node's own counters come from its diagnostics."""
-    record = peer.record
-    perception, engine = peer.status("perception"), peer.status("engine")
-    if perception is None or not record.latencies_ms:
-        raise TaihriError("no keypoints were received: see the node's messages above")
-    counters, engine_values = perception[2], engine[2] if engine else {}
-    dropped = {
-        name.removeprefix("dropped."): int(count) for name, count in counters.items() if name.startswith("dropped.")
-    }
-    p50, p95 = np.percentile(record.latencies_ms, [50, 95])
-    return {
-        "engine": engine_values.get("kind", "openai"),
-        "model": engine_values.get("model", ""),
-        "trained": engine_values.get("trained", "True") == "True",
-        "device": engine_values.get("device", ""),
-        "camera_frames": peer.frames,
-        "frames_in": int(counters["frames_in"]),
-        "published": int(counters["published"]),
-        "dropped": dropped,
-        "received": len(record.latencies_ms),
-        "received_empty": record.empty,
-        "latency_ms": {"p50": round(float(p50), 1), "p95": round(float(p95), 1)},
-        "joints": {text: dict(joints) for text, joints in record.commands.items()},
-        "transforms": dict(record.transforms),
-    }
+def _give_commands(planner: Planner, seconds: float, **processes: _Process) -> None:
+    ticks = round(seconds / _TICK_S)
+    with click.progressbar(length=len(_COMMANDS) * ticks, label="commands", file=sys.stderr) as bar:
+        for text in _COMMANDS:
+            bar.label = f"{text!r:<26}"
+            planner.say(text)
+            for _ in range(ticks):
+                time.sleep(_TICK_S)
+                bar.update(1)
+                _check_alive(**processes)
+    planner.say("stop")
 
 
-def _write_overlay(record: Record, path: Path) -> None:
-    if record.overlay is not None:
-        cv2.imwrite(str(path), cv2.cvtColor(record.overlay, cv2.COLOR_RGB2BGR))
+def _wait_for_last_counters(planner: Planner) -> None:
+    """Wait until the node has dealt with every image of the camera, which has ended."""
+    before: Mapping[str, str] = {}
+    deadline = time.monotonic() + _LAST_DIAGNOSTICS_S
+    while time.monotonic() < deadline:
+        status = planner.status("perception")
+        values = status.values if status else {}
+        if values and values is not before:
+            if values.get("frames_in") == before.get("frames_in") and values["pending"] == "0":
+                return
+            before = values
+        time.sleep(_TICK_S)

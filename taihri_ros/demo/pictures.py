@@ -1,0 +1,123 @@
+"""Pictures of the demo: the truth and the answer drawn into the camera's image, as a strip and as an animation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros import overlay
+from taihri_ros.camera import Camera
+from taihri_ros.demo.planner import Answer, Record
+from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.items import label
+from taihri_ros.skeleton import BONES, INDEX, JOINTS
+
+Picture = NDArray[np.uint8]
+
+_TRUTH = (70, 255, 90)
+_ANSWER = (255, 115, 25)
+"""As `overlay` draws joints."""
+
+_STRIP_WIDTH = 560
+_ANIMATION_WIDTHS = (480, 400, 320, 240)
+_ANIMATION_FRAMES = 60
+_LARGEST_ANIMATION = 3_000_000
+_LAST_PICTURE_MS = 1000
+
+
+def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera) -> Picture:
+    """Draw the truth as a skeleton and the answer over it, with a legend.
+
+    Args:
+        answer: The answer, with its image.
+        joints: True joints, (22, 3) metres, camera optical frame.
+        camera: The camera.
+
+    Returns:
+        A new picture, (height, width, 3) uint8 RGB.
+    """
+    assert answer.picture is not None
+    truth = label(str(answer.stamp_ns), camera, joints)
+    scale = max(answer.picture.shape[:2]) / 640
+    drawn = answer.picture.copy()
+    at = {name: _at(truth.pixels[INDEX[name]]) for name in JOINTS if truth.in_image[INDEX[name]]}
+    for parent, child in BONES:
+        if parent in at and child in at:
+            cv2.line(drawn, at[parent], at[child], _TRUTH, max(1, round(1.5 * scale)), cv2.LINE_AA)
+    for pixel in at.values():
+        cv2.circle(drawn, pixel, round(3 * scale), _TRUTH, -1, cv2.LINE_AA)
+    drawn = overlay.draw(drawn, answer.estimate)
+    errors = [
+        float(np.linalg.norm(keypoint.position - joints[INDEX[keypoint.name]]))
+        for keypoint in answer.estimate.person.located
+        if keypoint.name in at
+    ]
+    mean = f", {1e3 * np.mean(errors):.0f} mm from it" if errors else ""
+    _legend(drawn, (("truth", _TRUTH), (f"answer{mean}", _ANSWER)), scale)
+    return drawn
+
+
+def write_pictures(record: Record, strip: Path, animation: Path) -> None:
+    """Draw what was answered.
+
+    Args:
+        record: What the planner received. Answers whose image or truth did not come are left out.
+        strip: A PNG file, for the last answer to each command, side by side.
+        animation: A GIF file of at most 3 MB, for up to 60 evenly chosen answers, as fast as they came.
+
+    Raises:
+        TaihriError: There is nothing to draw, or a file cannot be written.
+    """
+    answers = [each for each in record.answers if each.picture is not None and each.stamp_ns in record.truths]
+    if record.camera is None or not answers:
+        raise TaihriError("no answer could be drawn: the camera's images did not come with them")
+    last = {answer.estimate.command.text: answer for answer in answers}
+    _write_strip([draw(answer, record.truths[answer.stamp_ns], record.camera) for answer in last.values()], strip)
+    shown = answers[:: -(-len(answers) // _ANIMATION_FRAMES)]
+    pictures = [draw(answer, record.truths[answer.stamp_ns], record.camera) for answer in shown]
+    _write_animation(pictures, [answer.stamp_ns for answer in shown], animation)
+
+
+def _legend(picture: Picture, entries: Sequence[tuple[str, tuple[int, int, int]]], scale: float) -> None:
+    """Write coloured marks with words on a dark plate in the lower left corner."""
+    font, size, line = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, round(18 * scale)
+    width = max(cv2.getTextSize(words, font, size, 1)[0][0] for words, _ in entries)
+    top = picture.shape[0] - line * len(entries) - round(8 * scale)
+    plate = picture[top:, : width + round(32 * scale)]
+    plate[:] = plate // 3
+    for row, (words, colour) in enumerate(entries):
+        base = top + line * (row + 1) - round(2 * scale)
+        cv2.circle(picture, (round(12 * scale), base - round(5 * scale)), round(4 * scale), colour, -1, cv2.LINE_AA)
+        cv2.putText(picture, words, (round(24 * scale), base), font, size, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def _at(pixel: NDArray[np.float64]) -> tuple[int, int]:
+    column, row = pixel.tolist()
+    return round(column), round(row)
+
+
+def _write_strip(pictures: Sequence[Picture], path: Path) -> None:
+    strip = np.hstack([_resized(each, _STRIP_WIDTH) for each in pictures])
+    if not cv2.imwrite(str(path), cv2.cvtColor(strip, cv2.COLOR_RGB2BGR)):
+        raise TaihriError(f"{path} cannot be written")
+
+
+def _write_animation(pictures: Sequence[Picture], stamps_ns: Sequence[int], path: Path) -> None:
+    """Write an endless animation, as wide as its size in bytes allows; the last picture stays longest."""
+    animation = cv2.Animation()
+    animation.durations = [*(np.diff(stamps_ns) // 1_000_000).tolist(), _LAST_PICTURE_MS]
+    for width in _ANIMATION_WIDTHS:
+        animation.frames = [cv2.cvtColor(_resized(each, width), cv2.COLOR_RGB2BGRA) for each in pictures]
+        if not cv2.imwriteanimation(str(path), animation):
+            raise TaihriError(f"{path} cannot be written")
+        if path.stat().st_size <= _LARGEST_ANIMATION:
+            return
+
+
+def _resized(picture: Picture, width: int) -> Picture:
+    height = round(width * picture.shape[0] / picture.shape[1])
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

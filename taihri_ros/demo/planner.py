@@ -1,0 +1,170 @@
+"""The robot's side of the demo, one ROS 2 participant: gives commands, receives answers, pictures and the truth."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera import Camera
+from taihri_ros.command import Command, parse_command
+from taihri_ros.hosts import topics
+from taihri_ros.hosts.dds import DdsNode, QoS, RosTypes, resolve
+from taihri_ros.hosts.diagnostics import Report
+from taihri_ros.hosts.images import decode_image
+from taihri_ros.hosts.messages import Messages, stamp_ns
+from taihri_ros.hosts.robot_camera import NODE_NAME, TRUTH
+from taihri_ros.hosts.topics import Topic
+from taihri_ros.keypoints import Estimate, Keypoint, Person, State
+from taihri_ros.resources import share_directory
+
+_PICTURES_KEPT = 64
+"""Images that wait for their answer; at 10 Hz more than six seconds' worth."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the node answered about one image.
+
+    Attributes:
+        stamp_ns: The image's stamp in nanoseconds.
+        estimate: The command and the joints, as they were published.
+        picture: The image, (height, width, 3) uint8 RGB; None where it did not come here.
+    """
+
+    stamp_ns: int
+    estimate: Estimate
+    picture: NDArray[np.uint8] | None
+
+
+@dataclass
+class Record:
+    """What the planner received.
+
+    Attributes:
+        camera: The camera, once its camera_info came.
+        truths: True joints by the image's stamp (ns), (22, 3) metres each, camera optical frame.
+        answers: What was answered, in the order of arrival.
+        latencies_ms: From each image's stamp to the receipt of its keypoints.
+        empty: How many of them had no pose.
+        transforms: How often each TF frame came.
+        statuses: The newest diagnostics by the part of the node that they are about, such as `engine`.
+    """
+
+    camera: Camera | None = None
+    truths: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
+    empty: int = 0
+    transforms: Counter[str] = field(default_factory=Counter)
+    statuses: dict[str, Report] = field(default_factory=dict)
+
+
+class Planner:
+    """Commands the node and records what it and the simulated camera publish. Use it as a context manager."""
+
+    def __init__(self) -> None:
+        """Join the ROS 2 graph."""
+        self.record = Record()
+        self._lock = Lock()
+        self._pictures: dict[int, NDArray[np.uint8]] = {}
+        types = RosTypes("jazzy", share_directory())
+        self._messages = Messages(types.message)
+        self._node = DdsNode("taihri_demo", types=types)
+        self._command = self._node.publisher(topics.COMMAND.type, _name(topics.COMMAND))
+        for topic, callback in (
+            (topics.CAMERA_INFO, self._on_camera_info),
+            (topics.KEYPOINTS, self._on_keypoints),
+            (topics.PERSON, self._on_person),
+            (topics.TRANSFORMS, self._on_transforms),
+            (topics.DIAGNOSTICS, self._on_diagnostics),
+        ):
+            self._subscribe(topic.type, _name(topic), callback, QoS(reliable=topic.reliable, depth=topic.depth))
+        self._subscribe(topics.IMAGE.type, _name(topics.IMAGE), self._on_image, QoS(reliable=False, depth=4))
+        self._subscribe(TRUTH.type, resolve(TRUTH.name, NODE_NAME), self._on_truth, QoS(depth=TRUTH.depth))
+
+    def say(self, text: str) -> None:
+        """Give a command."""
+        self._command.publish(self._messages.make(topics.COMMAND.type, data=text))
+
+    def status(self, name: str) -> Report | None:
+        """Give the newest diagnostics of a part of the node, such as `engine`."""
+        with self._lock:
+            return self.record.statuses.get(name)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._node.close()
+
+    def __enter__(self) -> Planner:
+        """Return the planner itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the planner."""
+        self.close()
+
+    def _subscribe(self, msg_type: str, topic: str, callback: Any, qos: QoS) -> None:
+        def locked(message: Any) -> None:
+            with self._lock:
+                callback(message)
+
+        self._node.subscribe(msg_type, topic, locked, qos)
+
+    def _on_camera_info(self, message: Any) -> None:
+        self.record.camera = self.record.camera or Camera.from_info(message)
+
+    def _on_image(self, message: Any) -> None:
+        self._pictures[stamp_ns(message.header)] = decode_image(message)
+        if len(self._pictures) > _PICTURES_KEPT:
+            del self._pictures[min(self._pictures)]
+
+    def _on_truth(self, message: Any) -> None:
+        points = [(pose.position.x, pose.position.y, pose.position.z) for pose in message.poses]
+        self.record.truths[stamp_ns(message.header)] = np.array(points)
+
+    def _on_keypoints(self, message: Any) -> None:
+        self.record.latencies_ms.append((time.time_ns() - stamp_ns(message.header)) / 1e6)
+        self.record.empty += not message.poses
+
+    def _on_person(self, message: Any) -> None:
+        stamp = stamp_ns(message.header)
+        self.record.answers.append(Answer(stamp, _estimate(message), self._pictures.pop(stamp, None)))
+
+    def _on_transforms(self, message: Any) -> None:
+        self.record.transforms.update(transform.child_frame_id for transform in message.transforms)
+
+    def _on_diagnostics(self, message: Any) -> None:
+        for status in message.status:
+            values = {entry.key: entry.value for entry in status.values}
+            part = status.name.removeprefix("taihri: ")
+            self.record.statuses[part] = Report(status.level, status.message, values)
+
+
+def _estimate(message: Any) -> Estimate:
+    """Read a taihri_ros/HumanKeypoints back."""
+    keypoints = tuple(
+        Keypoint(
+            each.name,
+            State(each.state),
+            each.reason,
+            position=np.array([each.position.x, each.position.y, each.position.z]),
+            confidence=each.confidence,
+            pixel=np.array([each.u, each.v]),
+        )
+        for each in message.keypoints
+    )
+    stages_ms = dict(zip(message.stages, (message.durations * 1e3).tolist(), strict=True))
+    command = parse_command(message.command) or Command(message.command)
+    person = Person(keypoints, np.array(message.box) if message.has_box else None)
+    return Estimate(command, person, answer="", stages_ms=stages_ms, model=message.model)
+
+
+def _name(topic: Topic) -> str:
+    """Give a topic's name as it is seen from outside the node."""
+    return resolve(topic.name, "taihri")

@@ -1,0 +1,114 @@
+"""What came back, in numbers: frames, latency, joints, and the distance from the truth of the simulated camera."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.demo.planner import Answer, Record
+from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.baseline import MeanPose
+from taihri_ros.evaluation.items import label
+from taihri_ros.evaluation.metrics import distances_mm
+from taihri_ros.skeleton import INDEX
+
+
+def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
+    """Put together what was received; the node's own counters come from its diagnostics.
+
+    Args:
+        record: What the planner received.
+        mean_pose: The answer of the baseline.
+
+    Returns:
+        The summary, as `summary.json` has it.
+
+    Raises:
+        TaihriError: No keypoints came back.
+    """
+    if len(record.latencies_ms) == record.empty or "perception" not in record.statuses:
+        raise TaihriError("no keypoints came back: see the node's messages above")
+    counters, engine = record.statuses["perception"].values, record.statuses.get("engine")
+    about = engine.values if engine else {}
+    dropped = {
+        name.removeprefix("dropped."): int(count) for name, count in counters.items() if name.startswith("dropped.")
+    }
+    p50, p95 = np.percentile(record.latencies_ms, [50, 95])
+    commands = dict.fromkeys(answer.estimate.command.text for answer in record.answers)
+    answers = {text: [each for each in record.answers if each.estimate.command.text == text] for text in commands}
+    return {
+        "engine": about.get("kind", "openai"),
+        "model": about.get("model", ""),
+        "trained": about.get("trained", "True") == "True",
+        "device": about.get("device", ""),
+        "camera_frames": len(record.truths),
+        "camera_rate_hz": round(1e9 / float(np.median(np.diff(list(record.truths)))), 1),
+        "frames_in": int(counters["frames_in"]),
+        "published": int(counters["published"]),
+        "dropped": dropped,
+        "received": len(record.latencies_ms),
+        "received_empty": record.empty,
+        "latency_ms": {"p50": round(float(p50), 1), "p95": round(float(p95), 1)},
+        **errors(record, record.answers, mean_pose),
+        "joints": {text: _located(answers[text]) for text in answers},
+        "by_command": {text: errors(record, answers[text], mean_pose) for text in answers},
+        "transforms": dict(record.transforms),
+    }
+
+
+def check(summary: dict[str, Any]) -> None:
+    """Check that every frame is accounted for.
+
+    Args:
+        summary: The summary.
+
+    Raises:
+        TaihriError: Frames came in that were neither published nor dropped.
+    """
+    frames_in, published, dropped = summary["frames_in"], summary["published"], sum(summary["dropped"].values())
+    if frames_in != published + dropped:
+        raise TaihriError(f"{frames_in} frames came in, but {published} were published and {dropped} dropped")
+
+
+def errors(record: Record, answers: Iterable[Answer], mean_pose: MeanPose) -> dict[str, Any]:
+    """Compare answers with the truth of the same stamp, in the joints that are in the image.
+
+    Args:
+        record: The camera and the truths.
+        answers: The answers; one whose truth did not come is left out.
+        mean_pose: The answer of the baseline, for the same joints.
+
+    Returns:
+        `gmpjpe_mm` and `baseline_gmpjpe_mm`, None where no joint was answered; `joints_scored`; `joints_missing`, which
+        were named and not answered.
+    """
+    scored, missing = [], 0
+    for answer in answers:
+        if record.camera is None or answer.stamp_ns not in record.truths:
+            continue
+        truth = label(str(answer.stamp_ns), record.camera, record.truths[answer.stamp_ns])
+        for keypoint in answer.estimate.person.keypoints:
+            joint = INDEX[keypoint.name]
+            if truth.in_image[joint] and keypoint.has_position:
+                scored.append((keypoint.position, mean_pose.joints[joint], truth.joints[joint]))
+            elif truth.in_image[joint]:
+                missing += keypoint.name in answer.estimate.command.joints
+    predicted, baseline, true = np.reshape(scored, (-1, 3, 3)).transpose(1, 0, 2)
+    return {
+        "gmpjpe_mm": _mean(distances_mm(predicted, true)),
+        "baseline_gmpjpe_mm": _mean(distances_mm(baseline, true)),
+        "joints_scored": len(scored),
+        "joints_missing": missing,
+    }
+
+
+def _located(answers: Iterable[Answer]) -> dict[str, int]:
+    return dict(Counter(keypoint.name for answer in answers for keypoint in answer.estimate.person.located))
+
+
+def _mean(errors_mm: NDArray[np.float64]) -> float | None:
+    return round(float(errors_mm.mean()), 1) if errors_mm.size else None
