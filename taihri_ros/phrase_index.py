@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log, sqrt
+from typing import TypeAlias
 
 from taihri_ros.skeleton import in_order
 from taihri_ros.task_table import SIDES, Questions, Task, TaskError, Wrapping
@@ -32,6 +33,10 @@ class _Entry:
     task: Task | None
 
 
+_Kind: TypeAlias = tuple[frozenset[str], bool]
+"""The sides that a sentence speaks of, and whether it is a question about named joints: only the same are compared."""
+
+
 class PhraseIndex:
     """The trained sentences of all tasks and questions, to look others up in."""
 
@@ -45,13 +50,12 @@ class PhraseIndex:
         """
         self._tasks = tuple(tasks)
         self._joints = {" ".join(_words(name)): joints for name, joints in questions.names.items()}
-        spoken = "|".join(map(re.escape, sorted(self._joints, key=len, reverse=True)))
-        owners = "|".join(re.escape(" ".join(_words(owner))) for owner in ("the", *wrapping.owners))
-        self._name = re.compile(rf"\b(?:{spoken})\b")
-        run = rf"\b(?:(?:{owners}) )*(?:{spoken})\b"
+        spoken, owners = _either(questions.names), _either(("the", *wrapping.owners))
+        self._name = re.compile(rf"\b{spoken}\b")
+        run = rf"\b(?:{owners} )*{spoken}\b"
         self._run_of_names = re.compile(rf"{run}(?:(?: and)? {run})*")
-        self._before = sorted((_words(said) for said in (*wrapping.openings, *wrapping.requests)), key=len)[::-1]
-        self._after = sorted((_words(said) for said in (*wrapping.closings, *wrapping.manners)), key=len)[::-1]
+        self._before = re.compile(rf"^(?:{_either((*wrapping.openings, *wrapping.requests))} )+")
+        self._after = re.compile(rf"(?: {_either((*wrapping.closings, *wrapping.manners))})+$")
         self._entries = [
             *(_Entry(self._bare(said), task) for task in self._tasks for said in task.phrasings),
             *(
@@ -68,10 +72,11 @@ class PhraseIndex:
         self._unknown_weight = log(1 + len(documents))
         self._weights = {term: log(1 + len(documents) / count) for term, count in frequencies.items()}
         self._norms = [self._norm(entry.words) for entry in self._entries]
-        self._places: dict[str, list[int]] = defaultdict(list)
+        self._places: dict[tuple[_Kind, str], list[int]] = defaultdict(list)
         for place, entry in enumerate(self._entries):
+            kind = _kind(entry.words, entry.task is None)
             for term in _terms(entry.words):
-                self._places[term].append(place)
+                self._places[kind, term].append(place)
 
     def match(self, text: str) -> Task | None:
         """Find the task of the nearest sentence.
@@ -122,17 +127,7 @@ class PhraseIndex:
 
     def _bare(self, text: str) -> tuple[str, ...]:
         """Give the words of a sentence without the polite ones around it."""
-        words = _words(text)
-        shorter = True
-        while shorter:
-            shorter = False
-            for said in self._before:
-                if words[: len(said)] == said and len(words) > len(said):
-                    words, shorter = words[len(said) :], True
-            for said in self._after:
-                if words[-len(said) :] == said and len(words) > len(said):
-                    words, shorter = words[: -len(said)], True
-        return words
+        return tuple(self._after.sub("", self._before.sub("", " ".join(_words(text)))).split())
 
     def _without_names(self, words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Put a placeholder where joints are named; give the words and the joints."""
@@ -148,18 +143,14 @@ class PhraseIndex:
     def _nearest(self, words: tuple[str, ...], about_names: bool) -> tuple[float, _Entry | None]:
         """Find the nearest sentence that speaks of the same sides."""
         overlap: dict[int, float] = defaultdict(float)
+        kind = _kind(words, about_names)
         for term in _terms(words):
-            for place in self._places.get(term, ()):
+            for place in self._places.get((kind, term), ()):
                 overlap[place] += self._weights[term] ** 2
-        norm, sides = self._norm(words), set(SIDES) & set(words)
-        found = (
-            (shared / (norm * self._norms[place]), place)
-            for place, shared in overlap.items()
-            if (self._entries[place].task is None) == about_names
-            and set(SIDES) & set(self._entries[place].words) == sides
-        )
-        nearness, place = max(found, default=(0.0, -1))
-        return nearness, self._entries[place] if place >= 0 else None
+        if not overlap:
+            return 0.0, None
+        nearness, place = max((shared / self._norms[place], place) for place, shared in overlap.items())
+        return nearness / self._norm(words), self._entries[place]
 
     def _norm(self, words: tuple[str, ...]) -> float:
         unknown = sum(word not in self._weights for word in words)
@@ -169,6 +160,16 @@ class PhraseIndex:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.replace("\u2019", "'") for word in _WORD.findall(text.casefold().replace("_", " ")))
+
+
+def _either(texts: Iterable[str]) -> str:
+    """Give the expression for any of several texts, the longest that fits."""
+    normal = sorted((" ".join(_words(text)) for text in texts), key=len, reverse=True)
+    return f"(?:{'|'.join(map(re.escape, normal))})"
+
+
+def _kind(words: tuple[str, ...], about_names: bool) -> _Kind:
+    return frozenset(words) & frozenset(SIDES), about_names
 
 
 def _terms(words: tuple[str, ...]) -> set[str]:

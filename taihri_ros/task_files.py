@@ -10,6 +10,9 @@ import yaml
 
 from taihri_ros.task_table import SIDES, Questions, TaskError, TaskTable, Wrapping, make_tasks, spoken_names
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where PyYAML has it: ten times faster."""
+
 _SECTIONS = ("persons", "prefixes", "suffixes", "tasks", "questions")
 _PLACES = ("any", "order")
 _TASK_FIELDS = ("joints", "unsided", "gesture", "phrasings", "held_out")
@@ -61,7 +64,7 @@ def read_task_files(files: Iterable[Path]) -> TaskTable:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"task file {file} is not readable: {error}") from error
     except yaml.YAMLError as error:
