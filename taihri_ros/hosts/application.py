@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from taihri_ros.command import Command, CommandError, parse_command
 from taihri_ros.engine.interface import Engine
 from taihri_ros.estimator import Estimator
+from taihri_ros.fallback import FallbackEstimator
 from taihri_ros.frames import Frame, Result
 from taihri_ros.hosts import topics
 from taihri_ros.hosts.images import decode_compressed
@@ -23,6 +24,7 @@ from taihri_ros.hosts.parameters import Parameters
 from taihri_ros.hosts.topics import Topic
 from taihri_ros.overlay import draw
 from taihri_ros.perception import Perception
+from taihri_ros.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class Application:
 
         Raises:
             CommandError: The parameter command.initial is not a command.
+            TaskError: The parameter command.tasks names a file that cannot be used.
         """
         self._parameters = parameters
         self._engine = engine
@@ -76,7 +79,7 @@ class Application:
         self._outputs = outputs
         self._decode = decode
         self._now_ns = now_ns
-        self.perception = Perception(Estimator(engine, xy_source=parameters.xy_source), self._publish)
+        self.perception = Perception(_estimator(engine, parameters), self._publish)
         if parameters.command_initial:
             self.perception.set_command(self.read_command(parameters.command_initial))
 
@@ -152,3 +155,10 @@ class Application:
         picture = cv2.cvtColor(draw(result.image, result.estimate, note), cv2.COLOR_RGB2BGR)
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._parameters.overlay_jpeg_quality]
         return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()
+
+
+def _estimator(engine: Engine, parameters: Parameters) -> Estimator:
+    if not parameters.command_fallback:
+        return Estimator(engine, xy_source=parameters.xy_source)
+    extra_files = [parameters.command_tasks] if parameters.command_tasks else []
+    return FallbackEstimator(engine, Tasks.load(*extra_files), xy_source=parameters.xy_source)

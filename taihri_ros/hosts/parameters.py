@@ -55,6 +55,10 @@ class Parameters:
     command_initial: str = _parameter("", "Command to run from the start; empty to wait for one.")
     command_max_length: int = _parameter(500, "Longest command accepted, in characters.", limits=(1, 10000))
     command_allow: tuple[str, ...] = _parameter((), "The only commands accepted; empty to accept any.")
+    command_fallback: bool = _parameter(
+        True, "When the model finds no joint for a free command, ask for those of the nearest task by name."
+    )
+    command_tasks: str = _parameter("", "A task file that adds to the package's tasks; empty for none.")
     engine_kind: EngineKind = _parameter("vllm", "What runs the model.", choices=("vllm", "transformers", "openai"))
     engine_model: str = _parameter("", "Directory of the checkpoint; for openai the name of the served model.")
     engine_python: str = _parameter(

@@ -5,12 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from camera_messages import FRAME_ID, HEIGHT, MESSAGES, TYPES, WIDTH, camera_info, compressed, image
+from oracle import Oracle
 
 from taihri_ros.command import CommandError
 from taihri_ros.engine.process import EngineProcess
@@ -20,6 +22,7 @@ from taihri_ros.hosts.images import decode_compressed, decode_image
 from taihri_ros.hosts.messages import Placement, stamp_ns
 from taihri_ros.hosts.parameters import Parameters
 from taihri_ros.hosts.topics import Topic
+from taihri_ros.tasks import TaskError
 
 TIMEOUT_S = 30.0
 
@@ -191,6 +194,28 @@ def test_commands_from_the_topic(
 def test_an_initial_command_that_is_none_is_refused(engine: EngineProcess, recorder: Recorder) -> None:
     with pytest.raises(CommandError, match="holds no words"):
         Application(Parameters(command_initial="<|im_end|>"), engine, MESSAGES, recorder, decode_image)
+
+
+@pytest.mark.parametrize(("fallback", "asked"), [(True, 1), (False, 0)])
+def test_a_model_that_cannot_choose_is_asked_for_the_joints_of_the_users_task(
+    recorder: Recorder, tmp_path: Path, fallback: bool, asked: int
+) -> None:
+    (tmp_path / "tasks.yaml").write_text("tasks: {salute: {joints: [head], phrasings: [salute the flag]}}")
+    parameters = Parameters(command_fallback=fallback, command_tasks=str(tmp_path / "tasks.yaml"))
+    engine = Oracle({"head": np.array([0.0, 0, 1])})
+    application = Application(parameters, engine, MESSAGES, recorder, decode_image)
+    application.start()
+    say(application, "Please salute the flag!")
+    for stamp in (1, 2):
+        answer(application, image(stamp))
+    application.stop()
+    assert [len(poses.poses) for poses in recorder.on(topics.KEYPOINTS)] == [0, asked]
+
+
+def test_a_task_file_that_cannot_be_used_is_refused(recorder: Recorder, tmp_path: Path) -> None:
+    parameters = Parameters(command_tasks=str(tmp_path / "none.yaml"))
+    with pytest.raises(TaskError, match=r"none\.yaml is not readable"):
+        Application(parameters, Oracle({}), MESSAGES, recorder, decode_image)
 
 
 def test_one_answer_for_a_service(start: Callable[..., Application], recorder: Recorder) -> None:
