@@ -1,0 +1,182 @@
+"""What the model answered, and the file that keeps it, so that a long evaluation can go on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera import Camera
+from taihri_ros.decoding import XySource
+from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.questions import Question
+from taihri_ros.keypoints import Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One joint that the answer has.
+
+    Attributes:
+        state: Name of its `State`; only MEASURED ones have a position.
+        pixel: (2,) px in the image; NaN without one.
+        positions: (3,) metres, camera optical frame, by where x and y were taken from; NaN without one.
+    """
+
+    state: str
+    pixel: NDArray[np.float64]
+    positions: Mapping[XySource, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer to one question.
+
+    Attributes:
+        joints: The joints that the answer mentions, by name.
+        malformed: Why the whole answer cannot be used; empty when it can.
+        answer: The model's raw answer.
+        stages_ms: Milliseconds by stage; empty for a malformed answer.
+    """
+
+    joints: dict[str, Found] = field(default_factory=dict)
+    malformed: str = ""
+    answer: str = ""
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, estimate: Estimate, camera: Camera) -> Prediction:
+        """Keep what matters of an estimate whose x and y are those of the bins.
+
+        The same answer also gives x and y by its pixel and depth: the ray that the source camera sees the pixel along.
+
+        Args:
+            estimate: The estimate.
+            camera: The camera of its image.
+
+        Returns:
+            The prediction.
+        """
+        joints = {}
+        for keypoint in estimate.person.keypoints:
+            if keypoint.state.name in ("NOT_ASKED", "NOT_ANSWERED"):
+                continue
+            ray = camera.unproject(keypoint.pixel)[0]
+            positions: dict[XySource, NDArray[np.float64]] = {
+                "bins": keypoint.position,
+                "pixel": ray * keypoint.position[2],
+            }
+            joints[keypoint.name] = Found(keypoint.state.name, keypoint.pixel, positions)
+        return cls(joints, "", estimate.answer, estimate.stages_ms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON types; null stands for NaN."""
+        joints = {
+            name: {
+                "state": found.state,
+                "pixel": _numbers(found.pixel, 3),
+                **{f"position_{kind}": _numbers(position, 5) for kind, position in found.positions.items()},
+            }
+            for name, found in self.joints.items()
+        }
+        stages = {stage: round(duration, 3) for stage, duration in self.stages_ms.items()}
+        return {"joints": joints, "malformed": self.malformed, "answer": self.answer, "stages_ms": stages}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Prediction:
+        """Read what `to_dict` gave."""
+        joints = {
+            name: Found(
+                found["state"],
+                _array(found["pixel"], 2),
+                {"bins": _array(found["position_bins"], 3), "pixel": _array(found["position_pixel"], 3)},
+            )
+            for name, found in values["joints"].items()
+        }
+        return cls(joints, values["malformed"], values["answer"], values["stages_ms"])
+
+
+def _numbers(values: NDArray[np.float64], digits: int) -> list[float] | None:
+    return np.round(values, digits).tolist() if np.isfinite(values).all() else None
+
+
+def _array(numbers: list[float] | None, size: int) -> NDArray[np.float64]:
+    return np.full(size, np.nan) if numbers is None else np.array(numbers, np.float64)
+
+
+class PredictionFile:
+    """A file with one JSON object a line: first what was run, then the answers. Use it in a `with` statement."""
+
+    def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
+        """Open the file, or make it.
+
+        Args:
+            path: The file.
+            run: What the answers depend on: checkpoint, data, questions.
+
+        Raises:
+            TaihriError: The file holds the answers of another run, or is broken.
+        """
+        self._path = path
+        self._known: dict[tuple[int, str], Prediction] = {}
+        path.touch()
+        lines = path.read_bytes().splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):  # the run was ended in the middle of it
+            lines.pop()
+            os.truncate(path, sum(map(len, lines)))
+        if lines:
+            self._read(lines, run)
+        self._file = path.open("ab")
+        if not lines:
+            self._file.write(_line({"run": run}))
+            self._file.flush()
+
+    def get(self, question: Question) -> Prediction | None:
+        """Give the answer that is there already, if any."""
+        return self._known.get(question.key)
+
+    def add(self, question: Question, prediction: Prediction) -> None:
+        """Append an answer; it is on its way to the disk when this returns."""
+        command, task = question.command.text, question.task
+        record = {"index": question.index, "image": question.source, "command": command, "task": task}
+        self._file.write(_line(record | prediction.to_dict()))
+        self._file.flush()
+
+    def __enter__(self) -> PredictionFile:
+        """Return the file itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _read(self, lines: list[bytes], run: Mapping[str, Any]) -> None:
+        before: Mapping[str, Any] = {}
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line)
+                if number == 1:
+                    before = dict(record["run"])
+                else:
+                    self._known[record["index"], record["command"]] = Prediction.from_dict(record)
+            except (ValueError, KeyError, TypeError) as error:
+                raise TaihriError(f"{self._path}:{number} is not an answer ({error!r}): name another --out") from error
+        if different := [name for name in run if before.get(name) != run[name]]:
+            name = different[0]
+            raise TaihriError(
+                f"{self._path} holds the answers of another run ({name} was {before.get(name)!r}, is {run[name]!r}): "
+                "name another --out"
+            )
+
+
+def _line(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, allow_nan=False) + "\n").encode()

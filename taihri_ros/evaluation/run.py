@@ -1,0 +1,105 @@
+"""The evaluation run: every question to the model, every answer kept."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from taihri_ros.camera import CameraError
+from taihri_ros.engine.interface import EngineError, EngineInfo
+from taihri_ros.estimator import Estimator
+from taihri_ros.evaluation.items import Data, DataError, Item, Truth
+from taihri_ros.evaluation.predictions import Prediction, PredictionFile
+from taihri_ros.evaluation.questions import Plan, Question, questions
+from taihri_ros.language.parser import MalformedAnswerError
+from taihri_ros.tasks import Tasks
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """A question with what is true and what the model answered."""
+
+    truth: Truth
+    question: Question
+    prediction: Prediction
+
+
+def evaluate(
+    estimator: Estimator, data: Data, plan: Plan, kept: PredictionFile, *, limit: int | None = None
+) -> Iterator[list[Answered]]:
+    """Put the questions to the model, image by image; those that were answered before are not asked again.
+
+    Args:
+        estimator: Asks the model; its x and y are those of the bins.
+        data: The images.
+        plan: What to ask about them.
+        kept: Where the answers are kept.
+        limit: Use the first so many images.
+
+    Yields:
+        Each image's answers.
+
+    Raises:
+        DataError: An image is not there, not of its camera's size, or has a command that cannot be put.
+        EngineError: The engine failed; what was answered is kept.
+    """
+    tasks = None if plan.phrasings == "none" else Tasks.load()
+    for index, item in enumerate(itertools.islice(data.items(), limit)):
+        answered = []
+        for question in questions(item.truth, index, plan, tasks):
+            prediction = kept.get(question)
+            if prediction is None:
+                prediction = _ask(estimator, item, question)
+                kept.add(question, prediction)
+            answered.append(Answered(item.truth, question, prediction))
+        yield answered
+
+
+def _ask(estimator: Estimator, item: Item, question: Question) -> Prediction:
+    camera = item.truth.camera
+    try:
+        return Prediction.of(estimator.estimate(item.image(), camera, question.command), camera)
+    except MalformedAnswerError as error:
+        return Prediction(malformed=str(error), answer=error.raw)
+    except CameraError as error:
+        raise DataError(f"image {item.truth.source}: {error}") from error
+    except EngineError as error:
+        raise type(error)(
+            f"{error} (at image {item.truth.source}; the answers so far are kept, the same command goes on from there)"
+        ) from error
+
+
+def describe_run(info: EngineInfo, data: Data, plan: Plan) -> dict[str, Any]:
+    """Say what the answers of a run depend on.
+
+    Args:
+        info: The engine.
+        data: The data set.
+        plan: What is asked.
+
+    Returns:
+        JSON types.
+    """
+    return {
+        "model": info.model,
+        "name": info.spec.name,
+        "weights": _fingerprint(Path(info.model)),
+        "engine": info.kind,
+        "dtype": info.dtype,
+        "data": str(data.path.absolute()),
+        "format": data.kind,
+        "images": data.length,
+        "joints": list(plan.joints),
+        "commands": plan.phrasings,
+    }
+
+
+def _fingerprint(checkpoint: Path) -> str:
+    """Tell a checkpoint from one that was trained on since, by the sizes and times of its weight files."""
+    files = sorted(checkpoint.glob("*.safetensors")) if checkpoint.is_dir() else []
+    stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(stamps).encode()).hexdigest()[:16]
