@@ -14,15 +14,17 @@ from taihri_ros.errors import TaihriError
 
 _COMMANDS = {
     "bag": "replay a recorded bag through the node's pipeline",
-    "demo": "run the whole path on a photograph",
+    "demo": "run the whole path on the simulated robot camera",
     "doctor": "say what is installed, what is missing, and what to do about it",
     "engine": "run the engine process by itself, or install its environment",
+    "eval": "evaluate a checkpoint on a data set",
     "localize": "find joints in one image file",
     "run": "run the node without ROS, as a ROS 2 participant on DDS",
+    "simulate": "publish a simulated robot camera, and the truth",
 }
 
 
-_ONE_ANSWER = ("bag", "localize")
+_ONE_ANSWER = ("bag", "eval", "localize")
 """Commands that end with the engine's error, so that its log would only say it twice."""
 
 _EMBEDDED = ("cyclonedds", "rosbags")

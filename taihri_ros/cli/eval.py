@@ -1,0 +1,148 @@
+"""`taihri eval`: a checkpoint on a data set."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from taihri_ros.cli.options import engine_options
+from taihri_ros.errors import TaihriError
+from taihri_ros.hosts.application import UNTRAINED_NOTE
+from taihri_ros.hosts.engines import ready_engine
+from taihri_ros.hosts.parameters import ParameterError, Parameters
+
+if TYPE_CHECKING:
+    from taihri_ros.decoding import XySource
+    from taihri_ros.engine.interface import Engine
+    from taihri_ros.evaluation.questions import Phrasings
+
+_FORMATS = ("synthetic", "manifest", "harmony4d", "egobody", "spec")
+
+
+@click.command("eval")
+@click.option("--data", required=True, help="PATH, or KIND:PATH, of the data set.")
+@click.option(
+    "--format", "kind", type=click.Choice(_FORMATS), help="Format of the data; told from PATH where it can be."
+)
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory that the image paths in a .npz or .npy are relative to.",
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory for the results."
+)
+@click.option("--limit", type=click.IntRange(1), help="Use the first so many images.")
+@click.option(
+    "--joints",
+    default="in-image",
+    show_default=True,
+    help="Joints to ask for by name: in-image, all (labelled), none, or part sets such as left_arm,right_arm.",
+)
+@click.option(
+    "--commands",
+    type=click.Choice(["none", "held-out", "all"]),
+    default="none",
+    show_default=True,
+    help="Free commands to say: sentences that training has not seen, or also ones it has.",
+)
+@click.option(
+    "--xy-source",
+    type=click.Choice(["bins", "pixel"]),
+    default="bins",
+    show_default=True,
+    help="Where x and y in the tables and plots come from; metrics.json has both.",
+)
+@click.option(
+    "--mean-pose",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The baseline, a file that taihri_ros.evaluation.baseline wrote.",
+)
+@click.option("--in-process", is_flag=True, help="Load the model in this process instead of an engine process.")
+@engine_options
+def command(
+    *,
+    data: str,
+    kind: str | None,
+    images: Path | None,
+    out: Path,
+    limit: int | None,
+    joints: str,
+    commands: Phrasings,
+    xy_source: XySource,
+    mean_pose: Path | None,
+    in_process: bool,
+    chosen: dict[str, Any],
+) -> None:
+    """Evaluate a checkpoint: errors in the camera frame, joints chosen, latency; writes JSON, Markdown and plots.
+
+    A run that was interrupted goes on where it stopped when the same command is given again.
+
+    \b
+    Examples:
+      taihri eval --model ~/TAIHRI --engine vllm --data out/synthetic/test --commands held-out --out out/eval
+      taihri eval --model ~/TAIHRI --data robot.jsonl --joints left_arm,right_arm --out out/eval-arms
+      taihri eval --model ~/TAIHRI --data egobody:egobody_test.npz --images ~/EgoBody --out out/eval-egobody
+    """
+    from taihri_ros.estimator import Estimator
+    from taihri_ros.evaluation.baseline import SHIPPED, MeanPose
+    from taihri_ros.evaluation.datasets import open_data
+    from taihri_ros.evaluation.predictions import PredictionFile
+    from taihri_ros.evaluation.questions import Plan, parse_joints
+    from taihri_ros.evaluation.report import check_libraries, write_report
+    from taihri_ros.evaluation.run import Answered, describe_run, evaluate
+
+    check_libraries()
+    plan = Plan(parse_joints(joints), commands)
+    opened = open_data(data, kind=kind, images=images)
+    baseline = MeanPose.read(mean_pose or SHIPPED)
+    parameters = Parameters.from_mapping(chosen)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TaihriError(f"cannot write to {out}: {error.strerror}") from error
+    answered: list[Answered] = []
+    count = min(opened.length, limit or opened.length)
+    with _open(parameters, in_process=in_process) as engine:
+        run = describe_run(engine.info, opened, plan)
+        with (
+            PredictionFile(out / "predictions.jsonl", run) as kept,
+            click.progressbar(length=count, label="images", file=sys.stderr) as bar,
+        ):
+            for answers in evaluate(Estimator(engine), opened, plan, kept, limit=limit):
+                answered += answers
+                bar.update(1)
+        trained = engine.info.spec.trained
+    if not trained:
+        click.echo(f"note: {UNTRAINED_NOTE}", err=True)
+    figures = write_report(out, {**run, "evaluated_images": count}, answered, baseline, xy_source)
+    click.echo(_summary(figures, xy_source, out))
+
+
+def _open(parameters: Parameters, *, in_process: bool) -> Engine:
+    if not in_process:
+        return ready_engine(parameters)
+    if parameters.engine_kind == "openai" or not parameters.engine_model:
+        raise ParameterError("--in-process needs --model and --engine vllm or transformers")
+    from taihri_ros.engine.opening import open_engine
+
+    return open_engine(parameters.engine_kind, parameters.engine_model, options={"dtype": parameters.engine_dtype})
+
+
+def _summary(figures: dict[str, Any], xy_source: XySource, out: Path) -> str:
+    lines = [f"malformed answers: {figures['malformed']} of {figures['questions']}"]
+    model, baseline = figures["named"][xy_source], figures["named"]["baseline"]
+    if model["joints"]:
+        lines += [
+            f"G-MPJPE {model['g_mpjpe_mm']:.1f} mm (mean pose {baseline['g_mpjpe_mm']:.1f}), "
+            f"2D error {model['pixel_percent_of_width']:.2f} % of the width, "
+            f"missing {100 * model['missing_share']:.1f} % of {model['joints']} joints"
+        ]
+    if figures["choices"]["questions"]:
+        lines.append(
+            f"joints chosen: F1 {figures['choices']['f1']:.3f} over {figures['choices']['questions']} commands"
+        )
+    return "\n".join([*lines, f"written to {out}: report.md, metrics.json, predictions.jsonl"])

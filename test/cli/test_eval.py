@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ended_run import Run
+from evaluated_people import STANDING, moved, write_manifest
+from required import require
+
+from taihri_ros.evaluation.baseline import MeanPose
+
+pytestmark = pytest.mark.usefixtures("_libraries")
+
+
+@pytest.fixture(scope="module")
+def _libraries() -> None:
+    for library in ("matplotlib", "skimage"):
+        require(importlib.util.find_spec(library), library, "pip install 'taihri_ros[evaluation]'")
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    MeanPose(STANDING, "one person", 1).save(tmp_path / "mean.json")
+    return write_manifest(tmp_path / "data", [STANDING, moved(0, 0, 0.5)], command="shake my hand")
+
+
+def test_a_run_through_an_engine_process(
+    taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
+) -> None:
+    arguments = ["--data", manifest, "--out", tmp_path / "out", "--mean-pose", tmp_path / "mean.json"]
+    arguments += ["--engine", "transformers", "--model", checkpoint, "--engine-python", engine_python]
+    done = taihri("eval", *arguments)
+    assert done.status == 0, done.err
+    assert "malformed answers: 0 of 4" in done.out
+    assert "G-MPJPE" in done.out
+    assert "random weights: these points mean nothing" in done.err
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"metrics.json", "report.md", "predictions.jsonl", "error_by_joint.png"} <= names
+    figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert figures["named"]["bins"]["joints"] == 44
+
+
+def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("{}\n")
+    mean = ("--mean-pose", tmp_path / "mean.json")
+    for arguments, message in (
+        (("--data", manifest), "Missing option '--out'"),
+        (("--data", "none", "--out", "out"), "there is no data set 'none'"),
+        (("--data", broken, "--out", "out"), "broken.jsonl:1: lacks image"),
+        (("--data", manifest, "--out", "out", "--format", "movie"), "'movie' is not one of"),
+        (("--data", manifest, "--out", "out", "--joints", "tail"), "not 'tail'"),
+        (("--data", manifest, "--out", manifest, *mean), "is a file"),
+        (("--data", manifest, "--out", "out", "--mean-pose", broken), "broken.jsonl is no mean pose"),
+        (("--data", manifest, "--out", "out", *mean), "no checkpoint: set engine.model (--model)"),
+        (("--data", manifest, "--out", "out", *mean, "--in-process"), "--in-process needs --model"),
+        (("--data", manifest, "--out", "out", *mean, "--model", "x"), "taihri engine install"),
+    ):
+        taihri("eval", *arguments).fails_with(message)
+    assert not (tmp_path / "out" / "metrics.json").exists()
