@@ -7,7 +7,7 @@ import pytest
 from evaluated_people import CAMERA, STANDING, moved, truth
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.baseline import MeanPose
+from taihri_ros.evaluation.baseline import SHIPPED, MeanPose
 from taihri_ros.skeleton import INDEX
 
 HEAD, FOOT, WRIST = INDEX["head"], INDEX["left_foot"], INDEX["left_wrist"]
@@ -64,3 +64,11 @@ def test_its_pixels() -> None:
     assert MeanPose(STANDING, "", 1).pixels(CAMERA) == pytest.approx(CAMERA.project(STANDING))
     behind = MeanPose(-STANDING, "", 1)
     assert behind.pixels(CAMERA)[HEAD] == pytest.approx(CAMERA.K[:2, 2]), "never no pixel at all"
+
+
+def test_the_one_that_comes_with_the_package() -> None:
+    pose = MeanPose.read(SHIPPED)
+    assert pose.images >= 1000
+    assert "synthetic" in pose.source
+    assert pose.joints[HEAD, 1] < pose.joints[FOOT, 1], "the head is above the feet: y points down"
+    assert np.all((pose.joints[:, 2] > 0.3) & (pose.joints[:, 2] < 4))
