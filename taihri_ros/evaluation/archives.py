@@ -70,7 +70,7 @@ def _by_image(content: Mapping[str, Any], path: Path) -> list[_Row]:
     rows = [(image, _flat(record)) for image, record in content.items()]
     for image, fields in rows:
         _check_fields(fields, f"{path}: {image}")
-    return [(image, fields | {"points": _points(fields, f"{path}: {image}")}) for image, fields in rows]
+    return [(image, fields | {"points": _points(fields, 2, f"{path}: {image}")}) for image, fields in rows]
 
 
 def _by_column(content: Mapping[str, Any], path: Path) -> list[_Row]:
@@ -79,10 +79,10 @@ def _by_column(content: Mapping[str, Any], path: Path) -> list[_Row]:
     if names is None:
         raise DataError(f"{path} lacks {' or '.join(_IMAGES)}")
     _check_fields(fields, str(path))
-    columns = {name: fields[name] for name in _CAMERA if name in fields} | {"points": _points(fields, str(path))}
+    columns = {name: fields[name] for name in _CAMERA if name in fields} | {"points": _points(fields, 3, str(path))}
     for name, column in columns.items():
         if np.ndim(column) == 0 or len(column) != len(names):
-            raise DataError(f"{path}: {name} has {np.size(column)} values for {len(names)} images")
+            raise DataError(f"{path}: {name} has {len(np.atleast_1d(column))} values for {len(names)} images")
     return [(str(image), {name: column[row] for name, column in columns.items()}) for row, image in enumerate(names)]
 
 
@@ -100,12 +100,13 @@ def _check_fields(fields: Mapping[str, Any], place: str) -> None:
         raise DataError(f"{place} lacks the camera: cam_int, fx and fy, or focal_length")
 
 
-def _points(fields: Mapping[str, Any], place: str) -> NDArray[np.float64]:
+def _points(fields: Mapping[str, Any], dimensions: int, place: str) -> NDArray[np.float64]:
     """Give (..., 22, 3) metres, NaN where there is no label."""
     name = next(name for name in _POINTS if name in fields)
     points = np.asarray(fields[name], np.float64)
-    if points.ndim < 2 or points.shape[-1] not in (3, 4):
-        raise DataError(f"{place}: {name} must be (..., 22 or more, 3 or 4), not {points.shape}")
+    if points.ndim != dimensions or points.shape[-1] not in (3, 4):
+        wanted = "(22 or more, 3 or 4)" if dimensions == 2 else "(images, 22 or more, 3 or 4)"
+        raise DataError(f"{place}: {name} must be {wanted}, not {points.shape}")
     mask = np.asarray(fields.get(f"{name}_mask", np.ones(points.shape[-2]))).astype(bool)
     if points.shape[-2] == mask.sum() < mask.size:  # HumanData leaves masked joints out of its files
         whole = np.zeros((*points.shape[:-2], mask.size, points.shape[-1]))

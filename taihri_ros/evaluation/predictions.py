@@ -17,7 +17,7 @@ from taihri_ros.camera import Camera
 from taihri_ros.decoding import XySource
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.questions import Question
-from taihri_ros.keypoints import Estimate
+from taihri_ros.keypoints import Estimate, State
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Prediction:
         """
         joints = {}
         for keypoint in estimate.person.keypoints:
-            if keypoint.state.name in ("NOT_ASKED", "NOT_ANSWERED"):
+            if keypoint.state in (State.NOT_ASKED, State.NOT_ANSWERED):
                 continue
             ray = camera.unproject(keypoint.pixel)[0]
             positions: dict[XySource, NDArray[np.float64]] = {
