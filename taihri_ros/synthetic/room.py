@@ -1,0 +1,199 @@
+"""Rooms: floor, walls, furniture and clutter with procedural surfaces, and the light in them.
+
+World frame: that of the person looked at; x to its left, y to its back, z up from the floor, metres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rng = np.random.Generator
+Floats = NDArray[np.float32]
+
+_PLAIN, _FLOORS, _WALLS = 0, (0, 3, 6, 7, 8, 8, 10, 10), (0, 0, 0, 1, 2, 9, 10, 10, 11, 5)
+_OBJECTS = (0, 0, 0, 1, 3, 5, 6, 10, 11)
+BOX, ELLIPSOID, CYLINDER = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A box, ellipsoid or upright cylinder.
+
+    Attributes:
+        shape: `BOX`, `ELLIPSOID` or `CYLINDER`.
+        middle: (3,) metres.
+        half: (3,) half its size along its own axes, metres.
+        yaw: Turn about the vertical, radians.
+    """
+
+    shape: int
+    middle: tuple[float, float, float]
+    half: tuple[float, float, float]
+    yaw: float
+
+
+@dataclass(frozen=True)
+class Room:
+    """A room and what stands in it.
+
+    Attributes:
+        middle: (2,) of its floor, metres.
+        half: (2,) half its width and depth, metres.
+        height: Metres.
+        yaw: Turn about the vertical, radians.
+        surfaces: float32 (6 + N, 9) of floor, ceiling, four walls and each thing: two colours (linear RGB), pattern,
+            its scale (metres), gloss.
+        things: N things.
+        light: (3,) place of the lamp or sun, metres.
+        light_color: (3,) linear RGB of its light where it falls straight on a surface.
+        ambient: (2, 3) linear RGB of the light from above and from below.
+        seed: Of the noise in the patterns.
+    """
+
+    middle: NDArray[np.float64]
+    half: NDArray[np.float64]
+    height: float
+    yaw: float
+    surfaces: Floats
+    things: tuple[Thing, ...]
+    light: NDArray[np.float64]
+    light_color: NDArray[np.float64]
+    ambient: NDArray[np.float64]
+    seed: int
+
+    def packed_things(self) -> Floats:
+        """Lay the things out as the renderer reads them: float32 (N, 9)."""
+        rows = [(t.shape, *t.middle, *t.half, np.cos(t.yaw), np.sin(t.yaw)) for t in self.things]
+        return np.array(rows, dtype=np.float32).reshape(-1, 9)
+
+
+def draw_room(rng: Rng, camera: NDArray[np.float64], things: tuple[Thing, ...]) -> Room:
+    """Draw a room around a person at the origin and a camera.
+
+    Args:
+        rng: Source of chance.
+        camera: (3,) place of the camera, metres.
+        things: What the person sits on or holds.
+
+    Returns:
+        The room.
+    """
+    yaw = rng.uniform(0.0, np.pi / 2)
+    turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+    camera_in_room = turn @ camera[:2]
+    low = np.minimum(camera_in_room, 0.0) - np.exp(rng.uniform(np.log(0.55), np.log(6.0), 2))
+    high = np.maximum(camera_in_room, 0.0) + np.exp(rng.uniform(np.log(0.55), np.log(6.0), 2))
+    middle, half = turn.T @ (0.5 * (low + high)), 0.5 * (high - low)
+    all_things = (*things, *_furniture(rng, camera[:2], turn, low, high, yaw))
+    surfaces = [_surface(rng, _FLOORS, 0.08, 0.6, gloss=0.25), _surface(rng, (0, 0, 10), 0.5, 1.0)]
+    wall = _surface(rng, _WALLS, 0.08, 0.6)
+    surfaces += [wall if rng.random() < 0.7 else _surface(rng, _WALLS, 0.08, 0.6) for _ in range(4)]
+    surfaces += [_surface(rng, _OBJECTS, 0.02, 0.3, gloss=0.3) for _ in all_things]
+    return Room(
+        middle=middle,
+        half=half,
+        height=float(rng.uniform(2.3, 4.0)),
+        yaw=float(yaw),
+        surfaces=np.array(surfaces, dtype=np.float32),
+        things=all_things,
+        **_light(rng),
+        seed=int(rng.integers(1 << 20)),
+    )
+
+
+def _light(rng: Rng) -> dict[str, NDArray[np.float64]]:
+    azimuth, height = rng.uniform(-np.pi, np.pi), rng.uniform(0.35, 1.45)
+    distance = float(np.exp(rng.uniform(np.log(2.0), np.log(40.0))))
+    direction = np.array([np.cos(azimuth) * np.cos(height), np.sin(azimuth) * np.cos(height), np.sin(height)])
+    warmth = rng.normal(0.0, 0.22)
+    tint = np.array([np.exp(warmth), 1.0, np.exp(-warmth)])
+    share = rng.uniform(0.15, 0.85)
+    sky = np.exp(rng.normal(0.0, 0.06, 3)) * np.array([np.exp(-0.4 * warmth), 1.0, np.exp(0.4 * warmth)])
+    return {
+        "light": direction * distance + np.array([0.0, 0.0, 1.0]),
+        "light_color": 1.5 * share * tint,
+        "ambient": np.stack([1.0 * (1.0 - share) * sky, rng.uniform(0.2, 0.7) * (1.0 - share) * sky]),
+    }
+
+
+def _surface(rng: Rng, patterns: tuple[int, ...], low: float, high: float, gloss: float = 0.05) -> list[float]:
+    base = rng.uniform(0.04, 0.95) ** 1.6 * np.exp(rng.normal(0.0, 0.25 if rng.random() < 0.7 else 0.9, 3))
+    second = base * np.exp(rng.normal(-0.2, 0.5)) if rng.random() < 0.6 else rng.uniform(0.02, 0.9, 3) ** 2
+    scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    kind = patterns[int(rng.integers(len(patterns)))]
+    return [*np.clip(base, 0.01, 0.9), *np.clip(second, 0.01, 0.9), kind, scale, float(rng.uniform(0.0, gloss))]
+
+
+def _furniture(
+    rng: Rng,
+    camera: NDArray[np.float64],
+    turn: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    yaw: float,
+) -> list[Thing]:
+    """Put cupboards, tables, lamps, balls and pictures where neither person nor camera is."""
+    found: list[Thing] = []
+    for _ in range(int(rng.integers(1, 11))):
+        place = rng.uniform(low, high)
+        kind = rng.random()
+        if kind < 0.3:  # against a wall
+            axis = int(rng.integers(2))
+            place[axis] = (low, high)[int(rng.integers(2))][axis]
+            half = (rng.uniform(0.1, 0.9), rng.uniform(0.05, 0.5), rng.uniform(0.2, 1.1))
+            thing = Thing(BOX, (*_back(turn, place), half[2]), half, yaw)
+        elif kind < 0.5:  # a picture, window or door on a wall
+            axis = int(rng.integers(2))
+            place[axis] = (low, high)[int(rng.integers(2))][axis]
+            size = (0.015, rng.uniform(0.15, 1.0)) if axis == 0 else (rng.uniform(0.15, 1.0), 0.015)
+            thing = Thing(BOX, (*_back(turn, place), rng.uniform(0.9, 1.9)), (*size, rng.uniform(0.15, 0.9)), yaw)
+        elif kind < 0.75:  # a box or table on the floor
+            half = (rng.uniform(0.08, 0.6), rng.uniform(0.08, 0.45), rng.uniform(0.05, 0.45))
+            thing = Thing(BOX, (*_back(turn, place), half[2]), half, rng.uniform(0.0, np.pi))
+        elif kind < 0.9:  # a column, bin or lamp
+            radius, tall = rng.uniform(0.03, 0.3), rng.uniform(0.15, 1.2)
+            thing = Thing(CYLINDER, (*_back(turn, place), tall), (radius, radius, tall), 0.0)
+        else:
+            radius = rng.uniform(0.06, 0.4)
+            thing = Thing(ELLIPSOID, (*_back(turn, place), radius), (radius, radius, radius), 0.0)
+        if _clear(thing, camera):
+            found.append(thing)
+    return found
+
+
+def _back(turn: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[float, float]:
+    x, y = turn.T @ place
+    return float(x), float(y)
+
+
+def _clear(thing: Thing, camera: NDArray[np.float64]) -> bool:
+    """Tell whether a thing leaves the person and the way from the camera to it free."""
+    middle, reach = np.array(thing.middle[:2]), float(np.hypot(*thing.half[:2]))
+    along = np.clip(middle @ camera / max(camera @ camera, 1e-9), 0.0, 1.0)
+    return bool(np.linalg.norm(middle - along * camera) > reach + (0.55 if along < 0.3 else 0.3))
+
+
+def draw_obstacle(rng: Rng, camera: NDArray[np.float64], target: NDArray[np.float64]) -> Thing:
+    """Draw an object that stands or hangs in front of a part of the person.
+
+    Args:
+        rng: Source of chance.
+        camera: (3,) metres.
+        target: (3,) a part of the person, metres.
+
+    Returns:
+        The thing, between the two.
+    """
+    share = rng.uniform(0.35, 0.8)
+    place = camera + share * (target - camera) + rng.normal(0.0, 0.12, 3)
+    size = rng.uniform(0.03, 0.16, 3) * max(0.5, share * float(np.linalg.norm(target - camera)))
+    shape = int(rng.integers(3))
+    if shape == BOX and rng.random() < 0.5:  # a table or counter up to the floor
+        top = float(np.clip(place[2], 0.3, 1.1))
+        return Thing(BOX, (place[0], place[1], top / 2), (rng.uniform(0.2, 0.7), size[1], top / 2), rng.uniform(0, np.pi))
+    x, y, z = place.tolist()
+    a, b, c = size.tolist()
+    return Thing(shape, (x, y, z), (a, b if shape == BOX else a, c), float(rng.uniform(0.0, np.pi)))

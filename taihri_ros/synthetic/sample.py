@@ -1,0 +1,199 @@
+"""One sample from its seed and number: people, lens, viewpoint, room, light, picture and labels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.skeleton import INDEX
+from taihri_ros.synthetic import labels
+from taihri_ros.synthetic.body import Body, Phenotype, body_model, draw_phenotype
+from taihri_ros.synthetic.clothing import Outfit, draw_outfit
+from taihri_ros.synthetic.dataset import Sample
+from taihri_ros.synthetic.garments import surface
+from taihri_ros.synthetic.kinematics import unit
+from taihri_ros.synthetic.lenses import draw_camera, ray_grid
+from taihri_ros.synthetic.photo import photograph
+from taihri_ros.synthetic.poses import Pose, draw_pose, draw_task
+from taihri_ros.synthetic.render import Person, Placement, Renderer
+from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Room, Thing, draw_obstacle, draw_room
+from taihri_ros.synthetic.viewpoints import Viewpoint, draw_viewpoint
+
+Rng = np.random.Generator
+
+VIEWS = 4
+"""Consecutive samples that share two bodies: each is the person of two of them, and may be seen behind the other's."""
+
+_COLORS = ("skin", "hair", "top", "top_second", "top_pattern", "top_scale", "shirt", "bottom", "bottom_second")
+_COLORS += ("bottom_pattern", "bottom_scale", "shoe", "phase", "glove", "beard")
+_SMALLEST_SHARE = 0.006
+"""Part of the picture that the person covers at least."""
+
+
+@dataclass(frozen=True)
+class _Character:
+    shape: Phenotype
+    task: str
+    pose: Pose
+    outfit: Outfit
+
+
+class Generator:
+    """Makes samples. Sample i depends on the seed and i alone."""
+
+    def __init__(self, seed: int, size: int = 224) -> None:
+        """Load the body model.
+
+        Args:
+            seed: The seed.
+            size: The longer side of the pictures, pixels.
+        """
+        self.seed, self.size = seed, size
+        self._places = surface(body_model().template)
+        self._renderer = Renderer(body_model().template, self._places)
+
+    def group(self, number: int) -> list[Sample]:
+        """Make the samples `number * VIEWS` and the `VIEWS - 1` after it.
+
+        Args:
+            number: Number of the group.
+
+        Returns:
+            Its samples.
+        """
+        rng = np.random.default_rng([self.seed, number])
+        characters = [_draw_character(rng) for _ in range(2)]
+        thickness = np.stack([character.outfit.thickness(self._places) for character in characters])
+        bodies = body_model().pose([(character.shape, character.pose) for character in characters], thickness)
+        people = [
+            self._renderer.dress(slot, body.vertices, character.outfit)
+            for slot, (body, character) in enumerate(zip(bodies, characters, strict=True))
+        ]
+        made = []
+        for view in range(VIEWS):
+            first = view * 2 // VIEWS
+            order = (first, 1 - first)
+            scene = _Scene([characters[i] for i in order], [bodies[i] for i in order], [people[i] for i in order])
+            made.append(self._view(np.random.default_rng([self.seed, number, view]), scene, number * VIEWS + view))
+        return made
+
+    def _view(self, rng: Rng, scene: _Scene, index: int) -> Sample:
+        character, body = scene.characters[0], scene.bodies[0]
+        people = [replace(person, outfit=_recolored(rng, person.outfit)) for person in scene.people]
+        while True:
+            camera = draw_camera(rng, self.size)
+            viewpoint = draw_viewpoint(rng, body, character.task, camera)
+            if viewpoint is None:
+                continue
+            joints = viewpoint.to_camera(body.joints)
+            pixels, inside = labels.project(camera, joints)
+            if inside.sum() < 2:
+                continue
+            placement = _second_person(rng, viewpoint) if rng.random() < 0.22 else None
+            room = draw_room(rng, viewpoint.eye, _things(rng, character, body, viewpoint))
+            gaps = self._renderer.probe(body.joints, viewpoint.eye, room, people, placement)
+            visibility = labels.visibility(inside, gaps)
+            if not (visibility == labels.VISIBLE).any():
+                continue
+            light, whose = self._renderer.render(
+                ray_grid(camera), viewpoint.rotation, viewpoint.eye, room, people, placement
+            )
+            if (whose == 1).mean() >= _SMALLEST_SHARE:
+                break
+        picture = photograph(rng, light)
+        quality = int(rng.integers(55, 97))
+        return Sample(
+            encoded=_jpeg(picture, quality),
+            camera=camera,
+            joints=joints.astype(np.float32),
+            pixels=pixels,
+            visibility=visibility,
+            box=labels.box(whose == 1),
+            task=character.task,
+            body=_describe(character, viewpoint, room, placement),
+            index=index,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class _Scene:
+    characters: list[_Character]
+    bodies: list[Body]
+    people: list[Person]
+
+
+def _draw_character(rng: Rng) -> _Character:
+    task = draw_task(rng)
+    return _Character(draw_phenotype(rng), task, draw_pose(rng, task), draw_outfit(rng))
+
+
+def _recolored(rng: Rng, outfit: Outfit) -> Outfit:
+    """Dye the clothes, and change skin and hair, where the shape stays."""
+    other = draw_outfit(rng)
+    return replace(outfit, **{name: getattr(other, name) for name in _COLORS})
+
+
+def _second_person(rng: Rng, viewpoint: Viewpoint) -> Placement:
+    """Stand somebody behind or beside the person."""
+    away = -unit(np.append(viewpoint.eye[:2], 0.0))
+    angle = np.clip(rng.normal(0.0, 0.6), -1.4, 1.4)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    direction = np.array([cosine * away[0] - sine * away[1], sine * away[0] + cosine * away[1], 0.0])
+    return Placement(float(rng.uniform(-np.pi, np.pi)), direction * rng.uniform(0.75, 3.0))
+
+
+def _things(rng: Rng, character: _Character, body: Body, viewpoint: Viewpoint) -> tuple[Thing, ...]:
+    """Find what belongs to the person: its seat, what it holds, and perhaps something before it."""
+    things = []
+    if body.seat is not None:
+        x, y = body.joints[0, :2].tolist()
+        shape, half = (BOX if rng.random() < 0.7 else CYLINDER), rng.uniform(0.17, 0.3)
+        things.append(Thing(shape, (x, y + 0.05, body.seat / 2), (half, half, body.seat / 2), float(rng.normal(0, 0.1))))
+        if shape == BOX and rng.random() < 0.5:
+            back = rng.uniform(0.2, 0.4)
+            things.append(Thing(BOX, (x, y + 0.3, body.seat + back - 0.1), (half, 0.02, back), 0.0))
+    holds = character.task in ("take_object", "hand_over_both") or character.task.startswith("hand_over")
+    for side in ("left", "right"):
+        if rng.random() < (0.45 if holds else 0.06):
+            elbow, wrist = body.joints[INDEX[f"{side}_elbow"]], body.joints[INDEX[f"{side}_wrist"]]
+            size = rng.uniform(0.02, 0.09, 3)
+            place = wrist + unit(wrist - elbow) * (0.09 + size.mean())
+            x, y, z = place.tolist()
+            a, b, c = size.tolist()
+            shape = (BOX, CYLINDER, ELLIPSOID)[int(rng.integers(3))]
+            things.append(Thing(shape, (x, y, z), (a, b if shape != CYLINDER else a, c), float(rng.uniform(0, np.pi))))
+    if rng.random() < 0.14:
+        target = body.joints[int(rng.integers(len(body.joints)))]
+        things.append(draw_obstacle(rng, viewpoint.eye, target))
+    return tuple(things)
+
+
+def _describe(
+    character: _Character, viewpoint: Viewpoint, room: Room, placement: Placement | None
+) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        return value.tolist() if isinstance(value, np.ndarray) else value
+
+    pose = {field.name: plain(getattr(character.pose, field.name)) for field in fields(Pose)}
+    for part in ("arms", "legs"):
+        pose[part] = [{name: plain(value) for name, value in asdict(limb).items()} for limb in pose[part]]
+    return {
+        "phenotype": asdict(character.shape),
+        "pose": pose,
+        "eye": viewpoint.eye.tolist(),
+        "rotation": viewpoint.rotation.tolist(),
+        "things": len(room.things),
+        "second_person": placement is not None,
+    }
+
+
+def _jpeg(picture: NDArray[np.uint8], quality: int) -> bytes:
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return bytes(encoded.tobytes())
+
+

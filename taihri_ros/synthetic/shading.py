@@ -1,0 +1,224 @@
+"""What a ray meets and what it looks like there: procedural surfaces of rooms and of dressed people (warp functions)."""
+
+# mypy: disable-error-code="no-untyped-def,misc"
+from __future__ import annotations
+
+from typing import Any
+
+import warp as wp
+
+# Places in the array of `clothing.Outfit.pack`.
+SKIN = wp.constant(0)
+HAIR = wp.constant(3)
+HAIRLINE = wp.constant(6)
+HAIR_LENGTH = wp.constant(7)
+BEARD = wp.constant(8)
+TOP = wp.constant(9)
+TOP_SECOND = wp.constant(12)
+TOP_PATTERN = wp.constant(15)
+TOP_SCALE = wp.constant(16)
+SLEEVE = wp.constant(17)
+COLLAR = wp.constant(18)
+NECKLINE = wp.constant(19)
+HEM = wp.constant(20)
+OPEN_FRONT = wp.constant(21)
+SHIRT = wp.constant(22)
+BOTTOM = wp.constant(25)
+BOTTOM_SECOND = wp.constant(28)
+BOTTOM_PATTERN = wp.constant(31)
+BOTTOM_SCALE = wp.constant(32)
+BOTTOM_LENGTH = wp.constant(33)
+WAIST = wp.constant(34)
+SHOE = wp.constant(35)
+SHOE_HEIGHT = wp.constant(38)
+GLOVE = wp.constant(39)
+SKIRT = wp.constant(40)
+PHASE = wp.constant(41)
+
+
+@wp.func
+def color_at(values: wp.array2d(dtype=float), row: int, start: int):
+    return wp.vec3(values[row, start], values[row, start + 1], values[row, start + 2])
+
+
+@wp.func
+def lattice(x: int, y: int, seed: int):
+    """A number in [-1, 1) for a point of a lattice."""
+    h = wp.uint32(x) * wp.uint32(374761393) + wp.uint32(y) * wp.uint32(668265263) + wp.uint32(seed) * wp.uint32(362437)
+    h = (h ^ (h >> wp.uint32(13))) * wp.uint32(1274126177)
+    h = h ^ (h >> wp.uint32(16))
+    return float(h & wp.uint32(65535)) / 32768.0 - 1.0
+
+
+@wp.func
+def hashed(x: int, y: int, z: int):
+    return 0.5 + 0.5 * lattice(x, y, z)
+
+
+@wp.func
+def waves(x: float, y: float, seed: int):
+    """One octave of value noise, -1 to 1."""
+    fx = wp.floor(x)
+    fy = wp.floor(y)
+    i = int(fx)
+    j = int(fy)
+    u = x - fx
+    v = y - fy
+    u = u * u * (3.0 - 2.0 * u)
+    v = v * v * (3.0 - 2.0 * v)
+    low = lattice(i, j, seed) * (1.0 - u) + lattice(i + 1, j, seed) * u
+    high = lattice(i, j + 1, seed) * (1.0 - u) + lattice(i + 1, j + 1, seed) * u
+    return low * (1.0 - v) + high * v
+
+
+@wp.func
+def cloud(x: float, y: float, z: float, seed: int):
+    """Two octaves of noise, about -1 to 1."""
+    return 0.7 * waves(x + 0.37 * z, y + 0.53 * z, seed) + 0.4 * waves(2.03 * x - 0.71 * z, 2.03 * y + 0.6 * z, seed + 1)
+
+
+@wp.func
+def pattern(kind: int, u: float, v: float, w: float, seed: int, first: wp.vec3, second: wp.vec3):
+    """Colour of a patterned surface at a place in units of its scale."""
+    color = first
+    if kind == 1:  # stripes across
+        if v - wp.floor(v) < 0.42:
+            color = second
+    elif kind == 2:  # stripes along
+        if u - wp.floor(u) < 0.3:
+            color = second
+    elif kind == 3:  # checks
+        a = u - wp.floor(u)
+        b = v - wp.floor(v)
+        color = first * 1.0
+        if a < 0.35:
+            color = 0.5 * (color + second)
+        if b < 0.35:
+            color = 0.5 * (color + second)
+    elif kind == 4:  # dots
+        a = u - wp.floor(u) - 0.5
+        b = v - wp.floor(v) - 0.5
+        if a * a + b * b < 0.07:
+            color = second
+    elif kind == 5:  # print
+        if cloud(u * 0.7, v * 0.7, w * 0.7, seed) > 0.08:
+            color = second
+    elif kind == 6:  # patches
+        pick = hashed(int(wp.floor(u * 0.5)), int(wp.floor(v * 0.5)), seed)
+        color = first * (1.0 - pick) + second * pick
+    elif kind == 7:  # tiles with joints
+        a = u - wp.floor(u)
+        b = v - wp.floor(v)
+        shade = 0.85 + 0.3 * hashed(int(wp.floor(u)), int(wp.floor(v)), seed)
+        color = first * shade
+        if a < 0.03 or b < 0.03:
+            color = second
+    elif kind == 8:  # planks
+        row = wp.floor(v)
+        along = u * 0.18 + hashed(int(row), 3, seed)
+        shade = 0.7 + 0.5 * hashed(int(row), int(wp.floor(along)), seed)
+        grain = cloud(u * 0.6, v * 7.0, 0.5, seed)
+        color = first * (shade + 0.18 * grain)
+        if v - row < 0.035 or along - wp.floor(along) < 0.006:
+            color = color * 0.35
+    elif kind == 9:  # bricks
+        row = wp.floor(v)
+        a = 0.5 * u + 0.5 * (row - 2.0 * wp.floor(0.5 * row))
+        shade = 0.75 + 0.45 * hashed(int(row), int(wp.floor(a)), seed)
+        color = first * shade
+        if v - row < 0.12 or a - wp.floor(a) < 0.06:
+            color = second
+    elif kind == 10:  # marble, concrete, carpet
+        mix = wp.clamp(0.5 + 0.7 * cloud(u, v, w, seed), 0.0, 1.0)
+        color = first * mix + second * (1.0 - mix)
+    elif kind == 11:  # shelves full of things
+        row = wp.floor(v)
+        column = wp.floor(u * 3.0 + hashed(int(row), 1, seed))
+        color = wp.vec3(
+            hashed(int(column), int(row), seed), hashed(int(column), int(row), seed + 1), hashed(int(column), int(row), seed + 2)
+        )
+        color = wp.cw_mul(color, color) * 0.8
+        if v - row > 0.55 + 0.4 * hashed(int(column), int(row), seed + 3):
+            color = first * 0.4
+        if v - row < 0.08:
+            color = second
+    return color
+
+
+@wp.func
+def dressed(outfits: wp.array2d(dtype=float), row: int, rest: wp.vec3, coords: wp.vec3, head: wp.vec3, rough: wp.vec3, eye: float):
+    """Colour of a person: rest is the place on the body at rest; coords are arm, leg and neck, and rough is
+    the roughness, of `garments.Surface`.
+    """
+    arm = coords[0]
+    leg = coords[1]
+    neck = coords[2]
+    seed = int(outfits[row, PHASE] * 1000.0)
+    skin = color_at(outfits, row, SKIN)
+    color = skin * (1.0 + 0.06 * rough[0])
+    wobble = 0.012 * rough[seed % 3]
+    fold = 1.0 + 0.13 * rough[(seed + 1) % 3]
+    # Head: hair, beard, brows, mouth, eyes.
+    if neck > -0.02:
+        edge = outfits[row, HAIRLINE] - wp.clamp(head[1] + 0.3, -0.6, 1.6) * (0.9 + outfits[row, HAIR_LENGTH])
+        hair = color_at(outfits, row, HAIR)
+        if head[2] > edge + 6.0 * wobble:
+            strands = waves(rest[0] * 60.0, rest[2] * 20.0 + rest[1] * 25.0, seed)
+            return hair * (1.0 + 0.5 * strands)
+        side = wp.abs(head[0])
+        if head[1] < -0.2:
+            if outfits[row, BEARD] > 0.5 and head[2] < -0.45 and head[2] > -1.25:
+                color = hair * 0.7 + color * 0.3
+            if wp.abs(head[2] - 0.22) < 0.035 and side > 0.12 and side < 0.5:
+                color = hair * 0.7 + skin * 0.2
+            if wp.abs(head[2] + 0.68) < 0.06 and side < 0.25:
+                color = wp.cw_mul(skin, wp.vec3(0.9, 0.5, 0.5))
+        if eye > 0.5:
+            color = wp.vec3(0.7, 0.7, 0.68)
+            if head[1] < -0.985:
+                color = wp.vec3(0.03, 0.025, 0.02)
+    if arm > 1.0 and outfits[row, GLOVE] > 0.5:
+        color = color_at(outfits, row, SHOE)
+    # Trousers, skirt or shorts, then the top over them, then shoes.
+    scale = outfits[row, BOTTOM_SCALE]
+    if arm <= 0.0 and leg > outfits[row, WAIST] + wobble and leg < outfits[row, BOTTOM_LENGTH] + wobble:
+        color = pattern(
+            int(outfits[row, BOTTOM_PATTERN]), rest[0] / scale, rest[2] / scale, rest[1] / scale, seed,
+            color_at(outfits, row, BOTTOM), color_at(outfits, row, BOTTOM_SECOND),
+        )
+        color = color * fold
+        if outfits[row, BOTTOM_LENGTH] + wobble - leg < 0.012 or (leg - outfits[row, WAIST] < 0.05 and seed % 2 == 0):
+            color = color * 0.55
+    throat = wp.max(outfits[row, NECKLINE] - wp.abs(rest[0]) * 1.6, 0.0)
+    collar = outfits[row, COLLAR]
+    if rest[1] < -0.01:
+        collar = wp.min(collar, collar - throat)
+    if arm < outfits[row, SLEEVE] + wobble and leg < outfits[row, HEM] + wobble and neck < collar + 0.3 * wobble:
+        scale = outfits[row, TOP_SCALE]
+        kind = int(outfits[row, TOP_PATTERN])
+        if kind == 6 and (rest[1] > 0.0 or wp.abs(rest[0]) > 0.14 or wp.abs(leg + 0.38) > 0.1):
+            kind = 0
+        u = rest[0] / scale
+        v = rest[2] / scale
+        if arm > 0.0:
+            v = arm * 0.55 / scale
+        color = pattern(
+            kind, u, v, rest[1] / scale, seed + 1, color_at(outfits, row, TOP), color_at(outfits, row, TOP_SECOND)
+        )
+        if outfits[row, OPEN_FRONT] > 0.0 and rest[1] < -0.02 and wp.abs(rest[0]) < outfits[row, OPEN_FRONT] * (0.6 - leg):
+            color = color_at(outfits, row, SHIRT)
+        color = color * fold
+        if outfits[row, SLEEVE] + wobble - arm < 0.018 and arm > 0.0:
+            color = color * 0.6
+        if outfits[row, HEM] + wobble - leg < 0.012 or collar - neck < 0.008:
+            color = color * 0.6
+    if leg > outfits[row, SHOE_HEIGHT]:
+        color = color_at(outfits, row, SHOE)
+        if leg > 1.085:
+            color = 0.35 * color + wp.vec3(0.25, 0.25, 0.25) * float(seed % 2)
+    return color
+
+
+def vec(values: Any) -> Any:
+    """Make a warp vector."""
+    return wp.vec3(*(float(value) for value in values))

@@ -1,0 +1,87 @@
+"""Where a robot's head is, and where it looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera import Camera
+from taihri_ros.skeleton import INDEX
+from taihri_ros.synthetic.body import Body
+from taihri_ros.synthetic.kinematics import rotation, unit
+from taihri_ros.synthetic.poses import focus
+
+Rng = np.random.Generator
+Array = NDArray[np.float64]
+
+NEAREST_SURFACE = 0.16
+"""No part of the person is nearer to the camera than this (metres)."""
+
+
+@dataclass(frozen=True)
+class Viewpoint:
+    """A camera's place in the world: x to the person's left, y to its back, z up, metres.
+
+    Attributes:
+        eye: (3,) metres.
+        rotation: (3, 3) from the camera's optical frame to the world.
+    """
+
+    eye: Array
+    rotation: Array
+
+    def to_camera(self, points: Array) -> Array:
+        """Move points (N, 3) from the world to the camera's optical frame."""
+        return np.asarray((points - self.eye) @ self.rotation)
+
+
+def draw_viewpoint(rng: Rng, body: Body, task: str, camera: Camera) -> Viewpoint | None:
+    """Draw a view of a person from a robot's head.
+
+    Args:
+        rng: Source of chance.
+        body: The person.
+        task: What it is doing, which decides what is looked at.
+        camera: The lens.
+
+    Returns:
+        The viewpoint, or None where this draw sees too little of the person.
+    """
+    names = focus(task)
+    choice = rng.random()
+    if choice < 0.5:
+        target = body.joints[INDEX[names[int(rng.integers(len(names)))]]]
+    elif choice < 0.8:
+        target = body.joints[INDEX[("pelvis", "spine2", "spine3", "neck", "head")[int(rng.integers(5))]]]
+    else:
+        target = body.joints[int(rng.integers(len(body.joints)))]
+    near = rng.random()
+    low, high = (0.35, 0.7) if near < 0.16 else (0.6, 2.2) if near < 0.8 else (1.8, 3.9)
+    distance = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    height = float(np.clip(rng.normal(1.25, 0.25), 0.75, 1.75))
+    level = np.sqrt(max(distance**2 - (height - target[2]) ** 2, (0.35 * distance) ** 2))
+    broad = rng.random()
+    spread = 0.45 if broad < 0.62 else 1.1
+    angle = rng.normal(0.0, spread) if broad < 0.86 else rng.uniform(-np.pi, np.pi)
+    eye = np.array([target[0] + level * np.sin(angle), target[1] - level * np.cos(angle), height])
+    gap = np.linalg.norm(body.vertices[::7] - eye, axis=1).min()
+    if gap < NEAREST_SURFACE or np.linalg.norm(eye - body.joints[0]) > 3.95:
+        return None
+    orientation = _look(rng, target - eye, camera)
+    return Viewpoint(eye, orientation)
+
+
+def _look(rng: Rng, direction: Array, camera: Camera) -> Array:
+    """Turn the camera so that a direction falls on some pixel of the inner image."""
+    attentive = rng.random() < 0.75
+    share = np.clip(rng.normal(0.5, 0.15, 2), 0.05, 0.95) if attentive else rng.uniform(0.08, 0.92, 2)
+    ray = unit(camera.unproject([share * (camera.width - 1, camera.height - 1)])[0])
+    forward = unit(direction)
+    right = unit(np.cross(forward, [0.0, 0.0, 1.0]))
+    straight = np.column_stack([right, np.cross(forward, right), forward])
+    pitch, yaw = np.arctan2(ray[1], np.hypot(ray[0], ray[2])), np.arctan2(ray[0], ray[2])
+    turn = rotation([1, 0, 0], pitch) @ rotation([0, 1, 0], -yaw)  # takes the ray to the optical axis
+    roll = float(np.clip(rng.normal(0.0, 0.09 if rng.random() < 0.8 else 0.25), -0.6, 0.6))
+    return straight @ turn @ rotation(ray, roll)
