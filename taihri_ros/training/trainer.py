@@ -1,0 +1,82 @@
+"""Hugging Face's Trainer, told how our models are optimised and what is worth noting of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+import transformers
+
+from taihri_ros.training.optimizer import make_optimizer
+
+
+class Trainer(transformers.Trainer):
+    """A trainer for modules whose forward gives `loss` and further figures by name.
+
+    The figures are averaged between two entries of the log and stand there beside the loss.
+    """
+
+    def __init__(self, *args: Any, muon_rate: float | None, **kwargs: Any) -> None:
+        """Create the trainer.
+
+        Args:
+            *args: As of transformers.Trainer.
+            muon_rate: Learning rate of the hidden matrices; the others take the `learning_rate` of the arguments. None
+                for transformers' own choice of optimiser.
+            **kwargs: As of transformers.Trainer.
+        """
+        super().__init__(*args, **kwargs)
+        self._muon_rate = muon_rate
+        self._figures: dict[str, list[torch.Tensor]] = defaultdict(list)
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Create the optimiser of the module."""
+        if self._muon_rate is None or self.optimizer is not None:
+            return super().create_optimizer(model)
+        self.optimizer: Any = make_optimizer(
+            model or self.model,
+            muon_rate=self._muon_rate,
+            adam_rate=self.args.learning_rate,
+            weight_decay=self.args.weight_decay,
+        )
+        return self.optimizer
+
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
+        """Run the module on a batch and note its figures."""
+        outputs = model(**inputs)
+        if model.training:
+            for name, value in outputs.items():
+                if name != "loss":
+                    self._figures[name].append(value.detach())
+        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    def prediction_step(
+        self,
+        model: Any,
+        inputs: Any,
+        prediction_loss_only: bool,  # noqa: ARG002
+        ignore_keys: Any = None,  # noqa: ARG002
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Give loss and figures of a batch, as one row."""
+        with torch.no_grad():
+            outputs = model(**self._prepare_inputs(inputs))
+        self._names = [name for name in outputs if name != "loss"]
+        row = torch.stack([outputs[name] for name in self._names])[None]
+        return outputs["loss"].detach(), row, row
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Write an entry of the log, with the figures since the last one."""
+        if "loss" in logs:
+            logs |= {name: float(torch.stack(values).mean()) for name, values in self._figures.items()}
+            self._figures.clear()
+        super().log(logs, *args, **kwargs)
+
+
+def evaluation_means(trainer: Trainer) -> Any:
+    """Give the function that averages the figures of the validation batches of a trainer."""
+
+    def means(prediction: Any) -> dict[str, float]:
+        return dict(zip(trainer._names, prediction.predictions.mean(axis=0).tolist(), strict=True))
+
+    return means
