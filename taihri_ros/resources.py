@@ -8,6 +8,9 @@ from pathlib import Path
 
 from taihri_ros.errors import TaihriError
 
+NANO = Path(__file__).resolve().parent / "models" / "nano"
+"""The checkpoint that ships with the package: small, and trained on nothing but synthetic people."""
+
 
 def share_directory() -> Path:
     """Find the directory that holds `msg/`, `srv/`, `config/`, `launch/` and `rviz/`.

@@ -19,7 +19,7 @@ from taihri_ros.evaluation.questions import Phrasings, Plan, parse_joints
 from taihri_ros.evaluation.report import check_libraries, write_report
 from taihri_ros.evaluation.run import Answered, describe_run, evaluate
 from taihri_ros.hosts.application import UNTRAINED_NOTE
-from taihri_ros.hosts.engines import ready_engine
+from taihri_ros.hosts.engines import checkpoint, ready_engine
 from taihri_ros.hosts.parameters import ParameterError, Parameters
 
 _LONGEST_ANSWER_S = 600.0
@@ -121,11 +121,11 @@ def command(
 def _open(parameters: Parameters, *, in_process: bool) -> Engine:
     if not in_process:
         return ready_engine(parameters)
-    if parameters.engine_kind == "openai" or not parameters.engine_model:
-        raise ParameterError("--in-process needs --model and --engine vllm or transformers")
+    if parameters.engine_kind == "openai":
+        raise ParameterError("--in-process needs --engine vllm or transformers")
     from taihri_ros.engine.opening import open_engine
 
-    return open_engine(parameters.engine_kind, parameters.engine_model, options={"dtype": parameters.engine_dtype})
+    return open_engine(parameters.engine_kind, checkpoint(parameters), options={"dtype": parameters.engine_dtype})
 
 
 def _summary(figures: dict[str, Any], xy_source: XySource, out: Path) -> str:

@@ -13,6 +13,7 @@ from taihri_ros.engine.openai import OpenAiEngine
 from taihri_ros.engine.process import EngineProcess
 from taihri_ros.hosts.parameters import ParameterError, Parameters
 from taihri_ros.model_spec import ModelSpec
+from taihri_ros.resources import NANO
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +29,12 @@ def open_engine_for(parameters: Parameters) -> Engine:
         An engine process, which raises `EngineUnavailableError` until it is ready, or the client of a remote server.
 
     Raises:
-        ParameterError: No checkpoint is named.
+        ParameterError: A remote server is to be used, and no model is named.
         EngineError: A remote server cannot be used.
     """
-    if not parameters.engine_model:
-        raise ParameterError(
-            "no checkpoint: set engine.model (--model) to the directory of a TAIHRI checkpoint, "
-            "or make one with random weights: <engine's python> -m taihri_ros.engine.tiny DIRECTORY"
-        )
     if parameters.engine_kind == "openai":
+        if not parameters.engine_model:
+            raise ParameterError("no model: set engine.model (--model) to the name under which the server has it")
         spec = ModelSpec.read(Path(parameters.engine_spec).expanduser()) if parameters.engine_spec else None
         return OpenAiEngine(
             parameters.engine_url,
@@ -60,11 +58,11 @@ def ready_engine(parameters: Parameters) -> Engine:
     Raises:
         TaihriError: It does not get ready.
     """
-    if parameters.engine_kind == "openai" or not parameters.engine_model:
+    if parameters.engine_kind == "openai":
         return open_engine_for(parameters)
     engine = _engine_process(parameters, parameters.engine_kind)
     try:
-        logger.info("starting %s with %s", parameters.engine_kind, parameters.engine_model)
+        logger.info("starting %s", parameters.engine_kind)
         engine.wait_ready(parameters.engine_start_timeout_s)
     except BaseException:
         engine.close()
@@ -87,6 +85,24 @@ def engine_python(python: str, kind: Literal["vllm", "transformers"]) -> str:
     return str(Path(python).expanduser().absolute()) if "/" in python else python
 
 
+def checkpoint(parameters: Parameters) -> str:
+    """Give the checkpoint of a local engine: the one that is named, or else taihri-nano, which is said.
+
+    Args:
+        parameters: The parameter engine.model.
+
+    Returns:
+        Its directory.
+    """
+    if not parameters.engine_model:
+        logger.warning(
+            "engine.model (--model) is not set: using taihri-nano, a small model that has seen only synthetic people"
+        )
+        return str(NANO)
+    model = Path(parameters.engine_model).expanduser()
+    return str(model) if model.exists() else parameters.engine_model
+
+
 def _engine_process(parameters: Parameters, kind: Literal["vllm", "transformers"]) -> EngineProcess:
     options: dict[str, object] = {"dtype": parameters.engine_dtype}
     if kind == "vllm":
@@ -94,11 +110,11 @@ def _engine_process(parameters: Parameters, kind: Literal["vllm", "transformers"
             "gpu_memory_utilization": parameters.engine_gpu_memory_utilization,
             "max_model_len": parameters.engine_max_model_len,
         }
-    model = Path(parameters.engine_model).expanduser()
+    model = checkpoint(parameters)
     return EngineProcess(
         python=engine_python(parameters.engine_python, kind),
         kind=kind,
-        model=str(model) if model.exists() else parameters.engine_model,
+        model=model,
         options=options,
         start_timeout_s=parameters.engine_start_timeout_s,
         request_timeout_s=parameters.engine_request_timeout_s,

@@ -60,7 +60,10 @@ class Parameters:
     )
     command_tasks: str = _parameter("", "A task file that adds to the package's tasks; empty for none.")
     engine_kind: EngineKind = _parameter("vllm", "What runs the model.", choices=("vllm", "transformers", "openai"))
-    engine_model: str = _parameter("", "Directory of the checkpoint; for openai the name of the served model.")
+    engine_model: str = _parameter(
+        "",
+        "Directory of the checkpoint, empty for the shipped taihri-nano; for openai the name of the served model.",
+    )
     engine_python: str = _parameter(
         "", "Python interpreter of the engine's environment; empty for the one that install_engine made."
     )

@@ -77,7 +77,7 @@ def test_errors_are_one_line_and_leave_no_bag(taihri: Callable[..., Run], tmp_pa
         ((bag, "--out", tmp_path / "there", "--command", "head"), "there exists already"),
         ((bag, "--out", out, "--command", "stop"), "'stop' finds nothing"),
         ((bag, "--out", out, "--command", "head", "--image", "/rear"), "named /rear: choose one with --image"),
-        ((bag, "--out", out, "--command", "head"), "no checkpoint: set engine.model (--model)"),
+        ((bag, "--out", out, "--command", "head", "--engine", "openai"), "no model: set engine.model (--model)"),
         ((bag, "--out", out, "--command", "head", "--model", "x"), "taihri engine install"),
     ):
         taihri("bag", *arguments).fails_with(message)

@@ -56,8 +56,8 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_pat
         (("--data", manifest, "--out", "out", "--joints", "tail"), "not 'tail'"),
         (("--data", manifest, "--out", manifest, *mean), "is a file"),
         (("--data", manifest, "--out", "out", "--mean-pose", broken), "broken.jsonl is no mean pose"),
-        (("--data", manifest, "--out", "out", *mean), "no checkpoint: set engine.model (--model)"),
-        (("--data", manifest, "--out", "out", *mean, "--in-process"), "--in-process needs --model"),
+        (("--data", manifest, "--out", "out", *mean, "--engine", "openai"), "no model: set engine.model (--model)"),
+        (("--data", manifest, "--out", "out", *mean, "--engine", "openai", "--in-process"), "--in-process needs"),
         (("--data", manifest, "--out", "out", *mean, "--model", "x"), "taihri engine install"),
     ):
         taihri("eval", *arguments).fails_with(message)

@@ -69,7 +69,10 @@ def test_what_cannot_be_localized_is_refused_before_the_engine_starts(
         ((photo, "--camera-info", text, "--command", "head"), "text.yaml is not a calibration"),
         ((small, "--camera-info", calibration, "--command", "head"), "image is 10x10 but camera_info describes 96x64"),
         ((photo, "--camera-info", calibration, "--command", "head", "--overlay", "a.xyz"), "must end in .png or .jpg"),
-        ((photo, "--camera-info", calibration, "--command", "head"), "no checkpoint: set engine.model (--model)"),
+        (
+            (photo, "--camera-info", calibration, "--command", "head", "--engine", "openai"),
+            "no model: set engine.model (--model)",
+        ),
         ((note, "--camera-info", calibration, "--command", "head"), "note.jpg is not a picture that can be read"),
         ((photo, "--command", "head"), "Missing option '--camera-info'"),
     ):

@@ -45,7 +45,7 @@ def test_help_of_every_command_has_examples(taihri: Callable[..., Run], command:
         (("localize",), "Missing argument 'IMAGE'. (see taihri localize --help)"),
         (("run", "--params-file", "none.yaml"), "File 'none.yaml' does not exist. (see taihri run --help)"),
         (("run", "--engine", "magic"), "'magic' is not one of 'vllm', 'transformers', 'openai'."),
-        (("run",), "no checkpoint: set engine.model (--model)"),
+        (("run", "--engine", "openai"), "no model: set engine.model (--model)"),
         (("run", "-p", "engine.modle:=x"), "unknown parameter 'engine.modle': did you mean 'engine.model'?"),
         (("run", "-p", "rectified"), "parameter override 'rectified' is not of the form name:=value"),
         (("run", "-r", "image"), "remapping rule 'image' is not of the form 'from:=to'"),
