@@ -26,7 +26,6 @@ from taihri_ros.hosts.application import UNTRAINED_NOTE
 from taihri_ros.hosts.engines import engine_python
 
 _COMMANDS = ("shake my hand", "left_wrist, right_wrist", "give me a hug")
-_NANO = Path(__file__).parents[1] / "models" / "nano"
 _TICK_S = 0.1
 _CAMERA_START_TIMEOUT_S = 900
 _ENGINE_START_TIMEOUT_S = 300
@@ -54,8 +53,9 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
     kind = chosen.get("engine.kind", "transformers")
     python = engine_python(chosen.get("engine.python", ""), "transformers" if kind == "transformers" else "vllm")
     taihri = ["-m", "taihri_ros.cli"]
-    node_arguments = ["run", "--engine", kind, "--engine-python", python, "--model", chosen.get("engine.model", _NANO)]
-    node_arguments += ["--engine-url", chosen["engine.url"]] if "engine.url" in chosen else []
+    node_arguments = ["run", "--engine", kind, "--engine-python", python]
+    for option, name in (("--model", "engine.model"), ("--engine-url", "engine.url")):
+        node_arguments += [option, chosen[name]] if name in chosen else []
     out.mkdir(parents=True, exist_ok=True)
     mean_pose = MeanPose.read(MEAN_POSE)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")

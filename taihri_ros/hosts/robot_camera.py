@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
 
@@ -31,17 +30,16 @@ TRUTH = Topic("~/keypoints", "geometry_msgs/msg/PoseArray")
 _NANOSECONDS = 1_000_000_000
 
 
-@dataclass(frozen=True, eq=False)
-class Exposure:
-    """What the camera sees at one moment.
+class Snapshot(Protocol):
+    """What the camera sees at one moment."""
 
-    Attributes:
-        image: (height, width, 3) uint8 RGB.
-        joints: (22, 3) metres, camera optical frame, in the skeleton's order.
-    """
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8 RGB."""
 
-    image: NDArray[np.uint8]
-    joints: NDArray[np.float64]
+    @property
+    def joints(self) -> NDArray[np.float64]:
+        """(22, 3) metres, camera optical frame, in the skeleton's order."""
 
 
 class Scene(Protocol):
@@ -54,7 +52,7 @@ class Scene(Protocol):
     def hear(self, command: Command | None) -> None:
         """Take the newest command, None for `stop`; called in another thread than `expose`."""
 
-    def expose(self, seconds: float) -> Exposure:
+    def expose(self, seconds: float) -> Snapshot:
         """Show the scene at a time, in seconds since its beginning; times never run back."""
 
 
@@ -104,10 +102,10 @@ class RobotCamera:
         logger.info("publishing %dx%d on %s, the truth on %s", width, height, self._image.topic, self._truth.topic)
         due = start = time.time_ns() + self._period_ns
         while due - start < duration_s * _NANOSECONDS:
-            exposure = self._scene.expose((due - start) / _NANOSECONDS)
+            snapshot = self._scene.expose((due - start) / _NANOSECONDS)
             if stop.wait(max(0.0, (due - time.time_ns()) / _NANOSECONDS)):
                 break
-            self._publish(exposure, due)
+            self._publish(snapshot, due)
             due = max(due + self._period_ns, time.time_ns())
         logger.info("published %d images", self.frames)
 
@@ -133,11 +131,11 @@ class RobotCamera:
             return  # the node says what is wrong with it
         self._scene.hear(command)
 
-    def _publish(self, exposure: Exposure, stamp_ns: int) -> None:
+    def _publish(self, snapshot: Snapshot, stamp_ns: int) -> None:
         make = self._messages.make
         header = make("std_msgs/msg/Header", stamp=self._messages.time(stamp_ns), frame_id=FRAME_ID)
-        height, width = exposure.image.shape[:2]
-        poses = [self._messages.pose(joint) for joint in exposure.joints]
+        height, width = snapshot.image.shape[:2]
+        poses = [self._messages.pose(joint) for joint in snapshot.joints]
         self._truth.publish(make(TRUTH.type, header=header, poses=poses))
         self._camera_info.publish(make(topics.CAMERA_INFO.type, header=header, **self._info))
         self._image.publish(
@@ -149,7 +147,7 @@ class RobotCamera:
                 encoding="rgb8",
                 is_bigendian=0,
                 step=width * 3,
-                data=exposure.image.ravel(),
+                data=snapshot.image.ravel(),
             )
         )
         self.frames += 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 
 from taihri_ros.camera import Camera
 from taihri_ros.command import Command
-from taihri_ros.hosts.robot_camera import Exposure, RobotCamera
+from taihri_ros.hosts.robot_camera import RobotCamera
 from taihri_ros.lens import DistortionModel
 from taihri_ros.skeleton import JOINTS
 
@@ -30,12 +31,12 @@ class DrawnScene:
     def hear(self, command: Command | None) -> None:
         self._heard.append(command)
 
-    def expose(self, seconds: float) -> Exposure:
+    def expose(self, seconds: float) -> SimpleNamespace:
         time.sleep(self._expose_s)
         image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
         image[0, 0] = [len(self._heard), self._heard.count(None), CAMERA.width // 2]
         joints = np.column_stack([np.arange(len(JOINTS)), np.full(len(JOINTS), seconds), np.ones(len(JOINTS))])
-        return Exposure(image, joints)
+        return SimpleNamespace(image=image, joints=joints)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""`taihri simulate`: the simulated robot camera."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from threading import Event
+
+import click
+
+from taihri_ros.errors import TaihriError
+
+logger = logging.getLogger(__name__)
+
+_SMALLEST_PX = 16
+
+
+def _read_size(context: click.Context, option: click.Parameter, value: str) -> tuple[int, int]:
+    """Read WIDTHxHEIGHT in px."""
+    width, _, height = value.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= _SMALLEST_PX):
+        raise click.BadParameter(f"{value!r} is not a size such as 640x480", context, option)
+    return int(width), int(height)
+
+
+@click.command("simulate")
+@click.option("--rate", type=click.FloatRange(0.1, 120), default=10.0, show_default=True, help="Images per second.")
+@click.option("--size", callback=_read_size, default="640x480", show_default=True, help="Size of the image in px.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the person, the room and the camera.")
+@click.option("--duration", type=click.FloatRange(min=0), help="Seconds until the end; without it, until interrupted.")
+@click.option("--gesture", help="What the person does until it is told something.")
+@click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic.")
+@click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution of the robot.")
+def command(
+    *,
+    rate: float,
+    size: tuple[int, int],
+    seed: int,
+    duration: float | None,
+    gesture: str | None,
+    remap: tuple[str, ...],
+    distro: str,
+) -> None:
+    """Publish a simulated robot camera in front of a person that moves, and the truth about its joints.
+
+    Images go to `image` and `camera_info`, the 22 joints to /sim/keypoints with the image's stamp. The person hears
+    /taihri/command and makes the gesture that goes with it: "shake my hand", and it holds its hand out.
+
+    \b
+    Examples:
+      taihri simulate --rate 15 --size 640x480
+      taihri simulate --gesture arms_open -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
+    """
+    from taihri_ros.hosts.robot_camera import RobotCamera
+
+    try:
+        from taihri_ros.synthetic.simulation import Simulation
+    except ModuleNotFoundError as error:
+        raise TaihriError(f"{error.name} is not installed: pip install 'taihri_ros[synthetic,embedded]'") from error
+
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    logger.info("making the person and the room; the first time on a machine this takes some minutes")
+    simulation = Simulation(seed=seed, size=size, gesture=gesture)
+    with RobotCamera(simulation, rate_hz=rate, distro=distro, remaps=remap) as camera:
+        camera.run(stop, float("inf") if duration is None else duration)
