@@ -1,0 +1,170 @@
+"""`taihri train`: from synthetic people to a checkpoint."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from taihri_ros.errors import TaihriError
+
+if TYPE_CHECKING:
+    from taihri_ros.training.config import PictureSettings, Recipe
+
+_CONFIG = click.option(
+    "--config",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Configuration, such as config/training/nano.yaml.",
+)
+_OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Another directory for the run.")
+_RESUME = click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one.")
+_STEPS = click.option("--steps", type=click.IntRange(min=1), help="Another number of steps; the schedule stretches.")
+_LIMIT = click.option("--limit-minutes", type=click.FloatRange(min=0), help="Write a checkpoint and end after this.")
+
+
+@click.group("train")
+def command() -> None:
+    """Train a model: from nothing, or from a published Qwen3-VL or TAIHRI checkpoint.
+
+    \b
+    Examples:
+      taihri train nano --config config/training/nano.yaml --data out/synthetic/train
+      taihri train sft --config config/training/lora.yaml --resume
+    """
+
+
+@command.command()
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), required=True, help="Samples of `taihri synth`."
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="For the pictures.")
+@click.option("--focal-px", type=click.FloatRange(min=0, min_open=True), default=130.0, show_default=True)
+@click.option("--max-side", type=click.IntRange(min=32), default=320, show_default=True, help="Of a picture, px.")
+@click.option("--validation-shards", type=click.IntRange(min=0), default=1, show_default=True, help="To hold back.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+def pictures(*, data: Path, out: Path, focal_px: float, max_side: int, validation_shards: int, workers: int) -> None:
+    """Make training pictures: wide canonical images, from which views are drawn anew at every step.
+
+    Files that are there already are kept.
+
+    \b
+    Example:
+      taihri train pictures --data out/synthetic/train --out out/pictures --workers 2
+    """
+    settings = _import("config").PictureSettings(out, data, focal_px, max_side, validation_shards, workers)
+    _make_pictures(settings)
+
+
+@command.command()
+@_CONFIG
+@_OUT
+@_RESUME
+@_STEPS
+@_LIMIT
+def vision(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
+    """Pre-train the vision tower alone, with a heatmap and a depth for every joint.
+
+    \b
+    Example:
+      taihri train vision --config config/training/nano.yaml
+    """
+    _run_stage("vision", file, out, resume=resume, steps=steps, limit_minutes=limit_minutes)
+
+
+@command.command()
+@_CONFIG
+@_OUT
+@_RESUME
+@_STEPS
+@_LIMIT
+def sft(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
+    """Fine-tune on questions and answers, and write the checkpoint.
+
+    \b
+    Examples:
+      taihri train sft --config config/training/nano.yaml --resume
+      accelerate launch --num_processes 8 -m taihri_ros.cli train sft --config config/training/full.yaml
+    """
+    _run_stage("sft", file, out, resume=resume, steps=steps, limit_minutes=limit_minutes)
+
+
+@command.command()
+@_CONFIG
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Samples of `taihri synth`.")
+@_OUT
+@_RESUME
+@_LIMIT
+def nano(*, file: Path, data: Path | None, out: Path | None, resume: bool, limit_minutes: float | None) -> None:
+    """Run a whole configuration: pictures, vision tower, fine-tuning, checkpoint.
+
+    \b
+    Example:
+      taihri synth --count 20000 --seed 1 --out out/synthetic/train --workers 2
+      taihri train nano --config config/training/nano.yaml --data out/synthetic/train
+    """
+    recipe = _read(file, out)
+    if data is not None:
+        recipe = replace(recipe, pictures=replace(recipe.pictures, data=data))
+    if recipe.pictures.data is not None:
+        _make_pictures(recipe.pictures)
+    launch = _import("launch")
+    options = _import("stage").RunOptions(resume, limit_minutes)
+
+    def arguments(stage: str, left: Any) -> list[str]:
+        return _arguments(stage, file, recipe.out, resume=resume, steps=None, limit_minutes=left.limit_minutes)
+
+    if launch.train_all(recipe, options, arguments):
+        click.echo(f"written to {recipe.out / 'model'}")
+    else:
+        click.echo(f"ended by the time limit: go on with `taihri train nano --config {file} --resume`")
+
+
+def _run_stage(
+    stage: str, file: Path, out: Path | None, *, resume: bool, steps: int | None, limit_minutes: float | None
+) -> None:
+    recipe: Any = _read(file, out)
+    launch = _import("launch")
+    if steps is not None and getattr(recipe, stage) is not None:
+        section = getattr(recipe, stage)
+        recipe = replace(recipe, **{stage: replace(section, schedule=section.schedule.with_steps(steps))})
+    options = _import("stage").RunOptions(resume, limit_minutes)
+    again = _arguments(stage, file, recipe.out, resume=resume, steps=steps, limit_minutes=limit_minutes)
+    launch.run_here_or_launch(stage, recipe, options, again)
+
+
+def _arguments(
+    stage: str, file: Path, out: Path, *, resume: bool, steps: int | None, limit_minutes: float | None
+) -> list[str]:
+    return [
+        *("train", stage, f"--config={file}", f"--out={out}"),
+        *(["--resume"] if resume else []),
+        *([f"--steps={steps}"] if steps is not None else []),
+        *([f"--limit-minutes={limit_minutes}"] if limit_minutes is not None else []),
+    ]
+
+
+def _read(file: Path, out: Path | None) -> Recipe:
+    recipe: Recipe = _import("config").Recipe.read(file)
+    return recipe if out is None else replace(recipe, out=out)
+
+
+def _make_pictures(settings: PictureSettings) -> None:
+    job = _import("picture_files").PictureJob.plan(settings)
+    with click.progressbar(job.run(), length=len(job.paths), label="pictures", file=sys.stderr) as steps:
+        for _ in steps:
+            pass
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(f"taihri_ros.training.{name}")
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("taihri_ros"):
+            raise
+        raise TaihriError(f"{error.name} is not installed: pip install 'taihri_ros[training]'") from error

@@ -1,0 +1,73 @@
+"""A model card to begin with: what can be said of a checkpoint from its recipe and its metrics alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from taihri_ros.engine.checkpoint import read_shapes
+from taihri_ros.model_spec import ModelSpec
+from taihri_ros.training.callbacks import CURVES, METRICS
+from taihri_ros.training.config import Recipe
+
+
+def write_card(checkpoint: Path, recipe: Recipe, stages: Sequence[Mapping[str, Any]]) -> None:
+    """Write `README.md` into a checkpoint.
+
+    Args:
+        checkpoint: Its directory, with weights and `taihri.json`.
+        recipe: How it was trained.
+        stages: The metrics of each stage.
+    """
+    spec = ModelSpec.load(checkpoint)
+    weights = sum(prod(shape) for shape in read_shapes(checkpoint).values())
+    width, height = spec.max_image_size
+    about = {
+        "library_name": "transformers",
+        "pipeline_tag": "image-text-to-text",
+        "tags": ["taihri", "human-pose", "keypoints", "robotics"],
+    }
+    if recipe.model is not None:
+        about["base_model"] = recipe.model.name
+    lines = [
+        *("---", yaml.safe_dump(about, sort_keys=False).strip(), "---", ""),
+        *(f"# {spec.name}", ""),
+        "Metric 3D keypoints of the person in front of a robot, in the camera's frame, asked for by name or in free",
+        "words. A Qwen3-VL with the tokens, prompts and canonical camera of TAIHRI (arXiv 2604.08921), for",
+        "`taihri_ros`.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| weights | {weights / 1e6:.1f} million, bfloat16 |",
+        f"| started from | {recipe.model.name if recipe.model else 'nothing'} |",
+        f"| canonical camera | focal length {spec.focal_px:g} px, at most {width} x {height} px |",
+        *(_stage_row(stage) for stage in stages),
+        "",
+        f"Records of the training: `{METRICS}`, `{CURVES}`. The last validation of each stage:",
+        "",
+        *(line for stage in stages for line in _validation(stage)),
+        "## Limits",
+        "",
+        "It has been trained on synthetic people alone, 0.3 to 4 m away. Measure it on your own camera (`taihri eval`)",
+        "before anything moves by what it says.",
+        "",
+    ]
+    (checkpoint / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _stage_row(stage: Mapping[str, Any]) -> str:
+    seen = stage["step"] * stage["pictures_per_step"]
+    ended = "" if stage["finished"] else ", not finished"
+    device = f"{stage['processes']} x {stage['device']}"
+    return f"| {stage['stage']} | {stage['step']} steps, {seen} views, {stage['hours']:.1f} h on {device}{ended} |"
+
+
+def _validation(stage: Mapping[str, Any]) -> list[str]:
+    last = [record for record in stage["records"] if "eval_loss" in record][-1]
+    figures = {name.removeprefix("eval_"): value for name, value in last.items() if name.startswith("eval_")}
+    rows = [f"| {name} | {value:.4g} |" for name, value in figures.items() if "per_second" not in name]
+    return [f"| {stage['stage']} | |", "|---|---|", *rows, ""]

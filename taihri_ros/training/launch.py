@@ -1,0 +1,71 @@
+"""Runs stages in as many processes as the configuration says, and the stages of a whole recipe one after another."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from taihri_ros.errors import TaihriError
+from taihri_ros.training.callbacks import read_metrics
+from taihri_ros.training.config import Recipe
+from taihri_ros.training.sft_stage import train_sft
+from taihri_ros.training.stage import RunOptions
+from taihri_ros.training.vision_stage import train_vision
+
+STAGES: dict[str, Callable[[Recipe, RunOptions], Path]] = {"vision": train_vision, "sft": train_sft}
+
+
+def run_here_or_launch(stage: str, recipe: Recipe, options: RunOptions, command: list[str]) -> None:
+    """Run a stage in this process, or with Hugging Face accelerate in several that repeat a command.
+
+    Args:
+        stage: `vision` or `sft`.
+        recipe: The training.
+        options: How it is run this time.
+        command: Arguments of `taihri` that run this stage.
+
+    Raises:
+        TaihriError: It failed.
+    """
+    processes = recipe.machine.processes
+    if processes == 1 or "WORLD_SIZE" in os.environ:
+        STAGES[stage](recipe, options)
+        return
+    accelerate = [sys.executable, "-m", "accelerate.commands.launch", f"--num_processes={processes}"]
+    fixed = ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
+    device = ["--cpu"] if recipe.machine.device == "cpu" else ["--multi_gpu"]
+    ended = subprocess.run([*accelerate, *fixed, *device, "-m", "taihri_ros.cli", *command])
+    if ended.returncode:
+        raise TaihriError(f"the {stage} stage failed in one of its {processes} processes: its error is above")
+
+
+def train_all(recipe: Recipe, options: RunOptions, command: Callable[[str, RunOptions], list[str]]) -> bool:
+    """Run the stages of a recipe one after another; those that are finished are not run again.
+
+    Args:
+        recipe: The training.
+        options: How it is run this time; the time limit is that of all stages together.
+        command: Gives the arguments of `taihri` that run one stage.
+
+    Returns:
+        Whether all are finished.
+
+    Raises:
+        TaihriError: One failed.
+    """
+    begun = time.monotonic()
+    for stage in STAGES:
+        if (stage == "vision" and recipe.vision is None) or read_metrics(recipe.out / stage)["finished"]:
+            continue
+        left = options
+        if options.limit_minutes is not None:
+            left = replace(options, limit_minutes=options.limit_minutes - (time.monotonic() - begun) / 60.0)
+        run_here_or_launch(stage, recipe, left, command(stage, left))
+        if not read_metrics(recipe.out / stage)["finished"]:
+            return False
+    return True

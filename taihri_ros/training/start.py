@@ -1,0 +1,146 @@
+"""What a training starts from: a model of new weights, or a published checkpoint that is given TAIHRI's tokens."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from taihri_ros.engine.checkpoint import MODEL_TYPE
+from taihri_ros.engine.vocabulary import Vocabulary
+from taihri_ros.errors import TaihriError
+from taihri_ros.language.style import AnswerStyle
+from taihri_ros.model_spec import ModelSpec
+from taihri_ros.skeleton import JOINTS
+from taihri_ros.tasks import Tasks
+from taihri_ros.training.config import NewCheckpoint, Recipe
+from taihri_ros.training.nano import build_nano
+from taihri_ros.training.tokens import add_tokens, fill_new_rows
+
+RECORD = "recipe.json"
+"""Says what the directory `initial` was made from."""
+
+_PROCESSORS = (
+    *("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json"),
+    *("chat_template.json", "chat_template.jinja", "generation_config.json"),
+)
+_NAMED_PROMPTS, _JOINTS_EACH = 3000, 5
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from.
+
+    Attributes:
+        model: transformers' Qwen3VLForConditionalGeneration, float32.
+        spec: Its numbers.
+        vocabulary: Its tokens.
+        files: Directory of everything that a checkpoint has beside its weights.
+        new_tokens: Ids of the tokens that were added to it.
+    """
+
+    model: Any
+    spec: ModelSpec
+    vocabulary: Vocabulary
+    files: Path
+    new_tokens: tuple[int, ...]
+
+
+def prepare_start(recipe: Recipe) -> Path:
+    """Write `initial` in the recipe's directory: a new checkpoint, or a published one's files with TAIHRI's tokens.
+
+    Args:
+        recipe: The training.
+
+    Returns:
+        The directory; one that is there already is kept.
+
+    Raises:
+        TaihriError: It was made from other settings, or there is no checkpoint to start from.
+    """
+    directory = recipe.out / "initial"
+    new = recipe.checkpoint
+    made_from = {
+        "model": str(recipe.model) if recipe.model else None,
+        "checkpoint": new and {**vars(new), "text": dict(new.text), "vision": dict(new.vision)},
+        "spec": dict(recipe.spec),
+    }
+    record = json.dumps(made_from, indent=1, sort_keys=True)
+    if (directory / RECORD).is_file():
+        if (directory / RECORD).read_text(encoding="utf-8") != record:
+            raise TaihriError(f"{directory} was made from other settings: name another --out, or remove it")
+        return directory
+    shutil.rmtree(directory, ignore_errors=True)
+    if new is not None:
+        _write_new(directory, recipe, new)
+    elif recipe.model is not None:
+        _write_files(directory, recipe, recipe.model)
+    (directory / RECORD).write_text(record, encoding="utf-8")
+    return directory
+
+
+def open_start(recipe: Recipe) -> Start:
+    """Load what `prepare_start` prepared.
+
+    Args:
+        recipe: The training.
+
+    Returns:
+        The start.
+    """
+    files = recipe.out / "initial"
+    model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
+        recipe.model or files, dtype=torch.float32, local_files_only=True
+    )
+    new_tokens: tuple[int, ...] = ()
+    if recipe.model is not None:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(files, local_files_only=True)
+        old = transformers.AutoTokenizer.from_pretrained(recipe.model, local_files_only=True)
+        new_tokens = fill_new_rows(model, tokenizer, range(len(old), len(tokenizer)))
+    return Start(model, ModelSpec.load(files), Vocabulary(files), files, new_tokens)
+
+
+def named_prompts(spec: ModelSpec) -> list[str]:
+    """Give questions that name joints, to train a tokenizer on."""
+    rng = random.Random(0)
+    return [spec.named_prompt.format(joints=", ".join(rng.sample(JOINTS, _JOINTS_EACH))) for _ in range(_NAMED_PROMPTS)]
+
+
+def _write_new(directory: Path, recipe: Recipe, new: NewCheckpoint) -> None:
+    spec = _trained_spec(ModelSpec(repetition_penalty=1.0), recipe)
+    build_nano(
+        directory,
+        spec=spec,
+        texts=[*Tasks.load(*recipe.tasks).corpus(), *named_prompts(spec)],
+        merges=new.merges,
+        text=new.text,
+        vision=new.vision,
+        seed=new.seed,
+    )
+
+
+def _write_files(directory: Path, recipe: Recipe, model: Path) -> None:
+    config = model / "config.json"
+    if not config.is_file() or json.loads(config.read_text(encoding="utf-8")).get("model_type") != MODEL_TYPE:
+        raise TaihriError(f"model: {model} holds no {MODEL_TYPE} checkpoint: name the directory of one")
+    directory.mkdir(parents=True)
+    for name in _PROCESSORS:
+        if (model / name).is_file():
+            shutil.copyfile(model / name, directory / name)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model, local_files_only=True)
+    add_tokens(tokenizer)
+    tokenizer.save_pretrained(directory)
+    _trained_spec(ModelSpec.load(model), recipe).save(directory)
+
+
+def _trained_spec(base: ModelSpec, recipe: Recipe) -> ModelSpec:
+    """Give the numbers of the model that comes out: it answers without separators, as it is trained to."""
+    spelling = base.answer.joint if base.answer else "token"
+    spec = replace(base, trained=True, answer=AnswerStyle(box=False, joint=spelling))
+    return ModelSpec.from_dict({**spec.to_dict(), **recipe.spec}, "spec")

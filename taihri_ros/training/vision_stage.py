@@ -1,0 +1,54 @@
+"""The first stage: pre-training of the vision tower with dense targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from taihri_ros.errors import TaihriError
+from taihri_ros.training.config import Recipe
+from taihri_ros.training.dense import DensePretraining, collate
+from taihri_ros.training.patches import embed_still_patches
+from taihri_ros.training.stage import RunOptions, run_stage, stage_arguments, training_views, validation_views
+from taihri_ros.training.start import open_start, prepare_start
+from taihri_ros.training.views import ViewSettings
+
+TOWER = "tower.safetensors"
+
+
+def train_vision(recipe: Recipe, options: RunOptions) -> Path:
+    """Pre-train the vision tower of a recipe.
+
+    Args:
+        recipe: The training, with a `vision` stage.
+        options: How it is run this time.
+
+    Returns:
+        The directory with `tower.safetensors`, `metrics.json`, `curves.png` and the last checkpoints.
+
+    Raises:
+        TaihriError: There are no pictures, the recipe has no such stage, or its directory holds a run already.
+    """
+    if recipe.vision is None:
+        raise TaihriError("this configuration has no vision stage: add one, or run `taihri train sft`")
+    directory, schedule = recipe.out / "vision", recipe.vision.schedule
+    arguments = stage_arguments(directory, schedule, recipe.machine)
+    with arguments.main_process_first():
+        prepare_start(recipe)
+    start = open_start(recipe)
+    tower = start.model.model.visual
+    embed_still_patches(tower)
+    views = ViewSettings(start.spec.focal_px, min(start.spec.max_image_size), recipe.degrees)
+    writes = run_stage(
+        DensePretraining(tower, width=start.model.config.vision_config.out_hidden_size, focal_px=start.spec.focal_px),
+        arguments,
+        schedule,
+        train=training_views(recipe, schedule, views, arguments.world_size),
+        validation=validation_views(recipe, schedule, views),
+        collate=collate,
+        options=options,
+    )
+    if writes:
+        save_file({name: tensor.contiguous() for name, tensor in tower.state_dict().items()}, directory / TOWER)
+    return directory
