@@ -15,6 +15,8 @@ import pytest
 from camera_messages import MESSAGES, TYPES
 from dds_peer import wait_until
 from drawn_camera import CAMERA
+from required import require
+from running_node import START_S
 
 from taihri_ros.camera import Camera
 from taihri_ros.hosts import topics
@@ -22,7 +24,7 @@ from taihri_ros.hosts.dds import DdsNode, QoS
 from taihri_ros.hosts.images import decode_image
 from taihri_ros.hosts.messages import stamp_ns
 from taihri_ros.hosts.robot_camera import FRAME_ID, TRUTH
-from taihri_ros.skeleton import JOINTS
+from taihri_ros.skeleton import INDEX, JOINTS
 
 DOMAIN = random.Random(os.getpid() + 7).randrange(10, 200)
 SCRIPT = Path(__file__).with_name("drawn_camera.py")
@@ -61,6 +63,14 @@ def witness(monkeypatch: pytest.MonkeyPatch) -> Iterator[Witness]:
     opened = Witness()
     yield opened
     opened.node.close()
+
+
+@pytest.fixture(scope="module")
+def simulator(engine_python: str) -> str:
+    """An interpreter that has what the simulated person needs."""
+    has = subprocess.run([engine_python, "-c", "import anny, warp, cyclonedds, rosbags"], capture_output=True)
+    require(has.returncode == 0, f"anny, warp or cyclonedds in {engine_python}", "make test")
+    return engine_python
 
 
 def play(*arguments: float) -> subprocess.Popen[str]:
@@ -117,3 +127,29 @@ def test_commands_reach_the_scene_and_bad_ones_do_not(witness: Witness) -> None:
         witness.say("stop")
         wait_until(lambda: witness.heard()[:2] == [2, 1])
         camera.kill()
+
+
+def test_the_simulated_person_is_in_the_image_and_does_what_it_is_told(witness: Witness, simulator: str) -> None:
+    with subprocess.Popen([simulator, "-m", "taihri_ros.cli", "simulate", "--size", "320x240"]) as camera:
+        try:
+            wait_until(lambda: len(witness.images) > 20, START_S)
+            standing = len(witness.truths)
+            witness.say("give me a hug")
+            wait_until(lambda: len(witness.truths) > standing + 25)
+        finally:
+            camera.terminate()
+        assert camera.wait(10) == 0
+    stamps = [stamp_ns(message.header) for message in witness.truths]
+    assert np.median(np.diff(stamps)) / 1e6 == pytest.approx(100.0, abs=10.0)
+    assert {stamp_ns(message.header) for _, message in witness.images} <= set(stamps)
+    seen = Camera.from_info(witness.infos[0])
+    joints = np.array([[(p.position.x, p.position.y, p.position.z) for p in m.poses] for m in witness.truths])
+    pixels = np.array([seen.project(each) for each in joints])
+    inside = ((pixels > 0) & (pixels < [seen.width, seen.height])).all(axis=2)
+    assert inside[:, [INDEX[name] for name in ("spine3", "neck", "left_shoulder", "right_shoulder")]].all()
+    assert joints[:, INDEX["spine3"], 2].min() > 0.3
+    assert joints[:, INDEX["spine3"], 2].max() < 4.0
+    spread = np.linalg.norm(joints[:, INDEX["left_wrist"]] - joints[:, INDEX["right_wrist"]], axis=1)
+    forward = joints[:, INDEX["spine3"], 2] - joints[:, [INDEX["left_wrist"], INDEX["right_wrist"]], 2].mean(axis=1)
+    assert spread[-1] > 0.5
+    assert forward[-1] > 0.15, "both arms reach for the robot"

@@ -33,7 +33,7 @@ def test_the_truth_is_where_the_person_is_seen(size: tuple[int, int]) -> None:
     assert shown.joints.shape == (len(JOINTS), 3)
     nobody = Place(x=100.0)
     empty = simulation._scene.render(simulation._actor.at(0.0, nobody), simulation._actor.outfit).image
-    change = np.abs(cv2.resize(empty, size).astype(int) - shown.image).max(axis=2) > 25
+    change = np.abs(cv2.resize(empty, size).astype(int) - shown.image).max(axis=2) > 10
     pixels = np.rint(simulation.camera.project(shown.joints)).astype(int)
     for name in ("spine2", "spine3", "neck", "left_shoulder", "right_shoulder"):
         column, row = pixels[INDEX[name]]
@@ -54,7 +54,7 @@ def test_the_person_makes_the_gesture_that_it_is_asked_for(simulation: Simulatio
     assert reach(simulation.expose(5.0).joints, "right_wrist") == pytest.approx(before, abs=0.12)
 
 
-@pytest.mark.parametrize("text", ["left_wrist, right_wrist", "where are my elbows", "sing a song"])
+@pytest.mark.parametrize("text", ["left_wrist, right_wrist", "where is my left wrist", "sing a song"])
 def test_other_commands_ask_for_no_gesture(simulation: Simulation, text: str) -> None:
     simulation.hear(parse_command("give me a hug"))
     simulation.hear(parse_command(text))

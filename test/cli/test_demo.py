@@ -1,0 +1,66 @@
+"""The demo from its start to its pictures: simulated camera, node and engine in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+from ended_run import Run
+from required import require
+
+COMMANDS = ("shake my hand", "left_wrist, right_wrist", "give me a hug")
+ENVIRONMENT = {
+    "ROS_DOMAIN_ID": str(random.Random(os.getpid() + 11).randrange(10, 200)),
+    "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+}
+
+
+def demo(directory: Path, *arguments: str) -> Run:
+    done = subprocess.run(
+        [sys.executable, "-m", "taihri_ros.cli", "demo", "--engine", "vllm", "--seconds", "3", *arguments],
+        cwd=directory,
+        env=os.environ | ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=290,
+    )
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+def test_demo(tmp_path: Path, engine_python: str, checkpoint: str) -> None:
+    has = subprocess.run([engine_python, "-c", "import anny, warp, cyclonedds, rosbags"], capture_output=True)
+    require(has.returncode == 0, f"anny, warp or cyclonedds in {engine_python}", "make test")
+    done = demo(tmp_path, "--engine-python", engine_python, "--model", checkpoint, "--out", "found")
+    assert done.status == 0, done.err
+    assert "random weights" in done.out
+    summary = json.loads((tmp_path / "found" / "summary.json").read_text())
+    assert summary["frames_in"] == summary["published"] + sum(summary["dropped"].values())
+    assert summary["frames_in"] <= summary["camera_frames"] + 5
+    assert summary["received"] > 3
+    assert set(summary["joints"]) <= set(COMMANDS)
+    assert set(summary["joints"]["left_wrist, right_wrist"]) <= {"left_wrist", "right_wrist"}
+    assert summary["joints_scored"] > 0
+    assert summary["gmpjpe_mm"] > 0
+    assert 0 < summary["baseline_gmpjpe_mm"] < 3000
+    assert cv2.imread(str(tmp_path / "found" / "demo.png")) is not None
+    assert 10_000 < (tmp_path / "found" / "demo.gif").stat().st_size <= 3_000_000
+
+
+def test_a_missing_environment_is_named(tmp_path: Path) -> None:
+    demo(tmp_path, "--engine-python", "no/python", "--model", "x").fails_with("there is no engine environment at")
+
+
+def test_a_camera_that_cannot_start_ends_the_demo(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho no anny here >&2\nexit 1\n")
+    python.chmod(0o755)
+    done = demo(tmp_path, "--engine-python", str(python), "--model", "x")
+    assert done.status == 1
+    assert "no anny here" in done.err
+    assert done.err.splitlines()[-1] == "taihri: the camera has ended: see its messages above"
+    assert not (tmp_path / "out" / "demo" / "summary.json").exists()
