@@ -38,7 +38,7 @@ _Process = subprocess.Popen[bytes]
 @click.command("demo")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True)
 @click.option("--seconds", type=click.FloatRange(1, 60), default=6.0, show_default=True, help="Time for each command.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the simulated person and room.")
+@click.option("--seed", type=click.IntRange(min=0), default=6, show_default=True, help="Chooses person and room.")
 @engine_options
 def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> None:
     """Run the node on a simulated robot camera, command it, and compare what it publishes with the truth.

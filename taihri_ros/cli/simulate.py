@@ -26,7 +26,13 @@ def _read_size(context: click.Context, option: click.Parameter, value: str) -> t
 @click.command("simulate")
 @click.option("--rate", type=click.FloatRange(0.1, 120), default=10.0, show_default=True, help="Images per second.")
 @click.option("--size", callback=_read_size, default="640x480", show_default=True, help="Size of the image in px.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the person, the room and the camera.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=6,
+    show_default=True,
+    help="Chooses person and room.",
+)
 @click.option("--duration", type=click.FloatRange(min=0), help="Seconds until the end; without it, until interrupted.")
 @click.option("--gesture", help="What the person does until it is told something.")
 @click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic.")
@@ -48,7 +54,7 @@ def command(
 
     \b
     Examples:
-      taihri simulate --rate 15 --size 640x480
+      taihri simulate --rate 15 --size 640x480 --seed 3
       taihri simulate --gesture arms_open -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
     """
     from taihri_ros.hosts.robot_camera import RobotCamera

@@ -29,6 +29,9 @@ _QUESTION = "question"
 """What `Tasks.match` calls a sentence about named joints."""
 
 _FOCAL_SHARE = 0.8
+_CHEST_M = 1.2
+"""Height above the floor of what the camera looks at."""
+
 _CAST_WIDTH = 256
 """Rays in a row; a larger image is scaled up from them, which keeps 10 images/s on one core."""
 
@@ -53,7 +56,7 @@ class Simulation:
         camera: The camera, with the small faults of a real one.
     """
 
-    def __init__(self, *, seed: int = 1, size: tuple[int, int] = (640, 480), gesture: str | None = None) -> None:
+    def __init__(self, *, seed: int = 6, size: tuple[int, int] = (640, 480), gesture: str | None = None) -> None:
         """Load the body model and draw the scene. The first time on a machine this takes minutes.
 
         Args:
@@ -69,18 +72,15 @@ class Simulation:
             raise TaihriError(f"{gesture!r} is no gesture; there are {', '.join(TASKS)}")
         self.camera = _camera(*size)
         self._tasks = Tasks.load()
-        self._by_itself, self._asked = gesture, None
+        self._by_itself = gesture
+        self._asked: str | None = None
         self._doing = gesture or _PASTIMES[0]
         self._actor = Actor(seed, self._doing)
         rng = np.random.default_rng(seed)
-        self._scene = Scene(
-            _smaller(self.camera, _CAST_WIDTH),
-            seed,
-            height=rng.uniform(1.2, 1.5),
-            distance=rng.uniform(1.3, 1.7),
-            pitch=rng.uniform(0.05, 0.2),
-            roll=rng.normal(0.0, 0.03),
-        )
+        height, distance = rng.uniform(1.2, 1.5), rng.uniform(1.3, 1.7)
+        pitch, roll = np.arctan2(height - _CHEST_M, distance) + rng.normal(0.0, 0.03), rng.normal(0.0, 0.03)
+        small = _smaller(self.camera, _CAST_WIDTH)
+        self._scene = Scene(small, seed, height=height, distance=distance, pitch=pitch, roll=roll)
 
     def hear(self, command: Command | None) -> None:
         """Make the gesture that goes with a command, if there is one; None to do this and that again."""

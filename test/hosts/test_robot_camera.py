@@ -140,7 +140,6 @@ def test_the_simulated_person_is_in_the_image_and_does_what_it_is_told(witness: 
             camera.terminate()
         assert camera.wait(10) == 0
     stamps = [stamp_ns(message.header) for message in witness.truths]
-    assert np.median(np.diff(stamps)) / 1e6 == pytest.approx(100.0, abs=10.0)
     assert {stamp_ns(message.header) for _, message in witness.images} <= set(stamps)
     seen = Camera.from_info(witness.infos[0])
     joints = np.array([[(p.position.x, p.position.y, p.position.z) for p in m.poses] for m in witness.truths])
@@ -151,5 +150,6 @@ def test_the_simulated_person_is_in_the_image_and_does_what_it_is_told(witness: 
     assert joints[:, INDEX["spine3"], 2].max() < 4.0
     spread = np.linalg.norm(joints[:, INDEX["left_wrist"]] - joints[:, INDEX["right_wrist"]], axis=1)
     forward = joints[:, INDEX["spine3"], 2] - joints[:, [INDEX["left_wrist"], INDEX["right_wrist"]], 2].mean(axis=1)
-    assert spread[-1] > 0.5
-    assert forward[-1] > 0.15, "both arms reach for the robot"
+    assert spread[-1] > 0.95
+    assert forward[-1] > 0.25, "both arms reach for the robot"
+    assert np.median(np.diff(stamps)) / 1e6 == pytest.approx(100.0, abs=10.0)
