@@ -23,14 +23,13 @@ def adapt(model: Any, settings: Lora, new_tokens: Sequence[int]) -> Any:
     Returns:
         PEFT's model, for `merge`.
     """
-    rows = {table: list(new_tokens) for table in ("embed_tokens", "lm_head")} if new_tokens else None
+    tables = ["embed_tokens"] if model.config.tie_word_embeddings else ["embed_tokens", "lm_head"]
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=_LAYERS,
-        trainable_token_indices=rows,
-        ensure_weight_tying=bool(rows) and model.config.tie_word_embeddings,
+        trainable_token_indices={table: list(new_tokens) for table in tables} if new_tokens else None,
     )
     return get_peft_model(model, config)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _STEPS = 5
@@ -32,15 +34,27 @@ class Muon(torch.optim.Optimizer):
         """Take one step; a closure is not supported."""
         assert closure is None
         for group in self.param_groups:
-            for matrix in group["params"]:
-                if matrix.grad is None:
-                    continue
-                state = self.state[matrix]
-                momentum = state.setdefault("momentum", torch.zeros_like(matrix))
-                momentum.lerp_(matrix.grad, 1 - group["momentum"])
-                update = _orthogonal(matrix.grad.lerp(momentum, group["momentum"]))
+            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
+            updates = _shared([partial(self._update, matrix, group["momentum"]) for matrix in matrices], matrices)
+            for matrix, update in zip(matrices, updates, strict=True):
                 matrix.mul_(1 - group["lr"] * group["weight_decay"])
                 matrix.add_(update, alpha=-0.2 * max(matrix.shape) ** 0.5 * group["lr"])
+
+    def _update(self, matrix: torch.nn.Parameter, inertia: float, *, mine: bool) -> torch.Tensor:
+        """Take up the gradient into the momentum; give the orthogonal update, or zeros where another process does."""
+        momentum = self.state[matrix].setdefault("momentum", torch.zeros_like(matrix))
+        momentum.lerp_(matrix.grad, 1 - inertia)
+        return _orthogonal(matrix.grad.lerp(momentum, inertia)) if mine else torch.zeros_like(matrix)
+
+
+def _shared(jobs: Sequence[Callable[..., torch.Tensor]], like: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+    """Share the updates out over the processes of a run, each of which needs all of them."""
+    if not dist.is_initialized() or not jobs:
+        return [job(mine=True) for job in jobs]
+    rank, world = dist.get_rank(), dist.get_world_size()
+    flat = torch.cat([job(mine=index % world == rank).flatten() for index, job in enumerate(jobs)])
+    dist.all_reduce(flat)
+    return [part.view_as(matrix) for part, matrix in zip(flat.split([m.numel() for m in like]), like, strict=True)]
 
 
 def _orthogonal(matrix: torch.Tensor) -> torch.Tensor:

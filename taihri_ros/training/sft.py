@@ -34,6 +34,11 @@ class AnswerLoss(nn.Module):
         self._first = first_coordinate
         self._depth_step = float(space.step[2])
 
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Give what is trained, each tensor once: checkpoints of a run repeat nothing that does not change."""
+        trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        return {name: tensor for name, tensor in super().state_dict(*args, **kwargs).items() if name in trained}
+
     def forward(
         self,
         patches: torch.Tensor,

@@ -1,0 +1,81 @@
+"""A tiny model and a handful of pictures, for an engine environment, which has torch and transformers."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if importlib.util.find_spec("torch") is None:
+    collect_ignore_glob = ["test_*.py"]
+
+if TYPE_CHECKING:
+    from taihri_ros.training.pictures import Picture
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def samples() -> list[Any]:
+    from people import make_sample
+
+    return [make_sample(index) for index in range(12)]
+
+
+@pytest.fixture(scope="session")
+def pictures(samples: list[Any]) -> list[Picture]:
+    from taihri_ros.training.pictures import Picture
+
+    return [Picture.make(sample, focal_px=130.0, max_side=320) for sample in samples]
+
+
+@pytest.fixture(scope="session")
+def data(samples: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shards, as `taihri synth` writes them."""
+    from taihri_ros.synthetic.dataset import shard_path, write_shard
+
+    directory = tmp_path_factory.mktemp("data")
+    write_shard(shard_path(directory, 0), samples[:8])
+    write_shard(shard_path(directory, 1), samples[8:])
+    return directory
+
+
+@pytest.fixture(scope="session")
+def recipe_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of taihri-nano, but tiny, and three steps long."""
+    import yaml
+    from required import ROOT
+
+    directory = tmp_path_factory.mktemp("run")
+    content = yaml.safe_load((ROOT / "config" / "training" / "nano.yaml").read_text())
+    content["out"] = str(directory / "out")
+    content["pictures"] |= {"directory": str(directory / "pictures"), "data": str(data), "workers": 1}
+    content["checkpoint"]["merges"] = 300
+    content["checkpoint"]["text"] |= {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
+    content["checkpoint"]["text"] |= {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32}
+    content["checkpoint"]["vision"] |= {"depth": 2, "hidden_size": 64, "intermediate_size": 96, "num_heads": 2}
+    content["checkpoint"]["vision"] |= {"out_hidden_size": 64, "deepstack_visual_indexes": [0]}
+    for stage in ("vision", "sft"):
+        content[stage]["schedule"] |= {"steps": 3, "batch": 2, "warmup": 1, "decay": 1, "evaluate_every": 2}
+        content[stage]["schedule"] |= {"log_every": 1, "validation": 3}
+    content["machine"] |= {"processes": 1}
+    file = directory / "recipe.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+@pytest.fixture(scope="session")
+def nano(recipe_file: Path) -> Path:
+    """The untrained checkpoint of that configuration."""
+    from taihri_ros.training.config import Recipe
+    from taihri_ros.training.start import prepare_start
+
+    return prepare_start(Recipe.read(recipe_file))
