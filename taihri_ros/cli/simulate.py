@@ -55,7 +55,7 @@ def command(
     \b
     Examples:
       taihri simulate --rate 15 --size 640x480 --seed 3
-      taihri simulate --gesture arms_open -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
+      taihri simulate --gesture hug -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
     """
     from taihri_ros.hosts.robot_camera import RobotCamera
 
