@@ -10,7 +10,7 @@ from ended_run import Run
 
 import taihri_ros
 
-COMMANDS = ("bag", "demo", "doctor", "engine", "localize", "run")
+COMMANDS = ("bag", "demo", "doctor", "engine", "eval", "localize", "run", "simulate", "synth")
 
 
 def test_version(taihri: Callable[..., Run]) -> None:
