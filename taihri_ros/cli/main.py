@@ -21,6 +21,8 @@ _COMMANDS = {
     "localize": "find joints in one image file",
     "run": "run the node without ROS, as a ROS 2 participant on DDS",
     "simulate": "publish a simulated robot camera, and the truth",
+    "synth": "make synthetic people with exact labels, as Parquet",
+    "train": "train a model, from nothing or from a published checkpoint",
 }
 
 

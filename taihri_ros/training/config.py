@@ -37,7 +37,7 @@ class PictureSettings:
     Attributes:
         directory: Holds them, under `train` and `validation`.
         data: Synthetic samples to make them of.
-        focal_px: Focal length of the pictures in px; a quarter more than the model's leaves room for sharp views.
+        focal_px: Focal length of the pictures in px; more than the model's keeps the views sharp.
         max_side: Largest width and height in px; more than the model's leaves room to turn.
         validation_shards: How many of the data's shards are held back for validation.
         workers: Processes that make them.

@@ -21,7 +21,7 @@ STAGES: dict[str, Callable[[Recipe, RunOptions], Path]] = {"vision": train_visio
 
 
 def run_here_or_launch(stage: str, recipe: Recipe, options: RunOptions, command: list[str]) -> None:
-    """Run a stage in this process, or with Hugging Face accelerate in several that repeat a command.
+    """Run a stage in this process, or with torchrun in several that repeat a command.
 
     Args:
         stage: `vision` or `sft`.
@@ -36,10 +36,8 @@ def run_here_or_launch(stage: str, recipe: Recipe, options: RunOptions, command:
     if processes == 1 or "WORLD_SIZE" in os.environ:
         STAGES[stage](recipe, options)
         return
-    accelerate = [sys.executable, "-m", "accelerate.commands.launch", f"--num_processes={processes}"]
-    fixed = ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
-    device = ["--cpu"] if recipe.machine.device == "cpu" else ["--multi_gpu"]
-    ended = subprocess.run([*accelerate, *fixed, *device, "-m", "taihri_ros.cli", *command])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    ended = subprocess.run([*torchrun, "-m", "taihri_ros.cli", *command])
     if ended.returncode:
         raise TaihriError(f"the {stage} stage failed in one of its {processes} processes: its error is above")
 

@@ -95,6 +95,7 @@ def open_start(recipe: Recipe) -> Start:
         The start.
     """
     files = recipe.out / "initial"
+    transformers.utils.logging.disable_progress_bar()
     model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
         recipe.model or files, dtype=torch.float32, local_files_only=True
     )
