@@ -13,7 +13,6 @@ from taihri_ros.engine.checkpoint import check_checkpoint
 from taihri_ros.training.callbacks import CURVES, METRICS, read_metrics
 from taihri_ros.training.card import write_card
 from taihri_ros.training.config import Recipe
-from taihri_ros.training.curves import draw_curves
 from taihri_ros.training.start import RECORD
 
 _WEIGHTS = ("*.safetensors", "config.json", RECORD)
@@ -35,9 +34,11 @@ def write_checkpoint(directory: Path, model: Any, files: Path, recipe: Recipe) -
     shutil.rmtree(scratch, ignore_errors=True)
     shutil.copytree(files, scratch, ignore=shutil.ignore_patterns(*_WEIGHTS))
     model.to(torch.bfloat16).save_pretrained(scratch)
-    stages = [read_metrics(recipe.out / name) for name in ("vision", "sft") if (recipe.out / name / METRICS).is_file()]
+    runs = [recipe.out / name for name in ("vision", "sft") if (recipe.out / name / METRICS).is_file()]
+    stages = [read_metrics(run) for run in runs]
     (scratch / METRICS).write_text(json.dumps(stages, indent=1) + "\n", encoding="utf-8")
-    draw_curves(scratch / CURVES, stages[-1]["records"])
+    for run in runs:
+        shutil.copyfile(run / CURVES, scratch / f"{run.name}-{CURVES}")
     write_card(scratch, recipe, stages)
     check_checkpoint(scratch)
     shutil.rmtree(directory, ignore_errors=True)

@@ -67,7 +67,7 @@ def train_sft(recipe: Recipe, options: RunOptions) -> Path:
     arguments = stage_arguments(directory, schedule, recipe.machine)
     with arguments.main_process_first():
         prepare_start(recipe)
-    start = open_start(recipe)
+    start = open_start(recipe, schedule.seed)
     model, spec, vocabulary = start.model, start.spec, start.vocabulary
     _take_tower(recipe, start)
     embed_still_patches(model.model.visual)

@@ -34,7 +34,7 @@ class RunOptions:
 
 
 def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> TrainingArguments:
-    """Translate a schedule, seed what the stage makes at random, and join the processes of a multi-process run.
+    """Translate a schedule; in a multi-process run this also joins the processes.
 
     Args:
         directory: Where the checkpoints go.
@@ -47,7 +47,6 @@ def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> Tr
     on_cpu = machine.device == "cpu" or not torch.cuda.is_available()
     if machine.threads:
         torch.set_num_threads(machine.threads)
-    torch.manual_seed(schedule.seed)
     return TrainingArguments(
         output_dir=str(directory),
         max_steps=schedule.steps,

@@ -85,15 +85,17 @@ def prepare_start(recipe: Recipe) -> Path:
     return directory
 
 
-def open_start(recipe: Recipe) -> Start:
+def open_start(recipe: Recipe, seed: int) -> Start:
     """Load what `prepare_start` prepared.
 
     Args:
         recipe: The training.
+        seed: Of all that is random from here on: new rows of the embeddings, adapters, heads.
 
     Returns:
         The start.
     """
+    torch.manual_seed(seed)
     files = recipe.out / "initial"
     transformers.utils.logging.disable_progress_bar()
     model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(

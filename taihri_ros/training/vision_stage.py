@@ -36,7 +36,7 @@ def train_vision(recipe: Recipe, options: RunOptions) -> Path:
     arguments = stage_arguments(directory, schedule, recipe.machine)
     with arguments.main_process_first():
         prepare_start(recipe)
-    start = open_start(recipe)
+    start = open_start(recipe, schedule.seed)
     tower = start.model.model.visual
     embed_still_patches(tower)
     views = ViewSettings(start.spec.focal_px, min(start.spec.max_image_size), recipe.degrees)

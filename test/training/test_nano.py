@@ -51,7 +51,8 @@ def test_what_lies_beside_the_weights(trained: Path) -> None:
     ]
     assert [record["step"] for record in stages[1]["records"] if "eval_bin_error" in record] == [2, 3]
     assert [record["step"] for record in stages[0]["records"] if "pixel_error" in record] == [1, 2, 3]
-    assert cv2.imread(str(trained / "curves.png")) is not None
+    for name in ("vision-curves.png", "sft-curves.png"):
+        assert cv2.imread(str(trained / name)) is not None
     card = (trained / "README.md").read_text()
     assert "# taihri-nano" in card
     assert "| sft | 3 steps, 6 views" in card

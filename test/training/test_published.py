@@ -83,7 +83,7 @@ def test_a_published_model_learns_the_tokens_and_answers_in_form(
         spec=SPEC,
     )
     prepare_start(recipe)
-    start = open_start(recipe)
+    start = open_start(recipe, schedule.seed)
     assert len(start.new_tokens) == len(layout.TAIHRI_TOKENS)
     before = start.model.get_input_embeddings().weight.detach().clone()
     known = before[: start.new_tokens[0]]
