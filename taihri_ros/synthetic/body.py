@@ -7,7 +7,7 @@ computed here, in global rotations of bones. Body frame: x to the own left, y to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from taihri_ros.synthetic.kinematics import bend_limb, euler, frame, heads, rotation, unit
+from taihri_ros.synthetic.kinematics import bend_limb, cross, euler, frame, heads, rotation, unit
+from taihri_ros.synthetic.phenotype import Phenotype
 from taihri_ros.synthetic.poses import Limb, Pose
 
 Array = NDArray[np.float64]
@@ -49,33 +50,7 @@ _BONES = (
 
 _SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 _NECK = ("neck01", "neck02", "neck03", "head")
-
-
-@dataclass(frozen=True)
-class Phenotype:
-    """Shape of an adult, in anny's parameters: all in [0, 1]; gender is 0 for male, 1 for female; age is 2/3 at 25
-    years and 1 at 90.
-    """
-
-    gender: float
-    age: float
-    muscle: float
-    weight: float
-    height: float
-    proportions: float
-
-
-def draw_phenotype(rng: np.random.Generator) -> Phenotype:
-    """Draw the shape of an adult, from short to tall and from thin to heavy."""
-    female = rng.random() < 0.5
-    return Phenotype(
-        gender=float(np.clip((0.9 if female else 0.1) + rng.normal(0.0, 0.12), 0.0, 1.0)),
-        age=float(rng.uniform(0.6, 0.97)),
-        muscle=float(np.clip(rng.normal(0.5, 0.22), 0.05, 0.98)),
-        weight=float(np.clip(rng.normal(0.5, 0.24), 0.03, 1.0)),
-        height=float(np.clip(rng.normal(0.5, 0.2), 0.05, 0.98)),
-        proportions=float(np.clip(rng.normal(0.55, 0.25), 0.0, 1.0)),
-    )
+_SIDES = (("L", 1.0), ("R", -1.0))
 
 
 @dataclass(frozen=True)
@@ -91,6 +66,28 @@ class Body:
     vertices: NDArray[np.float32]
     joints: Array
     seat: float | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where somebody stands.
+
+    Attributes:
+        x: Offset, metres.
+        y: Offset, metres.
+        yaw: Turn to the own left, radians.
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    yaw: float = 0.0
+
+
+def moved(body: Body, place: Place) -> Body:
+    """Turn a body about the vertical through the origin of its frame, and move it."""
+    turn, offset = rotation([0.0, 0.0, 1.0], place.yaw), np.array([place.x, place.y, 0.0])
+    vertices = body.vertices @ turn.T.astype(np.float32) + offset.astype(np.float32)
+    return replace(body, vertices=vertices, joints=body.joints @ turn.T + offset)
 
 
 @dataclass(frozen=True)
@@ -119,14 +116,15 @@ class BodyModel:
         """Load the model in single precision, on one thread."""
         torch.set_num_threads(1)
         self._model: Any = anny.Anny().to(torch.float32)
-        self._labels = list(self._model.bone_labels)
+        labels = list(self._model.bone_labels)
+        self._index = {label: bone for bone, label in enumerate(labels)}
         self._parents = [max(int(parent), 0) for parent in self._model.bone_parents]
-        self._joints = np.array([self._labels.index(bone) for bone in _BONES])
+        self._joints = np.array([self._index[bone] for bone in _BONES])
 
     @cached_property
     def template(self) -> Template:
         """The middle of all adults, at rest."""
-        vertices, rest_heads = self._rest([Phenotype(0.5, 2 / 3, 0.5, 0.5, 0.5, 0.5)])
+        vertices, rest_heads = self._rest([Phenotype(0.5, 2 / 3, 0.5, 0.5, 0.4, 0.5)])
         faces = self._model.faces.numpy().astype(np.int32)
         points = vertices[0].numpy()
         corners = points[faces]
@@ -139,13 +137,11 @@ class BodyModel:
         shares = self._model.vertex_bone_weights.numpy()
         weights = {}
         for word in ("upperarm", "lowerarm", "wrist", "finger", "metacarpal", "neck", "head", "eye", "foot", "toe"):
-            named = np.array([label.startswith(word) for label in self._labels])
+            named = np.array([label.startswith(word) for label in self._index])
             weights[word] = np.where(named[bones], shares, 0.0).sum(axis=1).astype(np.float32)
         return Template(points, normals, faces, rest_heads[0][self._joints], weights)
 
-    def pose(
-        self, people: Sequence[tuple[Phenotype, Pose]], clothing: NDArray[np.float32] | None = None
-    ) -> list[Body]:
+    def pose(self, people: Sequence[tuple[Phenotype, Pose]], clothing: NDArray[np.float32] | None = None) -> list[Body]:
         """Pose several bodies in one call.
 
         The numbers of people in a call may change the last bits of the result: for results that repeat bit by bit,
@@ -161,7 +157,7 @@ class BodyModel:
         vertices, rest_heads = self._rest([shape for shape, _ in people])
         if clothing is not None:
             vertices = vertices + torch.from_numpy(clothing)[..., None] * torch.from_numpy(self.template.normals)
-        transforms = np.zeros((len(people), len(self._labels), 4, 4), dtype=np.float32)
+        transforms = np.zeros((len(people), len(self._index), 4, 4), dtype=np.float32)
         transforms[:, :, 3, 3] = 1.0
         joints = []
         for index, (_, pose) in enumerate(people):
@@ -171,7 +167,9 @@ class BodyModel:
             joints.append(placed[self._joints])
         with torch.inference_mode():
             skinned = self._model.get_skinned_vertices(vertices, torch.from_numpy(transforms)).numpy()
-        return [self._stand(points, places, pose) for points, places, (_, pose) in zip(skinned, joints, people, strict=True)]
+        return [
+            self._stand(points, places, pose) for points, places, (_, pose) in zip(skinned, joints, people, strict=True)
+        ]
 
     def _stand(self, vertices: NDArray[np.float32], joints: Array, pose: Pose) -> Body:
         """Put the body on the ground."""
@@ -190,22 +188,21 @@ class BodyModel:
 
     def _bones(self, rest: Array, pose: Pose) -> tuple[Array, Array]:
         """Turn a pose into global rotations of bones, and follow them."""
-        index = self._labels.index
+        index = self._index
         pelvis = euler(*pose.pelvis)
-        turned = {index("root"): pelvis}
+        turned = {index["root"]: pelvis}
         for step, name in enumerate(_SPINE, start=1):
-            turned[index(name)] = pelvis @ euler(*(pose.spine * step / len(_SPINE)))
-        chest = turned[index("spine01")]
+            turned[index[name]] = pelvis @ euler(*(pose.spine * step / len(_SPINE)))
+        chest = turned[index["spine01"]]
         for step, name in enumerate(_NECK, start=1):
-            turned[index(name)] = chest @ euler(*(pose.head * step / len(_NECK)))
-        heading = euler(0.0, 0.0, float(pose.pelvis[2]))
-        for side, mirror in (("L", 1.0), ("R", -1.0)):
-            arm, leg = (pose.arms[0], pose.legs[0]) if side == "L" else (pose.arms[1], pose.legs[1])
+            turned[index[name]] = chest @ euler(*(pose.head * step / len(_NECK)))
+        for (side, mirror), arm in zip(_SIDES, pose.arms, strict=True):
             lift = float(np.clip(0.35 + 0.5 * arm.target[2], 0.0, 0.5))
-            clavicle = chest @ rotation([0, 1, 0], -mirror * lift * 0.6) @ rotation([0, 0, 1], -mirror * 0.25 * arm.target[1] * 0.5)
-            turned[index(f"clavicle.{side}")] = clavicle
-            turned[index(f"shoulder01.{side}")] = clavicle
-            _, placed = heads(self._parents, rest, turned)
+            raised = rotation([0, 1, 0], -mirror * 0.6 * lift) @ rotation([0, 0, 1], -mirror * 0.125 * arm.target[1])
+            turned[index[f"clavicle.{side}"]] = turned[index[f"shoulder01.{side}"]] = chest @ raised
+        _, placed = heads(self._parents, rest, turned)
+        heading = euler(0.0, 0.0, float(pose.pelvis[2]))
+        for (side, mirror), arm, leg in zip(_SIDES, pose.arms, pose.legs, strict=True):
             self._arm(turned, rest, placed, chest, arm, side, mirror, pose.fingers)
             self._leg(turned, rest, placed, heading, leg, side, mirror)
         return heads(self._parents, rest, turned)
@@ -221,7 +218,7 @@ class BodyModel:
         mirror: float,
         fingers: float,
     ) -> None:
-        shoulder, elbow, wrist = (self._labels.index(f"{name}.{side}") for name in ("upperarm01", "lowerarm01", "wrist"))
+        shoulder, elbow, wrist = (self._index[f"{name}.{side}"] for name in ("upperarm01", "lowerarm01", "wrist"))
         first, second = rest[elbow] - rest[shoulder], rest[wrist] - rest[elbow]
         lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
         target = placed[shoulder] + sum(lengths) * (chest @ _seen_from_body(limb.target, mirror))
@@ -229,21 +226,20 @@ class BodyModel:
         upper, lower = _follow(first, second, middle - placed[shoulder], end - middle)
         turned[shoulder], turned[elbow] = upper, lower
         axis = unit(end - middle)
-        turned[self._labels.index(f"lowerarm02.{side}")] = rotation(axis, 0.5 * mirror * limb.twist) @ lower
-        hinge = lower @ unit(np.cross(first, second))
+        turned[self._index[f"lowerarm02.{side}"]] = rotation(axis, 0.5 * mirror * limb.twist) @ lower
+        hinge = lower @ unit(cross(first, second))
         hand = rotation(hinge, limb.bend) @ rotation(axis, mirror * limb.twist) @ lower
         turned[wrist] = hand
         # The fingers curl about the axis across the palm.
-        across = unit(rest[self._labels.index(f"finger2-1.{side}")] - rest[self._labels.index(f"finger5-1.{side}")])
-        for finger in range(2, 6):
-            for joint in range(1, 4):
-                bone = self._labels.index(f"finger{finger}-{joint}.{side}")
-                turned[bone] = hand @ rotation(across, mirror * fingers * joint)
+        across = unit(rest[self._index[f"finger2-1.{side}"]] - rest[self._index[f"finger5-1.{side}"]])
+        for joint in range(1, 4):
+            curled = hand @ rotation(across, mirror * fingers * joint)
+            turned.update({self._index[f"finger{finger}-{joint}.{side}"]: curled for finger in range(2, 6)})
 
     def _leg(
         self, turned: dict[int, Array], rest: Array, placed: Array, heading: Array, limb: Limb, side: str, mirror: float
     ) -> None:
-        hip, knee, ankle = (self._labels.index(f"{name}.{side}") for name in ("upperleg01", "lowerleg01", "foot"))
+        hip, knee, ankle = (self._index[f"{name}.{side}"] for name in ("upperleg01", "lowerleg01", "foot"))
         first, second = rest[knee] - rest[hip], rest[ankle] - rest[knee]
         lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
         target = placed[hip] + sum(lengths) * (heading @ _seen_from_body(limb.target, mirror))
@@ -259,7 +255,7 @@ def _seen_from_body(place: Array, mirror: float) -> Array:
 
 def _follow(rest_first: Array, rest_second: Array, first: Array, second: Array) -> tuple[Array, Array]:
     """Rotate the two bones of a limb so that they and their hinge lie as wanted."""
-    hinge, rest_hinge = np.cross(first, second), np.cross(rest_first, rest_second)
+    hinge, rest_hinge = cross(first, second), cross(rest_first, rest_second)
     upper = frame(first, hinge) @ frame(rest_first, rest_hinge).T
     lower = frame(second, hinge) @ frame(rest_second, rest_hinge).T
     return upper, lower

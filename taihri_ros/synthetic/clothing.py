@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.synthetic.garments import Floats, Surface
+from taihri_ros.synthetic.skirt import Cut
 
 Rng = np.random.Generator
 Color = tuple[float, float, float]
@@ -70,6 +71,7 @@ class Outfit:
     glove: float
     skirt: float
     phase: float
+    flare: float
     top_thickness: float
     bottom_thickness: float
     hair_thickness: float
@@ -85,14 +87,22 @@ class Outfit:
             places: The surface of the body.
 
         Returns:
-            float32 (V,) metres.
+            float32 (V,) metres, of the vertices of the body without the skirt's.
         """
         top = (places.arm < self.sleeve) & (places.leg < self.hem) & (places.neck < self.collar) & (places.arm < 0.98)
         bottom = (places.leg > self.waist) & (places.leg < min(self.bottom_length, 1.0)) & (places.arm <= 0.0)
         flare = 1.0 + 0.8 * np.clip(places.arm, 0.0, 1.0)
+        if self.skirt > 0.5:
+            bottom &= places.leg < 0.0
         worn = np.where(top, self.top_thickness * flare, np.where(bottom, self.bottom_thickness, 0.0))
         hair = is_hair(places.head, self.hairline, self.hair_length) & (places.neck > -0.02)
-        return np.asarray(np.where(hair, self.hair_thickness, worn), dtype=np.float32)
+        return np.where(hair, self.hair_thickness, worn)[: places.skin].astype(np.float32)
+
+    def skirt_cut(self) -> Cut | None:
+        """Give the shape of the skirt, if it is worn."""
+        if self.skirt < 0.5:
+            return None
+        return Cut(self.waist, self.bottom_length, self.flare, self.bottom_thickness, self.phase)
 
 
 def is_hair(head: Floats, hairline: float, length: float) -> NDArray[np.bool_]:
@@ -106,7 +116,9 @@ def draw_outfit(rng: Rng) -> Outfit:
     skin = _vary(rng, SKINS[int(rng.integers(len(SKINS)))], 0.15)
     jacket = rng.random() < 0.22
     short = rng.random()
-    sleeve = rng.uniform(0.12, 0.5) if short < 0.42 else rng.uniform(0.85, 1.0) if short < 0.9 else rng.uniform(-0.02, 0.1)
+    sleeve = (
+        rng.uniform(0.12, 0.5) if short < 0.42 else rng.uniform(0.85, 1.0) if short < 0.9 else rng.uniform(-0.02, 0.1)
+    )
     if jacket:
         sleeve = rng.uniform(0.9, 1.02)
     skirt = rng.random() < 0.16
@@ -115,7 +127,7 @@ def draw_outfit(rng: Rng) -> Outfit:
     length = rng.uniform(0.22, 0.62) if shorts or skirt else rng.uniform(0.85, 1.06)
     waist = rng.uniform(-0.24, -0.1)
     top = _color(rng)
-    bottom = top if dress else _color(rng, dark=0.55)
+    bottom = top if dress else _color(rng, dark=0.35)
     bald = rng.random() < 0.1
     return Outfit(
         skin=skin,
@@ -146,6 +158,7 @@ def draw_outfit(rng: Rng) -> Outfit:
         glove=float(rng.random() < 0.03),
         skirt=float(skirt),
         phase=float(rng.uniform(0.0, 100.0)),
+        flare=float(rng.uniform(0.0, 0.22)),
         top_thickness=float(rng.uniform(0.004, 0.018) + (0.012 if jacket else 0.0)),
         bottom_thickness=float(rng.uniform(0.004, 0.02)),
         hair_thickness=float(rng.uniform(0.006, 0.035)),
@@ -156,15 +169,19 @@ def _pattern(rng: Rng, plain: float) -> float:
     return 0.0 if rng.random() < plain else float(rng.integers(1, PATTERNS))
 
 
-def _color(rng: Rng, dark: float = 0.25) -> Color:
+def _color(rng: Rng, dark: float = 0.15) -> Color:
     """Draw a colour of cloth: mostly muted, some greys, some bright."""
     kind = rng.random()
     if kind < 0.3:
         red = green = blue = float(rng.uniform(0.02, 0.95))
     elif kind < 0.75:
-        red, green, blue = colorsys.hsv_to_rgb(float(rng.random()), float(rng.uniform(0.15, 0.6)), float(rng.uniform(0.1, 0.9)))
+        red, green, blue = colorsys.hsv_to_rgb(
+            float(rng.random()), float(rng.uniform(0.15, 0.6)), float(rng.uniform(0.1, 0.9))
+        )
     else:
-        red, green, blue = colorsys.hsv_to_rgb(float(rng.random()), float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.3, 1.0)))
+        red, green, blue = colorsys.hsv_to_rgb(
+            float(rng.random()), float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.3, 1.0))
+        )
     shade = 0.3 if rng.random() < dark else 1.0
     return red**2.2 * shade, green**2.2 * shade, blue**2.2 * shade
 

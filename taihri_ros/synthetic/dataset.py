@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from taihri_ros.camera import Camera
 from taihri_ros.errors import TaihriError
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 """Version of the distribution that the samples are drawn from."""
 
 _PREFIX = "synthetic-"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.skeleton import INDEX
+from taihri_ros.synthetic import skirt
 from taihri_ros.synthetic.body import Template
 
 Floats = NDArray[np.float32]
@@ -18,24 +20,31 @@ class Surface:
     """Coordinates of each vertex that mean the same on every body.
 
     Attributes:
-        arm: float32 (V,) 0 on the trunk, 0 to 0.5 from shoulder to elbow, 0.5 to 1 to the wrist, more on the hand.
+        rest: float32 (V, 3) places at rest, metres, for patterns; the skirt is laid out around the legs.
+        faces: int32 (F, 3) vertices of each triangle.
+        arm: float32 (V,) -1 on the skirt, 0 on the trunk, 0 to 0.5 from shoulder to elbow, 0.5 to 1 from there to the
+            wrist, more on the hand.
         leg: float32 (V,) 0 at the height of the hips, 0.5 at the knees, 1 at the ankles; negative above the hips.
         neck: float32 (V,) metres above the root of the neck.
         head: float32 (V, 3) place on the head from its middle, in units of 0.1 m: to the left, to the back, up.
         eyes: float32 (V,) share of the eyeballs.
+        skin: How many of the vertices are the body's; the skirt's follow them.
         rough: float32 (V, 3) three smooth random fields, about -1 to 1: blotches of skin, edges and folds of cloth.
     """
 
+    rest: Floats
+    faces: NDArray[np.int32]
     arm: Floats
     leg: Floats
     neck: Floats
     head: Floats
     eyes: Floats
     rough: Floats
+    skin: int
 
 
 def surface(template: Template) -> Surface:
-    """Measure the places of a body at rest."""
+    """Measure the places of a body at rest, and add those of the skirt."""
     points, joints = template.vertices.astype(np.float64), template.joints
     weights = template.weights
     arm_share = weights["upperarm"] + weights["lowerarm"] + weights["wrist"] + weights["finger"] + weights["metacarpal"]
@@ -50,21 +59,32 @@ def surface(template: Template) -> Surface:
     hip, ankle = joints[INDEX["left_hip"], 2], joints[INDEX["left_ankle"], 2]
     leg = np.where(arm_share > 0.25, -0.5, (hip - points[:, 2]) / (hip - ankle))
     middle = joints[INDEX["head"]] + np.array([0.0, -0.01, 0.065])
+    cloth, cloth_along = skirt.flat()
+    nowhere = np.zeros(skirt.POINTS)
+
+    def joined(skin: NDArray[Any], tube: NDArray[Any]) -> Floats:
+        return np.concatenate([skin, tube]).astype(np.float32)
+
     return Surface(
-        arm=along.astype(np.float32),
-        leg=leg.astype(np.float32),
-        neck=np.where(arm_share > 0.25, -0.3, points[:, 2] - joints[INDEX["neck"], 2]).astype(np.float32),
-        head=((points - middle) * 10.0).astype(np.float32),
-        eyes=weights["eye"],
-        rough=_rough(points),
+        rest=joined(template.vertices, cloth),
+        faces=np.concatenate([template.faces, skirt.faces(len(points))]),
+        arm=joined(along, nowhere - 1.0),
+        leg=joined(leg, cloth_along),
+        neck=joined(np.where(arm_share > 0.25, -0.3, points[:, 2] - joints[INDEX["neck"], 2]), nowhere - 0.3),
+        head=joined((points - middle) * 10.0, np.zeros((skirt.POINTS, 3))),
+        eyes=joined(weights["eye"], nowhere),
+        rough=_rough(joined(points, cloth)),
+        skin=len(points),
     )
 
 
-def _rough(points: NDArray[np.float64]) -> Floats:
+def _rough(points: Floats) -> Floats:
     """Make random fields on the body as sums of plane waves of 6 to 40 cm."""
     rng = np.random.default_rng(3)
     waves = rng.normal(0.0, 1.0, (3, 14, 3))
-    waves *= (2.0 * np.pi / np.exp(rng.uniform(np.log(0.06), np.log(0.4), (3, 14, 1)))) / np.linalg.norm(waves, axis=2, keepdims=True)
+    waves *= (2.0 * np.pi / np.exp(rng.uniform(np.log(0.06), np.log(0.4), (3, 14, 1)))) / np.linalg.norm(
+        waves, axis=2, keepdims=True
+    )
     phases = np.einsum("vd,fwd->vfw", points, waves) + rng.uniform(0.0, 2.0 * np.pi, (3, 14))
     return (np.sin(phases).sum(axis=2) / np.sqrt(14.0)).astype(np.float32)
 

@@ -23,7 +23,7 @@ def draw_camera(rng: Rng, size: int) -> Camera:
         size: The longer side of its image, pixels.
 
     Returns:
-        The camera; every pixel of its image has a ray.
+        The camera; its lens sees the whole image.
     """
     while True:
         wide, high = _ASPECTS[int(rng.integers(len(_ASPECTS)))]

@@ -27,25 +27,56 @@ def photograph(rng: Rng, light: NDArray[np.float32]) -> NDArray[np.uint8]:
             light = cv2.GaussianBlur(light, (0, 0), min(sigma, 2.2 * scale))
     if rng.random() < 0.2:
         light = _move(rng, light, scale)
-    level = float(np.exp(np.mean(np.log(light.mean(axis=2) + 1e-4))))
     target = float(np.clip(rng.normal(0.2, 0.07), 0.05, 0.45))
     strength = rng.uniform(0.5, 1.0)  # how far the automatic exposure goes
+    gain = (target / brightness(light)) ** strength * (2.0 / 3.0) ** (1.0 - strength)
     balance = np.exp(rng.normal(0.0, 0.07, 3))
-    exposed = light * (balance * (target / level) ** strength * 0.2 ** (1.0 - strength) / 0.3 ** (1.0 - strength)).astype(
-        np.float32
-    )
+    light = light * (balance * gain).astype(np.float32)
     if rng.random() < 0.4:
-        exposed *= _vignette(rng, height, width)
-    grain = float(rng.exponential(0.005))
-    noise = rng.standard_normal(exposed.shape, dtype=np.float32)
-    exposed = exposed + noise * np.sqrt(grain**2 * 0.1 + grain * 0.08 * np.clip(exposed, 0.0, 1.0)).astype(np.float32)
-    tone = np.clip(exposed, 0.0, None) ** np.float32(1.0 / rng.uniform(1.9, 2.5))
-    contrast = rng.uniform(0.8, 1.25)
-    tone = np.float32(0.5) + (tone - np.float32(0.5)) * np.float32(contrast)
-    color = np.float32(rng.uniform(0.6, 1.3) if rng.random() < 0.95 else 0.0)
-    grey = tone.mean(axis=2, keepdims=True)
-    tone = grey + (tone - grey) * color
-    return np.clip(np.rint(tone * 255.0), 0, 255).astype(np.uint8)
+        light *= _vignette(rng, height, width)
+    return develop(
+        rng,
+        light,
+        grain=float(rng.exponential(0.005)),
+        gamma=float(rng.uniform(1.9, 2.5)),
+        contrast=float(rng.uniform(0.8, 1.25)),
+        color=float(rng.uniform(0.6, 1.3) if rng.random() < 0.95 else 0.0),
+    )
+
+
+def brightness(light: NDArray[np.float32]) -> float:
+    """Measure how bright a picture is: the geometric mean of its pixels."""
+    return float(np.exp(np.mean(np.log(light[::4, ::4].mean(axis=2) + 1e-4))))
+
+
+def develop(
+    rng: Rng,
+    light: NDArray[np.float32],
+    *,
+    grain: float = 0.001,
+    gamma: float = 2.2,
+    contrast: float = 1.0,
+    color: float = 1.0,
+) -> NDArray[np.uint8]:
+    """Turn exposed light into a picture.
+
+    Args:
+        rng: Source of the noise.
+        light: float32 (H, W, 3) linear RGB, 1 for white.
+        grain: Strength of the noise.
+        gamma: Of the tone curve.
+        contrast: About middle grey.
+        color: Saturation; 0 is grey.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+    """
+    noise = rng.standard_normal(light.shape, dtype=np.float32)
+    noise *= cv2.sqrt(np.float32(0.1 * grain**2) + np.float32(0.08 * grain) * np.clip(light, 0.0, 1.0))
+    tone = cv2.pow(np.maximum(light + noise, np.float32(0.0)), 1.0 / gamma)
+    mix = np.full((3, 3), (1.0 - color) / 3.0) + color * np.eye(3)
+    tone = cv2.transform(tone, np.column_stack([contrast * mix, np.full(3, 0.5 - 0.5 * contrast)]).astype(np.float32))
+    return np.asarray(cv2.convertScaleAbs(np.maximum(tone, np.float32(0.0)), alpha=255.0))
 
 
 def _move(rng: Rng, light: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

@@ -69,14 +69,32 @@ class Room:
         rows = [(t.shape, *t.middle, *t.half, np.cos(t.yaw), np.sin(t.yaw)) for t in self.things]
         return np.array(rows, dtype=np.float32).reshape(-1, 9)
 
+    def shadow(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Find where the shadows of points fall on floor or walls.
 
-def draw_room(rng: Rng, camera: NDArray[np.float64], things: tuple[Thing, ...]) -> Room:
+        Args:
+            points: (N, 3) metres, in the room.
+
+        Returns:
+            float64 (N, 3) metres.
+        """
+        cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
+        turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+        start = (points - [*self.middle, 0.0]) @ turn.T
+        way = (points - self.light) @ turn.T
+        way = way / np.linalg.norm(way, axis=1, keepdims=True) + 1e-9
+        walls = np.where(way > 0.0, [*self.half, self.height], [*(-self.half), 0.0])
+        return np.asarray(points + ((walls - start) / way).min(axis=1, keepdims=True) * (way @ turn))
+
+
+def draw_room(rng: Rng, camera: NDArray[np.float64], things: tuple[Thing, ...], margin: float = 0.55) -> Room:
     """Draw a room around a person at the origin and a camera.
 
     Args:
         rng: Source of chance.
         camera: (3,) place of the camera, metres.
         things: What the person sits on or holds.
+        margin: From the person and the camera to the walls at least, metres.
 
     Returns:
         The room.
@@ -84,8 +102,8 @@ def draw_room(rng: Rng, camera: NDArray[np.float64], things: tuple[Thing, ...]) 
     yaw = rng.uniform(0.0, np.pi / 2)
     turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
     camera_in_room = turn @ camera[:2]
-    low = np.minimum(camera_in_room, 0.0) - np.exp(rng.uniform(np.log(0.55), np.log(6.0), 2))
-    high = np.maximum(camera_in_room, 0.0) + np.exp(rng.uniform(np.log(0.55), np.log(6.0), 2))
+    low = np.minimum(camera_in_room, 0.0) - np.exp(rng.uniform(np.log(margin), np.log(6.0), 2))
+    high = np.maximum(camera_in_room, 0.0) + np.exp(rng.uniform(np.log(margin), np.log(6.0), 2))
     middle, half = turn.T @ (0.5 * (low + high)), 0.5 * (high - low)
     all_things = (*things, *_furniture(rng, camera[:2], turn, low, high, yaw))
     surfaces = [_surface(rng, _FLOORS, 0.08, 0.6, gloss=0.25), _surface(rng, (0, 0, 10), 0.5, 1.0)]
@@ -193,7 +211,9 @@ def draw_obstacle(rng: Rng, camera: NDArray[np.float64], target: NDArray[np.floa
     shape = int(rng.integers(3))
     if shape == BOX and rng.random() < 0.5:  # a table or counter up to the floor
         top = float(np.clip(place[2], 0.3, 1.1))
-        return Thing(BOX, (place[0], place[1], top / 2), (rng.uniform(0.2, 0.7), size[1], top / 2), rng.uniform(0, np.pi))
+        return Thing(
+            BOX, (place[0], place[1], top / 2), (rng.uniform(0.2, 0.7), size[1], top / 2), rng.uniform(0, np.pi)
+        )
     x, y, z = place.tolist()
     a, b, c = size.tolist()
     return Thing(shape, (x, y, z), (a, b if shape == BOX else a, c), float(rng.uniform(0.0, np.pi)))

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic import labels
-from taihri_ros.synthetic.body import Body, Phenotype, body_model, draw_phenotype
+from taihri_ros.synthetic.body import Body, Place, body_model, moved
 from taihri_ros.synthetic.clothing import Outfit, draw_outfit
 from taihri_ros.synthetic.dataset import Sample
 from taihri_ros.synthetic.garments import surface
 from taihri_ros.synthetic.kinematics import unit
 from taihri_ros.synthetic.lenses import draw_camera, ray_grid
+from taihri_ros.synthetic.phenotype import Phenotype, draw_phenotype
 from taihri_ros.synthetic.photo import photograph
 from taihri_ros.synthetic.poses import Pose, draw_pose, draw_task
-from taihri_ros.synthetic.render import Person, Placement, Renderer
-from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Room, Thing, draw_obstacle, draw_room
+from taihri_ros.synthetic.render import Renderer
+from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Thing, draw_obstacle, draw_room
+from taihri_ros.synthetic.skirt import with_skirt
 from taihri_ros.synthetic.viewpoints import Viewpoint, draw_viewpoint
 
 Rng = np.random.Generator
@@ -54,7 +56,7 @@ class Generator:
         """
         self.seed, self.size = seed, size
         self._places = surface(body_model().template)
-        self._renderer = Renderer(body_model().template, self._places)
+        self._renderer = Renderer(self._places)
 
     def group(self, number: int) -> list[Sample]:
         """Make the samples `number * VIEWS` and the `VIEWS - 1` after it.
@@ -68,22 +70,20 @@ class Generator:
         rng = np.random.default_rng([self.seed, number])
         characters = [_draw_character(rng) for _ in range(2)]
         thickness = np.stack([character.outfit.thickness(self._places) for character in characters])
-        bodies = body_model().pose([(character.shape, character.pose) for character in characters], thickness)
-        people = [
-            self._renderer.dress(slot, body.vertices, character.outfit)
-            for slot, (body, character) in enumerate(zip(bodies, characters, strict=True))
+        bare = body_model().pose([(character.shape, character.pose) for character in characters], thickness)
+        bodies = [
+            with_skirt(body, character.outfit.skirt_cut()) for body, character in zip(bare, characters, strict=True)
         ]
         made = []
         for view in range(VIEWS):
             first = view * 2 // VIEWS
-            order = (first, 1 - first)
-            scene = _Scene([characters[i] for i in order], [bodies[i] for i in order], [people[i] for i in order])
-            made.append(self._view(np.random.default_rng([self.seed, number, view]), scene, number * VIEWS + view))
+            pair = [(characters[who], bodies[who]) for who in (first, 1 - first)]
+            made.append(self._view(np.random.default_rng([self.seed, number, view]), pair, number * VIEWS + view))
         return made
 
-    def _view(self, rng: Rng, scene: _Scene, index: int) -> Sample:
-        character, body = scene.characters[0], scene.bodies[0]
-        people = [replace(person, outfit=_recolored(rng, person.outfit)) for person in scene.people]
+    def _view(self, rng: Rng, pair: list[tuple[_Character, Body]], index: int) -> Sample:
+        (character, body), (stranger, other_body) = pair
+        outfits = [_recolored(rng, character.outfit), _recolored(rng, stranger.outfit)]
         while True:
             camera = draw_camera(rng, self.size)
             viewpoint = draw_viewpoint(rng, body, character.task, camera)
@@ -93,15 +93,17 @@ class Generator:
             pixels, inside = labels.project(camera, joints)
             if inside.sum() < 2:
                 continue
-            placement = _second_person(rng, viewpoint) if rng.random() < 0.22 else None
-            room = draw_room(rng, viewpoint.eye, _things(rng, character, body, viewpoint))
-            gaps = self._renderer.probe(body.joints, viewpoint.eye, room, people, placement)
+            bodies, things = [body], _things(rng, character, body, viewpoint)
+            if rng.random() < 0.22:
+                bodies.append(moved(other_body, _beside(rng, viewpoint)))
+                things += _seat(rng, bodies[1])
+            self._renderer.stand([(there.vertices, worn) for there, worn in zip(bodies, outfits, strict=False)])
+            room = draw_room(rng, viewpoint.eye, tuple(things))
+            gaps = self._renderer.probe(body.joints, viewpoint, room)
             visibility = labels.visibility(inside, gaps)
             if not (visibility == labels.VISIBLE).any():
                 continue
-            light, whose = self._renderer.render(
-                ray_grid(camera), viewpoint.rotation, viewpoint.eye, room, people, placement
-            )
+            light, whose = self._renderer.render(camera, ray_grid(camera), viewpoint, room)
             if (whose == 1).mean() >= _SMALLEST_SHARE:
                 break
         picture = photograph(rng, light)
@@ -114,17 +116,10 @@ class Generator:
             visibility=visibility,
             box=labels.box(whose == 1),
             task=character.task,
-            body=_describe(character, viewpoint, room, placement),
+            body=_describe(character, viewpoint, len(things), len(bodies)),
             index=index,
             seed=self.seed,
         )
-
-
-@dataclass(frozen=True)
-class _Scene:
-    characters: list[_Character]
-    bodies: list[Body]
-    people: list[Person]
 
 
 def _draw_character(rng: Rng) -> _Character:
@@ -138,26 +133,35 @@ def _recolored(rng: Rng, outfit: Outfit) -> Outfit:
     return replace(outfit, **{name: getattr(other, name) for name in _COLORS})
 
 
-def _second_person(rng: Rng, viewpoint: Viewpoint) -> Placement:
+def _beside(rng: Rng, viewpoint: Viewpoint) -> Place:
     """Stand somebody behind or beside the person."""
-    away = -unit(np.append(viewpoint.eye[:2], 0.0))
-    angle = np.clip(rng.normal(0.0, 0.6), -1.4, 1.4)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    direction = np.array([cosine * away[0] - sine * away[1], sine * away[0] + cosine * away[1], 0.0])
-    return Placement(float(rng.uniform(-np.pi, np.pi)), direction * rng.uniform(0.75, 3.0))
+    away = np.arctan2(-viewpoint.eye[1], -viewpoint.eye[0])
+    angle, distance = away + np.clip(rng.normal(0.0, 0.6), -1.4, 1.4), rng.uniform(0.75, 3.0)
+    x, y = distance * np.cos(angle), distance * np.sin(angle)
+    return Place(float(x), float(y), float(rng.uniform(-np.pi, np.pi)))
 
 
-def _things(rng: Rng, character: _Character, body: Body, viewpoint: Viewpoint) -> tuple[Thing, ...]:
+def _seat(rng: Rng, body: Body) -> list[Thing]:
+    """Put a stool or a chair under somebody who sits."""
+    if body.seat is None:
+        return []
+    hips = body.joints[INDEX["left_hip"]] - body.joints[INDEX["right_hip"]]
+    yaw = float(np.arctan2(hips[1], hips[0]))
+    back = np.array([-np.sin(yaw), np.cos(yaw)])
+    shape, half = (BOX if rng.random() < 0.7 else CYLINDER), float(rng.uniform(0.17, 0.3))
+    x, y = (body.joints[0, :2] + 0.05 * back).tolist()
+    things = [Thing(shape, (x, y, body.seat / 2), (half, half, body.seat / 2), yaw + float(rng.normal(0.0, 0.1)))]
+    if shape == BOX and rng.random() < 0.5:
+        tall = float(rng.uniform(0.2, 0.4))
+        x, y = (body.joints[0, :2] + 0.3 * back).tolist()
+        things.append(Thing(BOX, (x, y, body.seat + tall - 0.1), (half, 0.02, tall), yaw))
+    return things
+
+
+def _things(rng: Rng, character: _Character, body: Body, viewpoint: Viewpoint) -> list[Thing]:
     """Find what belongs to the person: its seat, what it holds, and perhaps something before it."""
-    things = []
-    if body.seat is not None:
-        x, y = body.joints[0, :2].tolist()
-        shape, half = (BOX if rng.random() < 0.7 else CYLINDER), rng.uniform(0.17, 0.3)
-        things.append(Thing(shape, (x, y + 0.05, body.seat / 2), (half, half, body.seat / 2), float(rng.normal(0, 0.1))))
-        if shape == BOX and rng.random() < 0.5:
-            back = rng.uniform(0.2, 0.4)
-            things.append(Thing(BOX, (x, y + 0.3, body.seat + back - 0.1), (half, 0.02, back), 0.0))
-    holds = character.task in ("take_object", "hand_over_both") or character.task.startswith("hand_over")
+    things = _seat(rng, body)
+    holds = character.task == "take_object" or character.task.startswith("hand_over")
     for side in ("left", "right"):
         if rng.random() < (0.45 if holds else 0.06):
             elbow, wrist = body.joints[INDEX[f"{side}_elbow"]], body.joints[INDEX[f"{side}_wrist"]]
@@ -170,12 +174,10 @@ def _things(rng: Rng, character: _Character, body: Body, viewpoint: Viewpoint) -
     if rng.random() < 0.14:
         target = body.joints[int(rng.integers(len(body.joints)))]
         things.append(draw_obstacle(rng, viewpoint.eye, target))
-    return tuple(things)
+    return things
 
 
-def _describe(
-    character: _Character, viewpoint: Viewpoint, room: Room, placement: Placement | None
-) -> dict[str, Any]:
+def _describe(character: _Character, viewpoint: Viewpoint, things: int, people: int) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         return value.tolist() if isinstance(value, np.ndarray) else value
 
@@ -187,13 +189,11 @@ def _describe(
         "pose": pose,
         "eye": viewpoint.eye.tolist(),
         "rotation": viewpoint.rotation.tolist(),
-        "things": len(room.things),
-        "second_person": placement is not None,
+        "things": things,
+        "people": people,
     }
 
 
 def _jpeg(picture: NDArray[np.uint8], quality: int) -> bytes:
     encoded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return bytes(encoded.tobytes())
-
-

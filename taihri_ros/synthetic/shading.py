@@ -1,9 +1,7 @@
-"""What a ray meets and what it looks like there: procedural surfaces of rooms and of dressed people (warp functions)."""
+"""What surfaces look like: procedural patterns of rooms and of dressed people (warp functions)."""
 
-# mypy: disable-error-code="no-untyped-def,misc"
+# mypy: disable-error-code="no-untyped-def,misc,valid-type"
 from __future__ import annotations
-
-from typing import Any
 
 import warp as wp
 
@@ -38,6 +36,7 @@ PHASE = wp.constant(41)
 
 @wp.func
 def color_at(values: wp.array2d(dtype=float), row: int, start: int):
+    """Read a colour from three neighbouring fields."""
     return wp.vec3(values[row, start], values[row, start + 1], values[row, start + 2])
 
 
@@ -52,6 +51,7 @@ def lattice(x: int, y: int, seed: int):
 
 @wp.func
 def hashed(x: int, y: int, z: int):
+    """A number in [0, 1) for a point of a lattice."""
     return 0.5 + 0.5 * lattice(x, y, z)
 
 
@@ -74,7 +74,9 @@ def waves(x: float, y: float, seed: int):
 @wp.func
 def cloud(x: float, y: float, z: float, seed: int):
     """Two octaves of noise, about -1 to 1."""
-    return 0.7 * waves(x + 0.37 * z, y + 0.53 * z, seed) + 0.4 * waves(2.03 * x - 0.71 * z, 2.03 * y + 0.6 * z, seed + 1)
+    return 0.7 * waves(x + 0.37 * z, y + 0.53 * z, seed) + 0.4 * waves(
+        2.03 * x - 0.71 * z, 2.03 * y + 0.6 * z, seed + 1
+    )
 
 
 @wp.func
@@ -135,7 +137,9 @@ def pattern(kind: int, u: float, v: float, w: float, seed: int, first: wp.vec3, 
         row = wp.floor(v)
         column = wp.floor(u * 3.0 + hashed(int(row), 1, seed))
         color = wp.vec3(
-            hashed(int(column), int(row), seed), hashed(int(column), int(row), seed + 1), hashed(int(column), int(row), seed + 2)
+            hashed(int(column), int(row), seed),
+            hashed(int(column), int(row), seed + 1),
+            hashed(int(column), int(row), seed + 2),
         )
         color = wp.cw_mul(color, color) * 0.8
         if v - row > 0.55 + 0.4 * hashed(int(column), int(row), seed + 3):
@@ -146,7 +150,15 @@ def pattern(kind: int, u: float, v: float, w: float, seed: int, first: wp.vec3, 
 
 
 @wp.func
-def dressed(outfits: wp.array2d(dtype=float), row: int, rest: wp.vec3, coords: wp.vec3, head: wp.vec3, rough: wp.vec3, eye: float):
+def dressed(
+    outfits: wp.array2d(dtype=float),
+    row: int,
+    rest: wp.vec3,
+    coords: wp.vec3,
+    head: wp.vec3,
+    rough: wp.vec3,
+    eye: float,
+):
     """Colour of a person: rest is the place on the body at rest; coords are arm, leg and neck, and rough is
     the roughness, of `garments.Surface`.
     """
@@ -181,13 +193,21 @@ def dressed(outfits: wp.array2d(dtype=float), row: int, rest: wp.vec3, coords: w
         color = color_at(outfits, row, SHOE)
     # Trousers, skirt or shorts, then the top over them, then shoes.
     scale = outfits[row, BOTTOM_SCALE]
-    if arm <= 0.0 and leg > outfits[row, WAIST] + wobble and leg < outfits[row, BOTTOM_LENGTH] + wobble:
+    length = outfits[row, BOTTOM_LENGTH] + wobble
+    if outfits[row, SKIRT] > 0.5:
+        length = wp.where(arm < -0.5, 2.0, 0.0)  # the tube, and the hips under it
+    if arm <= 0.0 and leg > outfits[row, WAIST] + wobble and leg < length:
         color = pattern(
-            int(outfits[row, BOTTOM_PATTERN]), rest[0] / scale, rest[2] / scale, rest[1] / scale, seed,
-            color_at(outfits, row, BOTTOM), color_at(outfits, row, BOTTOM_SECOND),
+            int(outfits[row, BOTTOM_PATTERN]),
+            rest[0] / scale,
+            rest[2] / scale,
+            rest[1] / scale,
+            seed,
+            color_at(outfits, row, BOTTOM),
+            color_at(outfits, row, BOTTOM_SECOND),
         )
         color = color * fold
-        if outfits[row, BOTTOM_LENGTH] + wobble - leg < 0.012 or (leg - outfits[row, WAIST] < 0.05 and seed % 2 == 0):
+        if length - leg < 0.012 or (leg - outfits[row, WAIST] < 0.05 and seed % 2 == 0):
             color = color * 0.55
     throat = wp.max(outfits[row, NECKLINE] - wp.abs(rest[0]) * 1.6, 0.0)
     collar = outfits[row, COLLAR]
@@ -205,20 +225,19 @@ def dressed(outfits: wp.array2d(dtype=float), row: int, rest: wp.vec3, coords: w
         color = pattern(
             kind, u, v, rest[1] / scale, seed + 1, color_at(outfits, row, TOP), color_at(outfits, row, TOP_SECOND)
         )
-        if outfits[row, OPEN_FRONT] > 0.0 and rest[1] < -0.02 and wp.abs(rest[0]) < outfits[row, OPEN_FRONT] * (0.6 - leg):
+        if (
+            outfits[row, OPEN_FRONT] > 0.0
+            and rest[1] < -0.02
+            and wp.abs(rest[0]) < outfits[row, OPEN_FRONT] * (0.6 - leg)
+        ):
             color = color_at(outfits, row, SHIRT)
         color = color * fold
         if outfits[row, SLEEVE] + wobble - arm < 0.018 and arm > 0.0:
             color = color * 0.6
         if outfits[row, HEM] + wobble - leg < 0.012 or collar - neck < 0.008:
             color = color * 0.6
-    if leg > outfits[row, SHOE_HEIGHT]:
+    if leg > outfits[row, SHOE_HEIGHT] and arm > -0.5:
         color = color_at(outfits, row, SHOE)
         if leg > 1.085:
             color = 0.35 * color + wp.vec3(0.25, 0.25, 0.25) * float(seed % 2)
     return color
-
-
-def vec(values: Any) -> Any:
-    """Make a warp vector."""
-    return wp.vec3(*(float(value) for value in values))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from taihri_ros.camera import Camera
 from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic.body import Body
-from taihri_ros.synthetic.kinematics import rotation, unit
+from taihri_ros.synthetic.kinematics import cross, rotation, unit
 from taihri_ros.synthetic.poses import focus
 
 Rng = np.random.Generator
@@ -79,8 +79,8 @@ def _look(rng: Rng, direction: Array, camera: Camera) -> Array:
     share = np.clip(rng.normal(0.5, 0.15, 2), 0.05, 0.95) if attentive else rng.uniform(0.08, 0.92, 2)
     ray = unit(camera.unproject([share * (camera.width - 1, camera.height - 1)])[0])
     forward = unit(direction)
-    right = unit(np.cross(forward, [0.0, 0.0, 1.0]))
-    straight = np.column_stack([right, np.cross(forward, right), forward])
+    right = unit(cross(forward, np.array([0.0, 0.0, 1.0])))
+    straight = np.column_stack([right, cross(forward, right), forward])
     pitch, yaw = np.arctan2(ray[1], np.hypot(ray[0], ray[2])), np.arctan2(ray[0], ray[2])
     turn = rotation([1, 0, 0], pitch) @ rotation([0, 1, 0], -yaw)  # takes the ray to the optical axis
     roll = float(np.clip(rng.normal(0.0, 0.09 if rng.random() < 0.8 else 0.25), -0.6, 0.6))

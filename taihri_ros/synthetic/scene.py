@@ -1,0 +1,109 @@
+"""A fixed camera in a room, and what it sees of a person that moves there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera import Camera
+from taihri_ros.synthetic import labels
+from taihri_ros.synthetic.body import Body, body_model
+from taihri_ros.synthetic.clothing import Outfit, draw_outfit
+from taihri_ros.synthetic.garments import surface
+from taihri_ros.synthetic.kinematics import euler
+from taihri_ros.synthetic.lenses import ray_grid
+from taihri_ros.synthetic.photo import brightness, develop
+from taihri_ros.synthetic.render import Renderer
+from taihri_ros.synthetic.room import draw_room
+from taihri_ros.synthetic.viewpoints import Viewpoint
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture of a scene and the truth about it.
+
+    Attributes:
+        image: uint8 (H, W, 3) RGB.
+        joints: float32 (22, 3) metres, camera optical frame.
+        pixels: float32 (22, 2) pixels; beyond the edge of the lens model, those of an ideal lens.
+        visibility: int8 (22,): 0 visible, 1 occluded, 2 out of the image.
+    """
+
+    image: NDArray[np.uint8]
+    joints: NDArray[np.float32]
+    pixels: NDArray[np.float32]
+    visibility: NDArray[np.int8]
+
+
+class Scene:
+    """A room seen by one camera at (0, -distance, height), which looks along +y at a person near the origin."""
+
+    def __init__(
+        self,
+        camera: Camera,
+        seed: int,
+        *,
+        height: float = 1.35,
+        distance: float = 1.6,
+        pitch: float = 0.15,
+        roll: float = 0.0,
+    ) -> None:
+        """Draw the room and prepare the rays.
+
+        Args:
+            camera: The camera; its lens must see the whole image.
+            seed: Decides room, light and noise.
+            height: Of the camera above the floor, metres.
+            distance: From the origin of the room, where the person stands, metres.
+            pitch: How far the camera looks down, radians.
+            roll: How far the camera is turned clockwise, radians.
+        """
+        self.camera = camera
+        straight = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # columns: right, down, forward
+        self.viewpoint = Viewpoint(np.array([0.0, -distance, height]), straight @ euler(-pitch, 0.0, roll))
+        rng = np.random.default_rng([seed, 2])
+        self._room = draw_room(rng, self.viewpoint.eye, (), margin=1.8)
+        self._noise = np.random.default_rng([seed, 3])
+        self._rays = ray_grid(camera)
+        places = surface(body_model().template)
+        self._renderer = Renderer(places)
+        self._renderer.stand([(places.rest - np.float32(1000.0), draw_outfit(rng))])
+        self._empty, _ = self._renderer.render(camera, self._rays, self.viewpoint, self._room)
+        self._exposure = 0.2 / brightness(self._empty)
+
+    def render(self, body: Body, outfit: Outfit) -> View:
+        """Take a picture.
+
+        Args:
+            body: The person in the room's frame, from `Actor.at`.
+            outfit: Its clothes, `Actor.outfit`.
+
+        Returns:
+            The picture and its labels.
+        """
+        self._renderer.stand([(body.vertices, outfit)])
+        within = (self._empty, self._touched(body))
+        light, _ = self._renderer.render(self.camera, self._rays, self.viewpoint, self._room, within=within)
+        gaps = self._renderer.probe(body.joints, self.viewpoint, self._room)
+        joints = self.viewpoint.to_camera(body.joints)
+        pixels, inside = labels.project(self.camera, joints)
+        return View(
+            image=develop(self._noise, light * np.float32(self._exposure)),
+            joints=joints.astype(np.float32),
+            pixels=pixels,
+            visibility=labels.visibility(inside, gaps),
+        )
+
+    def _touched(self, body: Body) -> NDArray[np.bool_]:
+        """Find the pixels that the person or its shadow may change: the hull of both in the picture."""
+        points = body.vertices[::5].astype(np.float64)
+        shadow = self._room.shadow(points)
+        pixels, _ = labels.project(self.camera, self.viewpoint.to_camera(np.concatenate([points, shadow])))
+        size = max(self.camera.width, self.camera.height)
+        hull = cv2.convexHull(np.clip(pixels, -size, 2 * size).astype(np.int32))
+        mask = np.zeros((self.camera.height, self.camera.width), dtype=np.uint8)
+        cv2.fillConvexPoly(mask, hull, 1)
+        return np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), dtype=bool)
