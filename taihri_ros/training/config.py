@@ -117,9 +117,15 @@ class Schedule:
 
 @dataclass(frozen=True)
 class VisionStage:
-    """Pre-training of the vision tower with dense targets."""
+    """Pre-training of the vision tower with dense targets.
+
+    Attributes:
+        schedule: How long and how fast.
+        easy_steps: How many steps, the first ones, see only pictures that show much of the person.
+    """
 
     schedule: Schedule
+    easy_steps: int = 0
 
 
 @dataclass(frozen=True)

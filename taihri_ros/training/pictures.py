@@ -23,6 +23,7 @@ from taihri_ros.skeleton import JOINTS
 
 _JPEG_QUALITY = 92
 _EDGE_POINTS = 17
+_MUCH_INSIDE, _MUCH_VISIBLE, _MUCH_SPAN = 12, 8, 0.56
 _SMALLER = 0.35
 _SPARE = 0.15
 """Part of a visual token that may be left out at the edges, so that a view is not made larger for a few pixels."""
@@ -106,6 +107,14 @@ class Picture:
         """Decode the image, (height, width, 3) uint8 RGB."""
         decoded: Any = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
         return np.asarray(decoded[..., ::-1], np.uint8)
+
+    def shows_much(self) -> bool:
+        """Tell whether most joints are in the image, over much of it: an easy picture to begin with."""
+        inside = self.visibility < 2
+        if inside.sum() < _MUCH_INSIDE or (self.visibility == 0).sum() < _MUCH_VISIBLE:
+            return False
+        pixels = project(self.joints, self.focal_px, self.size)[inside]
+        return bool(np.ptp(pixels, axis=0).max() >= _MUCH_SPAN * self.focal_px)
 
 
 @dataclass(frozen=True, eq=False)

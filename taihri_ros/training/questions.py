@@ -28,6 +28,7 @@ class QuestionSettings:
 
     Attributes:
         named: Numbers of joints of the questions that name them; each is drawn uniformly between two limits.
+        listings: Numbers of joints of the answers to no question, which teach to read the image at the least cost.
         tasks: How many free commands for tasks.
         questions: How many free questions that name joints.
         shuffled: Part of the named questions whose joints stand in no order.
@@ -37,6 +38,7 @@ class QuestionSettings:
     """
 
     named: tuple[tuple[int, int], ...] = ((1, 3), (2, 6), (4, 10))
+    listings: tuple[tuple[int, int], ...] = ()
     tasks: int = 1
     questions: int = 1
     shuffled: float = 0.1
@@ -80,6 +82,9 @@ class Questioner:
         for fewest, most in self._settings.named:
             named = truth.draw_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
             asked.append((Command(", ".join(named), tuple(named)), named, False))
+        for fewest, most in self._settings.listings:
+            listed = truth.draw_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
+            asked.append((Command(""), listed, False))
         free = [self._tasks.phrase(words) for _ in range(self._settings.tasks)]
         free += [self._tasks.question(words) for _ in range(self._settings.questions)]
         asked += [(Command(text), joints, True) for text, joints in free]

@@ -79,7 +79,9 @@ def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> Tr
     )
 
 
-def training_views(recipe: Recipe, schedule: Schedule, views: ViewSettings, processes: int) -> RandomViews:
+def training_views(
+    recipe: Recipe, schedule: Schedule, views: ViewSettings, processes: int, *, easy_steps: int = 0
+) -> RandomViews:
     """Give the views of a whole run.
 
     Args:
@@ -87,6 +89,7 @@ def training_views(recipe: Recipe, schedule: Schedule, views: ViewSettings, proc
         schedule: How many are needed.
         views: How they are drawn.
         processes: How many processes share them.
+        easy_steps: How many steps, the first ones, see only easy pictures.
 
     Returns:
         The views.
@@ -94,8 +97,14 @@ def training_views(recipe: Recipe, schedule: Schedule, views: ViewSettings, proc
     Raises:
         TaihriError: There are no pictures.
     """
-    count = schedule.steps * schedule.batch * schedule.accumulate * processes
-    return RandomViews(recipe.pictures.directory / "train", views, count=count, seed=schedule.seed)
+    each = schedule.batch * schedule.accumulate * processes
+    return RandomViews(
+        recipe.pictures.directory / "train",
+        views,
+        count=schedule.steps * each,
+        seed=schedule.seed,
+        easy=easy_steps * each,
+    )
 
 
 def validation_views(recipe: Recipe, schedule: Schedule, views: ViewSettings) -> list[View]:

@@ -37,7 +37,7 @@ class RandomViews(Dataset[View]):
     Pictures that are added to the directory during a run join it.
     """
 
-    def __init__(self, directory: Path, settings: ViewSettings, *, count: int, seed: int) -> None:
+    def __init__(self, directory: Path, settings: ViewSettings, *, count: int, seed: int, easy: int = 0) -> None:
         """Open the pictures.
 
         Args:
@@ -45,13 +45,15 @@ class RandomViews(Dataset[View]):
             settings: How views are drawn.
             count: How many views there are.
             seed: Of the randomness.
+            easy: How many of them, the first ones, are of pictures that show much of the person, where there are any.
 
         Raises:
             TaihriError: The directory holds no pictures.
         """
-        self._directory, self._settings, self._count, self._seed = directory, settings, count, seed
+        self._directory, self._settings, self._count, self._seed, self._easy = directory, settings, count, seed, easy
         self._read: set[Path] = set()
         self._pictures: list[Picture] = []
+        self._easy_pictures: list[Picture] = []
         self._drawn = 0
         self._look()
         if not self._pictures:
@@ -67,7 +69,8 @@ class RandomViews(Dataset[View]):
         if self._drawn % _LOOK_AGAIN_EVERY == 0:
             self._look()
         rng = np.random.default_rng((self._seed, index))
-        picture = self._pictures[int(rng.integers(len(self._pictures)))]
+        pictures = self._easy_pictures if index < self._easy and self._easy_pictures else self._pictures
+        picture = pictures[int(rng.integers(len(pictures)))]
         settings = self._settings
         viewpoint = Viewpoint.draw(
             rng, picture, settings.focal_px, max_side=settings.max_side, degrees=settings.degrees
@@ -79,7 +82,9 @@ class RandomViews(Dataset[View]):
         for path in sorted(set(self._directory.glob("*.npz")) - self._read):
             if path.name.endswith(".part.npz"):
                 continue
-            self._pictures += read_pictures(path)
+            found = read_pictures(path)
+            self._pictures += found
+            self._easy_pictures += [picture for picture in found if picture.shows_much()]
             self._read.add(path)
 
 

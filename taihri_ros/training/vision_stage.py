@@ -44,7 +44,7 @@ def train_vision(recipe: Recipe, options: RunOptions) -> Path:
         DensePretraining(tower, width=start.model.config.vision_config.out_hidden_size, focal_px=start.spec.focal_px),
         arguments,
         schedule,
-        train=training_views(recipe, schedule, views, arguments.world_size),
+        train=training_views(recipe, schedule, views, arguments.world_size, easy_steps=recipe.vision.easy_steps),
         validation=validation_views(recipe, schedule, views),
         collate=collate,
         options=options,

@@ -14,7 +14,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.training.config import PictureSettings
 from taihri_ros.training.picture_files import PictureJob
-from taihri_ros.training.pictures import Picture, Viewpoint, project, read_pictures
+from taihri_ros.training.pictures import Picture, Viewpoint, project, read_pictures, write_pictures
 from taihri_ros.training.views import RandomViews, ViewSettings
 from taihri_ros.view import CanonicalView
 
@@ -101,3 +101,15 @@ def test_pictures_of_a_data_set(data: Path, tmp_path: Path) -> None:
     assert not np.array_equal(views[7].joints, views[8].joints)
     with pytest.raises(TaihriError, match="taihri train pictures"):
         RandomViews(data, ViewSettings(FOCAL_PX, 224), count=1, seed=0)
+
+
+def test_a_training_begins_with_pictures_that_show_much(pictures: list[Picture], tmp_path: Path) -> None:
+    hidden = replace(pictures[0], visibility=np.full(22, 2, np.int8))
+    easy = replace(pictures[0], visibility=np.zeros(22, np.int8))
+    assert not hidden.shows_much()
+    assert easy.shows_much()
+    write_pictures(tmp_path / "both.npz", iter([hidden, easy]))
+    views = RandomViews(tmp_path, ViewSettings(FOCAL_PX, 224, (0.0, 0.0, 0.0)), count=60, seed=0, easy=30)
+    seen = [(views[index].visibility < 2).any() for index in range(60)]
+    assert all(seen[:30])
+    assert not all(seen[30:])

@@ -83,3 +83,10 @@ def test_held_out_sentences_are_never_drawn(vocabulary: Vocabulary, spec: ModelS
     drawn = {sentence.lower().rstrip(".!?") for task in tasks.tasks for sentence in task.phrasings}
     assert sum(any(known in sentence for known in drawn) for sentence in said) > 0.8 * len(said)
     assert not [sentence for sentence in said if sentence.rstrip(".!?") in held_out]
+
+
+def test_a_listing_answers_no_question(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
+    settings = QuestionSettings(named=(), listings=((22, 22),), tasks=0, questions=0, shuffled=0.0)
+    (branch,) = Questioner(vocabulary, spec, Tasks.load(), settings).ask(view, np.random.default_rng(0)).branches
+    assert [joint.joint for joint in parse(vocabulary.texts(branch.targets), None).joints] == list(INDEX)
+    assert not set(vocabulary.ids("coordinates of the person")) & set(branch.prompt)
