@@ -21,30 +21,46 @@ if TYPE_CHECKING:
 @click.option("--size", type=click.IntRange(64, 1024), default=224, show_default=True, help="Longer side, pixels.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--start-index", type=click.IntRange(min=0), default=0, help="Number of the first sample.")
+@click.option("--test-split", is_flag=True, help="Make the frozen test split, and check it.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Write a contact sheet of the first 48.")
 def command(
-    *, out: Path | None, count: int, seed: int, size: int, workers: int, start_index: int, sheet: Path | None
+    *,
+    out: Path | None,
+    count: int,
+    seed: int,
+    size: int,
+    workers: int,
+    start_index: int,
+    test_split: bool,
+    sheet: Path | None,
 ) -> None:
     """Make synthetic people in front of a robot, with exact labels, as Parquet for Hugging Face datasets.
 
     Shards that are there already are kept, so an interrupted run goes on where it ended. The first run on a machine
-    builds the body model's cache (ANNY_CACHE_DIR, 0.8 GB), which takes minutes.
+    builds the body model's cache (50 MB in ANNY_CACHE_DIR) and compiles the renderer, which takes a minute.
 
     \b
     Examples:
       taihri synth --count 20000 --seed 1 --out data/train --workers 2
       taihri synth --count 48 --seed 7 --sheet out.png
+      taihri synth --test-split --out data/test
     """
     if out is None and sheet is None:
         raise click.UsageError("say where to: --out DIR, --sheet FILE, or both")
-    make = _import("make")
+    make, split = _import("make"), _import("test_split")
+    job = make.Job(out or Path(), seed, count, size, start_index)
+    if test_split:
+        job = split.job(out or Path())
+    elif seed == split.SEED:
+        raise click.BadParameter(f"{seed} is the seed of the frozen test split: use --test-split", param_hint="--seed")
     if out is not None:
-        job = make.Job(out, seed, count, size, start_index)
-        with click.progressbar(make.run(job, workers), length=job.shards, label=f"{count} samples") as steps:
+        with click.progressbar(make.run(job, workers), length=job.shards, label=f"{job.count} samples") as steps:
             for _ in steps:
                 pass
+        if test_split:
+            split.check(out)
     if sheet is not None:
-        _write_sheet(sheet, make.first_samples(seed, min(count, 48), size, start_index))
+        _write_sheet(sheet, make.first_samples(job.seed, min(job.count, 48), job.size, job.start))
 
 
 def _write_sheet(path: Path, samples: list[Sample]) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any
 
-import anny
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from taihri_ros.synthetic.anny_model import load_anny
 from taihri_ros.synthetic.kinematics import bend_limb, cross, euler, frame, heads, rotation, unit
 from taihri_ros.synthetic.phenotype import Phenotype
 from taihri_ros.synthetic.poses import Limb, Pose
@@ -110,12 +109,11 @@ class Template:
 
 
 class BodyModel:
-    """anny, loaded once. The first construction on a machine builds anny's cache, which takes minutes."""
+    """anny, loaded once. The first construction on a machine builds anny's cache, which takes half a minute."""
 
     def __init__(self) -> None:
-        """Load the model in single precision, on one thread."""
-        torch.set_num_threads(1)
-        self._model: Any = anny.Anny().to(torch.float32)
+        """Load the model."""
+        self._model = load_anny()
         labels = list(self._model.bone_labels)
         self._index = {label: bone for bone, label in enumerate(labels)}
         self._parents = [max(int(parent), 0) for parent in self._model.bone_parents]

@@ -1,6 +1,6 @@
 """What a ray through a pixel brings back: the nearest surface, its colour, and the light on it (warp kernels)."""
 
-# mypy: disable-error-code="no-untyped-def,misc,valid-type"
+# mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
 # ruff: noqa: UP018
 # In a kernel, int(0) is a variable and 0 a constant.
 from __future__ import annotations

@@ -81,12 +81,11 @@ def surface(template: Template) -> Surface:
 def _rough(points: Floats) -> Floats:
     """Make random fields on the body as sums of plane waves of 6 to 40 cm."""
     rng = np.random.default_rng(3)
-    waves = rng.normal(0.0, 1.0, (3, 14, 3))
-    waves *= (2.0 * np.pi / np.exp(rng.uniform(np.log(0.06), np.log(0.4), (3, 14, 1)))) / np.linalg.norm(
-        waves, axis=2, keepdims=True
-    )
+    directions = rng.normal(0.0, 1.0, (3, 14, 3))
+    directions /= np.linalg.norm(directions, axis=2, keepdims=True)
+    waves = directions * (2.0 * np.pi / np.exp(rng.uniform(np.log(0.06), np.log(0.4), (3, 14, 1))))
     phases = np.einsum("vd,fwd->vfw", points, waves) + rng.uniform(0.0, 2.0 * np.pi, (3, 14))
-    return (np.sin(phases).sum(axis=2) / np.sqrt(14.0)).astype(np.float32)
+    return np.asarray(np.sin(phases).sum(axis=2) / np.sqrt(14.0), dtype=np.float32)
 
 
 def _share(points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:

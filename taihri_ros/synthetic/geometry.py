@@ -1,6 +1,6 @@
 """Where a ray meets the walls of a room, the things in it and a triangle of a person (warp functions)."""
 
-# mypy: disable-error-code="no-untyped-def,misc,valid-type"
+# mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
 # ruff: noqa: UP018
 # In a kernel, int(0) is a variable and 0 a constant.
 from __future__ import annotations

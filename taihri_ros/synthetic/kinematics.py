@@ -76,7 +76,8 @@ def bend_limb(root: Array, target: Array, upper: float, lower: float, pole: Arra
 
     Args:
         root: (3,) shoulder or hip, metres.
-        target: (3,) where the wrist or ankle is wanted; what is out of reach is reached for.
+        target: (3,) where the wrist or ankle is wanted, not the root itself; what is out of reach is reached
+            for.
         upper: Length of the first bone, metres.
         lower: Length of the second bone, metres.
         pole: (3,) direction in which the elbow or knee points, from the line between root and target.
@@ -90,7 +91,7 @@ def bend_limb(root: Array, target: Array, upper: float, lower: float, pole: Arra
     along = unit(reach)
     sideways = pole - along * (pole @ along)
     if np.linalg.norm(sideways) < 1e-6:
-        sideways = cross(along, np.array([1.0, 0.0, 0.0]))
+        sideways = cross(along, np.eye(3)[np.abs(along).argmin()])
     cosine = (upper**2 + distance**2 - lower**2) / (2.0 * upper * distance)
     middle = root + upper * (cosine * along + np.sqrt(max(0.0, 1.0 - cosine**2)) * unit(sideways))
     return middle, root + distance * along

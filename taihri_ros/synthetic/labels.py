@@ -14,7 +14,7 @@ VISIBLE, OCCLUDED, OUTSIDE = 0, 1, 2
 
 _THICKNESS = {
     "pelvis": 0.24, "hip": 0.22, "spine1": 0.24, "spine2": 0.24, "spine3": 0.24, "neck": 0.16, "collar": 0.17,
-    "head": 0.19, "shoulder": 0.15, "elbow": 0.09, "wrist": 0.07, "knee": 0.13, "ankle": 0.1, "foot": 0.09,
+    "head": 0.19, "shoulder": 0.17, "elbow": 0.12, "wrist": 0.09, "knee": 0.15, "ankle": 0.11, "foot": 0.1,
 }  # fmt: skip
 DEPTHS = np.array([_THICKNESS[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS])
 """How deep each joint may lie below the skin or clothes that show it (metres)."""
@@ -31,7 +31,7 @@ def project(camera: Camera, joints: Array) -> tuple[NDArray[np.float32], NDArray
         Pixels float32 (N, 2), never NaN, and whether each lies in the image, (N,).
     """
     pixels = camera.project(joints)
-    beyond = ~np.isfinite(pixels).all(axis=1)
+    beyond = np.isnan(pixels[:, 0])
     depth = np.maximum(np.abs(joints[:, 2:]), 0.02)
     ideal = np.clip(joints[:, :2] / depth, -20.0, 20.0) * camera.K[[0, 1], [0, 1]] + camera.K[:2, 2]
     pixels = np.where(beyond[:, None], ideal, pixels)

@@ -11,6 +11,9 @@ Rng = np.random.Generator
 Array = NDArray[np.float64]
 
 _ASPECTS = ((4, 3), (4, 3), (4, 3), (16, 9), (16, 9), (16, 10), (1, 1), (3, 4))
+_WIDEST = np.deg2rad(108.0)
+"""Widest field of view, also through a lens that bends the image inward (radians)."""
+
 _STEP = 8.0
 """Pixels between the nodes at which the lens model is inverted; between them rays are interpolated (cubic)."""
 
@@ -42,7 +45,7 @@ def draw_camera(rng: Rng, size: int) -> Camera:
             D=np.array(coefficients),
             model=model,
         )
-        if np.isfinite(camera.unproject(_border(camera))).all():
+        if np.isfinite(camera.unproject(_border(camera))).all() and _widest_angle(camera) < _WIDEST:
             return camera
 
 
@@ -63,6 +66,15 @@ def _draw_lens(rng: Rng) -> tuple[DistortionModel, list[float]]:
     return DistortionModel.EQUIDISTANT, rng.normal(0.0, [0.03, 0.008, 0.003, 0.001]).tolist()
 
 
+def _widest_angle(camera: Camera) -> float:
+    """Measure the angle between the rays of the middles of two opposite edges, radians."""
+    x, y = (camera.width - 1) / 2, (camera.height - 1) / 2
+    left, top, right, bottom = camera.unproject([[0.0, y], [x, 0.0], [2 * x, y], [x, 2 * y]])
+    return float(
+        max(np.arctan(right[0]) - np.arctan(left[0]), np.arctan(bottom[1]) - np.arctan(top[1])),
+    )
+
+
 def _border(camera: Camera) -> Array:
     u, v = _nodes(camera.width), _nodes(camera.height)
     return np.array([(x, y) for x in u for y in v if x in (u[0], u[-1]) or y in (v[0], v[-1])])
@@ -80,7 +92,7 @@ def ray_grid(camera: Camera) -> NDArray[np.float32]:
     columns, rows = _nodes(camera.width), _nodes(camera.height)
     grid = camera.unproject(np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2))
     xy = grid[:, :2].reshape(len(rows), len(columns), 2)
-    across, down = _cubic(np.arange(camera.width), columns), _cubic(np.arange(camera.height), rows)
+    across, down = _cubic(np.arange(1.0 * camera.width), columns), _cubic(np.arange(1.0 * camera.height), rows)
     return np.stack([down @ xy[:, :, axis] @ across.T for axis in range(2)], axis=-1).astype(np.float32)
 
 

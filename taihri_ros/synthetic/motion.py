@@ -97,5 +97,6 @@ class Actor:
             leg, arm = pose.legs[side], pose.arms[side]
             up = -0.97 + 0.12 * max(0.0, sign * lift)
             legs.append(replace(leg, target=np.array([0.04, 0.24 * sign * swing, up])))
-            arms.append(replace(arm, target=np.array([0.14, 0.1 - 0.2 * sign * swing, -0.93])))
+            hanging = np.array([0.14, 0.1 - 0.2 * sign * swing, -0.93])
+            arms.append(replace(arm, target=hanging, pole=np.array([0.4, -1.0, 0.0])))
         return replace(pose, legs=(legs[0], legs[1]), arms=(arms[0], arms[1]))

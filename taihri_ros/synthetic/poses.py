@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 Rng = np.random.Generator
@@ -63,21 +63,25 @@ def blend(first: Pose, second: Pose, share: float) -> Pose:
     Returns:
         The pose between; its seat is that of the nearer one.
     """
+    rest = 1.0 - share
 
     def between(a: Limb, b: Limb) -> Limb:
-        return Limb(*((1.0 - share) * x + share * y for x, y in zip(_values(a), _values(b), strict=False)))
+        return Limb(
+            target=rest * a.target + share * b.target,
+            pole=rest * a.pole + share * b.pole,
+            twist=rest * a.twist + share * b.twist,
+            bend=rest * a.bend + share * b.bend,
+        )
 
     return Pose(
-        *((1.0 - share) * getattr(first, part) + share * getattr(second, part) for part in ("pelvis", "spine", "head")),
+        pelvis=rest * first.pelvis + share * second.pelvis,
+        spine=rest * first.spine + share * second.spine,
+        head=rest * first.head + share * second.head,
         arms=(between(first.arms[0], second.arms[0]), between(first.arms[1], second.arms[1])),
         legs=(between(first.legs[0], second.legs[0]), between(first.legs[1], second.legs[1])),
         seated=first.seated if share < 0.5 else second.seated,
-        fingers=(1.0 - share) * first.fingers + share * second.fingers,
+        fingers=rest * first.fingers + share * second.fingers,
     )
-
-
-def _values(limb: Limb) -> tuple[Array, Array, float, float]:
-    return limb.target, limb.pole, limb.twist, limb.bend
 
 
 _HANGING = (0.17, 0.05, -0.97)
@@ -199,9 +203,9 @@ def _stance(rng: Rng, name: str) -> Pose:
 
 def _gesture(rng: Rng, pose: Pose, task: str) -> Pose:
     either = "left" if rng.random() < 0.5 else "right"
-    for arm, target, spread in _GESTURES[task]:
+    for arm, aim, spread in _GESTURES[task]:
         side = 0 if (either if arm == "either" else arm) == "left" else 1
-        pose = replace(pose, arms=_with(pose.arms, side, _arm(rng, target, spread)))
+        pose = replace(pose, arms=_with(pose.arms, side, _arm(rng, aim, spread)))
     side = int(rng.integers(2))
     if task == "tie_shoe" and not pose.seated:
         leg = _leg(rng, 0.06, rng.uniform(0.15, 0.5), rng.uniform(0.72, 0.98))
@@ -223,9 +227,9 @@ def _with(pair: tuple[Limb, Limb], side: int, limb: Limb) -> tuple[Limb, Limb]:
     return (limb, pair[1]) if side == 0 else (pair[0], limb)
 
 
-def _arm(rng: Rng, target: tuple[float, float, float], spread: float) -> Limb:
+def _arm(rng: Rng, target: ArrayLike, spread: float) -> Limb:
     return Limb(
-        target=np.array(target) + rng.normal(0.0, spread, 3),
+        target=np.asarray(target) + rng.normal(0.0, spread, 3),
         pole=np.array([0.55, -0.45, -0.8]) + rng.normal(0.0, 0.3, 3),
         twist=float(np.clip(rng.normal(0.0, 0.6), -1.4, 1.4)),
         bend=float(np.clip(rng.normal(0.0, 0.3), -0.9, 0.9)),
@@ -244,7 +248,7 @@ def _free_arm(rng: Rng, seated: bool) -> Limb:
         behind = forward < -0.45 or (forward < 0.05 and outward < -0.05)
         through_lap = seated and up < -0.6 and forward > 0.0
         if not (inside or behind or through_lap):
-            return replace(_arm(rng, tuple(target), 0.0), pole=rng.normal([0.6, -0.3, -0.7], 0.45))
+            return replace(_arm(rng, target, 0.0), pole=rng.normal([0.6, -0.3, -0.7], 0.45))
 
 
 def _common_arm(rng: Rng) -> Limb:

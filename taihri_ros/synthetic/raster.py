@@ -3,7 +3,7 @@
 The answer is a candidate that the ray itself confirms (`casting`), so that it need not be exact.
 """
 
-# mypy: disable-error-code="no-untyped-def,misc,valid-type"
+# mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
 from __future__ import annotations
 
 from typing import Any

@@ -18,8 +18,6 @@ from taihri_ros.synthetic.raster import candidates
 from taihri_ros.synthetic.room import Room
 from taihri_ros.synthetic.viewpoints import Viewpoint
 
-wp.config.quiet = True
-
 _OFFSETS = ((0.3, -0.3), (-0.3, 0.3))
 """Further rays of a pixel, in pixels from its middle."""
 

@@ -190,7 +190,7 @@ def _back(turn: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[float,
 def _clear(thing: Thing, camera: NDArray[np.float64]) -> bool:
     """Tell whether a thing leaves the person and the way from the camera to it free."""
     middle, reach = np.array(thing.middle[:2]), float(np.hypot(*thing.half[:2]))
-    along = np.clip(middle @ camera / max(camera @ camera, 1e-9), 0.0, 1.0)
+    along = float(np.clip(middle @ camera / (camera @ camera + 1e-9), 0.0, 1.0))
     return bool(np.linalg.norm(middle - along * camera) > reach + (0.55 if along < 0.3 else 0.3))
 
 

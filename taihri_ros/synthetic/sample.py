@@ -30,8 +30,12 @@ Rng = np.random.Generator
 VIEWS = 4
 """Consecutive samples that share two bodies: each is the person of two of them, and may be seen behind the other's."""
 
-_COLORS = ("skin", "hair", "top", "top_second", "top_pattern", "top_scale", "shirt", "bottom", "bottom_second")
-_COLORS += ("bottom_pattern", "bottom_scale", "shoe", "phase", "glove", "beard")
+_DYES = (
+    *("skin", "hair", "beard", "top", "top_second", "top_pattern", "top_scale", "shirt"),
+    *("bottom", "bottom_second", "bottom_pattern", "bottom_scale", "shoe", "glove", "phase"),
+)
+"""Fields of an outfit that change nothing but colours."""
+
 _SMALLEST_SHARE = 0.006
 """Part of the picture that the person covers at least."""
 
@@ -130,7 +134,7 @@ def _draw_character(rng: Rng) -> _Character:
 def _recolored(rng: Rng, outfit: Outfit) -> Outfit:
     """Dye the clothes, and change skin and hair, where the shape stays."""
     other = draw_outfit(rng)
-    return replace(outfit, **{name: getattr(other, name) for name in _COLORS})
+    return replace(outfit, **{name: getattr(other, name) for name in _DYES})
 
 
 def _beside(rng: Rng, viewpoint: Viewpoint) -> Place:

@@ -1,6 +1,6 @@
 """What surfaces look like: procedural patterns of rooms and of dressed people (warp functions)."""
 
-# mypy: disable-error-code="no-untyped-def,misc,valid-type"
+# mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
 from __future__ import annotations
 
 import warp as wp
@@ -141,7 +141,7 @@ def pattern(kind: int, u: float, v: float, w: float, seed: int, first: wp.vec3, 
             hashed(int(column), int(row), seed + 1),
             hashed(int(column), int(row), seed + 2),
         )
-        color = wp.cw_mul(color, color) * 0.8
+        color = wp.cw_mul(color, color) * 0.5 + first * 0.35
         if v - row > 0.55 + 0.4 * hashed(int(column), int(row), seed + 3):
             color = first * 0.4
         if v - row < 0.08:

@@ -16,6 +16,7 @@ Floats = NDArray[np.float32]
 _RINGS, _SPOKES = 16, 24
 _ALONG = np.linspace(-0.2, 1.0, _RINGS)
 _ANGLES = np.linspace(0.0, 2.0 * np.pi, _SPOKES, endpoint=False)
+_STEP = 0.06
 POINTS = _RINGS * _SPOKES
 """Vertices of the tube; every body has them, so that all have one topology."""
 
@@ -101,8 +102,9 @@ def _tube(joints: Array, radius: float, cut: Cut) -> Array:
     along = np.clip(_ALONG, cut.waist, cut.length)
     left, right = (_on_leg(joints, side, along) for side in ("left", "right"))
     middle, apart = 0.5 * (left + right), left - right
-    below, above = (sum(_on_leg(joints, side, along + step) for side in ("left", "right")) for step in (0.06, -0.06))
-    down = _units(below - above)
+    before, after = along - _STEP, along + _STEP
+    left_down, right_down = (_on_leg(joints, s, after) - _on_leg(joints, s, before) for s in ("left", "right"))
+    down = _units(left_down + right_down)
     hips = joints[INDEX["left_hip"]] - joints[INDEX["right_hip"]]
     across = _units(hips - down * (down @ hips)[:, None])
     forward = np.cross(down, across)
@@ -121,9 +123,8 @@ def _on_leg(joints: Array, side: str, along: Array) -> Array:
     up = joints[INDEX["spine2"]] - joints[INDEX["pelvis"]]
     up = up / np.linalg.norm(up) * _leg_length(joints)
     t = along[:, None]
-    return np.where(
-        t < 0.0, hip - t * up, np.where(t < 0.5, hip + 2.0 * t * (knee - hip), knee + (2.0 * t - 1.0) * (ankle - knee))
-    )
+    below = np.where(t < 0.5, hip + 2.0 * t * (knee - hip), knee + (2.0 * t - 1.0) * (ankle - knee))
+    return np.asarray(np.where(t < 0.0, hip - t * up, below))
 
 
 def _units(vectors: Array) -> Array:

@@ -1,0 +1,28 @@
+"""Synthetic people. These tests run in an engine environment, which has torch, anny, warp and pyarrow."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+if importlib.util.find_spec("anny") is None:
+    collect_ignore_glob = ["test_*.py"]
+else:
+    from taihri_ros.synthetic.dataset import Sample
+    from taihri_ros.synthetic.sample import VIEWS, Generator
+
+
+GROUPS = 8
+
+
+@pytest.fixture(scope="session")
+def generator() -> Generator:
+    return Generator(seed=5, size=160)
+
+
+@pytest.fixture(scope="session")
+def samples(generator: Generator) -> list[Sample]:
+    made = [sample for number in range(GROUPS) for sample in generator.group(number)]
+    assert len(made) == GROUPS * VIEWS
+    return made

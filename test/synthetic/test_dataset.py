@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from taihri_ros.camera import Camera, DistortionModel
+from taihri_ros.synthetic.dataset import (
+    DatasetError,
+    RandomAccess,
+    Sample,
+    read,
+    read_shard,
+    shard_path,
+    shards,
+    write_shard,
+)
+
+RNG = np.random.default_rng(0)
+PICTURE = cv2.GaussianBlur(RNG.integers(0, 256, (48, 64, 3), dtype=np.uint8), (0, 0), 5)
+
+
+def sample(index: int, model: DistortionModel = DistortionModel.PLUMB_BOB) -> Sample:
+    distortion = {"none": [], "equidistant": [0.01, 0.0, 0.0, 0.0]}.get(model.value, [-0.1, 0.02, 1e-4, -2e-4, 0.0])
+    return Sample(
+        encoded=cv2.imencode(".jpg", PICTURE[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes(),
+        camera=Camera(64, 48, np.array([[50.0, 0, 31], [0, 51, 23], [0, 0, 1]]), np.array(distortion), model),
+        joints=RNG.normal(size=(22, 3)).astype(np.float32),
+        pixels=RNG.normal(size=(22, 2)).astype(np.float32),
+        visibility=RNG.integers(0, 3, 22).astype(np.int8),
+        box=np.array([1, 2, 30, 40], np.float32),
+        task="handshake",
+        body={"phenotype": {"gender": 0.5}},
+        index=index,
+        seed=7,
+    )
+
+
+@pytest.mark.parametrize("model", DistortionModel)
+def test_what_is_written_is_read(tmp_path: Path, model: DistortionModel) -> None:
+    if model is DistortionModel.RATIONAL_POLYNOMIAL:
+        made = replace(
+            sample(3), camera=replace(sample(3).camera, D=np.array([0.1, 0, 0, 0, 0, 0.2, 0, 0]), model=model)
+        )
+    else:
+        made = sample(3, model)
+    write_shard(shard_path(tmp_path, 0), [made])
+    (got,) = read(tmp_path)
+    for name in ("joints", "pixels", "visibility", "box"):
+        assert getattr(got, name).dtype == getattr(made, name).dtype
+        assert (getattr(got, name) == getattr(made, name)).all(), name
+    assert (got.encoded, got.task, got.body, got.index, got.seed) == (made.encoded, "handshake", made.body, 3, 7)
+    ray = [[0.2, -0.1, 1.0]]
+    assert got.camera.project(ray) == pytest.approx(made.camera.project(ray))
+    assert (got.camera.width, got.camera.height) == (64, 48)
+
+
+def test_the_picture_is_decoded_as_rgb(tmp_path: Path) -> None:
+    write_shard(shard_path(tmp_path, 0), [sample(0)])
+    image = next(iter(read(tmp_path))).image
+    assert (image.shape, image.dtype) == ((48, 64, 3), np.uint8)
+    assert np.abs(image.astype(int) - PICTURE).mean() < 4.0
+
+
+def test_shards_are_read_in_order_and_at_random(tmp_path: Path) -> None:
+    for shard, indices in ((1, (2, 3)), (0, (0, 1))):
+        write_shard(shard_path(tmp_path, shard), [sample(index) for index in indices])
+    assert [got.index for got in read(tmp_path)] == [0, 1, 2, 3]
+    everything = RandomAccess(tmp_path)
+    assert len(everything) == 4
+    assert everything[2].index == 2
+    assert [got.index for got in everything[-2:]] == [2, 3]
+
+
+def test_the_schema_tells_hugging_face_datasets_what_is_a_picture(tmp_path: Path) -> None:
+    write_shard(shard_path(tmp_path, 0), [sample(0)])
+    schema = pq.read_schema(shard_path(tmp_path, 0))
+    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    assert features["image"] == {"_type": "Image"}
+    assert set(features) == set(schema.names)
+
+
+def test_a_shard_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    broken = replace(sample(0), task=3)  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="int"):
+        write_shard(shard_path(tmp_path, 0), [broken])
+    with pytest.raises(DatasetError, match="taihri synth"):
+        shards(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and nothing more"])
+def test_a_damaged_shard_is_named(tmp_path: Path, content: bytes) -> None:
+    shard_path(tmp_path, 0).write_bytes(content)
+    with pytest.raises(DatasetError, match=r"synthetic-00000\.parquet is damaged"):
+        list(read_shard(shard_path(tmp_path, 0)))
