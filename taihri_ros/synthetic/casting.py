@@ -11,6 +11,7 @@ from taihri_ros.synthetic.geometry import (
     FAR,
     Surroundings,
     into_room,
+    shade_of_people,
     thing_distance,
     triangle_distance,
     wall_distance,
@@ -58,10 +59,8 @@ def accumulate_normals(points: wp.array(dtype=wp.vec3), faces: wp.array2d(dtype=
 
 
 @wp.func
-def in_shadow(people: People, things: wp.array2d(dtype=float), p: wp.vec3, way: wp.vec3, far: float):
-    """Tell whether something stands between a point and a light."""
-    if wp.mesh_query_ray_anyhit(people.mesh, p, way, far):
-        return True
+def in_shadow(things: wp.array2d(dtype=float), p: wp.vec3, way: wp.vec3, far: float):
+    """Tell whether a thing stands between a point and a light."""
     for row in range(things.shape[0]):
         hit = thing_distance(things, row, p, way)
         if hit[3] < far:
@@ -192,8 +191,10 @@ def cast(
         far = wp.length(to_light)
         to_light = to_light / far
         lit = wp.max(wp.dot(normal, to_light), 0.0)
-        if lit > 0.0 and in_shadow(people, room.things, p + 2.0e-3 * normal, to_light, far):
-            lit = 0.0
+        if lit > 0.0:
+            lit = lit * (1.0 - shade_of_people(room.lamp, p + 1.0e-2 * normal - room.light))
+            if in_shadow(room.things, p + 2.0e-3 * normal, to_light, far):
+                lit = 0.0
         up = 0.5 + 0.5 * normal[2]
         around = room.above * up + room.below * (1.0 - up)
         if kind == ROOM and side < 2:

@@ -12,6 +12,20 @@ FAR = wp.constant(60.0)
 
 
 @wp.struct
+class Lamp:
+    """What the people keep from the light, as a depth map seen from it.
+
+    `turn` takes directions into the map's frame (z to the people); the map has `size` texels a side, `focal` texels of
+    focal length, and holds 1 / z of the nearest surface, or 0.
+    """
+
+    turn: wp.mat33
+    focal: float
+    size: int
+    nearness: wp.array(dtype=float)
+
+
+@wp.struct
 class Surroundings:
     """A room as the kernels read it; the fields are those of `room.Room`."""
 
@@ -23,6 +37,7 @@ class Surroundings:
     things: wp.array2d(dtype=float)
     light: wp.vec3
     light_color: wp.vec3
+    lamp: Lamp
     above: wp.vec3
     below: wp.vec3
     seed: int
@@ -62,6 +77,28 @@ def wall_normal(room: Surroundings, side: int):
     elif side < 4:
         normal = wp.vec3(room.cosine, room.sine, 0.0) * wp.where(side == 3, -1.0, 1.0)
     return normal
+
+
+@wp.func
+def shade_of_people(lamp: Lamp, p: wp.vec3):
+    """Share of the light that people keep from a place, which is given from the light; soft over one texel."""
+    q = lamp.turn * p
+    if q[2] <= 0.1:
+        return float(0.0)
+    u = lamp.focal * q[0] / q[2] + 0.5 * float(lamp.size)
+    v = lamp.focal * q[1] / q[2] + 0.5 * float(lamp.size)
+    x = int(wp.floor(u))
+    y = int(wp.floor(v))
+    if x < 0 or y < 0 or x >= lamp.size - 1 or y >= lamp.size - 1:
+        return float(0.0)
+    near = 1.0 / (q[2] - 0.02)
+    texel = y * lamp.size + x
+    a = u - float(x)
+    b = v - float(y)
+    upper = wp.where(lamp.nearness[texel] > near, 1.0 - a, 0.0) + wp.where(lamp.nearness[texel + 1] > near, a, 0.0)
+    texel = texel + lamp.size
+    lower = wp.where(lamp.nearness[texel] > near, 1.0 - a, 0.0) + wp.where(lamp.nearness[texel + 1] > near, a, 0.0)
+    return upper * (1.0 - b) + lower * b
 
 
 @wp.func

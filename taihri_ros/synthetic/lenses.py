@@ -18,7 +18,7 @@ _STEP = 8.0
 """Pixels between the nodes at which the lens model is inverted; between them rays are interpolated (cubic)."""
 
 
-def draw_camera(rng: Rng, size: int) -> Camera:
+def draw_camera(rng: Rng, size: int) -> tuple[Camera, NDArray[np.float32]]:
     """Draw a camera: 45 to 105 degrees wide, an off-centre principal point, and in two of three a distorted lens.
 
     Args:
@@ -26,7 +26,7 @@ def draw_camera(rng: Rng, size: int) -> Camera:
         size: The longer side of its image, pixels.
 
     Returns:
-        The camera; its lens sees the whole image.
+        The camera, whose lens sees the whole image, and its rays as `ray_grid` gives them.
     """
     while True:
         wide, high = _ASPECTS[int(rng.integers(len(_ASPECTS)))]
@@ -45,8 +45,10 @@ def draw_camera(rng: Rng, size: int) -> Camera:
             D=np.array(coefficients),
             model=model,
         )
-        if np.isfinite(camera.unproject(_border(camera))).all() and _widest_angle(camera) < _WIDEST:
-            return camera
+        if _widest_angle(camera) < _WIDEST:
+            rays = ray_grid(camera)
+            if np.isfinite(rays).all():
+                return camera, rays
 
 
 def _draw_lens(rng: Rng) -> tuple[DistortionModel, list[float]]:
@@ -75,19 +77,14 @@ def _widest_angle(camera: Camera) -> float:
     )
 
 
-def _border(camera: Camera) -> Array:
-    u, v = _nodes(camera.width), _nodes(camera.height)
-    return np.array([(x, y) for x in u for y in v if x in (u[0], u[-1]) or y in (v[0], v[-1])])
-
-
 def ray_grid(camera: Camera) -> NDArray[np.float32]:
     """Find the rays of all pixels of an image.
 
     Args:
-        camera: The camera; its lens must see the whole image.
+        camera: The camera.
 
     Returns:
-        float32 (H, W, 2): x and y at z = 1, camera optical frame.
+        float32 (H, W, 2): x and y at z = 1, camera optical frame; NaN around what its lens does not see.
     """
     columns, rows = _nodes(camera.width), _nodes(camera.height)
     grid = camera.unproject(np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2))

@@ -75,22 +75,47 @@ def candidates(camera: Camera, vertices: NDArray[np.float32], faces: Any, count:
     Returns:
         Warp array (H * W,) of numbers of triangles; -1 where there is none.
     """
-    pixels = camera.width * camera.height
-    nearness = wp.zeros(pixels, dtype=float, device="cpu")
-    winner = wp.full(pixels, -1, dtype=int, device="cpu")
-    corners = wp.array(_project(camera, vertices), dtype=wp.vec3, device="cpu")
-    inputs = [corners, faces, camera.width, camera.height, nearness, winner]
-    wp.launch(_fill, dim=count, inputs=inputs, device="cpu")
-    return winner
+    return _draw(_project(camera, vertices), faces, count, camera.width, camera.height)[1]
+
+
+def depth_map(vertices: NDArray[np.float32], faces: Any, count: int, focal: float, size: int) -> Any:
+    """Find how near the nearest triangle is in each texel of a square map.
+
+    Args:
+        vertices: float32 (V, 3) metres, in the frame of the map's pinhole camera.
+        faces: As for `candidates`.
+        count: As for `candidates`.
+        focal: Focal length of the map, texels; its principal point is (size / 2, size / 2).
+        size: Its side, texels.
+
+    Returns:
+        Warp array (size * size,) of 1 / z; 0 where there is nothing.
+    """
+    nearness = _nearness(vertices)
+    corners = (focal * nearness)[:, None] * vertices + np.float32(0.5 * size)
+    corners[:, 2] = nearness
+    return _draw(corners.astype(np.float32), faces, count, size, size)[0]
+
+
+def _draw(corners: NDArray[np.float32], faces: Any, count: int, width: int, height: int) -> tuple[Any, Any]:
+    nearness = wp.zeros(width * height, dtype=float, device="cpu")
+    winner = wp.full(width * height, -1, dtype=int, device="cpu")
+    at = wp.array(corners, dtype=wp.vec3, device="cpu")
+    wp.launch(_fill, dim=count, inputs=[at, faces, width, height, nearness, winner], device="cpu")
+    return nearness, winner
+
+
+def _nearness(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give 1 / z of points, and 0 for those that cannot be drawn."""
+    drawn = points[:, 2] > NEAREST
+    return np.where(drawn, 1.0 / np.where(drawn, points[:, 2], 1.0), 0.0).astype(np.float32)
 
 
 def _project(camera: Camera, points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give pixels and 1 / z of points by the formulas of OpenCV's lens models, also beyond the field of view."""
-    drawn = points[:, 2] > NEAREST
-    nearness = np.where(drawn, 1.0 / np.where(drawn, points[:, 2], 1.0), 0.0).astype(np.float32)
+    nearness = _nearness(points)
     x, y = points[:, 0] * nearness, points[:, 1] * nearness
-    k = np.zeros(8)
-    k[: min(8, len(camera.D))] = camera.D[:8]
+    k = [*camera.D[:8].tolist(), *[0.0] * 8]
     if camera.model is DistortionModel.EQUIDISTANT:
         radius = np.hypot(x, y) + np.float32(1e-9)
         angle = np.arctan(radius)

@@ -13,13 +13,16 @@ from taihri_ros.camera import Camera
 from taihri_ros.synthetic.casting import People, accumulate_normals, cast, probe
 from taihri_ros.synthetic.clothing import Outfit
 from taihri_ros.synthetic.garments import Surface
-from taihri_ros.synthetic.geometry import Surroundings
-from taihri_ros.synthetic.raster import candidates
+from taihri_ros.synthetic.geometry import Lamp, Surroundings
+from taihri_ros.synthetic.raster import candidates, depth_map
 from taihri_ros.synthetic.room import Room
 from taihri_ros.synthetic.viewpoints import Viewpoint
 
-_OFFSETS = ((0.3, -0.3), (-0.3, 0.3))
-"""Further rays of a pixel, in pixels from its middle."""
+_LAMP_SIZE = 240
+"""Side of the depth map that is drawn from the light, texels."""
+
+_FURTHER = 0.4
+"""How far further rays of a pixel are from its middle, pixels, to the upper left and the lower right by turns."""
 
 _NOWHERE = 1000.0
 """Where a second person is that is not there (metres)."""
@@ -51,6 +54,7 @@ class Renderer:
         people.coords = _array(np.column_stack([places.arm, places.leg, places.neck]), wp.vec3)
         people.eyes = _array(places.eyes, float)
         self._people, self._count = people, 0
+        self._standing: list[NDArray[np.float32]] = []
 
     def stand(self, people: Sequence[tuple[NDArray[np.float32], Outfit]]) -> None:
         """Say who is there.
@@ -58,16 +62,19 @@ class Renderer:
         Args:
             people: Vertices (V, 3), metres, world, and clothes of the person looked at and perhaps of a second one.
         """
+        self._people.outfits = _array(np.stack([outfit.pack() for _, outfit in people]), float)
+        standing = [points for points, _ in people]
+        if len(standing) == self._count and all(a is b for a, b in zip(standing, self._standing, strict=True)):
+            return
+        self._standing, self._count = standing, len(standing)
         vertices = self._people.vertices
-        self._count = len(people)
         self._points[vertices:] = _NOWHERE
-        for number, (points, _) in enumerate(people):
+        for number, points in enumerate(standing):
             self._points[number * vertices : (number + 1) * vertices] = points
         self._mesh.refit()
         self._people.normals.zero_()
         inputs = [self._mesh.points, self._faces, self._people.normals]
         wp.launch(accumulate_normals, dim=self._count * self._people.faces, inputs=inputs, device="cpu")
-        self._people.outfits = _array(np.stack([outfit.pack() for _, outfit in people]), float)
 
     def render(
         self,
@@ -103,7 +110,7 @@ class Renderer:
         seen = (points - viewpoint.eye.astype(np.float32)) @ viewpoint.rotation.astype(np.float32)
         found = candidates(camera, seen, self._faces, self._count * self._people.faces)
         turn, eye = wp.mat33(*viewpoint.rotation.ravel().tolist()), wp.vec3(*viewpoint.eye.tolist())
-        surroundings = _surroundings(room)
+        surroundings = _surroundings(room, self._lamp(room))
 
         def launch(pixels: NDArray[np.int32], directions: NDArray[np.float32], done: float) -> None:
             at, through = _array(pixels, int), _array(directions, wp.vec2)
@@ -116,6 +123,24 @@ class Renderer:
         rough = np.flatnonzero(edges if within is None else edges & within[1]).astype(np.int32)
         launch(rough, _more_rays(rays, rough), 1.0)
         return picture, owners
+
+    def _lamp(self, room: Room) -> Any:
+        """Draw the people as the light sees them."""
+        points = self._points[: self._count * self._people.vertices]
+        low, high = points[::9].min(axis=0), points[::9].max(axis=0)
+        middle, radius = 0.5 * (low + high), 0.52 * float(np.linalg.norm(high - low))
+        toward = middle - room.light
+        distance = float(np.linalg.norm(toward))
+        forward = toward / distance
+        right = np.cross(forward, [0.0, 1.0, 0.0] if abs(forward[1]) < 0.9 else [1.0, 0.0, 0.0])
+        right /= np.linalg.norm(right)
+        turn = np.stack([right, np.cross(forward, right), forward])
+        lamp = Lamp()
+        lamp.turn, lamp.size = wp.mat33(*turn.ravel().tolist()), _LAMP_SIZE
+        lamp.focal = 0.49 * _LAMP_SIZE * max(distance / radius, 1.0)
+        seen = (points - room.light.astype(np.float32)) @ turn.T.astype(np.float32)
+        lamp.nearness = depth_map(seen, self._faces, self._count * self._people.faces, lamp.focal, _LAMP_SIZE)
+        return lamp
 
     def probe(self, targets: NDArray[np.float64], viewpoint: Viewpoint, room: Room) -> NDArray[np.float32]:
         """Find what lies before points in the scene.
@@ -142,8 +167,9 @@ def _array(values: NDArray[Any], dtype: Any) -> Any:
     return wp.array(np.ascontiguousarray(values, dtype=kind), dtype=dtype, device="cpu")
 
 
-def _surroundings(room: Room) -> Any:
+def _surroundings(room: Room, lamp: Any) -> Any:
     surroundings = Surroundings()
+    surroundings.lamp = lamp
     surroundings.middle = wp.vec2(*room.middle.tolist())
     surroundings.cosine, surroundings.sine = float(np.cos(room.yaw)), float(np.sin(room.yaw))
     surroundings.size = wp.vec3(*room.half.tolist(), room.height)
@@ -157,14 +183,15 @@ def _surroundings(room: Room) -> Any:
 
 
 def _more_rays(rays: NDArray[np.float32], pixels: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Make further rays of some pixels, by the differences between the rays of their neighbours."""
+    """Make one further ray of some pixels, by the differences between the rays of their neighbours."""
     height, width, _ = rays.shape
     row, column = np.divmod(pixels, width)
     left, right = np.maximum(column - 1, 0), np.minimum(column + 1, width - 1)
     upper, lower = np.maximum(row - 1, 0), np.minimum(row + 1, height - 1)
     across = (rays[row, right] - rays[row, left]) / (right - left)[:, None].astype(np.float32)
     down = (rays[lower, column] - rays[upper, column]) / (lower - upper)[:, None].astype(np.float32)
-    return np.stack([rays[row, column] + np.float32(du) * across + np.float32(dv) * down for du, dv in _OFFSETS])
+    by_turns = np.where((row + column) % 2, np.float32(_FURTHER), np.float32(-_FURTHER))[:, None]
+    return np.asarray((rays[row, column] + by_turns * (across + down))[None], dtype=np.float32)
 
 
 def _edges(picture: NDArray[np.float32], owners: NDArray[np.int8]) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from taihri_ros.synthetic.clothing import Outfit, draw_outfit
 from taihri_ros.synthetic.dataset import Sample
 from taihri_ros.synthetic.garments import surface
 from taihri_ros.synthetic.kinematics import unit
-from taihri_ros.synthetic.lenses import draw_camera, ray_grid
+from taihri_ros.synthetic.lenses import draw_camera
 from taihri_ros.synthetic.phenotype import Phenotype, draw_phenotype
 from taihri_ros.synthetic.photo import photograph
 from taihri_ros.synthetic.poses import Pose, draw_pose, draw_task
@@ -89,7 +89,7 @@ class Generator:
         (character, body), (stranger, other_body) = pair
         outfits = [_recolored(rng, character.outfit), _recolored(rng, stranger.outfit)]
         while True:
-            camera = draw_camera(rng, self.size)
+            camera, rays = draw_camera(rng, self.size)
             viewpoint = draw_viewpoint(rng, body, character.task, camera)
             if viewpoint is None:
                 continue
@@ -107,7 +107,7 @@ class Generator:
             visibility = labels.visibility(inside, gaps)
             if not (visibility == labels.VISIBLE).any():
                 continue
-            light, whose = self._renderer.render(camera, ray_grid(camera), viewpoint, room)
+            light, whose = self._renderer.render(camera, rays, viewpoint, room)
             if (whose == 1).mean() >= _SMALLEST_SHARE:
                 break
         picture = photograph(rng, light)

@@ -11,7 +11,7 @@ from taihri_ros.synthetic.raster import _project
 @pytest.fixture(scope="module")
 def cameras() -> list[Camera]:
     rng = np.random.default_rng(1)
-    return [draw_camera(rng, 160) for _ in range(60)]
+    return [draw_camera(rng, 160)[0] for _ in range(60)]
 
 
 def test_every_lens_model_is_drawn(cameras: list[Camera]) -> None:
