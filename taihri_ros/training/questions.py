@@ -32,7 +32,9 @@ class QuestionSettings:
         tasks: How many free commands for tasks.
         questions: How many free questions that name joints.
         shuffled: Part of the named questions whose joints stand in no order.
-        noise_bins: Largest standard deviation of the error that the model's own earlier coordinates are given.
+        noise_bins: Smallest and largest standard deviation, drawn once for each answer with an even logarithm, of the
+            error that the coordinates before each one are given. A small one is what the model will make itself; a
+            large one leaves it only the image to read a coordinate from.
         beyond_weight: Weight of a 2D coordinate of a joint out of the view.
         forced_weight: Weight of the tokens that the grammar forces.
     """
@@ -42,7 +44,7 @@ class QuestionSettings:
     tasks: int = 1
     questions: int = 1
     shuffled: float = 0.1
-    noise_bins: float = 25.0
+    noise_bins: tuple[float, float] = (3.0, 300.0)
     beyond_weight: float = 0.3
     forced_weight: float = 0.05
 
@@ -107,7 +109,8 @@ class Questioner:
     ) -> Branch:
         """Write an answer; `chosen` says that the model is to find the joints by itself."""
         settings, first = self._settings, self._vocabulary.first_coordinate
-        noise = rng.uniform(0.0, settings.noise_bins) * rng.standard_normal((len(JOINTS), 5))
+        least, most = settings.noise_bins
+        noise = least * (most / least) ** rng.random() * rng.standard_normal((len(JOINTS), 5))
         misread = np.clip(np.rint(truth.bins + noise), 0, BINS - 1).astype(int)
         choice = 1.0 if chosen else settings.forced_weight
         answer: list[int] = []

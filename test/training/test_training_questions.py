@@ -30,7 +30,7 @@ def view(pictures: list[Picture]) -> View:
 
 
 def test_answers_are_in_form_and_decode_to_the_truth(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
-    settings = QuestionSettings(named=((22, 22), (1, 4)), noise_bins=0.0)
+    settings = QuestionSettings(named=((22, 22), (1, 4)), noise_bins=(1e-6, 1e-6))
     packed = Questioner(vocabulary, spec, Tasks.load(), settings).ask(view, np.random.default_rng(0))
     assert len(packed.branches) == 4
     for number, branch in enumerate(packed.branches):
@@ -50,7 +50,7 @@ def test_answers_are_in_form_and_decode_to_the_truth(vocabulary: Vocabulary, spe
 
 
 def test_its_own_errors_are_imitated_but_not_learned(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
-    questioner = Questioner(vocabulary, spec, Tasks.load(), QuestionSettings(noise_bins=30.0))
+    questioner = Questioner(vocabulary, spec, Tasks.load(), QuestionSettings(noise_bins=(30.0, 30.0)))
     branch = questioner.ask(view, np.random.default_rng(1)).branches[2]
     differ = [read != wanted for read, wanted in zip(branch.answer, branch.targets, strict=True)]
     assert any(differ)
