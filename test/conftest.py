@@ -11,9 +11,6 @@ from required import ENGINE_PYTHON, ROOT, require
 hypothesis.settings.register_profile("shared machine", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("shared machine")
 
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
-
 
 @pytest.fixture(scope="session")
 def engine_python() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,25 @@ from taihri_ros.errors import TaihriError
 if TYPE_CHECKING:
     from taihri_ros.training.config import PictureSettings, Recipe
 
-_CONFIG = click.option(
-    "--config",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
-    help="Configuration, such as config/training/nano.yaml.",
-)
-_OUT = click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Another directory for the run.")
-_RESUME = click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one.")
 _STEPS = click.option("--steps", type=click.IntRange(min=1), help="Another number of steps; the schedule stretches.")
-_LIMIT = click.option("--limit-minutes", type=click.FloatRange(min=0), help="Write a checkpoint and end after this.")
+
+
+def _run_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that every run has."""
+    for option in (
+        click.option("--limit-minutes", type=click.FloatRange(min=0), help="Write a checkpoint and end after this."),
+        click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one."),
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Another directory for the run."),
+        click.option(
+            "--config",
+            "file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            required=True,
+            help="Configuration, such as config/training/nano.yaml.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 @click.group("train")
@@ -62,11 +71,8 @@ def pictures(*, data: Path, out: Path, focal_px: float, max_side: int, validatio
 
 
 @command.command()
-@_CONFIG
-@_OUT
-@_RESUME
+@_run_options
 @_STEPS
-@_LIMIT
 def vision(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
     """Pre-train the vision tower alone, with a heatmap and a depth for every joint.
 
@@ -78,11 +84,8 @@ def vision(*, file: Path, out: Path | None, resume: bool, steps: int | None, lim
 
 
 @command.command()
-@_CONFIG
-@_OUT
-@_RESUME
+@_run_options
 @_STEPS
-@_LIMIT
 def sft(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
     """Fine-tune on questions and answers, and write the checkpoint.
 
@@ -95,11 +98,8 @@ def sft(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_
 
 
 @command.command()
-@_CONFIG
+@_run_options
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Samples of `taihri synth`.")
-@_OUT
-@_RESUME
-@_LIMIT
 def nano(*, file: Path, data: Path | None, out: Path | None, resume: bool, limit_minutes: float | None) -> None:
     """Run a whole configuration: pictures, vision tower, fine-tuning, checkpoint.
 

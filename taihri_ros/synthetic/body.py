@@ -217,15 +217,12 @@ class BodyModel:
         fingers: float,
     ) -> None:
         shoulder, elbow, wrist = (self._index[f"{name}.{side}"] for name in ("upperarm01", "lowerarm01", "wrist"))
-        first, second = rest[elbow] - rest[shoulder], rest[wrist] - rest[elbow]
-        lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
-        target = placed[shoulder] + sum(lengths) * (chest @ _seen_from_body(limb.target, mirror))
-        middle, end = bend_limb(placed[shoulder], target, *lengths, chest @ _seen_from_body(limb.pole, mirror))
-        upper, lower = _follow(first, second, middle - placed[shoulder], end - middle)
-        turned[shoulder], turned[elbow] = upper, lower
-        axis = unit(end - middle)
+        turned[shoulder], turned[elbow], forearm = _bend(
+            rest, (shoulder, elbow, wrist), placed[shoulder], limb, chest, mirror
+        )
+        lower, axis = turned[elbow], unit(forearm)
         turned[self._index[f"lowerarm02.{side}"]] = rotation(axis, 0.5 * mirror * limb.twist) @ lower
-        hinge = lower @ unit(cross(first, second))
+        hinge = lower @ unit(cross(rest[elbow] - rest[shoulder], rest[wrist] - rest[elbow]))
         hand = rotation(hinge, limb.bend) @ rotation(axis, mirror * limb.twist) @ lower
         turned[wrist] = hand
         # The fingers curl about the axis across the palm.
@@ -238,11 +235,7 @@ class BodyModel:
         self, turned: dict[int, Array], rest: Array, placed: Array, heading: Array, limb: Limb, side: str, mirror: float
     ) -> None:
         hip, knee, ankle = (self._index[f"{name}.{side}"] for name in ("upperleg01", "lowerleg01", "foot"))
-        first, second = rest[knee] - rest[hip], rest[ankle] - rest[knee]
-        lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
-        target = placed[hip] + sum(lengths) * (heading @ _seen_from_body(limb.target, mirror))
-        middle, end = bend_limb(placed[hip], target, *lengths, heading @ _seen_from_body(limb.pole, mirror))
-        turned[hip], turned[knee] = _follow(first, second, middle - placed[hip], end - middle)
+        turned[hip], turned[knee], _ = _bend(rest, (hip, knee, ankle), placed[hip], limb, heading, mirror)
         turned[ankle] = heading @ rotation([0, 0, 1], mirror * limb.twist * 0.7) @ rotation([1, 0, 0], limb.bend)
 
 
@@ -251,12 +244,18 @@ def _seen_from_body(place: Array, mirror: float) -> Array:
     return np.array([mirror * place[0], -place[1], place[2]])
 
 
-def _follow(rest_first: Array, rest_second: Array, first: Array, second: Array) -> tuple[Array, Array]:
-    """Rotate the two bones of a limb so that they and their hinge lie as wanted."""
-    hinge, rest_hinge = cross(first, second), cross(rest_first, rest_second)
-    upper = frame(first, hinge) @ frame(rest_first, rest_hinge).T
-    lower = frame(second, hinge) @ frame(rest_second, rest_hinge).T
-    return upper, lower
+def _bend(
+    rest: Array, bones: tuple[int, int, int], root: Array, limb: Limb, axes: Array, mirror: float
+) -> tuple[Array, Array, Array]:
+    """Bend a limb to its target: the rotations that its two bones and their hinge need, and where the second points."""
+    first, second = rest[bones[1]] - rest[bones[0]], rest[bones[2]] - rest[bones[1]]
+    lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
+    target = root + sum(lengths) * (axes @ _seen_from_body(limb.target, mirror))
+    middle, end = bend_limb(root, target, *lengths, axes @ _seen_from_body(limb.pole, mirror))
+    hinge, rest_hinge = cross(middle - root, end - middle), cross(first, second)
+    upper = frame(middle - root, hinge) @ frame(first, rest_hinge).T
+    lower = frame(end - middle, hinge) @ frame(second, rest_hinge).T
+    return upper, lower, end - middle
 
 
 @lru_cache(maxsize=1)

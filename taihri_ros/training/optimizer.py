@@ -96,9 +96,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
         if others:
             self._parts.append(torch.optim.AdamW(others, lr=adam_rate, weight_decay=0.0, betas=(0.9, 0.98)))
         groups = [group for part in self._parts for group in part.param_groups]
-        super().__init__(groups, {})
-        for part, group in zip(self._parts, self.param_groups, strict=True):
-            part.param_groups = [group]
+        super().__init__(groups, {})  # which keeps the groups themselves, so that both see a change of the rate
 
     def step(self, closure: Callable[[], float] | None = None) -> None:
         """Take one step with both; a closure is not supported."""
