@@ -67,7 +67,7 @@ def command(
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    logger.info("making the person and the room; the first time on a machine this takes some minutes")
+    logger.info("making the person and the room; the first time on a machine this takes half a minute")
     simulation = Simulation(seed=seed, size=size, gesture=gesture)
     with RobotCamera(simulation, rate_hz=rate, distro=distro, remaps=remap) as camera:
         camera.run(stop, float("inf") if duration is None else duration)

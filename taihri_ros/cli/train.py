@@ -86,6 +86,19 @@ def vision(*, file: Path, out: Path | None, resume: bool, steps: int | None, lim
 @command.command()
 @_run_options
 @_STEPS
+def reading(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
+    """Teach the language model to read the image, before it is fine-tuned on everything.
+
+    \b
+    Example:
+      taihri train reading --config config/training/nano.yaml
+    """
+    _run_stage("reading", file, out, resume=resume, steps=steps, limit_minutes=limit_minutes)
+
+
+@command.command()
+@_run_options
+@_STEPS
 def sft(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
     """Fine-tune on questions and answers, and write the checkpoint.
 
@@ -101,7 +114,7 @@ def sft(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_
 @_run_options
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Samples of `taihri synth`.")
 def nano(*, file: Path, data: Path | None, out: Path | None, resume: bool, limit_minutes: float | None) -> None:
-    """Run a whole configuration: pictures, vision tower, fine-tuning, checkpoint.
+    """Run a whole configuration: pictures, vision tower, reading lessons, fine-tuning, checkpoint.
 
     \b
     Example:

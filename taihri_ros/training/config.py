@@ -185,6 +185,7 @@ class Recipe:
         pictures: What is trained on.
         sft: The last stage.
         vision: The first stage; null to train an existing vision tower as it is.
+        reading: Fine-tuning before the last stage, on lessons of its own; null to go without.
         model: Checkpoint to start from, a Qwen3-VL with or without TAIHRI's tokens.
         checkpoint: Sizes of a model to start from nothing.
         spec: Entries of `taihri.json` that differ from those of `model`, or from the official values.
@@ -197,6 +198,7 @@ class Recipe:
     pictures: PictureSettings
     sft: SftStage
     vision: VisionStage | None = None
+    reading: SftStage | None = None
     model: Path | None = None
     checkpoint: NewCheckpoint | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)

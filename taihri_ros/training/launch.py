@@ -13,18 +13,22 @@ from pathlib import Path
 from taihri_ros.errors import TaihriError
 from taihri_ros.training.callbacks import read_metrics
 from taihri_ros.training.config import Recipe
-from taihri_ros.training.sft_stage import train_sft
+from taihri_ros.training.sft_stage import train_reading, train_sft
 from taihri_ros.training.stage import RunOptions
 from taihri_ros.training.vision_stage import train_vision
 
-STAGES: dict[str, Callable[[Recipe, RunOptions], Path]] = {"vision": train_vision, "sft": train_sft}
+STAGES: dict[str, Callable[[Recipe, RunOptions], Path]] = {
+    "vision": train_vision,
+    "reading": train_reading,
+    "sft": train_sft,
+}
 
 
 def run_here_or_launch(stage: str, recipe: Recipe, options: RunOptions, command: list[str]) -> None:
     """Run a stage in this process, or with torchrun in several that repeat a command.
 
     Args:
-        stage: `vision` or `sft`.
+        stage: One of STAGES.
         recipe: The training.
         options: How it is run this time.
         command: Arguments of `taihri` that run this stage.
@@ -58,7 +62,7 @@ def train_all(recipe: Recipe, options: RunOptions, command: Callable[[str, RunOp
     """
     begun = time.monotonic()
     for stage in STAGES:
-        if (stage == "vision" and recipe.vision is None) or read_metrics(recipe.out / stage)["finished"]:
+        if getattr(recipe, stage) is None or read_metrics(recipe.out / stage)["finished"]:
             continue
         left = options
         if options.limit_minutes is not None:

@@ -1,20 +1,21 @@
-"""The last stage: supervised fine-tuning, and the checkpoint that comes out."""
+"""Supervised fine-tuning: the reading lessons, then the last stage and the checkpoint that comes out."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import load_file
+from safetensors.torch import load_file, load_model, save_model
 from torch.utils.data import Dataset
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.tasks import Tasks
 from taihri_ros.training import packing
 from taihri_ros.training.callbacks import NarrowTargets
-from taihri_ros.training.config import Recipe
+from taihri_ros.training.config import Recipe, SftStage
 from taihri_ros.training.export import write_checkpoint
 from taihri_ros.training.lora import adapt, merge
 from taihri_ros.training.packing import Packed
@@ -26,6 +27,8 @@ from taihri_ros.training.stage import RunOptions, run_stage, stage_arguments, tr
 from taihri_ros.training.start import Start, open_start, prepare_start
 from taihri_ros.training.views import RandomViews, ViewSettings
 from taihri_ros.training.vision_stage import TOWER
+
+WEIGHTS = "weights.safetensors"
 
 
 class AskedViews(Dataset[Packed]):
@@ -50,6 +53,28 @@ class AskedViews(Dataset[Packed]):
         return self._questioner.ask(self._views[index], np.random.default_rng((self._seed, index)))
 
 
+def train_reading(recipe: Recipe, options: RunOptions) -> Path:
+    """Give the model of a recipe its reading lessons, before it is fine-tuned on everything.
+
+    Args:
+        recipe: The training, with a `reading` stage.
+        options: How it is run this time.
+
+    Returns:
+        The directory with `weights.safetensors`, `metrics.json`, `curves.png` and the last checkpoints.
+
+    Raises:
+        TaihriError: As `train_sft`, or the recipe has no such stage.
+    """
+    if recipe.reading is None:
+        raise TaihriError("this configuration has no reading stage: add one, or run `taihri train sft`")
+    directory = recipe.out / "reading"
+    trained = _train(recipe, recipe.reading, directory, options)
+    if trained is not None:
+        save_model(trained.model, str(directory / WEIGHTS))
+    return directory
+
+
 def train_sft(recipe: Recipe, options: RunOptions) -> Path:
     """Fine-tune the model of a recipe and write its checkpoint.
 
@@ -61,15 +86,24 @@ def train_sft(recipe: Recipe, options: RunOptions) -> Path:
         The checkpoint's directory.
 
     Raises:
-        TaihriError: There are no pictures or no pre-trained vision tower, or the directory holds a run already.
+        TaihriError: There are no pictures, an earlier stage was not run, or the directory holds a run already.
     """
-    directory, stage, schedule = recipe.out / "sft", recipe.sft, recipe.sft.schedule
+    trained = _train(recipe, recipe.sft, recipe.out / "sft", options)
+    final = recipe.out / "model"
+    if trained is not None:
+        write_checkpoint(final, trained.model, trained.files, recipe)
+    return final
+
+
+def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions) -> Start | None:
+    """Run a stage; give the trained model to the one process that is to write it."""
+    schedule = stage.schedule
     arguments = stage_arguments(directory, schedule, recipe.machine)
     with arguments.main_process_first():
         prepare_start(recipe)
     start = open_start(recipe, schedule.seed)
     model, spec, vocabulary = start.model, start.spec, start.vocabulary
-    _take_tower(recipe, start)
+    _take_weights(recipe, stage, start)
     embed_still_patches(model.model.visual)
     model.model.visual.requires_grad_(stage.train_vision)
     if stage.gradient_checkpointing:
@@ -95,16 +129,21 @@ def train_sft(recipe: Recipe, options: RunOptions) -> Path:
         options=options,
         callbacks=[NarrowTargets(module, targets, decay=schedule.decay)] if targets else [],
     )
-    final = recipe.out / "model"
-    if writes:
-        write_checkpoint(final, merge(adapted) if adapted else model, start.files, recipe)
-    return final
+    if not writes:
+        return None
+    return replace(start, model=merge(adapted)) if adapted else start
 
 
-def _take_tower(recipe: Recipe, start: Start) -> None:
-    if recipe.vision is None:
-        return
-    tower = recipe.out / "vision" / TOWER
-    if not tower.is_file():
-        raise TaihriError(f"{tower} is not there yet: run `taihri train vision` with the same configuration first")
-    start.model.model.visual.load_state_dict(load_file(tower))
+def _take_weights(recipe: Recipe, stage: SftStage, start: Start) -> None:
+    """Take up what the stage before left."""
+    if recipe.reading is not None and stage is not recipe.reading:
+        load_model(start.model, _left_by(recipe, "reading", WEIGHTS))
+    elif recipe.vision is not None:
+        start.model.model.visual.load_state_dict(load_file(_left_by(recipe, "vision", TOWER)))
+
+
+def _left_by(recipe: Recipe, stage: str, name: str) -> Path:
+    path = recipe.out / stage / name
+    if not path.is_file():
+        raise TaihriError(f"{path} is not there yet: run `taihri train {stage}` with the same configuration first")
+    return path

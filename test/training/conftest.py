@@ -50,7 +50,7 @@ def data(samples: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def recipe_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The configuration of taihri-nano, but tiny, and three steps long."""
+    """The configuration of taihri-nano, but tiny, and three steps a stage."""
     import yaml
     from required import ROOT
 
@@ -63,7 +63,7 @@ def recipe_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     content["checkpoint"]["text"] |= {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32}
     content["checkpoint"]["vision"] |= {"depth": 2, "hidden_size": 64, "intermediate_size": 96, "num_heads": 2}
     content["checkpoint"]["vision"] |= {"out_hidden_size": 64, "deepstack_visual_indexes": [0]}
-    for stage in ("vision", "sft"):
+    for stage in ("vision", "reading", "sft"):
         content[stage]["schedule"] |= {"steps": 3, "batch": 2, "warmup": 1, "decay": 1, "evaluate_every": 2}
         content[stage]["schedule"] |= {"log_every": 1, "validation": 3}
     content["machine"] |= {"processes": 1}

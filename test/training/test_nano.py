@@ -47,16 +47,26 @@ def test_what_lies_beside_the_weights(trained: Path) -> None:
     stages = json.loads((trained / "metrics.json").read_text())
     assert [(stage["stage"], stage["step"], stage["finished"]) for stage in stages] == [
         ("vision", 3, True),
+        ("reading", 3, True),
         ("sft", 3, True),
     ]
-    assert [record["step"] for record in stages[1]["records"] if "eval_bin_error" in record] == [2, 3]
+    assert [record["step"] for record in stages[2]["records"] if "eval_bin_error" in record] == [2, 3]
     assert [record["step"] for record in stages[0]["records"] if "pixel_error" in record] == [1, 2, 3]
-    for name in ("vision-curves.png", "sft-curves.png"):
+    for name in ("vision-curves.png", "reading-curves.png", "sft-curves.png"):
         assert cv2.imread(str(trained / name)) is not None
     card = (trained / "README.md").read_text()
     assert "# taihri-nano" in card
     assert "| sft | 3 steps, 6 views" in card
     assert json.loads((trained / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+def test_reading_lessons_leave_the_vision_tower_as_it_is(trained: Path) -> None:
+    before = load_file(trained.parent / "vision" / "tower.safetensors")
+    after = load_file(trained.parent / "reading" / "weights.safetensors")
+    assert all(torch.equal(tensor, after[f"model.visual.{name}"]) for name, tensor in before.items())
+    first = load_file(trained.parent / "initial" / "model.safetensors")
+    layer = "model.language_model.layers.0.mlp.up_proj.weight"
+    assert not torch.equal(first[layer], after[layer])
 
 
 def test_a_run_that_was_interrupted_is_the_run_that_was_not(trained: Path, recipe_file: Path, tmp_path: Path) -> None:
