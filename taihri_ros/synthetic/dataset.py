@@ -217,29 +217,6 @@ def read_shard(path: Path) -> Iterator[Sample]:
         raise DatasetError(f"{path} is damaged, or not made by `taihri synth`: {error}") from error
 
 
-class RandomAccess(Sequence[Sample]):
-    """All samples of a directory in memory, still encoded: some 10 kB each."""
-
-    def __init__(self, directory: Path | str) -> None:
-        """Load the finished shards.
-
-        Args:
-            directory: Where they are.
-
-        Raises:
-            DatasetError: There are none, or a shard is damaged.
-        """
-        self._samples = list(read(directory))
-
-    def __len__(self) -> int:
-        """Count the samples."""
-        return len(self._samples)
-
-    def __getitem__(self, index: Any) -> Any:
-        """Give one sample, or those of a slice."""
-        return self._samples[index]
-
-
 def _sample(row: dict[str, Any]) -> Sample:
     return Sample(
         encoded=row["image"]["bytes"],

@@ -13,8 +13,6 @@ from taihri_ros.synthetic.phenotype import Phenotype, draw_phenotype
 from taihri_ros.synthetic.poses import Pose, blend, draw_pose
 from taihri_ros.synthetic.skirt import with_skirt
 
-__all__ = ["CHANGE", "Actor", "Place"]
-
 CHANGE = 0.9
 """Seconds from one gesture to the next."""
 

@@ -12,7 +12,8 @@ from taihri_ros.camera import Camera
 from taihri_ros.command import Command
 from taihri_ros.errors import TaihriError
 from taihri_ros.lens import DistortionModel
-from taihri_ros.synthetic.motion import Actor, Place
+from taihri_ros.synthetic.body import Place
+from taihri_ros.synthetic.motion import Actor
 from taihri_ros.synthetic.poses import TASKS
 from taihri_ros.synthetic.scene import Scene
 from taihri_ros.tasks import Tasks
@@ -57,7 +58,7 @@ class Simulation:
     """
 
     def __init__(self, *, seed: int = 6, size: tuple[int, int] = (640, 480), gesture: str | None = None) -> None:
-        """Load the body model and draw the scene. The first time on a machine this takes minutes.
+        """Load the body model and draw the scene. The first time on a machine this takes half a minute.
 
         Args:
             seed: Source of chance.

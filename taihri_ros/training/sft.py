@@ -53,7 +53,8 @@ class AnswerLoss(nn.Module):
 
         Returns:
             `loss` to minimise; `number_loss`; `bin_error`, by how many bins the expected number is wrong, all
-            coordinates alike, and `token_accuracy`, the share of joints and marks that are right.
+            coordinates alike, and `token_accuracy`, the share right of the joints and marks that the model chooses,
+            where it chooses any.
         """
         hidden = self.model.model(
             input_ids=input_ids,
@@ -80,12 +81,12 @@ class AnswerLoss(nn.Module):
             sure = weight[numeric] == 1.0
             off = (expected - bins[numeric]).abs()[sure]
             words = (logits[~numeric].argmax(dim=-1) == ids[~numeric])[weight[~numeric] == 1.0]
-        return {
+        figures = {
             "loss": (loss * weight).sum() / weight.sum(),
             "number_loss": loss[numeric].detach().mean(),
             "bin_error": off.mean(),
-            "token_accuracy": words.float().mean(),
         }
+        return figures | ({"token_accuracy": words.float().mean()} if len(words) else {})
 
 
 def _soft_targets(bins: torch.Tensor, sigma: float) -> torch.Tensor:

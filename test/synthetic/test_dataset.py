@@ -12,7 +12,6 @@ import pytest
 from taihri_ros.camera import Camera, DistortionModel
 from taihri_ros.synthetic.dataset import (
     DatasetError,
-    RandomAccess,
     Sample,
     read,
     read_shard,
@@ -67,14 +66,10 @@ def test_the_picture_is_decoded_as_rgb(tmp_path: Path) -> None:
     assert np.abs(image.astype(int) - PICTURE).mean() < 4.0
 
 
-def test_shards_are_read_in_order_and_at_random(tmp_path: Path) -> None:
+def test_shards_are_read_in_order(tmp_path: Path) -> None:
     for shard, indices in ((1, (2, 3)), (0, (0, 1))):
         write_shard(shard_path(tmp_path, shard), [sample(index) for index in indices])
     assert [got.index for got in read(tmp_path)] == [0, 1, 2, 3]
-    everything = RandomAccess(tmp_path)
-    assert len(everything) == 4
-    assert everything[2].index == 2
-    assert [got.index for got in everything[-2:]] == [2, 3]
 
 
 def test_the_schema_tells_hugging_face_datasets_what_is_a_picture(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from taihri_ros.camera import Camera, DistortionModel
 from taihri_ros.skeleton import INDEX
-from taihri_ros.synthetic.motion import CHANGE, Actor, Place
+from taihri_ros.synthetic.body import Place
+from taihri_ros.synthetic.motion import CHANGE, Actor
 from taihri_ros.synthetic.scene import Scene
 
 CAMERA = Camera(

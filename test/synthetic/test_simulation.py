@@ -9,7 +9,7 @@ import pytest
 from taihri_ros.command import parse_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.synthetic.motion import Place
+from taihri_ros.synthetic.body import Place
 from taihri_ros.synthetic.simulation import Simulation
 
 SIZE = (160, 120)

@@ -52,6 +52,7 @@ def test_what_lies_beside_the_weights(trained: Path) -> None:
     ]
     assert [record["step"] for record in stages[2]["records"] if "eval_bin_error" in record] == [2, 3]
     assert [record["step"] for record in stages[0]["records"] if "pixel_error" in record] == [1, 2, 3]
+    assert "token_accuracy" not in stages[1]["records"][0]  # whose answers leave nothing to choose
     for name in ("vision-curves.png", "reading-curves.png", "sft-curves.png"):
         assert cv2.imread(str(trained / name)) is not None
     card = (trained / "README.md").read_text()
