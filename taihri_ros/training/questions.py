@@ -33,8 +33,8 @@ class QuestionSettings:
         questions: How many free questions that name joints.
         shuffled: Part of the named questions whose joints stand in no order.
         noise_bins: Smallest and largest standard deviation, drawn once for each answer with an even logarithm, of the
-            error that the coordinates before each one are given. A small one is what the model will make itself; a
-            large one leaves it only the image to read a coordinate from.
+            error that the coordinates before each one are given. The smallest should be no less than the errors that
+            the model makes itself: what it has written agrees with itself, and it would trust that, not the image.
         beyond_weight: Weight of a 2D coordinate of a joint out of the view.
         forced_weight: Weight of the tokens that the grammar forces.
     """

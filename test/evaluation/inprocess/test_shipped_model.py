@@ -1,0 +1,44 @@
+"""The taihri-nano that ships, by both engines, on the first samples of the frozen test split."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from taihri_ros.cli.eval import command
+from taihri_ros.resources import NANO
+from taihri_ros.synthetic import test_split
+from taihri_ros.synthetic.dataset import shard_path, write_shard
+from taihri_ros.synthetic.make import first_samples
+
+COUNT = 24
+LARGEST_FILE = 25_000_000
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("people")
+    write_shard(shard_path(directory, 0), first_samples(test_split.SEED, COUNT, test_split.SIZE))
+    return directory
+
+
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
+def test_it_sees_and_chooses(engine: str, people: Path, tmp_path: Path) -> None:
+    arguments = ["--engine", engine, "--in-process", "--data", str(people), "--commands", "held-out"]
+    CliRunner().invoke(command, [*arguments, "--out", str(tmp_path)], catch_exceptions=False)
+    figures = json.loads((tmp_path / "metrics.json").read_text())
+    assert figures["run"]["name"] == "taihri-nano"
+    assert figures["malformed"] == 0
+    model, baseline = figures["named"]["bins"], figures["named"]["baseline"]
+    assert model["missing"] == 0
+    assert model["g_mpjpe_mm"] < 0.75 * baseline["g_mpjpe_mm"]
+    assert model["pixel_percent_of_width"] < 0.75 * baseline["pixel_percent_of_width"]
+    assert figures["choices"]["f1"] > 0.9
+
+
+def test_it_is_small_and_says_what_it_is() -> None:
+    assert (NANO / "model.safetensors").stat().st_size < LARGEST_FILE
+    assert (NANO / "README.md").read_text().startswith("---\n")
