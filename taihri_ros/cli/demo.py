@@ -87,7 +87,10 @@ def _process(arguments: list[Any]) -> Iterator[_Process]:
             yield process
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(_END_TIMEOUT_S)
+            try:
+                process.wait(_END_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _check_alive(**processes: _Process) -> None:
