@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])
 def test_it_sees_and_chooses(engine: str, people: Path, tmp_path: Path) -> None:
-    arguments = ["--engine", engine, "--in-process", "--data", str(people), "--commands", "held-out"]
+    arguments = ["--engine", engine, "--engine-python", sys.executable, "--data", str(people), "--commands", "held-out"]
     CliRunner().invoke(command, [*arguments, "--out", str(tmp_path)], catch_exceptions=False)
     figures = json.loads((tmp_path / "metrics.json").read_text())
     assert figures["run"]["name"] == "taihri-nano"
