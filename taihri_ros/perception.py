@@ -259,9 +259,9 @@ class Perception:
             try:
                 self._publish(result)
             except Exception as error:
-                self.counters.drop(Drop.NOT_PUBLISHED)
                 said = error if isinstance(error, TaihriError) else repr(error)
                 self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {said}")
+                self.counters.drop(Drop.NOT_PUBLISHED)
                 return
         finished = perf_counter()
         self.counters.publish(
