@@ -13,8 +13,7 @@ import numpy as np
 from taihri_ros.cli.options import engine_options
 from taihri_ros.command import CommandError, parse_command
 from taihri_ros.errors import TaihriError
-from taihri_ros.estimator import Estimator
-from taihri_ros.hosts.application import UNTRAINED_NOTE
+from taihri_ros.hosts.application import UNTRAINED_NOTE, make_estimator
 from taihri_ros.hosts.engines import ready_engine
 from taihri_ros.hosts.parameters import Parameters
 from taihri_ros.keypoints import Estimate
@@ -65,7 +64,10 @@ def command(
     picture, camera = read_picture(image), read_camera(camera_info)
     camera.check_image(picture.shape[1], picture.shape[0])
     with ready_engine(parameters) as ready:
-        estimate = Estimator(ready, xy_source=parameters.xy_source).estimate(picture, camera, wanted)
+        estimator = make_estimator(ready, parameters)
+        estimate = estimator.estimate(picture, camera, wanted)
+        if not estimate.person.keypoints:  # the fall-back asks by name from the next image on
+            estimate = estimator.estimate(picture, camera, wanted)
         trained = ready.info.spec.trained
     if overlay is not None:
         drawn = draw(picture, estimate, "" if trained else UNTRAINED_NOTE)

@@ -79,7 +79,7 @@ class Application:
         self._outputs = outputs
         self._decode = decode
         self._now_ns = now_ns
-        self.perception = Perception(_estimator(engine, parameters), self._publish)
+        self.perception = Perception(make_estimator(engine, parameters), self._publish)
         if parameters.command_initial:
             self.perception.set_command(self.read_command(parameters.command_initial))
 
@@ -157,7 +157,19 @@ class Application:
         return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()
 
 
-def _estimator(engine: Engine, parameters: Parameters) -> Estimator:
+def make_estimator(engine: Engine, parameters: Parameters) -> Estimator:
+    """Make the estimator that parameters ask for.
+
+    Args:
+        engine: The engine that answers.
+        parameters: `xy_source`, `command.fallback` and `command.tasks` are used.
+
+    Returns:
+        The estimator.
+
+    Raises:
+        TaskError: The parameter command.tasks names a file that cannot be used.
+    """
     if not parameters.command_fallback:
         return Estimator(engine, xy_source=parameters.xy_source)
     extra_files = [parameters.command_tasks] if parameters.command_tasks else []

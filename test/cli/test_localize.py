@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from ended_run import Run
+from oracle import Oracle
 
+from taihri_ros.cli import localize
 from taihri_ros.cli.localize import to_json
 from taihri_ros.command import named
 from taihri_ros.keypoints import Estimate, Keypoint, Person, State
@@ -52,6 +56,17 @@ def test_json_has_null_where_nothing_is_known() -> None:
     nothing = {"position": None, "covariance": None, "confidence": None, "pixel": None}
     assert json.loads(text)["keypoints"] == {"head": {"state": "NOT_ANSWERED", "reason": "not answered"} | nothing}
     assert json.loads(text)["box"] is None
+
+
+def test_where_the_model_finds_no_joint_the_task_names_them(
+    photo: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {name: np.array([0.1, 0.0, 1.0]) for name in ("right_elbow", "right_wrist")}
+    monkeypatch.setattr(localize, "ready_engine", lambda _: nullcontext(Oracle(known)))
+    arguments = [str(photo), "--camera-info", str(calibration), "--command", "shake my hand", "--json"]
+    done = CliRunner().invoke(localize.command, arguments, catch_exceptions=False)
+    keypoints = json.loads(done.stdout[done.stdout.index("{") :])["keypoints"]
+    assert {name: keypoint["state"] for name, keypoint in keypoints.items()} == dict.fromkeys(known, "MEASURED")
 
 
 def test_what_cannot_be_localized_is_refused_before_the_engine_starts(
