@@ -39,6 +39,7 @@ class Trainer(transformers.Trainer):
             muon_rate=self._muon_rate,
             adam_rate=self.args.learning_rate,
             weight_decay=self.args.weight_decay,
+            dtype=torch.bfloat16 if self.args.bf16 else torch.float32,
         )
         return self.optimizer
 
