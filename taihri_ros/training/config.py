@@ -163,6 +163,8 @@ class SftStage:
         schedule: How long and how fast.
         soft_targets: Of the numbers; null for plain cross-entropy.
         questions: What each picture is asked.
+        own_answers: Part of the pictures whose answers hold the model's own numbers while it writes, not disturbed
+            true ones; validation then uses its own alone.
         train_vision: Whether the vision tower learns, too.
         lora: Low-rank adaptation; null to train every weight.
         gradient_checkpointing: Whether activations are computed anew on the way back, to save memory.
@@ -171,6 +173,7 @@ class SftStage:
     schedule: Schedule
     soft_targets: SoftTargets | None = field(default_factory=SoftTargets)
     questions: QuestionSettings = field(default_factory=QuestionSettings)
+    own_answers: float = 0.0
     train_vision: bool = True
     lora: Lora | None = None
     gradient_checkpointing: bool = False
@@ -209,6 +212,12 @@ class Recipe:
     def __post_init__(self) -> None:
         if (self.model is None) == (self.checkpoint is None):
             raise ConfigError("give either model, to start from, or checkpoint, to start from nothing")
+
+    @property
+    def stages(self) -> dict[str, VisionStage | SftStage]:
+        """The stages that it has, by name, in the order in which they are run."""
+        stages = {"vision": self.vision, "reading": self.reading, "sft": self.sft}
+        return {name: stage for name, stage in stages.items() if stage is not None}
 
     @classmethod
     def read(cls, path: Path) -> Recipe:

@@ -29,7 +29,7 @@ _SIGMA_PX = 6.0
 
 
 def collate(views: Sequence[View]) -> dict[str, torch.Tensor]:
-    """Put views into a batch.
+    """Put views into a batch, in the order of their sizes, for `attend_by_size`.
 
     Args:
         views: The views, sizes may differ.
@@ -39,6 +39,7 @@ def collate(views: Sequence[View]) -> dict[str, torch.Tensor]:
         of the view, `pixels` float32 (views, 22, 2) px, and `inside` bool (views, 22): whether the joint is in the
         view.
     """
+    views = sorted(views, key=lambda view: view.image.shape)
     patches, grids = to_patches([view.image for view in views])
     return {
         "patches": patches,
@@ -119,8 +120,10 @@ class DensePretraining(nn.Module):
         tokens = self.tower(patches, grids).pooler_output.float()
         heat, centres, log_depth, anywhere = self.head(tokens, grids)
         with torch.no_grad():
-            squared = (centres[:, None] - pixels[:, :, None]).square().sum(dim=-1)
-            target = torch.softmax(-squared / (2 * _SIGMA_PX**2), dim=-1)
+            nearness = (
+                pixels @ centres.mT - centres.square().sum(dim=-1)[:, None] / 2
+            )  # the square less |pixel|^2, by -1/2
+            target = torch.softmax(nearness / _SIGMA_PX**2, dim=-1)
         log_heat = heat.log_softmax(dim=-1).clamp_min(-50.0)
         located = torch.einsum("vjc,vcd->vjd", log_heat.exp(), centres)
         z = joints[..., 2].clamp_min(_NEAREST_M)

@@ -34,7 +34,7 @@ def write_checkpoint(directory: Path, model: Any, files: Path, recipe: Recipe) -
     shutil.rmtree(scratch, ignore_errors=True)
     shutil.copytree(files, scratch, ignore=shutil.ignore_patterns(*_WEIGHTS))
     model.to(torch.bfloat16).save_pretrained(scratch)
-    runs = [recipe.out / name for name in ("vision", "reading", "sft") if (recipe.out / name / METRICS).is_file()]
+    runs = [recipe.out / name for name in recipe.stages if (recipe.out / name / METRICS).is_file()]
     stages = [read_metrics(run) for run in runs]
     (scratch / METRICS).write_text(json.dumps(stages, indent=1) + "\n", encoding="utf-8")
     for run in runs:

@@ -61,8 +61,8 @@ def train_all(recipe: Recipe, options: RunOptions, command: Callable[[str, RunOp
         TaihriError: One failed.
     """
     begun = time.monotonic()
-    for stage in STAGES:
-        if getattr(recipe, stage) is None or read_metrics(recipe.out / stage)["finished"]:
+    for stage in recipe.stages:
+        if read_metrics(recipe.out / stage)["finished"]:
             continue
         left = options
         if options.limit_minutes is not None:

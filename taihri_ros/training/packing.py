@@ -54,7 +54,7 @@ class Packed:
 
 
 def collate(samples: Sequence[Packed], image_id: int, padding_id: int) -> dict[str, torch.Tensor]:
-    """Lay out a batch.
+    """Lay out a batch, in the order of the images' sizes, for `attend_by_size`.
 
     Args:
         samples: The samples.
@@ -66,6 +66,7 @@ def collate(samples: Sequence[Packed], image_id: int, padding_id: int) -> dict[s
         multimodal positions; `visible` bool (N, 1, L, L), which key each query sees; `targets` (N, L), the id
         that each place is to predict or NO_TARGET, and `weights` float32 (N, L).
     """
+    samples = sorted(samples, key=lambda sample: sample.image.shape)
     patches, grids = to_patches([sample.image for sample in samples])
     rows = [
         _lay_out(sample, image_id, (int(grid[1]) // MERGE, int(grid[2]) // MERGE))

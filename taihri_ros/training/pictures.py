@@ -25,8 +25,6 @@ _JPEG_QUALITY = 92
 _EDGE_POINTS = 17
 _MUCH_INSIDE, _MUCH_VISIBLE, _MUCH_SPAN = 12, 8, 0.56
 _SMALLER = 0.35
-_SPARE = 0.15
-"""Part of a visual token that may be left out at the edges, so that a view is not made larger for a few pixels."""
 _OTHER_SIDE = {"left": "right", "right": "left"}
 _MIRROR = np.array([JOINTS.index("_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))) for name in JOINTS])
 """For each joint the index of its mirror image."""
@@ -233,7 +231,7 @@ def project(joints: NDArray[np.floating], focal_px: float, size: tuple[int, int]
 def whole_size(picture: Picture, focal_px: float, max_side: int) -> NDArray[np.int64]:
     """Give the size of a view of a focal length that shows a whole picture: multiples of a visual token, (2,) px."""
     size = np.array(picture.size) * focal_px / picture.focal_px
-    return np.asarray(np.clip(np.ceil(size / TOKEN_PX - _SPARE), 1, max_side // TOKEN_PX) * TOKEN_PX, np.int64)
+    return np.asarray(np.clip(np.ceil(size / TOKEN_PX), 1, max_side // TOKEN_PX) * TOKEN_PX, np.int64)
 
 
 def read_pictures(path: Path) -> list[Picture]:

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from taihri_ros.errors import TaihriError
 from taihri_ros.tasks import Tasks
 from taihri_ros.training import packing
+from taihri_ros.training.attention import attend_by_products, attend_by_size
 from taihri_ros.training.callbacks import NarrowTargets
 from taihri_ros.training.config import Recipe, SftStage
 from taihri_ros.training.export import write_checkpoint
@@ -23,8 +24,8 @@ from taihri_ros.training.patches import embed_still_patches
 from taihri_ros.training.pictures import View
 from taihri_ros.training.questions import Questioner
 from taihri_ros.training.sft import AnswerLoss
-from taihri_ros.training.stage import RunOptions, run_stage, stage_arguments, training_views, validation_views
-from taihri_ros.training.start import Start, open_start, prepare_start
+from taihri_ros.training.stage import RunOptions, open_stage, run_stage, training_views, validation_views
+from taihri_ros.training.start import Start
 from taihri_ros.training.views import RandomViews, ViewSettings
 from taihri_ros.training.vision_stage import TOWER
 
@@ -98,14 +99,14 @@ def train_sft(recipe: Recipe, options: RunOptions) -> Path:
 def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions) -> Start | None:
     """Run a stage; give the trained model to the one process that is to write it."""
     schedule = stage.schedule
-    arguments = stage_arguments(directory, schedule, recipe.machine)
-    with arguments.main_process_first():
-        prepare_start(recipe)
-    start = open_start(recipe, schedule.seed)
+    arguments, start = open_stage(recipe, schedule, directory)
     model, spec, vocabulary = start.model, start.spec, start.vocabulary
     _take_weights(recipe, stage, start)
     embed_still_patches(model.model.visual)
-    model.model.visual.requires_grad_(stage.train_vision)
+    attend_by_size(model.model.visual)
+    attend_by_products(model.model.language_model)
+    if not stage.train_vision:
+        model.model.visual.requires_grad_(False)
     if stage.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     adapted = adapt(model, stage.lora, start.new_tokens) if stage.lora else None
@@ -115,6 +116,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
         first_coordinate=vocabulary.first_coordinate,
         space=spec.space,
         sigma_bins=targets.first_bins if targets else 0.0,
+        own_answers=stage.own_answers,
     )
     views = ViewSettings(spec.focal_px, min(spec.max_image_size), recipe.degrees)
     questioner = Questioner(vocabulary, spec, Tasks.load(*recipe.tasks), stage.questions)

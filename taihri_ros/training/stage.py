@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from transformers import PrinterCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
@@ -16,6 +17,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.training.callbacks import MetricsFile, Progress, TimeLimit
 from taihri_ros.training.config import Machine, Recipe, Schedule
 from taihri_ros.training.pictures import View, read_pictures
+from taihri_ros.training.start import Start, open_start, prepare_start
 from taihri_ros.training.trainer import Trainer, evaluation_means
 from taihri_ros.training.views import RandomViews, ViewSettings, plain_views
 
@@ -33,6 +35,26 @@ class RunOptions:
     limit_minutes: float | None = None
 
 
+def open_stage(recipe: Recipe, schedule: Schedule, directory: Path) -> tuple[TrainingArguments, Start]:
+    """Prepare a stage: what it starts from, once for all its processes.
+
+    Args:
+        recipe: The training.
+        schedule: How long and how fast.
+        directory: Where the checkpoints go.
+
+    Returns:
+        The trainer's arguments, and the model before the stage.
+
+    Raises:
+        TaihriError: As `prepare_start`.
+    """
+    arguments = stage_arguments(directory, schedule, recipe.machine)
+    with arguments.main_process_first():
+        prepare_start(recipe)
+    return arguments, open_start(recipe, schedule.seed)
+
+
 def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> TrainingArguments:
     """Translate a schedule; in a multi-process run this also joins the processes.
 
@@ -47,6 +69,7 @@ def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> Tr
     on_cpu = machine.device == "cpu" or not torch.cuda.is_available()
     if machine.threads:
         torch.set_num_threads(machine.threads)
+        cv2.setNumThreads(machine.threads)
     return TrainingArguments(
         output_dir=str(directory),
         max_steps=schedule.steps,

@@ -106,6 +106,8 @@ def open_start(recipe: Recipe, seed: int) -> Start:
         tokenizer = transformers.AutoTokenizer.from_pretrained(files, local_files_only=True)
         old = transformers.AutoTokenizer.from_pretrained(recipe.model, local_files_only=True)
         new_tokens = fill_new_rows(model, tokenizer, range(len(old), len(tokenizer)))
+    else:
+        model.model.visual.patch_embed.requires_grad_(False)  # its filters are chosen, and whole as they are
     return Start(model, ModelSpec.load(files), Vocabulary(files), files, new_tokens)
 
 

@@ -21,15 +21,28 @@ from taihri_ros.training.pictures import Picture, Viewpoint
 from taihri_ros.training.sft import AnswerLoss
 
 
+class _Inputs(torch.nn.Module):
+    """Gives the ids that it reads, and keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[torch.Tensor] = []
+
+    def get_image_features(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def forward(self, *, input_ids: torch.Tensor, **_: Any) -> Any:
+        self.read.append(input_ids)
+        return transformers.modeling_outputs.BaseModelOutput(torch.zeros(*input_ids.shape, 1))
+
+
 class _Fixed(torch.nn.Module):
     """A model that gives the same logits at every place, whatever it is shown."""
 
     def __init__(self, logits: torch.Tensor) -> None:
         super().__init__()
+        self.model = _Inputs()
         self.logits = torch.nn.Parameter(logits)
-
-    def model(self, *, input_ids: torch.Tensor, **_: Any) -> Any:
-        return transformers.modeling_outputs.BaseModelOutput(torch.zeros(*input_ids.shape, 1))
 
     def lm_head(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.logits.expand(len(hidden), -1)
@@ -71,6 +84,25 @@ def test_words_count_by_their_weight_and_are_never_soft() -> None:
     number = -(target * logprobs[FIRST:]).sum()
     soft = loss_of(logits, FIRST + 7, 4.0)["loss"]
     assert soft.item() == pytest.approx((number - 0.5 * logprobs[3]).item() / 1.5, rel=1e-5)
+
+
+@pytest.mark.parametrize(("part", "training"), [(0.0, True), (0.5, True), (0.5, False), (1.0, True)])
+def test_answers_hold_what_the_model_would_have_written(part: float, training: bool) -> None:
+    rows, own = 400, FIRST + 123
+    model = _Fixed(torch.nn.functional.one_hot(torch.tensor(own), FIRST + BINS).float())
+    module = AnswerLoss(
+        model, first_coordinate=FIRST, space=InteractionSpace(), sigma_bins=4.0, own_answers=part
+    ).train(training)
+    ids = torch.tensor([[5, 3, FIRST + 400, FIRST + 500, 4, 7]]).repeat(rows, 1)
+    targets = torch.tensor([[-100, FIRST + 401, FIRST + 501, 4, 7, -100]]).repeat(rows, 1)
+    empty: Any = None
+    torch.manual_seed(0)
+    module(empty, empty, ids, empty, empty, targets, (targets >= 0).float())
+    last = model.model.read[-1]
+    mixed = (last == torch.tensor([5, 3, own, own, 4, 7])).all(dim=1)
+    assert ((last == ids).all(dim=1) | mixed).all()
+    assert mixed.float().mean() == pytest.approx(part if training or part == 0.0 else 1.0, abs=0.1)
+    assert len(model.model.read) == (1 if part == 0.0 else 2)
 
 
 def test_targets_become_narrower_until_the_decay() -> None:
