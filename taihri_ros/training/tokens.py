@@ -9,7 +9,7 @@ import torch
 
 from taihri_ros.engine.layout import TAIHRI_TOKENS
 from taihri_ros.quantization import BINS, coordinate_token
-from taihri_ros.training.nano import number_embeddings
+from taihri_ros.training.priors import number_embeddings
 
 _ROWS_TO_A_MULTIPLE_OF = 128
 
