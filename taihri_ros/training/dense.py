@@ -120,10 +120,8 @@ class DensePretraining(nn.Module):
         tokens = self.tower(patches, grids).pooler_output.float()
         heat, centres, log_depth, anywhere = self.head(tokens, grids)
         with torch.no_grad():
-            nearness = (
-                pixels @ centres.mT - centres.square().sum(dim=-1)[:, None] / 2
-            )  # the square less |pixel|^2, by -1/2
-            target = torch.softmax(nearness / _SIGMA_PX**2, dim=-1)
+            nearness = pixels @ centres.mT - centres.square().sum(dim=-1)[:, None] / 2  # less by |pixel|^2 / 2
+            target = torch.softmax((nearness / _SIGMA_PX**2).masked_fill(heat.isneginf(), float("-inf")), dim=-1)
         log_heat = heat.log_softmax(dim=-1).clamp_min(-50.0)
         located = torch.einsum("vjc,vcd->vjd", log_heat.exp(), centres)
         z = joints[..., 2].clamp_min(_NEAREST_M)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,18 @@ def test_the_dense_head_reads_places_in_the_view_of_each_size(nano: Path, pictur
     assert torch.allclose(heat[0, :, : heat_alone.shape[2]], heat_alone[0], atol=1e-5)
     assert torch.allclose(depth[0], depth_alone[0], atol=1e-5)
     assert module(**batch)["loss"].isfinite()
+
+
+def test_a_smaller_view_loses_nothing_beside_a_larger_one(nano: Path, pictures: list[Picture]) -> None:
+    model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(nano, dtype=torch.float32)
+    spec = ModelSpec.load(nano)
+    embed_still_patches(model.model.visual)
+    module = DensePretraining(model.model.visual, width=64, focal_px=spec.focal_px)
+    small, large = (Viewpoint(spec.focal_px, size).see(pictures[0]) for size in ((64, 64), (128, 128)))
+    corner = replace(small, pixels=np.zeros_like(small.pixels), visibility=np.zeros_like(small.visibility))
+    beyond = replace(large, visibility=np.full_like(large.visibility, 2))
+    alone, beside = (module(**collate(views))["heat_loss"] for views in ([corner], [corner, beyond]))
+    torch.testing.assert_close(beside, alone)
 
 
 def test_muon_steps_by_an_orthogonal_matrix() -> None:
