@@ -143,8 +143,8 @@ def _run_stage(
 ) -> None:
     recipe: Any = _read(file, out)
     launch = _import("launch")
-    if steps is not None and getattr(recipe, stage) is not None:
-        section = getattr(recipe, stage)
+    section = recipe.stages.get(stage)
+    if steps is not None and section is not None:
         recipe = replace(recipe, **{stage: replace(section, schedule=section.schedule.with_steps(steps))})
     options = _import("stage").RunOptions(resume, limit_minutes)
     again = _arguments(stage, file, recipe.out, resume=resume, steps=steps, limit_minutes=limit_minutes)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from taihri_ros.quantization import BINS, InteractionSpace
+from taihri_ros.quantization import BINS
 from taihri_ros.training.packing import NO_TARGET
 
 
@@ -28,7 +28,6 @@ class AnswerLoss(nn.Module):
         model: Any,
         *,
         first_coordinate: int,
-        space: InteractionSpace,
         sigma_bins: float,
         own_answers: float = 0.0,
     ) -> None:
@@ -37,7 +36,6 @@ class AnswerLoss(nn.Module):
         Args:
             model: transformers' Qwen3VLForConditionalGeneration.
             first_coordinate: Id of `<0>`.
-            space: Ranges of the 3D bins, for the figures in metres.
             sigma_bins: Standard deviation of the soft targets in bins; 0 for plain cross-entropy.
             own_answers: Part of the pictures whose answers hold the model's own numbers while it writes.
         """
@@ -46,7 +44,6 @@ class AnswerLoss(nn.Module):
         self.sigma_bins = sigma_bins
         self._own_answers = own_answers
         self._first = first_coordinate
-        self._depth_step = float(space.step[2])
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Give what is trained, each tensor once: checkpoints of a run repeat nothing that does not change."""

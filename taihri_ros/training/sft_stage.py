@@ -14,13 +14,11 @@ from torch.utils.data import Dataset
 from taihri_ros.errors import TaihriError
 from taihri_ros.tasks import Tasks
 from taihri_ros.training import packing
-from taihri_ros.training.attention import attend_by_products, attend_by_size
 from taihri_ros.training.callbacks import NarrowTargets
 from taihri_ros.training.config import Recipe, SftStage
 from taihri_ros.training.export import write_checkpoint
 from taihri_ros.training.lora import adapt, merge
 from taihri_ros.training.packing import Packed
-from taihri_ros.training.patches import embed_still_patches
 from taihri_ros.training.pictures import View
 from taihri_ros.training.questions import Questioner
 from taihri_ros.training.sft import AnswerLoss
@@ -102,9 +100,6 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
     arguments, start = open_stage(recipe, schedule, directory)
     model, spec, vocabulary = start.model, start.spec, start.vocabulary
     _take_weights(recipe, stage, start)
-    embed_still_patches(model.model.visual)
-    attend_by_size(model.model.visual)
-    attend_by_products(model.model.language_model)
     if not stage.train_vision:
         model.model.visual.requires_grad_(False)
     if stage.gradient_checkpointing:
@@ -114,7 +109,6 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
     module = AnswerLoss(
         model,
         first_coordinate=vocabulary.first_coordinate,
-        space=spec.space,
         sigma_bins=targets.first_bins if targets else 0.0,
         own_answers=stage.own_answers,
     )

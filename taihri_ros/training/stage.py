@@ -14,8 +14,10 @@ from transformers import PrinterCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.training.attention import attend_by_products, attend_by_size
 from taihri_ros.training.callbacks import MetricsFile, Progress, TimeLimit
 from taihri_ros.training.config import Machine, Recipe, Schedule
+from taihri_ros.training.patches import embed_still_patches
 from taihri_ros.training.pictures import View, read_pictures
 from taihri_ros.training.start import Start, open_start, prepare_start
 from taihri_ros.training.trainer import Trainer, evaluation_means
@@ -36,7 +38,7 @@ class RunOptions:
 
 
 def open_stage(recipe: Recipe, schedule: Schedule, directory: Path) -> tuple[TrainingArguments, Start]:
-    """Prepare a stage: what it starts from, once for all its processes.
+    """Prepare a stage: what it starts from, once for all its processes, and made fast to train.
 
     Args:
         recipe: The training.
@@ -52,7 +54,11 @@ def open_stage(recipe: Recipe, schedule: Schedule, directory: Path) -> tuple[Tra
     arguments = stage_arguments(directory, schedule, recipe.machine)
     with arguments.main_process_first():
         prepare_start(recipe)
-    return arguments, open_start(recipe, schedule.seed)
+    start = open_start(recipe, schedule.seed)
+    embed_still_patches(start.model.model.visual)
+    attend_by_size(start.model.model.visual)
+    attend_by_products(start.model.model.language_model)
+    return arguments, start
 
 
 def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> TrainingArguments:

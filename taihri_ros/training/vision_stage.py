@@ -7,10 +7,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.training.attention import attend_by_size
 from taihri_ros.training.config import Recipe
 from taihri_ros.training.dense import DensePretraining, collate
-from taihri_ros.training.patches import embed_still_patches
 from taihri_ros.training.stage import RunOptions, open_stage, run_stage, training_views, validation_views
 from taihri_ros.training.views import ViewSettings
 
@@ -35,8 +33,6 @@ def train_vision(recipe: Recipe, options: RunOptions) -> Path:
     directory, schedule = recipe.out / "vision", recipe.vision.schedule
     arguments, start = open_stage(recipe, schedule, directory)
     tower = start.model.model.visual
-    embed_still_patches(tower)
-    attend_by_size(tower)
     views = ViewSettings(start.spec.focal_px, min(start.spec.max_image_size), recipe.degrees)
     writes = run_stage(
         DensePretraining(tower, width=start.model.config.vision_config.out_hidden_size, focal_px=start.spec.focal_px),

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from taihri_ros.model_spec import ModelSpec
-from taihri_ros.quantization import BINS, InteractionSpace
+from taihri_ros.quantization import BINS
 from taihri_ros.training.callbacks import NarrowTargets
 from taihri_ros.training.config import SoftTargets
 from taihri_ros.training.dense import DensePretraining, collate
@@ -53,7 +53,7 @@ FIRST = 10
 
 
 def loss_of(logits: torch.Tensor, target: int, sigma: float) -> dict[str, torch.Tensor]:
-    module = AnswerLoss(_Fixed(logits), first_coordinate=FIRST, space=InteractionSpace(), sigma_bins=sigma)
+    module = AnswerLoss(_Fixed(logits), first_coordinate=FIRST, sigma_bins=sigma)
     ids = torch.tensor([[target, 3, -100]])
     weights = torch.tensor([[1.0, 0.5, 0.0]])
     empty: Any = None
@@ -91,9 +91,7 @@ def test_words_count_by_their_weight_and_are_never_soft() -> None:
 def test_answers_hold_what_the_model_would_have_written(part: float, training: bool) -> None:
     rows, own = 400, FIRST + 123
     model = _Fixed(torch.nn.functional.one_hot(torch.tensor(own), FIRST + BINS).float())
-    module = AnswerLoss(
-        model, first_coordinate=FIRST, space=InteractionSpace(), sigma_bins=4.0, own_answers=part
-    ).train(training)
+    module = AnswerLoss(model, first_coordinate=FIRST, sigma_bins=4.0, own_answers=part).train(training)
     ids = torch.tensor([[5, 3, FIRST + 400, FIRST + 500, 4, 7]]).repeat(rows, 1)
     targets = torch.tensor([[-100, FIRST + 401, FIRST + 501, 4, 7, -100]]).repeat(rows, 1)
     empty: Any = None
@@ -107,7 +105,7 @@ def test_answers_hold_what_the_model_would_have_written(part: float, training: b
 
 
 def test_targets_become_narrower_until_the_decay() -> None:
-    module = AnswerLoss(_Fixed(torch.zeros(1)), first_coordinate=0, space=InteractionSpace(), sigma_bins=0.0)
+    module = AnswerLoss(_Fixed(torch.zeros(1)), first_coordinate=0, sigma_bins=0.0)
     callback = NarrowTargets(module, SoftTargets(20.0, 5.0), decay=100)
     widths = []
     for step in (0, 50, 100, 200):
