@@ -22,6 +22,18 @@ class State(IntEnum):
     NO_3D = 5
     NO_2D = 6
     NOT_ASKED = 7
+    OUTLIER = 8
+
+
+class DepthUse(IntEnum):
+    """What a registered depth image said about a keypoint; the numbers are those of `Keypoint.msg`."""
+
+    NONE = 0
+    """There is no depth image, or no measurement at the keypoint's pixel."""
+    FUSED = 1
+    """It agrees with the model: position and covariance are those of both."""
+    DISAGREES = 2
+    """It does not agree with the model: position and covariance are the model's alone."""
 
 
 def _nan(*shape: int) -> NDArray[np.float64]:
@@ -40,6 +52,7 @@ class Keypoint:
         covariance: (3, 3) m², camera optical frame; NaN where it is not known.
         confidence: In [0, 1]; NaN where it is not known.
         pixel: (2,) px in the source image; NaN without one.
+        depth: What a depth image had to say about it.
     """
 
     name: str
@@ -49,6 +62,7 @@ class Keypoint:
     covariance: NDArray[np.float64] = field(default_factory=lambda: _nan(3, 3))
     confidence: float = float("nan")
     pixel: NDArray[np.float64] = field(default_factory=lambda: _nan(2))
+    depth: DepthUse = DepthUse.NONE
 
     @property
     def has_position(self) -> bool:
@@ -84,6 +98,7 @@ class Estimate:
         answer: The model's raw answer.
         stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own as `engine.<stage>`.
         model: Name of the checkpoint.
+        view_size: Width and height of what the model was shown, px; None where that is not known.
     """
 
     command: Command
@@ -91,3 +106,4 @@ class Estimate:
     answer: str
     stages_ms: dict[str, float]
     model: str
+    view_size: tuple[int, int] | None = None

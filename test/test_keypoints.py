@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.keypoints import DepthUse, Keypoint, Person, State
 from taihri_ros.resources import share_directory
 
 
@@ -25,9 +25,11 @@ def test_what_is_missing_is_not_a_number() -> None:
     assert keypoint.position is not Keypoint("neck", State.NOT_ANSWERED).position
 
 
-def test_the_states_are_those_of_the_message() -> None:
+def test_states_and_uses_of_depth_are_those_of_the_message() -> None:
     definition = (Path(share_directory()) / "msg" / "Keypoint.msg").read_text()
     constants = dict(
         line.split()[1].split("=", 1) for line in definition.splitlines() if line.startswith("uint8 ") and "=" in line
     )
-    assert {name: int(value) for name, value in constants.items()} == {state.name: state.value for state in State}
+    states = {state.name: state.value for state in State}
+    uses = {f"DEPTH_{use.name}": use.value for use in DepthUse}
+    assert {name: int(value) for name, value in constants.items()} == states | uses

@@ -20,7 +20,7 @@ from taihri_ros.hosts.images import decode_image
 from taihri_ros.hosts.messages import Messages, stamp_ns
 from taihri_ros.hosts.robot_camera import NODE_NAME, TRUTH
 from taihri_ros.hosts.topics import Topic
-from taihri_ros.keypoints import Estimate, Keypoint, Person, State
+from taihri_ros.keypoints import DepthUse, Estimate, Keypoint, Person, State
 from taihri_ros.resources import share_directory
 
 _PICTURES_KEPT = 64
@@ -156,6 +156,7 @@ def _estimate(message: Any) -> Estimate:
             position=np.array([each.position.x, each.position.y, each.position.z]),
             confidence=each.confidence,
             pixel=np.array([each.u, each.v]),
+            depth=DepthUse(each.depth),
         )
         for each in message.keypoints
     )

@@ -1,4 +1,4 @@
-"""Image messages to RGB arrays: every encoding of sensor_msgs/image_encodings that holds a colour or grey picture.
+"""Image messages to arrays: every encoding of sensor_msgs/image_encodings that holds a picture, and those of depth.
 
 Under ROS the rclpy host uses cv_bridge; this serves hosts without it, and NumPy 2, under which cv_bridge does not load.
 """
@@ -41,6 +41,12 @@ _AS_SENT = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 """Colour, and no turn to what a JPEG's EXIF says is up: camera_info describes the pixels as they are sent."""
 
 _NOT_PICTURES = ("32F", "64F", "32S", "8S", "16S")
+
+_METRES: dict[str, tuple[type[np.uint16] | type[np.float32], float]] = {
+    "16UC1": (np.uint16, 1e-3),
+    "32FC1": (np.float32, 1.0),
+}
+"""Type and unit (metres) of the encodings of depth images, by REP 118."""
 
 
 class ImageMessage(Protocol):
@@ -85,6 +91,28 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     return _rgb(pixels if conversion is None else cv2.cvtColor(pixels, conversion))
+
+
+def decode_depth(message: ImageMessage) -> NDArray[np.float32]:
+    """Decode a sensor_msgs/Image of depths, as REP 118 defines it: 16UC1 in millimetres or 32FC1 in metres.
+
+    Args:
+        message: The message.
+
+    Returns:
+        float32 (height, width) metres along the camera's z axis; NaN where the message has no measurement: zero, a
+        negative number, infinity or NaN.
+
+    Raises:
+        ImageError: Size, step, data and encoding do not fit together, or the encoding is not of depth.
+    """
+    if message.encoding not in _METRES:
+        raise ImageError(
+            f"depth image encoding {message.encoding!r} cannot be used: publish 16UC1 (millimetres) or 32FC1 (metres)"
+        )
+    dtype, unit = _METRES[message.encoding]
+    metres = _pixels(message, 1, dtype) * np.float32(unit)
+    return np.where(np.isfinite(metres) & (metres > 0.0), metres, np.float32(np.nan))
 
 
 def check_layout(message: ImageMessage, height: int, used: int) -> None:
@@ -138,7 +166,9 @@ def decode_compressed(data: Any) -> NDArray[np.uint8]:
     return _rgb(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
 
 
-def _pixels(message: ImageMessage, channels: int, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[Any]:
+def _pixels(
+    message: ImageMessage, channels: int, dtype: type[np.uint8] | type[np.uint16] | type[np.float32]
+) -> NDArray[Any]:
     """Give the rows of a message without their padding, (height, width[, channels]) in this machine's byte order."""
     size = np.dtype(dtype).itemsize
     rows = _rows(message, message.height, message.width * channels * size)

@@ -143,6 +143,7 @@ class Messages:
             confidence=float(keypoint.confidence),
             u=float(keypoint.pixel[0]),
             v=float(keypoint.pixel[1]),
+            depth=int(keypoint.depth),
         )
 
     def pose(self, position: NDArray[np.float64]) -> Any:

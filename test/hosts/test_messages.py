@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from taihri_ros.hosts import topics
 from taihri_ros.hosts.dds import RosTypes
 from taihri_ros.hosts.diagnostics import Report
 from taihri_ros.hosts.messages import Messages, Placement, stamp_ns
+from taihri_ros.keypoints import DepthUse, Person
 
 CAMERA = Placement("head_camera_optical_frame")
 ROTATION = Rotation.from_euler("xyz", [20, -35, 110], degrees=True).as_matrix()
@@ -75,6 +77,17 @@ def test_what_is_not_known_is_nan_and_never_zero(types: RosTypes, messages: Mess
     wrist = located[1]
     assert [*xyz(wrist.position), wrist.confidence, wrist.u, wrist.v] == [0.5, 0.125, 1.25, 0.75, 50, 12.5]
     np.testing.assert_allclose(wrist.covariance, np.array([4, 1, 0.5, 1, 3, 0.25, 0.5, 0.25, 2]) * 1e-4)
+
+
+def test_person_says_what_a_depth_image_said_of_each_joint(types: RosTypes, messages: Messages, result: Result) -> None:
+    uses = [DepthUse.NONE, DepthUse.NONE, DepthUse.FUSED, DepthUse.DISAGREES, DepthUse.NONE]
+    keypoints = zip(result.estimate.person.keypoints, uses, strict=True)
+    person = Person(tuple(replace(keypoint, depth=use) for keypoint, use in keypoints), None)
+    refined = replace(result, estimate=replace(result.estimate, person=person))
+    received = through_the_wire(types, messages.person(refined, CAMERA), topics.PERSON.type)
+    keypoint = types.message("taihri_ros/msg/Keypoint")
+    none, fused, disagrees = keypoint.DEPTH_NONE, keypoint.DEPTH_FUSED, keypoint.DEPTH_DISAGREES
+    assert [each.depth for each in received.keypoints] == [none, none, fused, disagrees, none]
 
 
 def test_person_without_a_box(types: RosTypes, messages: Messages, nobody: Result) -> None:
