@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taihri_ros.camera import Camera, CameraError, DistortionModel
+from taihri_ros.view_size import size_within
 
 _ANTIALIAS_BELOW = 0.6
 """Bilinear interpolation skips source pixels where the view is smaller than this part of the source."""
 
 _ROWS_AT_ONCE = 16
-"""Rows of the view that are mapped at once; OpenCV's derivatives of all of them would take 200 MB."""
+"""Rows of the view that are mapped at once by `projectPoints`; its derivatives of all of them would take 200 MB."""
 
 _GRID_SIDE = 65
 """Points along each side of an image by which it is measured what one camera sees of the other; odd."""
@@ -88,9 +89,13 @@ class CanonicalView:
         """
         R_view_from_camera = _rotation_matrix(np.eye(3) if rotation is None else rotation)
         shown = _distances_from_centre(camera, focal_px, R_view_from_camera)
-        limit = np.array(max_size) // multiple * multiple
-        needed = np.minimum(2.0 * shown.max(axis=0, initial=0.0), limit)
-        width, height = _choose_size(needed, limit // multiple, multiple, (min_pixels, max_pixels))
+        width, height = size_within(
+            2.0 * shown.max(axis=0, initial=0.0),
+            max_size=max_size,
+            min_pixels=min_pixels,
+            max_pixels=max_pixels,
+            multiple=multiple,
+        )
         view = cls(camera, focal_px, width, height, R_view_from_camera)
         if not view._sees_source():
             raise CameraError(
@@ -166,6 +171,20 @@ class CanonicalView:
         """
         return self.camera.unproject(pixels)
 
+    def source_box(self) -> NDArray[np.float64]:
+        """Find the part of the view in which the source image can be.
+
+        Returns:
+            float64 (2, 2) pixels of the view: left and top, right and bottom of the box around all of the source that
+            is seen, outer edges of pixels.
+
+        """
+        rays = self.points_to_view(self.source.unproject(_grid(self.source.width, self.source.height)))
+        seen = self.camera.project(rays[rays[:, 2] > 0.0])
+        edges = np.array([[-0.5, -0.5], [self.width - 0.5, self.height - 0.5]])
+        box: NDArray[np.float64] = np.clip([seen.min(axis=0), seen.max(axis=0)], *edges)
+        return box
+
     def points_to_camera(self, points: ArrayLike) -> NDArray[np.float64]:
         """Turn points or rays from the view's frame into the camera's optical frame.
 
@@ -220,15 +239,41 @@ class CanonicalView:
         """
         shrinkage = float(np.sqrt(self.source.K[0, 0] * self.source.K[1, 1])) / self.focal_px
         reduction = round(shrinkage) if shrinkage > 1.0 / _ANTIALIAS_BELOW else 1
-        places: NDArray[np.float32] = np.empty((self.height, self.width, 2), np.float32)
-        for rows in np.array_split(np.arange(self.height), -(-self.height // _ROWS_AT_ONCE)):
-            pixels = np.stack(np.meshgrid(np.arange(self.width), rows), axis=-1)
-            sources = self.view_to_source_pixels(pixels.reshape(-1, 2)).reshape(pixels.shape)
-            places[rows] = (sources + 0.5) / reduction - 0.5
-        beyond = max(self.source.width, self.source.height) + 1.0
-        places = np.clip(np.nan_to_num(places, nan=-2.0), -2.0, beyond)
-        whole, fraction = cv2.convertMaps(places[..., 0], places[..., 1], cv2.CV_16SC2)
+        places = self._sources_of_rows(0, self.height)
+        places += 0.5
+        places /= reduction
+        places -= 0.5
+        places[np.isnan(places)] = -2.0
+        np.clip(places, -2.0, max(self.source.width, self.source.height) + 1.0, out=places)
+        whole, fraction = cv2.convertMaps(places[0], places[1], cv2.CV_16SC2)
         return reduction, np.asarray(whole, np.int16), np.asarray(fraction, np.uint16)
+
+    def _sources_of_rows(self, first: int, end: int) -> NDArray[np.float32]:
+        """Find where the pixels of some rows lie in the source image, (2, rows, width) pixels; NaN as in `project`.
+
+        OpenCV's own maps are many times faster than its `projectPoints`, but fold back where a lens model ends and
+        mirror what is behind. What a lens model covers is a convex cone, so that rows whose corners it covers are
+        covered whole; others are halved until they are few.
+        """
+        corners = [[u, v] for u in (0, self.width - 1) for v in (first, end - 1)]
+        if np.isfinite(self.view_to_source_pixels(corners)).all():
+            return self._undistortion_map(first, end)
+        if end - first > _ROWS_AT_ONCE:
+            middle = (first + end) // 2
+            halves = [self._sources_of_rows(first, middle), self._sources_of_rows(middle, end)]
+            return np.concatenate(halves, axis=1)
+        pixels = np.stack(np.meshgrid(np.arange(self.width), np.arange(first, end)), axis=-1)
+        sources = self.view_to_source_pixels(pixels.reshape(-1, 2)).astype(np.float32)
+        return sources.T.reshape(2, end - first, self.width)
+
+    def _undistortion_map(self, first: int, end: int) -> NDArray[np.float32]:
+        """Map rows of which the lens model covers every pixel, (2, rows, width) pixels of the source."""
+        matrix = self.camera.K - np.array([[0, 0, 0], [0, 0, first], [0, 0, 0]])
+        size = (self.width, end - first)
+        fisheye = self.source.model is DistortionModel.EQUIDISTANT
+        make_map = cv2.fisheye.initUndistortRectifyMap if fisheye else cv2.initUndistortRectifyMap
+        maps = make_map(self.source.K, self.source.D, self.R_view_from_camera, matrix, size, cv2.CV_32FC1)
+        return np.stack([np.asarray(part, np.float32) for part in maps])
 
 
 def _rotation_matrix(values: ArrayLike) -> NDArray[np.float64]:
@@ -259,28 +304,3 @@ def _distances_from_centre(
     rays = rays[np.isfinite(rays[:, 0])]
     ahead = rays[:, 2:] > 0.0
     return np.where(ahead, focal_px * np.abs(rays[:, :2]) / np.where(ahead, rays[:, 2:], 1.0), np.inf)
-
-
-def _choose_size(
-    needed: NDArray[np.float64], most_blocks: NDArray[np.int_], multiple: int, pixels: tuple[int, int]
-) -> tuple[int, int]:
-    """Choose the size among all whole numbers of blocks that keep the limits.
-
-    In this order: the less covered direction is covered best, the area covered is largest, the more exceeded
-    direction is exceeded least, and the view is smallest.
-    """
-    columns, rows = np.meshgrid(*(np.arange(1, most + 1) for most in most_blocks), indexing="ij")
-    sizes = multiple * np.column_stack([columns.ravel(), rows.ravel()])
-    areas = sizes.prod(axis=1)
-    sizes = sizes[(areas >= pixels[0]) & (areas <= pixels[1])]
-    if len(sizes) == 0:
-        largest = "x".join(str(multiple * most) for most in most_blocks)
-        raise CameraError(
-            f"no view of at most {largest} with sides that are multiples of {multiple} has {pixels[0]} to "
-            f"{pixels[1]} pixels: correct the model's image size and pixel limits"
-        )
-    needed = np.maximum(needed, 1.0)
-    share = sizes / needed
-    covered = np.minimum(share, 1.0)
-    best = np.lexsort([sizes.prod(axis=1), share.max(axis=1), -covered.prod(axis=1), -covered.min(axis=1)])[0]
-    return int(sizes[best, 0]), int(sizes[best, 1])

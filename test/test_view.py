@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from taihri_ros.camera import Camera, CameraError, DistortionModel
 from taihri_ros.camera_info import InfoFields, Region
 from taihri_ros.view import CanonicalView
+from taihri_ros.view_size import size_within
 
 LENSES: dict[str, list[float]] = {
     "": [],
@@ -215,6 +216,49 @@ def test_views_that_cannot_be_are_refused(options: dict[str, Any], message: str)
         CanonicalView.fit(source_camera(""), **options)
 
 
+@pytest.mark.parametrize(
+    ("needed", "size"),
+    [
+        ((320.0, 160.5), (320, 192)),
+        ((0.0, 700.0), (32, 704)),
+        ((np.inf, 100.0), (1376, 128)),
+        ((np.inf, np.inf), (1248, 1280)),
+        ((64.0, 64.0), (128, 128)),
+        ((32.0, 288.0), (32, 416)),
+    ],
+)
+def test_the_smallest_size_within_the_limits(needed: tuple[float, float], size: tuple[int, int]) -> None:
+    limits = {"max_size": (1400, 1400), "min_pixels": FEWEST_PIXELS, "max_pixels": 1600000, "multiple": 32}
+    assert size_within(needed, **limits) == size  # type: ignore[arg-type]
+
+
+def test_no_size_within_the_limits_is_refused() -> None:
+    with pytest.raises(CameraError, match="no view of at most 64x64"):
+        size_within((50, 50), max_size=(64, 64), min_pixels=FEWEST_PIXELS, max_pixels=MOST_PIXELS, multiple=32)
+
+
+def test_the_part_of_the_view_that_the_source_fills() -> None:
+    camera = pinhole(640, 480, 1000.0, 1000.0, 119.5, 239.5)
+    view = CanonicalView.fit(camera)
+    centre = (view.width - 1) / 2
+    np.testing.assert_allclose(view.source_box(), [[centre - 120, -0.5], [centre + 520, 479.5]], atol=1e-9)
+    small = CanonicalView(camera, 1000.0, 64, 96, np.eye(3))
+    np.testing.assert_allclose(small.source_box(), [[-0.5, -0.5], [63.5, 95.5]])
+
+
+@pytest.mark.parametrize("turn", [(0, 0, 0), (0, 35, 0), (-30, -20, 10), (0, 75, 0)])
+@pytest.mark.parametrize("lens", LENSES)
+def test_the_source_is_seen_in_its_box_only(lens: str, turn: tuple[float, float, float]) -> None:
+    camera = source_camera(lens)
+    view = CanonicalView(camera, 500.0, 1024, 512, rotation(*turn))
+    columns, rows = np.meshgrid(np.linspace(0, camera.width - 1, 161), np.linspace(0, camera.height - 1, 121))
+    pixels = view.source_to_view_pixels(np.column_stack([columns.ravel(), rows.ravel()]))
+    pixels = np.clip(pixels[np.isfinite(pixels[:, 0])], -0.5, [1023.5, 511.5])
+    low, high = view.source_box()
+    for sought, edge in ((pixels.min(axis=0), low), (pixels.max(axis=0), high)):
+        np.testing.assert_allclose(edge, sought, atol=15)
+
+
 def blob(camera: Camera, centre: NDArray[Any], sigma: float) -> NDArray[np.uint8]:
     """Draw a smooth round spot, each colour of another brightness."""
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
@@ -241,6 +285,29 @@ def test_what_is_drawn_is_where_the_formulas_say(lens: str, turn: tuple[float, f
         assert drawn.flags.c_contiguous
         np.testing.assert_allclose(centroid(drawn), view.source_to_view_pixels([centre])[0], atol=0.12)
         assert drawn.reshape(-1, 3).max(axis=0) == pytest.approx([250, 200, 150], abs=8)
+
+
+FOLDING = [-0.4, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "turn", [(0, 0, 0), (-25, 40, 15), (30, 45, 0), (20, 0, 0), (-20, 0, 0), (0, 20, 0), (0, -20, 0)]
+)
+@pytest.mark.parametrize("lens", [*LENSES, "folding"])
+def test_every_pixel_is_drawn_from_where_the_formulas_say(lens: str, turn: tuple[float, float, float]) -> None:
+    camera = source_camera("plumb_bob", d=FOLDING) if lens == "folding" else source_camera(lens)
+    view = CanonicalView(camera, 200.0, 256, 224, rotation(*turn))
+    u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+    ramps = np.stack([u / 3, v / 2, np.full(u.shape, 200.0)], axis=-1).round().astype(np.uint8)
+    drawn = view.render(ramps).reshape(-1, 3).astype(float)
+    columns, rows = np.meshgrid(np.arange(view.width), np.arange(view.height))
+    sources = view.view_to_source_pixels(np.column_stack([columns.ravel(), rows.ravel()]))
+    inside = ((sources >= 4) & (sources <= [camera.width - 5, camera.height - 5])).all(axis=1)
+    outside = ~((sources >= -4) & (sources <= [camera.width + 3, camera.height + 3])).all(axis=1)
+    assert inside.sum() > 1000
+    np.testing.assert_allclose(drawn[inside, :2], sources[inside] / [3, 2], atol=1.1)
+    assert (drawn[inside, 2] == 200).all()
+    assert not drawn[outside].any()
 
 
 @pytest.mark.parametrize("focal", [1700.0, 2100.0, 3300.0])
@@ -275,7 +342,7 @@ def test_outside_of_the_source_is_black() -> None:
 
 
 def test_what_a_folding_lens_cannot_see_is_black() -> None:
-    camera = source_camera("plumb_bob", d=[-0.4, 0.0, 0.0, 0.0])
+    camera = source_camera("plumb_bob", d=FOLDING)
     view = CanonicalView(camera, 300.0, 1024, 1024, np.eye(3))
     drawn = view.render(np.full((480, 640, 3), 255, np.uint8))
     beyond_the_fold = [511.5 + 300.0 * 1.3, 511.5]
