@@ -193,6 +193,7 @@ class Recipe:
         checkpoint: Sizes of a model to start from nothing.
         spec: Entries of `taihri.json` that differ from those of `model`, or from the official values.
         degrees: Standard deviations of the virtual camera's tilt, pan and roll.
+        aimed: Share of the views that turn toward the person and show not much more, as the node's fovea does.
         tasks: Task files beside those of the package.
         machine: What the run may use.
     """
@@ -206,6 +207,7 @@ class Recipe:
     checkpoint: NewCheckpoint | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
     degrees: tuple[float, float, float] = (4.0, 6.0, 6.0)
+    aimed: float = 0.0
     tasks: tuple[Path, ...] = ()
     machine: Machine = field(default_factory=Machine)
 

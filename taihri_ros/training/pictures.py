@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera import Camera
 from taihri_ros.engine.layout import TOKEN_PX
+from taihri_ros.fovea import extent, look_along
 from taihri_ros.lens import DistortionModel
 from taihri_ros.skeleton import JOINTS
 
@@ -25,6 +26,8 @@ _JPEG_QUALITY = 92
 _EDGE_POINTS = 17
 _MUCH_INSIDE, _MUCH_VISIBLE, _MUCH_SPAN = 12, 8, 0.56
 _SMALLER = 0.35
+_ALL_JOINTS, _FOUND_OFF_M, _MARGINS_M, _LEAST_PX = 0.5, 0.12, (0.4, 1.0), 3 * TOKEN_PX
+"""Of views that are aimed: how often at all joints, how far off these are found, margins around them, least side."""
 _OTHER_SIDE = {"left": "right", "right": "left"}
 _MIRROR = np.array([JOINTS.index("_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))) for name in JOINTS])
 """For each joint the index of its mirror image."""
@@ -157,8 +160,9 @@ class Viewpoint:
         *,
         max_side: int,
         degrees: tuple[float, float, float],
+        aimed: float = 0.0,
     ) -> Viewpoint:
-        """Draw a viewpoint at random: the size that shows the whole picture, or a smaller one.
+        """Draw a viewpoint at random: the size that shows the whole picture, or a smaller one, or one for the person.
 
         Args:
             rng: Source of randomness.
@@ -166,16 +170,43 @@ class Viewpoint:
             focal_px: Focal length in px.
             max_side: Largest width and height in px.
             degrees: Standard deviations of tilt, pan and roll.
+            aimed: How often it turns toward the person and shows not much more, as the node's fovea does.
 
         Returns:
             The viewpoint.
         """
+        if rng.random() < aimed and (found := cls._aimed(rng, picture, focal_px, max_side, degrees)) is not None:
+            return found
         tilt, pan, roll = (float(angle) for angle in np.radians(degrees) * rng.standard_normal(3))
         blocks = whole_size(picture, focal_px, max_side) // TOKEN_PX
         if rng.random() < _SMALLER:
             blocks = np.maximum(blocks - rng.integers(0, 3, 2), np.minimum(blocks, 3))
         width, height = (int(side) for side in blocks * TOKEN_PX)
         return cls(focal_px, (width, height), (tilt, pan, roll), bool(rng.random() < 0.5))
+
+    @classmethod
+    def _aimed(
+        cls,
+        rng: np.random.Generator,
+        picture: Picture,
+        focal_px: float,
+        max_side: int,
+        degrees: tuple[float, float, float],
+    ) -> Viewpoint | None:
+        """Turn toward some of the joints in the image, as far off as they are found, with a margin around them."""
+        inside = np.flatnonzero(picture.visibility < 2)
+        if not len(inside):
+            return None
+        count = len(inside) if rng.random() < _ALL_JOINTS else int(rng.integers(1, len(inside) + 1))
+        joints = picture.joints[rng.permutation(inside)[:count]]
+        points = joints + _FOUND_OFF_M * rng.standard_normal((count, 3))
+        rotation = look_along((points / np.linalg.norm(points, axis=1, keepdims=True)).sum(axis=0))
+        reach = np.abs(extent(points @ rotation.T, float(rng.uniform(*_MARGINS_M)))).max(axis=0)
+        whole = whole_size(picture, focal_px, max_side)
+        size = np.clip(np.ceil(2.0 * focal_px * reach / TOKEN_PX) * TOKEN_PX, np.minimum(whole, _LEAST_PX), whole)
+        turn = cv2.Rodrigues(rotation)[0][:, 0] + 0.5 * np.radians(degrees) * rng.standard_normal(3)
+        tilt, pan, roll = turn.tolist()
+        return cls(focal_px, (int(size[0]), int(size[1])), (tilt, pan, roll), bool(rng.random() < 0.5))
 
     @classmethod
     def plain(cls, picture: Picture, focal_px: float, max_side: int) -> Viewpoint:
