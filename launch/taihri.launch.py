@@ -34,6 +34,9 @@ PARAMETERS = {
 ARGUMENTS = [
     DeclareLaunchArgument("image", default_value="image", description="Image topic of the camera."),
     DeclareLaunchArgument("camera_info", default_value="camera_info", description="CameraInfo topic of the camera."),
+    DeclareLaunchArgument(
+        "depth", default_value="", description="Depth image topic, registered to the image, to fuse. Empty: none."
+    ),
     *(
         DeclareLaunchArgument(name, default_value="", description=f"{description} Empty: as in params_file.")
         for name, (_, description) in PARAMETERS.items()
@@ -64,7 +67,7 @@ ARGUMENTS = [
 def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Describe the node, and what takes it from its start to the state active."""
     given = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
-    image = LaunchConfiguration("image")
+    image, depth = LaunchConfiguration("image"), LaunchConfiguration("depth").perform(context)
     node = LifecycleNode(
         package="taihri_ros",
         executable="taihri_node",
@@ -74,11 +77,13 @@ def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[
             LaunchConfiguration("params_file"),
             {PARAMETERS[name][0]: ParameterValue(value, value_type=str) for name, value in given.items() if value},
+            {"depth.enabled": True} if depth else {},
         ],
         remappings=[
             ("image", image),
             ("image/compressed", [image, "/compressed"]),
             ("camera_info", LaunchConfiguration("camera_info")),
+            *([("depth", depth)] if depth else []),
         ],
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
     )

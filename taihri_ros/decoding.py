@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.certainty import bins_covariance, pixel_covariance, probability_within
 from taihri_ros.engine.interface import Alternatives
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.language.parser import Answer, JointAnswer, Outcome
-from taihri_ros.quantization import BINS, BinEstimates, InteractionSpace, decode_pixels, estimate_bins
+from taihri_ros.model_spec import ModelSpec
+from taihri_ros.quantization import BinEstimates, decode_pixels, estimate_bins
 from taihri_ros.view import CanonicalView
 
 XySource = Literal["bins", "pixel"]
@@ -31,97 +34,85 @@ _STATES = {
 }
 
 
-def decode_answer(
-    answer: Answer,
-    alternatives: Sequence[Alternatives | None],
-    view: CanonicalView,
-    space: InteractionSpace,
-    xy_source: XySource,
-) -> Person:
-    """Decode a parsed answer.
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A parsed answer with what is needed to decode it.
 
-    Args:
+    Attributes:
         answer: The answer.
         alternatives: The alternatives of each of its tokens.
         view: The view that the model was shown.
-        space: The ranges of the 3D bins.
-        xy_source: Where x and y come from.
-
-    Returns:
-        The person; positions in the optical frame of the view's source camera, pixels in its image.
+        spec: The checkpoint's numbers.
     """
-    measured = [joint for joint in answer.joints if joint.outcome is Outcome.ANSWERED]
-    located = iter(_locate(measured, alternatives, view, space, xy_source) if measured else ())
-    return Person(
-        keypoints=tuple(
-            next(located)
-            if joint.outcome is Outcome.ANSWERED
-            else Keypoint(joint.joint, _STATES[joint.outcome], joint.outcome.value)
-            for joint in answer.joints
-        ),
-        box=_decode_box(answer, view),
-    )
 
+    answer: Answer
+    alternatives: Sequence[Alternatives | None]
+    view: CanonicalView
+    spec: ModelSpec
 
-def _locate(
-    joints: list[JointAnswer],
-    alternatives: Sequence[Alternatives | None],
-    view: CanonicalView,
-    space: InteractionSpace,
-    xy_source: XySource,
-) -> list[Keypoint]:
-    """Locate N answered joints at once: arrays have a row for each joint and the columns u, v, x, y, z."""
-    bins = _estimates(joints, alternatives)
-    size = np.array((view.width, view.height))
-    pixels = decode_pixels(bins.index[:, :2], (view.width, view.height))
-    points = space.decode(bins.index[:, 2:])
-    variances = bins.variance[:, 2:] * space.step**2
-    covariances = variances[:, :, None] * np.eye(3)
-    if xy_source == "pixel":
-        pixel_variances = bins.variance[:, :2] * (size / (BINS - 1)) ** 2
-        points, covariances = _unproject(view, pixels, pixel_variances, points[:, 2], variances[:, 2])
-    positions, covariances = view.points_to_camera(points), view.covariances_to_camera(covariances)
-    confidences = np.exp(np.log(bins.probability).mean(axis=1))
-    source_pixels = view.view_to_source_pixels(pixels)
-    return [
-        Keypoint(
-            name=joint.joint,
-            state=State.MEASURED,
-            position=positions[row],
-            covariance=covariances[row],
-            confidence=float(confidences[row]),
-            pixel=source_pixels[row],
+    def person(self, xy_source: XySource, *, sub_bin: bool = True) -> Person:
+        """Decode the answer.
+
+        Args:
+            xy_source: Where x and y come from.
+            sub_bin: Whether the alternatives of a token place a coordinate between the bins; else it is the bin of the
+                token.
+
+        Returns:
+            The person; positions in the optical frame of the view's source camera, pixels in its image.
+        """
+        measured = [joint for joint in self.answer.joints if joint.outcome is Outcome.ANSWERED]
+        located = iter(self._locate(measured, xy_source, sub_bin) if measured else ())
+        return Person(
+            keypoints=tuple(
+                next(located)
+                if joint.outcome is Outcome.ANSWERED
+                else Keypoint(joint.joint, _STATES[joint.outcome], joint.outcome.value)
+                for joint in self.answer.joints
+            ),
+            box=_decode_box(self.answer, self.view),
         )
-        for row, joint in enumerate(joints)
-    ]
 
+    def _locate(self, joints: list[JointAnswer], xy_source: XySource, sub_bin: bool) -> list[Keypoint]:
+        """Locate N answered joints at once: arrays have a row for each joint and the columns u, v, x, y, z."""
+        view, space, calibration = self.view, self.spec.space, self.spec.calibration
+        bins = self._estimates(joints)
+        values = bins.mean if sub_bin else bins.index.astype(np.float64)
+        pixels = decode_pixels(values[:, :2], (view.width, view.height))
+        points = space.decode(values[:, 2:])
+        if xy_source == "pixel":
+            rays = view.view_rays(pixels)
+            covariances = pixel_covariance(bins.variance[:, [0, 1, 4]], points[:, 2], rays, view, space, calibration)
+            points = rays * points[:, 2:]
+        else:
+            covariances = bins_covariance(bins.variance[:, 2:], space, calibration)
+        positions, covariances = view.points_to_camera(points), view.covariances_to_camera(covariances)
+        core = calibration.confidence[0 if xy_source == "bins" else 1]
+        confidences = probability_within(core**2 * covariances)
+        source_pixels = view.view_to_source_pixels(pixels)
+        return [
+            Keypoint(
+                name=joint.joint,
+                state=State.MEASURED,
+                position=positions[row],
+                covariance=covariances[row],
+                confidence=float(confidences[row]),
+                pixel=source_pixels[row],
+            )
+            for row, joint in enumerate(joints)
+        ]
 
-def _estimates(joints: list[JointAnswer], alternatives: Sequence[Alternatives | None]) -> BinEstimates:
-    """Estimate the (N, 5) coordinates of N joints; rows of alternatives are filled up with impossible ones."""
-    tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
-    found = [alternatives[token.token] or Alternatives((), ()) for token in tokens]
-    longest = max(len(entry.bins) for entry in found)
-    bins, logprobs = np.zeros((len(tokens), longest)), np.full((len(tokens), longest), -np.inf)
-    for row, entry in enumerate(found):
-        bins[row, : len(entry.bins)], logprobs[row, : len(entry.bins)] = entry.bins, entry.logprobs
-    shape = (len(joints), _COORDINATES)
-    index = np.array([token.bin for token in tokens]).reshape(shape)
-    return estimate_bins(index, bins.reshape(*shape, longest), logprobs.reshape(*shape, longest))
-
-
-def _unproject(
-    view: CanonicalView,
-    pixels: NDArray[np.float64],
-    pixel_variances: NDArray[np.float64],
-    depths: NDArray[np.float64],
-    depth_variances: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Put points on the rays of their pixels; the covariance is that of the product of two independent errors."""
-    rays = view.view_rays(pixels)
-    covariances = rays[:, :, None] * rays[:, None, :] * depth_variances[:, None, None]
-    sideways = pixel_variances / view.focal_px**2 * (depths**2 + depth_variances)[:, None]
-    covariances[:, [0, 1], [0, 1]] += sideways
-    return rays * depths[:, None], covariances
+    def _estimates(self, joints: list[JointAnswer]) -> BinEstimates:
+        """Estimate the (N, 5) coordinates of N joints; rows of alternatives are filled up with impossible ones."""
+        tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
+        found = [self.alternatives[token.token] or Alternatives((), ()) for token in tokens]
+        longest = max(len(entry.bins) for entry in found)
+        bins, logprobs = np.zeros((len(tokens), longest)), np.full((len(tokens), longest), -np.inf)
+        for row, entry in enumerate(found):
+            bins[row, : len(entry.bins)], logprobs[row, : len(entry.bins)] = entry.bins, entry.logprobs
+        shape = (len(joints), _COORDINATES)
+        index = np.array([token.bin for token in tokens]).reshape(shape)
+        return estimate_bins(index, bins.reshape(*shape, longest), logprobs.reshape(*shape, longest))
 
 
 def _decode_box(answer: Answer, view: CanonicalView) -> NDArray[np.float64] | None:

@@ -6,49 +6,78 @@ metres, and map these back to the camera that took the image.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.asking import Decoding, ask, raw_text
 from taihri_ros.camera import Camera
 from taihri_ros.command import Command
-from taihri_ros.decoding import XySource, decode_answer
+from taihri_ros.decoding import Reading, XySource
 from taihri_ros.engine.interface import Engine, GenerationRequest
+from taihri_ros.fovea import full_view
 from taihri_ros.keypoints import Estimate
-from taihri_ros.language.grammar import Grammar, free_grammar, longest, named_grammar
-from taihri_ros.language.parser import MalformedAnswerError, parse
-from taihri_ros.language.prompts import make_prompt
-from taihri_ros.language.style import AnswerStyle
 from taihri_ros.model_spec import ModelSpec
 from taihri_ros.view import CanonicalView
 
-_TOKENS_PER_TEXT = 8
+
+@dataclass(frozen=True, eq=False)
+class Exchange:
+    """A command that was put to the model, and what it answered.
+
+    Attributes:
+        command: The command.
+        reading: The answer, parsed.
+        raw: The answer as the model wrote it.
+        steps: Passes through the language model that it took; 0 where the engine does not say.
+        stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own as `engine.<stage>`.
+    """
+
+    command: Command
+    reading: Reading
+    raw: str
+    steps: int
+    stages_ms: dict[str, float]
+
+    def estimate(self, xy_source: XySource) -> Estimate:
+        """Decode the answer into keypoints."""
+        started = perf_counter()
+        person = self.reading.person(xy_source)
+        view = self.reading.view
+        stages = dict(self.stages_ms)
+        stages["parse"] += (perf_counter() - started) * 1e3
+        size = (view.width, view.height)
+        return Estimate(self.command, person, self.raw, stages, self.reading.spec.name, size)
 
 
 class Estimator:
-    """Estimates the keypoints that a command needs. Used from one thread at a time."""
+    """Estimates the keypoints that a command needs. May be used from several threads where the engine may."""
 
-    def __init__(self, engine: Engine, *, xy_source: XySource = "bins") -> None:
+    def __init__(self, engine: Engine, *, xy_source: XySource = "bins", decoding: Decoding = "side_by_side") -> None:
         """Create an estimator.
 
         Args:
             engine: The engine that answers.
             xy_source: Where x and y come from.
+            decoding: How the model is asked for named joints.
         """
         self.engine = engine
         self._xy_source = xy_source
-        self._view: CanonicalView | None = None
-        self._view_of: tuple[Camera, ModelSpec] | None = None
+        self._decoding: Decoding = decoding
+        self._full: tuple[Camera, ModelSpec, CanonicalView] | None = None
 
-    def estimate(self, image: NDArray[np.uint8], camera: Camera, command: Command) -> Estimate:
+    def estimate(
+        self, image: NDArray[np.uint8], camera: Camera, command: Command, *, view: CanonicalView | None = None
+    ) -> Estimate:
         """Find the joints that a command needs.
 
         Args:
             image: (height, width, 3) uint8 RGB, as the camera took it.
             camera: Its calibration.
             command: What to look for.
+            view: What to show the model of it; by default as much as the model may be shown.
 
         Returns:
             The estimate, positions in the camera's optical frame in metres.
@@ -58,51 +87,47 @@ class Estimator:
             EngineError: The engine did not answer.
             MalformedAnswerError: The answer cannot be trusted.
         """
+        return self.exchange(image, camera, command, view=view).estimate(self._xy_source)
+
+    def exchange(
+        self, image: NDArray[np.uint8], camera: Camera, command: Command, *, view: CanonicalView | None = None
+    ) -> Exchange:
+        """Put a command to the model and parse its answer; arguments and errors are those of `estimate`."""
         camera.check_image(image.shape[1], image.shape[0])
-        spec = self.engine.info.spec
+        info = self.engine.info
         started = perf_counter()
-        view = self._canonical_view(camera, spec)
+        view = view or self.full_view(camera)
         shown = view.render(image)
         rendered = perf_counter()
-        grammar, max_tokens = _expected_answer(command.joints, spec.answer or AnswerStyle())
+        asked = ask(command, info, self._decoding)
         generation = self.engine.generate(
             GenerationRequest(
                 image=shown,
-                prompt=make_prompt(command, spec),
-                grammar=grammar,
-                max_tokens=max_tokens,
-                repetition_penalty=spec.repetition_penalty,
+                questions=asked.questions,
+                max_tokens=asked.max_tokens,
+                repetition_penalty=info.spec.repetition_penalty,
+                skip_forced=asked.skip_forced,
             )
         )
         answered = perf_counter()
-        if generation.finish_reason != "stop":
-            raise MalformedAnswerError("it was cut off before its end", "".join(generation.tokens))
-        answer = parse(generation.tokens, command.joints or None)
-        person = decode_answer(answer, generation.alternatives, view, spec.space, self._xy_source)
+        answer = asked.read(generation.answers)
+        alternatives = [one for raw in generation.answers for one in raw.alternatives]
         stages = {
             "view": (rendered - started) * 1e3,
             "engine": (answered - rendered) * 1e3,
             "parse": (perf_counter() - answered) * 1e3,
         }
         stages |= {f"engine.{stage}": duration for stage, duration in generation.timings_ms.items()}
-        return Estimate(command, person, "".join(generation.tokens), stages, spec.name)
+        reading = Reading(answer, alternatives, view, info.spec)
+        return Exchange(command, reading, raw_text(generation.answers), generation.steps, stages)
 
-    def _canonical_view(self, camera: Camera, spec: ModelSpec) -> CanonicalView:
-        if self._view is None or self._view_of != (camera, spec):
-            self._view = CanonicalView.fit(
-                camera,
-                focal_px=spec.focal_px,
-                max_size=spec.max_image_size,
-                min_pixels=spec.min_pixels,
-                max_pixels=spec.max_pixels,
-                multiple=spec.image_multiple,
-            )
-            self._view_of = (camera, spec)
-        return self._view
+    def full_view(self, camera: Camera) -> CanonicalView:
+        """Give the view that shows as much of a camera's image as the model may be shown; it is made once.
 
-
-@lru_cache(maxsize=64)
-def _expected_answer(joints: tuple[str, ...], style: AnswerStyle) -> tuple[Grammar, int]:
-    """Give the grammar of the answer, and the most tokens that it can have: the same for every frame of a command."""
-    grammar = named_grammar(joints, style) if joints else free_grammar(style)
-    return grammar, longest(grammar) * (1 if style == AnswerStyle(box=style.box) else _TOKENS_PER_TEXT) + 1
+        Raises:
+            CameraError: No view of the camera suits the model.
+        """
+        spec, known = self.engine.info.spec, self._full
+        if known is None or known[:2] != (camera, spec):
+            self._full = known = (camera, spec, full_view(camera, spec))
+        return known[2]

@@ -9,12 +9,17 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.camera import Camera
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Estimate
 
 
 class ImageError(TaihriError):
     """A received image cannot be decoded."""
+
+
+def no_depth() -> None:
+    """Give the depth image of a frame that has none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +32,7 @@ class Frame:
         decode: Gives (height, width, 3) uint8 RGB; raises `ImageError`.
         received: `time.perf_counter()` when it arrived, in seconds.
         receive_ms: Its age when it arrived, by the clock of its stamp, in milliseconds: camera, driver and network.
+        depth: Gives the depth image that belongs to it, (height, width) float32 metres, or None; raises `ImageError`.
     """
 
     stamp_ns: int
@@ -34,6 +40,7 @@ class Frame:
     decode: Callable[[], NDArray[np.uint8]]
     received: float = field(default_factory=perf_counter)
     receive_ms: float = 0.0
+    depth: Callable[[], NDArray[np.float32] | None] = no_depth
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +52,11 @@ class Result:
         frame: The frame.
         image: Its pixels, (height, width, 3) uint8 RGB.
         stages_ms: Milliseconds by stage, from `receive` to `parse`, and `total` since the frame arrived.
+        camera: The calibration that it was taken with; None where that does not matter.
     """
 
     estimate: Estimate
     frame: Frame
     image: NDArray[np.uint8]
     stages_ms: dict[str, float]
+    camera: Camera | None = None

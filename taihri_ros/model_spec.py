@@ -14,6 +14,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from taihri_ros.certainty import Calibration
 from taihri_ros.errors import TaihriError
 from taihri_ros.language.style import AnswerStyle
 from taihri_ros.quantization import InteractionSpace
@@ -39,6 +40,7 @@ class ModelSpec:
         free_prompt: The user message for free words; `{command}` is replaced by them.
         answer: The spelling of the answer; None where it has to be learned from one unconstrained answer.
         repetition_penalty: As the official recipe decodes.
+        calibration: How far the model's own probabilities can be believed.
     """
 
     name: str = "TAIHRI"
@@ -54,6 +56,7 @@ class ModelSpec:
     free_prompt: str = "{command}"
     answer: AnswerStyle | None = None
     repetition_penalty: float = 1.05
+    calibration: Calibration = field(default_factory=Calibration)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the values as JSON types.
@@ -88,6 +91,10 @@ class ModelSpec:
                 read["max_image_size"] = _pair(read["max_image_size"])
             if read.get("answer") is not None:
                 read["answer"] = AnswerStyle(**read["answer"])
+            if "calibration" in read:
+                read["calibration"] = Calibration(
+                    **{name: _factors(name, fs) for name, fs in read["calibration"].items()}
+                )
             spec = cls(**read)
             spec._check()
         except (TypeError, ValueError, AttributeError, TaihriError) as error:
@@ -156,6 +163,14 @@ def _check_type(name: str, value: object, kind: type) -> None:
     if kind is type(None) or (isinstance(value, kinds) and (kind is bool or not isinstance(value, bool))):
         return
     raise ValueError(f"{name} must be of type {kind.__name__}, not {value!r}")
+
+
+def _factors(name: str, values: Any) -> Any:
+    factors = tuple(float(value) for value in values)
+    count = len(getattr(Calibration(), name))
+    if len(factors) != count or not all(0.0 < factor < inf for factor in factors):
+        raise ValueError(f"calibration.{name} must have {count} positive factors, not {values!r}")
+    return factors
 
 
 def _pair(values: Any) -> Any:

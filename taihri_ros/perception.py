@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import TIMEOUT_MAX, Condition, RLock, Thread
 from time import perf_counter
 
 from taihri_ros.camera import Camera, CameraError, CameraInfoLike
 from taihri_ros.command import Command
 from taihri_ros.counters import Counters, Drop
-from taihri_ros.engine.interface import EngineError, EngineUnavailableError, GenerationAbortedError
+from taihri_ros.depth import fuse
+from taihri_ros.drop_reasons import drop_reason
+from taihri_ros.engine.interface import GenerationAbortedError
 from taihri_ros.errors import TaihriError
-from taihri_ros.estimator import Estimator
+from taihri_ros.follower import Follower
 from taihri_ros.frames import Frame, ImageError, Result
 from taihri_ros.language.parser import MalformedAnswerError
 from taihri_ros.problems import ProblemLog
@@ -29,63 +31,74 @@ class LocalizeError(TaihriError):
 
 
 class _Query:
-    """A single command that waits for its answer."""
+    """A single command that waits for its answer; `taken` while a frame is being answered with it."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
+        self.taken = False
         self.result: Result | None = None
         self.error: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """A frame in flight, the command that it answers, and the query that asked, if it was one."""
+    """A frame in flight, its number, the command that it answers, and the query that asked, if it was one."""
 
+    number: int
     frame: Frame
     command: Command
     query: _Query | None
 
 
 class Perception:
-    """Feeds frames to an estimator in a thread of its own and hands out the results.
+    """Feeds frames to the model in threads of its own and hands out the results in the order of the frames.
 
     At most one frame waits; a newer one replaces it. A request in flight is never ended for a newer frame, since a
     camera that is faster than the engine would then starve it; it is ended when the command changes or the loop stops.
     """
 
-    def __init__(self, estimator: Estimator, publish: Callable[[Result], None]) -> None:
+    def __init__(self, follower: Follower, publish: Callable[[Result], None], *, max_in_flight: int = 1) -> None:
         """Create the loop; `start` sets it going.
 
         Args:
-            estimator: The estimator; used by this loop's thread only.
-            publish: Receives every result, in that thread.
+            follower: Finds the joints; used by this loop only.
+            publish: Receives every result, in one thread at a time.
+            max_in_flight: How many frames may be answered at once: with 2, the image of the next one is made ready
+                and read by the model while the current one is decoded.
         """
         self.counters = Counters()
-        self._estimator = estimator
+        self._follower = follower
         self._publish = publish
         self._problems = ProblemLog(logger)
+        self._depth_problems = ProblemLog(logger)
         self._publishing = RLock()
         self._changed = Condition()
         self._waiting: Frame | None = None
         self._command: Command | None = None
         self._query: _Query | None = None
-        self._in_flight: _Work | None = None
+        self._in_flight: dict[int, _Work] = {}
+        self._begun = 0
+        self._finished = 0
         self._camera: Camera | CameraError | None = None
         self._stopped = False
-        self._thread = Thread(target=self._run, name="taihri-perception", daemon=True)
+        self._threads = [
+            Thread(target=self._run, name=f"taihri-perception-{number}", daemon=True) for number in range(max_in_flight)
+        ]
 
     def start(self) -> None:
         """Set the loop going."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End the loop and the request in flight. The frame that waits is counted as dropped."""
+        """End the loop and the requests in flight. The frame that waits is counted as dropped."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        while self._thread.is_alive():
-            self._estimator.engine.abort()
-            self._thread.join(_ABORT_AGAIN_S)
+        for thread in self._threads:
+            while thread.is_alive():
+                self._follower.engine.abort()
+                thread.join(_ABORT_AGAIN_S)
         with self._changed:
             self._drop_waiting(Drop.STOPPED)
 
@@ -104,8 +117,8 @@ class Perception:
             if command == self._command:
                 return
             self._command = command
-            if self._in_flight is not None and self._in_flight.query is None:
-                self._estimator.engine.abort()
+            if any(work.query is None for work in self._in_flight.values()):
+                self._follower.engine.abort()
 
     def set_camera(self, info: CameraInfoLike, *, rectified: bool = False) -> None:
         """Use a calibration from the next frame on; one that cannot be used is reported when a frame needs it.
@@ -131,7 +144,7 @@ class Perception:
             self.counters.count_in()
             if self._stopped:
                 self.counters.drop(Drop.STOPPED)
-            elif self._command is None and self._query is None:
+            elif self._command is None and self._next_query is None:
                 self.counters.drop(Drop.NO_COMMAND)
             elif self._camera is None:
                 self.counters.drop(Drop.NO_CAMERA_INFO)
@@ -181,8 +194,13 @@ class Perception:
         """Forget a query that nobody waits for any more, and end its request."""
         if self._query is query:
             self._query = None
-            if self._in_flight is not None and self._in_flight.query is query:
-                self._estimator.engine.abort()
+            if any(work.query is query for work in self._in_flight.values()):
+                self._follower.engine.abort()
+
+    @property
+    def _next_query(self) -> _Query | None:
+        """The query that the next frame is to answer."""
+        return None if self._query is None or self._query.taken else self._query
 
     def _run(self) -> None:
         while (work := self._next()) is not None:
@@ -194,22 +212,45 @@ class Perception:
                 self._changed.wait_for(lambda: self._stopped or self._waiting is not None)
                 if self._stopped:
                     return None
-                command = self._query.command if self._query else self._command
+                query = self._next_query
+                command = query.command if query else self._command
                 if command is None:
                     self._drop_waiting(Drop.COMMAND_CHANGED)
                     continue
                 frame, self._waiting = self._waiting, None
                 assert frame is not None
-                self._in_flight = _Work(frame, command, self._query)
-                return self._in_flight
+                work = _Work(self._begun, frame, command, query)
+                self._in_flight[work.number] = work
+                self._begun += 1
+                if query is not None:
+                    query.taken = True
+                return work
 
     def _answer(self, work: _Work) -> None:
+        """Answer one frame; whatever comes of it waits for the frames before it."""
+        outcome: Result | Exception
         try:
-            result = self._process(work)
+            outcome = self._process(work)
         except Exception as error:
-            self._fail(error, work)
-        else:
-            self._deliver(result, work)
+            outcome = error
+        with self._changed:
+            self._changed.wait_for(lambda: self._finished == work.number)
+            wanted = self._obsolete(work) is None
+        try:
+            if isinstance(outcome, Result) and wanted:
+                outcome = self._refined(outcome, alone=work.query is not None)
+        except Exception as error:
+            outcome = error
+        try:
+            if isinstance(outcome, Result):
+                self._deliver(outcome, work)
+            else:
+                self._fail(outcome, work)
+        finally:
+            with self._changed:
+                del self._in_flight[work.number]
+                self._finished += 1
+                self._changed.notify_all()
 
     def _obsolete(self, work: _Work) -> Drop | None:
         """Tell why the answer is not wanted any more, or None while it is."""
@@ -230,7 +271,7 @@ class Perception:
         with self._changed:
             if self._obsolete(work) is not None:
                 raise GenerationAbortedError("the answer is not wanted any more")
-        estimate = self._estimator.estimate(image, camera, work.command)
+        estimate = self._follower.estimate(image, camera, work.command, frame.stamp_ns, alone=work.query is not None)
         stages = {
             "receive": frame.receive_ms,
             "queue": (taken - frame.received) * 1e3,
@@ -241,12 +282,28 @@ class Perception:
             frame,
             image,
             stages | estimate.stages_ms | {"total": (perf_counter() - frame.received) * 1e3},
+            camera,
         )
+
+    def _refined(self, result: Result, *, alone: bool) -> Result:
+        """Fuse the depth image and filter the motion; called in the order of the frames."""
+        started = perf_counter()
+        estimate, frame, camera = result.estimate, result.frame, result.camera
+        try:
+            depth = frame.depth()
+            estimate = estimate if depth is None or camera is None else fuse(estimate, depth, camera)
+        except ImageError as error:
+            self._depth_problems.report("depth", f"the depth image is not used: {error}")
+        else:
+            self._depth_problems.clear()
+        if not alone:
+            estimate = self._follower.smooth(estimate, frame.stamp_ns)
+        refined = {"refine": (perf_counter() - started) * 1e3, "total": (perf_counter() - frame.received) * 1e3}
+        return replace(result, estimate=estimate, stages_ms=result.stages_ms | refined)
 
     def _deliver(self, result: Result, work: _Work) -> None:
         with self._publishing:
             with self._changed:
-                self._in_flight = None
                 if (obsolete := self._obsolete(work)) is not None:
                     self.counters.drop(obsolete)
                     return
@@ -273,12 +330,15 @@ class Perception:
     def _fail(self, error: Exception, work: _Work) -> None:
         reason = drop_reason(error)
         with self._changed:
-            self._in_flight = None
-            if isinstance(error, GenerationAbortedError):
+            aborted = isinstance(error, GenerationAbortedError)
+            if aborted:
                 reason = self._obsolete(work) or reason
             self.counters.drop(reason)
             if work.query is not None and work.query is self._query:
-                work.query.error, self._query = str(error), None
+                if aborted:  # the end was meant for another frame: the next one answers the query
+                    work.query.taken = False
+                else:
+                    work.query.error, self._query = str(error), None
                 self._changed.notify_all()
         if reason is Drop.INTERNAL_ERROR:
             logger.exception("an internal error dropped a frame", exc_info=error)
@@ -290,28 +350,3 @@ class Perception:
         if self._waiting is not None:
             self._waiting = None
             self.counters.drop(reason)
-
-
-def drop_reason(error: Exception) -> Drop:
-    """Tell under which reason a frame is counted that ended with an error.
-
-    Args:
-        error: The error.
-
-    Returns:
-        The reason.
-    """
-    match error:
-        case ImageError():
-            return Drop.BAD_IMAGE
-        case CameraError():
-            return Drop.BAD_CAMERA_INFO
-        case GenerationAbortedError():
-            return Drop.COMMAND_CHANGED
-        case EngineUnavailableError():
-            return Drop.ENGINE_UNAVAILABLE
-        case EngineError():
-            return Drop.ENGINE_ERROR
-        case MalformedAnswerError():
-            return Drop.MALFORMED_ANSWER
-    return Drop.INTERNAL_ERROR

@@ -7,7 +7,9 @@ the 2D answer the image's size.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -134,7 +136,7 @@ class BinEstimates:
 
     Attributes:
         index: The bins of the chosen tokens.
-        mean: Expected bin near the chosen one.
+        mean: Expected bin near the chosen one, a fraction of a bin.
         variance: Variance in bins², the quantisation's own 1/12 included; NaN without alternatives.
         probability: Probability of the chosen token; NaN without alternatives.
     """
@@ -148,8 +150,12 @@ class BinEstimates:
 def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> BinEstimates:
     """Turn the alternatives of coordinate tokens into sub-bin estimates.
 
-    Neighbouring bins share one mode; the far ones count for the variance but do not pull the mean, so that a second
-    hypothesis elsewhere in the range never moves the point to a place between the two.
+    An engine gives the likeliest bins only, and a model that is unsure spreads over far more of them. So the variance
+    is read from the height of the peak, too: a normal distribution that gives its middle bin so much probability has a
+    known width. The larger of that variance and of the alternatives' own holds.
+
+    Bins within two standard deviations of the chosen one share its mode; those beyond count for the variance but do not
+    pull the mean, so that a second hypothesis elsewhere in the range never moves the point to a place between the two.
 
     Args:
         index: (...) bins of the chosen tokens.
@@ -163,15 +169,30 @@ def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> Bin
     weights = np.exp(np.asarray(logprobs, np.float64))
     distances = values - index[..., None]
     known = weights.sum(axis=-1) > 0.0
-    near = np.where(np.abs(distances) <= _MODE_RADIUS, weights, 0.0)
+    chosen = np.minimum(np.where(distances == 0.0, weights, 0.0).sum(axis=-1), 1.0)
+    width = _width_of_peak(chosen)
+    radius = np.maximum(2.0 * width, _LEAST_RADIUS)
+    near = np.where(np.abs(distances) <= radius[..., None], weights, 0.0)
     offset = np.divide((near * distances).sum(axis=-1), near.sum(axis=-1), out=np.zeros(index.shape), where=known)
     squares = (weights * (distances - offset[..., None]) ** 2).sum(axis=-1)
     spread = np.divide(squares, weights.sum(axis=-1), out=np.full(index.shape, np.nan), where=known)
-    chosen = np.where(distances == 0.0, weights, 0.0).sum(axis=-1)
-    return BinEstimates(index, index + offset, spread + 1 / 12, np.where(known, np.minimum(chosen, 1.0), np.nan))
+    variance = np.where(known, np.maximum(spread, width**2), np.nan) + 1 / 12
+    return BinEstimates(index, index + offset, variance, np.where(known, chosen, np.nan))
 
 
-_MODE_RADIUS = 10
+_LEAST_RADIUS = 3.0
+_WIDEST = BINS / math.sqrt(12)
+
+
+def _width_of_peak(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the standard deviation, in bins, of the normal distribution whose middle bin has a probability."""
+    certain = 1.0 - 1e-9
+    quantiles = [_NORMAL.inv_cdf(0.5 + 0.5 * min(value, certain)) for value in probability.ravel().tolist()]
+    widths = np.divide(0.5, quantiles, out=np.full(probability.size, np.inf), where=np.array(quantiles) > 0.0)
+    return np.where(probability >= certain, 0.0, np.minimum(widths, _WIDEST).reshape(probability.shape))
+
+
+_NORMAL = NormalDist()
 
 
 def _checked(bins: ArrayLike) -> NDArray[np.float64]:

@@ -15,6 +15,8 @@ from taihri_ros.engine.interface import (
     FinishReason,
     Generation,
     GenerationRequest,
+    Question,
+    RawAnswer,
 )
 from taihri_ros.language.lexer import BLOCKS
 from taihri_ros.language.style import AnswerStyle
@@ -26,7 +28,9 @@ SPEC = ModelSpec(name="oracle", answer=AnswerStyle())
 
 
 def info(spec: ModelSpec = SPEC) -> EngineInfo:
-    return EngineInfo(kind="oracle", version="1", model="none", device="cpu", dtype="none", spec=spec)
+    return EngineInfo(
+        kind="oracle", version="1", model="none", device="cpu", dtype="none", spec=spec, side_by_side=True
+    )
 
 
 def answer_tokens(
@@ -45,7 +49,7 @@ def answer_tokens(
 
 
 class Oracle:
-    """Answers for the joints that the prompt names, out of those that it knows.
+    """Answers every question for the joints that its prompt names, out of those that it knows.
 
     The box spans the view from a tenth to nine tenths of both sides.
     """
@@ -70,21 +74,23 @@ class Oracle:
         self.requests.append(request)
         if self.failure:
             raise self.failure
-        height, width = request.image.shape[:2]
-        names = [name for name in JOINTS if re.search(rf"\b{name}\b", request.prompt.user) and name in self.joints]
+        size = (request.image.shape[1], request.image.shape[0])
+        answers = tuple(self._answer(question, size) for question in request.questions)
+        return Generation(answers=answers, steps=1, timings_ms={"total": 1.0})
+
+    def _answer(self, question: Question, size: tuple[int, int]) -> RawAnswer:
+        width, height = size
+        names = [name for name in JOINTS if re.search(rf"\b{name}\b", question.prompt.user) and name in self.joints]
         focal = self.info.spec.focal_px
         centre = np.array([(width - 1) / 2, (height - 1) / 2])
         pixels = {name: self.joints[name][:2] / self.joints[name][2] * focal + centre for name in names}
         tokens = answer_tokens(
-            {name: encode_pixels(pixel, (width, height)).tolist() for name, pixel in pixels.items()},
+            {name: encode_pixels(pixel, size).tolist() for name, pixel in pixels.items()},
             {name: InteractionSpace().encode(self.joints[name]).tolist() for name in names},
             (100, 100, 899, 899),
         )
-        return Generation(
-            tokens=tokens,
-            alternatives=tuple(map(self._alternatives, tokens)),
-            finish_reason=self.finish_reason,
-            timings_ms={"total": 1.0},
+        return RawAnswer(
+            tokens=tokens, alternatives=tuple(map(self._alternatives, tokens)), finish_reason=self.finish_reason
         )
 
     def _alternatives(self, token: str) -> Alternatives | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracle import SPEC, Oracle, answer_tokens, info
 
+from taihri_ros.asking import Decoding
 from taihri_ros.camera import Camera, CameraError, DistortionModel
 from taihri_ros.command import Command, named
 from taihri_ros.engine.interface import (
@@ -21,6 +23,7 @@ from taihri_ros.engine.interface import (
     GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
+    RawAnswer,
 )
 from taihri_ros.estimator import Estimator
 from taihri_ros.keypoints import Estimate, Keypoint, State
@@ -62,15 +65,17 @@ def view_size(engine: Oracle) -> NDArray[Any]:
     return np.array(engine.requests[-1].image.shape[1::-1])
 
 
+@pytest.mark.parametrize("decoding", ["side_by_side", "sequence"])
 @pytest.mark.parametrize("xy_source", ["bins", "pixel"])
 @pytest.mark.parametrize("lens", LENSES)
 @settings(max_examples=25, deadline=None)
 @given(people)
 def test_a_known_person_is_found_to_the_quantisation(
-    lens: str, xy_source: XySource, person: dict[str, NDArray[Any]]
+    lens: str, xy_source: XySource, decoding: Decoding, person: dict[str, NDArray[Any]]
 ) -> None:
     engine = Oracle(person)
-    estimator = _estimators.setdefault((lens, xy_source), Estimator(engine, xy_source=xy_source))
+    made = Estimator(engine, xy_source=xy_source, decoding=decoding)
+    estimator = _estimators.setdefault((lens, xy_source, decoding), made)
     estimator.engine = engine
     estimate = locate(estimator, lens, *person)
     assert {k.name for k in estimate.person.located} == set(person)
@@ -90,7 +95,7 @@ def test_a_known_person_is_found_to_the_quantisation(
         assert (np.abs(keypoint.pixel - shown) <= bin_px).all()
 
 
-_estimators: dict[tuple[str, str], Estimator] = {}
+_estimators: dict[tuple[str, str, str], Estimator] = {}
 
 
 @pytest.mark.parametrize("lens", LENSES)
@@ -106,14 +111,31 @@ def test_what_the_engine_is_asked() -> None:
     estimator.estimate(IMAGE, camera(), named(["left_wrist", "head"]))
     estimator.estimate(IMAGE, camera(), Command("hug me"))
     asked, free = engine.requests
-    assert asked.grammar == named_grammar(["head", "left_wrist"], AnswerStyle())
-    assert asked.prompt.user.endswith("of the person: head, left_wrist?")
-    assert free.grammar == free_grammar(AnswerStyle())
-    assert free.prompt.user == "hug me"
+    for joint, question in zip(("head", "left_wrist"), asked.questions, strict=True):
+        assert question.grammar == named_grammar([joint], AnswerStyle())
+        assert question.prompt.user.endswith(f"of the person: {joint}?")
+    (words,) = free.questions
+    assert words.grammar == free_grammar(AnswerStyle())
+    assert words.prompt.user == "hug me"
     assert asked.repetition_penalty == 1.05
+    assert asked.skip_forced
+    assert asked.alternatives == 20
+    longest_of_one = 6 + 2 + 3 + 2 + 4
+    assert asked.max_tokens == longest_of_one + 1
+    assert free.max_tokens == 6 + 2 + 22 * 3 + 2 + 22 * 4 + 1
+
+
+@pytest.mark.parametrize("decoding", ["sequence", "plain"])
+def test_all_joints_are_asked_for_in_one_question_on_request(decoding: Decoding) -> None:
+    engine = Oracle({"head": np.array([0.0, 0, 1])})
+    Estimator(engine, decoding=decoding).estimate(IMAGE, camera(), named(["left_wrist", "head"]))
+    (asked,) = engine.requests
+    (question,) = asked.questions
+    assert question.grammar == named_grammar(["head", "left_wrist"], AnswerStyle())
+    assert question.prompt.user.endswith("of the person: head, left_wrist?")
     longest_named = 6 + 2 + 2 * 3 + 2 + 2 * 4
     assert asked.max_tokens == longest_named + 1
-    assert free.max_tokens == 6 + 2 + 22 * 3 + 2 + 22 * 4 + 1
+    assert asked.skip_forced == (decoding == "sequence")
 
 
 def test_there_is_room_for_names_and_separators_of_several_tokens() -> None:
@@ -129,15 +151,15 @@ def test_the_view_follows_the_camera_and_the_checkpoint() -> None:
     engine = Oracle({"head": np.array([0.1, 0.05, 1.5])})
     estimator = Estimator(engine)
     locate(estimator, "pinhole", "head")
-    first = estimator._view
-    locate(estimator, "pinhole", "head")
-    assert estimator._view is first
+    first = estimator.full_view(camera("pinhole"))
+    assert estimator.full_view(camera("pinhole")) is first, "it is made once"
+    assert engine.requests[-1].image.shape[:2] == (first.height, first.width)
     locate(estimator, "plumb_bob", "head")
-    second = estimator._view
+    second = estimator.full_view(camera("plumb_bob"))
     assert second is not first
     engine.info = info(replace(SPEC, focal_px=700.0))
     (keypoint,) = locate(estimator, "plumb_bob", "head").person.keypoints
-    assert estimator._view is not second
+    assert estimator.full_view(camera("plumb_bob")) is not second
     assert (np.abs(keypoint.position - engine.joints["head"]) <= STEP / 2 + 1e-9).all()
 
 
@@ -145,7 +167,10 @@ def test_the_stages_are_timed_and_the_answer_is_kept() -> None:
     estimate = locate(Estimator(Oracle({"head": np.array([0.0, 0, 1])})), "pinhole", "head", "neck")
     assert set(estimate.stages_ms) == {"view", "engine", "parse", "engine.total"}
     assert min(estimate.stages_ms.values()) >= 0.0
-    assert estimate.answer.startswith("<|box_start|><100>")
+    answers = estimate.answer.splitlines()
+    assert len(answers) == 2, "one for each joint"
+    assert all(answer.startswith("<|box_start|><100>") for answer in answers)
+    assert ["<|head|>" in answer for answer in answers] == [False, True]
     assert (estimate.model, estimate.command) == ("oracle", named(["head", "neck"]))
 
 
@@ -169,7 +194,8 @@ class Scripted(Oracle):
     def generate(self, request: GenerationRequest) -> Generation:
         generation = super().generate(request)
         alternatives = self.alternatives or tuple(map(self._alternatives, self.tokens))
-        return replace(generation, tokens=self.tokens, alternatives=alternatives)
+        answer = RawAnswer(tokens=self.tokens, alternatives=alternatives, finish_reason=self.finish_reason)
+        return replace(generation, answers=(answer,) * len(request.questions))
 
 
 @pytest.mark.parametrize(
@@ -275,9 +301,16 @@ def test_the_covariance_of_the_bins_is_their_spread_in_metres() -> None:
     certain = covariance("bins", (1.0,), np.array([0.2, -0.1, 1.0]))
     np.testing.assert_allclose(certain.covariance, np.diag(STEP**2 / 12), atol=1e-15)
     assert certain.confidence == pytest.approx(1.0)
-    doubtful = covariance("bins", (0.25, 0.5, 0.25), np.array([0.2, -0.1, 1.0]))
-    np.testing.assert_allclose(doubtful.covariance, np.diag(STEP**2 * (0.5 + 1 / 12)), atol=1e-12)
-    assert doubtful.confidence == pytest.approx(0.5)
+    doubtful = covariance("bins", (0.2, 0.1, 0.4, 0.1, 0.2), np.array([0.2, -0.1, 1.0]))
+    np.testing.assert_allclose(doubtful.covariance, np.diag(STEP**2 * (1.8 + 1 / 12)), atol=1e-12)
+    assert doubtful.confidence == pytest.approx(1.0), "within some bins is within 0.1 m"
+
+
+def test_the_covariance_of_a_low_peak_is_that_of_all_the_bins_that_are_not_told() -> None:
+    unsure = covariance("bins", (0.01,), np.array([0.2, -0.1, 1.0]))
+    width = 0.5 / NormalDist().inv_cdf(0.505)
+    np.testing.assert_allclose(unsure.covariance, np.diag(STEP**2 * (width**2 + 1 / 12)), rtol=1e-9)
+    assert unsure.confidence < 0.5
 
 
 def test_the_covariance_from_pixel_and_depth_is_that_of_samples() -> None:
@@ -308,15 +341,32 @@ def test_position_and_covariance_turn_with_the_view(xy_source: XySource) -> None
     engine = Scripted(tokens)
     straight, turned = Estimator(engine, xy_source=xy_source), Estimator(engine, xy_source=xy_source)
     (seen,) = locate(straight, "pinhole", "head").person.keypoints
-    view = straight._view
-    assert view is not None
+    view = straight.full_view(camera())
     c, s = np.cos(0.3), np.sin(0.3)
     rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-    turned._view = CanonicalView(view.source, view.focal_px, view.width, view.height, rotation)
-    turned._view_of = (camera(), SPEC)
-    (keypoint,) = locate(turned, "pinhole", "head").person.keypoints
+    other = CanonicalView(view.source, view.focal_px, view.width, view.height, rotation)
+    (keypoint,) = turned.estimate(IMAGE, camera(), named(["head"]), view=other).person.keypoints
     np.testing.assert_allclose(keypoint.position, rotation.T @ seen.position, atol=1e-12)
     np.testing.assert_allclose(keypoint.covariance, rotation.T @ seen.covariance @ rotation, atol=1e-15)
+
+
+def test_every_joint_is_as_certain_as_its_own_answer() -> None:
+    class Half(Oracle):
+        """Gives alternatives for every second question only."""
+
+        def generate(self, request: GenerationRequest) -> Generation:
+            generation = super().generate(request)
+            silent = tuple(replace(one, alternatives=(None,) * len(one.tokens)) for one in generation.answers)
+            pairs = enumerate(zip(generation.answers, silent, strict=True))
+            return replace(generation, answers=tuple(pair[number % 2] for number, pair in pairs))
+
+    names = ("pelvis", "neck", "head", "left_wrist")
+    engine = Half({name: np.array([0.1, -0.1, 1.0 + 0.1 * place]) for place, name in enumerate(names)})
+    keypoints = locate(Estimator(engine), "pinhole", *names).person.keypoints
+    assert [keypoint.name for keypoint in keypoints] == list(names)
+    assert [bool(np.isnan(keypoint.covariance).all()) for keypoint in keypoints] == [False, True, False, True]
+    for keypoint in keypoints:
+        assert (np.abs(keypoint.position - engine.joints[keypoint.name]) <= STEP / 2 + 1e-9).all()
 
 
 @pytest.mark.parametrize("xy_source", ["bins", "pixel"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taihri_ros.certainty import Calibration
 from taihri_ros.errors import TaihriError
 from taihri_ros.language.style import AnswerStyle
 from taihri_ros.model_spec import FILE_NAME, ModelSpec
@@ -38,6 +40,7 @@ styles = st.builds(
     between_joints=gaps,
     between_blocks=gaps,
 )
+factors = st.tuples(*[st.floats(1e-3, 1e3)] * 3)
 specs = st.builds(
     ModelSpec,
     name=st.text(st.characters(codec="utf-8"), max_size=20),
@@ -48,6 +51,7 @@ specs = st.builds(
     max_pixels=st.integers(1000, 10**7),
     space=st.builds(InteractionSpace, z=st.tuples(st.floats(0, 1), st.floats(2, 9))),
     answer=st.none() | styles,
+    calibration=st.builds(Calibration, bins=factors, pixel=factors),
 )
 
 
@@ -58,6 +62,7 @@ def test_a_specification_survives_json(spec: ModelSpec) -> None:
 
 def test_a_specification_survives_a_file(tmp_path: Path) -> None:
     spec = ModelSpec(name="tiny é", trained=False, answer=AnswerStyle(box=False, between_joints="\n"))
+    spec = replace(spec, calibration=Calibration(bins=(1.5, 0.5, 2.0)))
     spec.save(tmp_path)
     assert ModelSpec.load(tmp_path) == spec
 
@@ -71,12 +76,13 @@ def test_what_a_file_leaves_out_is_official(tmp_path: Path) -> None:
     spec = ModelSpec.load(tmp_path)
     assert (spec.focal_px, spec.space.z, spec.space.x) == (800, (0, 8), (-2.5, 2.5))
     assert spec.system_prompt == ModelSpec().system_prompt
+    assert spec.calibration == Calibration((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"focal": 1000}, "unknown entry 'focal'; known are answer, focal_px"),
+        ({"focal": 1000}, "unknown entry 'focal'; known are answer, calibration, focal_px"),
         ({"focal_px": "1000"}, "focal_px must be of type float, not '1000'"),
         ({"focal_px": True}, "focal_px must be of type float"),
         ({"focal_px": 0}, "must be positive"),
@@ -106,6 +112,14 @@ def test_what_a_file_leaves_out_is_official(tmp_path: Path) -> None:
         ({"answer": {"after_joint": 1}}, "answer.after_joint"),
         ({"answer": {"between": ""}}, "'between'"),
         ({"answer": []}, "taihri.json: "),
+        ({"calibration": {"bins": [1, 1]}}, "must have 3 positive factors, not [1, 1]"),
+        ({"calibration": {"pixel": [1, 0, 1]}}, "must have 3 positive factors"),
+        ({"calibration": {"pixel": [1, 1, float("nan")]}}, "must have 3 positive factors"),
+        ({"calibration": {"bins": [1, 1, float("inf")]}}, "must have 3 positive factors"),
+        ({"calibration": {"bins": ["a", 1, 1]}}, "taihri.json: "),
+        ({"calibration": {"bins": 2}}, "taihri.json: "),
+        ({"calibration": {"box": [1, 1, 1]}}, "'box'"),
+        ({"calibration": None}, "taihri.json: "),
     ],
 )
 def test_wrong_values_are_refused(values: dict[str, Any], message: str) -> None:

@@ -19,6 +19,7 @@ from taihri_ros.camera import CameraError
 from taihri_ros.camera_info import InfoFields, Region
 from taihri_ros.command import Command, named
 from taihri_ros.counters import Drop, Snapshot
+from taihri_ros.drop_reasons import drop_reason
 from taihri_ros.engine.interface import (
     EngineError,
     EngineUnavailableError,
@@ -26,12 +27,14 @@ from taihri_ros.engine.interface import (
     GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
+    RawAnswer,
 )
 from taihri_ros.estimator import Estimator
+from taihri_ros.follower import Follower
 from taihri_ros.frames import Frame, ImageError, Result
 from taihri_ros.keypoints import State
 from taihri_ros.language.parser import MalformedAnswerError
-from taihri_ros.perception import LocalizeError, Perception, drop_reason
+from taihri_ros.perception import LocalizeError, Perception
 
 INFO = InfoFields(
     width=64,
@@ -49,9 +52,9 @@ SOON_S = 5.0
 
 
 class Wrists(oracle.Oracle):
-    """Waits until it is released or told to end; notes what it is asked and whether two requests ever overlap."""
+    """Waits until it is released or told to end; notes what it is asked and whether too many requests ever overlap."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 1) -> None:
         super().__init__({name: np.array([0.0, 0.0, 1.0]) for name in ("left_wrist", "right_wrist", "head")})
         self.began = threading.Semaphore(0)
         self.release = threading.Semaphore(0)
@@ -62,51 +65,59 @@ class Wrists(oracle.Oracle):
         self.overlapped = False
         self.aborts = 0
         self.begun = 0
-        self._busy = threading.Lock()
-        self._aborted = threading.Event()
+        self._busy = threading.Semaphore(at_once)
+        self._under_way: list[threading.Event] = []
 
     def generate(self, request: GenerationRequest) -> Generation:
         if not self._busy.acquire(blocking=False):
             self.overlapped = True
-            raise AssertionError("two requests at once")
+            raise AssertionError("too many requests at once")
+        aborted = threading.Event()
+        self._under_way.append(aborted)
         try:
-            self._aborted.clear()
             self.begun += 1
             self.began.release()
-            self._wait()
+            self._wait(aborted, request)
             generation = super().generate(request)
         finally:
+            self._under_way.remove(aborted)
             self._busy.release()
         if self.answer is None:
             return generation
-        return replace(generation, tokens=self.answer, alternatives=(None,) * len(self.answer))
+        answer = RawAnswer(tokens=self.answer, alternatives=(None,) * len(self.answer), finish_reason="stop")
+        return replace(generation, answers=(answer,) * len(request.questions))
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + self.duration_s
+    def _wait(self, aborted: threading.Event, request: GenerationRequest) -> None:
+        deadline = time.monotonic() + self.duration_of(request)
         while True:
-            if self.heeds_abort and self._aborted.is_set():
+            if self.heeds_abort and aborted.is_set():
                 raise GenerationAbortedError("aborted")
             if self.free and time.monotonic() >= deadline:
                 return
             if not self.free and self.release.acquire(timeout=0.002):
                 return
             if self.free:
-                self._aborted.wait(0.002)
+                aborted.wait(0.002)
+
+    def duration_of(self, request: GenerationRequest) -> float:
+        """Give the seconds that an answer takes."""
+        return self.duration_s
 
     def abort(self) -> None:
         self.aborts += 1
-        self._aborted.set()
+        for aborted in self._under_way.copy():
+            aborted.set()
 
 
 class Bench:
     """A running loop with its engine and what it published."""
 
-    def __init__(self, camera: bool = True) -> None:
-        self.engine = Wrists()
+    def __init__(self, camera: bool = True, max_in_flight: int = 1) -> None:
+        self.engine = Wrists(max_in_flight)
         self.results: list[Result] = []
         self.published = threading.Semaphore(0)
         self.on_publish: Callable[[Result], None] = lambda result: None
-        self.perception = Perception(Estimator(self.engine), self._take)
+        self.perception = Perception(Follower(Estimator(self.engine)), self._take, max_in_flight=max_in_flight)
         if camera:
             self.perception.set_camera(INFO)
         self.submitted = 0
@@ -367,7 +378,7 @@ def test_stop_while_in_flight(bench: Bench, heeds_abort: bool) -> None:
 
 def test_stop_ends_a_request_that_begins_just_after_its_abort(bench: Bench) -> None:
     bench.hold()
-    render = bench.perception._estimator._canonical_view
+    render = bench.perception._follower._estimator.full_view
     reached, go_on = threading.Event(), threading.Event()
 
     def slow(*arguments: object) -> object:
@@ -375,7 +386,7 @@ def test_stop_ends_a_request_that_begins_just_after_its_abort(bench: Bench) -> N
         go_on.wait(SOON_S)
         return render(*arguments)  # type: ignore[arg-type]
 
-    bench.perception._estimator._canonical_view = slow  # type: ignore[method-assign,assignment]
+    bench.perception._follower._estimator.full_view = slow  # type: ignore[method-assign,assignment]
     bench.submit()
     assert reached.wait(SOON_S)
     threading.Timer(0.02, go_on.set).start()
@@ -674,9 +685,112 @@ def test_a_query_ends_when_the_loop_stops(bench: Bench) -> None:
         bench.perception.localize(HEAD, SOON_S)
 
 
+@pytest.fixture
+def two() -> Iterator[Bench]:
+    """Give a loop that answers two frames at once."""
+    bench = Bench(max_in_flight=2)
+    bench.perception.set_command(LEFT)
+    bench.perception.start()
+    yield bench
+    bench.engine.free = True
+    bench.perception.stop()
+    assert not bench.engine.overlapped
+    assert bench.perception.counters.snapshot().pending == 0
+
+
+def test_two_frames_are_answered_at_once_and_no_more(two: Bench) -> None:
+    two.hold()
+    for _ in range(2):
+        two.submit()
+        two.wait_began()
+    two.submit()
+    two.submit()
+    assert not two.engine.began.acquire(timeout=0.05)
+    two.engine.release.release(3)
+    for _ in range(3):
+        two.wait_published()
+    assert stamps(two) == [1, 2, 4]
+    two.settled(newer_frame=1)
+
+
+def test_results_come_in_the_order_of_the_frames(two: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    durations = iter([0.2, 0.0] * 3)
+    monkeypatch.setattr(two.engine, "duration_of", lambda request: next(durations))
+    for _ in range(3):
+        for _ in range(2):
+            two.submit()
+            two.wait_began()
+        for _ in range(2):
+            two.wait_published()
+    assert stamps(two) == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_error_of_an_earlier_frame_does_not_hold_up_the_later_one(two: Bench) -> None:
+    two.hold()
+    taken, go_on = threading.Event(), threading.Event()
+
+    def bad_in_the_end() -> NDArray[np.uint8]:
+        taken.set()
+        go_on.wait(SOON_S)
+        return _bad_image()
+
+    two.submit(bad_in_the_end)
+    assert taken.wait(SOON_S)
+    two.submit()
+    two.wait_began()
+    two.engine.release.release()
+    assert not two.published.acquire(timeout=0.05), "the later one waits for the earlier"
+    go_on.set()
+    two.wait_published()
+    assert stamps(two) == [2]
+    two.settled(bad_image=1)
+
+
+def test_a_change_of_the_command_ends_both(two: Bench) -> None:
+    two.hold()
+    for _ in range(2):
+        two.submit()
+        two.wait_began()
+    two.perception.set_command(RIGHT)
+    two.settled(command_changed=2)
+
+
+def test_a_query_is_answered_by_one_of_two_frames(two: Bench) -> None:
+    two.hold()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(two.perception.localize, HEAD, SOON_S)
+        eventually(lambda: two.perception._query is not None)
+        for _ in range(2):
+            two.submit()
+            two.wait_began()
+        two.engine.release.release(2)
+        assert answer.result(SOON_S).estimate.command == HEAD
+    two.wait_published()
+    assert stamps(two) == [2]
+    assert two.settled().published == 2
+
+
+def test_a_query_whose_request_was_ended_for_another_frame_is_asked_again(two: Bench) -> None:
+    two.hold()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(two.perception.localize, HEAD, SOON_S)
+        eventually(lambda: two.perception._query is not None)
+        for _ in range(2):
+            two.submit()
+            two.wait_began()
+        two.perception.set_command(RIGHT)
+        eventually(lambda: two.perception.counters.snapshot().pending == 0)
+        two.submit()
+        two.wait_began()
+        two.engine.release.release()
+        assert answer.result(SOON_S).estimate.command == HEAD
+    two.settled(command_changed=2)
+
+
+@pytest.mark.parametrize("max_in_flight", [1, 2])
 @pytest.mark.parametrize("seed", range(6))
-def test_every_frame_is_accounted_for_under_stress(seed: int) -> None:
-    bench = Bench()
+def test_every_frame_is_accounted_for_under_stress(seed: int, max_in_flight: int) -> None:
+    bench = Bench(max_in_flight=max_in_flight)
     bench.engine.duration_s = 0.003
     failures = [None, None, None, EngineUnavailableError("away"), GenerationFailedError("failed")]
     ended = threading.Event()
@@ -705,7 +819,7 @@ def test_every_frame_is_accounted_for_under_stress(seed: int) -> None:
         last = 0
         while not ended.is_set():
             snapshot = bench.perception.counters.snapshot()
-            if not 0 <= snapshot.pending <= 3 or snapshot.frames_in < last:
+            if not 0 <= snapshot.pending <= 2 + max_in_flight or snapshot.frames_in < last:
                 wrong.append(f"pending {snapshot.pending}")
             last = snapshot.frames_in
             time.sleep(0.0005)
@@ -731,6 +845,7 @@ def test_every_frame_is_accounted_for_under_stress(seed: int) -> None:
     assert snapshot.published == len(bench.results) + len(localized)
     assert "internal_error" not in snapshot.dropped
     assert {r.estimate.command for r in localized} <= {named(["head", "left_wrist"])}
+    assert stamps(bench) == sorted(stamps(bench))
     assert len({r.frame.stamp_ns for r in bench.results} | {r.frame.stamp_ns for r in localized}) == snapshot.published
 
 

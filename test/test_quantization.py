@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from types import SimpleNamespace
 
 import numpy as np
@@ -122,8 +123,36 @@ def test_a_certain_bin_has_the_variance_of_the_quantisation() -> None:
 def test_neighbours_give_a_mean_between_the_bins() -> None:
     estimate = estimate_bin(100, [100, 101], logs(0.6, 0.4))
     assert estimate.mean == pytest.approx(100.4)
-    assert estimate.variance == pytest.approx(0.24 + 1 / 12)
     assert estimate.probability == pytest.approx(0.6)
+    width = 0.5 / NormalDist().inv_cdf(0.8)
+    assert estimate.variance == pytest.approx(width**2 + 1 / 12), "a bell with 0.6 in its middle bin is wider than 0.24"
+
+
+def discretised(sigma: float, phase: float = 0.0, *, listed: int = 20) -> tuple[int, list[int], list[float]]:
+    """The likeliest bins of a normal distribution around bin 500 and a fraction, the first of them first."""
+    normal = NormalDist(500 + phase, sigma)
+    probabilities = {index: normal.cdf(index + 0.5) - normal.cdf(index - 0.5) for index in range(BINS)}
+    likeliest = sorted(((value, index) for index, value in probabilities.items() if value > 0.0), reverse=True)[:listed]
+    return likeliest[0][1], [index for _, index in likeliest], logs(*(value for value, _ in likeliest))
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 60.0])
+@pytest.mark.parametrize("listed", [BINS, 20, 5])
+def test_the_width_of_a_bell_is_known_however_few_of_its_bins_are_listed(sigma: float, listed: int) -> None:
+    """At least its own, at most with the quantisation, which the alternatives of a narrow one contain already."""
+    deviation = math.sqrt(estimate_bin(*discretised(sigma, listed=listed)).variance - 1 / 12)
+    assert 0.999 * sigma <= deviation <= 1.001 * math.sqrt(sigma**2 + 1 / 12)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 5.0, 20.0, 60.0])
+@pytest.mark.parametrize("phase", [-0.5, -0.25, 0.25, 0.5])
+def test_a_bell_between_two_bins(sigma: float, phase: float) -> None:
+    whole = estimate_bin(*discretised(sigma, phase, listed=BINS))
+    assert whole.mean == pytest.approx(500 + phase, abs=0.12)
+    listed = estimate_bin(*discretised(sigma, phase))
+    assert abs(listed.mean - 500 - phase) <= 1.0, "of a wide one, the bins that are listed decide"
+    for estimate in (whole, listed):
+        assert math.sqrt(estimate.variance - 1 / 12) == pytest.approx(sigma, rel=0.15)
 
 
 def test_alternatives_on_one_side_pull_to_that_side_only() -> None:
@@ -161,7 +190,7 @@ def test_rows_are_estimated_by_themselves_whatever_fills_the_shorter_ones() -> N
 def test_an_estimate_stays_near_its_bin(alternatives: dict[int, float], data: st.DataObject) -> None:
     index = data.draw(st.sampled_from(sorted(alternatives)))
     estimate = estimate_bin(index, list(alternatives), list(alternatives.values()))
-    near = [value for value in alternatives if abs(value - index) <= 10]
+    near = [value for value in alternatives if abs(value - index) <= max(3.0, 2.0 * math.sqrt(estimate.variance))]
     assert min(near) - 1e-6 <= estimate.mean <= max(near) + 1e-6
     assert estimate.variance >= 1 / 12
     assert 0.0 < estimate.probability <= 1.0

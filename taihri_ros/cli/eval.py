@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from taihri_ros.asking import Decoding
 from taihri_ros.cli.options import engine_options
 from taihri_ros.decoding import XySource
 from taihri_ros.engine.interface import Engine
@@ -22,7 +23,7 @@ from taihri_ros.hosts.application import UNTRAINED_NOTE
 from taihri_ros.hosts.engines import checkpoint, ready_engine
 from taihri_ros.hosts.parameters import ParameterError, Parameters
 
-_LONGEST_ANSWER_S = 600.0
+LONGEST_ANSWER_S = 600.0
 """Nobody waits for an evaluation's answer: a slow machine is not taken for a hung engine."""
 
 
@@ -59,6 +60,13 @@ _LONGEST_ANSWER_S = 600.0
     help="Where x and y in the tables and plots come from; metrics.json has both.",
 )
 @click.option(
+    "--decoding",
+    type=click.Choice(["side_by_side", "sequence", "plain"]),
+    default="side_by_side",
+    show_default=True,
+    help="How named joints are asked for: each in a question of its own, all in one, or all with every token decoded.",
+)
+@click.option(
     "--mean-pose",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The baseline, a file that taihri_ros.evaluation.baseline wrote.",
@@ -75,11 +83,12 @@ def command(
     joints: str,
     commands: Phrasings,
     xy_source: XySource,
+    decoding: Decoding,
     mean_pose: Path | None,
     in_process: bool,
     chosen: dict[str, Any],
 ) -> None:
-    """Evaluate a checkpoint: errors in the camera frame, joints chosen, latency; writes JSON, Markdown and plots.
+    """Evaluate a checkpoint: errors, certainty, joints chosen, latency; writes JSON, Markdown and plots.
 
     A run that was interrupted goes on where it stopped when the same command is given again.
 
@@ -95,20 +104,20 @@ def command(
     plan = Plan(parse_joints(joints), commands)
     opened = open_data(data, kind=kind, images=images)
     baseline = MeanPose.read(mean_pose or SHIPPED)
-    parameters = Parameters.from_mapping({"engine.request_timeout_s": _LONGEST_ANSWER_S, **chosen})
+    parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TaihriError(f"cannot write to {out}: {error.strerror}") from error
     answered: list[Answered] = []
     count = min(opened.length, limit or opened.length)
-    with _open(parameters, in_process=in_process) as engine:
-        run = describe_run(engine.info, opened, plan)
+    with open_chosen(parameters, in_process=in_process) as engine:
+        run = describe_run(engine.info, opened, plan, decoding)
         with (
             PredictionFile(out / "predictions.jsonl", run) as kept,
             click.progressbar(length=count, label="images", file=sys.stderr) as bar,
         ):
-            for answers in evaluate(Estimator(engine), opened, plan, kept, limit=limit):
+            for answers in evaluate(Estimator(engine, decoding=decoding), opened, plan, kept, limit=limit):
                 answered += answers
                 bar.update(1)
         trained = engine.info.spec.trained
@@ -118,7 +127,19 @@ def command(
     click.echo(_summary(figures, xy_source, out))
 
 
-def _open(parameters: Parameters, *, in_process: bool) -> Engine:
+def open_chosen(parameters: Parameters, *, in_process: bool) -> Engine:
+    """Open the engine of the parameters for a long run, ready to answer.
+
+    Args:
+        parameters: `engine.*` are used.
+        in_process: Load the model in this process.
+
+    Returns:
+        The engine.
+
+    Raises:
+        TaihriError: It cannot be opened.
+    """
     if not in_process:
         return ready_engine(parameters)
     if parameters.engine_kind == "openai":
@@ -138,6 +159,10 @@ def _summary(figures: dict[str, Any], xy_source: XySource, out: Path) -> str:
         ]
     if model["pixel_percent_of_width"] is not None:
         lines.append(f"2D error {model['pixel_percent_of_width']:.2f} % of the image's width")
+    certainty = figures["certainty"][xy_source]
+    if certainty["joints"]:
+        shares = " / ".join(f"{100 * share:.1f}" for share in certainty["coverage"].values())
+        lines.append(f"{' / '.join(certainty['coverage'])} ellipsoids cover {shares} %")
     if figures["choices"]["questions"]:
         lines.append(
             f"joints chosen: F1 {figures['choices']['f1']:.3f} over {figures['choices']['questions']} commands"

@@ -13,7 +13,7 @@ import numpy as np
 from taihri_ros.cli.options import engine_options
 from taihri_ros.command import CommandError, parse_command
 from taihri_ros.errors import TaihriError
-from taihri_ros.hosts.application import UNTRAINED_NOTE, make_estimator
+from taihri_ros.hosts.application import UNTRAINED_NOTE, make_follower
 from taihri_ros.hosts.engines import ready_engine
 from taihri_ros.hosts.parameters import Parameters
 from taihri_ros.keypoints import Estimate
@@ -64,13 +64,13 @@ def command(
     picture, camera = read_picture(image), read_camera(camera_info)
     camera.check_image(picture.shape[1], picture.shape[0])
     with ready_engine(parameters) as ready:
-        estimator = make_estimator(ready, parameters)
-        estimate = estimator.estimate(picture, camera, wanted)
+        follower = make_follower(ready, parameters)
+        estimate = follower.estimate(picture, camera, wanted, 0, alone=True)
         if not estimate.person.keypoints:  # the fall-back asks by name from the next image on
-            estimate = estimator.estimate(picture, camera, wanted)
+            estimate = follower.estimate(picture, camera, wanted, 0, alone=True)
         trained = ready.info.spec.trained
     if overlay is not None:
-        drawn = draw(picture, estimate, "" if trained else UNTRAINED_NOTE)
+        drawn = draw(picture, estimate, "" if trained else UNTRAINED_NOTE, camera)
         if not cv2.imwrite(str(overlay), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)):
             raise TaihriError(f"cannot write {overlay}: check its directory")
     if not trained:

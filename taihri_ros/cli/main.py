@@ -14,6 +14,8 @@ from taihri_ros.errors import TaihriError
 
 _COMMANDS = {
     "bag": "replay a recorded bag through the node's pipeline",
+    "bench": "measure the node against the published recipe",
+    "calibrate": "measure how far a checkpoint's own certainty can be believed",
     "demo": "run the whole path on the simulated robot camera",
     "doctor": "say what is installed, what is missing, and what to do about it",
     "engine": "run the engine process by itself, or install its environment",
@@ -26,7 +28,7 @@ _COMMANDS = {
 }
 
 
-_ONE_ANSWER = ("bag", "eval", "localize")
+_ONE_ANSWER = ("bag", "calibrate", "eval", "localize")
 """Commands that end with the engine's error, so that its log would only say it twice."""
 
 _EMBEDDED = ("cyclonedds", "rosbags")

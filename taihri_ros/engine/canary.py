@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.command import named
-from taihri_ros.engine.interface import Engine, EngineError, Generation, GenerationRequest
+from taihri_ros.engine.interface import Engine, EngineError, GenerationRequest, Question, RawAnswer
 from taihri_ros.engine.local import LocalEngine
 from taihri_ros.language.grammar import named_grammar
 from taihri_ros.language.parser import MalformedAnswerError, parse
@@ -56,16 +56,15 @@ def learn_answer_style(engine: LocalEngine) -> None:
     Raises:
         EngineError: The engine does not answer.
     """
-    generation = engine.generate(_request(engine.info.spec, constrained=False))
-    answer = "".join(generation.tokens)
-    style = learn_style(generation.tokens) if _is_whole(generation) else None
+    (answer,) = engine.generate(_request(engine.info.spec, constrained=False)).answers
+    style = learn_style(answer.tokens) if _is_whole(answer) else None
     if style is None:
         style = AnswerStyle()
         _log.warning(
             "the unconstrained answer of %s teaches no spelling, the default holds: %s (it answered %.200r)",
             engine.info.model,
             style,
-            answer,
+            answer.text,
         )
     else:
         _log.info("learned from the unconstrained answer of %s: %s", engine.info.model, style)
@@ -81,28 +80,28 @@ def check_answer(engine: Engine) -> None:
     Raises:
         EngineError: It does not.
     """
-    generation = engine.generate(_request(engine.info.spec, constrained=True))
-    if generation.finish_reason != "stop":
-        raise EngineError(f"the canary answer of {engine.info.model} was cut off after {len(generation.tokens)} tokens")
+    (answer,) = engine.generate(_request(engine.info.spec, constrained=True)).answers
+    if answer.finish_reason != "stop":
+        raise EngineError(f"the canary answer of {engine.info.model} was cut off after {len(answer.tokens)} tokens")
     try:
-        parse(generation.tokens, _JOINTS)
+        parse(answer.tokens, _JOINTS)
     except MalformedAnswerError as error:
         raise EngineError(f"the canary answer of {engine.info.model} breaks its grammar: {error}") from error
 
 
-def _is_whole(generation: Generation) -> bool:
+def _is_whole(answer: RawAnswer) -> bool:
     try:
-        parse(generation.tokens, None)
+        parse(answer.tokens, None)
     except MalformedAnswerError:
         return False
-    return generation.finish_reason == "stop"
+    return answer.finish_reason == "stop"
 
 
 def _request(spec: ModelSpec, *, constrained: bool) -> GenerationRequest:
+    grammar = named_grammar(_JOINTS, spec.answer or AnswerStyle()) if constrained else None
     return GenerationRequest(
         image=canary_image(spec),
-        prompt=make_prompt(named(_JOINTS), spec),
-        grammar=named_grammar(_JOINTS, spec.answer or AnswerStyle()) if constrained else None,
+        questions=(Question(make_prompt(named(_JOINTS), spec), grammar),),
         max_tokens=_MAX_TOKENS,
         repetition_penalty=spec.repetition_penalty,
     )

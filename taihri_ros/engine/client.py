@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -20,7 +22,7 @@ from taihri_ros.engine.interface import (
     Generation,
     GenerationRequest,
 )
-from taihri_ros.engine.protocol import EngineStatus, Kind, Message, State
+from taihri_ros.engine.protocol import AT_ONCE, EngineStatus, Kind, Message, State
 
 STATUS_TIMEOUT_S = 2.0
 """How long the engine process may take to tell its state; its main thread does nothing else."""
@@ -149,12 +151,14 @@ class EngineClient:
         self._request_timeout_s = request_timeout_s
         self._closed = threading.Event()
         self._closing = threading.Lock()
-        self._generating = threading.Lock()
         self._asking = threading.Lock()
-        self._current: int | None = None
+        self._current: set[int] = set()
         self._last_success: float | None = None
         self._context = zmq.Context()
-        self._work = Connection(self._context, socket, connect_timeout_s)
+        self._connections = [Connection(self._context, socket, connect_timeout_s) for _ in range(AT_ONCE)]
+        self._free: queue.LifoQueue[Connection] = queue.LifoQueue()
+        for connection in self._connections:
+            self._free.put(connection)
         self._control = Connection(self._context, socket, connect_timeout_s)
         try:
             self._info = self._handshake()
@@ -183,31 +187,60 @@ class EngineClient:
 
     def generate(self, request: GenerationRequest) -> Generation:
         """Answer one request; see `Engine.generate`."""
-        with self._generating:
+        with self._connection() as connection:
             if self._closed.is_set():
                 raise EngineUnavailableError("the connection to the engine is closed")
-            if self._work.was_lost():
+            if connection.was_lost():
                 with self._asking:
                     self._info = self._handshake()
-            self._current = identifier = Connection.new_id()
+            identifier = Connection.new_id()
+            self._current.add(identifier)
             try:
                 message = protocol.encode_request(request, identifier)
-                answer = self._work.exchange(message, self._request_timeout_s, self._closed.is_set)
+                answer = connection.exchange(message, self._request_timeout_s, self._closed.is_set)
                 if answer.kind is not Kind.GENERATION:
                     raise ProtocolError(f"the engine answered a request with {answer.kind.value}")
                 generation = protocol.decode_generation(answer)
             except EngineTimeoutError as error:
-                self.abort()
+                self._end(identifier)
                 raise EngineTimeoutError(f"{error}; {self._age()}") from None
             finally:
-                self._current = None
+                self._current.discard(identifier)
             self._last_success = time.monotonic()
             return generation
 
     def abort(self) -> None:
-        """End the request that is under way, if any, as soon as possible. Returns at once."""
-        identifier = self._current
-        if identifier is None or self._closed.is_set():
+        """End the requests that are under way, if any, as soon as possible. Returns at once."""
+        for identifier in self._current.copy():
+            self._end(identifier)
+
+    def close(self) -> None:
+        """Disconnect from the engine process, which goes on; requests that are under way are ended."""
+        with self._closing:
+            if self._closed.is_set():
+                return
+            self.abort()
+            self._closed.set()
+            for _ in self._connections:
+                self._free.get()
+            with self._asking:
+                for connection in (*self._connections, self._control):
+                    connection.close()
+                self._context.term()
+            for connection in self._connections:
+                self._free.put(connection)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """Take a connection that carries no request now."""
+        connection = self._free.get()
+        try:
+            yield connection
+        finally:
+            self._free.put(connection)
+
+    def _end(self, identifier: int) -> None:
+        if self._closed.is_set():
             return
         ending = Connection(self._context, self._path, connect_timeout_s=0.2)
         try:
@@ -216,18 +249,6 @@ class EngineClient:
             return
         finally:
             ending.close(linger_s=0.2)
-
-    def close(self) -> None:
-        """Disconnect from the engine process, which goes on; a request that is under way is ended."""
-        with self._closing:
-            if self._closed.is_set():
-                return
-            self.abort()
-            self._closed.set()
-            with self._generating, self._asking:
-                self._work.close()
-                self._control.close()
-                self._context.term()
 
     def __enter__(self) -> EngineClient:
         return self

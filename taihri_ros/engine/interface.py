@@ -37,26 +37,40 @@ class GenerationFailedError(EngineError):
     """The engine ended this one request with an error; others may succeed."""
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is asked about the image.
+
+    Attributes:
+        prompt: System and user message; the image stands before the user text.
+        grammar: What the answer may be, or None for an unconstrained answer.
+    """
+
+    prompt: Prompt
+    grammar: Grammar | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class GenerationRequest:
-    """One image, one question.
+    """Questions about one image. An engine answers several of them side by side: the image is paid for once.
 
     Attributes:
         image: (height, width, 3) uint8 RGB, the canonical view, both sides multiples of the model's patch-and-merge
             size.
-        prompt: System and user message; the image stands before the user text.
-        grammar: What the answer may be, or None for an unconstrained answer.
+        questions: At least one; each is answered as if it had been asked alone.
         max_tokens: Longest answer in tokens.
         alternatives: How many alternatives of every token to return, 0 to 20.
         repetition_penalty: 1.0 for none.
+        skip_forced: Whether tokens that the grammar leaves no choice about are written without being decoded, where
+            the engine can do that; the answer is the same.
     """
 
     image: NDArray[np.uint8]
-    prompt: Prompt
-    grammar: Grammar | None
+    questions: tuple[Question, ...]
     max_tokens: int = 512
     alternatives: int = 20
     repetition_penalty: float = 1.0
+    skip_forced: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,20 +87,38 @@ class Alternatives:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation:
-    """What the engine answered.
+class RawAnswer:
+    """The answer to one question, as the model gave it.
 
     Attributes:
-        tokens: The answer's tokens as text, special tokens kept, the end token left out.
+        tokens: Its tokens as text, special tokens kept, the end token left out.
         alternatives: For each token the alternatives where it is a coordinate, else None.
         finish_reason: `stop` when the model ended its answer, `length` when it was cut off at `max_tokens`.
-        timings_ms: Milliseconds by stage; `total` is there always, `prefill` (until the first token) and `decode`
-            where the engine can tell them apart.
     """
 
     tokens: tuple[str, ...]
     alternatives: tuple[Alternatives | None, ...]
     finish_reason: FinishReason
+
+    @property
+    def text(self) -> str:
+        """The whole answer as text."""
+        return "".join(self.tokens)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What the engine answered.
+
+    Attributes:
+        answers: One for each question.
+        steps: Passes through the language model, the one that reads the prompt included; 0 where it is not known.
+        timings_ms: Milliseconds by stage; `total` is there always. Where the engine can tell: `prefill` (until the
+            first token), `decode`, and `passes`, what of both is the model at work, without the request's preparation.
+    """
+
+    answers: tuple[RawAnswer, ...]
+    steps: int = 0
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
@@ -101,6 +133,7 @@ class EngineInfo:
         device: Where it runs, such as `cpu` or `cuda:0 NVIDIA ...`.
         dtype: Number format of the weights.
         spec: The checkpoint's own numbers; its `answer` is never None here.
+        side_by_side: Whether several questions about one image cost about as much as one.
     """
 
     kind: str
@@ -109,26 +142,24 @@ class EngineInfo:
     device: str
     dtype: str
     spec: ModelSpec
+    side_by_side: bool = False
 
 
 class Engine(Protocol):
-    """An engine that is loaded and ready.
-
-    `generate` is called from one thread at a time; `abort` and `close` from any.
-    """
+    """An engine that is loaded and ready. Any thread may call any method, and several threads `generate` at once."""
 
     @property
     def info(self) -> EngineInfo:
         """What this engine is."""
 
     def generate(self, request: GenerationRequest) -> Generation:
-        """Answer one request; blocks until the answer is complete.
+        """Answer one request; blocks until all its answers are complete.
 
         Args:
             request: The request.
 
         Returns:
-            The answer.
+            The answers.
 
         Raises:
             EngineUnavailableError: The engine is not there now.
@@ -137,7 +168,7 @@ class Engine(Protocol):
         """
 
     def abort(self) -> None:
-        """End the request that is under way, if any, as soon as possible. Returns at once."""
+        """End the requests that are under way, if any, as soon as possible. Returns at once."""
 
     def close(self) -> None:
         """End the engine and give back what it holds; a second call does nothing."""

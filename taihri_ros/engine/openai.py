@@ -17,6 +17,8 @@ import dataclasses
 import re
 import time
 from functools import lru_cache
+from queue import LifoQueue
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -33,9 +35,12 @@ from taihri_ros.engine.interface import (
     GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
+    Question,
+    RawAnswer,
 )
 from taihri_ros.engine.lark import to_lark
 from taihri_ros.engine.local import sorted_alternatives
+from taihri_ros.engine.protocol import AT_ONCE
 from taihri_ros.language.grammar import Grammar
 from taihri_ros.language.lexer import END_OF_ANSWER
 from taihri_ros.language.style import AnswerStyle
@@ -79,6 +84,11 @@ class OpenAiEngine:
             EngineError: It does not serve that model, or the model is no TAIHRI.
         """
         self._http = HttpConnection(url, api_key, timeout_s)
+        self._tokenizing = Lock()
+        self._connections = [HttpConnection(url, api_key, timeout_s) for _ in range(AT_ONCE)]
+        self._free: LifoQueue[HttpConnection] = LifoQueue()
+        for connection in self._connections:
+            self._free.put(connection)
         self._model = model
         self._lark = lru_cache(64)(self._to_lark)
         self._ids = lru_cache(4096)(self._tokenize)
@@ -108,31 +118,30 @@ class OpenAiEngine:
         return self._info
 
     def generate(self, request: GenerationRequest) -> Generation:
-        """Answer one request; see `Engine.generate`."""
+        """Answer one request, its questions one after the other; see `Engine.generate`."""
         started = time.perf_counter()
-        self._http.resume()
+        image = _data_url(request)
+        http = self._free.get()
         try:
-            answer = self._http.post("/v1/chat/completions", self._body(request))
-        except EngineError as error:
-            if self._http.interrupted:
-                raise GenerationAbortedError("the request was aborted") from None
-            raise error
-        try:
-            return _read_answer(answer, request.alternatives > 0, started)
-        except ProtocolError as error:
-            raise GenerationFailedError(f"{self._http.address} gave an answer that is not vLLM's: {error}") from error
+            http.resume()
+            answers = tuple(self._ask(http, request, question, image) for question in request.questions)
+        finally:
+            self._free.put(http)
+        return Generation(answers=answers, timings_ms={"total": 1e3 * (time.perf_counter() - started)})
 
     def adopt_style(self, style: AnswerStyle) -> None:
         """Take a spelling that was learned from an answer into the checkpoint's numbers."""
         self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=style))
 
     def abort(self) -> None:
-        """End the request under way, if any, by cutting its connection: vLLM then aborts it. Returns at once."""
-        self._http.interrupt()
+        """End the requests under way, if any, by cutting their connections: vLLM then aborts them. Returns at once."""
+        for connection in self._connections:
+            connection.interrupt()
 
     def close(self) -> None:
         """Disconnect; the server goes on. A second call does nothing."""
-        self._http.close()
+        for connection in (self._http, *self._connections):
+            connection.close()
 
     def __enter__(self) -> OpenAiEngine:
         return self
@@ -142,16 +151,28 @@ class OpenAiEngine:
     ) -> None:
         self.close()
 
-    def _body(self, request: GenerationRequest) -> dict[str, Any]:
+    def _ask(self, http: HttpConnection, request: GenerationRequest, question: Question, image: str) -> RawAnswer:
+        try:
+            answer = http.post("/v1/chat/completions", self._body(request, question, image))
+        except EngineError as error:
+            if http.interrupted:
+                raise GenerationAbortedError("the request was aborted") from None
+            raise error
+        try:
+            return _read_answer(answer, request.alternatives > 0)
+        except ProtocolError as error:
+            raise GenerationFailedError(f"{self._http.address} gave an answer that is not vLLM's: {error}") from error
+
+    def _body(self, request: GenerationRequest, question: Question, image: str) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [
-                {"role": "system", "content": _neutral(request.prompt.system)},
+                {"role": "system", "content": _neutral(question.prompt.system)},
                 {
                     "role": "user",
                     "content": [
-                        {"type": "image_url", "image_url": {"url": _data_url(request)}},
-                        {"type": "text", "text": _neutral(request.prompt.user)},
+                        {"type": "image_url", "image_url": {"url": image}},
+                        {"type": "text", "text": _neutral(question.prompt.user)},
                     ],
                 },
             ],
@@ -164,8 +185,8 @@ class OpenAiEngine:
             "spaces_between_special_tokens": False,
             "stop_token_ids": self._end_ids,
         }
-        if request.grammar is not None:
-            body["structured_outputs"] = {"grammar": self._lark(request.grammar)}
+        if question.grammar is not None:
+            body["structured_outputs"] = {"grammar": self._lark(question.grammar)}
         return body
 
     def _to_lark(self, grammar: Grammar) -> str:
@@ -177,7 +198,9 @@ class OpenAiEngine:
             raise EngineError(f"{self._http.address} does not serve {self._model!r}; it serves {', '.join(served)}")
 
     def _tokenize(self, text: str) -> tuple[int, ...]:
-        answer = self._http.post("/tokenize", {"model": self._model, "prompt": text, "add_special_tokens": False})
+        question = {"model": self._model, "prompt": text, "add_special_tokens": False}
+        with self._tokenizing:
+            answer = self._http.post("/tokenize", question)
         tokens = answer.items("tokens")
         if not all(type(token) is int for token in tokens):
             raise ProtocolError("tokenize: tokens must be numbers")
@@ -199,7 +222,7 @@ class OpenAiEngine:
         return range(first, first + BINS)
 
 
-def _read_answer(answer: Fields, wanted: bool, started: float) -> Generation:
+def _read_answer(answer: Fields, wanted: bool) -> RawAnswer:
     """Read a chat completion; the end token, which vLLM counts among the tokens, is left out."""
     choice = Fields(answer.items("choices", 1)[0], "choice")
     reason = choice.text("finish_reason", 100)
@@ -209,11 +232,10 @@ def _read_answer(answer: Fields, wanted: bool, started: float) -> Generation:
     tokens = [step.text("token", 1000) or _PART for step in steps]
     stopped = bool(tokens) and tokens[-1] in END_OF_ANSWER
     count = len(tokens) - stopped
-    return Generation(
+    return RawAnswer(
         tokens=tuple(tokens[:count]),
         alternatives=tuple(_alternatives(step) if wanted else None for step in steps[:count]),
         finish_reason="stop" if stopped else "length",
-        timings_ms={"total": 1e3 * (time.perf_counter() - started)},
     )
 
 

@@ -11,7 +11,7 @@ from taihri_ros.engine.fields import ProtocolError
 from taihri_ros.language.grammar import Choice, Coordinate, Element, Grammar, Text
 
 _MAX_DEPTH = 8
-_GRAMMARS_KEPT = 64
+_GRAMMARS_KEPT = 256
 
 
 def read_msgpack(packed: bytes | memoryview, what: str) -> Any:
@@ -33,8 +33,9 @@ def read_msgpack(packed: bytes | memoryview, what: str) -> Any:
         raise ProtocolError(f"{what} is not msgpack: {error}") from error
 
 
+@lru_cache(_GRAMMARS_KEPT)
 def pack_grammar(grammar: Grammar) -> bytes:
-    """Turn a grammar into bytes."""
+    """Turn a grammar into bytes; the same one is packed but once."""
     packed: bytes = msgpack.packb(_encode(grammar))
     return packed
 

@@ -25,6 +25,7 @@ from taihri_ros.engine.interface import (
     GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
+    Question,
 )
 from taihri_ros.engine.protocol import EngineStatus, State
 from taihri_ros.language.prompts import Prompt
@@ -111,7 +112,7 @@ class EngineProcess:
         self._canary_period_s = canary_period_s
         self._max_restarts = max_restarts
         self._backoff_s = backoff_s
-        self._turn = threading.Lock()
+        self._under_way = 0
         self._change = threading.Condition()
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -141,7 +142,7 @@ class EngineProcess:
     def health(self) -> EngineHealth:
         """How the engine is now."""
         with self._change:
-            busy = self._state is EngineState.READY and self._turn.locked()
+            busy = self._state is EngineState.READY and self._under_way > 0
             return EngineHealth(
                 state=EngineState.BUSY if busy else self._state,
                 message=self._message,
@@ -172,28 +173,31 @@ class EngineProcess:
 
     def generate(self, request: GenerationRequest) -> Generation:
         """Answer one request; see `Engine.generate`. Raises at once while the engine is not ready."""
-        with self._turn:
+        with self._change:
+            client = self._client
+            if client is None:
+                raise EngineUnavailableError(self._excuse())
+            self._under_way += 1
+        try:
+            generation = client.generate(request)
+        except EngineTimeoutError as error:
+            self._lose(client, f"the engine hangs: {error}")
+            raise
+        except EngineLostError as error:
+            self._lose(client, str(error))
+            raise
+        except EngineUnavailableError:
+            self._wake.set()
+            raise
+        finally:
             with self._change:
-                client = self._client
-                if client is None:
-                    raise EngineUnavailableError(self._excuse())
-            try:
-                generation = client.generate(request)
-            except EngineTimeoutError as error:
-                self._lose(client, f"the engine hangs: {error}")
-                raise
-            except EngineLostError as error:
-                self._lose(client, str(error))
-                raise
-            except EngineUnavailableError:
-                self._wake.set()
-                raise
-            with self._change:
-                self._last_success = time.monotonic()
-            return generation
+                self._under_way -= 1
+        with self._change:
+            self._last_success = time.monotonic()
+        return generation
 
     def abort(self) -> None:
-        """End the request that is under way, if any, as soon as possible. Returns at once."""
+        """End the requests that are under way, if any, as soon as possible. Returns at once."""
         client = self._client
         if client is not None:
             client.abort()
@@ -318,7 +322,7 @@ class EngineProcess:
                     _check_state(client.status())
             child.check_alive()
             idle_s = time.monotonic() - (self._last_success or 0.0)
-            if 0 < self._canary_period_s < idle_s and not self._turn.locked():
+            if 0 < self._canary_period_s < idle_s and not self._under_way:
                 self._ask_canary(client)
 
     def _ask_canary(self, client: EngineClient) -> None:
@@ -340,8 +344,7 @@ def _canary(spec: ModelSpec) -> GenerationRequest:
     side = spec.image_multiple * math.ceil(math.sqrt(spec.min_pixels) / spec.image_multiple)
     return GenerationRequest(
         image=np.full((side, side, 3), 127, np.uint8),
-        prompt=Prompt(spec.system_prompt, spec.free_prompt.replace("{command}", "?")),
-        grammar=None,
+        questions=(Question(Prompt(spec.system_prompt, spec.free_prompt.replace("{command}", "?"))),),
         max_tokens=1,
         alternatives=0,
     )

@@ -26,19 +26,23 @@ from taihri_ros.engine.interface import (
     GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
+    Question,
+    RawAnswer,
 )
 from taihri_ros.engine.packed import pack_grammar, read_grammar, read_msgpack
 from taihri_ros.errors import TaihriError
-from taihri_ros.language.grammar import Grammar
 from taihri_ros.language.prompts import Prompt
 from taihri_ros.model_spec import ModelSpec
 from taihri_ros.quantization import BINS
 
-VERSION = 1
+VERSION = 2
 """Version of the protocol; two peers must have the same one."""
 
 MAX_FRAME_BYTES = 64 << 20
 """Largest frame that is accepted, an image of 4700 x 4700 px."""
+
+AT_ONCE = 2
+"""Requests that an engine process answers at once: one's image is made ready and read while the other is decoded."""
 
 EXIT_FAILED = 1
 """Exit status of an engine process whose engine broke; another start may help."""
@@ -172,18 +176,17 @@ def unpack(frames: Sequence[Frame]) -> Message:
 def encode_request(request: GenerationRequest, identifier: int) -> Message:
     """Turn a request into a message; the image is copied only where its rows are not contiguous.
 
-    The grammar is packed for itself: it stays the same from frame to frame, so that the other side reads it but once.
+    Each grammar is packed for itself: it stays the same from frame to frame, so that the other side reads it but once.
     """
     image = np.ascontiguousarray(request.image)
     body = {
         "shape": list(image.shape),
         "dtype": image.dtype.str,
-        "system": request.prompt.system,
-        "user": request.prompt.user,
-        "grammar": None if request.grammar is None else pack_grammar(request.grammar),
+        "questions": [_encode_question(question) for question in request.questions],
         "max_tokens": request.max_tokens,
         "alternatives": request.alternatives,
         "repetition_penalty": request.repetition_penalty,
+        "skip_forced": request.skip_forced,
     }
     return Message(Kind.GENERATE, identifier, body, image.data.cast("B"))
 
@@ -204,53 +207,34 @@ def decode_request(message: Message) -> GenerationRequest:
         raise ProtocolError(f"request: an image of {width}x{height} has {height * width * 3} bytes, not {size}")
     return GenerationRequest(
         image=np.frombuffer(message.blob, np.uint8).reshape(height, width, 3),
-        prompt=Prompt(fields.text("system", _MAX_TEXT), fields.text("user", _MAX_TEXT)),
-        grammar=_grammar(fields),
+        questions=tuple(_decode_question(Fields(one, "question")) for one in fields.items("questions")),
         max_tokens=fields.integer("max_tokens", 1, _MAX_TOKENS),
         alternatives=fields.integer("alternatives", 0, 20),
         repetition_penalty=fields.number("repetition_penalty", 1e-3, 1e3),
+        skip_forced=fields.truth("skip_forced"),
     )
 
 
 def encode_generation(generation: Generation, identifier: int) -> Message:
-    """Turn an answer into a message; all its alternatives travel as two arrays and a count for every token."""
-    found = [one for one in generation.alternatives if one is not None]
-    bins = np.array([value for one in found for value in one.bins], "<u2")
-    logprobs = np.array([value for one in found for value in one.logprobs], "<f8")
+    """Turn answers into a message."""
     body = {
-        "tokens": list(generation.tokens),
-        "counts": [-1 if one is None else len(one.bins) for one in generation.alternatives],
-        "bins": bins.tobytes(),
-        "logprobs": logprobs.tobytes(),
-        "finish_reason": generation.finish_reason,
+        "answers": [_encode_answer(answer) for answer in generation.answers],
+        "steps": generation.steps,
         "timings_ms": generation.timings_ms,
     }
     return Message(Kind.GENERATION, identifier, body)
 
 
 def decode_generation(message: Message) -> Generation:
-    """Read an answer.
+    """Read answers.
 
     Raises:
         ProtocolError: A field is missing or wrong.
     """
     fields = Fields(message.body, "generation")
-    tokens = fields.items("tokens")
-    counts = fields.items("counts", len(tokens))
-    if not all(type(token) is str for token in tokens):
-        raise ProtocolError("generation: tokens must be texts")
-    if not all(type(count) is int and -1 <= count <= BINS for count in counts):
-        raise ProtocolError(f"generation: counts must be numbers from -1 to {BINS}")
-    bins, logprobs = fields.array("bins", "<u2"), fields.array("logprobs", "<f8")
-    total = sum(count for count in counts if count > 0)
-    if not len(bins) == len(logprobs) == total:
-        raise ProtocolError(f"generation: {total} alternatives are announced, {len(bins)} bins have come")
-    if np.any(bins >= BINS) or not np.all(logprobs < np.inf):
-        raise ProtocolError("generation: a bin or a logarithm of a probability is out of range")
     return Generation(
-        tokens=tuple(tokens),
-        alternatives=_split(counts, bins.tolist(), logprobs.tolist()),
-        finish_reason=_finish_reason(fields),
+        answers=tuple(_decode_answer(Fields(one, "answer")) for one in fields.items("answers")),
+        steps=fields.integer("steps", 0, _MAX_TOKENS),
         timings_ms=fields.numbers("timings_ms"),
     )
 
@@ -297,6 +281,51 @@ def raise_error(message: Message) -> NoReturn:
     raise _ERRORS[fields.choice("error", list(_ERRORS))](fields.text("message", _MAX_TEXT))
 
 
+def _encode_question(question: Question) -> dict[str, Any]:
+    grammar = None if question.grammar is None else pack_grammar(question.grammar)
+    return {"system": question.prompt.system, "user": question.prompt.user, "grammar": grammar}
+
+
+def _decode_question(fields: Fields) -> Question:
+    packed = fields.data("grammar", optional=True)
+    prompt = Prompt(fields.text("system", _MAX_TEXT), fields.text("user", _MAX_TEXT))
+    return Question(prompt, None if packed is None else read_grammar(packed))
+
+
+def _encode_answer(answer: RawAnswer) -> dict[str, Any]:
+    """Turn one answer into fields; all its alternatives travel as two arrays and a count for every token."""
+    found = [one for one in answer.alternatives if one is not None]
+    bins = np.array([value for one in found for value in one.bins], "<u2")
+    logprobs = np.array([value for one in found for value in one.logprobs], "<f8")
+    return {
+        "tokens": list(answer.tokens),
+        "counts": [-1 if one is None else len(one.bins) for one in answer.alternatives],
+        "bins": bins.tobytes(),
+        "logprobs": logprobs.tobytes(),
+        "finish_reason": answer.finish_reason,
+    }
+
+
+def _decode_answer(fields: Fields) -> RawAnswer:
+    tokens = fields.items("tokens")
+    counts = fields.items("counts", len(tokens))
+    if not all(type(token) is str for token in tokens):
+        raise ProtocolError("answer: tokens must be texts")
+    if not all(type(count) is int and -1 <= count <= BINS for count in counts):
+        raise ProtocolError(f"answer: counts must be numbers from -1 to {BINS}")
+    bins, logprobs = fields.array("bins", "<u2"), fields.array("logprobs", "<f8")
+    total = sum(count for count in counts if count > 0)
+    if not len(bins) == len(logprobs) == total:
+        raise ProtocolError(f"answer: {total} alternatives are announced, {len(bins)} bins have come")
+    if np.any(bins >= BINS) or not np.all(logprobs < np.inf):
+        raise ProtocolError("answer: a bin or a logarithm of a probability is out of range")
+    return RawAnswer(
+        tokens=tuple(tokens),
+        alternatives=_split(counts, bins.tolist(), logprobs.tolist()),
+        finish_reason=_finish_reason(fields),
+    )
+
+
 def _split(counts: list[int], bins: list[int], logprobs: list[float]) -> tuple[Alternatives | None, ...]:
     alternatives: list[Alternatives | None] = []
     start = 0
@@ -306,11 +335,6 @@ def _split(counts: list[int], bins: list[int], logprobs: list[float]) -> tuple[A
         alternatives.append(None if count < 0 else chosen)
         start = end
     return tuple(alternatives)
-
-
-def _grammar(fields: Fields) -> Grammar | None:
-    packed = fields.data("grammar", optional=True)
-    return None if packed is None else read_grammar(packed)
 
 
 def _finish_reason(fields: Fields) -> FinishReason:
@@ -325,4 +349,5 @@ def _decode_info(fields: Fields) -> EngineInfo:
     if spec.answer is None:
         raise ProtocolError("info of the engine: the spelling of the answers is missing")
     names = ("kind", "version", "model", "device", "dtype")
-    return EngineInfo(**{name: fields.text(name, _MAX_TEXT) for name in names}, spec=spec)
+    texts = {name: fields.text(name, _MAX_TEXT) for name in names}
+    return EngineInfo(**texts, spec=spec, side_by_side=fields.truth("side_by_side"))

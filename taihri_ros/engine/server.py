@@ -28,10 +28,10 @@ import zmq
 from taihri_ros.engine import guard as guards
 from taihri_ros.engine import protocol
 from taihri_ros.engine.fields import ProtocolError
-from taihri_ros.engine.interface import Engine, EngineError
+from taihri_ros.engine.interface import EngineError
 from taihri_ros.engine.opening import EngineKind, open_engine
 from taihri_ros.engine.protocol import EXIT_FAILED, EXIT_PERMANENT, Kind, Message, State
-from taihri_ros.engine.worker import EngineWorker, Job
+from taihri_ros.engine.worker import AbortableEngine, EngineWorker, Job
 from taihri_ros.errors import TaihriError
 
 _logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _FAREWELL_S = 2.0
 _MAX_PATH = 107
 
 
-def serve(socket: Path, opener: Callable[[], Engine], stop: threading.Event | None = None) -> int:
+def serve(socket: Path, opener: Callable[[], AbortableEngine], stop: threading.Event | None = None) -> int:
     """Load an engine and serve it until `stop` is set or the engine has failed.
 
     Args:
@@ -76,7 +76,6 @@ def serve(socket: Path, opener: Callable[[], Engine], stop: threading.Event | No
                 peer, message = answers.get()
                 _send(router, peer, message)
             told = router in ready and _receive(router, worker)
-            worker.press()
             if worker.status().state is State.FAILED and answers.empty():
                 farewell = min(farewell, time.monotonic() + _FAREWELL_S)
                 if told or time.monotonic() > farewell:
@@ -157,13 +156,19 @@ def _check_place(path: Path) -> None:
 
 @contextmanager
 def _bell(context: zmq.Context[zmq.Socket[bytes]]) -> Iterator[tuple[Callable[[], None], zmq.Socket[bytes]]]:
-    """Make what wakes the loop from the worker's thread: a function to ring, and the socket that it makes readable."""
+    """Make what wakes the loop from the worker's threads: a function to ring, and the socket that it makes readable."""
     rung, bell = context.socket(zmq.PULL), context.socket(zmq.PUSH)
     rung.bind("inproc://bell")
     bell.connect("inproc://bell")
     bell.setsockopt(zmq.LINGER, 0)
+    ringing = threading.Lock()  # a socket is for one thread at a time
+
+    def ring() -> None:
+        with ringing:
+            bell.send(b"")
+
     try:
-        yield (lambda: bell.send(b"")), rung
+        yield ring, rung
     finally:
         bell.close()
         rung.close()

@@ -1,13 +1,16 @@
 """The engine on Hugging Face transformers: slower than vLLM, and light to install.
 
 It decodes greedily and masks every next token by the grammar's automaton, so that it gives the answer that vLLM gives.
+Answers without choices are filled in side by side, in one row of the model.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from functools import lru_cache
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any, Literal
 
 from taihri_ros.engine.automaton import Automaton
@@ -20,8 +23,13 @@ from taihri_ros.engine.interface import (
     Generation,
     GenerationFailedError,
     GenerationRequest,
+    Question,
+    RawAnswer,
 )
-from taihri_ros.engine.local import LocalEngine, sorted_alternatives, stage_times
+from taihri_ros.engine.local import Decoded, LocalEngine, common_prefix, sorted_alternatives, stage_times
+from taihri_ros.engine.patches import Patches
+from taihri_ros.engine.straight import Filling, Straight
+from taihri_ros.engine.tree import Tree
 from taihri_ros.engine.vocabulary import Vocabulary
 from taihri_ros.language.grammar import Grammar
 from taihri_ros.model_spec import ModelSpec
@@ -63,9 +71,6 @@ class TransformersEngine(LocalEngine):
             model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
                 checkpoint, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
             )
-            self._image_processor: Any = transformers.AutoImageProcessor.from_pretrained(
-                checkpoint, backend="pil", local_files_only=True, trust_remote_code=False
-            )
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(f"{checkpoint} cannot be loaded: {error}") from error
         try:
@@ -74,6 +79,8 @@ class TransformersEngine(LocalEngine):
             raise EngineError(f"the model cannot be moved to {device!r}: {error}") from error
         self._model.generation_config = transformers.GenerationConfig()
         self._torch, self._transformers = torch, transformers
+        self._turn = Lock()
+        self._patches = Patches.load(checkpoint)
         self._automaton = lru_cache(_GRAMMARS_KEPT)(self._compile)
         name = f" {torch.cuda.get_device_name(self._model.device)}" if self._model.device.type == "cuda" else ""
         info = EngineInfo(
@@ -83,23 +90,89 @@ class TransformersEngine(LocalEngine):
             device=f"{self._model.device}{name}",
             dtype=str(self._model.dtype).removeprefix("torch."),
             spec=spec,
+            side_by_side=True,
         )
         super().__init__(info, Vocabulary(checkpoint), self._model.config.text_config.max_position_embeddings)
+
+    @property
+    def model(self) -> Any:
+        """The framework's own model, for those who measure it; nobody else may use it meanwhile."""
+        return self._model
 
     def _compile(self, grammar: Grammar) -> Automaton:
         return Automaton(grammar, self._vocabulary.ids, self._vocabulary.coordinates)
 
-    def _run(self, request: GenerationRequest, prompt_ids: tuple[int, ...], started: float) -> Generation:
+    def _fill(
+        self,
+        request: GenerationRequest,
+        straights: tuple[Straight, ...],
+        prompts: tuple[tuple[int, ...], ...],
+        started: float,
+        aborted: Event,
+    ) -> Generation:
+        fillings = [Filling(straight) for straight in straights]
+        shared = common_prefix(prompts)
+        unread = {number: prompt[shared:] + fillings[number].unread for number, prompt in enumerate(prompts)}
+        inputs = self._inputs(request, prompts[0][:shared])
+        first_token, passing_s = started, 0.0
+        with self._turn, self._torch.inference_mode():
+            try:
+                tree = Tree(self._model, inputs)
+                while unread and not aborted.is_set():
+                    begun = time.perf_counter()
+                    logits = tree.read(unread)
+                    passing_s += time.perf_counter() - begun
+                    self._choose(request, logits, [fillings[number] for number in unread])
+                    first_token = first_token if tree.passes > 1 else time.perf_counter()
+                    unread = {number: fillings[number].unread for number in unread if fillings[number].left}
+            except RuntimeError as error:
+                raise GenerationFailedError(f"the model failed: {error}") from error
+        return Generation(
+            answers=tuple(
+                RawAnswer(
+                    tokens=self._vocabulary.texts(filling.tokens),
+                    alternatives=tuple(filling.alternatives),
+                    finish_reason="stop",
+                )
+                for filling in fillings
+            ),
+            steps=tree.passes,
+            timings_ms=stage_times(started, first_token, time.perf_counter(), passing_s),
+        )
+
+    def _choose(self, request: GenerationRequest, logits: Any, fillings: list[Filling]) -> None:
+        """Let each answer take its likeliest coordinate; `logits` are (answers, vocabulary)."""
+        first = self._vocabulary.first_coordinate
+        scores = logits[:, first : first + len(self._vocabulary.coordinates)]
+        if request.repetition_penalty != 1.0:
+            for row, filling in enumerate(fillings):
+                said = [token - first for token in set(filling.tokens) if token in self._vocabulary.coordinates]
+                known = scores[row, said]
+                penalty = float(request.repetition_penalty)
+                scores[row, said] = self._torch.where(known > 0, known / penalty, known * penalty)
+        logprobs, bins = scores.log_softmax(-1).topk(max(request.alternatives, 1))
+        for filling, found, values in zip(fillings, bins.tolist(), logprobs.tolist(), strict=True):
+            alternatives = sorted_alternatives(zip(found, values, strict=True)) if request.alternatives else None
+            filling.choose(first + found[0], alternatives)
+
+    def _decode(
+        self, request: GenerationRequest, question: Question, prompt: tuple[int, ...], aborted: Event
+    ) -> Decoded:
         torch, transformers = self._torch, self._transformers
-        inputs = self._inputs(request, prompt_ids)
+        inputs = self._inputs(request, prompt)
         length = inputs["input_ids"].shape[1]
-        automaton = None if request.grammar is None else self._automaton(request.grammar)
+        automaton = None if question.grammar is None else self._automaton(question.grammar)
         watch = _Watch(torch, self._vocabulary, automaton, request.alternatives)
         processors = transformers.LogitsProcessorList()
         if request.repetition_penalty != 1.0:
             processors.append(transformers.RepetitionPenaltyLogitsProcessor(float(request.repetition_penalty)))
         processors.append(watch)
-        with torch.inference_mode():
+
+        def stop_when_aborted(input_ids: Any, _scores: Any, **_: Any) -> Any:
+            return torch.full((1,), aborted.is_set(), device=input_ids.device)
+
+        with self._turn, torch.inference_mode():
+            begun = time.perf_counter()
             try:
                 ids = self._model.generate(
                     **inputs,
@@ -108,45 +181,43 @@ class TransformersEngine(LocalEngine):
                     eos_token_id=list(self._vocabulary.end_ids),
                     pad_token_id=self._vocabulary.end_ids[-1],
                     logits_processor=processors,
-                    stopping_criteria=transformers.StoppingCriteriaList([self._stop_when_aborted]),
+                    stopping_criteria=transformers.StoppingCriteriaList([stop_when_aborted]),
                 )
             except RuntimeError as error:
                 raise GenerationFailedError(f"the model failed: {error}") from error
-        answer = ids[0, length:].tolist()
-        stopped = answer[-1] in self._vocabulary.end_ids
-        answer = answer[:-1] if stopped else answer
-        return Generation(
-            tokens=self._vocabulary.texts(answer),
-            alternatives=tuple(watch.alternatives[: len(answer)]),
+            passing_s = time.perf_counter() - begun
+        tokens = ids[0, length:].tolist()
+        steps = len(tokens)
+        stopped = tokens[-1] in self._vocabulary.end_ids
+        tokens = tokens[:-1] if stopped else tokens
+        answer = RawAnswer(
+            tokens=self._vocabulary.texts(tokens),
+            alternatives=tuple(watch.alternatives[: len(tokens)]),
             finish_reason="stop" if stopped else "length",
-            timings_ms=stage_times(started, watch.first_token, time.perf_counter()),
         )
+        return Decoded(answer, steps, watch.first_token, passing_s)
 
-    def _inputs(self, request: GenerationRequest, prompt_ids: tuple[int, ...]) -> dict[str, Any]:
-        """Give the model's inputs, the placeholder repeated for every visual token."""
+    def _inputs(self, request: GenerationRequest, prompt: tuple[int, ...]) -> dict[str, Any]:
+        """Give the inputs for a prompt or its beginning, the placeholder repeated for every visual token."""
         count = self.visual_tokens(request)
-        image = self._image_processor(
-            images=[request.image], do_resize=False, input_data_format="channels_last", return_tensors="pt"
-        )
-        if image["image_grid_thw"].prod() != count * self._image_processor.merge_size**2:
+        grid = self._patches.grid(request.image)
+        if math.prod(grid) != count * self._patches.merge**2:
             raise GenerationFailedError(
                 f"the image processor of {self._info.model} cuts the image into another number of patches than "
                 f"image_multiple {self._info.spec.image_multiple} says: correct it in taihri.json"
             )
-        place = prompt_ids.index(self._vocabulary.image_id)
-        before, after = prompt_ids[:place], prompt_ids[place + 1 :]
+        values = self._patches.normalise(self._patches.cut(request.image))
+        place = prompt.index(self._vocabulary.image_id)
+        before, after = prompt[:place], prompt[place + 1 :]
         ids = self._torch.tensor([[*before, *([self._vocabulary.image_id] * count), *after]])
         inputs = {
             "input_ids": ids,
             "attention_mask": self._torch.ones_like(ids),
             "mm_token_type_ids": (ids == self._vocabulary.image_id).int(),
-            "pixel_values": image["pixel_values"].to(self._model.dtype),
-            "image_grid_thw": image["image_grid_thw"],
+            "pixel_values": self._torch.from_numpy(values).to(self._model.dtype),
+            "image_grid_thw": self._torch.tensor([grid]),
         }
         return {name: tensor.to(self._model.device) for name, tensor in inputs.items()}
-
-    def _stop_when_aborted(self, input_ids: Any, _scores: Any, **_: Any) -> Any:
-        return self._torch.full((1,), self._abort.is_set(), device=input_ids.device)
 
     def _release(self) -> None:
         del self._model

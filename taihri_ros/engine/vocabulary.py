@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from taihri_ros.quantization import BINS, coordinate_token
 from taihri_ros.skeleton import JOINTS, joint_token
 
 _CHAT = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|image_pad|>", "<|vision_end|>")
+_PROMPTS_KEPT = 256
 _UNKNOWN = "\ufffd"
 """Text of an id that stands for no token: an embedding has more rows than the tokenizer, which a model may pick."""
 
@@ -49,6 +51,7 @@ class Vocabulary:
         except Exception as error:  # tokenizers raises nothing narrower
             raise CheckpointError(f"{path} cannot be read ({error}): copy the checkpoint again") from error
         self._texts: dict[int, str] = {}
+        self._prompt_ids = lru_cache(_PROMPTS_KEPT)(self._lay_out)
         self._check(path)
         self.first_coordinate: int = self._whole.token_to_id(coordinate_token(0))
         self.end_ids: tuple[int, ...] = tuple(map(self._whole.token_to_id, END_OF_ANSWER))
@@ -89,8 +92,11 @@ class Vocabulary:
             prompt: System and user message.
 
         Returns:
-            The ids, with one placeholder for the image.
+            The ids, with one placeholder for the image; those of a prompt that comes again are kept.
         """
+        return self._prompt_ids(prompt)
+
+    def _lay_out(self, prompt: Prompt) -> tuple[int, ...]:
         start, end, vision_start, image, vision_end = map(self._whole.token_to_id, _CHAT)
         gap = self.plain_ids("\n")
         return (

@@ -1,4 +1,4 @@
-"""The figures of an evaluation: errors in all, by joint, part set, distance and visibility; choices; latency."""
+"""The figures of an evaluation: errors in all and by group, certainty, choices, latency."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.baseline import MeanPose
+from taihri_ros.evaluation.certainty_figures import certainties, certainty_figures
 from taihri_ros.evaluation.items import Visibility
+from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.rows import Rows, aligned_errors_mm, collect
 from taihri_ros.evaluation.run import Answered
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
@@ -34,7 +36,8 @@ def summarize(answered: Sequence[Answered], baseline: MeanPose) -> Figures:
 
     Returns:
         `questions`, `malformed`, `malformed_share`; `named` and `free` with the figures of the model by where x and y
-        come from (`bins`, `pixel`) and of the `baseline`; `choices`; `latency_ms`.
+        come from (`bins`, `pixel`) and of the `baseline`; `certainty` of the named joints, by where x and y come from;
+        `choices`; `latency_ms`.
     """
     malformed = sum(bool(entry.prediction.malformed) for entry in answered)
     named = [entry for entry in answered if not entry.question.is_free]
@@ -45,6 +48,7 @@ def summarize(answered: Sequence[Answered], baseline: MeanPose) -> Figures:
         "malformed_share": malformed / len(answered) if answered else None,
         "named": _compare(named, baseline),
         "free": _compare(free, baseline),
+        "certainty": {source: certainty_figures(certainties(named, source)) for source in XY_SOURCES},
         "choices": choices(free),
         "latency_ms": {"named": latency(named), "free": latency(free)},
     }

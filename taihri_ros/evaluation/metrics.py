@@ -1,4 +1,4 @@
-"""The errors of 3D keypoints, each as one function of arrays.
+"""The errors of 3D keypoints, and how they agree with their covariances, each as one function of arrays.
 
 Positions are (N, 3) metres in the camera's optical frame; errors come out as (N,) millimetres. G-MPJPE, the metric of
 TAIHRI (arXiv 2604.08921), is the mean of `distances_mm`: no alignment of any kind.
@@ -15,6 +15,10 @@ Array = NDArray[np.float64]
 
 FEWEST_TO_ALIGN = 3
 """With fewer points a similarity transform fits anything."""
+
+ELLIPSOIDS = {"50%": 2.366, "90%": 6.251, "95%": 7.815}
+"""The square of the Mahalanobis distance within which so much of a normal distribution lies: quantiles of chi-square
+with 3 degrees of freedom."""
 
 
 def distances_mm(predicted: Array, truth: Array) -> Array:
@@ -86,3 +90,49 @@ def precision_recall_f1(chosen: Collection[tuple[str, str]], needed: Collection[
         "recall": recall,
         "f1": 2 * precision * recall / (precision + recall) if right else 0.0,
     }
+
+
+def squared_mahalanobis(errors: Array, covariances: Array) -> Array:
+    """Give the squares of errors in units of their own standard deviations.
+
+    Args:
+        errors: (N, 3) predicted minus true positions.
+        covariances: (N, 3, 3), the unit of the errors squared.
+
+    Returns:
+        (N,); chi-square distributed with 3 degrees of freedom where the covariances are right. NaN where one is.
+    """
+    return np.asarray((errors * np.linalg.solve(covariances, errors[..., None])[..., 0]).sum(axis=-1))
+
+
+def coverage(squares: Array) -> dict[str, float]:
+    """Give the share of the points that lie within the ellipsoids of `ELLIPSOIDS` around their estimates.
+
+    Args:
+        squares: (N,) squared Mahalanobis distances.
+
+    Returns:
+        The shares by the name of the ellipsoid; NaN without a point.
+    """
+    return {name: pck(squares, limit) for name, limit in ELLIPSOIDS.items()}
+
+
+def rank_correlation(first: Array, second: Array) -> float:
+    """Give Spearman's correlation: that of the ranks, equal values sharing their mean rank.
+
+    Args:
+        first: (N,) numbers.
+        second: (N,) numbers.
+
+    Returns:
+        In [-1, 1]; NaN where either does not vary.
+    """
+    ranks = np.array([_ranks(first), _ranks(second)])
+    if first.size == 0 or not np.ptp(ranks, axis=1).all():
+        return float("nan")
+    return float(np.corrcoef(ranks)[0, 1])
+
+
+def _ranks(values: Array) -> Array:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)])

@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera import Camera
 from taihri_ros.decoding import XySource
 from taihri_ros.errors import TaihriError
+from taihri_ros.estimator import Exchange
 from taihri_ros.evaluation.questions import Question
-from taihri_ros.keypoints import Estimate, State
+from taihri_ros.keypoints import State
+
+XY_SOURCES: tuple[XySource, ...] = ("bins", "pixel")
+"""Every answer is kept with x and y from each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +31,18 @@ class Found:
         state: Name of its `State`; only MEASURED ones have a position.
         pixel: (2,) px in the image; NaN without one.
         positions: (3,) metres, camera optical frame, by where x and y were taken from; NaN without one.
+        argmax: The positions (3,) that the answer's tokens themselves say, without their alternatives; empty where that
+            is not known.
+        covariances: (3, 3) m², camera optical frame, of the positions; NaN, or empty, where that is not known.
+        confidences: Probabilities that the positions are right within 0.1 m; NaN, or empty, where that is not known.
     """
 
     state: str
     pixel: NDArray[np.float64]
     positions: Mapping[XySource, NDArray[np.float64]]
+    argmax: Mapping[XySource, NDArray[np.float64]] = field(default_factory=dict)
+    covariances: Mapping[XySource, NDArray[np.float64]] = field(default_factory=dict)
+    confidences: Mapping[XySource, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,37 +62,43 @@ class Prediction:
     stages_ms: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, estimate: Estimate, camera: Camera) -> Prediction:
-        """Keep what matters of an estimate whose x and y are those of the bins.
-
-        The same answer also gives x and y by its pixel and depth: the ray that the source camera sees the pixel along.
+    def of(cls, exchange: Exchange) -> Prediction:
+        """Keep what matters of an answer: it is decoded with x and y from both sources.
 
         Args:
-            estimate: The estimate.
-            camera: The camera of its image.
+            exchange: The command and its answer.
 
         Returns:
             The prediction.
         """
+        estimate, reading = exchange.estimate("bins"), exchange.reading
+        people = {"bins": estimate.person, "pixel": reading.person("pixel")}
+        plain = {source: reading.person(source, sub_bin=False) for source in XY_SOURCES}
         joints = {}
-        for keypoint in estimate.person.keypoints:
+        for row, keypoint in enumerate(estimate.person.keypoints):
             if keypoint.state in (State.NOT_ASKED, State.NOT_ANSWERED):
                 continue
-            ray = camera.unproject(keypoint.pixel)[0]
-            positions: dict[XySource, NDArray[np.float64]] = {
-                "bins": keypoint.position,
-                "pixel": ray * keypoint.position[2],
-            }
-            joints[keypoint.name] = Found(keypoint.state.name, keypoint.pixel, positions)
+            found = {source: people[source].keypoints[row] for source in XY_SOURCES}
+            joints[keypoint.name] = Found(
+                state=keypoint.state.name,
+                pixel=keypoint.pixel,
+                positions={source: found[source].position for source in XY_SOURCES},
+                argmax={source: plain[source].keypoints[row].position for source in XY_SOURCES},
+                covariances={source: found[source].covariance for source in XY_SOURCES},
+                confidences={source: found[source].confidence for source in XY_SOURCES},
+            )
         return cls(joints, "", estimate.answer, estimate.stages_ms)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON types; null stands for NaN."""
+        """Give it as JSON types; null stands for NaN, and the upper triangle for a covariance."""
         joints = {
             name: {
                 "state": found.state,
                 "pixel": _numbers(found.pixel, 3),
                 **{f"position_{kind}": _numbers(position, 5) for kind, position in found.positions.items()},
+                **{f"argmax_{kind}": _numbers(position, 5) for kind, position in found.argmax.items()},
+                **{f"covariance_{kind}": _triangle(matrix) for kind, matrix in found.covariances.items()},
+                **{f"confidence_{kind}": _number(value) for kind, value in found.confidences.items()},
             }
             for name, found in self.joints.items()
         }
@@ -91,16 +107,22 @@ class Prediction:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Prediction:
-        """Read what `to_dict` gave."""
+        """Read what `to_dict` gave for a prediction that was made with `of`."""
         joints = {
             name: Found(
-                found["state"],
-                _array(found["pixel"], 2),
-                {"bins": _array(found["position_bins"], 3), "pixel": _array(found["position_pixel"], 3)},
+                state=found["state"],
+                pixel=_array(found["pixel"], 2),
+                positions={source: _array(found[f"position_{source}"], 3) for source in XY_SOURCES},
+                argmax={source: _array(found[f"argmax_{source}"], 3) for source in XY_SOURCES},
+                covariances={source: _symmetric(found[f"covariance_{source}"]) for source in XY_SOURCES},
+                confidences={source: _float(found[f"confidence_{source}"]) for source in XY_SOURCES},
             )
             for name, found in values["joints"].items()
         }
         return cls(joints, values["malformed"], values["answer"], values["stages_ms"])
+
+
+_UPPER = np.triu_indices(3)
 
 
 def _numbers(values: NDArray[np.float64], digits: int) -> list[float] | None:
@@ -109,6 +131,28 @@ def _numbers(values: NDArray[np.float64], digits: int) -> list[float] | None:
 
 def _array(numbers: list[float] | None, size: int) -> NDArray[np.float64]:
     return np.full(size, np.nan) if numbers is None else np.array(numbers, np.float64)
+
+
+def _number(value: float) -> float | None:
+    return round(value, 6) if np.isfinite(value) else None
+
+
+def _float(number: float | None) -> float:
+    return float("nan") if number is None else number
+
+
+def _triangle(matrix: NDArray[np.float64]) -> list[float] | None:
+    """Give xx, xy, xz, yy, yz, zz, with so many digits that a long and thin ellipsoid keeps its width."""
+    values = matrix[_UPPER]
+    return [float(f"{value:.9g}") for value in values] if np.isfinite(values).all() else None
+
+
+def _symmetric(numbers: list[float] | None) -> NDArray[np.float64]:
+    matrix = np.full((3, 3), np.nan)
+    if numbers is not None:
+        matrix[_UPPER] = numbers
+        matrix.T[_UPPER] = numbers
+    return matrix
 
 
 class PredictionFile:

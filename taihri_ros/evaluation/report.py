@@ -11,8 +11,12 @@ from typing import Any
 from taihri_ros.decoding import XySource
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.baseline import MeanPose
+from taihri_ros.evaluation.certainty_figures import certainties
+from taihri_ros.evaluation.certainty_plot import draw_error_by_confidence
 from taihri_ros.evaluation.figures import Figures, summarize
+from taihri_ros.evaluation.metrics import ELLIPSOIDS
 from taihri_ros.evaluation.plots import draw_plots
+from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.rows import collect
 from taihri_ros.evaluation.run import Answered
 
@@ -66,8 +70,11 @@ def write_report(
     about = {"source": baseline.source, "images": baseline.images}
     figures: Figures = {"run": {**run, "xy_source": xy_source}, "baseline": about, **summarize(answered, baseline)}
     (out / "metrics.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    rows = collect([entry for entry in answered if not entry.question.is_free], baseline, xy_source)
+    named = [entry for entry in answered if not entry.question.is_free]
+    rows = collect(named, baseline, xy_source)
     pictures = draw_plots(out, rows) if len(rows.joint) else []
+    if figures["certainty"][xy_source]["joints"]:
+        pictures.append(draw_error_by_confidence(out, certainties(named, xy_source)))
     (out / "report.md").write_text(markdown(figures, xy_source, pictures), encoding="utf-8")
     return figures
 
@@ -88,8 +95,9 @@ def markdown(figures: Figures, xy_source: XySource, pictures: Sequence[Path] = (
         f"# {run['name']} on {Path(run['data']).name}",
         "",
         f"{run['evaluated_images']} images ({run['format']}), {figures['questions']} questions, {run['engine']} in "
-        f"{run['dtype']}; x and y from the {xy_source}. Malformed answers: {figures['malformed']}. "
-        f"The mean pose is that of {figures['baseline']['source']} ({figures['baseline']['images']} images).",
+        f"{run['dtype']}, decoding {run['decoding']}; x and y from the {xy_source}. Malformed answers: "
+        f"{figures['malformed']}. The mean pose is that of {figures['baseline']['source']} "
+        f"({figures['baseline']['images']} images).",
         "",
         "Camera frame, no alignment, means over joints. A joint that was asked for and is missing from the answer "
         "counts with the mean pose, and as a miss in PCK3D.",
@@ -100,6 +108,7 @@ def markdown(figures: Figures, xy_source: XySource, pictures: Sequence[Path] = (
         lines += [line for picture in pictures for line in (f"![{picture.stem}]({picture.name})", "")]
         for title, group in _GROUPS:
             lines += [f"### {title}", "", *_group_table(figures["named"], xy_source, group)]
+        lines += _certainty(figures["certainty"], xy_source)
     lines += _choices(figures["choices"])
     if figures["free"][xy_source]["joints"]:
         lines += ["### Positions of the joints that free commands need", "", *_comparison(figures["free"], xy_source)]
@@ -144,6 +153,37 @@ def _group_table(figures: Figures, xy_source: XySource, group: str) -> list[str]
         for name, entry in model.items()
     ]
     return _table(header, table)
+
+
+def _certainty(certainty: Figures, xy_source: XySource) -> list[str]:
+    if not certainty[xy_source]["joints"]:
+        return []
+    sources = [certainty[source] for source in XY_SOURCES]
+    table = [
+        ("G-MPJPE, mm", *(_cell(entry["g_mpjpe_mm"]) for entry in sources)),
+        ("G-MPJPE without the alternatives, mm", *(_cell(entry["g_mpjpe_argmax_mm"]) for entry in sources)),
+        *(
+            (f"within the {name[:-1]} % ellipsoid, %", *(_cell(entry["coverage"][name], 100) for entry in sources))
+            for name in ELLIPSOIDS
+        ),
+        ("rank correlation of error and spread", *(_cell(entry["rank_correlation"], digits=2) for entry in sources)),
+    ]
+    groups = [
+        (
+            _cell(group["confidence"], digits=3),
+            str(group["joints"]),
+            _cell(group["within_100mm"], 100),
+            _cell(group["mean_mm"]),
+            f"{_cell(group['p10_mm'])} to {_cell(group['p90_mm'])}",
+        )
+        for group in certainty[xy_source]["by_confidence"]
+    ]
+    return [
+        "### Certainty",
+        "",
+        *_table((f"{certainty[xy_source]['joints']} joints answered", *XY_SOURCES), table),
+        *_table(("confidence", "joints", "within 100 mm, %", "mean error, mm", "10-90 %, mm"), groups),
+    ]
 
 
 def _choices(choices: Figures) -> list[str]:

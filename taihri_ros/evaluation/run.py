@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from taihri_ros.asking import Decoding
 from taihri_ros.camera import CameraError
+from taihri_ros.command import Command
 from taihri_ros.engine.interface import EngineError, EngineInfo
-from taihri_ros.estimator import Estimator
+from taihri_ros.estimator import Estimator, Exchange
 from taihri_ros.evaluation.items import Data, DataError, Item, Truth
 from taihri_ros.evaluation.predictions import Prediction, PredictionFile
 from taihri_ros.evaluation.questions import Plan, Question, questions
@@ -34,7 +36,7 @@ def evaluate(
     """Put the questions to the model, image by image; those that were answered before are not asked again.
 
     Args:
-        estimator: Asks the model; its x and y are those of the bins.
+        estimator: Asks the model; each answer is decoded with x and y from both sources.
         data: The images.
         plan: What to ask about them.
         kept: Where the answers are kept.
@@ -59,27 +61,47 @@ def evaluate(
         yield answered
 
 
-def _ask(estimator: Estimator, item: Item, question: Question) -> Prediction:
-    camera = item.truth.camera
+def ask_about(estimator: Estimator, item: Item, command: Command) -> Exchange:
+    """Put a command about an image to the model.
+
+    Args:
+        estimator: Asks the model.
+        item: The image.
+        command: The command.
+
+    Returns:
+        The command and its answer.
+
+    Raises:
+        DataError: The image is not there, or not of its camera's size.
+        EngineError: The engine failed.
+        MalformedAnswerError: The answer cannot be trusted.
+    """
     try:
-        return Prediction.of(estimator.estimate(item.image(), camera, question.command), camera)
-    except MalformedAnswerError as error:
-        return Prediction(malformed=str(error), answer=error.raw)
+        return estimator.exchange(item.image(), item.truth.camera, command)
     except CameraError as error:
         raise DataError(f"image {item.truth.source}: {error}") from error
+
+
+def _ask(estimator: Estimator, item: Item, question: Question) -> Prediction:
+    try:
+        return Prediction.of(ask_about(estimator, item, question.command))
+    except MalformedAnswerError as error:
+        return Prediction(malformed=str(error), answer=error.raw)
     except EngineError as error:
         raise type(error)(
             f"{error} (at image {item.truth.source}; the answers so far are kept, the same command goes on from there)"
         ) from error
 
 
-def describe_run(info: EngineInfo, data: Data, plan: Plan) -> dict[str, Any]:
+def describe_run(info: EngineInfo, data: Data, plan: Plan, decoding: Decoding) -> dict[str, Any]:
     """Say what the answers of a run depend on.
 
     Args:
         info: The engine.
         data: The data set.
         plan: What is asked.
+        decoding: How the estimator asks for named joints.
 
     Returns:
         JSON types.
@@ -95,6 +117,8 @@ def describe_run(info: EngineInfo, data: Data, plan: Plan) -> dict[str, Any]:
         "images": data.length,
         "joints": list(plan.joints),
         "commands": plan.phrasings,
+        "decoding": decoding,
+        "calibration": {source: list(factors) for source, factors in asdict(info.spec.calibration).items()},
     }
 
 

@@ -11,13 +11,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.choices import Choices
 from taihri_ros.command import Command, CommandError, parse_command
 from taihri_ros.engine.interface import Engine
 from taihri_ros.estimator import Estimator
-from taihri_ros.fallback import FallbackEstimator
+from taihri_ros.filtering import TemporalFilter
+from taihri_ros.follower import Follower
+from taihri_ros.fovea import Fovea
 from taihri_ros.frames import Frame, Result
 from taihri_ros.hosts import topics
-from taihri_ros.hosts.images import decode_compressed
+from taihri_ros.hosts.depth_images import DepthImages
+from taihri_ros.hosts.images import decode_compressed, decode_depth
 from taihri_ros.hosts.markers import marker_array
 from taihri_ros.hosts.messages import Messages, Placement, stamp_ns
 from taihri_ros.hosts.parameters import Parameters
@@ -79,7 +83,9 @@ class Application:
         self._outputs = outputs
         self._decode = decode
         self._now_ns = now_ns
-        self.perception = Perception(make_estimator(engine, parameters), self._publish)
+        self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s)
+        follower = make_follower(engine, parameters)
+        self.perception = Perception(follower, self._publish, max_in_flight=parameters.max_in_flight)
         if parameters.command_initial:
             self.perception.set_command(self.read_command(parameters.command_initial))
 
@@ -127,10 +133,20 @@ class Application:
         """Take a sensor_msgs/CompressedImage."""
         self._submit(message, lambda: decode_compressed(message.data))
 
+    def on_depth(self, message: Any) -> None:
+        """Take a sensor_msgs/Image of depth; it is decoded where an image of the same stamp is answered."""
+        self._depth.add(message)
+
+    def _depth_at(self, stamp: int) -> NDArray[np.float32] | None:
+        message = self._depth.nearest(stamp)
+        return None if message is None else decode_depth(message)
+
     def _submit(self, message: Any, decode: Callable[[], NDArray[np.uint8]]) -> None:
         stamp = stamp_ns(message.header)
         age_ms = (self._now_ns() - stamp) / 1e6
-        self.perception.submit(Frame(stamp, message.header.frame_id, decode, receive_ms=age_ms))
+        self.perception.submit(
+            Frame(stamp, message.header.frame_id, decode, receive_ms=age_ms, depth=lambda: self._depth_at(stamp))
+        )
 
     def person(self, result: Result) -> Any:
         """Build the taihri_ros/HumanKeypoints of a result, placed as the node's other outputs are."""
@@ -152,25 +168,31 @@ class Application:
 
     def _overlay(self, result: Result) -> NDArray[np.uint8]:
         note = "" if self._engine.info.spec.trained else UNTRAINED_NOTE
-        picture = cv2.cvtColor(draw(result.image, result.estimate, note), cv2.COLOR_RGB2BGR)
+        picture = cv2.cvtColor(draw(result.image, result.estimate, note, result.camera), cv2.COLOR_RGB2BGR)
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._parameters.overlay_jpeg_quality]
         return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()
 
 
-def make_estimator(engine: Engine, parameters: Parameters) -> Estimator:
-    """Make the estimator that parameters ask for.
+def make_follower(engine: Engine, parameters: Parameters) -> Follower:
+    """Make the follower that parameters ask for.
 
     Args:
         engine: The engine that answers.
-        parameters: `xy_source`, `command.fallback` and `command.tasks` are used.
+        parameters: `xy_source`, `decoding`, `command.refresh_s`, `command.fallback`, `command.tasks`, `fovea.*` and
+            `filter.*` are used.
 
     Returns:
-        The estimator.
+        The follower.
 
     Raises:
         TaskError: The parameter command.tasks names a file that cannot be used.
     """
-    if not parameters.command_fallback:
-        return Estimator(engine, xy_source=parameters.xy_source)
     extra_files = [parameters.command_tasks] if parameters.command_tasks else []
-    return FallbackEstimator(engine, Tasks.load(*extra_files), xy_source=parameters.xy_source)
+    tasks = Tasks.load(*extra_files) if parameters.command_fallback else None
+    motion = TemporalFilter(acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s)
+    return Follower(
+        Estimator(engine, xy_source=parameters.xy_source, decoding=parameters.decoding),
+        choices=Choices(tasks, refresh_s=parameters.command_refresh_s),
+        fovea=Fovea(parameters.fovea_mode, refresh_s=parameters.fovea_refresh_s),
+        temporal_filter=motion if parameters.filter_enabled else None,
+    )

@@ -15,8 +15,9 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from taihri_ros.camera import Camera
 from taihri_ros.command import Command
 from taihri_ros.counters import Drop
+from taihri_ros.drop_reasons import drop_reason
 from taihri_ros.errors import TaihriError
-from taihri_ros.estimator import Estimator
+from taihri_ros.follower import Follower
 from taihri_ros.frames import Frame, Result
 from taihri_ros.hosts import topics
 from taihri_ros.hosts.dds import RosTypes, resolve
@@ -24,7 +25,6 @@ from taihri_ros.hosts.images import decode_compressed, decode_image
 from taihri_ros.hosts.messages import Messages, Placement, stamp_ns
 from taihri_ros.hosts.parameters import Parameters
 from taihri_ros.hosts.topics import Topic
-from taihri_ros.perception import drop_reason
 from taihri_ros.resources import share_directory
 
 _IMAGES = (topics.IMAGE.type, topics.COMPRESSED_IMAGE.type)
@@ -86,11 +86,11 @@ class BagReplay:
         """How many images the bag has."""
         return self._image.msgcount
 
-    def replay(self, estimator: Estimator, command: Command, parameters: Parameters) -> Iterator[Exception | None]:
+    def replay(self, follower: Follower, command: Command, parameters: Parameters) -> Iterator[Exception | None]:
         """Put every image through the pipeline. The bag to write appears with the first step.
 
         Args:
-            estimator: The estimator.
+            follower: Finds the joints.
             command: The command.
             parameters: `rectified` and `tf_prefix` are used.
 
@@ -105,7 +105,7 @@ class BagReplay:
                 continue
             try:
                 message = self._deserialize(raw, connection.msgtype)
-                self._estimate(estimator, message, camera, command, recorded, parameters.tf_prefix)
+                self._estimate(follower, message, camera, command, recorded, parameters.tf_prefix)
             except TaihriError as error:
                 reason = Drop.NO_CAMERA_INFO if camera is None else drop_reason(error)
                 self.dropped[reason.value] += 1
@@ -157,7 +157,7 @@ class BagReplay:
 
     def _estimate(
         self,
-        estimator: Estimator,
+        follower: Follower,
         message: Any,
         camera: Camera | Exception | None,
         command: Command,
@@ -168,9 +168,9 @@ class BagReplay:
             raise camera or BagError(f"no CameraInfo before this image on {self._camera_info.topic}")
         compressed = self._image.msgtype == topics.COMPRESSED_IMAGE.type
         image = decode_compressed(message.data) if compressed else decode_image(message)
-        estimate = estimator.estimate(image, camera, command)
         frame = Frame(stamp_ns(message.header), message.header.frame_id, lambda: image)
-        result = Result(estimate, frame, image, dict(estimate.stages_ms))
+        estimate = follower.smooth(follower.estimate(image, camera, command, frame.stamp_ns), frame.stamp_ns)
+        result = Result(estimate, frame, image, dict(estimate.stages_ms), camera)
         placement = Placement(frame.frame_id)
         self._write(topics.KEYPOINTS, self._messages.pose_array(result, placement), recorded)
         self._write(topics.PERSON, self._messages.person(result, placement), recorded)

@@ -130,6 +130,8 @@ class EmbeddedHost:
         node.subscribe(topics.COMMAND.type, topics.COMMAND.name, application.on_command, _qos(topics.COMMAND))
         camera_info = topics.CAMERA_INFO
         node.subscribe(camera_info.type, camera_info.name, application.on_camera_info, _qos(camera_info))
+        if self._parameters.depth_enabled:
+            node.subscribe(topics.DEPTH.type, topics.DEPTH.name, application.on_depth, _qos(topics.DEPTH))
         image = self._image_input
         on_image = application.on_image if image is topics.IMAGE else application.on_compressed_image
         return node.subscribe(image.type, image.name, on_image, _qos(image))

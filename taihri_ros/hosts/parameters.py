@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from taihri_ros.asking import Decoding
 from taihri_ros.decoding import XySource
 from taihri_ros.errors import TaihriError
+from taihri_ros.fovea import FoveaMode
 
 EngineKind = Literal["vllm", "transformers", "openai"]
 """What the parameter engine.kind may be."""
@@ -42,6 +44,35 @@ class Parameters:
     xy_source: XySource = _parameter(
         "bins", "Take x and y from the answer's 3D bins, or from its 2D pixel and the depth.", choices=("bins", "pixel")
     )
+    decoding: Decoding = _parameter(
+        "side_by_side",
+        "Ask for each joint by itself and decode all answers together, or for all in one sequence whose forced tokens "
+        "are skipped (sequence) or not (plain).",
+        choices=("side_by_side", "sequence", "plain"),
+    )
+    max_in_flight: int = _parameter(
+        1, "Frames answered at once; with 2 the next image is read while the current one is decoded.", limits=(1, 2)
+    )
+    fovea_mode: FoveaMode = _parameter(
+        "off",
+        "Turn the view toward the person and show no more than they need: never, whenever it saves anything, or when "
+        "it saves at least a third.",
+        choices=("off", "on", "auto"),
+    )
+    fovea_refresh_s: float = _parameter(
+        1.0, "Show the model the full view at least this often, in seconds.", limits=(0.05, 3600.0)
+    )
+    filter_enabled: bool = _parameter(False, "Filter the joints' motion with a Kalman filter of constant velocity.")
+    filter_acceleration: float = _parameter(
+        3.0, "How much a joint accelerates, in m/s^2: less is smoother, more is quicker.", limits=(0.01, 1000.0)
+    )
+    filter_predict_s: float = _parameter(
+        0.0, "Carry a joint that is not found on for so long, in seconds, as PREDICTED; 0 for never.", limits=(0.0, 0.5)
+    )
+    depth_enabled: bool = _parameter(False, "Subscribe to depth, a depth image registered to image, and fuse it.")
+    depth_tolerance_s: float = _parameter(
+        0.02, "Largest difference between the stamps of an image and its depth image, in seconds.", limits=(0.0, 1.0)
+    )
     publish_tf: bool = _parameter(True, "Broadcast a TF frame for every joint that was found.")
     tf_prefix: str = _parameter("person/", "Put before the joint's name in TF frame names.")
     target_frame: str = _parameter(
@@ -57,6 +88,11 @@ class Parameters:
     command_allow: tuple[str, ...] = _parameter((), "The only commands accepted; empty to accept any.")
     command_fallback: bool = _parameter(
         True, "When the model finds no joint for a free command, ask for those of the nearest task by name."
+    )
+    command_refresh_s: float = _parameter(
+        0.0,
+        "Let the model choose the joints of a free command anew after so many seconds; 0 for never.",
+        limits=(0.0, 86400.0),
     )
     command_tasks: str = _parameter("", "A task file that adds to the package's tasks; empty for none.")
     engine_kind: EngineKind = _parameter("vllm", "What runs the model.", choices=("vllm", "transformers", "openai"))
@@ -157,7 +193,7 @@ class Declaration:
         return value
 
 
-_GROUPS = ("command", "engine", "overlay")
+_GROUPS = ("command", "depth", "engine", "filter", "fovea", "overlay")
 
 
 def declarations() -> tuple[Declaration, ...]:

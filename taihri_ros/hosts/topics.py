@@ -24,6 +24,7 @@ class Topic:
 
 IMAGE = Topic("image", "sensor_msgs/msg/Image", reliable=False, depth=1)
 COMPRESSED_IMAGE = Topic("image/compressed", "sensor_msgs/msg/CompressedImage", reliable=False, depth=1)
+DEPTH = Topic("depth", "sensor_msgs/msg/Image", reliable=False, depth=1)
 CAMERA_INFO = Topic("camera_info", "sensor_msgs/msg/CameraInfo", reliable=False, depth=1)
 COMMAND = Topic("~/command", "std_msgs/msg/String")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -85,7 +85,7 @@ class Answer:
     joints: tuple[JointAnswer, ...]
 
 
-def parse(tokens: tuple[str, ...], asked: Collection[str] | None) -> Answer:
+def parse(tokens: tuple[str, ...], asked: Collection[str] | None, *, first_token: int = 0) -> Answer:
     """Parse an answer.
 
     Commas and white space may stand between any two tokens; joints and numbers may be spelled by one token or by
@@ -94,6 +94,7 @@ def parse(tokens: tuple[str, ...], asked: Collection[str] | None) -> Answer:
     Args:
         tokens: The answer's tokens as text, special tokens kept, with or without the end token.
         asked: The joints that were asked for, or None when the model was free to choose.
+        first_token: Index of the first token, where several answers are counted as one.
 
     Returns:
         The answer.
@@ -101,7 +102,7 @@ def parse(tokens: tuple[str, ...], asked: Collection[str] | None) -> Answer:
     Raises:
         MalformedAnswerError: The answer is truncated or is not in the format.
     """
-    reader = _Reader(tokens)
+    reader = _Reader(tokens, first_token)
     box = reader.box()
     pixels = reader.points("2d", 2)
     points = reader.points("3d", 3)
@@ -112,6 +113,20 @@ def parse(tokens: tuple[str, ...], asked: Collection[str] | None) -> Answer:
         box=box if box and all(_in_range(coordinate) for coordinate in box) else None,
         joints=tuple(_judge(joint, asked, pixels.get(joint, []), points.get(joint, [])) for joint in in_order(listed)),
     )
+
+
+def joined(answers: Sequence[Answer]) -> Answer:
+    """Make one answer of those to several questions about the same person.
+
+    Args:
+        answers: The answers, at least one; no joint is in two of them.
+
+    Returns:
+        All their joints, in the skeleton's order, and the first box that one of them has.
+    """
+    found = {joint.joint: joint for answer in answers for joint in answer.joints}
+    boxes = [answer.box for answer in answers if answer.box is not None]
+    return Answer(boxes[0] if boxes else None, tuple(found[name] for name in in_order(set(found))))
 
 
 _Found = list[tuple[CoordinateToken, ...]]
@@ -140,7 +155,8 @@ def _in_range(coordinate: CoordinateToken) -> bool:
 class _Reader:
     """Reads the blocks of an answer in their order."""
 
-    def __init__(self, tokens: tuple[str, ...]) -> None:
+    def __init__(self, tokens: tuple[str, ...], first_token: int) -> None:
+        self._first_token = first_token
         self._raw = "".join(tokens)
         self._lexemes = [lexeme for lexeme in lex(tokens) if lexeme.kind is not LexemeKind.SEPARATOR]
         self._next = 0
@@ -177,7 +193,7 @@ class _Reader:
             lexeme = self._take(expected)
             if lexeme.kind is not LexemeKind.COORDINATE:
                 raise self._unexpected(lexeme, expected)
-            coordinates.append(CoordinateToken(lexeme.number, lexeme.token))
+            coordinates.append(CoordinateToken(lexeme.number, self._first_token + lexeme.token))
         return tuple(coordinates)
 
     def _accept(self, text: str) -> bool:

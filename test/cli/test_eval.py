@@ -39,9 +39,12 @@ def test_a_run_through_an_engine_process(
     assert "G-MPJPE" in done.out
     assert "random weights: these points mean nothing" in done.err
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"metrics.json", "report.md", "predictions.jsonl", "error_by_joint.png"} <= names
+    assert {"metrics.json", "report.md", "predictions.jsonl", "error_by_joint.png", "error_by_confidence.png"} <= names
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert figures["named"]["bins"]["joints"] == 44
+    assert figures["run"]["decoding"] == "side_by_side"
+    assert figures["certainty"]["bins"]["joints"] == 44
+    assert "50% / 90% / 95% ellipsoids cover" in done.out
 
 
 def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_path: Path) -> None:
@@ -54,6 +57,7 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_pat
         (("--data", broken, "--out", "out"), "broken.jsonl:1: lacks image"),
         (("--data", manifest, "--out", "out", "--format", "movie"), "'movie' is not one of"),
         (("--data", manifest, "--out", "out", "--joints", "tail"), "not 'tail'"),
+        (("--data", manifest, "--out", "out", "--decoding", "aloud"), "'aloud' is not one of"),
         (("--data", manifest, "--out", manifest, *mean), "is a file"),
         (("--data", manifest, "--out", "out", "--mean-pose", broken), "broken.jsonl is no mean pose"),
         (("--data", manifest, "--out", "out", *mean, "--engine", "openai"), "no model: set engine.model (--model)"),

@@ -23,6 +23,8 @@ from taihri_ros.engine.interface import (
     GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
+    Question,
+    RawAnswer,
 )
 from taihri_ros.language.prompts import Prompt
 from taihri_ros.language.style import AnswerStyle
@@ -32,25 +34,38 @@ SPEC = ModelSpec(name="null", trained=False, answer=AnswerStyle())
 INFO = EngineInfo(kind="null", version="1", model="none", device="cpu", dtype="none", spec=SPEC)
 
 
-def ask(text: str = "hello", width: int = 64, height: int = 32) -> GenerationRequest:
-    """Make a request for the null engine, which does what the text says."""
-    return GenerationRequest(image=np.zeros((height, width, 3), np.uint8), prompt=Prompt("", text), grammar=None)
+def ask(*texts: str) -> GenerationRequest:
+    """Make a request for the null engine, which does what the first text says; one question for each text."""
+    questions = tuple(Question(Prompt("", text)) for text in texts or ("hello",))
+    return GenerationRequest(image=np.zeros((32, 64, 3), np.uint8), questions=questions)
+
+
+def words(generation: Generation) -> tuple[str, ...]:
+    """Give what was answered, one text for each question."""
+    return tuple(answer.text for answer in generation.answers)
 
 
 class NullEngine:
-    """Answers at once with the words it was asked; some words make it misbehave."""
+    """Answers every question at once with the words it was asked; some words in the first make it misbehave."""
 
     info = INFO
 
     def __init__(self) -> None:
         self.closed = False
-        self._abort = threading.Event()
+        self._under_way: list[threading.Event] = []
 
-    def generate(self, request: GenerationRequest) -> Generation:
+    def generate(self, request: GenerationRequest, aborted: threading.Event | None = None) -> Generation:
+        aborted = aborted or threading.Event()
+        self._under_way.append(aborted)
+        try:
+            return self._answer(request, aborted)
+        finally:
+            self._under_way.remove(aborted)
+
+    def _answer(self, request: GenerationRequest, aborted: threading.Event) -> Generation:
         started = time.perf_counter()
-        self._abort.clear()
-        word, _, argument = request.prompt.user.partition(" ")
-        if word == "wait" and self._abort.wait(float(argument)):
+        word, _, argument = request.questions[0].prompt.user.partition(" ")
+        if word == "wait" and aborted.wait(float(argument)):
             raise GenerationAbortedError("aborted")
         if word == "sleep":
             time.sleep(float(argument))
@@ -64,15 +79,19 @@ class NullEngine:
             os._exit(int(argument))
         if word == "hold":
             re.match(r"(a+)+$", "a" * 64 + "b")  # keeps the interpreter's lock for years
+        seen = Alternatives((int(request.image.sum()) % 1000,), (0.0,))
         return Generation(
-            tokens=(request.prompt.user,),
-            alternatives=(Alternatives((int(request.image.sum()) % 1000,), (0.0,)),),
-            finish_reason="stop",
+            answers=tuple(
+                RawAnswer(tokens=(question.prompt.user,), alternatives=(seen,), finish_reason="stop")
+                for question in request.questions
+            ),
+            steps=1,
             timings_ms={"total": 1e3 * (time.perf_counter() - started)},
         )
 
     def abort(self) -> None:
-        self._abort.set()
+        for aborted in self._under_way.copy():
+            aborted.set()
 
     def close(self) -> None:
         self.closed = True

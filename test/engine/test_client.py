@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import msgpack
 import numpy as np
 import pytest
 import zmq
-from support import INFO, NullEngine, Served, ask, eventually
+from support import INFO, NullEngine, Served, ask, eventually, words
 
 from taihri_ros.engine import protocol
 from taihri_ros.engine.client import EngineClient
@@ -21,7 +22,7 @@ from taihri_ros.engine.interface import (
     Generation,
     GenerationAbortedError,
     GenerationFailedError,
-    GenerationRequest,
+    RawAnswer,
 )
 from taihri_ros.engine.protocol import EngineStatus, Message, State
 
@@ -43,23 +44,29 @@ def test_a_client_is_an_engine(served: Served) -> None:
     client: Engine
     with EngineClient(served.socket) as client:
         assert client.info == INFO
-        assert client.generate(ask("hello")).tokens == ("hello",)
+        assert words(client.generate(ask("hello"))) == ("hello",)
 
 
 def test_the_image_arrives(served: Served) -> None:
     image = np.arange(96 * 64 * 3, dtype=np.uint8).reshape(96, 64, 3)
-    request = GenerationRequest(image=image, prompt=ask().prompt, grammar=None)
     with EngineClient(served.socket) as client:
-        found = client.generate(request).alternatives[0]
+        (answer,) = client.generate(replace(ask(), image=image)).answers
+    (found,) = answer.alternatives
     assert found is not None
     assert found.bins == (int(image.sum()) % 1000,)
+
+
+def test_every_question_is_answered_in_its_turn(served: Served) -> None:
+    texts = tuple(f"question {number}" for number in range(22))
+    with EngineClient(served.socket) as client:
+        assert words(client.generate(ask(*texts))) == texts
 
 
 def test_failures_are_raised_as_in_process(served: Served) -> None:
     with EngineClient(served.socket) as client:
         with pytest.raises(GenerationFailedError, match="no such joint"):
             client.generate(ask("fail no such joint"))
-        assert client.generate(ask("hello")).tokens == ("hello",)
+        assert words(client.generate(ask("hello"))) == ("hello",)
 
 
 def test_abort_ends_the_request_under_way(served: Served) -> None:
@@ -71,13 +78,57 @@ def test_abort_ends_the_request_under_way(served: Served) -> None:
         with pytest.raises(GenerationAbortedError):
             running.result(5)
         assert time.monotonic() - started < 1
-        assert client.generate(ask("hello")).tokens == ("hello",)
+        assert words(client.generate(ask("hello"))) == ("hello",)
+
+
+def test_several_threads_are_answered_at_once(served: Served) -> None:
+    with EngineClient(served.socket) as client, ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(client.generate, ask("wait 20"))
+        assert eventually(lambda: client.status().state is State.BUSY)
+        for number in range(20):
+            assert words(client.generate(ask(f"question {number}"))) == (f"question {number}",)
+        assert not slow.done()
+        client.abort()
+        with pytest.raises(GenerationAbortedError):
+            slow.result(5)
+
+
+def test_more_threads_than_the_engine_takes_wait_for_their_turn(served: Served) -> None:
+    with EngineClient(served.socket) as client, ThreadPoolExecutor(8) as pool:
+        texts = [f"sleep 0.0{number % 4}" for number in range(40)]
+        assert [words(one) for one in pool.map(lambda text: client.generate(ask(text)), texts)] == [
+            (text,) for text in texts
+        ]
+        assert client.status().refused == 0
+
+
+def test_abort_ends_all_requests_under_way(served: Served) -> None:
+    with EngineClient(served.socket) as client, ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(client.generate, ask("wait 20")) for _ in range(2)]
+        time.sleep(0.5)
+        started = time.monotonic()
+        client.abort()
+        for one in running:
+            with pytest.raises(GenerationAbortedError):
+                one.result(5)
+        assert time.monotonic() - started < 1
+        assert words(client.generate(ask("hello"))) == ("hello",)
+
+
+def test_one_request_that_takes_too_long_does_not_end_the_other(served: Served) -> None:
+    with EngineClient(served.socket, request_timeout_s=0.5) as client, ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(client.generate, ask("wait 20"))
+        for _ in range(4):
+            assert words(client.generate(ask("sleep 0.2"))) == ("sleep 0.2",)
+        with pytest.raises(EngineUnavailableError, match=r"not answered for 0\.5 s"):
+            hanging.result(5)
+        assert eventually(lambda: client.status().state is State.READY), "it was told to end"
 
 
 def test_abort_without_a_request_does_nothing(served: Served) -> None:
     with EngineClient(served.socket) as client:
         client.abort()
-        assert client.generate(ask("wait 0.1")).tokens == ("wait 0.1",)
+        assert words(client.generate(ask("wait 0.1"))) == ("wait 0.1",)
 
 
 def test_the_status_is_told_during_a_request(served: Served) -> None:
@@ -104,7 +155,7 @@ def test_an_answer_to_an_older_request_is_never_taken_for_a_newer(served: Served
     with EngineClient(served.socket, request_timeout_s=0.3) as client:
         with pytest.raises(EngineUnavailableError):
             client.generate(ask("sleep 0.4"))
-        assert client.generate(ask("sleep 0.1")).tokens == ("sleep 0.1",)
+        assert words(client.generate(ask("sleep 0.1"))) == ("sleep 0.1",)
 
 
 def test_nobody_there(path: Path) -> None:
@@ -145,21 +196,22 @@ def test_a_server_that_comes_back_is_used_again(served: Served) -> None:
         with Served(served.socket, Other):
             assert eventually(served.socket.exists)
             time.sleep(0.2)
-            assert client.generate(ask("hello")).tokens == ("hello",)
+            assert words(client.generate(ask("hello"))) == ("hello",)
             assert client.info.version == "2"
 
 
-def test_close_ends_a_request_under_way(served: Served) -> None:
+def test_close_ends_the_requests_under_way_and_those_that_wait(served: Served) -> None:
     client = EngineClient(served.socket)
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(client.generate, ask("sleep 1"))
+    with ThreadPoolExecutor(3) as pool:
+        running = [pool.submit(client.generate, ask("sleep 1")) for _ in range(3)]
         assert eventually(lambda: client.status().state is State.BUSY)
         started = time.monotonic()
         client.close()
         client.close()
         assert time.monotonic() - started < 0.6
-        with pytest.raises(EngineUnavailableError):
-            running.result(1)
+        for one in running:
+            with pytest.raises(EngineUnavailableError):
+                one.result(1)
     with pytest.raises(EngineUnavailableError, match="closed"):
         client.generate(ask())
     with pytest.raises(EngineUnavailableError, match="closed"):
@@ -191,7 +243,7 @@ class FalseServer:
 
 def test_a_server_of_another_version_is_named(path: Path) -> None:
     server = FalseServer(path, [msgpack.packb({"version": 7})])
-    with pytest.raises(ProtocolError, match="version 7 of the engine protocol, this side version 1: install the same"):
+    with pytest.raises(ProtocolError, match="version 7 of the engine protocol, this side version 2: install the same"):
         EngineClient(path)
     server.close()
 
@@ -210,21 +262,21 @@ def test_answers_with_other_numbers_are_passed_over(path: Path) -> None:
     router.setsockopt(zmq.LINGER, 0)
     router.bind(f"ipc://{path}")
 
-    def answer() -> None:
+    def serve() -> None:
         peer, *frames = router.recv_multipart()
         status = EngineStatus(state=State.READY, info=INFO)
         router.send_multipart([peer, *protocol.pack(protocol.encode_status(status, protocol.unpack(frames).id))])
         peer, *frames = router.recv_multipart()
         identifier = protocol.unpack(frames).id
         for number, text in ((identifier - 1, "old"), (identifier, "new")):
-            generation = Generation(tokens=(text,), alternatives=(None,), finish_reason="stop")
-            message: Message = protocol.encode_generation(generation, number)
+            answer = RawAnswer(tokens=(text,), alternatives=(None,), finish_reason="stop")
+            message: Message = protocol.encode_generation(Generation(answers=(answer,)), number)
             router.send_multipart([peer, *protocol.pack(message)])
 
     with ThreadPoolExecutor(1) as pool:
-        serving = pool.submit(answer)
+        serving = pool.submit(serve)
         with EngineClient(path) as client:
-            assert client.generate(ask("hello")).tokens == ("new",)
+            assert words(client.generate(ask("hello"))) == ("new",)
         serving.result(5)
     router.close()
     context.term()

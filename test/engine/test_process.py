@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from required import ENGINE_PYTHON, ROOT
-from support import INFO, ask, eventually, null_python
+from support import INFO, ask, eventually, null_python, words
 
 from taihri_ros.command import named
 from taihri_ros.engine.interface import (
@@ -24,11 +24,13 @@ from taihri_ros.engine.interface import (
     GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
+    Question,
 )
 from taihri_ros.engine.process import EngineProcess, EngineState
 from taihri_ros.language.grammar import named_grammar
-from taihri_ros.language.parser import parse
+from taihri_ros.language.parser import Outcome, parse
 from taihri_ros.language.prompts import make_prompt
+from taihri_ros.skeleton import JOINTS
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def test_an_engine_process_is_an_engine(start: Callable[..., EngineProcess]) -> 
     assert process.wait_ready(20) == INFO
     engine: Engine = process
     assert engine.info == INFO
-    assert engine.generate(ask("hello")).tokens == ("hello",)
+    assert words(engine.generate(ask("hello"))) == ("hello",)
     with pytest.raises(GenerationFailedError, match="no such joint"):
         engine.generate(ask("fail no such joint"))
     assert process.health.state is EngineState.READY
@@ -133,6 +135,39 @@ def test_abort(start: Callable[..., EngineProcess]) -> None:
             running.result(2)
 
 
+def test_several_threads_are_answered_at_once(start: Callable[..., EngineProcess]) -> None:
+    engine = start()
+    engine.wait_ready(20)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(engine.generate, ask("wait 20"))
+        assert eventually(lambda: engine.health.state is EngineState.BUSY)
+        for number in range(5):
+            assert words(engine.generate(ask(f"question {number}"))) == (f"question {number}",)
+        assert engine.health.state is EngineState.BUSY, "one of two has ended"
+        engine.abort()
+        with pytest.raises(GenerationAbortedError):
+            slow.result(2)
+    assert engine.health.state is EngineState.READY
+
+
+def test_an_engine_that_dies_fails_all_requests_under_way_and_restarts_once(
+    start: Callable[..., EngineProcess],
+) -> None:
+    engine = start()
+    pid = ready_pid(engine)
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(engine.generate, ask("wait 20")) for _ in range(2)]
+        time.sleep(0.3)
+        os.kill(pid, signal.SIGKILL)
+        for one in running:
+            with pytest.raises(EngineUnavailableError, match="ended while it was asked"):
+                one.result(2)
+    assert eventually(lambda: engine.health.state is not EngineState.READY)
+    assert ready_pid(engine) != pid
+    assert words(engine.generate(ask("hello"))) == ("hello",)
+    assert engine.health.restarts == 1
+
+
 def test_an_engine_that_is_killed_is_restarted(start: Callable[..., EngineProcess]) -> None:
     engine = start()
     pid = ready_pid(engine)
@@ -145,7 +180,7 @@ def test_an_engine_that_is_killed_is_restarted(start: Callable[..., EngineProces
             running.result(2)
     assert eventually(lambda: engine.health.state is not EngineState.READY)
     assert ready_pid(engine) != pid
-    assert engine.generate(ask("hello")).tokens == ("hello",)
+    assert words(engine.generate(ask("hello"))) == ("hello",)
     assert engine.health.restarts == 1
     assert not group(pid)
 
@@ -160,7 +195,7 @@ def test_an_engine_that_hangs_is_killed_and_restarted(start: Callable[..., Engin
         engine.generate(ask())
     assert ready_pid(engine) != pid
     assert gone(pid)
-    assert engine.generate(ask("hello")).tokens == ("hello",)
+    assert words(engine.generate(ask("hello"))) == ("hello",)
 
 
 def test_a_broken_engine_is_restarted(start: Callable[..., EngineProcess]) -> None:
@@ -306,9 +341,14 @@ def real_request(engine: EngineProcess) -> GenerationRequest:
     joints = ("left_wrist", "right_wrist")
     return GenerationRequest(
         image=np.random.default_rng(0).integers(0, 256, (416, 544, 3), np.uint8),
-        prompt=make_prompt(named(joints), spec),
-        grammar=named_grammar(joints, spec.answer),
+        questions=(Question(make_prompt(named(joints), spec), named_grammar(joints, spec.answer)),),
     )
+
+
+def endless(engine: EngineProcess) -> GenerationRequest:
+    """Ask for both wrists, and let the model talk."""
+    request = real_request(engine)
+    return dataclasses.replace(request, questions=(Question(request.questions[0].prompt),), max_tokens=3000)
 
 
 def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpoint: Path) -> None:
@@ -316,15 +356,14 @@ def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpo
         info = engine.wait_ready(120)
         assert (info.kind, info.device, info.dtype) == ("vllm", "cpu", "float32")
         request = real_request(engine)
-        first = engine.generate(request)
+        (first,) = engine.generate(request).answers
         assert first.finish_reason == "stop"
         answer = parse(first.tokens, ("left_wrist", "right_wrist"))
         assert [joint.joint for joint in answer.joints] == ["left_wrist", "right_wrist"]
         pid = engine.health.pid
         assert pid is not None
         with ThreadPoolExecutor(1) as pool:
-            endless = dataclasses.replace(request, grammar=None, max_tokens=3000)
-            running = pool.submit(engine.generate, endless)
+            running = pool.submit(engine.generate, endless(engine))
             time.sleep(0.3)
             os.kill(pid, signal.SIGKILL)
             with pytest.raises(EngineUnavailableError):
@@ -332,8 +371,32 @@ def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpo
         with pytest.raises(EngineUnavailableError):
             engine.generate(request)
         engine.wait_ready(120)
-        again = engine.generate(request)
+        (again,) = engine.generate(request).answers
         assert (again.tokens, again.alternatives) == (first.tokens, first.alternatives)
+
+
+def test_a_real_engine_answers_several_threads_and_questions_at_once(checkpoint: Path) -> None:
+    with EngineProcess(python=str(ENGINE_PYTHON), kind="vllm", model=str(checkpoint)) as engine:
+        info = engine.wait_ready(120)
+        assert info.side_by_side
+        assert info.spec.answer is not None
+        questions = tuple(
+            Question(make_prompt(named((joint,)), info.spec), named_grammar((joint,), info.spec.answer))
+            for joint in JOINTS
+        )
+        one = dataclasses.replace(real_request(engine), questions=questions)
+        other = dataclasses.replace(one, image=one.image[::-1])
+        wanted = [engine.generate(request) for request in (one, other)]
+        assert [generation.steps for generation in wanted] == [9, 9]
+        for joint, answer in zip(JOINTS, wanted[0].answers, strict=True):
+            assert parse(answer.tokens, (joint,)).joints[0].outcome is Outcome.ANSWERED
+        assert wanted[0].answers != wanted[1].answers
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(5):
+                for generation, before in zip(pool.map(engine.generate, (one, other)), wanted, strict=True):
+                    assert [answer.tokens for answer in generation.answers] == [
+                        answer.tokens for answer in before.answers
+                    ]
 
 
 def test_a_real_engine_is_aborted_and_ends(checkpoint: Path) -> None:
@@ -346,13 +409,12 @@ def test_a_real_engine_is_aborted_and_ends(checkpoint: Path) -> None:
         assert (engine.health.last_success_age_s or 0.0) < 2
         assert engine.health.restarts == 0
         with ThreadPoolExecutor(1) as pool:
-            endless = dataclasses.replace(real_request(engine), grammar=None, max_tokens=3000)
-            running = pool.submit(engine.generate, endless)
+            running = pool.submit(engine.generate, endless(engine))
             time.sleep(0.3)
             engine.abort()
             with pytest.raises(GenerationAbortedError):
                 running.result(3)
-        assert engine.generate(real_request(engine)).finish_reason == "stop"
+        assert engine.generate(real_request(engine)).answers[0].finish_reason == "stop"
         began = time.monotonic()
     assert time.monotonic() - began < 2
     assert eventually(lambda: not group(pid), 1)

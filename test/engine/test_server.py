@@ -5,6 +5,7 @@ import os
 import socket as sockets
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import INFO, NullEngine, Served, ask, eventually
+from support import INFO, NullEngine, Served, ask, eventually, words
 
 from taihri_ros.engine import protocol, server
 from taihri_ros.engine.fields import ProtocolError
@@ -25,7 +26,7 @@ from taihri_ros.engine.interface import (
     GenerationAbortedError,
     GenerationFailedError,
 )
-from taihri_ros.engine.protocol import EXIT_FAILED, EXIT_PERMANENT, EngineStatus, Kind, Message, State
+from taihri_ros.engine.protocol import AT_ONCE, EXIT_FAILED, EXIT_PERMANENT, EngineStatus, Kind, Message, State
 
 
 class Peer:
@@ -87,7 +88,7 @@ def test_a_request_is_answered(served: Served, peer: Peer) -> None:
     identifier = peer.ask("hello")
     answer = peer.receive()
     assert answer.id == identifier
-    assert protocol.decode_generation(answer).tokens == ("hello",)
+    assert words(protocol.decode_generation(answer)) == ("hello",)
 
 
 def test_the_status_tells_facts_and_counts(served: Served, peer: Peer) -> None:
@@ -146,13 +147,59 @@ def test_an_abort_of_another_request_does_nothing(served: Served, peer: Peer) ->
     peer.wait_for(State.READY)
     identifier = peer.ask("wait 0.3")
     peer.send(Kind.ABORT, identifier - 1)
-    assert protocol.decode_generation(peer.receive()).tokens == ("wait 0.3",)
+    assert words(protocol.decode_generation(peer.receive())) == ("wait 0.3",)
+
+
+def occupy(peer: Peer) -> list[int]:
+    """Give the engine as many requests as it takes at once."""
+    peer.wait_for(State.READY)
+    identifiers = []
+    for _ in range(AT_ONCE):
+        identifiers.append(peer.ask("wait 10"))
+        peer.wait_for(State.BUSY)
+        time.sleep(0.05)
+    return identifiers
+
+
+def test_requests_are_answered_while_another_is_under_way(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    slow = peer.ask("wait 10")
+    for text in ("one", "two", "three"):
+        identifier = peer.ask(text)
+        answer = peer.receive()
+        assert answer.id == identifier
+        assert words(protocol.decode_generation(answer)) == (text,)
+    assert peer.status().state is State.BUSY
+    peer.send(Kind.ABORT, slow)
+    assert peer.receive().id == slow
+    assert peer.status().state is State.READY
+
+
+def test_an_abort_ends_its_own_request_and_no_other(served: Served, peer: Peer) -> None:
+    first, second = occupy(peer)
+    peer.send(Kind.ABORT, second)
+    ended = peer.receive()
+    assert ended.id == second
+    with pytest.raises(GenerationAbortedError):
+        protocol.raise_error(ended)
+    assert peer.status().state is State.BUSY
+    peer.send(Kind.ABORT, first)
+    assert peer.receive().id == first
+    assert peer.status().aborted == 2
+
+
+def test_as_many_requests_as_there_is_room_for_may_come_in_one_go(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    for _ in range(50):
+        identifiers = {peer.ask("hello") for _ in range(AT_ONCE + 1)}
+        answers = [peer.receive() for _ in identifiers]
+        assert {answer.id for answer in answers} == identifiers
+        assert {answer.kind for answer in answers} == {Kind.GENERATION}
+    assert peer.status().refused == 0
 
 
 def test_one_request_waits_and_the_next_is_refused(served: Served, peer: Peer) -> None:
-    peer.wait_for(State.READY)
-    first = peer.ask("wait 10")
-    peer.wait_for(State.BUSY)
+    first, other = occupy(peer)
     second, third = peer.ask("second"), peer.ask("third")
     refusal = peer.receive()
     assert refusal.id == third
@@ -160,17 +207,20 @@ def test_one_request_waits_and_the_next_is_refused(served: Served, peer: Peer) -
         protocol.raise_error(refusal)
     peer.send(Kind.ABORT, first)
     assert [peer.receive().id, peer.receive().id] == [first, second]
+    peer.send(Kind.ABORT, other)
+    assert peer.receive().id == other
     assert peer.status().refused == 1
 
 
 def test_a_waiting_request_can_be_aborted(served: Served, peer: Peer) -> None:
-    peer.wait_for(State.READY)
-    first = peer.ask("wait 10")
-    peer.wait_for(State.BUSY)
-    second = peer.ask("never begun")
-    peer.send(Kind.ABORT, second)
-    peer.send(Kind.ABORT, first)
-    assert [peer.receive().kind, peer.receive().kind] == [Kind.ERROR, Kind.ERROR]
+    under_way = occupy(peer)
+    waiting = peer.ask("never begun")
+    peer.send(Kind.ABORT, waiting)
+    for identifier in under_way:
+        peer.send(Kind.ABORT, identifier)
+    answers = [peer.receive() for _ in range(AT_ONCE + 1)]
+    assert {answer.kind for answer in answers} == {Kind.ERROR}
+    assert {answer.id for answer in answers} == {*under_way, waiting}
     assert peer.status().completed == 0
 
 
@@ -183,7 +233,7 @@ def test_an_error_in_the_engine_ends_one_request_only(served: Served, peer: Peer
     with pytest.raises(GenerationFailedError, match=reason):
         protocol.raise_error(peer.receive())
     peer.ask("hello")
-    assert protocol.decode_generation(peer.receive()).tokens == ("hello",)
+    assert words(protocol.decode_generation(peer.receive())) == ("hello",)
 
 
 def test_a_broken_engine_ends_the_server(served: Served, peer: Peer) -> None:
@@ -286,8 +336,8 @@ def test_a_socket_that_was_left_behind_is_replaced(path: Path, peer: Peer) -> No
 
 
 def test_a_peer_of_another_version_is_told_so(served: Served, peer: Peer) -> None:
-    peer.socket.send(msgpack.packb({"version": 2, "kind": "hello", "id": 1}))
-    with pytest.raises(ProtocolError, match="version 2 of the engine protocol, this side version 1"):
+    peer.socket.send(msgpack.packb({"version": 1, "kind": "hello", "id": 1}))
+    with pytest.raises(ProtocolError, match="version 1 of the engine protocol, this side version 2"):
         protocol.raise_error(peer.receive())
 
 

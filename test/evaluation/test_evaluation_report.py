@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from evaluated_people import STANDING, answered, chose, person, truth
 from required import require
+from uncertain_answers import uncertain
 
 from taihri_ros.evaluation.baseline import MeanPose
 from taihri_ros.evaluation.report import check_libraries, write_report
 from taihri_ros.evaluation.run import Answered
 
 RUN = {"name": "nano", "engine": "transformers", "dtype": "float32", "data": "/data/test", "format": "synthetic"}
-PLOTS = ("error_by_joint.png", "error_by_distance.png", "cumulative_error.png")
+RUN |= {"decoding": "side_by_side"}
+PLOTS = ("error_by_joint.png", "error_by_distance.png", "cumulative_error.png", "error_by_confidence.png")
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,7 @@ def run() -> list[Answered]:
     named = [
         answered(truth(joints), joints + rng.normal(0, 0.05, joints.shape), number=n) for n, joints in enumerate(people)
     ]
+    named += [uncertain(rng, number=10 + n) for n in range(10)]
     return [*named, chose(("right_wrist",), ("right_wrist",), task="handshake", held_out=True)]
 
 
@@ -62,6 +65,11 @@ def test_the_tables_tell_the_same(report: Path) -> None:
     wrist = figures["bins"]["by_joint"]["left_wrist"]
     (row,) = [line for line in lines if line.startswith("| left wrist |")]
     assert row.split(" | ")[3] == f"{wrist['g_mpjpe_mm']:.1f}"
+    certainty = json.loads((report / "metrics.json").read_text())["certainty"]
+    shares = [f"{100 * certainty[source]['coverage']['90%']:.1f}" for source in ("bins", "pixel")]
+    assert f"| within the 90 % ellipsoid, % | {shares[0]} | {shares[1]} |" in lines
+    assert "| 220 joints answered | bins | pixel |" in lines
+    assert "| confidence | joints | within 100 mm, % | mean error, mm | 10-90 %, mm |" in lines
     assert "| handshake | 1 | 1.000 | 1.000 | 1.000 | 1.000 |" in lines
     for picture in PLOTS:
         assert any(picture in line for line in lines)
@@ -72,6 +80,14 @@ def test_the_plots_show_something(report: Path) -> None:
         picture = cv2.imread(str(report / name))
         assert picture.shape[1] > 800
         assert len(np.unique(picture[..., 0])) > 10
+
+
+def test_answers_without_alternatives_make_a_report(tmp_path: Path) -> None:
+    entries = [answered(truth(), STANDING)]
+    write_report(tmp_path, {**RUN, "evaluated_images": 1}, entries, MeanPose(STANDING, "one person", 1), "bins")
+    assert "### Certainty" not in (tmp_path / "report.md").read_text()
+    assert not (tmp_path / "error_by_confidence.png").exists()
+    assert (tmp_path / "error_by_joint.png").exists()
 
 
 def test_free_commands_alone_make_a_report(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from evaluated_people import CAMERA, STANDING, moved, truth, write_manifest
 from oracle import Oracle
 
+from taihri_ros.asking import Decoding
 from taihri_ros.camera import Camera, DistortionModel
+from taihri_ros.certainty import Calibration
 from taihri_ros.command import named
 from taihri_ros.engine.interface import EngineUnavailableError
 from taihri_ros.errors import TaihriError
@@ -18,7 +21,7 @@ from taihri_ros.evaluation.baseline import MeanPose
 from taihri_ros.evaluation.datasets import open_data
 from taihri_ros.evaluation.figures import summarize
 from taihri_ros.evaluation.items import DataError
-from taihri_ros.evaluation.predictions import Prediction, PredictionFile
+from taihri_ros.evaluation.predictions import XY_SOURCES, Prediction, PredictionFile
 from taihri_ros.evaluation.questions import Plan, Question
 from taihri_ros.evaluation.run import Answered, describe_run, evaluate
 from taihri_ros.skeleton import JOINTS
@@ -33,11 +36,17 @@ def manifest(tmp_path: Path) -> Path:
     return write_manifest(tmp_path, [moved(0, 0, 0.1 * number) for number in range(3)])
 
 
-def run(engine: Oracle, manifest: Path, plan: Plan = PLAN, limit: int | None = None) -> list[Answered]:
+def run(
+    engine: Oracle,
+    manifest: Path,
+    plan: Plan = PLAN,
+    limit: int | None = None,
+    decoding: Decoding = "side_by_side",
+) -> list[Answered]:
     data = open_data(str(manifest))
     path = manifest.parent / "predictions.jsonl"
-    with PredictionFile(path, describe_run(engine.info, data, plan)) as kept:
-        answers = evaluate(Estimator(engine), data, plan, kept, limit=limit)
+    with PredictionFile(path, describe_run(engine.info, data, plan, decoding)) as kept:
+        answers = evaluate(Estimator(engine, decoding=decoding), data, plan, kept, limit=limit)
         return [entry for entries in answers for entry in entries]
 
 
@@ -86,6 +95,21 @@ def test_answers_of_another_run_are_not_mixed_in(manifest: Path) -> None:
     run(Oracle(STANDS), manifest)
     with pytest.raises(TaihriError, match=r"answers of another run \(joints was \['in-image'\], is \['all'\]\)"):
         run(Oracle(STANDS), manifest, Plan(("all",)))
+    with pytest.raises(TaihriError, match=r"decoding was 'side_by_side', is 'plain'"):
+        run(Oracle(STANDS), manifest, decoding="plain")
+    calibrated = Oracle(STANDS)
+    spec = replace(calibrated.info.spec, calibration=Calibration(bins=(1.5, 1.0, 1.0)))
+    calibrated.info = replace(calibrated.info, spec=spec)
+    with pytest.raises(TaihriError, match=r"calibration was .*, is .*1\.5"):
+        run(calibrated, manifest)
+
+
+@pytest.mark.parametrize(("decoding", "questions"), [("side_by_side", 22), ("sequence", 1), ("plain", 1)])
+def test_the_model_is_asked_as_told(manifest: Path, decoding: Decoding, questions: int) -> None:
+    engine = Oracle(STANDS)
+    run(engine, manifest, limit=1, decoding=decoding)
+    (request,) = engine.requests
+    assert len(request.questions) == questions
 
 
 @pytest.mark.parametrize("line", ["{}", "null", '{"index": 0, "command": "head", "joints": {"head": 3}}', "a"])
@@ -130,15 +154,21 @@ def test_both_sources_of_x_and_y_come_from_one_answer(lens: list[float]) -> None
     model = DistortionModel.PLUMB_BOB if lens else DistortionModel.NONE
     camera = Camera(640, 480, np.array([[520.0, 0, 331.75], [0, 511.0, 228.1], [0, 0, 1]]), np.array(lens), model)
     image, command = np.zeros((480, 640, 3), np.uint8), named(["head", "left_wrist", "spine1"])
-    wanted = {
-        kind: Estimator(Oracle(STANDS), xy_source=kind).estimate(image, camera, command) for kind in ("bins", "pixel")
-    }
-    prediction = Prediction.of(wanted["bins"], camera)
-    for kind, estimate in wanted.items():
-        for keypoint in estimate.person.keypoints:
+    oracle = Oracle(STANDS, spread=(0.1, 0.4, 0.3, 0.15, 0.05))
+    exchange = Estimator(oracle).exchange(image, camera, command)
+    prediction = Prediction.of(exchange)
+    assert prediction.answer == exchange.raw
+    for kind in XY_SOURCES:
+        alone = Estimator(oracle, xy_source=kind).estimate(image, camera, command)
+        plain = exchange.reading.person(kind, sub_bin=False)
+        for keypoint, bare in zip(alone.person.keypoints, plain.keypoints, strict=True):
             found = prediction.joints[keypoint.name]
-            assert found.positions[kind] == pytest.approx(keypoint.position, abs=1e-6)
+            assert found.positions[kind] == pytest.approx(keypoint.position)
+            assert found.covariances[kind] == pytest.approx(keypoint.covariance)
+            assert found.confidences[kind] == pytest.approx(keypoint.confidence)
             assert found.pixel == pytest.approx(keypoint.pixel)
+            assert found.argmax[kind] == pytest.approx(bare.position)
+            assert np.linalg.norm(found.argmax[kind] - found.positions[kind]) > 1e-3
 
 
 def test_a_prediction_is_the_same_after_the_file(tmp_path: Path) -> None:
@@ -147,8 +177,8 @@ def test_a_prediction_is_the_same_after_the_file(tmp_path: Path) -> None:
             self.joints = {name: point for name, point in STANDS.items() if name != "neck"}
             return super().generate(request)
 
-    estimate = Estimator(Partly(STANDS)).estimate(np.zeros((240, 320, 3), np.uint8), CAMERA, named(["head", "neck"]))
-    prediction = Prediction.of(estimate, CAMERA)
+    exchange = Estimator(Partly(STANDS)).exchange(np.zeros((240, 320, 3), np.uint8), CAMERA, named(["head", "neck"]))
+    prediction = Prediction.of(exchange)
     assert set(prediction.joints) == {"head"}, "what was not answered was not chosen"
     question = Question(7, truth().source, named(["head", "neck"]))
     with PredictionFile(tmp_path / "p.jsonl", {"model": "x"}) as kept:
@@ -159,8 +189,27 @@ def test_a_prediction_is_the_same_after_the_file(tmp_path: Path) -> None:
     assert again is not None
     assert again.answer == prediction.answer
     assert again.stages_ms == pytest.approx(prediction.stages_ms, abs=1e-3)
-    assert again.joints["head"].state == "MEASURED"
-    for kind in ("bins", "pixel"):
-        assert again.joints["head"].positions[kind] == pytest.approx(
-            prediction.joints["head"].positions[kind], abs=1e-4
-        )
+    before, after = prediction.joints["head"], again.joints["head"]
+    assert after.state == "MEASURED"
+    for kind in XY_SOURCES:
+        assert after.positions[kind] == pytest.approx(before.positions[kind], abs=1e-4)
+        assert after.argmax[kind] == pytest.approx(before.argmax[kind], abs=1e-4)
+        assert after.covariances[kind] == pytest.approx(before.covariances[kind], rel=1e-6, abs=1e-15)
+        assert after.confidences[kind] == pytest.approx(before.confidences[kind], abs=1e-5)
+
+
+def test_what_is_not_known_is_the_same_after_the_file(tmp_path: Path) -> None:
+    exchange = Estimator(Oracle(STANDS, spread=None)).exchange(
+        np.zeros((240, 320, 3), np.uint8), CAMERA, named(["head"])
+    )
+    question = Question(7, truth().source, named(["head"]))
+    with PredictionFile(tmp_path / "p.jsonl", {"model": "x"}) as kept:
+        kept.add(question, Prediction.of(exchange))
+    with PredictionFile(tmp_path / "p.jsonl", {"model": "x"}) as kept:
+        again = kept.get(question)
+    assert again is not None
+    found = again.joints["head"]
+    for kind in XY_SOURCES:
+        assert np.isfinite(found.positions[kind]).all()
+        assert np.isnan(found.covariances[kind]).all()
+        assert np.isnan(found.confidences[kind])

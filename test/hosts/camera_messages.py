@@ -55,3 +55,17 @@ def image(stamp: int, **changes: Any) -> Any:
 def compressed(stamp: int) -> Any:
     data = cv2.imencode(".jpg", PICTURE)[1].ravel()
     return MESSAGES.make("sensor_msgs/msg/CompressedImage", header=header(stamp), format="jpeg", data=data)
+
+
+def depth(stamp: int, metres: float, **changes: Any) -> Any:
+    """Make a depth image of a wall."""
+    data = np.full((HEIGHT, WIDTH), metres, np.float32).view(np.uint8).ravel()
+    fields = {
+        "height": HEIGHT,
+        "width": WIDTH,
+        "encoding": "32FC1",
+        "is_bigendian": 0,
+        "step": WIDTH * 4,
+        "data": data,
+    }
+    return MESSAGES.make("sensor_msgs/msg/Image", header=header(stamp), **(fields | changes))

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from camera_messages import FRAME_ID, HEIGHT, MESSAGES, TYPES, WIDTH, camera_info, compressed, image
+from camera_messages import FRAME_ID, HEIGHT, MESSAGES, TYPES, WIDTH, camera_info, compressed, depth, image
 from oracle import Oracle
 
 from taihri_ros.command import CommandError
@@ -139,7 +139,7 @@ def test_transforms_can_be_switched_off_and_renamed(start: Callable[..., Applica
 
 def test_poses_are_given_where_the_host_places_them(start: Callable[..., Application], recorder: Recorder) -> None:
     recorder.listened = {topics.PERSON, topics.MARKERS}
-    application = start(command_initial="left_wrist")
+    application = start(command_initial="left_wrist", fovea_mode="off")
     answer(application, image(1))
     recorder.placement = Placement("base", np.eye(3), np.array([10.0, 0, 0]))
     answer(application, image(1))
@@ -274,3 +274,75 @@ def test_an_image_of_another_encoding_is_decoded_as_the_host_decodes(engine: Eng
     application.stop()
     assert seen == ["bgr8"]
     assert len(recorder.on(topics.KEYPOINTS)) == 1
+
+
+WRIST = np.array([0.0, 0.0, 1.5])
+UNSURE = (1 / 41,) * 41
+"""Probabilities of bins that make a standard deviation of 65 mm in depth."""
+INSET = 0.025
+"""How far a wrist lies beneath what a depth camera sees of it, metres."""
+
+
+@pytest.fixture
+def seen(recorder: Recorder) -> Iterator[Application]:
+    """Give an application whose model knows where the wrist is, but is not sure."""
+    recorder.listened = {topics.PERSON}
+    parameters = Parameters(command_initial="left_wrist", fovea_mode="off", depth_enabled=True)
+    oracle = Oracle({"left_wrist": WRIST}, spread=UNSURE)
+    application = Application(parameters, oracle, MESSAGES, recorder, decode_image)
+    application.start()
+    yield application
+    application.stop()
+
+
+def wrist(application: Application, recorder: Recorder, stamp: int) -> Any:
+    answer(application, image(stamp))
+    (keypoint,) = recorder.on(topics.PERSON)[-1].keypoints
+    assert keypoint.state == keypoint.MEASURED
+    return keypoint
+
+
+def test_a_depth_image_of_the_same_moment_is_fused(seen: Application, recorder: Recorder) -> None:
+    alone = wrist(seen, recorder, 1_000_000_000)
+    assert alone.depth == alone.DEPTH_NONE
+    seen.on_depth(depth(2_000_000_000, 1.45))
+    fused = wrist(seen, recorder, 2_010_000_000)
+    assert fused.depth == fused.DEPTH_FUSED
+    assert fused.position.z == pytest.approx(1.45 + INSET, abs=0.01)
+    assert fused.covariance[8] < 0.2 * alone.covariance[8]
+    late = wrist(seen, recorder, 2_100_000_000)
+    assert late.depth == late.DEPTH_NONE, "a depth image of another moment says nothing of this one"
+
+
+def test_a_depth_image_that_disagrees_leaves_the_model_its_point(seen: Application, recorder: Recorder) -> None:
+    seen.on_depth(depth(1_000_000_000, 0.8))
+    keypoint = wrist(seen, recorder, 1_000_000_000)
+    assert keypoint.depth == keypoint.DEPTH_DISAGREES
+    assert keypoint.position.z == pytest.approx(WRIST[2], abs=0.004)
+
+
+def test_a_depth_image_that_cannot_be_used_costs_no_answer(
+    seen: Application, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        for number, changes in enumerate([{"encoding": "rgb8"}, {"width": WIDTH // 2, "step": WIDTH * 2}]):
+            stamp = (1 + number) * 1_000_000_000
+            message = depth(stamp, 1.45, **changes)
+            seen.on_depth(message)
+            keypoint = wrist(seen, recorder, stamp)
+            assert keypoint.depth == keypoint.DEPTH_NONE
+    said = [record.getMessage() for record in caplog.records if "the depth image is not used" in record.getMessage()]
+    assert said
+
+
+def test_the_filter_smooths_what_is_published(recorder: Recorder) -> None:
+    recorder.listened = {topics.PERSON}
+    parameters = Parameters(command_initial="left_wrist", fovea_mode="off", filter_enabled=True)
+    application = Application(
+        parameters, Oracle({"left_wrist": WRIST}, spread=UNSURE), MESSAGES, recorder, decode_image
+    )
+    application.start()
+    variances = [wrist(application, recorder, number * 100_000_000).covariance[8] for number in range(1, 5)]
+    application.stop()
+    assert variances == sorted(variances, reverse=True)
+    assert variances[-1] < 0.8 * variances[0]

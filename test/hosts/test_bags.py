@@ -15,6 +15,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from taihri_ros.command import named
 from taihri_ros.engine.process import EngineProcess
 from taihri_ros.estimator import Estimator
+from taihri_ros.follower import Follower
 from taihri_ros.frames import ImageError
 from taihri_ros.hosts.bags import BagError, BagReplay
 from taihri_ros.hosts.messages import stamp_ns
@@ -63,7 +64,7 @@ def read_bag(path: Path) -> dict[str, list[tuple[int, Any]]]:
 
 
 def run(replay: BagReplay, engine: EngineProcess) -> Iterator[Exception | None]:
-    return replay.replay(Estimator(engine), WRISTS, Parameters())
+    return replay.replay(Follower(Estimator(engine)), WRISTS, Parameters())
 
 
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])

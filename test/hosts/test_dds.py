@@ -93,6 +93,7 @@ def person() -> dict[str, Any]:
         "confidence": 0.875,
         "u": 320.5,
         "v": 240.25,
+        "depth": 2,
     }
     return {
         "header": HEADER,

@@ -128,7 +128,7 @@ def test_markers_and_overlay_come_to_those_who_subscribe(robot: Robot) -> None:
     picture = decode_compressed(robot.about(topics.OVERLAY, stamp).data)
     assert picture.shape == (HEIGHT, WIDTH, 3)
     markers = wait_until(lambda: [each for each in robot.received(topics.MARKERS) if each.markers])[-1].markers
-    assert {marker.ns for marker in markers} == {"joints", "names"}
+    assert {marker.ns for marker in markers} == {"joints", "names", "ellipsoids"}
     assert {marker.header.frame_id for marker in markers} == {FRAME_ID}
     for each in subscriptions:
         each.destroy()

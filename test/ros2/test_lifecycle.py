@@ -12,13 +12,17 @@ import pytest
 from domains import new_domain
 from geometry_msgs.msg import PoseArray, TransformStamped
 from hosted import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Hosted, change, state
+from rcl_interfaces.msg import Log
 from rclpy.parameter import Parameter
 from robot import FRAME, Diagnosis, Robot, wait_for
 from taihri_ros.msg import HumanKeypoints
 from taihri_ros.srv import Localize
 from tf2_ros import StaticTransformBroadcaster
 
+from taihri_ros.hosts import engines
+
 Values = Callable[..., dict[str, object]]
+WARNING = 30
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +52,24 @@ def localize(robot: Robot, command: str = "head", timeout: float = 20.0) -> Loca
     return robot.call(Localize, "/taihri/localize", timeout_s=40.0, command=command, timeout=timeout)
 
 
-def test_without_a_checkpoint_the_node_stays_unconfigured_and_says_why() -> None:
+def test_without_a_checkpoint_the_node_uses_the_shipped_model_and_says_so(
+    engine_parameters: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines.logger, "propagate", True)  # launch's plugin of pytest makes loggers that do not
     other = new_domain()
-    with Robot(other) as robot, Hosted(other, {"diagnostics_period_s": 0.1}):
-        diagnosis = Diagnosis(robot)
-        assert not change(robot, CONFIGURE)
-        assert state(robot) == "unconfigured"
-        status = wait_for(lambda: (s := diagnosis.status("taihri: node")) and s.level == b"\x02" and s)
-        assert "set engine.model" in status.message
+    parameters = engine_parameters(diagnostics_period_s=0.1)
+    del parameters["engine.model"]
+    with Robot(other) as robot, Hosted(other, parameters):
+        diagnosis, log = Diagnosis(robot), robot.listen(Log, "/rosout")
+        wait_for(lambda: robot.node.count_publishers("/rosout") > 0)
+        assert change(robot, CONFIGURE)
+        assert state(robot) == "inactive"
+        (said,) = wait_for(lambda: [one for one in log if "engine.model" in one.msg])
+        assert (said.name, said.level) == ("taihri", WARNING)
+        assert "is not set: using taihri-nano" in said.msg
+        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+        assert diagnosis.values("taihri: engine")["model"] == "taihri-nano"
+        assert change(robot, CLEANUP)
 
 
 def test_a_wrong_checkpoint_is_an_error_of_the_engine_on_diagnostics(engine_parameters: Values, tmp_path: Path) -> None:

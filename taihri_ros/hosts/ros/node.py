@@ -171,6 +171,8 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
         subscribe(topics.COMMAND, application.on_command)
         subscribe(topics.CAMERA_INFO, application.on_camera_info)
+        if parameters.depth_enabled:
+            subscribe(topics.DEPTH, application.on_depth)
         if parameters.image_transport == "compressed":
             return subscribe(topics.COMPRESSED_IMAGE, application.on_compressed_image)
         return subscribe(topics.IMAGE, application.on_image)

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import BOTH_WRISTS, ask, noise
+from asking import BOTH_WRISTS, NAMED, answer, ask, assert_alike, noise
 
 from taihri_ros.command import named
 from taihri_ros.engine.automaton import Automaton
 from taihri_ros.engine.interface import (
     EngineError,
     EngineUnavailableError,
-    Generation,
     GenerationAbortedError,
     GenerationFailedError,
 )
@@ -48,49 +47,43 @@ REQUESTS = {
 }
 
 
+@pytest.mark.parametrize("skip_forced", [True, False])
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_constrained_answer_is_whole_and_in_its_grammar(engine: LocalEngine, name: str) -> None:
-    request = REQUESTS[name]
+def test_a_constrained_answer_is_whole_and_in_its_grammar(engine: LocalEngine, name: str, skip_forced: bool) -> None:
+    request = dataclasses.replace(REQUESTS[name], skip_forced=skip_forced)
     generation = engine.generate(request)
-    assert generation.finish_reason == "stop"
-    assert request.grammar is not None
+    (found,), (question,) = generation.answers, request.questions
+    assert found.finish_reason == "stop"
+    assert question.grammar is not None
     vocabulary = engine.vocabulary
-    ids = [token for text in generation.tokens for token in vocabulary.ids(text)]
-    assert Automaton(request.grammar, vocabulary.ids, vocabulary.coordinates).accepts(ids)
-    answer = parse(generation.tokens, None)
-    assert {joint.outcome for joint in answer.joints} <= {Outcome.ANSWERED, Outcome.NO_2D, Outcome.NO_3D}
+    ids = [token for text in found.tokens for token in vocabulary.ids(text)]
+    assert Automaton(question.grammar, vocabulary.ids, vocabulary.coordinates).accepts(ids)
+    parsed = parse(found.tokens, None)
+    assert {joint.outcome for joint in parsed.joints} <= {Outcome.ANSWERED, Outcome.NO_2D, Outcome.NO_3D}
     assert 0 < generation.timings_ms["prefill"] < generation.timings_ms["total"]
 
 
+@pytest.mark.parametrize("skip_forced", [True, False])
 @pytest.mark.parametrize("name", REQUESTS)
-def test_both_frameworks_answer_alike(transformers_engine: LocalEngine, vllm_engine: LocalEngine, name: str) -> None:
-    assert_alike(*(engine.generate(REQUESTS[name]) for engine in (transformers_engine, vllm_engine)))
+def test_both_frameworks_answer_alike(
+    transformers_engine: LocalEngine, vllm_engine: LocalEngine, name: str, skip_forced: bool
+) -> None:
+    request = dataclasses.replace(REQUESTS[name], skip_forced=skip_forced)
+    assert_alike(*(answer(engine, request) for engine in (transformers_engine, vllm_engine)))
 
 
 def test_both_frameworks_speak_freely_alike(transformers_engine: LocalEngine, vllm_engine: LocalEngine) -> None:
     request = ask(grammar=None, max_tokens=24)
-    answers = [engine.generate(request) for engine in (transformers_engine, vllm_engine)]
+    answers = [answer(engine, request) for engine in (transformers_engine, vllm_engine)]
     assert_alike(*answers)
-    assert {answer.finish_reason for answer in answers} == {"length"}
-
-
-def assert_alike(one: Generation, other: Generation) -> None:
-    assert one.tokens == other.tokens
-    for left, right in zip(one.alternatives, other.alternatives, strict=True):
-        assert (left is None) == (right is None)
-        if left is None or right is None:
-            continue
-        np.testing.assert_allclose(left.logprobs, right.logprobs, atol=1e-3)
-        theirs = dict(zip(right.bins, right.logprobs, strict=True))
-        for index, logprob in zip(left.bins[:-1], left.logprobs[:-1], strict=True):
-            assert theirs.get(index, right.logprobs[-1]) == pytest.approx(logprob, abs=1e-3)
+    assert {one.finish_reason for one in answers} == {"length"}
 
 
 def test_coordinates_have_alternatives_and_other_tokens_none(engine: LocalEngine) -> None:
-    generation = engine.generate(ask())
-    coordinates = [element for element in REQUESTS["two joints"].grammar or () if isinstance(element, Coordinate)]
-    assert sum(found is not None for found in generation.alternatives) == len(coordinates) == 14
-    for token, found in zip(generation.tokens, generation.alternatives, strict=True):
+    given = answer(engine, ask())
+    coordinates = [element for element in NAMED if isinstance(element, Coordinate)]
+    assert sum(found is not None for found in given.alternatives) == len(coordinates) == 14
+    for token, found in zip(given.tokens, given.alternatives, strict=True):
         if found is None:
             assert token.startswith("<|")
             continue
@@ -101,28 +94,29 @@ def test_coordinates_have_alternatives_and_other_tokens_none(engine: LocalEngine
 
 
 def test_fewer_alternatives_or_none_on_request(engine: LocalEngine) -> None:
-    few, none = (engine.generate(ask(alternatives=count)) for count in (3, 0))
+    few, none = (answer(engine, ask(alternatives=count)) for count in (3, 0))
     assert few.tokens == none.tokens
     assert {len(found.bins) for found in few.alternatives if found} == {3}
     assert set(none.alternatives) == {None}
 
 
-def test_one_joint_after_another_is_answered(engine: LocalEngine) -> None:
+@pytest.mark.parametrize("skip_forced", [True, False])
+def test_one_joint_after_another_is_answered(engine: LocalEngine, skip_forced: bool) -> None:
     """Grammars of equal shape that differ in a joint only: xgrammar's cache mistakes one for another."""
     for joint in ("left_wrist", "head", "right_wrist", "pelvis"):
-        generation = engine.generate(ask((joint,), grammar=named_grammar((joint,), AnswerStyle())))
-        assert generation.finish_reason == "stop"
-        assert generation.tokens.count(f"<|{joint}|>") == 2
+        found = answer(engine, ask((joint,), grammar=named_grammar((joint,), AnswerStyle()), skip_forced=skip_forced))
+        assert found.finish_reason == "stop"
+        assert found.tokens.count(f"<|{joint}|>") == 2
 
 
 def test_the_image_matters(engine: LocalEngine) -> None:
-    assert engine.generate(ask(seed=0)).alternatives != engine.generate(ask(seed=8)).alternatives
+    assert answer(engine, ask(seed=0)).alternatives != answer(engine, ask(seed=8)).alternatives
 
 
 def test_an_answer_that_is_cut_off_says_so(engine: LocalEngine) -> None:
-    generation = engine.generate(ask(max_tokens=7))
-    assert generation.finish_reason == "length"
-    assert len(generation.tokens) == len(generation.alternatives) == 7
+    found = answer(engine, ask(max_tokens=7))
+    assert found.finish_reason == "length"
+    assert len(found.tokens) == len(found.alternatives) == 7
 
 
 def test_special_tokens_in_a_users_words_stay_words(engine: LocalEngine) -> None:
@@ -134,7 +128,7 @@ def test_special_tokens_in_a_users_words_stay_words(engine: LocalEngine) -> None
     assert max(ids) < vocabulary.ids("<|endoftext|>")[0], "added tokens come after all ordinary ones"
     prompt = Prompt(SPEC.system_prompt, words)
     assert vocabulary.prompt_ids(prompt).count(vocabulary.image_id) == 1
-    assert engine.generate(ask(prompt=prompt)).finish_reason == "stop"
+    assert answer(engine, ask(prompt=prompt)).finish_reason == "stop"
 
 
 BAD_REQUESTS = {
@@ -157,14 +151,14 @@ def test_a_bad_request_is_refused_and_the_engine_goes_on(engine: LocalEngine, na
     request, message = BAD_REQUESTS[name]
     with pytest.raises(GenerationFailedError, match=message):
         engine.generate(request)
-    assert engine.generate(ask()).finish_reason == "stop"
+    assert answer(engine, ask()).finish_reason == "stop"
 
 
 def test_an_image_that_is_a_view_of_another_is_read_rightly(engine: LocalEngine) -> None:
     image = noise(9, 416, 544)
     flipped = image[:, ::-1]
     assert not flipped.flags.c_contiguous
-    assert engine.generate(ask(image=flipped)).tokens == engine.generate(ask(image=flipped.copy())).tokens
+    assert answer(engine, ask(image=flipped)) == answer(engine, ask(image=flipped.copy()))
 
 
 def test_abort_ends_the_request_under_way(engine: LocalEngine) -> None:
@@ -176,12 +170,12 @@ def test_abort_ends_the_request_under_way(engine: LocalEngine) -> None:
     aborted_after = time.perf_counter() - started
     timer.join()
     assert 0.14 < aborted_after < 3
-    assert engine.generate(ask()).finish_reason == "stop"
+    assert answer(engine, ask()).finish_reason == "stop"
 
 
 def test_abort_without_a_request_does_nothing(engine: LocalEngine) -> None:
     engine.abort()
-    assert engine.generate(ask()).finish_reason == "stop"
+    assert answer(engine, ask()).finish_reason == "stop"
 
 
 def test_info_says_what_runs(engine: LocalEngine, checkpoint: Path) -> None:
@@ -216,14 +210,15 @@ def test_vllm_that_breaks_says_so_from_then_on(vllm_engine: LocalEngine, monkeyp
     def fail() -> None:
         raise RuntimeError("device-side assert")
 
+    stepper = vllm_engine._stepper
     with monkeypatch.context() as patch:
-        patch.setattr(vllm_engine._engine, "step", fail)
-        patch.setattr(vllm_engine, "_failure", "")
+        patch.setattr(stepper._core, "get_output", fail)
+        patch.setattr(stepper, "_failure", "")
         for _ in range(2):
             with pytest.raises(EngineUnavailableError, match=r"device-side assert.*open the engine again"):
                 vllm_engine.generate(ask())
-    vllm_engine._engine.abort_request(list(vllm_engine._engine.output_processor.request_states), internal=True)
-    assert vllm_engine.generate(ask()).finish_reason == "stop"
+    stepper._core.abort_requests(list(stepper._core.engine_core.scheduler.requests))
+    assert answer(vllm_engine, ask()).finish_reason == "stop"
 
 
 def test_vllm_that_ends_a_request_with_an_error_says_so(
@@ -234,12 +229,12 @@ def test_vllm_that_ends_a_request_with_an_error_says_so(
     end = vllm_engine.vocabulary.end_ids[0]
     monkeypatch.setattr(vllm_engine, "_lark", lambda _: f"start: <[{end}]> <[{end}]>\n")
     with pytest.raises(GenerationFailedError, match="vLLM ended the request with 'error'"):
-        vllm_engine.generate(ask())
+        vllm_engine.generate(ask(skip_forced=False))
     monkeypatch.setattr(vllm_engine, "_lark", lambda _: "start: %%%\n")
     with pytest.raises(GenerationFailedError, match="vLLM refuses the request"):
-        vllm_engine.generate(ask())
+        vllm_engine.generate(ask(skip_forced=False))
     monkeypatch.undo()
-    assert vllm_engine.generate(ask()).finish_reason == "stop"
+    assert answer(vllm_engine, ask()).finish_reason == "stop"
 
 
 def test_unknown_options_and_engines_are_refused(checkpoint: Path) -> None:
@@ -257,7 +252,8 @@ def test_a_device_that_is_not_there_is_refused(checkpoint: Path) -> None:
 def test_the_prompt_is_laid_out_as_the_chat_template_says(checkpoint: Path, transformers_engine: LocalEngine) -> None:
     from transformers import AutoTokenizer
 
-    prompt = ask().prompt
+    (question,) = ask().questions
+    prompt = question.prompt
     messages = [
         {"role": "system", "content": prompt.system},
         {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt.user}]},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from asking import BOTH_WRISTS, ask
+from asking import BOTH_WRISTS, answer, ask
 
 from taihri_ros.command import named
 from taihri_ros.engine import tiny
@@ -26,7 +26,7 @@ ANSWER = (
 )
 
 
-def teach(directory: Path, answer: str) -> None:
+def teach(directory: Path, lesson: str) -> None:
     """Train the checkpoint until it answers the canary's prompt by heart."""
     spec = ModelSpec.load(directory)
     with TransformersEngine(directory, spec) as engine:
@@ -34,7 +34,7 @@ def teach(directory: Path, answer: str) -> None:
         prompt = make_prompt(named(BOTH_WRISTS), spec)
         request = ask(image=canary_image(spec), prompt=prompt, grammar=None)
         inputs = engine._inputs(request, vocabulary.prompt_ids(prompt))
-        words = torch.tensor([vocabulary.ids(answer)])
+        words = torch.tensor([vocabulary.ids(lesson)])
         length = inputs["input_ids"].shape[1]
         answers = {"input_ids": words, "attention_mask": torch.ones_like(words), "mm_token_type_ids": 0 * words}
         for name, values in answers.items():
@@ -72,7 +72,7 @@ def test_the_spelling_is_learned_and_used(taught: Path, caplog: pytest.LogCaptur
             grammar=named_grammar(BOTH_WRISTS, STYLE),
             repetition_penalty=spec.repetition_penalty,
         )
-        assert "".join(engine.generate(request).tokens) + "<|im_end|>" == ANSWER
+        assert answer(engine, request).text + "<|im_end|>" == ANSWER
 
 
 def test_babble_teaches_nothing_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from taihri_ros.certainty import Calibration
 from taihri_ros.cli.eval import command
+from taihri_ros.model_spec import ModelSpec
 from taihri_ros.resources import NANO
 from taihri_ros.synthetic import test_split
 from taihri_ros.synthetic.dataset import shard_path, write_shard
@@ -38,6 +40,18 @@ def test_it_sees_and_chooses(engine: str, people: Path, tmp_path: Path) -> None:
     assert model["g_mpjpe_mm"] < 0.5 * baseline["g_mpjpe_mm"]
     assert model["pixel_percent_of_width"] < 0.5 * baseline["pixel_percent_of_width"]
     assert figures["choices"]["f1"] > 0.9
+    for certainty in figures["certainty"].values():
+        assert certainty["joints"] == model["joints"]
+        assert 0.75 < certainty["coverage"]["90%"] < 0.99
+        assert certainty["rank_correlation"] > 0.3
+
+
+def test_its_certainty_was_measured() -> None:
+    calibration = ModelSpec.load(NANO).calibration
+    assert calibration != Calibration()
+    assert all(0.2 < factor < 5 for factor in (*calibration.bins, *calibration.pixel)), (
+        "its probabilities mean something"
+    )
 
 
 def test_it_is_small_and_says_what_it_is() -> None:

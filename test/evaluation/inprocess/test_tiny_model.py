@@ -15,12 +15,14 @@ from taihri_ros.evaluation.baseline import MeanPose
 from taihri_ros.skeleton import JOINTS
 
 
-def test_a_run_with_free_commands(tmp_path: Path, checkpoint: Path) -> None:
+@pytest.mark.parametrize("decoding", ["side_by_side", "sequence"])
+def test_a_run_with_free_commands(tmp_path: Path, checkpoint: Path, decoding: str) -> None:
     manifest = write_manifest(tmp_path, [STANDING, moved(0.1, 0, -0.5)])
     mean = tmp_path / "mean.json"
     MeanPose(STANDING, "one person", 1).save(mean)
     arguments = ["--model", str(checkpoint), "--engine", "transformers", "--in-process", "--data", str(manifest)]
-    arguments += ["--joints", "left_arm,lower_body", "--commands", "all", "--mean-pose", str(mean)]
+    arguments += ["--joints", "left_arm,lower_body", "--commands", "all", "--decoding", decoding]
+    arguments += ["--mean-pose", str(mean)]
     arguments += ["--out", str(tmp_path / "out")]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0
@@ -29,6 +31,7 @@ def test_a_run_with_free_commands(tmp_path: Path, checkpoint: Path) -> None:
     assert figures["questions"] == 2 * 4
     assert figures["malformed"] == 0
     assert figures["choices"]["questions"] == 4
+    assert figures["certainty"]["bins"]["joints"] == figures["certainty"]["pixel"]["joints"] > 0
     model = figures["named"]["bins"]
     assert model["missing"] == 0
     assert set(model["by_part"]) == {"left_arm", "lower_body"}

@@ -1,0 +1,131 @@
+"""How certain a point is: from the variances of its coordinate tokens to a covariance in metres and a confidence.
+
+A coordinate's variance comes from the model's own probabilities (`quantization.estimate_bins`). How much it can be
+believed is a property of the checkpoint, measured on data that it has not seen, and travels with it as a scale for
+each coordinate.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from taihri_ros.quantization import BINS, InteractionSpace
+from taihri_ros.view import CanonicalView
+
+CONFIDENCE_RADIUS_M = 0.1
+"""A confidence is the probability that the joint lies within this distance of its point, metres."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """By how much the errors on data differ from what the model's probabilities say; factors of standard deviations.
+
+    Attributes:
+        bins: Of x, y and z, where these are taken from the 3D bins.
+        pixel: Of u, v and z, where x and y are taken from the 2D pixel and the depth.
+        confidence: Of the whole point for its confidence, from the bins and from the pixel. Gross errors are more
+            frequent than a normal distribution has them: one that is as wide as the outer ellipsoids need is too wide
+            for the half of the points that are near.
+    """
+
+    bins: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    pixel: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    confidence: tuple[float, float] = (1.0, 1.0)
+
+
+def bins_covariance(
+    variances: NDArray[np.float64], space: InteractionSpace, calibration: Calibration
+) -> NDArray[np.float64]:
+    """Give the covariance of points whose coordinates are three bins with independent errors.
+
+    Args:
+        variances: (N, 3) bins², of x, y and z.
+        space: The ranges of the bins.
+        calibration: The checkpoint's.
+
+    Returns:
+        (N, 3, 3) m², view's frame.
+    """
+    metres = variances * (space.step * np.array(calibration.bins)) ** 2
+    return np.asarray(metres[:, :, None] * np.eye(3))
+
+
+def pixel_covariance(
+    variances: NDArray[np.float64],
+    depths: NDArray[np.float64],
+    rays: NDArray[np.float64],
+    view: CanonicalView,
+    space: InteractionSpace,
+    calibration: Calibration,
+) -> NDArray[np.float64]:
+    """Give the covariance of points that lie at a depth on the ray of a pixel, all errors independent.
+
+    It is that of the product of ray and depth: an error of the depth moves the point along the ray.
+
+    Args:
+        variances: (N, 3) bins², of u, v and z.
+        depths: (N,) metres.
+        rays: (N, 3) rays (x, y, 1) of the pixels, view's frame.
+        view: The view.
+        space: The ranges of the bins.
+        calibration: The checkpoint's.
+
+    Returns:
+        (N, 3, 3) m², view's frame.
+    """
+    scales = np.array(calibration.pixel)
+    steps = np.array([view.width, view.height]) / (BINS - 1) / view.focal_px
+    depth_variances = variances[:, 2] * (space.step[2] * scales[2]) ** 2
+    across = variances[:, :2] * (steps * scales[:2]) ** 2 * (depths**2 + depth_variances)[:, None]
+    covariances = rays[:, :, None] * rays[:, None, :] * depth_variances[:, None, None]
+    covariances[:, [0, 1], [0, 1]] += across
+    return np.asarray(covariances)
+
+
+def probability_within(covariances: ArrayLike, radius_m: float = CONFIDENCE_RADIUS_M) -> NDArray[np.float64]:
+    """Give the probability that a normally distributed point lies within a distance of its mean.
+
+    The squared distance is a weighted sum of chi-squares, whose distribution the saddlepoint approximation of Lugannani
+    and Rice gives (Kuonen 1999): within 0.015 for balls, discs and needles of any size.
+
+    Args:
+        covariances: (N, 3, 3) m², or one (3, 3).
+        radius_m: The distance, metres.
+
+    Returns:
+        (N,) in [0, 1]; NaN where a covariance is.
+    """
+    given = np.asarray(covariances, np.float64).reshape(-1, 3, 3)
+    known = np.asarray(np.isfinite(given).all(axis=(1, 2)))
+    weights = np.linalg.eigvalsh(np.where(known[:, None, None], given, np.eye(3))) / radius_m**2
+    largest = weights[:, 2:]
+    weights = np.maximum(weights, 1e-9 * largest)
+    shares, scale = weights / largest, largest[:, 0]
+    point = _saddlepoint(shares, 1.0 / scale)[:, None]
+    rest = 1.0 - 2.0 * shares * point
+    at = (shares / rest).sum(axis=1)
+    point = point[:, 0]
+    signed_root = np.sign(point) * np.sqrt(np.maximum(2.0 * point * at + np.log(rest).sum(axis=1), 0.0))
+    slope = point * np.sqrt(2.0 * ((shares / rest) ** 2).sum(axis=1))
+    quantile = signed_root + np.log(slope / signed_root) / signed_root
+    probabilities = np.array([0.5 * math.erfc(-value / math.sqrt(2.0)) for value in quantile.tolist()])
+    return np.where(known, probabilities, np.nan)
+
+
+_HALVINGS = 24
+_FROM_MEAN = 1e-4
+"""At the mean itself the approximation is 0 / 0; so near to it, it is as good and can be computed."""
+
+
+def _saddlepoint(shares: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve sum(shares / (1 - 2 shares s)) = limit for s, (N,), by bisection; the largest of the shares (N, 3) is 1."""
+    low, high = -1.5 / limits, np.full(len(limits), 0.5)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        beyond = (shares / (1.0 - 2.0 * shares * middle[:, None])).sum(axis=1) > limits
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    return np.where(np.abs(middle) < _FROM_MEAN, _FROM_MEAN, middle)

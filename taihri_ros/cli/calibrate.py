@@ -1,0 +1,123 @@
+"""`taihri calibrate`: how far a checkpoint's own certainty can be believed, measured and written beside it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taihri_ros.certainty import Calibration
+from taihri_ros.cli.eval import LONGEST_ANSWER_S, open_chosen
+from taihri_ros.cli.options import engine_options
+from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
+from taihri_ros.evaluation.datasets import KINDS, open_data
+from taihri_ros.evaluation.metrics import coverage
+from taihri_ros.evaluation.predictions import XY_SOURCES
+from taihri_ros.hosts.parameters import Parameters
+from taihri_ros.model_spec import FILE_NAME, ModelSpec
+
+
+@click.command("calibrate")
+@click.option("--data", required=True, help="PATH, or KIND:PATH, of labelled images that the model has not learned.")
+@click.option("--format", "kind", type=click.Choice(KINDS), help="Format of the data; told from PATH where it can be.")
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory that the image paths in a .npz or .npy are relative to.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Use the first so many images.")
+@click.option("--dry-run", is_flag=True, help="Print the factors, write nothing.")
+@click.option("--in-process", is_flag=True, help="Load the model in this process instead of an engine process.")
+@engine_options
+def command(
+    *,
+    data: str,
+    kind: str | None,
+    images: Path | None,
+    limit: int | None,
+    dry_run: bool,
+    in_process: bool,
+    chosen: dict[str, Any],
+) -> None:
+    """Measure how far a checkpoint's own certainty can be believed, and write it to the checkpoint's taihri.json.
+
+    The joints that are in the images are asked for by name. The errors of the answers give six factors, by which the
+    node multiplies the standard deviations that the model's probabilities say: then covariances and confidences hold.
+    Use data like that of the robot, and not the data that the model is judged by afterwards.
+
+    \b
+    Examples:
+      taihri calibrate --model ~/TAIHRI --engine vllm --data out/synthetic/validation
+      taihri calibrate --model ~/TAIHRI --data robot.jsonl --limit 200 --dry-run
+    """
+    from taihri_ros.estimator import Estimator
+
+    parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
+    target = None if dry_run else _writable(parameters)
+    opened = open_data(data, kind=kind, images=images)
+    count = min(opened.length, limit or opened.length)
+    measurements: list[Measurements] = []
+    with open_chosen(parameters, in_process=in_process) as engine:
+        estimator = Estimator(engine)
+        with click.progressbar(length=count, label="images", file=sys.stderr) as bar:
+            for item in itertools.islice(opened.items(), count):
+                measured = measure(estimator, item)
+                measurements += [measured] if measured is not None else []
+                bar.update(1)
+    calibration = calibrate(measurements)
+    click.echo(_summary(measurements, calibration))
+    if target is not None:
+        _write(target, calibration)
+        click.echo(f"written to {target / FILE_NAME}")
+
+
+def _writable(parameters: Parameters) -> Path:
+    """Give the checkpoint's directory, before an hour goes into what cannot be written there."""
+    if parameters.engine_kind == "openai":
+        raise TaihriError(
+            f"a remote model's {FILE_NAME} is not within reach: calibrate its checkpoint where it is, "
+            "or use --dry-run and write the factors into the file of engine.spec"
+        )
+    directory = Path(parameters.engine_model).expanduser()
+    if not parameters.engine_model or not directory.is_dir():
+        raise TaihriError(
+            f"--model must name the directory of the checkpoint whose {FILE_NAME} is to be written, "
+            f"not {parameters.engine_model!r}; --dry-run writes nothing"
+        )
+    file = directory / FILE_NAME
+    ModelSpec.load(directory)
+    if not os.access(file if file.exists() else directory, os.W_OK):
+        raise TaihriError(f"{file} cannot be written: use a copy of the checkpoint, or --dry-run")
+    return directory
+
+
+def _write(directory: Path, calibration: Calibration) -> None:
+    spec = replace(ModelSpec.load(directory), calibration=calibration)
+    try:
+        ModelSpec.from_dict(spec.to_dict()).save(directory)
+    except OSError as error:
+        raise TaihriError(f"{directory / FILE_NAME} cannot be written: {error.strerror}") from error
+
+
+def _summary(measurements: Sequence[Measurements], calibration: Calibration) -> str:
+    joints = sum(len(entry.truth) for entry in measurements)
+    lines = [f"{len(measurements)} images, {joints} joints answered; per cent of them within the ellipsoids:", ""]
+    lines.append(f"{'':24}{'50 %':>8}{'90 %':>8}{'95 %':>8}")
+    for source in XY_SOURCES:
+        for name, factors in (("as the model says", Calibration()), ("calibrated", calibration)):
+            shares = coverage(squared_mahalanobis(measurements, source, factors)).values()
+            lines.append(f"{source + ', ' + name:24}" + "".join(f"{100 * share:8.1f}" for share in shares))
+    factors_of = {"bins": ("x", "y", "z"), "pixel": ("u", "v", "z")}
+    lines += ["", "factors of the standard deviations:"]
+    for source in XY_SOURCES:
+        named = zip(factors_of[source], getattr(calibration, source), strict=True)
+        lines.append(f"{source:8}" + "".join(f"{axis} {factor:<10.4g}" for axis, factor in named).rstrip())
+    lines.append("of the whole point for its confidence: " + ", ".join(map("{:.4g}".format, calibration.confidence)))
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ended_run import Run
+from evaluated_people import STANDING, moved, write_manifest
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    return write_manifest(tmp_path / "data", [moved(0, 0, 0.1 * number) for number in range(6)])
+
+
+def test_factors_are_written_beside_the_model(
+    taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(checkpoint, model)
+    before = json.loads((model / "taihri.json").read_text())
+    arguments = ["--data", manifest, "--engine", "transformers", "--model", model, "--engine-python", engine_python]
+    tried = taihri("calibrate", *arguments, "--dry-run")
+    assert tried.status == 0, tried.err
+    assert "written" not in tried.out
+    assert json.loads((model / "taihri.json").read_text()) == before
+
+    done = taihri("calibrate", *arguments)
+    assert done.status == 0, done.err
+    assert "6 images" in done.out
+    assert done.out.splitlines()[-1] == f"written to {model / 'taihri.json'}"
+    after = json.loads((model / "taihri.json").read_text())
+    calibration = after.pop("calibration")
+    assert after == {name: value for name, value in before.items() if name != "calibration"}
+    for source, axes in (("bins", "xyz"), ("pixel", "uvz")):
+        (line,) = [line for line in done.out.splitlines() if line.startswith(f"{source}  ")]
+        factors = [f"{factor:.4g}" for factor in calibration[source]]
+        assert line.split() == [source, *(word for pair in zip(axes, factors, strict=True) for word in pair)]
+        (shares,) = [line for line in done.out.splitlines() if line.startswith(f"{source}, calibrated")]
+        assert float(shares.split()[3]) == pytest.approx(90, abs=1)
+
+
+def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, checkpoint: str, tmp_path: Path) -> None:
+    broken = tmp_path / "model"
+    broken.mkdir()
+    (broken / "taihri.json").write_text("{")
+    openai = ("--engine", "openai", "--model", "TAIHRI")
+    for arguments, message in (
+        (("--model", checkpoint), "Missing option '--data'"),
+        (("--data", manifest), "--model must name the directory of the checkpoint"),
+        (("--data", manifest, "--model", "ai/TAIHRI"), "not 'ai/TAIHRI'"),
+        (("--data", manifest, *openai), "a remote model's taihri.json is not within reach"),
+        (("--data", manifest, *openai, "--in-process", "--dry-run"), "--in-process needs"),
+        (("--data", manifest, "--model", broken), "is not readable JSON"),
+        (("--data", "none", "--model", checkpoint), "there is no data set 'none'"),
+    ):
+        taihri("calibrate", *arguments).fails_with(message)
+
+
+def test_a_model_that_cannot_be_written_is_an_error_at_once(
+    monkeypatch: pytest.MonkeyPatch, manifest: Path, checkpoint: str
+) -> None:
+    """Simulated, since root may write everywhere."""
+    from taihri_ros.cli import calibrate
+    from taihri_ros.errors import TaihriError
+
+    monkeypatch.setattr("taihri_ros.cli.calibrate.os.access", lambda path, mode: False)
+    with pytest.raises(TaihriError, match=r"taihri\.json cannot be written: use a copy of the checkpoint"):
+        calibrate.command.main(["--data", str(manifest), "--model", checkpoint], standalone_mode=False)
+
+
+def test_too_few_joints(taihri: Callable[..., Run], checkpoint: str, engine_python: str, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, [STANDING])
+    arguments = ["--data", manifest, "--engine", "transformers", "--engine-python", engine_python]
+    before = (Path(checkpoint) / "taihri.json").read_text()
+    done = taihri("calibrate", *arguments, "--model", checkpoint)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.splitlines()[-1].startswith("taihri: 22 joints were answered with alternatives")
+    assert (Path(checkpoint) / "taihri.json").read_text() == before

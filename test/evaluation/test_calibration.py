@@ -1,0 +1,182 @@
+"""Factors that answers were made with come back from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from evaluated_people import CAMERA, STANDING, moved, truth
+from numpy.typing import NDArray
+from oracle import Oracle, answer_tokens
+
+from taihri_ros.camera import Camera, DistortionModel
+from taihri_ros.certainty import Calibration
+from taihri_ros.command import named
+from taihri_ros.engine.interface import Alternatives, Question, RawAnswer
+from taihri_ros.errors import TaihriError
+from taihri_ros.estimator import Estimator
+from taihri_ros.evaluation import metrics
+from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
+from taihri_ros.evaluation.items import DataError, Item, label
+from taihri_ros.evaluation.predictions import XY_SOURCES
+from taihri_ros.model_spec import ModelSpec
+from taihri_ros.quantization import BINS, InteractionSpace
+from taihri_ros.skeleton import INDEX, JOINTS
+from taihri_ros.view import CanonicalView
+
+SPACE = InteractionSpace()
+VIEW = CanonicalView.fit(CAMERA, focal_px=500.0)
+FACTORS = np.array([1.6, 0.5, 2.0, 0.7, 1.3])
+"""Of u, v, x, y, z."""
+
+
+def true_bins(joints: NDArray[np.float64], view: CanonicalView = VIEW) -> NDArray[np.float64]:
+    """Where joints, (N, 3) metres in the view's frame, are in the five coordinates, (N, 5) fractions of a bin."""
+    pixels = view.camera.project(joints) / np.array([view.width, view.height]) * (BINS - 1)
+    return np.concatenate([pixels, (joints - SPACE.low) / SPACE.step], axis=1)
+
+
+def drawn(images: int, factors: NDArray[np.float64] = FACTORS) -> list[Measurements]:
+    """Answers with normal errors of as many times the standard deviations that they say."""
+    rng = np.random.default_rng(5)
+    measurements = []
+    for _ in range(images):
+        joints = STANDING + rng.normal(0, 0.1, STANDING.shape)
+        deviations = np.exp(rng.uniform(np.log(3), np.log(15), (22, 5)))
+        bins = true_bins(joints) + factors * deviations * rng.normal(size=(22, 5))
+        measurements.append(Measurements(VIEW, SPACE, joints, np.clip(bins, 0, BINS - 1), deviations**2))
+    return measurements
+
+
+def test_the_factors_come_back() -> None:
+    measurements = drawn(300)
+    calibration = calibrate(measurements)
+    assert calibration.bins == pytest.approx(FACTORS[2:], rel=0.05)
+    assert calibration.pixel == pytest.approx(FACTORS[[0, 1, 4]], rel=0.05)
+    for source in XY_SOURCES:
+        before = metrics.coverage(squared_mahalanobis(measurements, source, Calibration()))
+        after = metrics.coverage(squared_mahalanobis(measurements, source, calibration))
+        assert after["90%"] == pytest.approx(0.9, abs=0.002)
+        assert list(after.values()) == pytest.approx([0.5, 0.9, 0.95], abs=0.02)
+        assert abs(before["50%"] - 0.5) > 0.05
+
+
+def test_gross_errors_do_not_set_the_factor_of_a_coordinate_but_widen_all_three() -> None:
+    measurements = drawn(300)
+    wrong = [replace(entry, bins=entry.bins.copy()) for entry in measurements]
+    rng = np.random.default_rng(2)
+    for entry in wrong:
+        entry.bins[rng.random(22) < 0.06, 4] += 400.0
+    plain, torn = calibrate(measurements), calibrate(wrong)
+    ratios = np.array(torn.bins) / np.array(plain.bins)
+    assert ratios[:2] == pytest.approx(ratios[0], rel=0.01), "x and y know nothing of it"
+    assert 1.0 < ratios[2] / ratios[0] < 1.2
+    assert metrics.coverage(squared_mahalanobis(wrong, "bins", torn))["90%"] == pytest.approx(0.9, abs=0.002)
+
+
+def test_too_few_answers() -> None:
+    with pytest.raises(TaihriError, match="22 joints were answered with alternatives: a calibration needs 100 or more"):
+        calibrate(drawn(1))
+    with pytest.raises(TaihriError, match="0 joints"):
+        calibrate([])
+
+
+class Unsure(Oracle):
+    """Knows where the standing person is, and errs by more or less than its alternatives say."""
+
+    def __init__(self, sigma: float = 6.0) -> None:
+        super().__init__(dict(zip(JOINTS, STANDING, strict=True)))
+        self.info = replace(self.info, spec=replace(self.info.spec, calibration=Calibration((9, 9, 9), (9, 9, 9))))
+        self.rng = np.random.default_rng(8)
+        self.sigma = sigma
+
+    def _answer(self, question: Question, size: tuple[int, int]) -> RawAnswer:
+        (name,) = [name for name in JOINTS if f": {name}?" in question.prompt.user]
+        view = replace(CANONICAL, width=size[0], height=size[1])
+        bins = true_bins(self.joints[name][None], view)[0] + FACTORS * self.sigma * self.rng.normal(size=5)
+        rounded = np.clip(np.rint(bins), 0, BINS - 1).astype(int).tolist()
+        tokens = answer_tokens({name: rounded[:2]}, {name: rounded[2:]})
+        return RawAnswer(tokens=tokens, alternatives=tuple(map(self._bell, tokens)), finish_reason=self.finish_reason)
+
+    def _bell(self, token: str) -> Alternatives | None:
+        if not token[1:-1].isdigit():
+            return None
+        chosen = int(token[1:-1])
+        bins = [index for index in range(chosen - 9, chosen + 11) if 0 <= index < BINS]
+        peak = np.log(1.0 / (self.sigma * np.sqrt(2.0 * np.pi)))
+        return Alternatives(
+            tuple(bins), tuple(float(peak - 0.5 * ((index - chosen) / self.sigma) ** 2) for index in bins)
+        )
+
+
+CANONICAL = CanonicalView.fit(CAMERA, focal_px=ModelSpec().focal_px)
+
+
+def item(joints: NDArray[np.float64] = STANDING, camera: Camera = CAMERA, source: str = "a.png") -> Item:
+    picture = np.zeros((camera.height, camera.width, 3), np.uint8)
+    return Item(label(source, camera, joints), lambda: picture)
+
+
+def test_the_factors_of_an_engine_come_back() -> None:
+    estimator = Estimator(Unsure())
+    measurements = [measure(estimator, item()) for _ in range(120)]
+    calibration = calibrate([entry for entry in measurements if entry is not None])
+    assert calibration.bins == pytest.approx(FACTORS[2:], rel=0.08), "whatever the calibration was before"
+    assert calibration.pixel == pytest.approx(FACTORS[[0, 1, 4]], rel=0.08)
+
+
+@pytest.mark.parametrize("lens", [[], [-0.28, 0.09, 0.001, -0.0015, -0.012]])
+def test_an_answer_is_decoded_as_the_node_decodes_it(lens: list[float]) -> None:
+    """Positions and covariances of a measurement are those of the keypoints, also of a lens that bends."""
+    model = DistortionModel.PLUMB_BOB if lens else DistortionModel.NONE
+    camera = Camera(640, 480, np.array([[520.0, 0, 331.75], [0, 511.0, 228.1], [0, 0, 1]]), np.array(lens), model)
+    engine = Oracle(dict(zip(JOINTS, STANDING, strict=True)), spread=(0.1, 0.4, 0.3, 0.15, 0.05))
+    calibration = Calibration(bins=(0.5, 2.0, 3.0), pixel=(2.0, 0.5, 3.0))
+    engine.info = replace(engine.info, spec=replace(engine.info.spec, calibration=calibration))
+    turn = np.asarray(cv2.Rodrigues(np.array([0.05, -0.1, 0.02]))[0])
+    view = CanonicalView.fit(camera, rotation=turn)
+    image = np.zeros((480, 640, 3), np.uint8)
+    reading = Estimator(engine).exchange(image, camera, named(["head", "left_wrist", "spine1"]), view=view).reading
+    shifted = moved(0.02, -0.01, 0.1)
+    measured = Measurements.of(reading, shifted)
+    for source in XY_SOURCES:
+        squares = measured.squared_mahalanobis(source, calibration)
+        for square, keypoint in zip(squares, reading.person(source).keypoints, strict=True):
+            error = keypoint.position - shifted[INDEX[keypoint.name]]
+            assert square == pytest.approx(error @ np.linalg.solve(keypoint.covariance, error))
+
+
+def test_the_error_of_a_pixel_is_that_to_the_true_projection() -> None:
+    engine = Oracle(dict(zip(JOINTS, STANDING, strict=True)), spread=(0.25, 0.5, 0.25))
+    measured = measure(Estimator(engine), item())
+    assert measured is not None
+    deviations = measured.deviations()
+    assert deviations.shape == (truth().in_image.sum(), 5)
+    assert np.abs(deviations * np.sqrt(measured.variances)).max() <= 0.5 + 1e-6, "nothing but the quantisation"
+
+
+def test_what_cannot_be_measured_is_left_out() -> None:
+    engine = Unsure()
+    joints = STANDING.copy()
+    joints[INDEX["head"]] = np.nan
+    measured = measure(Estimator(engine), item(joints))
+    assert measured is not None
+    assert len(measured.truth) == truth().in_image.sum() - 1
+    assert measure(Estimator(engine), item(np.full((22, 3), np.nan))) is None
+    without = measure(Estimator(Oracle(engine.joints, spread=None)), item())
+    assert without is not None
+    assert len(without.truth) == 0
+    partly = Oracle({name: point for name, point in engine.joints.items() if name != "neck"})
+    fewer = measure(Estimator(partly), item())
+    assert fewer is not None
+    assert len(fewer.truth) == truth().in_image.sum() - 1
+    engine.finish_reason = "length"
+    assert measure(Estimator(engine), item()) is None, "a malformed answer"
+
+
+def test_an_image_of_another_size_is_named() -> None:
+    broken = replace(item(), image=lambda: np.zeros((10, 10, 3), np.uint8))
+    with pytest.raises(DataError, match=r"image a\.png: image is 10x10"):
+        measure(Estimator(Unsure()), broken)
