@@ -1,0 +1,1 @@
+"""Measures the node against the recipe with which TAIHRI was published."""

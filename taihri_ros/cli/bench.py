@@ -1,0 +1,97 @@
+"""`taihri bench`: the node against the published recipe, and what its settings bring."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taihri_ros.cli.options import engine_options
+from taihri_ros.errors import TaihriError
+from taihri_ros.hosts.application import make_follower
+from taihri_ros.hosts.engines import checkpoint, ready_engine
+from taihri_ros.hosts.parameters import ParameterError, Parameters
+
+_SIZES = ((640, 480), (1280, 720))
+_JOINT_COUNTS = (2, 22)
+
+
+@click.command("bench")
+@click.option("--images", type=click.IntRange(5), default=40, show_default=True, help="Images of each case.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON to a file, too.")
+@engine_options
+def command(*, images: int, as_json: bool, out: Path | None, chosen: dict[str, Any]) -> None:
+    """Measure the node's way from image to joints against the recipe with which TAIHRI was published.
+
+    Both get the same simulated images by turns, on the same model in the same framework on this machine: the node with
+    its engine process, the recipe in this process with the framework's public calls. So this runs in an engine's
+    environment that has the extras `synthetic` and `evaluation`.
+
+    \b
+    Examples:
+      .venv-vllm/bin/taihri bench --engine vllm --json
+      .venv-vllm/bin/taihri bench --engine transformers --images 100 --out out/bench/transformers.json
+    """
+    parameters = Parameters.from_mapping({"engine.python": sys.executable, **chosen})
+    if parameters.engine_kind == "openai":
+        raise ParameterError("the benchmark needs --engine vllm or transformers: a remote server is another machine")
+    try:
+        from taihri_ros.benchmark.comparison import compare, wrists_and_more
+        from taihri_ros.benchmark.recipe import Recipe
+        from taihri_ros.benchmark.scenes import Footage
+        from taihri_ros.engine.opening import open_engine
+    except ModuleNotFoundError as error:
+        raise _missing(error.name) from error
+    for package in ("anny", "PIL"):
+        if importlib.util.find_spec(package) is None:
+            raise _missing(package)
+    options: dict[str, object] = {"dtype": parameters.engine_dtype}
+    cases: list[dict[str, Any]] = []
+    kind, model = parameters.engine_kind, checkpoint(parameters)
+    with ready_engine(parameters) as ours, open_engine(kind, model, options=options) as theirs:
+        recipe = Recipe(theirs)
+        for size in _SIZES:
+            for count in _JOINT_COUNTS:
+                footage = Footage(size)
+                times = compare(make_follower(ours, parameters), recipe, footage, wrists_and_more(count), images)
+                cases.append({"joints": count, "size": f"{size[0]}x{size[1]}", **times.summary()})
+                click.echo(_line(cases[-1]), err=as_json)
+        info = ours.info
+    report = {
+        "engine": f"{info.kind} {info.version}",
+        "model": info.spec.name,
+        "device": info.device,
+        "dtype": info.dtype,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "decoding": parameters.decoding,
+        "fovea": parameters.fovea_mode,
+        "cases": cases,
+    }
+    text = json.dumps(report, indent=2)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + "\n", encoding="utf-8")
+    if as_json:
+        click.echo(text)
+
+
+def _missing(package: str | None) -> TaihriError:
+    return TaihriError(
+        f"{package} is not installed here: run taihri bench in the engine's environment, with the extras synthetic and "
+        "evaluation (make bench does)"
+    )
+
+
+def _line(case: dict[str, Any]) -> str:
+    ours, recipe, ratio, engine = (case[name]["p50"] for name in ("ours_ms", "recipe_ms", "ratio", "engine_only_ms"))
+    return (
+        f"{case['joints']:>2} joints, {case['size']:>8}: ours {ours:6.1f} ms, recipe {recipe:6.1f} ms, "
+        f"{ratio:.1f} times; the model alone {engine:6.1f} ms, {case['node_over_engine']['p50']:.2f} times that"
+    )
