@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--engine", default="transformers", choices=["vllm", "transformers"])
     parser.add_argument("--model", default=str(NANO))
-    parser.add_argument("--mode", default="auto", choices=["on", "auto"])
+    parser.add_argument("--mode", default="auto", choices=["always", "auto"])
     parser.add_argument("--every", type=int, default=1, help="use every so-many-th picture")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()

@@ -33,7 +33,7 @@ VIEWS = ((96, 128), (128, 160), (192, 256), (256, 256))
 MODELS = {
     "192 wide, 4 and 6 layers": (192, 4, 6),
     "384 wide, 8 and 12": (384, 8, 12),
-    "768 wide, 12 and 12": (768, 12, 12),
+    "384 wide, 16 and 24": (384, 16, 24),
 }
 """Width, layers of the language model and of the vision tower."""
 
@@ -50,7 +50,7 @@ def main() -> None:
             rows += [{"model": "taihri-nano"} | measure(engine, size, joints, arguments.images) for joints in (2, 22)]
     with tempfile.TemporaryDirectory() as place:
         for name, (width, layers, depth) in MODELS.items():
-            checkpoint = make(Path(place) / str(width), width, layers, depth)
+            checkpoint = make(Path(place) / f"{width}x{layers}", width, layers, depth)
             with open_engine(arguments.engine, str(checkpoint)) as engine:
                 rows += [{"model": name} | measure(engine, (128, 160), joints, arguments.images) for joints in (2, 22)]
     for row in rows:

@@ -29,10 +29,10 @@ from taihri_ros.perception import Perception
 from taihri_ros.skeleton import INDEX
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "full view": {"fovea.mode": "off"},
-    "fovea": {"fovea.mode": "on"},
-    "fovea, 2 in flight": {"fovea.mode": "on", "max_in_flight": 2},
-    "full view, 2 in flight": {"fovea.mode": "off", "max_in_flight": 2},
+    "full view": {"fovea.mode": "never"},
+    "fovea": {"fovea.mode": "always"},
+    "fovea, 2 in flight": {"fovea.mode": "always", "max_in_flight": 2},
+    "full view, 2 in flight": {"fovea.mode": "never", "max_in_flight": 2},
 }
 
 

@@ -22,7 +22,7 @@ from taihri_ros.quantization import InteractionSpace
 from taihri_ros.view import CanonicalView
 from taihri_ros.view_size import size_within
 
-FoveaMode = Literal["off", "on", "auto"]
+FoveaMode = Literal["never", "always", "auto"]
 """Never; whenever it saves a visual token; when it saves at least a third of them."""
 
 MARGIN_M = 0.5
@@ -44,7 +44,7 @@ KEPT_SIZE = 1.5
 LEAST_TOKENS_A_SIDE = 4
 """No view is narrower or lower than so many visual tokens, unless the full view is: taihri-nano learned with three."""
 
-_MOST_TOKENS: dict[FoveaMode, float] = {"off": 0.0, "on": 1.0 - 1e-9, "auto": 2 / 3}
+_MOST_TOKENS: dict[FoveaMode, float] = {"never": 0.0, "always": 1.0 - 1e-9, "auto": 2 / 3}
 """A view is shown instead of the full one if it has at most this part of its visual tokens."""
 
 _VIEWS_KEPT = 4
@@ -96,7 +96,7 @@ class Fovea:
             TaihriError: A setting is out of its range.
         """
         if mode not in _MOST_TOKENS:
-            raise TaihriError(f"the fovea's mode must be off, on or auto, not {mode!r}")
+            raise TaihriError(f"the fovea's mode must be never, always or auto, not {mode!r}")
         if not refresh_s > 0.0:
             raise TaihriError(f"the fovea's refresh_s must be positive, not {refresh_s:g} s")
         self._most_tokens = _MOST_TOKENS[mode]

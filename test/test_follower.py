@@ -45,7 +45,7 @@ class Telling(Fovea):
     """Tells the oracle where its view looks, so that it answers as one who sees the image."""
 
     def __init__(self, engine: Oracle) -> None:
-        super().__init__("on", refresh_s=10.0)
+        super().__init__("always", refresh_s=10.0)
         self.engine = engine
 
     def view(self, camera: Camera, spec: ModelSpec, joints: tuple[str, ...], stamp_ns: int) -> CanonicalView:
@@ -68,7 +68,7 @@ def test_the_view_follows_the_person_and_the_point_stays_where_it_is(engine: Ora
 
 
 def test_a_single_query_is_looked_at_in_whole_and_disturbs_nothing(engine: Oracle) -> None:
-    follower = Follower(Estimator(engine), fovea=Fovea("on", refresh_s=10.0))
+    follower = Follower(Estimator(engine), fovea=Fovea("always", refresh_s=10.0))
     for number in range(2):
         follower.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
     follower.estimate(IMAGE, CAMERA, named(["head"]), 3 * TENTH, alone=True)
@@ -80,7 +80,7 @@ def test_a_single_query_is_looked_at_in_whole_and_disturbs_nothing(engine: Oracl
 
 @pytest.mark.parametrize("failure", [EngineUnavailableError("gone"), None])
 def test_after_an_error_all_is_looked_at_again(engine: Oracle, failure: Exception | None) -> None:
-    follower = Follower(Estimator(engine), fovea=Fovea("on", refresh_s=10.0))
+    follower = Follower(Estimator(engine), fovea=Fovea("always", refresh_s=10.0))
     for number in range(2):
         follower.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
     engine.failure, engine.finish_reason = failure, "length"

@@ -84,7 +84,7 @@ far_away = st.tuples(st.floats(-0.5, 0.5), st.floats(-0.3, 0.2), st.floats(2.0, 
 def test_a_point_told_in_the_turned_view_is_the_same_in_the_camera(lens: str, pelvis: tuple[float, ...]) -> None:
     joints = person(pelvis, WAVING)
     source = camera(lens)
-    view = shown(Fovea("on"), joints, source=source)
+    view = shown(Fovea("always"), joints, source=source)
     assert not is_full(view)
     places = np.array(list(joints.values()))
     in_view = view.points_to_view(places)
@@ -102,7 +102,7 @@ def test_a_point_told_in_the_turned_view_is_the_same_in_the_camera(lens: str, pe
 @given(pelvis=st.tuples(st.floats(-2.4, 2.4), st.floats(-2.4, 2.4), st.floats(0.1, 4.0)), joints=st.booleans())
 @settings(max_examples=30)
 def test_every_view_keeps_the_limits(lens: str, spec: ModelSpec, pelvis: tuple[float, ...], joints: bool) -> None:
-    view = shown(Fovea("on"), person(pelvis, STANDING if joints else WAVING), source=camera(lens), spec=spec)
+    view = shown(Fovea("always"), person(pelvis, STANDING if joints else WAVING), source=camera(lens), spec=spec)
     assert view.focal_px == spec.focal_px
     assert view.width % 32 == view.height % 32 == 0
     assert max(view.width, view.height) <= spec.max_image_size[0]
@@ -111,26 +111,26 @@ def test_every_view_keeps_the_limits(lens: str, spec: ModelSpec, pelvis: tuple[f
 
 def test_a_view_is_not_narrower_than_four_tokens() -> None:
     joints = person((0, 0, 3.8))
-    view = shown(Fovea("on"), joints, spec=NANO)
+    view = shown(Fovea("always"), joints, spec=NANO)
     assert (view.width, view.height) == (128, 128)
     low = Camera(640, 160, np.array([[330.0, 0, 319.5], [0, 330.0, 79.5], [0, 0, 1]]), np.empty(0), camera().model)
     assert full_view(low, NANO).height == 64
-    view = shown(Fovea("on"), person((0, 0, 3.8)), source=low, spec=NANO)
+    view = shown(Fovea("always"), person((0, 0, 3.8)), source=low, spec=NANO)
     assert (view.width, view.height) == (128, 64)
 
 
 def test_a_view_is_not_smaller_than_the_fewest_pixels() -> None:
     spec = replace(SPEC, min_pixels=600 * 600)
-    view = shown(Fovea("on"), person((0, 0, 3.8)), spec=spec)
+    view = shown(Fovea("always"), person((0, 0, 3.8)), spec=spec)
     assert 600 * 600 <= view.width * view.height < 640 * 640
-    assert shown(Fovea("on"), person((0, 0, 3.8))).height < 500
+    assert shown(Fovea("always"), person((0, 0, 3.8))).height < 500
 
 
 @pytest.mark.parametrize("lens", LENSES)
 @pytest.mark.parametrize(("found", "margin"), [(STANDING, MARGIN_M), (WAVING, FEW_JOINTS_MARGIN_M)])
 def test_the_person_is_in_the_middle_with_the_margin_around(lens: str, found: Mapping[str, Any], margin: float) -> None:
     joints = person((0.5, 0.0, 3.0), found)
-    view = shown(Fovea("on"), joints, source=camera(lens))
+    view = shown(Fovea("always"), joints, source=camera(lens))
     margins = edge_distances(view, joints).min(axis=0)
     assert (margins >= margin - 1e-6).all()
     token_m = 32 / SPEC.focal_px * 3.3
@@ -142,7 +142,7 @@ def test_the_person_is_in_the_middle_with_the_margin_around(lens: str, found: Ma
 def test_no_more_is_shown_than_the_full_view_has() -> None:
     joints = person((-2.2, -0.4, 2.4))
     source = camera()
-    view = shown(Fovea("on"), joints, source=source)
+    view = shown(Fovea("always"), joints, source=source)
     full = full_view(source, SPEC)
     left = full.view_rays([[-0.5, (full.height - 1) / 2]])
     (edge,) = view.camera.project(view.points_to_view(left))
@@ -262,23 +262,23 @@ def test_the_edge_of_the_image_is_no_edge_to_widen_at() -> None:
 @pytest.mark.parametrize(
     ("mode", "distance", "turned"),
     [
-        ("off", 3.5, False),
-        ("on", 3.5, True),
+        ("never", 3.5, False),
+        ("always", 3.5, True),
         ("auto", 3.5, True),
-        ("on", 1.45, True),
+        ("always", 1.45, True),
         ("auto", 1.45, False),
-        ("on", 0.5, False),
+        ("always", 0.5, False),
     ],
 )
 def test_the_modes(mode: FoveaMode, distance: float, turned: bool) -> None:
     view = shown(Fovea(mode), person((0, 0, distance)))
     assert is_full(view) != turned
     full = full_view(camera(), SPEC)
-    if mode == "on" and distance == 1.45:
+    if mode == "always" and distance == 1.45:
         assert view.width * view.height > full.width * full.height * 2 / 3
 
 
-@pytest.mark.parametrize("mode", ["on", "auto"])
+@pytest.mark.parametrize("mode", ["always", "auto"])
 def test_a_camera_that_sees_little_is_always_shown_whole(mode: FoveaMode) -> None:
     narrow = Camera(128, 96, np.array([[1000.0, 0, 63.5], [0, 1000.0, 47.5], [0, 0, 1]]), np.empty(0), camera().model)
     for distance in (0.5, 1.5, 3.9):
@@ -317,14 +317,14 @@ def test_reset_forgets_the_person() -> None:
 
 
 def test_the_view_is_no_larger_than_it_must_be() -> None:
-    view = shown(Fovea("on"), person((1.0, 0.3, 2.5)))
+    view = shown(Fovea("always"), person((1.0, 0.3, 2.5)))
     assert (view.width, view.height) == (512, 672)  # aimed at the mean of the joints it would have to be 576x704
 
 
 @pytest.mark.filterwarnings("error")
 def test_what_was_found_outside_of_the_image_is_not_followed() -> None:
-    assert is_full(shown(Fovea("on"), {"left_wrist": np.array([2.4, 0.0, 0.3])}))
-    assert is_full(shown(Fovea("on"), {"left_wrist": np.array([0.0, 0.0, 0.0])}))
+    assert is_full(shown(Fovea("always"), {"left_wrist": np.array([2.4, 0.0, 0.3])}))
+    assert is_full(shown(Fovea("always"), {"left_wrist": np.array([0.0, 0.0, 0.0])}))
 
 
 @pytest.mark.parametrize(
@@ -337,4 +337,4 @@ def test_what_was_found_outside_of_the_image_is_not_followed() -> None:
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(TaihriError, match=message):
-        Fovea(**{"mode": "on", **settings})
+        Fovea(**{"mode": "always", **settings})

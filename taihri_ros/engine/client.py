@@ -201,6 +201,10 @@ class EngineClient:
                 if answer.kind is not Kind.GENERATION:
                     raise ProtocolError(f"the engine answered a request with {answer.kind.value}")
                 generation = protocol.decode_generation(answer)
+                if len(generation.answers) != len(request.questions):
+                    raise ProtocolError(
+                        f"the engine gave {len(generation.answers)} answers to {len(request.questions)} questions"
+                    )
             except EngineTimeoutError as error:
                 self._end(identifier)
                 raise EngineTimeoutError(f"{error}; {self._age()}") from None

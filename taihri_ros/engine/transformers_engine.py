@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from threading import Event, Lock
@@ -21,6 +23,7 @@ from taihri_ros.engine.interface import (
     EngineError,
     EngineInfo,
     Generation,
+    GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
     Question,
@@ -36,6 +39,8 @@ from taihri_ros.model_spec import ModelSpec
 
 _FRAMEWORK = "transformers"
 _GRAMMARS_KEPT = 32
+_LOOK_S = 0.02
+"""How often whoever waits for the model looks whether it is to end, seconds."""
 
 
 class TransformersEngine(LocalEngine):
@@ -115,7 +120,7 @@ class TransformersEngine(LocalEngine):
         unread = {number: prompt[shared:] + fillings[number].unread for number, prompt in enumerate(prompts)}
         inputs = self._inputs(request, prompts[0][:shared])
         first_token, passing_s = started, 0.0
-        with self._turn, self._torch.inference_mode():
+        with self._my_turn(aborted), self._torch.inference_mode():
             try:
                 tree = Tree(self._model, inputs)
                 while unread and not aborted.is_set():
@@ -139,6 +144,17 @@ class TransformersEngine(LocalEngine):
             steps=tree.passes,
             timings_ms=stage_times(started, first_token, time.perf_counter(), passing_s),
         )
+
+    @contextmanager
+    def _my_turn(self, aborted: Event) -> Iterator[None]:
+        """Have the model for oneself; whoever is told to end while it waits has no turn any more."""
+        while not self._turn.acquire(timeout=_LOOK_S):
+            if aborted.is_set():
+                raise GenerationAbortedError("the request was aborted before it was begun")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _choose(self, request: GenerationRequest, logits: Any, fillings: list[Filling]) -> None:
         """Let each answer take its likeliest coordinate; `logits` are (answers, vocabulary)."""
@@ -171,7 +187,7 @@ class TransformersEngine(LocalEngine):
         def stop_when_aborted(input_ids: Any, _scores: Any, **_: Any) -> Any:
             return torch.full((1,), aborted.is_set(), device=input_ids.device)
 
-        with self._turn, torch.inference_mode():
+        with self._my_turn(aborted), torch.inference_mode():
             begun = time.perf_counter()
             try:
                 ids = self._model.generate(

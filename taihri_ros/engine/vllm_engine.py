@@ -28,11 +28,13 @@ from taihri_ros.engine.lark import to_lark
 from taihri_ros.engine.local import (
     Decoded,
     LocalEngine,
+    common_prefix,
     has_few_cores,
     sorted_alternatives,
     stage_times,
 )
 from taihri_ros.engine.patches import Patches
+from taihri_ros.engine.protocol import AT_ONCE
 from taihri_ros.engine.straight import Filling, Straight
 from taihri_ros.engine.vllm_images import ImagePatterns
 from taihri_ros.engine.vllm_settings import engine_arguments, set_environment
@@ -140,6 +142,8 @@ class VllmEngine(LocalEngine):
         started: float,
         aborted: Event,
     ) -> Generation:
+        if not self._has_room(request, straights, prompts):
+            return self._in_turn(request, prompts, started, aborted)
         fillings = [Filling(straight) for straight in straights]
 
         def parameters(count: int) -> Any:
@@ -205,6 +209,20 @@ class VllmEngine(LocalEngine):
             )
         except Exception as error:  # nothing is queued yet, whatever is wrong
             raise GenerationFailedError(f"vLLM refuses the request: {error}") from error
+
+    def _has_room(
+        self, request: GenerationRequest, straights: tuple[Straight, ...], prompts: tuple[tuple[int, ...], ...]
+    ) -> bool:
+        """Tell whether all questions fit into the cache beside those of another request.
+
+        Sessions that each wait for one more block than there is would wait for ever.
+        """
+        cache = self._engine.vllm_config.cache_config
+        shared = common_prefix(prompts)
+        blocks = (self.visual_tokens(request) + shared) // cache.block_size
+        for straight, prompt in zip(straights, prompts, strict=True):
+            blocks += 2 + (len(prompt) - shared + straight.length) // cache.block_size
+        return bool(blocks <= cache.num_gpu_blocks // AT_ONCE)
 
     def _session(self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any) -> Any:
         """Make the first chunk of a streaming session, by the pattern of an earlier one where there is one."""

@@ -54,10 +54,10 @@ class Parameters:
         1, "Frames answered at once; with 2 the next image is read while the current one is decoded.", limits=(1, 2)
     )
     fovea_mode: FoveaMode = _parameter(
-        "off",
+        "never",
         "Turn the view toward the person and show no more than they need: never, whenever it saves anything, or when "
         "it saves at least a third.",
-        choices=("off", "on", "auto"),
+        choices=("never", "always", "auto"),
     )
     fovea_refresh_s: float = _parameter(
         1.0, "Show the model the full view at least this often, in seconds.", limits=(0.05, 3600.0)

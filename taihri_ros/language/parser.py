@@ -124,7 +124,11 @@ def joined(answers: Sequence[Answer]) -> Answer:
     Returns:
         All their joints, in the skeleton's order, and the first box that one of them has.
     """
-    found = {joint.joint: joint for answer in answers for joint in answer.joints}
+    found: dict[str, JointAnswer] = {}
+    for answer in answers:
+        for joint in answer.joints:
+            if joint.outcome is not Outcome.NOT_ASKED or joint.joint not in found:
+                found[joint.joint] = joint
     boxes = [answer.box for answer in answers if answer.box is not None]
     return Answer(boxes[0] if boxes else None, tuple(found[name] for name in in_order(set(found))))
 

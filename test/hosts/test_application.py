@@ -139,7 +139,7 @@ def test_transforms_can_be_switched_off_and_renamed(start: Callable[..., Applica
 
 def test_poses_are_given_where_the_host_places_them(start: Callable[..., Application], recorder: Recorder) -> None:
     recorder.listened = {topics.PERSON, topics.MARKERS}
-    application = start(command_initial="left_wrist", fovea_mode="off")
+    application = start(command_initial="left_wrist", fovea_mode="never")
     answer(application, image(1))
     recorder.placement = Placement("base", np.eye(3), np.array([10.0, 0, 0]))
     answer(application, image(1))
@@ -287,7 +287,7 @@ INSET = 0.025
 def seen(recorder: Recorder) -> Iterator[Application]:
     """Give an application whose model knows where the wrist is, but is not sure."""
     recorder.listened = {topics.PERSON}
-    parameters = Parameters(command_initial="left_wrist", fovea_mode="off", depth_enabled=True)
+    parameters = Parameters(command_initial="left_wrist", fovea_mode="never", depth_enabled=True)
     oracle = Oracle({"left_wrist": WRIST}, spread=UNSURE)
     application = Application(parameters, oracle, MESSAGES, recorder, decode_image)
     application.start()
@@ -337,7 +337,7 @@ def test_a_depth_image_that_cannot_be_used_costs_no_answer(
 
 def test_the_filter_smooths_what_is_published(recorder: Recorder) -> None:
     recorder.listened = {topics.PERSON}
-    parameters = Parameters(command_initial="left_wrist", fovea_mode="off", filter_enabled=True)
+    parameters = Parameters(command_initial="left_wrist", fovea_mode="never", filter_enabled=True)
     application = Application(
         parameters, Oracle({"left_wrist": WRIST}, spread=UNSURE), MESSAGES, recorder, decode_image
     )
