@@ -330,7 +330,7 @@ def test_what_was_found_outside_of_the_image_is_not_followed() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mode": "sometimes"}, "must be off, on or auto, not 'sometimes'"),
+        ({"mode": "sometimes"}, "must be never, always or auto, not 'sometimes'"),
         ({"refresh_s": 0.0}, "must be positive, not 0 s"),
         ({"refresh_s": float("nan")}, "must be positive, not nan s"),
     ],
