@@ -38,8 +38,9 @@ lint: $(NODE)/.ready  ## Check style
 types: $(NODE)/.ready  ## Check types
 	$(NODE)/bin/mypy
 
-bench: $(NODE)/.ready $(VLLM_ENV)/.ready  ## Measure the node's stages; writes out/bench/
-	$(NODE)/bin/python bench/stages.py --engine-python $(VLLM_ENV)/bin/python
+bench: $(VLLM_ENV)/.tests  ## Measure the node against the published recipe, and its stages; writes out/bench/
+	$(VLLM_ENV)/bin/taihri bench --out out/bench/recipe.json
+	$(NODE)/bin/python bench/stages.py --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0
 
 clean:  ## Remove everything that was made
 	rm -rf $(NODE) $(TRANSFORMERS) $(VLLM_ENV) out build *.egg-info .mypy_cache .pytest_cache .ruff_cache
