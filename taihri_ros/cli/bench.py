@@ -36,8 +36,8 @@ def command(*, images: int, as_json: bool, out: Path | None, chosen: dict[str, A
 
     \b
     Examples:
-      .venv-vllm/bin/taihri bench --engine vllm --json
-      .venv-vllm/bin/taihri bench --engine transformers --images 100 --out out/bench/transformers.json
+      taihri bench --engine vllm --json
+      taihri bench --engine transformers --images 100 --out out/bench/transformers.json
     """
     parameters = Parameters.from_mapping({"engine.python": sys.executable, **chosen})
     if parameters.engine_kind == "openai":

@@ -13,11 +13,12 @@ from typing import Any
 import click
 
 from taihri_ros.certainty import Calibration
+from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.eval import LONGEST_ANSWER_S, open_chosen
 from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
-from taihri_ros.evaluation.datasets import KINDS, open_data
+from taihri_ros.evaluation.datasets import open_data
 from taihri_ros.evaluation.metrics import coverage
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.hosts.parameters import Parameters
@@ -25,16 +26,8 @@ from taihri_ros.model_spec import FILE_NAME, ModelSpec
 
 
 @click.command("calibrate")
-@click.option("--data", required=True, help="PATH, or KIND:PATH, of labelled images that the model has not learned.")
-@click.option("--format", "kind", type=click.Choice(KINDS), help="Format of the data; told from PATH where it can be.")
-@click.option(
-    "--images",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory that the image paths in a .npz or .npy are relative to.",
-)
-@click.option("--limit", type=click.IntRange(1), help="Use the first so many images.")
+@data_options
 @click.option("--dry-run", is_flag=True, help="Print the factors, write nothing.")
-@click.option("--in-process", is_flag=True, help="Load the model in this process instead of an engine process.")
 @engine_options
 def command(
     *,

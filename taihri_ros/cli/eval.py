@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from taihri_ros.asking import Decoding
+from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.options import engine_options
 from taihri_ros.decoding import XySource
 from taihri_ros.engine.interface import Engine
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.baseline import SHIPPED, MeanPose
-from taihri_ros.evaluation.datasets import KINDS, open_data
+from taihri_ros.evaluation.datasets import open_data
 from taihri_ros.evaluation.predictions import PredictionFile
 from taihri_ros.evaluation.questions import Phrasings, Plan, parse_joints
 from taihri_ros.evaluation.report import check_libraries, write_report
@@ -28,17 +29,10 @@ LONGEST_ANSWER_S = 600.0
 
 
 @click.command("eval")
-@click.option("--data", required=True, help="PATH, or KIND:PATH, of the data set.")
-@click.option("--format", "kind", type=click.Choice(KINDS), help="Format of the data; told from PATH where it can be.")
-@click.option(
-    "--images",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory that the image paths in a .npz or .npy are relative to.",
-)
+@data_options
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory for the results."
 )
-@click.option("--limit", type=click.IntRange(1), help="Use the first so many images.")
 @click.option(
     "--joints",
     default="in-image",
@@ -71,7 +65,6 @@ LONGEST_ANSWER_S = 600.0
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The baseline, a file that taihri_ros.evaluation.baseline wrote.",
 )
-@click.option("--in-process", is_flag=True, help="Load the model in this process instead of an engine process.")
 @engine_options
 def command(
     *,

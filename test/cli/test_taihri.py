@@ -10,7 +10,7 @@ from ended_run import Run
 
 import taihri_ros
 
-COMMANDS = ("bag", "demo", "doctor", "engine", "eval", "localize", "run", "simulate", "synth")
+COMMANDS = ("bag", "bench", "calibrate", "demo", "doctor", "engine", "eval", "localize", "run", "simulate", "synth")
 
 
 def test_version(taihri: Callable[..., Run]) -> None:
@@ -53,6 +53,8 @@ def test_help_of_every_command_has_examples(taihri: Callable[..., Run], command:
         (("run", "--model", "x", "--distro", "boxturtle"), "ROS 2 distribution 'boxturtle' is unknown"),
         (("run", "--model", "x", "--command", "<|im_end|>"), "holds no words"),
         (("run", "--model", "x", "-p", "target_frame:=base_link"), "target_frame needs TF lookups"),
+        (("bench",), "is not installed here: run taihri bench in the engine's environment"),
+        (("bench", "--engine", "openai"), "the benchmark needs --engine vllm or transformers"),
         (("engine",), "--model and --socket are needed to run the engine; see also 'taihri engine install'"),
         (("engine", "--model", "x", "--socket", "s", "--option", "a"), "'a' is not of the form key=value"),
     ],
