@@ -290,4 +290,5 @@ class VllmEngine(LocalEngine):
 
 
 def _first_token(courses: Sequence[Course], started: float) -> float:
-    return max((course.first_token for course in courses), default=started) or started
+    """Give when every question had its first token; none has come where the request was ended before."""
+    return max(course.first_token for course in courses) or started

@@ -190,9 +190,10 @@ def make_follower(engine: Engine, parameters: Parameters) -> Follower:
     extra_files = [parameters.command_tasks] if parameters.command_tasks else []
     tasks = Tasks.load(*extra_files) if parameters.command_fallback else None
     motion = TemporalFilter(acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s)
+    fovea = Fovea(parameters.fovea_mode, refresh_s=parameters.fovea_refresh_s)
     return Follower(
         Estimator(engine, xy_source=parameters.xy_source, decoding=parameters.decoding),
         choices=Choices(tasks, refresh_s=parameters.command_refresh_s),
-        fovea=Fovea(parameters.fovea_mode, refresh_s=parameters.fovea_refresh_s),
+        fovea=None if parameters.fovea_mode == "never" else fovea,
         temporal_filter=motion if parameters.filter_enabled else None,
     )
