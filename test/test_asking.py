@@ -237,7 +237,7 @@ def test_the_first_token_shifts_every_place(first: int, box: tuple[int, ...] | N
     (joint,) = plain.joints
     assert shifted == Answer(
         box=None if plain.box is None else moved(plain.box),
-        joints=(replace(joint, pixel=moved(joint.pixel), point=moved(joint.point)),),
+        joints=(joint._replace(pixel=moved(joint.pixel), point=moved(joint.point)),),
     )
 
 

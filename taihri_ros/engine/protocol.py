@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain
 from typing import Any, NoReturn, TypeAlias
 
 import msgpack
@@ -35,7 +36,7 @@ from taihri_ros.language.prompts import Prompt
 from taihri_ros.model_spec import ModelSpec
 from taihri_ros.quantization import BINS
 
-VERSION = 2
+VERSION = 3
 """Version of the protocol; two peers must have the same one."""
 
 MAX_FRAME_BYTES = 64 << 20
@@ -216,9 +217,14 @@ def decode_request(message: Message) -> GenerationRequest:
 
 
 def encode_generation(generation: Generation, identifier: int) -> Message:
-    """Turn answers into a message."""
+    """Turn answers into a message; the alternatives of all of them travel as two arrays and a count for every token."""
+    found = [one for answer in generation.answers for one in answer.alternatives if one is not None]
+    bins = np.fromiter(chain.from_iterable(one.bins for one in found), "<u2")
+    logprobs = np.fromiter(chain.from_iterable(one.logprobs for one in found), "<f8")
     body = {
         "answers": [_encode_answer(answer) for answer in generation.answers],
+        "bins": bins.tobytes(),
+        "logprobs": logprobs.tobytes(),
         "steps": generation.steps,
         "timings_ms": generation.timings_ms,
     }
@@ -232,10 +238,14 @@ def decode_generation(message: Message) -> Generation:
         ProtocolError: A field is missing or wrong.
     """
     fields = Fields(message.body, "generation")
+    bins, logprobs = fields.array("bins", "<u2"), fields.array("logprobs", "<f8")
+    if np.any(bins >= BINS) or not np.all(logprobs < np.inf):
+        raise ProtocolError("generation: a bin or a logarithm of a probability is out of range")
+    heap = _Heap(bins.tolist(), logprobs.tolist())
+    answers = tuple(_decode_answer(Fields(one, "answer"), heap) for one in fields.items("answers"))
+    heap.check_taken()
     return Generation(
-        answers=tuple(_decode_answer(Fields(one, "answer")) for one in fields.items("answers")),
-        steps=fields.integer("steps", 0, _MAX_TOKENS),
-        timings_ms=fields.numbers("timings_ms"),
+        answers=answers, steps=fields.integer("steps", 0, _MAX_TOKENS), timings_ms=fields.numbers("timings_ms")
     )
 
 
@@ -293,48 +303,47 @@ def _decode_question(fields: Fields) -> Question:
 
 
 def _encode_answer(answer: RawAnswer) -> dict[str, Any]:
-    """Turn one answer into fields; all its alternatives travel as two arrays and a count for every token."""
-    found = [one for one in answer.alternatives if one is not None]
-    bins = np.array([value for one in found for value in one.bins], "<u2")
-    logprobs = np.array([value for one in found for value in one.logprobs], "<f8")
     return {
         "tokens": list(answer.tokens),
         "counts": [-1 if one is None else len(one.bins) for one in answer.alternatives],
-        "bins": bins.tobytes(),
-        "logprobs": logprobs.tobytes(),
         "finish_reason": answer.finish_reason,
     }
 
 
-def _decode_answer(fields: Fields) -> RawAnswer:
+def _decode_answer(fields: Fields, heap: _Heap) -> RawAnswer:
     tokens = fields.items("tokens")
     counts = fields.items("counts", len(tokens))
     if not all(type(token) is str for token in tokens):
         raise ProtocolError("answer: tokens must be texts")
     if not all(type(count) is int and -1 <= count <= BINS for count in counts):
         raise ProtocolError(f"answer: counts must be numbers from -1 to {BINS}")
-    bins, logprobs = fields.array("bins", "<u2"), fields.array("logprobs", "<f8")
-    total = sum(count for count in counts if count > 0)
-    if not len(bins) == len(logprobs) == total:
-        raise ProtocolError(f"answer: {total} alternatives are announced, {len(bins)} bins have come")
-    if np.any(bins >= BINS) or not np.all(logprobs < np.inf):
-        raise ProtocolError("answer: a bin or a logarithm of a probability is out of range")
     return RawAnswer(
         tokens=tuple(tokens),
-        alternatives=_split(counts, bins.tolist(), logprobs.tolist()),
+        alternatives=tuple(None if count < 0 else heap.take(count) for count in counts),
         finish_reason=_finish_reason(fields),
     )
 
 
-def _split(counts: list[int], bins: list[int], logprobs: list[float]) -> tuple[Alternatives | None, ...]:
-    alternatives: list[Alternatives | None] = []
-    start = 0
-    for count in counts:
-        end = start + max(count, 0)
-        chosen = Alternatives(tuple(bins[start:end]), tuple(logprobs[start:end]))
-        alternatives.append(None if count < 0 else chosen)
-        start = end
-    return tuple(alternatives)
+class _Heap:
+    """The alternatives of all answers of a message, one token's after the other's."""
+
+    def __init__(self, bins: list[int], logprobs: list[float]) -> None:
+        self._bins, self._logprobs = bins, logprobs
+        self._taken = 0
+
+    def take(self, count: int) -> Alternatives:
+        """Give those of the next token."""
+        start = self._taken
+        self._taken = end = start + count
+        return Alternatives(tuple(self._bins[start:end]), tuple(self._logprobs[start:end]))
+
+    def check_taken(self) -> None:
+        """Raise where not exactly those were taken that have come."""
+        if not len(self._bins) == len(self._logprobs) == self._taken:
+            raise ProtocolError(
+                f"generation: {self._taken} alternatives are announced, {len(self._bins)} bins and "
+                f"{len(self._logprobs)} logarithms have come"
+            )
 
 
 def _finish_reason(fields: Fields) -> FinishReason:

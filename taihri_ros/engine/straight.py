@@ -7,9 +7,9 @@ pass as the coordinate before them, so that an answer takes as many passes as it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from taihri_ros.engine.automaton import Encode, Tokens, tokenize
-from taihri_ros.engine.interface import Alternatives
 from taihri_ros.language.grammar import Grammar
 
 
@@ -69,12 +69,15 @@ def straighten(grammar: Grammar, encode: Encode) -> Straight | None:
     return Straight(tuple(runs), forced) if runs else None
 
 
-class Filling:
+_Found = TypeVar("_Found")
+
+
+class Filling(Generic[_Found]):
     """A straight answer while its coordinates are decoded.
 
     Attributes:
         tokens: Ids of the answer so far, forced ones included up to the next coordinate.
-        alternatives: One entry for each of them.
+        alternatives: For each of them what `choose` was given; None for forced ones.
         unread: The tokens that the model has not read yet; it reads them to say the next coordinate.
         left: How many coordinates are to be decoded before tokens are forced again; 0 when the answer is complete.
     """
@@ -82,19 +85,19 @@ class Filling:
     def __init__(self, straight: Straight) -> None:
         """Begin an answer."""
         self.tokens: list[int] = []
-        self.alternatives: list[Alternatives | None] = []
+        self.alternatives: list[_Found | None] = []
         self.unread: tuple[int, ...] = ()
         self.left = 0
         self._runs = iter(straight.runs)
         self._ending = straight.ending
         self._go_on()
 
-    def choose(self, token: int, alternatives: Alternatives | None) -> None:
+    def choose(self, token: int, alternatives: _Found | None) -> None:
         """Take the next coordinate.
 
         Args:
             token: Its id.
-            alternatives: What else it might have been.
+            alternatives: What else it might have been, in whatever form.
         """
         self.tokens.append(token)
         self.alternatives.append(alternatives)

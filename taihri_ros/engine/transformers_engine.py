@@ -115,7 +115,7 @@ class TransformersEngine(LocalEngine):
         started: float,
         aborted: Event,
     ) -> Generation:
-        fillings = [Filling(straight) for straight in straights]
+        fillings = [Filling[Alternatives](straight) for straight in straights]
         shared = common_prefix(prompts)
         unread = {number: prompt[shared:] + fillings[number].unread for number, prompt in enumerate(prompts)}
         inputs = self._inputs(request, prompts[0][:shared])
@@ -156,7 +156,7 @@ class TransformersEngine(LocalEngine):
         finally:
             self._turn.release()
 
-    def _choose(self, request: GenerationRequest, logits: Any, fillings: list[Filling]) -> None:
+    def _choose(self, request: GenerationRequest, logits: Any, fillings: list[Filling[Alternatives]]) -> None:
         """Let each answer take its likeliest coordinate; `logits` are (answers, vocabulary)."""
         first = self._vocabulary.first_coordinate
         scores = logits[:, first : first + len(self._vocabulary.coordinates)]

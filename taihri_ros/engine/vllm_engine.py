@@ -15,7 +15,6 @@ import numpy as np
 
 from taihri_ros.engine.framework import require
 from taihri_ros.engine.interface import (
-    Alternatives,
     EngineError,
     EngineInfo,
     Generation,
@@ -30,19 +29,18 @@ from taihri_ros.engine.local import (
     LocalEngine,
     common_prefix,
     has_few_cores,
-    sorted_alternatives,
     stage_times,
 )
 from taihri_ros.engine.patches import Patches
 from taihri_ros.engine.protocol import AT_ONCE
 from taihri_ros.engine.straight import Filling, Straight
 from taihri_ros.engine.vllm_images import ImagePatterns
+from taihri_ros.engine.vllm_logprobs import Row, read_rows
 from taihri_ros.engine.vllm_settings import engine_arguments, set_environment
 from taihri_ros.engine.vllm_stepping import Course, Stepper, StraightCourse
 from taihri_ros.engine.vocabulary import Vocabulary
 from taihri_ros.language.grammar import Grammar
 from taihri_ros.model_spec import ModelSpec
-from taihri_ros.quantization import BINS
 
 _FRAMEWORK = "vllm"
 _GRAMMARS_KEPT = 64
@@ -144,7 +142,7 @@ class VllmEngine(LocalEngine):
     ) -> Generation:
         if not self._has_room(request, straights, prompts):
             return self._in_turn(request, prompts, started, aborted)
-        fillings = [Filling(straight) for straight in straights]
+        fillings = [Filling[Row](straight) for straight in straights]
 
         def parameters(count: int) -> Any:
             return self._coordinates_only(count, request.alternatives, request.repetition_penalty)
@@ -158,13 +156,10 @@ class VllmEngine(LocalEngine):
         for tokens, filling in zip(texts[1:], fillings[1:], strict=True):
             whole = self._with_image(tokens, self.visual_tokens(request))
             sessions.append(self._variant(first, self._name(), whole, parameters(filling.left)))
-        courses = [
-            StraightCourse(session, self._alternatives, filling, chunk)
-            for session, filling in zip(sessions, fillings, strict=True)
-        ]
+        courses = [StraightCourse(session, filling, chunk) for session, filling in zip(sessions, fillings, strict=True)]
         self._stepper.run(courses, aborted)
         return Generation(
-            answers=tuple(self._answer(course, stopped=True) for course in courses),
+            answers=self._answers(request, courses, stopped=True),
             steps=max(course.passes for course in courses),
             timings_ms=stage_times(started, _first_token(courses, started), time.perf_counter(), courses[0].stepping_s),
         )
@@ -184,10 +179,11 @@ class VllmEngine(LocalEngine):
         )
         with self._preparing:
             prepared = self._prepare(request, prompt, parameters)
-        course = Course(prepared, self._alternatives)
+        course = Course(prepared)
         self._stepper.run([course], aborted)
         stopped = bool(course.tokens) and course.tokens[-1] in self._vocabulary.end_ids
-        return Decoded(self._answer(course, stopped=stopped), course.passes, course.first_token, course.stepping_s)
+        (answer,) = self._answers(request, [course], stopped=stopped)
+        return Decoded(answer, course.passes, course.first_token, course.stepping_s)
 
     def _name(self) -> str:
         return f"request-{next(self._numbers)}"
@@ -260,29 +256,28 @@ class VllmEngine(LocalEngine):
             allowed_token_ids=list(self._vocabulary.coordinates),
         )
 
-    def _alternatives(self, output: Any, place: int) -> Alternatives | None:
-        """Give the alternatives of one token of a step's output, where it is a coordinate."""
-        found = output.new_logprobs
-        if found is None or self._vocabulary.bin(output.new_token_ids[place]) is None:
-            return None
-        first = self._vocabulary.first_coordinate
-        chosen, *others = (
-            found.logprob_token_ids[place] - first
-        ).tolist()  # the chosen one stands among the others, too
-        _, *logprobs = found.logprobs[place].tolist()
-        if chosen == others[0] and min(others) >= 0 and max(others) < BINS:
-            return Alternatives(tuple(others), tuple(logprobs))
-        pairs = dict(zip((chosen, *others), found.logprobs[place].tolist(), strict=True))
-        return sorted_alternatives((index, logprob) for index, logprob in pairs.items() if 0 <= index < BINS)
-
-    def _answer(self, course: Course, *, stopped: bool) -> RawAnswer:
-        ends = bool(course.tokens) and course.tokens[-1] in self._vocabulary.end_ids
-        count = len(course.tokens) - ends
-        return RawAnswer(
-            tokens=self._vocabulary.texts(course.tokens[:count]),
-            alternatives=tuple(course.alternatives[:count]),
-            finish_reason="stop" if stopped else "length",
-        )
+    def _answers(
+        self, request: GenerationRequest, courses: Sequence[Course], *, stopped: bool
+    ) -> tuple[RawAnswer, ...]:
+        coordinates, end_ids = self._vocabulary.coordinates, self._vocabulary.end_ids
+        measured = [
+            [row if token in coordinates else None for token, row in zip(course.tokens, course.rows, strict=True)]
+            for course in courses
+        ]
+        rows = [row for of_course in measured for row in of_course if row is not None]
+        found = iter(read_rows(rows, self._vocabulary.first_coordinate, request.alternatives))
+        answers: list[RawAnswer] = []
+        for course, of_course in zip(courses, measured, strict=True):
+            alternatives = tuple(None if row is None else next(found) for row in of_course)
+            count = len(course.tokens) - (bool(course.tokens) and course.tokens[-1] in end_ids)
+            answers.append(
+                RawAnswer(
+                    tokens=self._vocabulary.texts(course.tokens[:count]),
+                    alternatives=alternatives[:count],
+                    finish_reason="stop" if stopped else "length",
+                )
+            )
+        return tuple(answers)
 
     def _release(self) -> None:
         self._engine.engine_core.shutdown()

@@ -13,11 +13,9 @@ from collections.abc import Callable, Sequence
 from threading import Condition, Event
 from typing import Any
 
-from taihri_ros.engine.interface import Alternatives, EngineUnavailableError, GenerationFailedError
+from taihri_ros.engine.interface import EngineUnavailableError, GenerationFailedError
 from taihri_ros.engine.straight import Filling
-
-ReadAlternatives = Callable[[Any, int], "Alternatives | None"]
-"""Reads the alternatives of one token from the log-probabilities of a step's output, by the token's place in it."""
+from taihri_ros.engine.vllm_logprobs import Row, row_of
 
 
 class Course:
@@ -26,7 +24,7 @@ class Course:
     Attributes:
         request: Its `EngineCoreRequest`.
         tokens: Ids of its answer so far.
-        alternatives: One entry for each of them.
+        rows: For each of them what vLLM gave of its alternatives.
         done: Whether the answer is complete.
         error: Why it failed, if it did.
         passes: Passes through the model that gave it a token.
@@ -34,22 +32,20 @@ class Course:
         stepping_s: How long the core stepped while it was under way, seconds.
     """
 
-    def __init__(self, request: Any, alternatives_of: ReadAlternatives) -> None:
+    def __init__(self, request: Any) -> None:
         """Begin.
 
         Args:
             request: An `EngineCoreRequest`.
-            alternatives_of: Reads alternatives.
         """
         self.request = request
         self.tokens: list[int] = []
-        self.alternatives: list[Alternatives | None] = []
+        self.rows: list[Row | None] = []
         self.done = False
         self.error = ""
         self.passes = 0
         self.first_token = 0.0
         self.stepping_s = 0.0
-        self._alternatives_of = alternatives_of
 
     def take(self, output: Any) -> Any:
         """Take what one step gave.
@@ -64,7 +60,7 @@ class Course:
             self.first_token = self.first_token or time.perf_counter()
             self.passes += 1
         for place, token in enumerate(output.new_token_ids):
-            self._add(token, self._alternatives_of(output, place))
+            self._add(token, row_of(output, place))
         if output.finish_reason is None:
             return None
         if str(output.finish_reason) not in ("stop", "length"):
@@ -73,9 +69,9 @@ class Course:
             return None
         return self._next()
 
-    def _add(self, token: int, alternatives: Alternatives | None) -> None:
+    def _add(self, token: int, row: Row | None) -> None:
         self.tokens.append(token)
-        self.alternatives.append(alternatives)
+        self.rows.append(row)
 
     def _next(self) -> Any:
         self.done = True
@@ -88,8 +84,7 @@ class StraightCourse(Course):
     def __init__(
         self,
         request: Any,
-        alternatives_of: ReadAlternatives,
-        filling: Filling,
+        filling: Filling[Row],
         chunk: Callable[[str, tuple[int, ...], int], Any],
     ) -> None:
         """Begin.
@@ -97,17 +92,16 @@ class StraightCourse(Course):
         Args:
             request: The session's first chunk: prompt, first forced tokens, and as many tokens to decode as there are
                 coordinates.
-            alternatives_of: Reads alternatives.
             filling: The answer, in which nothing is decoded yet.
             chunk: Makes the next chunk from the session's name, the tokens to read, and how many to decode.
         """
-        super().__init__(request, alternatives_of)
+        super().__init__(request)
         self._filling = filling
         self._chunk = chunk
-        self.tokens, self.alternatives = filling.tokens, filling.alternatives
+        self.tokens, self.rows = filling.tokens, filling.alternatives
 
-    def _add(self, token: int, alternatives: Alternatives | None) -> None:
-        self._filling.choose(token, alternatives)
+    def _add(self, token: int, row: Row | None) -> None:
+        self._filling.choose(token, row)
 
     def _next(self) -> Any:
         if self._filling.left:

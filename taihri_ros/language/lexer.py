@@ -7,8 +7,9 @@ The model's added tokens arrive whole. Names and numbers may also come spelled o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
 
 from taihri_ros.skeleton import JOINTS, joint_token
 
@@ -40,8 +41,7 @@ class LexemeKind(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True)
-class Lexeme:
+class Lexeme(NamedTuple):
     """One unit of an answer.
 
     Attributes:
@@ -75,19 +75,30 @@ def lex(tokens: tuple[str, ...]) -> list[Lexeme]:
         if whole is None:
             run.append((index, token))
             continue
-        lexemes += _lex_text(run)
-        run = []
+        if run:
+            lexemes += _lex_text(run)
+            run = []
         lexemes.append(whole)
     return lexemes + list(_lex_text(run))
 
 
 def _special(index: int, token: str) -> Lexeme | None:
+    found = _meaning(token)
+    if found is None:
+        return None
+    kind, joint, number = found
+    return Lexeme(kind, token, index, joint, number)
+
+
+@lru_cache(4096)
+def _meaning(token: str) -> tuple[LexemeKind, str, int] | None:
+    """Give kind, joint and number of a token that is a lexeme by itself; the same ones come in every answer."""
     if token in _DELIMITERS:
-        return Lexeme(LexemeKind.DELIMITER, token, index)
+        return LexemeKind.DELIMITER, "", -1
     if token in _JOINT_TOKENS:
-        return Lexeme(LexemeKind.JOINT, token, index, joint=_JOINT_TOKENS[token])
+        return LexemeKind.JOINT, _JOINT_TOKENS[token], -1
     if (number := _number(token)) is not None:
-        return Lexeme(LexemeKind.COORDINATE, token, index, number=number)
+        return LexemeKind.COORDINATE, "", number
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.language.lexer import BLOCKS, END_OF_ANSWER, Lexeme, LexemeKind, lex
@@ -42,8 +43,7 @@ class Outcome(Enum):
     NO_2D = "answered in 3D only"
 
 
-@dataclass(frozen=True)
-class CoordinateToken:
+class CoordinateToken(NamedTuple):
     """One coordinate of an answer.
 
     Attributes:
@@ -55,8 +55,7 @@ class CoordinateToken:
     token: int
 
 
-@dataclass(frozen=True)
-class JointAnswer:
+class JointAnswer(NamedTuple):
     """What the answer says of one joint.
 
     Attributes:

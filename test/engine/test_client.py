@@ -243,7 +243,7 @@ class FalseServer:
 
 def test_a_server_of_another_version_is_named(path: Path) -> None:
     server = FalseServer(path, [msgpack.packb({"version": 7})])
-    with pytest.raises(ProtocolError, match="version 7 of the engine protocol, this side version 2: install the same"):
+    with pytest.raises(ProtocolError, match="version 7 of the engine protocol, this side version 3: install the same"):
         EngineClient(path)
     server.close()
 

@@ -171,7 +171,7 @@ def test_an_error_is_raised_on_the_other_side(error: type[EngineError]) -> None:
 
 def test_another_version_is_named() -> None:
     header = msgpack.packb({"version": 99, "kind": "a kind of the future"})
-    with pytest.raises(ProtocolError, match=r"version 99 .* this side version 2: install the same release"):
+    with pytest.raises(ProtocolError, match=r"version 99 .* this side version 3: install the same release"):
         protocol.unpack([header])
 
 
@@ -188,11 +188,11 @@ def test_another_version_is_named() -> None:
         ([msgpack.packb([1])], "must be a mapping"),
         ([msgpack.packb({1: 2})], "not msgpack"),
         ([msgpack.packb({"version": True})], "version must be a whole number"),
-        ([msgpack.packb({"version": 2})], "kind is missing"),
-        ([msgpack.packb({"version": 2, "kind": "pickle"})], "kind must be one of"),
-        ([msgpack.packb({"version": 2, "kind": ["status"]})], "kind must be one of"),
-        ([msgpack.packb({"version": 2, "kind": "status", "id": -1})], "id must be"),
-        ([msgpack.packb({"version": 2, "kind": "status", "id": 1, "body": []})], "body must be a mapping"),
+        ([msgpack.packb({"version": 3})], "kind is missing"),
+        ([msgpack.packb({"version": 3, "kind": "pickle"})], "kind must be one of"),
+        ([msgpack.packb({"version": 3, "kind": ["status"]})], "kind must be one of"),
+        ([msgpack.packb({"version": 3, "kind": "status", "id": -1})], "id must be"),
+        ([msgpack.packb({"version": 3, "kind": "status", "id": 1, "body": []})], "body must be a mapping"),
     ],
 )
 def test_frames_that_are_no_message_are_refused(frames: list[bytes], complaint: str) -> None:
@@ -267,11 +267,8 @@ def test_a_request_without_image_is_refused() -> None:
         ({"counts": []}, "counts must be a list of 1"),
         ({"counts": [-2]}, "counts must be numbers"),
         ({"counts": [True]}, "counts must be numbers"),
-        ({"counts": [3]}, "3 alternatives are announced, 2 bins"),
-        ({"bins": b"\x00"}, "bytes of an array"),
-        ({"logprobs": b"\x00"}, "bytes of an array"),
-        ({"bins": b"\xff" * 4}, "out of range"),
-        ({"logprobs": np.array([np.nan, 0.0]).tobytes()}, "out of range"),
+        ({"counts": [1]}, "3 alternatives are announced, 4 bins and 4 logarithms have come"),
+        ({"counts": [3]}, "5 alternatives are announced, 4 bins"),
         ({"finish_reason": "error"}, "finish_reason must be one of"),
     ],
 )
@@ -288,6 +285,12 @@ def test_an_answer_that_is_wrong_is_refused(changes: dict[str, Any], complaint: 
     [
         ({"answers": None}, "answers must be a list"),
         ({"answers": ["<1>"]}, "answer: must be a mapping"),
+        ({"answers": []}, "0 alternatives are announced, 2 bins"),
+        ({"bins": b"\x00"}, "bytes of an array"),
+        ({"logprobs": b"\x00"}, "bytes of an array"),
+        ({"logprobs": b""}, "2 bins and 0 logarithms have come"),
+        ({"bins": b"\xff" * 4}, "out of range"),
+        ({"logprobs": np.array([np.nan, 0.0]).tobytes()}, "out of range"),
         ({"steps": -1}, "steps must be"),
         ({"steps": 1.5}, "steps must be"),
         ({"timings_ms": {"total": "1"}}, "finite numbers"),

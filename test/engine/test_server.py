@@ -337,7 +337,7 @@ def test_a_socket_that_was_left_behind_is_replaced(path: Path, peer: Peer) -> No
 
 def test_a_peer_of_another_version_is_told_so(served: Served, peer: Peer) -> None:
     peer.socket.send(msgpack.packb({"version": 1, "kind": "hello", "id": 1}))
-    with pytest.raises(ProtocolError, match="version 1 of the engine protocol, this side version 2"):
+    with pytest.raises(ProtocolError, match="version 1 of the engine protocol, this side version 3"):
         protocol.raise_error(peer.receive())
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from support import eventually
 
-from taihri_ros.engine.interface import Alternatives, EngineUnavailableError, GenerationFailedError
+from taihri_ros.engine.interface import EngineUnavailableError, GenerationFailedError
 from taihri_ros.engine.straight import Filling, Run, Straight
+from taihri_ros.engine.vllm_logprobs import Row
 from taihri_ros.engine.vllm_stepping import Course, Stepper, StraightCourse
 
 NEVER = threading.Event()
@@ -83,19 +84,20 @@ class Core:
         if ended:
             del self.live[name]
         token = request.count - self.left[name]
-        return SimpleNamespace(request_id=name, new_token_ids=[token], finish_reason=request.reason if ended else None)
+        return SimpleNamespace(
+            request_id=name,
+            new_token_ids=[token],
+            new_logprobs=SimpleNamespace(logprob_token_ids=[(token, token)], logprobs=[(0.0, 0.0)]),
+            finish_reason=request.reason if ended else None,
+        )
 
     def _alone(self) -> threading.Lock:
         assert not self._busy.locked(), "two threads are in the core at once"
         return self._busy
 
 
-def alternatives(output: Any, place: int) -> Alternatives | None:
-    return Alternatives((output.new_token_ids[place],), (0.0,))
-
-
 def course(name: str, count: int, reason: str = "stop") -> Course:
-    return Course(Request(name, count, reason), alternatives)
+    return Course(Request(name, count, reason))
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ def test_a_request_gets_its_tokens(core: Core, stepper: Stepper) -> None:
     one = course("one", 3)
     stepper.run([one], NEVER)
     assert one.tokens == [1, 2, 3]
-    assert one.alternatives == [Alternatives((number,), (0.0,)) for number in (1, 2, 3)]
+    assert one.rows == [((number, number), (0.0, 0.0)) for number in (1, 2, 3)]
     assert (one.done, one.error, one.passes, core.steps) == (True, "", 3, 3)
     assert one.first_token > 0
 
@@ -241,15 +243,15 @@ def test_a_core_that_fails_ends_everybody(core: Core, stepper: Stepper, pool: Th
 
 
 def test_a_straight_answer_goes_chunk_by_chunk(core: Core, stepper: Stepper) -> None:
-    filling = Filling(Straight((Run((50, 51), 2), Run((60,), 1), Run((70,), 3)), (80, 81)))
+    filling = Filling[Row](Straight((Run((50, 51), 2), Run((60,), 1), Run((70,), 3)), (80, 81)))
 
     def chunk(name: str, unread: tuple[int, ...], count: int) -> Request:
         return Request(name, count, "length", unread)
 
-    one = StraightCourse(Request("session", 2, "length", filling.unread), alternatives, filling, chunk)
+    one = StraightCourse(Request("session", 2, "length", filling.unread), filling, chunk)
     stepper.run([one], NEVER)
     assert one.tokens == [50, 51, 1, 2, 60, 1, 70, 1, 2, 3, 80, 81]
-    assert [found is not None for found in one.alternatives] == [token < 10 for token in one.tokens]
+    assert [row is not None for row in one.rows] == [token < 10 for token in one.tokens]
     assert [(request.request_id, request.count) for request in core.added] == [
         ("session", count) for count in (2, 1, 3)
     ]
@@ -262,8 +264,7 @@ def sessions(**runs: int) -> list[StraightCourse]:
     return [
         StraightCourse(
             Request(name, 1, "length"),
-            alternatives,
-            Filling(Straight(tuple(Run((50,), 1) for _ in range(count)), ())),
+            Filling[Row](Straight(tuple(Run((50,), 1) for _ in range(count)), ())),
             lambda name, unread, count: Request(name, count, "length", unread),
         )
         for name, count in runs.items()

@@ -99,9 +99,9 @@ def test_choices_and_answers_without_coordinates_are_not_straight(grammar: Gramm
     assert straighten(grammar, encode) is None
 
 
-def fill(cut: Straight, draw: st.DataObject) -> tuple[Filling, list[int], list[int]]:
+def fill(cut: Straight, draw: st.DataObject) -> tuple[Filling[Alternatives], list[int], list[int]]:
     """Choose every coordinate; gives what was read in all passes, and what was chosen."""
-    filling, read, chosen = Filling(cut), [], []
+    filling, read, chosen = Filling[Alternatives](cut), [], []
     while filling.left:
         assert filling.unread, "the model must read something to say a coordinate"
         read += filling.unread
@@ -149,7 +149,7 @@ def test_alternatives_stand_at_the_coordinates_and_nowhere_else(draw: st.DataObj
 
 def test_left_counts_down_to_the_next_forced_token() -> None:
     cut = straight(named_grammar(("head",), AnswerStyle(box=False)))
-    filling, lefts, unread = Filling(cut), [], []
+    filling, lefts, unread = Filling[Alternatives](cut), [], []
     while filling.left:
         lefts.append(filling.left)
         unread.append(len(filling.unread))
@@ -161,7 +161,7 @@ def test_left_counts_down_to_the_next_forced_token() -> None:
 
 def test_what_was_not_chosen_yet_is_not_there() -> None:
     """An answer that is given up on the way ends before its next coordinate."""
-    filling = Filling(straight(NAMED["one joint, no box"]))
+    filling = Filling[Alternatives](straight(NAMED["one joint, no box"]))
     filling.choose(COORDINATES[5], None)
     assert "".join(map(chr, filling.tokens[:-1])) == "<|kpt2d_start|><|head|>"
     assert filling.tokens[-1] == COORDINATES[5]
@@ -170,7 +170,7 @@ def test_what_was_not_chosen_yet_is_not_there() -> None:
 
 def test_two_answers_of_one_grammar_do_not_share_anything() -> None:
     cut = straight(NAMED["one joint, official"])
-    one, other = Filling(cut), Filling(cut)
+    one, other = Filling[Alternatives](cut), Filling[Alternatives](cut)
     for token in COORDINATES[:9]:
         one.choose(token, None)
     assert other.tokens == list(cut.runs[0].forced)

@@ -1,0 +1,63 @@
+"""The alternatives of coordinate tokens from vLLM's arrays, read for a whole answer at once.
+
+While the model is at work they are only collected: reading them token by token, between two passes, takes longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.engine.interface import Alternatives
+from taihri_ros.engine.local import sorted_alternatives
+from taihri_ros.quantization import BINS
+
+Row: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.float32]]"
+"""Ids and log-probabilities at the place of one token, of equal length: the chosen one's, then the likeliest, in their
+order; the chosen one stands among these, too."""
+
+
+def row_of(output: Any, place: int) -> Row | None:
+    """Take one token's row out of a step.
+
+    Args:
+        output: An `EngineCoreOutput`.
+        place: Which of its tokens.
+
+    Returns:
+        The row, or None where no alternatives were asked for.
+    """
+    found = output.new_logprobs
+    return None if found is None else (found.logprob_token_ids[place], found.logprobs[place])
+
+
+def read_rows(rows: Sequence[Row], first_coordinate: int, count: int) -> list[Alternatives]:
+    """Read the rows of coordinate tokens.
+
+    Args:
+        rows: The rows; they have more entries than were asked for where another request of their batch wants more.
+        first_coordinate: Id of the token of bin 0.
+        count: How many alternatives were asked for.
+
+    Returns:
+        The alternatives of each, those that are no coordinates left out.
+    """
+    if not rows:
+        return []
+    bins = np.stack([ids[: count + 1] for ids, _ in rows]).astype(np.int64) - first_coordinate
+    logprobs = np.stack([values[: count + 1] for _, values in rows])
+    others = bins[:, 1:]
+    ready = (bins[:, 0] == others[:, 0]) & (others.min(axis=1) >= 0) & (others.max(axis=1) < BINS)
+    return [
+        Alternatives(tuple(found[1:]), tuple(values[1:])) if usual else _read_unusual(found, values)
+        for found, values, usual in zip(bins.tolist(), logprobs.tolist(), ready.tolist(), strict=True)
+    ]
+
+
+def _read_unusual(bins: list[int], logprobs: list[float]) -> Alternatives:
+    """Read a row whose chosen token is not its likeliest one, or that has other tokens than coordinates."""
+    pairs = dict(zip(bins, logprobs, strict=True))
+    return sorted_alternatives((index, logprob) for index, logprob in pairs.items() if 0 <= index < BINS)
