@@ -25,7 +25,6 @@ _NODE_MODULES = {
     "numpy": "python3-numpy",
     "cv2": "python3-opencv",
     "yaml": "python3-yaml",
-    "zmq": "python3-zmq",
     "msgpack": "python3-msgpack",
     "click": "python3-click",
 }
@@ -102,7 +101,7 @@ def _node_modules() -> Iterator[Finding]:
         advice = f"apt-get install {packages}, or pip install taihri_ros"
         yield Finding(Level.PROBLEM, "node side", f"missing: {', '.join(missing)}", advice)
     else:
-        versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "pyzmq", "msgpack"))
+        versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "msgpack"))
         yield Finding(Level.OK, "node side", versions)
 
 

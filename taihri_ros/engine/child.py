@@ -137,9 +137,9 @@ class EngineChild:
         if self._process.poll() is None and patience_s > 0:
             self._process.terminate()
             self.wait(patience_s)
-        if self._process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):  # what the process has started may outlive it
             os.killpg(self.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._listener.join(timeout=1.0)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 import queue
 import secrets
+import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-
-import zmq
 
 from taihri_ros.engine import protocol
 from taihri_ros.engine.fields import ProtocolError
@@ -23,11 +22,13 @@ from taihri_ros.engine.interface import (
     GenerationRequest,
 )
 from taihri_ros.engine.protocol import AT_ONCE, EngineStatus, Kind, Message, State
+from taihri_ros.engine.stream import GivenUpError, MessageStream
 
 STATUS_TIMEOUT_S = 2.0
-"""How long the engine process may take to tell its state; its main thread does nothing else."""
+"""How long the engine process may take to tell its state; a thread of its own does nothing else."""
 
-_SLICE_MS = 50
+_RETRY_S = 0.02
+_ABORT_S = 0.2
 
 
 class EngineLostError(EngineUnavailableError):
@@ -43,47 +44,78 @@ class Connection:
 
     _identifiers = itertools.count(secrets.randbits(62))
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], path: Path, connect_timeout_s: float) -> None:
-        """Begin to connect.
+    def __init__(self, path: Path, connect_timeout_s: float) -> None:
+        """Prepare a connection; a message makes it, if `connect` does not before.
 
         Args:
-            context: Where the sockets live.
             path: The engine's socket.
             connect_timeout_s: How long a message waits for someone who listens there.
         """
         self._path = path
-        self._socket = context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, 20)
-        self._socket.setsockopt(zmq.SNDTIMEO, round(connect_timeout_s * 1000))
-        self._socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_FRAME_BYTES)
-        self._lost = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self._socket.connect(f"ipc://{path}")
+        self._connect_timeout_s = connect_timeout_s
+        self._stream: MessageStream | None = None
 
     @classmethod
     def new_id(cls) -> int:
         """Give the number of a new request, which no other one has."""
         return next(cls._identifiers)
 
-    def was_lost(self) -> bool:
-        """Tell whether the engine has gone since the last time; another one may have taken its place."""
-        lost = False
-        while self._lost.poll(0):
-            self._lost.recv_multipart()
-            lost = True
-        return lost
+    def connect(self) -> MessageStream:
+        """Connect as soon as somebody listens, if that has not been done.
 
-    def send(self, message: Message) -> None:
-        """Send a message that no answer follows.
+        Returns:
+            The connection's stream.
 
         Raises:
             EngineLostError: Nobody listens.
         """
+        deadline = time.monotonic() + self._connect_timeout_s
+        while self._stream is None:
+            connecting = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+            try:
+                connecting.settimeout(max(deadline - time.monotonic(), _RETRY_S))
+                connecting.connect(str(self._path))
+                self._stream = MessageStream(connecting)
+            except OSError as error:
+                connecting.close()
+                if time.monotonic() > deadline:
+                    raise EngineLostError(f"no engine listens on {self._path}: is it running?") from error
+                time.sleep(_RETRY_S)
+        return self._stream
+
+    def is_connected(self) -> bool:
+        """Tell whether the engine of the last message is still there; if not, another one may have taken its place.
+
+        An answer that nobody waited for ends a connection, too.
+        """
+        if self._stream is not None and self._stream.is_over():
+            self.close()
+        return self._stream is not None
+
+    def send(self, message: Message, timeout_s: float) -> MessageStream:
+        """Send a message.
+
+        Args:
+            message: The message.
+            timeout_s: How long the engine may take to accept it.
+
+        Returns:
+            Where its answer comes.
+
+        Raises:
+            EngineLostError: Nobody listens, or the engine does not accept it.
+        """
+        self.is_connected()
+        stream = self.connect()
         try:
-            self._socket.send_multipart(protocol.pack(message), copy=False)
-        except zmq.Again:
-            raise EngineLostError(f"no engine listens on {self._path}: is it running?") from None
+            stream.send(protocol.pack(message), timeout_s)
+        except TimeoutError:
+            self.close()
+            raise EngineTimeoutError(f"the engine has not accepted a message for {timeout_s:.3g} s") from None
+        except OSError:
+            self.close()
+            raise EngineLostError("the engine process ended while it was asked") from None
+        return stream
 
     def exchange(self, message: Message, timeout_s: float, given_up: Callable[[], bool] = lambda: False) -> Message:
         """Send a message and wait for its answer; answers to earlier messages are passed over.
@@ -99,37 +131,33 @@ class Connection:
         Raises:
             EngineLostError: Nobody listens, the engine is gone, or it did not answer in time.
             EngineUnavailableError: It was given up.
-            EngineError: The engine answered with an error.
+            EngineError: The engine answered with an error, or with nonsense.
         """
-        self.was_lost()
-        self.send(message)
-        poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._lost, zmq.POLLIN)
         started = time.monotonic()
-        while time.monotonic() - started < timeout_s:
-            ready = dict(poller.poll(_SLICE_MS))
-            if self._socket in ready:
-                answer = protocol.unpack(self._socket.recv_multipart())
-                if answer.id == message.id:
-                    if answer.kind is Kind.ERROR:
-                        protocol.raise_error(answer)
-                    return answer
-            elif self._lost in ready:
-                raise EngineLostError("the engine process ended while it was asked")
-            if given_up():
-                raise EngineUnavailableError("the connection to the engine was closed")
-        raise EngineTimeoutError(f"the engine has not answered for {timeout_s:.3g} s")
+        stream = self.send(message, timeout_s)
+        answer = None
+        try:
+            while answer is None or answer.id != message.id:
+                left_s = timeout_s - (time.monotonic() - started)
+                answer = protocol.unpack(stream.receive(left_s, given_up))
+                if answer.kind is Kind.ERROR and answer.id in (message.id, protocol.NO_ID):
+                    protocol.raise_error(answer)
+            return answer
+        except TimeoutError:
+            raise EngineTimeoutError(f"the engine has not answered for {timeout_s:.3g} s") from None
+        except EOFError:
+            raise EngineLostError("the engine process ended while it was asked") from None
+        except GivenUpError:
+            raise EngineUnavailableError("the connection to the engine was closed") from None
+        finally:
+            if answer is None or answer.id != message.id:  # what comes of it later must not be taken for another answer
+                self.close()
 
-    def close(self, linger_s: float = 0.0) -> None:
-        """Disconnect.
-
-        Args:
-            linger_s: How long what was sent may still take to go out.
-        """
-        self._socket.disable_monitor()
-        self._lost.close()
-        self._socket.close(linger=round(linger_s * 1000))
+    def close(self) -> None:
+        """Disconnect; a further message connects again."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
 
 class EngineClient:
@@ -154,14 +182,15 @@ class EngineClient:
         self._asking = threading.Lock()
         self._current: set[int] = set()
         self._last_success: float | None = None
-        self._context = zmq.Context()
-        self._connections = [Connection(self._context, socket, connect_timeout_s) for _ in range(AT_ONCE)]
+        self._connections = [Connection(socket, connect_timeout_s) for _ in range(AT_ONCE)]
         self._free: queue.LifoQueue[Connection] = queue.LifoQueue()
-        for connection in self._connections:
+        for connection in reversed(self._connections):
             self._free.put(connection)
-        self._control = Connection(self._context, socket, connect_timeout_s)
+        self._control = Connection(socket, connect_timeout_s)
         try:
             self._info = self._handshake()
+            for connection in self._connections:
+                connection.connect()
         except BaseException:
             self.close()
             raise
@@ -190,7 +219,7 @@ class EngineClient:
         with self._connection() as connection:
             if self._closed.is_set():
                 raise EngineUnavailableError("the connection to the engine is closed")
-            if connection.was_lost():
+            if not connection.is_connected():
                 with self._asking:
                     self._info = self._handshake()
             identifier = Connection.new_id()
@@ -230,7 +259,6 @@ class EngineClient:
             with self._asking:
                 for connection in (*self._connections, self._control):
                     connection.close()
-                self._context.term()
             for connection in self._connections:
                 self._free.put(connection)
 
@@ -246,13 +274,8 @@ class EngineClient:
     def _end(self, identifier: int) -> None:
         if self._closed.is_set():
             return
-        ending = Connection(self._context, self._path, connect_timeout_s=0.2)
-        try:
-            ending.send(Message(Kind.ABORT, identifier))
-        except EngineUnavailableError:
-            return
-        finally:
-            ending.close(linger_s=0.2)
+        with closing(Connection(self._path, connect_timeout_s=_ABORT_S)) as ending, suppress(EngineUnavailableError):
+            ending.send(Message(Kind.ABORT, identifier), _ABORT_S)
 
     def __enter__(self) -> EngineClient:
         return self

@@ -14,7 +14,7 @@ _MAX_DEPTH = 8
 _GRAMMARS_KEPT = 256
 
 
-def read_msgpack(packed: bytes | memoryview, what: str) -> Any:
+def read_msgpack(packed: bytes | bytearray | memoryview, what: str) -> Any:
     """Read one msgpack value.
 
     Args:

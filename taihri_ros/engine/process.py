@@ -13,7 +13,6 @@ from enum import Enum
 from types import TracebackType
 
 import numpy as np
-import zmq
 
 from taihri_ros.engine.child import EngineChild, EngineCommand
 from taihri_ros.engine.client import Connection, EngineClient, EngineLostError, EngineTimeoutError, ask_status
@@ -293,7 +292,7 @@ class EngineProcess:
     def _wait_for_load(self, child: EngineChild) -> EngineInfo | None:
         """Wait until the engine has loaded its checkpoint; None when it is not wanted any more."""
         deadline = time.monotonic() + self._start_timeout_s
-        with zmq.Context() as context, closing(Connection(context, child.socket, _CONNECT_S)) as connection:
+        with closing(Connection(child.socket, _CONNECT_S)) as connection:
             while not self._stopping.is_set():
                 child.check_alive()
                 if time.monotonic() > deadline:

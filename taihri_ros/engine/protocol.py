@@ -1,6 +1,6 @@
 """The messages between the node and the engine process.
 
-A message is one or two zmq frames: a header in msgpack, and the raw bytes of an image where there is one. Nothing is
+A message is one or two frames: a header in msgpack, and the raw bytes of an image where there is one. Nothing is
 ever pickled. Every header carries the version of the protocol, so that a peer of another release is told apart by its
 first message. What arrives is checked field by field before anything is built from it.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 import msgpack
 import numpy as np
@@ -31,6 +31,7 @@ from taihri_ros.engine.interface import (
     RawAnswer,
 )
 from taihri_ros.engine.packed import pack_grammar, read_grammar, read_msgpack
+from taihri_ros.engine.stream import Frame
 from taihri_ros.errors import TaihriError
 from taihri_ros.language.prompts import Prompt
 from taihri_ros.model_spec import ModelSpec
@@ -39,11 +40,11 @@ from taihri_ros.quantization import BINS
 VERSION = 3
 """Version of the protocol; two peers must have the same one."""
 
-MAX_FRAME_BYTES = 64 << 20
-"""Largest frame that is accepted, an image of 4700 x 4700 px."""
-
 AT_ONCE = 2
 """Requests that an engine process answers at once: one's image is made ready and read while the other is decoded."""
+
+NO_ID = 0
+"""Number of an error that answers what was no message."""
 
 EXIT_FAILED = 1
 """Exit status of an engine process whose engine broke; another start may help."""
@@ -51,9 +52,6 @@ EXIT_FAILED = 1
 EXIT_PERMANENT = 3
 """Exit status of an engine process whose engine cannot be loaded, however often it is tried."""
 
-Frame: TypeAlias = "bytes | memoryview"
-
-_MAX_HEADER_BYTES = 1 << 20
 _MAX_SIDE = 16384
 _MAX_TEXT = 100_000
 _MAX_TOKENS = 100_000
@@ -157,8 +155,6 @@ def unpack(frames: Sequence[Frame]) -> Message:
     """
     if not 1 <= len(frames) <= 2:
         raise ProtocolError(f"a message has one or two frames, not {len(frames)}")
-    if len(frames[0]) > _MAX_HEADER_BYTES:
-        raise ProtocolError(f"a header has at most {_MAX_HEADER_BYTES} bytes, not {len(frames[0])}")
     header = Fields(read_msgpack(frames[0], "the header"), "header")
     version = header.integer("version", 0, 2**32)
     if version != VERSION:

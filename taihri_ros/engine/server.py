@@ -1,7 +1,7 @@
 """The engine process: one Unix socket that answers at any time, in front of one engine.
 
-The main thread does nothing but move messages, so that the state can be asked and a request be aborted while the engine
-is loading or generating on its worker's thread.
+Every connection has a thread, which reads a message, has it answered and sends the answer. So the state can be asked
+and a request be aborted, over other connections, while the engine is loading or generating.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import queue
 import signal
 import socket as sockets
 import stat
@@ -17,13 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import NoReturn
 
 import click
-import zmq
 
 from taihri_ros.engine import guard as guards
 from taihri_ros.engine import protocol
@@ -31,13 +29,16 @@ from taihri_ros.engine.fields import ProtocolError
 from taihri_ros.engine.interface import EngineError
 from taihri_ros.engine.opening import EngineKind, open_engine
 from taihri_ros.engine.protocol import EXIT_FAILED, EXIT_PERMANENT, Kind, Message, State
+from taihri_ros.engine.stream import Frame, MessageStream
 from taihri_ros.engine.worker import AbortableEngine, EngineWorker, Job
 from taihri_ros.errors import TaihriError
 
 _logger = logging.getLogger(__name__)
 
-_TICK_MS = 50
+_TICK_S = 0.05
 _FAREWELL_S = 2.0
+_SEND_S = 10.0
+_MOST_PEERS = 64
 _MAX_PATH = 107
 
 
@@ -56,86 +57,119 @@ def serve(socket: Path, opener: Callable[[], AbortableEngine], stop: threading.E
         EngineError: The socket cannot be made.
     """
     stop = stop or threading.Event()
-    answers: queue.SimpleQueue[tuple[bytes, Message]] = queue.SimpleQueue()
-    with zmq.Context() as context, _bound(context, socket) as router, _bell(context) as (ring, rung):
-
-        def answer(peer: bytes, message: Message) -> None:
-            if not stop.is_set():
-                answers.put((peer, message))
-                ring()
-
-        worker = EngineWorker(opener, answer)
-        poller = zmq.Poller()
-        poller.register(router, zmq.POLLIN)
-        poller.register(rung, zmq.POLLIN)
+    worker = EngineWorker(opener)
+    with _listening(socket) as listener, _Peers(worker) as peers:
         farewell = float("inf")
         while not stop.is_set():
-            ready = dict(poller.poll(_TICK_MS))
-            if rung in ready:
-                rung.recv()
-                peer, message = answers.get()
-                _send(router, peer, message)
-            told = router in ready and _receive(router, worker)
-            if worker.status().state is State.FAILED and answers.empty():
+            with suppress(TimeoutError):
+                peers.welcome(listener.accept()[0])
+            if worker.status().state is State.FAILED:
                 farewell = min(farewell, time.monotonic() + _FAREWELL_S)
-                if told or time.monotonic() > farewell:
+                if peers.told.is_set() or time.monotonic() > farewell:
                     return EXIT_PERMANENT if worker.status().permanent else EXIT_FAILED
         if not worker.stop(timeout_s=0.5):
             _logger.warning("the engine does not end by itself")
         return 0
 
 
-def _receive(router: zmq.Socket[bytes], worker: EngineWorker) -> bool:
-    """Handle one message of a peer.
+class _Peers:
+    """The connections; all are cut on leaving the `with` statement.
 
-    Returns:
-        Whether the peer was told that the engine has failed.
+    Attributes:
+        told: Set once a peer was told that the engine has failed.
     """
-    peer, *frames = router.recv_multipart(copy=False)
-    identifier = 0
-    try:
-        message = protocol.unpack([frame.buffer for frame in frames])
-        identifier = message.id
-        if message.kind is Kind.STATUS:
-            status = worker.status()
-            _send(router, peer.bytes, protocol.encode_status(status, identifier))
-            return status.state is State.FAILED
-        if message.kind is Kind.GENERATE:
-            worker.submit(Job(peer.bytes, identifier, protocol.decode_request(message)))
-        elif message.kind is Kind.ABORT:
-            worker.abort(identifier)
-        else:
+
+    def __init__(self, worker: EngineWorker) -> None:
+        self.told = threading.Event()
+        self._worker = worker
+        self._change = threading.Lock()
+        self._streams: set[MessageStream] = set()
+
+    def welcome(self, connected: sockets.socket) -> None:
+        """Answer a new connection from now on."""
+        stream = MessageStream(connected)
+        with self._change:
+            full = len(self._streams) >= _MOST_PEERS
+            if not full:
+                self._streams.add(stream)
+        if full:
+            _logger.warning("refused a connection: %d are open already", _MOST_PEERS)
+            stream.close()
+            return
+        threading.Thread(target=self._attend, args=[stream], name="engine peer", daemon=True).start()
+
+    def _attend(self, stream: MessageStream) -> None:
+        try:
+            while True:
+                answer = self._answer(stream.receive())
+                if answer is not None:
+                    stream.send(protocol.pack(answer), _SEND_S)
+                    self._note(answer)
+        except ProtocolError as error:
+            _logger.warning("cut a connection: %s", error)
+            with suppress(OSError):
+                stream.send(protocol.pack(protocol.encode_error(error, protocol.NO_ID)), _SEND_S)
+        except (EOFError, OSError):
+            pass
+        finally:
+            with self._change:
+                self._streams.discard(stream)
+            stream.close()
+
+    def _answer(self, frames: list[Frame]) -> Message | None:
+        """Answer one message of a peer; an abort has no answer of its own."""
+        identifier = protocol.NO_ID
+        try:
+            message = protocol.unpack(frames)
+            identifier = message.id
+            if message.kind is Kind.STATUS:
+                return protocol.encode_status(self._worker.status(), identifier)
+            if message.kind is Kind.GENERATE:
+                return self._worker.answer(Job(identifier, protocol.decode_request(message)))
+            if message.kind is Kind.ABORT:
+                self._worker.abort(identifier)
+                return None
             raise ProtocolError(f"an engine is not sent a message of kind {message.kind.value}")
-    except EngineError as error:
-        if isinstance(error, ProtocolError):
+        except ProtocolError as error:
             _logger.warning("refused a message: %s", error)
-        _send(router, peer.bytes, protocol.encode_error(error, identifier))
-    return False
+            return protocol.encode_error(error, identifier)
 
+    def _note(self, sent: Message) -> None:
+        if sent.kind is Kind.STATE and sent.body["state"] == State.FAILED.value:
+            self.told.set()
 
-def _send(router: zmq.Socket[bytes], peer: bytes, message: Message) -> None:
-    router.send_multipart([peer, *protocol.pack(message)])
+    def __enter__(self) -> _Peers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._change:
+            for stream in self._streams:
+                stream.hang_up()
 
 
 @contextmanager
-def _bound(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> Iterator[zmq.Socket[bytes]]:
+def _listening(path: Path) -> Iterator[sockets.socket]:
     """Bind the socket so that only this user can reach it, and remove it in the end."""
     _check_place(path)
-    router = context.socket(zmq.ROUTER)
-    router.setsockopt(zmq.LINGER, 500)
-    router.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_FRAME_BYTES)
+    if path.is_socket():
+        path.unlink()
     mask = os.umask(0o177)
+    listener = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
     try:
-        router.bind(f"ipc://{path}")
-    except zmq.ZMQError as error:
-        router.close()
+        listener.bind(str(path))
+        listener.listen(_MOST_PEERS)
+        listener.settimeout(_TICK_S)
+    except OSError as error:
+        listener.close()
         raise EngineError(f"the engine's socket {path} cannot be made: {error}") from error
     finally:
         os.umask(mask)
     try:
-        yield router
+        yield listener
     finally:
-        router.close()
+        listener.close()
         path.unlink(missing_ok=True)
 
 
@@ -152,26 +186,6 @@ def _check_place(path: Path) -> None:
     with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
         if probe.connect_ex(str(path)) == 0:
             raise EngineError(f"another engine serves {path} already: end it, or choose another socket")
-
-
-@contextmanager
-def _bell(context: zmq.Context[zmq.Socket[bytes]]) -> Iterator[tuple[Callable[[], None], zmq.Socket[bytes]]]:
-    """Make what wakes the loop from the worker's threads: a function to ring, and the socket that it makes readable."""
-    rung, bell = context.socket(zmq.PULL), context.socket(zmq.PUSH)
-    rung.bind("inproc://bell")
-    bell.connect("inproc://bell")
-    bell.setsockopt(zmq.LINGER, 0)
-    ringing = threading.Lock()  # a socket is for one thread at a time
-
-    def ring() -> None:
-        with ringing:
-            bell.send(b"")
-
-    try:
-        yield ring, rung
-    finally:
-        bell.close()
-        rung.close()
 
 
 def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str, object]) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The threads of the engine process that own the engine: one loads it, and each answers one request after the other."""
+"""The engine of an engine process: loaded on a thread of its own, then used by the threads of those who ask."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ _logger = logging.getLogger(__name__)
 _MAX_CRASHES = 3
 """After so many unexpected errors in a row an engine is taken for broken; those of a GPU never go away."""
 
+_ABORTS_KEPT = 64
+"""Aborts may overtake the requests that they are meant for, on another connection; so many are kept for these."""
+
 
 class AbortableEngine(Engine, Protocol):
     """An engine of which each request can be ended by itself; `LocalEngine` is one."""
@@ -37,35 +40,31 @@ class AbortableEngine(Engine, Protocol):
         """Answer one request, as `Engine.generate`; it ends early where someone sets `aborted`."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A request of one peer.
 
     Attributes:
-        peer: The peer's address.
         id: The peer's number for it.
         request: The request.
         aborted: Set when it is to be ended.
     """
 
-    peer: bytes
     id: int
     request: GenerationRequest
     aborted: Event = field(default_factory=Event)
 
 
 class EngineWorker:
-    """An engine on threads of its own; every method may be called at any time and returns at once."""
+    """An engine with its state and its counts. Any thread may call any method; all but `answer` return at once."""
 
-    def __init__(self, opener: Callable[[], AbortableEngine], answer: Callable[[bytes, Message], None]) -> None:
+    def __init__(self, opener: Callable[[], AbortableEngine]) -> None:
         """Start loading.
 
         Args:
             opener: Loads the engine, canary included; called on the worker's thread.
-            answer: Takes the peer and the answer of every job, on the worker's thread; it must not raise.
         """
         self._opener = opener
-        self._answer = answer
         self._change = threading.Condition()
         self._state = State.LOADING
         self._message = "loading the engine"
@@ -73,12 +72,13 @@ class EngineWorker:
         self._engine: AbortableEngine | None = None
         self._current: list[Job] = []
         self._waiting: deque[Job] = deque()
+        self._ended_early: deque[int] = deque(maxlen=_ABORTS_KEPT)
         self._stopping = False
         self._last_success: float | None = None
         self._crashes = 0
         self._counts = {"completed": 0, "failed": 0, "aborted": 0, "refused": 0}
-        self._threads = [threading.Thread(target=self._run, name="engine", daemon=True)]
-        self._threads[0].start()
+        self._loader = threading.Thread(target=self._load, name="engine loader", daemon=True)
+        self._loader.start()
 
     def status(self) -> EngineStatus:
         """Tell what the engine is doing."""
@@ -94,27 +94,34 @@ class EngineWorker:
                 info=None if self._engine is None else self._engine.info,
             )
 
-    def submit(self, job: Job) -> None:
-        """Take a job; one may wait for those that are under way.
+    def answer(self, job: Job) -> Message:
+        """Answer a job on the caller's thread, after those that wait already.
 
-        Raises:
-            EngineUnavailableError: The engine is not ready, or a job waits already.
+        Args:
+            job: The job.
+
+        Returns:
+            The answer, or the error that it ended with.
         """
-        with self._change:
-            if self._state is not State.READY:
-                raise EngineUnavailableError(f"the engine is {self._state.value}: {self._message}")
-            if len(self._current) + len(self._waiting) > AT_ONCE:
-                self._counts["refused"] += 1
-                raise EngineUnavailableError("the engine is busy, and another request waits already: ask again later")
-            self._waiting.append(job)
-            self._change.notify_all()
+        try:
+            engine = self._begin(job)
+        except EngineUnavailableError as error:
+            return encode_error(error, job.id)
+        try:
+            return self._generate(engine, job)
+        finally:
+            with self._change:
+                self._current.remove(job)
+                self._change.notify_all()
 
     def abort(self, identifier: int) -> None:
-        """End the job with this number, under way or waiting; an unknown number is one that has just ended."""
+        """End the job with this number: under way, waiting, or still to come."""
         with self._change:
-            for job in (*self._current, *self._waiting):
-                if job.id == identifier:
-                    job.aborted.set()
+            jobs = [job for job in (*self._current, *self._waiting) if job.id == identifier]
+            for job in jobs:
+                job.aborted.set()
+            if not jobs:
+                self._ended_early.append(identifier)
 
     def stop(self, timeout_s: float) -> bool:
         """End the jobs under way and close the engine.
@@ -131,34 +138,49 @@ class EngineWorker:
             for job in self._current:
                 job.aborted.set()
             self._change.notify_all()
-        for thread in self._threads:
-            thread.join(max(deadline - time.monotonic(), 0.0))
-        return not any(thread.is_alive() for thread in self._threads)
+        self._loader.join(timeout_s)
+        with self._change:
+            idle = self._change.wait_for(lambda: not self._current, max(deadline - time.monotonic(), 0.0))
+        if self._loader.is_alive() or not idle:
+            return False
+        if self._engine is not None:
+            self._engine.close()
+        return True
 
-    def _run(self) -> None:
-        engine = self._load()
-        if engine is None:
-            return
-        others = [
-            threading.Thread(target=self._serve, args=[engine], name=f"engine {number}", daemon=True)
-            for number in range(1, AT_ONCE)
-        ]
-        self._threads += others
-        for thread in others:
-            thread.start()
-        self._serve(engine)
-        for thread in others:
-            thread.join()
-        engine.close()
+    def _begin(self, job: Job) -> AbortableEngine:
+        """Wait for the job's turn.
 
-    def _serve(self, engine: AbortableEngine) -> None:
-        while (job := self._next()) is not None:
-            message = self._generate(engine, job)
-            with self._change:
-                self._current.remove(job)
-            self._answer(job.peer, message)
+        Raises:
+            EngineUnavailableError: The engine is not ready, or a job waits already.
+        """
+        with self._change:
+            self._check_ready()
+            if len(self._current) + len(self._waiting) > AT_ONCE:
+                self._counts["refused"] += 1
+                raise EngineUnavailableError("the engine is busy, and another request waits already: ask again later")
+            if job.id in self._ended_early:
+                job.aborted.set()
+            self._waiting.append(job)
+            self._change.wait_for(
+                lambda: (
+                    self._state is not State.READY
+                    or self._stopping
+                    or (self._waiting[0] is job and len(self._current) < AT_ONCE)
+                )
+            )
+            self._waiting.remove(job)
+            self._check_ready()
+            self._current.append(job)
+            assert self._engine is not None
+            return self._engine
 
-    def _load(self) -> AbortableEngine | None:
+    def _check_ready(self) -> None:
+        if self._stopping:
+            raise EngineUnavailableError("the engine is being ended")
+        if self._state is not State.READY:
+            raise EngineUnavailableError(f"the engine is {self._state.value}: {self._message}")
+
+    def _load(self) -> None:
         try:
             engine = self._opener()
         except Exception as error:
@@ -166,7 +188,7 @@ class EngineWorker:
             permanent = expected and not isinstance(error, EngineUnavailableError)
             _logger.error("the engine cannot be loaded: %s", error, exc_info=not expected)
             self._fail(str(error) if expected else f"{type(error).__name__}: {error}", permanent=permanent)
-            return None
+            return
         with self._change:
             self._engine = engine
             self._state, self._message = State.READY, ""
@@ -174,15 +196,6 @@ class EngineWorker:
         _logger.info(
             "ready: %s %s, %s on %s", engine.info.kind, engine.info.version, engine.info.model, engine.info.device
         )
-        return engine
-
-    def _next(self) -> Job | None:
-        with self._change:
-            self._change.wait_for(lambda: self._waiting or self._stopping or self._state is State.FAILED)
-            if self._stopping or self._state is State.FAILED:
-                return None
-            self._current.append(self._waiting.popleft())
-            return self._current[-1]
 
     def _generate(self, engine: AbortableEngine, job: Job) -> Message:
         """Answer one job, whatever happens."""

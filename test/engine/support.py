@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import socket as sockets
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from taihri_ros.engine import server
+from taihri_ros.engine import protocol, server
 from taihri_ros.engine.interface import (
     Alternatives,
     CheckpointError,
@@ -26,6 +27,8 @@ from taihri_ros.engine.interface import (
     Question,
     RawAnswer,
 )
+from taihri_ros.engine.protocol import Message
+from taihri_ros.engine.stream import Frame, MessageStream
 from taihri_ros.language.prompts import Prompt
 from taihri_ros.language.style import AnswerStyle
 from taihri_ros.model_spec import ModelSpec
@@ -167,6 +170,47 @@ class Served:
 
     def _serve(self, opener: Callable[[], NullEngine]) -> None:
         self.status = server.serve(self.socket, opener, self._stop)
+
+
+class Line:
+    """A raw connection that speaks frames."""
+
+    def __init__(self, path: Path | None = None, connected: sockets.socket | None = None) -> None:
+        self.socket = connected or sockets.socket(sockets.AF_UNIX)
+        self.socket.settimeout(5.0)
+        if path is not None:
+            assert eventually(lambda: self.socket.connect_ex(str(path)) == 0)
+        self._stream = MessageStream(self.socket)
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        self._stream.send(frames, 5.0)
+
+    def receive(self) -> Message:
+        return protocol.unpack(self._stream.receive(5.0))
+
+    def ended(self) -> bool:
+        """Whether the other side hangs up within some seconds."""
+        self.socket.settimeout(5.0)
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def framed(frames: Sequence[Frame]) -> bytes:
+    """Give the bytes of a message."""
+    one, other = sockets.socketpair()
+    with one, other:
+        MessageStream(one).send(frames, 5.0)
+        one.shutdown(sockets.SHUT_WR)
+        with other.makefile("rb") as reader:
+            return reader.read()
 
 
 def eventually(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+import socket as sockets
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import msgpack
 import numpy as np
 import pytest
-import zmq
-from support import INFO, NullEngine, Served, ask, eventually, words
+from support import INFO, Line, NullEngine, Served, ask, eventually, framed, words
 
 from taihri_ros.engine import protocol
 from taihri_ros.engine.client import EngineClient
@@ -24,7 +25,7 @@ from taihri_ros.engine.interface import (
     GenerationFailedError,
     RawAnswer,
 )
-from taihri_ros.engine.protocol import EngineStatus, Message, State
+from taihri_ros.engine.protocol import EngineStatus, State
 
 
 @pytest.fixture
@@ -218,65 +219,122 @@ def test_close_ends_the_requests_under_way_and_those_that_wait(served: Served) -
         client.status()
 
 
-class FalseServer:
-    """Answers every message with frames of the test's choice."""
+@contextmanager
+def false_server(path: Path, *serves: Callable[[Line], object]) -> Iterator[None]:
+    """Serve the first, second, ... connection as the test wants, each until `serves` returns."""
 
-    def __init__(self, path: Path, *answers: list[bytes]) -> None:
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.ROUTER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.bind(f"ipc://{path}")
-        self._answers = answers
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+    def serve(connected: sockets.socket, one: Callable[[Line], object]) -> None:
+        with connected:
+            one(Line(connected=connected))
 
-    def _run(self) -> None:
-        for answer in self._answers:
-            peer, *_ = self._socket.recv_multipart()
-            self._socket.send_multipart([peer, *answer])
-
-    def close(self) -> None:
-        self._thread.join()
-        self._socket.close(linger=200)
-        self._context.term()
+    with sockets.socket(sockets.AF_UNIX) as listener, ThreadPoolExecutor(len(serves)) as pool:
+        listener.settimeout(5.0)
+        listener.bind(str(path))
+        listener.listen()
+        accepting = threading.Thread(
+            target=lambda: [running.append(pool.submit(serve, listener.accept()[0], one)) for one in serves]
+        )
+        running: list[Future[None]] = []
+        accepting.start()
+        yield
+        accepting.join()
+        for one in running:
+            one.result(5)
 
 
 def test_a_server_of_another_version_is_named(path: Path) -> None:
-    server = FalseServer(path, [msgpack.packb({"version": 7})])
-    with pytest.raises(ProtocolError, match="version 7 of the engine protocol, this side version 3: install the same"):
+    def serve(line: Line) -> None:
+        line.receive()
+        line.send([msgpack.packb({"version": 7})])
+
+    with (
+        false_server(path, serve),
+        pytest.raises(ProtocolError, match="version 7 of the engine protocol, this side version 3: install the same"),
+    ):
         EngineClient(path)
-    server.close()
 
 
-def test_a_server_that_talks_nonsense_is_an_error(path: Path) -> None:
-    server = FalseServer(path, [b"\xc1\xc1"])
-    with pytest.raises(ProtocolError, match="not msgpack"):
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        (framed([b"\xc1\xc1"]), "not msgpack"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak the engine protocol, it began with b'HTTP'"),
+    ],
+)
+def test_a_server_that_talks_nonsense_is_an_error(path: Path, said: bytes, complaint: str) -> None:
+    def serve(line: Line) -> None:
+        line.receive()
+        line.socket.sendall(said)
+
+    with false_server(path, serve), pytest.raises(ProtocolError, match=complaint):
         EngineClient(path)
-    server.close()
+
+
+def ready(line: Line) -> None:
+    """Tell who asks that the engine is ready."""
+    status = EngineStatus(state=State.READY, info=INFO)
+    with suppress(EOFError):
+        while True:
+            line.send(protocol.pack(protocol.encode_status(status, line.receive().id)))
+
+
+def say(line: Line, text: str, identifier: int) -> None:
+    answer = RawAnswer(tokens=(text,), alternatives=(None,), finish_reason="stop")
+    line.send(protocol.pack(protocol.encode_generation(Generation(answers=(answer,)), identifier)))
 
 
 def test_answers_with_other_numbers_are_passed_over(path: Path) -> None:
     """The false server sends an old answer before the right one."""
-    context = zmq.Context()
-    router = context.socket(zmq.ROUTER)
-    router.setsockopt(zmq.LINGER, 0)
-    router.bind(f"ipc://{path}")
 
-    def serve() -> None:
-        peer, *frames = router.recv_multipart()
-        status = EngineStatus(state=State.READY, info=INFO)
-        router.send_multipart([peer, *protocol.pack(protocol.encode_status(status, protocol.unpack(frames).id))])
-        peer, *frames = router.recv_multipart()
-        identifier = protocol.unpack(frames).id
-        for number, text in ((identifier - 1, "old"), (identifier, "new")):
-            answer = RawAnswer(tokens=(text,), alternatives=(None,), finish_reason="stop")
-            message: Message = protocol.encode_generation(Generation(answers=(answer,)), number)
-            router.send_multipart([peer, *protocol.pack(message)])
+    def serve(line: Line) -> None:
+        identifier = line.receive().id
+        say(line, "old", identifier - 1)
+        say(line, "new", identifier)
 
-    with ThreadPoolExecutor(1) as pool:
-        serving = pool.submit(serve)
-        with EngineClient(path) as client:
-            assert words(client.generate(ask("hello"))) == ("new",)
-        serving.result(5)
-    router.close()
-    context.term()
+    with false_server(path, ready, serve, ready), EngineClient(path) as client:
+        assert words(client.generate(ask("hello"))) == ("new",)
+
+
+def test_what_came_after_an_answer_is_not_taken_for_the_next(path: Path) -> None:
+    def serve(line: Line) -> None:
+        identifier = line.receive().id
+        say(line, "right", identifier)
+        say(line, "wrong", identifier + 1)
+        line.ended()
+
+    def again(line: Line) -> None:
+        say(line, "right again", line.receive().id)
+
+    with false_server(path, ready, serve, ready, again), EngineClient(path) as client:
+        assert words(client.generate(ask("hello"))) == ("right",)
+        time.sleep(0.1)
+        assert words(client.generate(ask("hello"))) == ("right again",)
+
+
+@pytest.mark.parametrize("said", [b"", framed([b"a header", b"a blob"])[:25]])
+def test_a_server_that_goes_within_an_answer_is_lost(path: Path, said: bytes) -> None:
+    def serve(line: Line) -> None:
+        line.receive()
+        line.socket.sendall(said)
+
+    with (
+        false_server(path, ready, serve, ready),
+        EngineClient(path) as client,
+        pytest.raises(EngineUnavailableError, match="the engine process ended while it was asked"),
+    ):
+        client.generate(ask("hello"))
+
+
+def test_a_server_that_does_not_read_is_given_up(path: Path) -> None:
+    big = replace(ask(), image=np.zeros((1024, 1024, 3), np.uint8))
+    done = threading.Event()
+
+    with (
+        false_server(path, ready, lambda _: done.wait(5), ready),
+        EngineClient(path, request_timeout_s=0.3) as client,
+    ):
+        started = time.monotonic()
+        with pytest.raises(EngineUnavailableError, match=r"has not accepted a message for 0\.3 s"):
+            client.generate(big)
+        assert time.monotonic() - started < 2
+        done.set()

