@@ -47,17 +47,17 @@ def read_rows(rows: Sequence[Row], first_coordinate: int, count: int) -> list[Al
     """
     if not rows:
         return []
-    bins = np.stack([ids[: count + 1] for ids, _ in rows]).astype(np.int64) - first_coordinate
-    logprobs = np.stack([values[: count + 1] for _, values in rows])
+    width = count + 1
+    bins = np.concatenate([ids[:width] for ids, _ in rows]).reshape(-1, width).astype(np.int64) - first_coordinate
+    logprobs = np.concatenate([values[:width] for _, values in rows]).reshape(-1, width)
     others = bins[:, 1:]
-    ready = (bins[:, 0] == others[:, 0]) & (others.min(axis=1) >= 0) & (others.max(axis=1) < BINS)
-    return [
-        Alternatives(tuple(found[1:]), tuple(values[1:])) if usual else _read_unusual(found, values)
-        for found, values, usual in zip(bins.tolist(), logprobs.tolist(), ready.tolist(), strict=True)
-    ]
+    usual = (bins[:, 0] == others[:, 0]) & (others.min(axis=1) >= 0) & (others.max(axis=1) < BINS)
+    if usual.all():
+        return list(map(Alternatives, map(tuple, others.tolist()), map(tuple, logprobs[:, 1:].tolist())))
+    return [_read_one(*row) for row in zip(bins.tolist(), logprobs.tolist(), strict=True)]
 
 
-def _read_unusual(bins: list[int], logprobs: list[float]) -> Alternatives:
-    """Read a row whose chosen token is not its likeliest one, or that has other tokens than coordinates."""
+def _read_one(bins: list[int], logprobs: list[float]) -> Alternatives:
+    """Read a row whose chosen token may not be its likeliest one, and that may have other tokens than coordinates."""
     pairs = dict(zip(bins, logprobs, strict=True))
     return sorted_alternatives((index, logprob) for index, logprob in pairs.items() if 0 <= index < BINS)
