@@ -89,9 +89,6 @@ def pixel_covariance(
 def probability_within(covariances: ArrayLike, radius_m: float = CONFIDENCE_RADIUS_M) -> NDArray[np.float64]:
     """Give the probability that a normally distributed point lies within a distance of its mean.
 
-    The squared distance is a weighted sum of chi-squares, whose distribution the saddlepoint approximation of Lugannani
-    and Rice gives (Kuonen 1999): within 0.015 for balls, discs and needles of any size.
-
     Args:
         covariances: (N, 3, 3) m², or one (3, 3).
         radius_m: The distance, metres.
@@ -101,19 +98,35 @@ def probability_within(covariances: ArrayLike, radius_m: float = CONFIDENCE_RADI
     """
     given = np.asarray(covariances, np.float64).reshape(-1, 3, 3)
     known = np.asarray(np.isfinite(given).all(axis=(1, 2)))
-    weights = np.linalg.eigvalsh(np.where(known[:, None, None], given, np.eye(3))) / radius_m**2
-    largest = weights[:, 2:]
-    weights = np.maximum(weights, 1e-9 * largest)
-    shares, scale = weights / largest, largest[:, 0]
-    point = _saddlepoint(shares, 1.0 / scale)[:, None]
-    rest = 1.0 - 2.0 * shares * point
+    variances = np.linalg.eigvalsh(np.where(known[:, None, None], given, np.eye(3)))
+    return probability_within_axes(np.where(known[:, None], variances, np.nan), radius_m)
+
+
+def probability_within_axes(
+    variances: NDArray[np.float64], radius_m: float = CONFIDENCE_RADIUS_M
+) -> NDArray[np.float64]:
+    """Give what `probability_within` does, of points whose errors along three orthogonal axes are independent.
+
+    The squared distance is a weighted sum of chi-squares, whose distribution the saddlepoint approximation of Lugannani
+    and Rice gives (Kuonen 1999): within 0.015 for balls, discs and needles of any size.
+
+    Args:
+        variances: (N, 3) m².
+        radius_m: The distance, metres.
+
+    Returns:
+        (N,) in [0, 1]; NaN where a variance is.
+    """
+    weights = variances / radius_m**2
+    largest = weights.max(axis=1, keepdims=True)
+    shares, scale = np.maximum(weights / largest, 1e-9), largest[:, 0]
+    point = _saddlepoint(shares, 1.0 / scale)
+    rest = 1.0 - 2.0 * shares * point[:, None]
     at = (shares / rest).sum(axis=1)
-    point = point[:, 0]
     signed_root = np.sign(point) * np.sqrt(np.maximum(2.0 * point * at + np.log(rest).sum(axis=1), 0.0))
     slope = point * np.sqrt(2.0 * ((shares / rest) ** 2).sum(axis=1))
     quantile = signed_root + np.log(slope / signed_root) / signed_root
-    probabilities = np.array([0.5 * math.erfc(-value / math.sqrt(2.0)) for value in quantile.tolist()])
-    return np.where(known, probabilities, np.nan)
+    return np.array([0.5 * math.erfc(-value / math.sqrt(2.0)) for value in quantile.tolist()])
 
 
 _NEWTON_STEPS = 4

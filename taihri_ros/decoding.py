@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.certainty import bins_covariance, pixel_covariance, probability_within
+from taihri_ros.certainty import bins_covariance, pixel_covariance, probability_within, probability_within_axes
 from taihri_ros.engine.interface import Alternatives
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.language.parser import Answer, JointAnswer, Outcome
@@ -84,11 +84,12 @@ class Reading:
             rays = view.view_rays(pixels)
             covariances = pixel_covariance(bins.variance[:, [0, 1, 4]], points[:, 2], rays, view, space, calibration)
             points = rays * points[:, 2:]
+            confidences = probability_within(calibration.confidence[1] ** 2 * covariances)
         else:
             covariances = bins_covariance(bins.variance[:, 2:], space, calibration)
+            variances = covariances.diagonal(axis1=1, axis2=2)
+            confidences = probability_within_axes(calibration.confidence[0] ** 2 * variances)
         positions, covariances = view.points_to_camera(points), view.covariances_to_camera(covariances)
-        core = calibration.confidence[0 if xy_source == "bins" else 1]
-        confidences = probability_within(core**2 * covariances)
         source_pixels = view.view_to_source_pixels(pixels)
         return [
             Keypoint(
