@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.certainty import bins_covariance, pixel_covariance, probability_within, probability_within_axes
+from taihri_ros.engine.alternatives import as_arrays
 from taihri_ros.engine.interface import Alternatives
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.language.parser import Answer, JointAnswer, Outcome
@@ -104,16 +105,12 @@ class Reading:
         ]
 
     def _estimates(self, joints: list[JointAnswer]) -> BinEstimates:
-        """Estimate the (N, 5) coordinates of N joints; rows of alternatives are filled up with impossible ones."""
+        """Estimate the (N, 5) coordinates of N joints."""
         tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
-        found = [self.alternatives[token.token] or Alternatives((), ()) for token in tokens]
-        longest = max(len(entry.bins) for entry in found)
-        bins, logprobs = np.zeros((len(tokens), longest)), np.full((len(tokens), longest), -np.inf)
-        for row, entry in enumerate(found):
-            bins[row, : len(entry.bins)], logprobs[row, : len(entry.bins)] = entry.bins, entry.logprobs
+        bins, logprobs = as_arrays(self.alternatives, [token.token for token in tokens])
         shape = (len(joints), _COORDINATES)
         index = np.array([token.bin for token in tokens]).reshape(shape)
-        return estimate_bins(index, bins.reshape(*shape, longest), logprobs.reshape(*shape, longest))
+        return estimate_bins(index, bins.reshape(*shape, -1), logprobs.reshape(*shape, -1))
 
 
 def _decode_box(answer: Answer, view: CanonicalView) -> NDArray[np.float64] | None:

@@ -16,6 +16,7 @@ from taihri_ros.asking import Decoding, ask, raw_text
 from taihri_ros.camera import Camera
 from taihri_ros.command import Command
 from taihri_ros.decoding import Reading, XySource
+from taihri_ros.engine.alternatives import join
 from taihri_ros.engine.interface import Engine, GenerationRequest
 from taihri_ros.fovea import full_view
 from taihri_ros.keypoints import Estimate
@@ -111,7 +112,7 @@ class Estimator:
         )
         answered = perf_counter()
         answer = asked.read(generation.answers)
-        alternatives = [one for raw in generation.answers for one in raw.alternatives]
+        alternatives = join([raw.alternatives for raw in generation.answers])
         stages = {
             "view": (rendered - started) * 1e3,
             "engine": (answered - rendered) * 1e3,

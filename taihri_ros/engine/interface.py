@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, NamedTuple, Protocol
@@ -91,12 +92,12 @@ class RawAnswer:
 
     Attributes:
         tokens: Its tokens as text, special tokens kept, the end token left out.
-        alternatives: For each token the alternatives where it is a coordinate, else None.
+        alternatives: For each token the alternatives where it is a coordinate, else None; a tuple or a table.
         finish_reason: `stop` when the model ended its answer, `length` when it was cut off at `max_tokens`.
     """
 
     tokens: tuple[str, ...]
-    alternatives: tuple[Alternatives | None, ...]
+    alternatives: Sequence[Alternatives | None]
     finish_reason: FinishReason
 
     @property

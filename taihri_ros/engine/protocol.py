@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import chain
 from typing import Any, NoReturn
 
 import msgpack
 import numpy as np
 
+from taihri_ros.engine.alternatives import counts_of, flatten, join, unflatten
 from taihri_ros.engine.fields import Fields, ProtocolError
 from taihri_ros.engine.interface import (
-    Alternatives,
     EngineError,
     EngineInfo,
     EngineUnavailableError,
@@ -52,6 +51,8 @@ EXIT_FAILED = 1
 EXIT_PERMANENT = 3
 """Exit status of an engine process whose engine cannot be loaded, however often it is tried."""
 
+_BINS_DTYPE = "<u2"
+_LOGPROBS_DTYPE = "<f8"
 _MAX_SIDE = 16384
 _MAX_TEXT = 100_000
 _MAX_TOKENS = 100_000
@@ -214,13 +215,18 @@ def decode_request(message: Message) -> GenerationRequest:
 
 def encode_generation(generation: Generation, identifier: int) -> Message:
     """Turn answers into a message; the alternatives of all of them travel as two arrays and a count for every token."""
-    found = [one for answer in generation.answers for one in answer.alternatives if one is not None]
-    bins = np.fromiter(chain.from_iterable(one.bins for one in found), "<u2")
-    logprobs = np.fromiter(chain.from_iterable(one.logprobs for one in found), "<f8")
+    bins, logprobs = flatten(join([answer.alternatives for answer in generation.answers]))
     body = {
-        "answers": [_encode_answer(answer) for answer in generation.answers],
-        "bins": bins.tobytes(),
-        "logprobs": logprobs.tobytes(),
+        "answers": [
+            {
+                "tokens": list(answer.tokens),
+                "counts": counts_of(answer.alternatives),
+                "finish_reason": answer.finish_reason,
+            }
+            for answer in generation.answers
+        ],
+        "bins": bins.astype(_BINS_DTYPE).tobytes(),
+        "logprobs": logprobs.astype(_LOGPROBS_DTYPE).tobytes(),
         "steps": generation.steps,
         "timings_ms": generation.timings_ms,
     }
@@ -234,14 +240,25 @@ def decode_generation(message: Message) -> Generation:
         ProtocolError: A field is missing or wrong.
     """
     fields = Fields(message.body, "generation")
-    bins, logprobs = fields.array("bins", "<u2"), fields.array("logprobs", "<f8")
+    bins, logprobs = fields.array("bins", _BINS_DTYPE), fields.array("logprobs", _LOGPROBS_DTYPE)
     if np.any(bins >= BINS) or not np.all(logprobs < np.inf):
         raise ProtocolError("generation: a bin or a logarithm of a probability is out of range")
-    heap = _Heap(bins.tolist(), logprobs.tolist())
-    answers = tuple(_decode_answer(Fields(one, "answer"), heap) for one in fields.items("answers"))
-    heap.check_taken()
+    answers = [Fields(one, "answer") for one in fields.items("answers")]
+    tokens = [_tokens(answer) for answer in answers]
+    counts = [_counts(answer, len(texts)) for answer, texts in zip(answers, tokens, strict=True)]
+    announced = sum(count for listed in counts for count in listed if count > 0)
+    if not len(bins) == len(logprobs) == announced:
+        raise ProtocolError(
+            f"generation: {announced} alternatives are announced, {len(bins)} bins and {len(logprobs)} logarithms "
+            "have come"
+        )
     return Generation(
-        answers=answers, steps=fields.integer("steps", 0, _MAX_TOKENS), timings_ms=fields.numbers("timings_ms")
+        answers=tuple(
+            RawAnswer(tokens=texts, alternatives=alternatives, finish_reason=_finish_reason(answer))
+            for answer, texts, alternatives in zip(answers, tokens, unflatten(counts, bins, logprobs), strict=True)
+        ),
+        steps=fields.integer("steps", 0, _MAX_TOKENS),
+        timings_ms=fields.numbers("timings_ms"),
     )
 
 
@@ -298,48 +315,18 @@ def _decode_question(fields: Fields) -> Question:
     return Question(prompt, None if packed is None else read_grammar(packed))
 
 
-def _encode_answer(answer: RawAnswer) -> dict[str, Any]:
-    return {
-        "tokens": list(answer.tokens),
-        "counts": [-1 if one is None else len(one.bins) for one in answer.alternatives],
-        "finish_reason": answer.finish_reason,
-    }
-
-
-def _decode_answer(fields: Fields, heap: _Heap) -> RawAnswer:
-    tokens = fields.items("tokens")
-    counts = fields.items("counts", len(tokens))
+def _tokens(answer: Fields) -> tuple[str, ...]:
+    tokens = answer.items("tokens")
     if not all(type(token) is str for token in tokens):
         raise ProtocolError("answer: tokens must be texts")
+    return tuple(tokens)
+
+
+def _counts(answer: Fields, length: int) -> list[int]:
+    counts = answer.items("counts", length)
     if not all(type(count) is int and -1 <= count <= BINS for count in counts):
         raise ProtocolError(f"answer: counts must be numbers from -1 to {BINS}")
-    return RawAnswer(
-        tokens=tuple(tokens),
-        alternatives=tuple(None if count < 0 else heap.take(count) for count in counts),
-        finish_reason=_finish_reason(fields),
-    )
-
-
-class _Heap:
-    """The alternatives of all answers of a message, one token's after the other's."""
-
-    def __init__(self, bins: list[int], logprobs: list[float]) -> None:
-        self._bins, self._logprobs = bins, logprobs
-        self._taken = 0
-
-    def take(self, count: int) -> Alternatives:
-        """Give those of the next token."""
-        start = self._taken
-        self._taken = end = start + count
-        return Alternatives(tuple(self._bins[start:end]), tuple(self._logprobs[start:end]))
-
-    def check_taken(self) -> None:
-        """Raise where not exactly those were taken that have come."""
-        if not len(self._bins) == len(self._logprobs) == self._taken:
-            raise ProtocolError(
-                f"generation: {self._taken} alternatives are announced, {len(self._bins)} bins and "
-                f"{len(self._logprobs)} logarithms have come"
-            )
+    return counts
 
 
 def _finish_reason(fields: Fields) -> FinishReason:

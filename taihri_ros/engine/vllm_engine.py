@@ -264,11 +264,9 @@ class VllmEngine(LocalEngine):
             [row if token in coordinates else None for token, row in zip(course.tokens, course.rows, strict=True)]
             for course in courses
         ]
-        rows = [row for of_course in measured for row in of_course if row is not None]
-        found = iter(read_rows(rows, self._vocabulary.first_coordinate, request.alternatives))
+        found = read_rows(measured, self._vocabulary.first_coordinate, request.alternatives)
         answers: list[RawAnswer] = []
-        for course, of_course in zip(courses, measured, strict=True):
-            alternatives = tuple(None if row is None else next(found) for row in of_course)
+        for course, alternatives in zip(courses, found, strict=True):
             count = len(course.tokens) - (bool(course.tokens) and course.tokens[-1] in end_ids)
             answers.append(
                 RawAnswer(

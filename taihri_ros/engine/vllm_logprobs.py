@@ -5,12 +5,14 @@ While the model is at work they are only collected: reading them token by token,
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.engine.alternatives import AlternativesTable, rows_of
 from taihri_ros.engine.interface import Alternatives
 from taihri_ros.engine.local import sorted_alternatives
 from taihri_ros.quantization import BINS
@@ -34,27 +36,36 @@ def row_of(output: Any, place: int) -> Row | None:
     return None if found is None else (found.logprob_token_ids[place], found.logprobs[place])
 
 
-def read_rows(rows: Sequence[Row], first_coordinate: int, count: int) -> list[Alternatives]:
-    """Read the rows of coordinate tokens.
+def read_rows(
+    answers: Sequence[Sequence[Row | None]], first_coordinate: int, count: int
+) -> list[Sequence[Alternatives | None]]:
+    """Read the rows of some answers.
 
     Args:
-        rows: The rows; they have more entries than were asked for where another request of their batch wants more.
+        answers: For each token of each answer its row, or None where it is no coordinate; a row has more entries than
+            were asked for where another request of its batch wants more.
         first_coordinate: Id of the token of bin 0.
         count: How many alternatives were asked for.
 
     Returns:
-        The alternatives of each, those that are no coordinates left out.
+        The alternatives of each token of each answer, those that are no coordinates left out.
     """
+    rows = [row for answer in answers for row in answer if row is not None]
     if not rows:
-        return []
+        return [(None,) * len(answer) for answer in answers]
     width = count + 1
     bins = np.concatenate([ids[:width] for ids, _ in rows]).reshape(-1, width).astype(np.int64) - first_coordinate
-    logprobs = np.concatenate([values[:width] for _, values in rows]).reshape(-1, width)
+    logprobs = np.concatenate([values[:width] for _, values in rows]).reshape(-1, width).astype(np.float64)
     others = bins[:, 1:]
     usual = (bins[:, 0] == others[:, 0]) & (others.min(axis=1) >= 0) & (others.max(axis=1) < BINS)
-    if usual.all():
-        return list(map(Alternatives, map(tuple, others.tolist()), map(tuple, logprobs[:, 1:].tolist())))
-    return [_read_one(*row) for row in zip(bins.tolist(), logprobs.tolist(), strict=True)]
+    if not usual.all():
+        read = map(_read_one, bins.tolist(), logprobs.tolist())
+        return [tuple(None if row is None else next(read) for row in answer) for answer in answers]
+    table = AlternativesTable(
+        others.astype(np.uint16), logprobs[:, 1:], rows_of([row is not None for answer in answers for row in answer])
+    )
+    ends = list(itertools.accumulate(map(len, answers)))
+    return [table[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _read_one(bins: list[int], logprobs: list[float]) -> Alternatives:
