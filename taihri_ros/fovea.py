@@ -23,7 +23,7 @@ from taihri_ros.view import CanonicalView
 from taihri_ros.view_size import size_within
 
 FoveaMode = Literal["never", "always", "auto"]
-"""Never; whenever it saves a visual token; when it saves at least a third of them."""
+"""Never; whenever it saves a visual token; when it saves at least a third of them and the model knows such views."""
 
 MARGIN_M = 0.5
 """How far around every located joint a new view reaches, metres."""
@@ -99,7 +99,7 @@ class Fovea:
             raise TaihriError(f"the fovea's mode must be never, always or auto, not {mode!r}")
         if not refresh_s > 0.0:
             raise TaihriError(f"the fovea's refresh_s must be positive, not {refresh_s:g} s")
-        self._most_tokens = _MOST_TOKENS[mode]
+        self._mode: FoveaMode = mode
         self._refresh_ns = refresh_s * 1e9
         self._full: CanonicalView | None = None
         self._spec: ModelSpec | None = None
@@ -135,7 +135,11 @@ class Fovea:
         if joints != self._joints:
             self._joints = joints
             self.reset()
-        if self._person is None or not 0 <= stamp_ns - self._full_seen_ns < self._refresh_ns:
+        if (
+            self._most_tokens(spec) == 0.0
+            or self._person is None
+            or not 0 <= stamp_ns - self._full_seen_ns < self._refresh_ns
+        ):
             return self._full
         return self._toward(self._person, self._full, spec)
 
@@ -149,7 +153,7 @@ class Fovea:
         """
         self._person = None
         known = view is self._full or view in self._recent
-        if estimate is None or self._spec is None or not known or self._most_tokens == 0.0:
+        if estimate is None or self._spec is None or not known:
             return
         found = [keypoint.position for keypoint in estimate.person.keypoints if keypoint.state is State.MEASURED]
         if not found:
@@ -160,6 +164,10 @@ class Fovea:
         elif not self._holds(view, points, LOST_MARGIN, self._spec.space):
             return
         self._person = points
+
+    def _most_tokens(self, spec: ModelSpec) -> float:
+        """Give the part of the full view's visual tokens that another view may have."""
+        return 0.0 if self._mode == "auto" and not spec.aimed else _MOST_TOKENS[self._mode]
 
     def _toward(self, points: NDArray[np.float64], full: CanonicalView, spec: ModelSpec) -> CanonicalView:
         """Give a view of N points, (N, 3) metres in the camera's frame: the last one or a recent one where it will do.
@@ -178,7 +186,7 @@ class Fovea:
             max_pixels=spec.max_pixels,
             multiple=spec.image_multiple,
         )
-        most_pixels = min(self._most_tokens * full.width * full.height, KEPT_SIZE * width * height)
+        most_pixels = min(self._most_tokens(spec) * full.width * full.height, KEPT_SIZE * width * height)
         new = CanonicalView(full.source, spec.focal_px, width, height, rotation)
         for view in (*self._recent, new):
             pixels = view.width * view.height

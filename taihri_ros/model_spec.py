@@ -40,6 +40,8 @@ class ModelSpec:
         free_prompt: The user message for free words; `{command}` is replaced by them.
         answer: The spelling of the answer; None where it has to be learned from one unconstrained answer.
         repetition_penalty: As the official recipe decodes.
+        aimed: Whether it has learned views that turn toward the person and show little more: to follow them with such
+            views then costs no accuracy.
         calibration: How far the model's own probabilities can be believed.
     """
 
@@ -56,6 +58,7 @@ class ModelSpec:
     free_prompt: str = "{command}"
     answer: AnswerStyle | None = None
     repetition_penalty: float = 1.05
+    aimed: bool = False
     calibration: Calibration = field(default_factory=Calibration)
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from taihri_ros.model_spec import ModelSpec
 from taihri_ros.quantization import decode_pixels, encode_pixels
 from taihri_ros.view import CanonicalView
 
-SPEC = ModelSpec()
+SPEC = ModelSpec(aimed=True)
 NANO = ModelSpec(focal_px=112.0, max_image_size=(256, 256), min_pixels=1024, max_pixels=65536)
 LENSES: dict[str, tuple[DistortionModel, list[float]]] = {
     "pinhole": (DistortionModel.NONE, []),
@@ -299,6 +299,14 @@ def test_another_camera_question_or_model_starts_from_the_full_view() -> None:
         assert (view.source, view.focal_px) == (source, spec.focal_px)
         fovea.learn(estimate(person((0, 0, 3))), before, 2) if joints == WRISTS else None
         assert is_full(fovea.view(source, spec, joints, 3), spec)  # what was found in an old view is forgotten
+
+
+@pytest.mark.parametrize(("mode", "follows"), [("always", True), ("auto", False), ("never", False)])
+def test_a_model_that_has_not_learned_such_views_is_shown_them_only_where_that_is_wanted(
+    mode: FoveaMode, follows: bool
+) -> None:
+    official = ModelSpec()
+    assert is_full(shown(Fovea(mode), person((0, 0, 3)), spec=official), official) is not follows
 
 
 def test_the_full_view_is_made_once_for_a_camera() -> None:

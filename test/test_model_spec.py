@@ -82,7 +82,7 @@ def test_what_a_file_leaves_out_is_official(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"focal": 1000}, "unknown entry 'focal'; known are answer, calibration, focal_px"),
+        ({"focal": 1000}, "unknown entry 'focal'; known are aimed, answer, calibration, focal_px"),
         ({"focal_px": "1000"}, "focal_px must be of type float, not '1000'"),
         ({"focal_px": True}, "focal_px must be of type float"),
         ({"focal_px": 0}, "must be positive"),

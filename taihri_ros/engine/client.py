@@ -105,7 +105,6 @@ class Connection:
         Raises:
             EngineLostError: Nobody listens, or the engine does not accept it.
         """
-        self.is_connected()
         stream = self.connect()
         try:
             stream.send(protocol.pack(message), timeout_s)
@@ -311,6 +310,7 @@ def ask_status(connection: Connection, given_up: Callable[[], bool] = lambda: Fa
         EngineUnavailableError: It cannot be reached.
         EngineError: It speaks another version of the protocol.
     """
+    connection.is_connected()
     answer = connection.exchange(Message(Kind.STATUS, Connection.new_id()), STATUS_TIMEOUT_S, given_up)
     if answer.kind is not Kind.STATE:
         raise ProtocolError(f"the engine answered a question for its state with {answer.kind.value}")

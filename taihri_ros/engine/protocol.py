@@ -241,7 +241,7 @@ def decode_generation(message: Message) -> Generation:
     """
     fields = Fields(message.body, "generation")
     bins, logprobs = fields.array("bins", _BINS_DTYPE), fields.array("logprobs", _LOGPROBS_DTYPE)
-    if np.any(bins >= BINS) or not np.all(logprobs < np.inf):
+    if (bins >= BINS).any() or not (logprobs < np.inf).all():
         raise ProtocolError("generation: a bin or a logarithm of a probability is out of range")
     answers = [Fields(one, "answer") for one in fields.items("answers")]
     tokens = [_tokens(answer) for answer in answers]

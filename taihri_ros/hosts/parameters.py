@@ -54,9 +54,9 @@ class Parameters:
         1, "Frames answered at once; with 2 the next image is read while the current one is decoded.", limits=(1, 2)
     )
     fovea_mode: FoveaMode = _parameter(
-        "never",
-        "Turn the view toward the person and show no more than they need: never, whenever it saves anything, or when "
-        "it saves at least a third.",
+        "auto",
+        "Turn the view toward the person and show no more than they need: never, whenever it saves anything, or, auto, "
+        "when it saves at least a third and the model has learned such views.",
         choices=("never", "always", "auto"),
     )
     fovea_refresh_s: float = _parameter(

@@ -115,6 +115,11 @@ class Schedule:
         return replace(self, steps=steps, warmup=warmup, decay=decay)
 
 
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(f"{name} must be from 0 to 1, not {value}")
+
+
 @dataclass(frozen=True)
 class VisionStage:
     """Pre-training of the vision tower with dense targets.
@@ -122,10 +127,15 @@ class VisionStage:
     Attributes:
         schedule: How long and how fast.
         easy_steps: How many steps, the first ones, see only pictures that show much of the person.
+        aimed: Share of the views that turn toward the person and show not much more, as the node's fovea does.
     """
 
     schedule: Schedule
     easy_steps: int = 0
+    aimed: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_share("aimed", self.aimed)
 
 
 @dataclass(frozen=True)
@@ -165,6 +175,7 @@ class SftStage:
         questions: What each picture is asked.
         own_answers: Part of the pictures whose answers hold the model's own numbers while it writes, not disturbed
             true ones; validation then uses its own alone.
+        aimed: Share of the views that turn toward the person and show not much more, as the node's fovea does.
         train_vision: Whether the vision tower learns, too.
         lora: Low-rank adaptation; null to train every weight.
         gradient_checkpointing: Whether activations are computed anew on the way back, to save memory.
@@ -174,9 +185,14 @@ class SftStage:
     soft_targets: SoftTargets | None = field(default_factory=SoftTargets)
     questions: QuestionSettings = field(default_factory=QuestionSettings)
     own_answers: float = 0.0
+    aimed: float = 0.0
     train_vision: bool = True
     lora: Lora | None = None
     gradient_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        _check_share("own_answers", self.own_answers)
+        _check_share("aimed", self.aimed)
 
 
 @dataclass(frozen=True)
@@ -193,7 +209,6 @@ class Recipe:
         checkpoint: Sizes of a model to start from nothing.
         spec: Entries of `taihri.json` that differ from those of `model`, or from the official values.
         degrees: Standard deviations of the virtual camera's tilt, pan and roll.
-        aimed: Share of the views that turn toward the person and show not much more, as the node's fovea does.
         tasks: Task files beside those of the package.
         machine: What the run may use.
     """
@@ -207,7 +222,6 @@ class Recipe:
     checkpoint: NewCheckpoint | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
     degrees: tuple[float, float, float] = (4.0, 6.0, 6.0)
-    aimed: float = 0.0
     tasks: tuple[Path, ...] = ()
     machine: Machine = field(default_factory=Machine)
 

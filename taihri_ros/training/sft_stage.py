@@ -112,7 +112,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
         sigma_bins=targets.first_bins if targets else 0.0,
         own_answers=stage.own_answers,
     )
-    views = ViewSettings(spec.focal_px, min(spec.max_image_size), recipe.degrees, recipe.aimed)
+    views = ViewSettings(spec.focal_px, min(spec.max_image_size), recipe.degrees, stage.aimed)
     questioner = Questioner(vocabulary, spec, Tasks.load(*recipe.tasks), stage.questions)
     seed = schedule.seed
     writes = run_stage(

@@ -145,7 +145,8 @@ def _write_files(directory: Path, recipe: Recipe, model: Path) -> None:
 
 
 def _trained_spec(base: ModelSpec, recipe: Recipe) -> ModelSpec:
-    """Give the numbers of the model that comes out: it answers without separators, as it is trained to."""
+    """Give the numbers of the model that comes out: it answers without separators, and knows the views it was shown."""
     spelling = base.answer.joint if base.answer else "token"
-    spec = replace(base, trained=True, answer=AnswerStyle(box=False, joint=spelling))
+    aimed = base.aimed or recipe.sft.aimed > 0.0
+    spec = replace(base, trained=True, answer=AnswerStyle(box=False, joint=spelling), aimed=aimed)
     return ModelSpec.from_dict({**spec.to_dict(), **recipe.spec}, "spec")

@@ -33,7 +33,7 @@ def train_vision(recipe: Recipe, options: RunOptions) -> Path:
     directory, schedule = recipe.out / "vision", recipe.vision.schedule
     arguments, start = open_stage(recipe, schedule, directory)
     tower = start.model.model.visual
-    views = ViewSettings(start.spec.focal_px, min(start.spec.max_image_size), recipe.degrees, recipe.aimed)
+    views = ViewSettings(start.spec.focal_px, min(start.spec.max_image_size), recipe.degrees, recipe.vision.aimed)
     writes = run_stage(
         DensePretraining(tower, width=start.model.config.vision_config.out_hidden_size, focal_px=start.spec.focal_px),
         arguments,

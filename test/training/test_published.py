@@ -95,7 +95,7 @@ def test_a_published_model_learns_the_tokens_and_answers_in_form(
 
     written = train_sft(recipe, RunOptions())
     spec = ModelSpec.load(written)
-    assert (spec.name, spec.trained, spec.focal_px) == ("tuned", True, 104.0)
+    assert (spec.name, spec.trained, spec.aimed, spec.focal_px) == ("tuned", True, False, 104.0)
     after = transformers.Qwen3VLForConditionalGeneration.from_pretrained(written, dtype=torch.float32)
     learned = after.get_input_embeddings().weight.detach()
     assert not torch.allclose(learned[wrist], before[wrist], atol=1e-3)

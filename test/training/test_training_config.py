@@ -66,6 +66,10 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ({"degrees": [1.0, 2.0, "x"]}, r"degrees\[2\] must be a number"),
         ({"machine": {"device": "tpu"}}, "machine.device must be one of auto, cpu"),
         ({"machine": {"bf16": 1}}, "machine.bf16 must be true or false"),
+        (
+            {"sft": {"schedule": {"steps": 1000, "batch": 2, "rate": 1e-4}, "aimed": 1.5}},
+            "sft: aimed must be from 0 to 1",
+        ),
         ({"spec": [1]}, "spec must be settings by name"),
         ({"model": None}, "give either model, to start from, or checkpoint"),
     ],
