@@ -48,6 +48,9 @@ _MOST_TOKENS: dict[FoveaMode, float] = {"never": 0.0, "always": 1.0 - 1e-9, "aut
 """A view is shown instead of the full one if it has at most this part of its visual tokens."""
 
 _VIEWS_KEPT = 4
+_FULL_KEPT_NS = 500_000_000
+"""So long the full view is kept where nothing smaller would do, before that is computed again: nanoseconds."""
+
 _AIMING_STEPS = 2
 _NEAREST = 1e-3
 _DEPTH_TO_SPARE = 0.1
@@ -111,6 +114,7 @@ class Fovea:
         """Forget where the person was: the next view is the full one."""
         self._person: NDArray[np.float64] | None = None
         self._full_seen_ns = 0
+        self._full_until_ns = 0
 
     def view(self, camera: Camera, spec: ModelSpec, joints: tuple[str, ...], stamp_ns: int) -> CanonicalView:
         """Choose the view for a frame.
@@ -141,7 +145,12 @@ class Fovea:
             or not 0 <= stamp_ns - self._full_seen_ns < self._refresh_ns
         ):
             return self._full
-        return self._toward(self._person, self._full, spec)
+        if 0 < self._full_until_ns - stamp_ns <= _FULL_KEPT_NS:
+            return self._full
+        view = self._toward(self._person, self._full, spec)
+        if view is self._full:
+            self._full_until_ns = stamp_ns + _FULL_KEPT_NS
+        return view
 
     def learn(self, estimate: Estimate | None, view: CanonicalView, stamp_ns: int) -> None:
         """Take note of what was found.

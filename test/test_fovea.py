@@ -205,6 +205,12 @@ def test_the_view_grows_for_someone_who_comes_near_until_it_is_the_full_one() ->
     assert not is_full(views[1])
 
 
+def test_where_nothing_smaller_would_do_that_is_found_out_twice_a_second() -> None:
+    places = [(0.0, 0.0, 0.9)] * 2 + [(0.0, 0.0, 3.0)] * 8
+    views = walk(Fovea("auto", refresh_s=100.0), places, STANDING)
+    assert [number for number, view in enumerate(views) if is_full(view)] == [0, 1, 2, 3, 4, 5]
+
+
 def test_the_full_view_comes_back_when_the_refresh_is_due() -> None:
     views = walk(Fovea("auto", refresh_s=0.5), [(0.0, 0.0, 3.0)] * 16, STANDING)
     assert [number for number, view in enumerate(views) if is_full(view)] == [0, 5, 10, 15]

@@ -16,7 +16,8 @@ from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.hosts.application import make_follower
 from taihri_ros.hosts.engines import checkpoint, ready_engine
-from taihri_ros.hosts.parameters import ParameterError, Parameters
+from taihri_ros.hosts.parameter_files import read_parameters
+from taihri_ros.hosts.parameters import ParameterError
 
 _SIZES = ((640, 480), (1280, 720))
 _JOINT_COUNTS = (2, 22)
@@ -26,8 +27,9 @@ _JOINT_COUNTS = (2, 22)
 @click.option("--images", type=click.IntRange(5), default=40, show_default=True, help="Images of each case.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON to a file, too.")
+@click.option("-p", "--param", metavar="NAME:=VALUE", multiple=True, help="Set a parameter of the node.")
 @engine_options
-def command(*, images: int, as_json: bool, out: Path | None, chosen: dict[str, Any]) -> None:
+def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, ...], chosen: dict[str, Any]) -> None:
     """Measure the node's way from image to joints against the recipe with which TAIHRI was published.
 
     Both get the same simulated images by turns, on the same model in the same framework on this machine: the node with
@@ -38,8 +40,9 @@ def command(*, images: int, as_json: bool, out: Path | None, chosen: dict[str, A
     Examples:
       taihri bench --engine vllm --json
       taihri bench --engine transformers --images 100 --out out/bench/transformers.json
+      taihri bench -p engine.dtype:=float32 -p fovea.mode:=never
     """
-    parameters = Parameters.from_mapping({"engine.python": sys.executable, **chosen})
+    parameters = read_parameters((), param, chosen={"engine.python": sys.executable, **chosen})
     if parameters.engine_kind == "openai":
         raise ParameterError("the benchmark needs --engine vllm or transformers: a remote server is another machine")
     try:

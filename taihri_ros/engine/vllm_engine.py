@@ -73,7 +73,8 @@ class VllmEngine(LocalEngine):
         Args:
             checkpoint: Its directory.
             spec: Its numbers.
-            dtype: Number format of the weights; `auto` is the checkpoint's own on a GPU and float32 on a CPU.
+            dtype: Number format of the weights; `auto` is the checkpoint's own, but on a CPU that does not multiply in
+                it float32.
             gpu_memory_utilization: Share of the GPU's memory to take, 0 to 1.
             max_model_len: Most tokens of image, prompt and answer together; by default what the largest image needs.
             kv_cache_memory_bytes: Memory for attention keys and values; by default what is left of the GPU's share, and

@@ -56,19 +56,21 @@ def read_rows(
     width = count + 1
     bins = np.concatenate([ids[:width] for ids, _ in rows]).reshape(-1, width).astype(np.int64) - first_coordinate
     logprobs = np.concatenate([values[:width] for _, values in rows]).reshape(-1, width).astype(np.float64)
-    others = bins[:, 1:]
-    usual = (bins[:, 0] == others[:, 0]) & (others.min(axis=1) >= 0) & (others.max(axis=1) < BINS)
+    chosen, others, theirs = bins[:, :1], bins[:, 1:], logprobs[:, 1:]
+    usual = (chosen == others).any(axis=1) & (others.min(axis=1) >= 0) & (others.max(axis=1) < BINS)
     if not usual.all():
         read = map(_read_one, bins.tolist(), logprobs.tolist())
         return [tuple(None if row is None else next(read) for row in answer) for answer in answers]
-    table = AlternativesTable(
-        others.astype(np.uint16), logprobs[:, 1:], rows_of([row is not None for answer in answers for row in answer])
-    )
+    if (chosen != others[:, :1]).any():  # of equals the sampler may choose another one than the list begins with
+        order = np.lexsort((others, -theirs))
+        others, theirs = np.take_along_axis(others, order, 1), np.take_along_axis(theirs, order, 1)
+    has_row = [row is not None for answer in answers for row in answer]
+    table = AlternativesTable(others.astype(np.uint16), theirs, rows_of(has_row))
     ends = list(itertools.accumulate(map(len, answers)))
     return [table[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _read_one(bins: list[int], logprobs: list[float]) -> Alternatives:
-    """Read a row whose chosen token may not be its likeliest one, and that may have other tokens than coordinates."""
+    """Read a row whose chosen token may not be among its likeliest ones, and that may have other tokens, too."""
     pairs = dict(zip(bins, logprobs, strict=True))
     return sorted_alternatives((index, logprob) for index, logprob in pairs.items() if 0 <= index < BINS)

@@ -19,6 +19,7 @@ _QUESTION_TOKENS = 96
 """Room for what a question has beside the beginning that it shares with the others, for its answer, and for the rest of
 the cache blocks that these begin and end in."""
 _CPU_BLOCK = 32
+_MULTIPLY_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
@@ -99,7 +100,7 @@ def engine_arguments(
     if on_cpu:
         room = AT_ONCE * (longest + beside) * _kv_bytes_per_token(checkpoint)
         return arguments | {
-            "dtype": "float32" if dtype == "auto" else dtype,
+            "dtype": cpu_dtype(checkpoint) if dtype == "auto" else dtype,
             "block_size": _CPU_BLOCK,
             "kv_cache_memory_bytes": kv_cache_memory_bytes or room,
             "enforce_eager": enforce_eager is not False,
@@ -110,6 +111,24 @@ def engine_arguments(
         "kv_cache_memory_bytes": kv_cache_memory_bytes,
         "enforce_eager": bool(enforce_eager),
     }
+
+
+def cpu_dtype(checkpoint: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Choose the number format for a CPU: bfloat16 where the weights are in it and the CPU multiplies in it.
+
+    On others bfloat16 is emulated, which is slower than float32.
+
+    Args:
+        checkpoint: Its directory.
+        cpuinfo: Where the system tells what the CPU can do.
+
+    Returns:
+        `bfloat16` or `float32`.
+    """
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    weights = config.get("dtype") or config.get("torch_dtype")
+    abilities = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    return "bfloat16" if weights == "bfloat16" and abilities & _MULTIPLY_BFLOAT16 else "float32"
 
 
 def _is_cpu_build() -> bool:

@@ -106,7 +106,9 @@ class Parameters:
     engine_url: str = _parameter("http://127.0.0.1:8000/v1", "Address of a remote vllm serve, for openai.")
     engine_spec: str = _parameter("", "The served checkpoint's taihri.json, for openai; empty for official values.")
     engine_dtype: str = _parameter(
-        "auto", "Number format of the weights.", choices=("auto", "float32", "bfloat16", "float16")
+        "auto",
+        "Number format of the weights; auto: the checkpoint's own where the processor multiplies in it.",
+        choices=("auto", "float32", "bfloat16", "float16"),
     )
     engine_gpu_memory_utilization: float = _parameter(
         0.7, "Share of the GPU's memory that vLLM may take.", limits=(0.05, 1.0)

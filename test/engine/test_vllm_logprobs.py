@@ -75,6 +75,14 @@ def test_a_chosen_token_that_is_not_the_likeliest_one_is_told_too() -> None:
 
 def test_a_chosen_token_that_shares_the_first_place_stands_among_the_others_once() -> None:
     assert read(row(8, (7, -0.5), (8, -0.5)), count=2) == [Alternatives((7, 8), (-0.5, -0.5))]
+    (answer,) = read_rows(
+        [[row(8, (9, -0.5), (8, -0.5), (7, -0.7)), row(3, (3, -0.1), (4, -2.0), (5, -3.0))]], FIRST, 3
+    )
+    assert isinstance(answer, AlternativesTable)
+    assert [*answer] == [
+        Alternatives((8, 9, 7), (-0.5, -0.5, -np.float32(0.7))),
+        Alternatives((3, 4, 5), (-np.float32(0.1), -2.0, -3.0)),
+    ]
 
 
 @pytest.mark.parametrize("other", [-1, BINS, -FIRST])
