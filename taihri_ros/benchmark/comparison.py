@@ -31,6 +31,7 @@ class Times:
     Attributes:
         ours_ms: From an image to its joints as the node goes, by image.
         engine_only_ms: What of it was the model at work: vision tower, prefill and decode.
+        engine_ms: What of it was the engine by itself: the same, and the request's preparation.
         recipe_ms: From the same images to their joints by the recipe.
         visual_tokens: What the model was shown, by image.
         steps: Tokens that the recipe decoded, by image.
@@ -41,6 +42,7 @@ class Times:
 
     ours_ms: list[float] = field(default_factory=list)
     engine_only_ms: list[float] = field(default_factory=list)
+    engine_ms: list[float] = field(default_factory=list)
     recipe_ms: list[float] = field(default_factory=list)
     visual_tokens: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
@@ -57,7 +59,9 @@ class Times:
             "recipe_ms": quantiles(self.recipe_ms),
             "ratio": quantiles(ratio),
             "engine_only_ms": quantiles(self.engine_only_ms),
-            "node_over_engine": quantiles(np.array(self.ours_ms) / np.array(self.engine_only_ms)),
+            "node_over_engine_only": quantiles(np.array(self.ours_ms) / np.array(self.engine_only_ms)),
+            "engine_ms": quantiles(self.engine_ms),
+            "node_over_engine": quantiles(np.array(self.ours_ms) / np.array(self.engine_ms)),
             "visual_tokens": quantiles(self.visual_tokens),
             "recipe_tokens": quantiles(self.steps),
             "recipe_whole_share": round(float(np.mean(self.whole)), 3),
@@ -103,6 +107,7 @@ def compare(follower: Follower, recipe: Recipe, footage: Footage, command: Comma
         asked = set(command.joints) & set(theirs.joints)
         times.ours_ms.append(ours_ms)
         times.engine_only_ms.append(estimate.stages_ms["engine.passes"])
+        times.engine_ms.append(estimate.stages_ms["engine.total"])
         times.recipe_ms.append(theirs.total_ms)
         times.visual_tokens.append(width * height // spec.image_multiple**2)
         times.steps.append(theirs.tokens)

@@ -94,7 +94,9 @@ def _missing(package: str | None) -> TaihriError:
 
 def _line(case: dict[str, Any]) -> str:
     ours, recipe, ratio, engine = (case[name]["p50"] for name in ("ours_ms", "recipe_ms", "ratio", "engine_only_ms"))
+    over_model, over_engine = (case[name]["p50"] for name in ("node_over_engine_only", "node_over_engine"))
     return (
         f"{case['joints']:>2} joints, {case['size']:>8}: ours {ours:6.1f} ms, recipe {recipe:6.1f} ms, "
-        f"{ratio:.1f} times; the model alone {engine:6.1f} ms, {case['node_over_engine']['p50']:.2f} times that"
+        f"{ratio:.2f} times; the model alone {engine:6.1f} ms, {over_model:.2f} times that "
+        f"and {over_engine:.2f} times the engine's whole time"
     )
