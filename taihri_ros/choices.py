@@ -85,11 +85,6 @@ class Choices:
             while len(self._known) > _COMMANDS_KEPT:
                 self._known.popitem(last=False)
 
-    def forget(self, command: Command) -> None:
-        """Let the model choose anew for a command."""
-        with self._lock:
-            self._known.pop(command.text, None)
-
     def _from_table(self, command: Command) -> _Choice | None:
         if self._tasks is None:
             return None

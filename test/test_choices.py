@@ -52,13 +52,6 @@ def test_the_model_chooses_anew_after_a_while() -> None:
     assert choices.by_name(SHAKE, 105.1).joints == ("left_wrist",)
 
 
-def test_a_choice_can_be_forgotten() -> None:
-    choices = Choices()
-    choices.learn(SHAKE, answer(SHAKE, "right_wrist"), 0.0)
-    choices.forget(SHAKE)
-    assert choices.by_name(SHAKE, 0.0) == SHAKE
-
-
 def test_named_joints_stay_as_they_are(tasks: Tasks) -> None:
     choices, wrist = Choices(tasks), named(["left_wrist"])
     choices.learn(wrist, None, 0.0)

@@ -169,6 +169,7 @@ class EngineWorker:
                 )
             )
             self._waiting.remove(job)
+            self._change.notify_all()
             self._check_ready()
             self._current.append(job)
             assert self._engine is not None
