@@ -255,16 +255,16 @@ def test_a_server_of_another_version_is_named(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "complaint"),
+    ("nonsense", "complaint"),
     [
         (framed([b"\xc1\xc1"]), "not msgpack"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak the engine protocol, it began with b'HTTP'"),
     ],
 )
-def test_a_server_that_talks_nonsense_is_an_error(path: Path, said: bytes, complaint: str) -> None:
+def test_a_server_that_talks_nonsense_is_an_error(path: Path, nonsense: bytes, complaint: str) -> None:
     def serve(line: Line) -> None:
         line.receive()
-        line.socket.sendall(said)
+        line.socket.sendall(nonsense)
 
     with false_server(path, serve), pytest.raises(ProtocolError, match=complaint):
         EngineClient(path)
@@ -278,9 +278,10 @@ def ready(line: Line) -> None:
             line.send(protocol.pack(protocol.encode_status(status, line.receive().id)))
 
 
-def say(line: Line, text: str, identifier: int) -> None:
+def said(text: str, identifier: int) -> bytes:
+    """Give the bytes of an answer."""
     answer = RawAnswer(tokens=(text,), alternatives=(None,), finish_reason="stop")
-    line.send(protocol.pack(protocol.encode_generation(Generation(answers=(answer,)), identifier)))
+    return framed(protocol.pack(protocol.encode_generation(Generation(answers=(answer,)), identifier)))
 
 
 def test_answers_with_other_numbers_are_passed_over(path: Path) -> None:
@@ -288,8 +289,7 @@ def test_answers_with_other_numbers_are_passed_over(path: Path) -> None:
 
     def serve(line: Line) -> None:
         identifier = line.receive().id
-        say(line, "old", identifier - 1)
-        say(line, "new", identifier)
+        line.socket.sendall(said("old", identifier - 1) + said("new", identifier))
 
     with false_server(path, ready, serve, ready), EngineClient(path) as client:
         assert words(client.generate(ask("hello"))) == ("new",)
@@ -298,24 +298,22 @@ def test_answers_with_other_numbers_are_passed_over(path: Path) -> None:
 def test_what_came_after_an_answer_is_not_taken_for_the_next(path: Path) -> None:
     def serve(line: Line) -> None:
         identifier = line.receive().id
-        say(line, "right", identifier)
-        say(line, "wrong", identifier + 1)
+        line.socket.sendall(said("right", identifier) + said("wrong", identifier + 1))
         line.ended()
 
     def again(line: Line) -> None:
-        say(line, "right again", line.receive().id)
+        line.socket.sendall(said("right again", line.receive().id))
 
     with false_server(path, ready, serve, ready, again), EngineClient(path) as client:
         assert words(client.generate(ask("hello"))) == ("right",)
-        time.sleep(0.1)
         assert words(client.generate(ask("hello"))) == ("right again",)
 
 
-@pytest.mark.parametrize("said", [b"", framed([b"a header", b"a blob"])[:25]])
-def test_a_server_that_goes_within_an_answer_is_lost(path: Path, said: bytes) -> None:
+@pytest.mark.parametrize("begun", [b"", framed([b"a header", b"a blob"])[:25]])
+def test_a_server_that_goes_within_an_answer_is_lost(path: Path, begun: bytes) -> None:
     def serve(line: Line) -> None:
         line.receive()
-        line.socket.sendall(said)
+        line.socket.sendall(begun)
 
     with (
         false_server(path, ready, serve, ready),
