@@ -204,12 +204,12 @@ def test_a_server_that_comes_back_is_used_again(served: Served) -> None:
 def test_close_ends_the_requests_under_way_and_those_that_wait(served: Served) -> None:
     client = EngineClient(served.socket)
     with ThreadPoolExecutor(3) as pool:
-        running = [pool.submit(client.generate, ask("sleep 1")) for _ in range(3)]
+        running = [pool.submit(client.generate, ask("sleep 5")) for _ in range(3)]
         assert eventually(lambda: client.status().state is State.BUSY)
         started = time.monotonic()
         client.close()
         client.close()
-        assert time.monotonic() - started < 0.6
+        assert time.monotonic() - started < 3
         for one in running:
             with pytest.raises(EngineUnavailableError):
                 one.result(1)
