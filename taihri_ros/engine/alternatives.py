@@ -7,6 +7,7 @@ the estimate of a coordinate needs to look at the single numbers.
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterator, Sequence
 from typing import overload
 
@@ -53,17 +54,13 @@ class AlternativesTable(Sequence["Alternatives | None"]):
 
     def __eq__(self, other: object) -> bool:
         """Tell whether another sequence has the same alternatives, in whatever form."""
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(_equal, self, other))
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         """Spell it out, as a tuple would be."""
         return repr(tuple(self))
-
-
-def _equal(one: object, other: object) -> bool:
-    return one == other
 
 
 def join(parts: Sequence[Sequence[Alternatives | None]]) -> Sequence[Alternatives | None]:

@@ -310,7 +310,8 @@ def ask_status(connection: Connection, given_up: Callable[[], bool] = lambda: Fa
         EngineUnavailableError: It cannot be reached.
         EngineError: It speaks another version of the protocol.
     """
-    connection.is_connected()
+    if not connection.is_connected():
+        connection.connect()
     answer = connection.exchange(Message(Kind.STATUS, Connection.new_id()), STATUS_TIMEOUT_S, given_up)
     if answer.kind is not Kind.STATE:
         raise ProtocolError(f"the engine answered a question for its state with {answer.kind.value}")

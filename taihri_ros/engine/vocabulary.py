@@ -62,10 +62,6 @@ class Vocabulary:
         """Ids of the coordinate tokens, in the order of their bins."""
         return range(self.first_coordinate, self.first_coordinate + BINS)
 
-    def bin(self, token: int) -> int | None:
-        """Give the bin of a coordinate token, or None for another token."""
-        return token - self.first_coordinate if token in self.coordinates else None
-
     def text(self, token: int) -> str:
         """Give a token's text, special tokens spelled out; part of a character is the replacement character."""
         if token not in self._texts:
