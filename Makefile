@@ -26,7 +26,7 @@ demo: $(NODE)/.ready $(DEMO_ENV)/.ready  ## Run the shipped model on the simulat
 	$(NODE)/bin/taihri demo --engine $(ENGINE) --engine-python $(DEMO_ENV)/bin/python
 
 test: $(VLLM_ENV)/.tests  ## Check style and types, and run every test
-	@nice $(VLLM_ENV)/bin/python -c 'from taihri_ros.synthetic.body import body_model; body_model()' >/dev/null 2>&1 &
+	@nice $(VLLM_ENV)/bin/python -c 'from taihri_ros.synthetic.people.body import body_model; body_model()' >/dev/null 2>&1 &
 	$(MAKE) lint types
 	$(NODE)/bin/python -m pytest
 	$(VLLM_ENV)/bin/python -m pytest test/engine/inprocess test/evaluation/inprocess test/synthetic test/training
@@ -40,7 +40,7 @@ types: $(NODE)/.ready  ## Check types
 
 bench: $(VLLM_ENV)/.tests  ## Measure the node against the published recipe, and its stages; writes out/bench/
 	$(VLLM_ENV)/bin/taihri bench --out out/bench/recipe.json
-	$(NODE)/bin/python bench/stages.py --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0
+	$(NODE)/bin/python taihri_ros/evaluation/benchmark/stages.py --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0
 
 clean:  ## Remove everything that was made
 	rm -rf $(NODE) $(TRANSFORMERS) $(VLLM_ENV) out build *.egg-info .mypy_cache .pytest_cache .ruff_cache

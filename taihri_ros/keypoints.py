@@ -8,8 +8,6 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.command import Command
-
 
 class State(IntEnum):
     """What became of a keypoint; the numbers are those of `Keypoint.msg`."""
@@ -86,24 +84,3 @@ class Person:
     def located(self) -> tuple[Keypoint, ...]:
         """The keypoints that have a position."""
         return tuple(keypoint for keypoint in self.keypoints if keypoint.has_position)
-
-
-@dataclass(frozen=True, eq=False)
-class Estimate:
-    """The answer to one command for one image.
-
-    Attributes:
-        command: The command.
-        person: The person found.
-        answer: The model's raw answer.
-        stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own as `engine.<stage>`.
-        model: Name of the checkpoint.
-        view_size: Width and height of what the model was shown, px; None where that is not known.
-    """
-
-    command: Command
-    person: Person
-    answer: str
-    stages_ms: dict[str, float]
-    model: str
-    view_size: tuple[int, int] | None = None

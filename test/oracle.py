@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.engine.interface import (
+from taihri_ros.inference.engine import (
     Alternatives,
     EngineInfo,
     FinishReason,
@@ -18,10 +18,10 @@ from taihri_ros.engine.interface import (
     Question,
     RawAnswer,
 )
-from taihri_ros.language.lexer import BLOCKS
-from taihri_ros.language.style import AnswerStyle
-from taihri_ros.model_spec import ModelSpec
-from taihri_ros.quantization import InteractionSpace, coordinate_token, encode_pixels
+from taihri_ros.model.lexer import BLOCKS
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.quantization import InteractionSpace, coordinate_token, encode_pixels
 from taihri_ros.skeleton import JOINTS, joint_token
 
 SPEC = ModelSpec(name="oracle", answer=AnswerStyle())

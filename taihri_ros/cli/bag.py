@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from taihri_ros.cli.options import engine_options
-from taihri_ros.command import CommandError, parse_command
-from taihri_ros.hosts.application import UNTRAINED_NOTE, make_follower
-from taihri_ros.hosts.engines import ready_engine
-from taihri_ros.hosts.parameters import Parameters
+from taihri_ros.commands.command import CommandError, parse_command
+from taihri_ros.node.application import UNTRAINED_NOTE, make_follower
+from taihri_ros.node.configured_engine import ready_engine
+from taihri_ros.node.parameters import Parameters
 
 
 @click.command("bag")
@@ -45,7 +45,7 @@ def command(
       taihri bag recorded/ --out found/ --command "give me a hug" --model ~/TAIHRI
       taihri bag drive.mcap --out found/ --storage mcap --image /head/image_raw --command "left_wrist, right_wrist"
     """
-    from taihri_ros.hosts.bags import BagReplay
+    from taihri_ros.node.bags import BagReplay
 
     wanted = parse_command(text)
     if wanted is None:

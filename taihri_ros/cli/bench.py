@@ -14,10 +14,10 @@ import click
 
 from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError
-from taihri_ros.hosts.application import make_follower
-from taihri_ros.hosts.engines import checkpoint, ready_engine
-from taihri_ros.hosts.parameter_files import read_parameters
-from taihri_ros.hosts.parameters import ParameterError
+from taihri_ros.node.application import make_follower
+from taihri_ros.node.configured_engine import checkpoint, ready_engine
+from taihri_ros.node.parameter_files import read_parameters
+from taihri_ros.node.parameters import ParameterError
 
 _SIZES = ((640, 480), (1280, 720))
 _JOINT_COUNTS = (2, 22)
@@ -46,10 +46,10 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
     if parameters.engine_kind == "openai":
         raise ParameterError("the benchmark needs --engine vllm or transformers: a remote server is another machine")
     try:
-        from taihri_ros.benchmark.comparison import compare, wrists_and_more
-        from taihri_ros.benchmark.recipe import Recipe
-        from taihri_ros.benchmark.scenes import Footage
-        from taihri_ros.engine.opening import open_engine
+        from taihri_ros.evaluation.benchmark.comparison import compare, wrists_and_more
+        from taihri_ros.evaluation.benchmark.published_recipe import Recipe
+        from taihri_ros.evaluation.benchmark.footage import Footage
+        from taihri_ros.inference.factory import open_engine
     except ModuleNotFoundError as error:
         raise _missing(error.name) from error
     for package in ("anny", "PIL"):

@@ -12,17 +12,17 @@ from typing import Any
 
 import click
 
-from taihri_ros.certainty import Calibration
+from taihri_ros.model.spec import Calibration
 from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.eval import LONGEST_ANSWER_S, open_chosen
 from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
-from taihri_ros.evaluation.datasets import open_data
+from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.metrics import coverage
 from taihri_ros.evaluation.predictions import XY_SOURCES
-from taihri_ros.hosts.parameters import Parameters
-from taihri_ros.model_spec import FILE_NAME, ModelSpec
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.model.spec import FILE_NAME, ModelSpec
 
 
 @click.command("calibrate")
@@ -50,7 +50,7 @@ def command(
       taihri calibrate --model ~/TAIHRI --engine vllm --data out/synthetic/validation
       taihri calibrate --model ~/TAIHRI --data robot.jsonl --limit 200 --dry-run
     """
-    from taihri_ros.estimator import Estimator
+    from taihri_ros.pipeline.estimator import Estimator
 
     parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
     target = None if dry_run else _writable(parameters)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from taihri_ros.evaluation.datasets import KINDS
+from taihri_ros.evaluation.datasets.readers import KINDS
 
 _OPTIONS = (
     click.option("--data", required=True, help="PATH, or KIND:PATH, of the data set."),

@@ -20,10 +20,10 @@ from taihri_ros.demo.pictures import write_pictures
 from taihri_ros.demo.planner import Planner
 from taihri_ros.demo.summary import check, summarise
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.baseline import SHIPPED as MEAN_POSE
-from taihri_ros.evaluation.baseline import MeanPose
-from taihri_ros.hosts.application import UNTRAINED_NOTE
-from taihri_ros.hosts.engines import engine_python
+from taihri_ros.evaluation.mean_pose import SHIPPED as MEAN_POSE
+from taihri_ros.evaluation.mean_pose import MeanPose
+from taihri_ros.node.application import UNTRAINED_NOTE
+from taihri_ros.node.configured_engine import engine_python
 
 _COMMANDS = ("shake my hand", "left_wrist, right_wrist", "give me a hug")
 _TICK_S = 0.1

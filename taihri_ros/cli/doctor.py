@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from taihri_ros.doctor import Level, examine
+from taihri_ros.cli.doctor_checks import Level, examine
 
 _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBLEM: ("problem", "red")}
 

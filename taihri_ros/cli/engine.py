@@ -7,8 +7,8 @@ from typing import Literal
 
 import click
 
-from taihri_ros.engine.install import EngineEnvironment, default_directory, install
-from taihri_ros.engine.server import read_option, run_engine
+from taihri_ros.inference.install import EngineEnvironment, default_directory, install
+from taihri_ros.inference.process.server import read_option, run_engine
 
 
 @click.group("engine", invoke_without_command=True)

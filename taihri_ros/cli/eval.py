@@ -8,21 +8,21 @@ from typing import Any
 
 import click
 
-from taihri_ros.asking import Decoding
+from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.options import engine_options
-from taihri_ros.decoding import XySource
-from taihri_ros.engine.interface import Engine
+from taihri_ros.pipeline.decoder import XySource
+from taihri_ros.inference.engine import Engine
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.baseline import SHIPPED, MeanPose
-from taihri_ros.evaluation.datasets import open_data
+from taihri_ros.evaluation.mean_pose import SHIPPED, MeanPose
+from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.predictions import PredictionFile
-from taihri_ros.evaluation.questions import Phrasings, Plan, parse_joints
-from taihri_ros.evaluation.report import check_libraries, write_report
-from taihri_ros.evaluation.run import Answered, describe_run, evaluate
-from taihri_ros.hosts.application import UNTRAINED_NOTE
-from taihri_ros.hosts.engines import checkpoint, ready_engine
-from taihri_ros.hosts.parameters import ParameterError, Parameters
+from taihri_ros.evaluation.question_plan import Phrasings, Plan, parse_joints
+from taihri_ros.evaluation.reports.report import check_libraries, write_report
+from taihri_ros.evaluation.evaluate import Answered, describe_run, evaluate
+from taihri_ros.node.application import UNTRAINED_NOTE
+from taihri_ros.node.configured_engine import checkpoint, ready_engine
+from taihri_ros.node.parameters import ParameterError, Parameters
 
 LONGEST_ANSWER_S = 600.0
 """Nobody waits for an evaluation's answer: a slow machine is not taken for a hung engine."""
@@ -63,7 +63,7 @@ LONGEST_ANSWER_S = 600.0
 @click.option(
     "--mean-pose",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The baseline, a file that taihri_ros.evaluation.baseline wrote.",
+    help="The baseline, a file that taihri_ros.evaluation.mean_pose wrote.",
 )
 @engine_options
 def command(
@@ -91,7 +91,7 @@ def command(
       taihri eval --model ~/TAIHRI --data robot.jsonl --joints left_arm,right_arm --out out/eval-arms
       taihri eval --model ~/TAIHRI --data egobody:egobody_test.npz --images ~/EgoBody --out out/eval-egobody
     """
-    from taihri_ros.estimator import Estimator
+    from taihri_ros.pipeline.estimator import Estimator
 
     check_libraries()
     plan = Plan(parse_joints(joints), commands)
@@ -137,7 +137,7 @@ def open_chosen(parameters: Parameters, *, in_process: bool) -> Engine:
         return ready_engine(parameters)
     if parameters.engine_kind == "openai":
         raise ParameterError("--in-process needs --engine vllm or transformers")
-    from taihri_ros.engine.opening import open_engine
+    from taihri_ros.inference.factory import open_engine
 
     return open_engine(parameters.engine_kind, checkpoint(parameters), options={"dtype": parameters.engine_dtype})
 

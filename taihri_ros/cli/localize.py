@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 
 from taihri_ros.cli.options import engine_options
-from taihri_ros.command import CommandError, parse_command
+from taihri_ros.commands.command import CommandError, parse_command
 from taihri_ros.errors import TaihriError
-from taihri_ros.hosts.application import UNTRAINED_NOTE, make_follower
-from taihri_ros.hosts.engines import ready_engine
-from taihri_ros.hosts.parameters import Parameters
-from taihri_ros.keypoints import Estimate
-from taihri_ros.overlay import draw
-from taihri_ros.picture_files import read_camera, read_picture
+from taihri_ros.node.application import UNTRAINED_NOTE, make_follower
+from taihri_ros.node.configured_engine import ready_engine
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.node.overlay import draw
+from taihri_ros.camera.picture_files import read_camera, read_picture
 
 
 @click.command("localize")

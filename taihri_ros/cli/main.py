@@ -72,7 +72,7 @@ def taihri(context: click.Context, *, verbose: bool) -> None:
         stream=sys.stderr,
     )
     if context.invoked_subcommand in _ONE_ANSWER and not verbose:
-        logging.getLogger("taihri_ros.engine").setLevel(logging.CRITICAL)
+        logging.getLogger("taihri_ros.inference").setLevel(logging.CRITICAL)
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from taihri_ros.cli.options import engine_options
-from taihri_ros.hosts.engines import open_engine_for
-from taihri_ros.hosts.parameter_files import read_parameters
+from taihri_ros.node.configured_engine import open_engine_for
+from taihri_ros.node.parameter_files import read_parameters
 
 
 @click.command("run")
@@ -43,8 +43,8 @@ def command(
       ros2 topic pub --once /taihri/command std_msgs/msg/String "data: 'shake my hand'"
       ros2 topic echo /taihri/keypoints
     """
-    from taihri_ros.hosts.dds import node_identity
-    from taihri_ros.hosts.embedded import NODE_NAME, EmbeddedHost
+    from taihri_ros.node.dds_host import node_identity
+    from taihri_ros.node.dds_host.embedded_host import NODE_NAME, EmbeddedHost
 
     if initial is not None:
         chosen["command.initial"] = initial

@@ -57,7 +57,7 @@ def command(
       taihri simulate --rate 15 --size 640x480 --seed 3
       taihri simulate --gesture hug -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
     """
-    from taihri_ros.hosts.robot_camera import RobotCamera
+    from taihri_ros.synthetic.robot_camera import RobotCamera
 
     try:
         from taihri_ros.synthetic.simulation import Simulation

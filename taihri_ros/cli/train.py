@@ -14,7 +14,7 @@ import click
 from taihri_ros.errors import TaihriError
 
 if TYPE_CHECKING:
-    from taihri_ros.training.config import PictureSettings, Recipe
+    from taihri_ros.training.recipe import PictureSettings, Recipe
 
 _STEPS = click.option("--steps", type=click.IntRange(min=1), help="Another number of steps; the schedule stretches.")
 

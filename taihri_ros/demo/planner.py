@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera import Camera
-from taihri_ros.command import Command, parse_command
-from taihri_ros.hosts import topics
-from taihri_ros.hosts.dds import DdsNode, QoS, RosTypes, resolve
-from taihri_ros.hosts.diagnostics import Report
-from taihri_ros.hosts.images import decode_image
-from taihri_ros.hosts.messages import Messages, stamp_ns
-from taihri_ros.hosts.robot_camera import NODE_NAME, TRUTH
-from taihri_ros.hosts.topics import Topic
-from taihri_ros.keypoints import DepthUse, Estimate, Keypoint, Person, State
+from taihri_ros.camera.camera import Camera
+from taihri_ros.commands.command import Command, parse_command
+from taihri_ros.node import topics
+from taihri_ros.node.dds_host import DdsNode, QoS, RosTypes, resolve
+from taihri_ros.node.diagnostics import Report
+from taihri_ros.node.images import decode_image
+from taihri_ros.node.messages import Messages, stamp_ns
+from taihri_ros.synthetic.robot_camera import NODE_NAME, TRUTH
+from taihri_ros.node.topics import Topic
+from taihri_ros.keypoints import DepthUse, Keypoint, Person, State
+from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.resources import share_directory
 
 _PICTURES_KEPT = 64

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from taihri_ros.demo.planner import Answer, Record
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.baseline import MeanPose
-from taihri_ros.evaluation.items import label
+from taihri_ros.evaluation.mean_pose import MeanPose
+from taihri_ros.evaluation.datasets.items import label
 from taihri_ros.evaluation.metrics import distances_mm
 from taihri_ros.skeleton import INDEX
 

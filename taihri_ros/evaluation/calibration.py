@@ -15,18 +15,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.certainty import Calibration, bins_covariance, pixel_covariance
-from taihri_ros.command import named
-from taihri_ros.decoding import Reading, XySource
+from taihri_ros.model.spec import Calibration
+from taihri_ros.pipeline.uncertainty import bins_covariance, pixel_covariance
+from taihri_ros.commands.command import named
+from taihri_ros.pipeline.decoder import Reading, XySource
 from taihri_ros.errors import TaihriError
-from taihri_ros.estimator import Estimator
+from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.evaluation import metrics
-from taihri_ros.evaluation.items import Item
-from taihri_ros.evaluation.run import ask_about
-from taihri_ros.language.parser import MalformedAnswerError, Outcome
-from taihri_ros.quantization import BINS, InteractionSpace, decode_pixels, estimate_bins
+from taihri_ros.evaluation.datasets.items import Item
+from taihri_ros.evaluation.evaluate import ask_about
+from taihri_ros.model.parser import MalformedAnswerError, Outcome
+from taihri_ros.model.quantization import BINS, InteractionSpace, decode_pixels, estimate_bins
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.view import CanonicalView
+from taihri_ros.camera.canonical_view import CanonicalView
 
 FEWEST_JOINTS = 100
 """With fewer answers a quantile of 90 % says little."""

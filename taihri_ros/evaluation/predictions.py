@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.decoding import XySource
+from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.errors import TaihriError
-from taihri_ros.estimator import Exchange
-from taihri_ros.evaluation.questions import Question
+from taihri_ros.pipeline.estimator import Exchange
+from taihri_ros.evaluation.question_plan import Question
 from taihri_ros.keypoints import State
 
 XY_SOURCES: tuple[XySource, ...] = ("bins", "pixel")

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from taihri_ros.camera import Camera
+from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
 
 GENERATOR_VERSION = "2"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera import Camera
+from taihri_ros.camera.camera import Camera
 from taihri_ros.skeleton import JOINTS
 
 Array = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera, DistortionModel
 
 Rng = np.random.Generator
 Array = NDArray[np.float64]

@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic import labels
-from taihri_ros.synthetic.body import Body, Place, body_model, moved
-from taihri_ros.synthetic.clothing import Outfit, draw_outfit
+from taihri_ros.synthetic.people.body import Body, Place, body_model, moved
+from taihri_ros.synthetic.people.clothing import Outfit, draw_outfit
 from taihri_ros.synthetic.dataset import Sample
-from taihri_ros.synthetic.garments import surface
-from taihri_ros.synthetic.kinematics import unit
+from taihri_ros.synthetic.people.garments import surface
+from taihri_ros.synthetic.people.kinematics import unit
 from taihri_ros.synthetic.lenses import draw_camera
-from taihri_ros.synthetic.phenotype import Phenotype, draw_phenotype
-from taihri_ros.synthetic.photo import photograph
-from taihri_ros.synthetic.poses import Pose, draw_pose, draw_task
-from taihri_ros.synthetic.render import Renderer
+from taihri_ros.synthetic.people.phenotype import Phenotype, draw_phenotype
+from taihri_ros.synthetic.rendering.photograph import photograph
+from taihri_ros.synthetic.people.poses import Pose, draw_pose, draw_task
+from taihri_ros.synthetic.rendering.renderer import Renderer
 from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Thing, draw_obstacle, draw_room
-from taihri_ros.synthetic.skirt import with_skirt
+from taihri_ros.synthetic.people.skirt import with_skirt
 from taihri_ros.synthetic.viewpoints import Viewpoint, draw_viewpoint
 
 Rng = np.random.Generator

@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera import Camera
+from taihri_ros.camera.camera import Camera
 from taihri_ros.synthetic import labels
-from taihri_ros.synthetic.body import Body, body_model
-from taihri_ros.synthetic.clothing import Outfit, draw_outfit
-from taihri_ros.synthetic.garments import surface
-from taihri_ros.synthetic.kinematics import euler
+from taihri_ros.synthetic.people.body import Body, body_model
+from taihri_ros.synthetic.people.clothing import Outfit, draw_outfit
+from taihri_ros.synthetic.people.garments import surface
+from taihri_ros.synthetic.people.kinematics import euler
 from taihri_ros.synthetic.lenses import ray_grid
-from taihri_ros.synthetic.photo import brightness, develop
-from taihri_ros.synthetic.render import Renderer
+from taihri_ros.synthetic.rendering.photograph import brightness, develop
+from taihri_ros.synthetic.rendering.renderer import Renderer
 from taihri_ros.synthetic.room import draw_room
 from taihri_ros.synthetic.viewpoints import Viewpoint
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera import Camera
+from taihri_ros.camera.camera import Camera
 from taihri_ros.skeleton import INDEX
-from taihri_ros.synthetic.body import Body
-from taihri_ros.synthetic.kinematics import cross, rotation, unit
-from taihri_ros.synthetic.poses import focus
+from taihri_ros.synthetic.people.body import Body
+from taihri_ros.synthetic.people.kinematics import cross, rotation, unit
+from taihri_ros.synthetic.people.poses import focus
 
 Rng = np.random.Generator
 Array = NDArray[np.float64]

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from taihri_ros.engine.checkpoint import read_shapes
-from taihri_ros.model_spec import ModelSpec
+from taihri_ros.inference.checkpoint.checks import read_shapes
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.callbacks import CURVES, METRICS
-from taihri_ros.training.config import Recipe
+from taihri_ros.training.recipe import Recipe
 
 
 def write_card(checkpoint: Path, recipe: Recipe, stages: Sequence[Mapping[str, Any]]) -> None:

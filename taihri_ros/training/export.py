@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from taihri_ros.engine.checkpoint import check_checkpoint
+from taihri_ros.inference.checkpoint.checks import check_checkpoint
 from taihri_ros.training.callbacks import CURVES, METRICS, read_metrics
 from taihri_ros.training.card import write_card
-from taihri_ros.training.config import Recipe
+from taihri_ros.training.recipe import Recipe
 from taihri_ros.training.start import RECORD
 
 _WEIGHTS = ("*.safetensors", "config.json", RECORD)

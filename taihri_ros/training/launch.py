@@ -12,7 +12,7 @@ from pathlib import Path
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.training.callbacks import read_metrics
-from taihri_ros.training.config import Recipe
+from taihri_ros.training.recipe import Recipe
 from taihri_ros.training.sft_stage import train_reading, train_sft
 from taihri_ros.training.stage import RunOptions
 from taihri_ros.training.vision_stage import train_vision

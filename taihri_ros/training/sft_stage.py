@@ -12,19 +12,19 @@ from safetensors.torch import load_file, load_model, save_model
 from torch.utils.data import Dataset
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.tasks import Tasks
-from taihri_ros.training import packing
+from taihri_ros.commands.tasks import Tasks
+from taihri_ros.training.network import packing
 from taihri_ros.training.callbacks import NarrowTargets
-from taihri_ros.training.config import Recipe, SftStage
+from taihri_ros.training.recipe import Recipe, SftStage
 from taihri_ros.training.export import write_checkpoint
-from taihri_ros.training.lora import adapt, merge
-from taihri_ros.training.packing import Packed
-from taihri_ros.training.pictures import View
-from taihri_ros.training.questions import Questioner
-from taihri_ros.training.sft import AnswerLoss
+from taihri_ros.training.network.lora import adapt, merge
+from taihri_ros.training.network.packing import Packed
+from taihri_ros.training.data.pictures import View
+from taihri_ros.training.data.question_sampler import Questioner
+from taihri_ros.training.network.answer_loss import AnswerLoss
 from taihri_ros.training.stage import RunOptions, open_stage, run_stage, training_views, validation_views
 from taihri_ros.training.start import Start
-from taihri_ros.training.views import RandomViews, ViewSettings
+from taihri_ros.training.data.views import RandomViews, ViewSettings
 from taihri_ros.training.vision_stage import TOWER
 
 WEIGHTS = "weights.safetensors"

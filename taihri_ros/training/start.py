@@ -12,16 +12,16 @@ from typing import Any
 import torch
 import transformers
 
-from taihri_ros.engine.checkpoint import MODEL_TYPE
-from taihri_ros.engine.vocabulary import Vocabulary
+from taihri_ros.inference.checkpoint.checks import MODEL_TYPE
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.errors import TaihriError
-from taihri_ros.language.style import AnswerStyle
-from taihri_ros.model_spec import ModelSpec
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS
-from taihri_ros.tasks import Tasks
-from taihri_ros.training.config import NewCheckpoint, Recipe
-from taihri_ros.training.nano import build_nano
-from taihri_ros.training.tokens import add_tokens, fill_new_rows
+from taihri_ros.commands.tasks import Tasks
+from taihri_ros.training.recipe import NewCheckpoint, Recipe
+from taihri_ros.training.network.nano import build_nano
+from taihri_ros.training.network.tokens import add_tokens, fill_new_rows
 
 RECORD = "recipe.json"
 """Says what the directory `initial` was made from."""

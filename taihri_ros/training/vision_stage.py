@@ -7,10 +7,10 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.training.config import Recipe
-from taihri_ros.training.dense import DensePretraining, collate
+from taihri_ros.training.recipe import Recipe
+from taihri_ros.training.network.dense import DensePretraining, collate
 from taihri_ros.training.stage import RunOptions, open_stage, run_stage, training_views, validation_views
-from taihri_ros.training.views import ViewSettings
+from taihri_ros.training.data.views import ViewSettings
 
 TOWER = "tower.safetensors"
 

@@ -8,8 +8,8 @@ from ended_run import Run
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import Writer
 
-from taihri_ros.hosts.dds import RosTypes
-from taihri_ros.hosts.messages import Messages
+from taihri_ros.node.dds_host import RosTypes
+from taihri_ros.node.messages import Messages
 
 TYPES = RosTypes("jazzy")
 MESSAGES = Messages(TYPES.message)

@@ -10,7 +10,7 @@ from ended_run import Run
 from evaluated_people import STANDING, moved, write_manifest
 from required import require
 
-from taihri_ros.evaluation.baseline import MeanPose
+from taihri_ros.evaluation.mean_pose import MeanPose
 
 pytestmark = pytest.mark.usefixtures("_libraries")
 

@@ -14,8 +14,9 @@ from oracle import Oracle
 
 from taihri_ros.cli import localize
 from taihri_ros.cli.localize import to_json
-from taihri_ros.command import named
-from taihri_ros.keypoints import Estimate, Keypoint, Person, State
+from taihri_ros.commands.command import named
+from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.pipeline.estimate import Estimate
 
 
 def test_json_and_overlay(

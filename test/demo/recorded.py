@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from taihri_ros.camera import Camera
-from taihri_ros.command import Command, parse_command
+from taihri_ros.camera.camera import Camera
+from taihri_ros.commands.command import Command, parse_command
 from taihri_ros.demo.planner import Answer, Record
-from taihri_ros.evaluation.baseline import MeanPose
-from taihri_ros.hosts.diagnostics import Report
-from taihri_ros.keypoints import Estimate, Keypoint, Person, State
-from taihri_ros.lens import DistortionModel
+from taihri_ros.evaluation.mean_pose import MeanPose
+from taihri_ros.node.diagnostics import Report
+from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.skeleton import INDEX, JOINTS
 
 CAMERA = Camera(64, 48, [[50.0, 0, 31.5], [0, 50.0, 23.5], [0, 0, 1]], [], DistortionModel.NONE)

@@ -11,20 +11,20 @@ from evaluated_people import CAMERA, STANDING, moved, truth
 from numpy.typing import NDArray
 from oracle import Oracle, answer_tokens
 
-from taihri_ros.camera import Camera, DistortionModel
-from taihri_ros.certainty import Calibration
-from taihri_ros.command import named
-from taihri_ros.engine.interface import Alternatives, Question, RawAnswer
+from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.model.spec import Calibration
+from taihri_ros.commands.command import named
+from taihri_ros.inference.engine import Alternatives, Question, RawAnswer
 from taihri_ros.errors import TaihriError
-from taihri_ros.estimator import Estimator
+from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
-from taihri_ros.evaluation.items import DataError, Item, label
+from taihri_ros.evaluation.datasets.items import DataError, Item, label
 from taihri_ros.evaluation.predictions import XY_SOURCES
-from taihri_ros.model_spec import ModelSpec
-from taihri_ros.quantization import BINS, InteractionSpace
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.quantization import BINS, InteractionSpace
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.view import CanonicalView
+from taihri_ros.camera.canonical_view import CanonicalView
 
 SPACE = InteractionSpace()
 VIEW = CanonicalView.fit(CAMERA, focal_px=500.0)

@@ -11,9 +11,9 @@ from evaluated_people import STANDING, answered, chose, person, truth
 from required import require
 from uncertain_answers import uncertain
 
-from taihri_ros.evaluation.baseline import MeanPose
-from taihri_ros.evaluation.report import check_libraries, write_report
-from taihri_ros.evaluation.run import Answered
+from taihri_ros.evaluation.mean_pose import MeanPose
+from taihri_ros.evaluation.reports.report import check_libraries, write_report
+from taihri_ros.evaluation.evaluate import Answered
 
 RUN = {"name": "nano", "engine": "transformers", "dtype": "float32", "data": "/data/test", "format": "synthetic"}
 RUN |= {"decoding": "side_by_side"}

@@ -7,7 +7,7 @@ import pytest
 from evaluated_people import CAMERA, STANDING, moved, truth
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.baseline import SHIPPED, MeanPose
+from taihri_ros.evaluation.mean_pose import SHIPPED, MeanPose
 from taihri_ros.skeleton import INDEX
 
 HEAD, FOOT, WRIST = INDEX["head"], INDEX["left_foot"], INDEX["left_wrist"]

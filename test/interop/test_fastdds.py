@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from required import require
 
-from taihri_ros.hosts.dds import DEFAULT, SENSOR_DATA, DdsNode, RosTypes
+from taihri_ros.node.dds_host import DEFAULT, SENSOR_DATA, DdsNode, RosTypes
 
 HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "interop"

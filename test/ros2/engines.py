@@ -30,7 +30,7 @@ def checkpoint() -> str:
     directory = tempfile.mkdtemp(prefix="taihri-tiny-")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(
-        [python(), "-m", "taihri_ros.engine.tiny", directory],
+        [python(), "-m", "taihri_ros.inference.checkpoint.tiny", directory],
         check=True,
         cwd=ROOT,
         env=environment,

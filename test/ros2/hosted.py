@@ -13,7 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from robot import Robot
 
-from taihri_ros.hosts.ros.node import TaihriNode
+from taihri_ros.node.ros_host.lifecycle_node import TaihriNode
 
 CONFIGURE = Transition.TRANSITION_CONFIGURE
 ACTIVATE = Transition.TRANSITION_ACTIVATE

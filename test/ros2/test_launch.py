@@ -26,7 +26,7 @@ from taihri_ros.msg import HumanKeypoints
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from taihri_ros.hosts.images import decode_compressed
+from taihri_ros.node.images import decode_compressed
 
 DOMAIN = new_domain()
 

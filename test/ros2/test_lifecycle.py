@@ -19,7 +19,7 @@ from taihri_ros.msg import HumanKeypoints
 from taihri_ros.srv import Localize
 from tf2_ros import StaticTransformBroadcaster
 
-from taihri_ros.hosts import engines
+from taihri_ros.node import configured_engine as engines
 
 Values = Callable[..., dict[str, object]]
 WARNING = 30

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
 
-from taihri_ros.engine.install import _copy
+from taihri_ros.inference.install import _copy
 from taihri_ros.resources import share_directory
 
 

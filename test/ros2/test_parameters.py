@@ -11,7 +11,7 @@ from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 from robot import Robot
 
-from taihri_ros.hosts.parameters import ParameterError, Parameters, declarations
+from taihri_ros.node.parameters import ParameterError, Parameters, declarations
 
 
 @pytest.fixture(scope="module", autouse=True)

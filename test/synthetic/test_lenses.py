@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from taihri_ros.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera, DistortionModel
 from taihri_ros.synthetic.lenses import draw_camera, ray_grid
-from taihri_ros.synthetic.raster import _project
+from taihri_ros.synthetic.rendering.raster import _project
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from taihri_ros.command import parse_command
+from taihri_ros.commands.command import parse_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.synthetic.body import Place
+from taihri_ros.synthetic.people.body import Place
 from taihri_ros.synthetic.simulation import Simulation
 
 SIZE = (160, 120)

@@ -12,7 +12,7 @@ if importlib.util.find_spec("torch") is None:
     collect_ignore_glob = ["test_*.py"]
 
 if TYPE_CHECKING:
-    from taihri_ros.training.pictures import Picture
+    from taihri_ros.training.data.pictures import Picture
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,7 +32,7 @@ def samples() -> list[Any]:
 
 @pytest.fixture(scope="session")
 def pictures(samples: list[Any]) -> list[Picture]:
-    from taihri_ros.training.pictures import Picture
+    from taihri_ros.training.data.pictures import Picture
 
     return [Picture.make(sample, focal_px=130.0, max_side=320) for sample in samples]
 
@@ -75,7 +75,7 @@ def recipe_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def nano(recipe_file: Path) -> Path:
     """The untrained checkpoint of that configuration."""
-    from taihri_ros.training.config import Recipe
+    from taihri_ros.training.recipe import Recipe
     from taihri_ros.training.start import prepare_start
 
     return prepare_start(Recipe.read(recipe_file))

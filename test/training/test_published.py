@@ -10,14 +10,14 @@ import torch
 import transformers
 from people import CAMERA, make_sample
 
-from taihri_ros.command import named
-from taihri_ros.engine import layout
-from taihri_ros.engine.opening import open_engine
+from taihri_ros.commands.command import named
+from taihri_ros.inference.checkpoint import layout
+from taihri_ros.inference.factory import open_engine
 from taihri_ros.errors import TaihriError
-from taihri_ros.estimator import Estimator
-from taihri_ros.model_spec import ModelSpec
-from taihri_ros.training.config import Lora, PictureSettings, Recipe, Schedule, SftStage
-from taihri_ros.training.picture_files import PictureJob
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.training.recipe import Lora, PictureSettings, Recipe, Schedule, SftStage
+from taihri_ros.training.data.picture_shards import PictureJob
 from taihri_ros.training.sft_stage import train_sft
 from taihri_ros.training.stage import RunOptions
 from taihri_ros.training.start import open_start, prepare_start

@@ -14,6 +14,6 @@ if importlib.util.find_spec("torch") is None:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny checkpoint with random weights."""
-    from taihri_ros.engine import tiny
+    from taihri_ros.inference.checkpoint import tiny
 
     return tiny.build(tmp_path_factory.mktemp("checkpoint") / "tiny")

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from taihri_ros.certainty import Calibration
+from taihri_ros.model.spec import Calibration
 from taihri_ros.cli.eval import command
-from taihri_ros.model_spec import ModelSpec
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.resources import NANO
-from taihri_ros.synthetic import test_split
+from taihri_ros.synthetic import frozen_split as test_split
 from taihri_ros.synthetic.dataset import shard_path, write_shard
-from taihri_ros.synthetic.make import first_samples
+from taihri_ros.synthetic.generation import first_samples
 
 COUNT = 24
 LARGEST_FILE = 25_000_000

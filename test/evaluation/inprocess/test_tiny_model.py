@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from evaluated_people import STANDING, moved, write_manifest
 
 from taihri_ros.cli.eval import command
-from taihri_ros.evaluation.baseline import MeanPose
+from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.skeleton import JOINTS
 
 

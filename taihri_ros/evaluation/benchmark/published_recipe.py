@@ -1,0 +1,146 @@
+"""The recipe with which TAIHRI was published (arXiv 2604.08921), written with the frameworks' public calls.
+
+The whole image is resized so that its focal length is the canonical one, and goes to the model as a PIL image with a
+prompt from the chat template. The answer is decoded greedily without a grammar, and read with a regular expression.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.evaluation.benchmark.errors import BenchError
+from taihri_ros.camera.camera import Camera
+from taihri_ros.inference.framework import require
+from taihri_ros.inference.local_engine import LocalEngine
+from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
+from taihri_ros.inference.vllm.vllm_engine import VllmEngine
+from taihri_ros.model.prompts import Prompt
+from taihri_ros.model.spec import ModelSpec
+
+REPETITION_PENALTY = 1.05
+
+_POINT_3D = re.compile(r"<\|?(\w+)\|?>[\s,]*<(\d+)>[\s,]*<(\d+)>[\s,]*<(\d+)>")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the recipe made of an image.
+
+    Attributes:
+        joints: (3,) metres, camera frame, by name.
+        tokens: How many tokens were decoded.
+        text: The answer.
+        total_ms: Time from the image to the joints, in milliseconds.
+    """
+
+    joints: dict[str, NDArray[np.float64]]
+    tokens: int
+    text: str
+    total_ms: float
+
+
+Generate = Callable[[str, Any, int], "tuple[str, int]"]
+"""Answers a prompt about a PIL image in at most so many tokens: the text, and how many tokens it has."""
+
+
+class Recipe:
+    """The recipe on the model of an engine of ours."""
+
+    def __init__(self, engine: LocalEngine) -> None:
+        """Create the recipe.
+
+        Args:
+            engine: The engine; its framework's own objects are used, none of its code.
+
+        Raises:
+            BenchError: The engine's framework is another.
+        """
+        self._spec: ModelSpec = engine.info.spec
+        transformers = require("transformers", "transformers")
+        self._processor: Any = transformers.AutoProcessor.from_pretrained(engine.info.model, local_files_only=True)
+        if isinstance(engine, VllmEngine):
+            self._generate: Generate = _on_vllm(engine.llm_engine, engine.vocabulary.end_ids)
+        elif isinstance(engine, TransformersEngine):
+            self._generate = _on_transformers(engine.model, self._processor, engine.vocabulary.end_ids)
+        else:
+            raise BenchError(f"the recipe does not run on the engine {engine.info.kind}")
+
+    def answer(self, image: NDArray[np.uint8], camera: Camera, prompt: Prompt, max_tokens: int) -> Answered:
+        """Find the joints that a prompt asks for.
+
+        Args:
+            image: (height, width, 3) uint8 RGB.
+            camera: Its calibration, of which the recipe uses fx.
+            prompt: The prompt.
+            max_tokens: Longest answer.
+
+        Returns:
+            The answer.
+        """
+        started = time.perf_counter()
+        pil = require("PIL.Image", "evaluation")
+        scale = self._spec.focal_px / camera.K[0, 0]
+        size = (round(camera.width * scale), round(camera.height * scale))
+        picture = pil.fromarray(image).resize(size, pil.Resampling.LANCZOS)
+        messages = [
+            {"role": "system", "content": prompt.system},
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt.user}]},
+        ]
+        text = self._processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        answer, tokens = self._generate(text, picture, max_tokens)
+        joints = {
+            name: self._spec.space.decode([min(int(number), 999) for number in numbers])
+            for name, *numbers in _POINT_3D.findall(answer)
+        }
+        return Answered(joints, tokens, answer, 1e3 * (time.perf_counter() - started))
+
+
+def _on_vllm(engine: Any, end_ids: tuple[int, ...]) -> Generate:
+    """Generate with `LLMEngine.add_request` and `step`, as `LLM.generate` does."""
+    sampling = require("vllm.sampling_params", "vllm")
+    numbers = itertools.count(1)
+
+    def generate(prompt: str, picture: Any, max_tokens: int) -> tuple[str, int]:
+        parameters = sampling.SamplingParams(
+            temperature=0.0,
+            max_tokens=max_tokens,
+            repetition_penalty=REPETITION_PENALTY,
+            skip_special_tokens=False,
+            stop_token_ids=list(end_ids),
+        )
+        given = {"prompt": prompt, "multi_modal_data": {"image": picture}}
+        engine.add_request(f"recipe-{next(numbers)}", given, parameters)
+        while True:
+            for output in engine.step():
+                if output.finished:
+                    return output.outputs[0].text, len(output.outputs[0].token_ids)
+
+    return generate
+
+
+def _on_transformers(model: Any, processor: Any, end_ids: tuple[int, ...]) -> Generate:
+    torch = require("torch", "transformers")
+
+    def generate(prompt: str, picture: Any, max_tokens: int) -> tuple[str, int]:
+        inputs = processor(text=[prompt], images=[picture], return_tensors="pt").to(model.device)
+        with torch.inference_mode():
+            ids = model.generate(
+                **inputs,
+                do_sample=False,
+                repetition_penalty=REPETITION_PENALTY,
+                max_new_tokens=max_tokens,
+                eos_token_id=list(end_ids),
+                pad_token_id=end_ids[-1],
+            )
+        answer = ids[0, inputs["input_ids"].shape[1] :]
+        return processor.decode(answer, skip_special_tokens=False), len(answer)
+
+    return generate

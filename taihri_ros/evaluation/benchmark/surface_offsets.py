@@ -1,0 +1,104 @@
+"""How far joints lie behind the surface that a depth camera sees at their pixels: the table of taihri_ros/pipeline/depth_fusion.py.
+
+Random dressed people of taihri_ros.synthetic are looked at by random robots' cameras. For each joint that is seen, the
+surface at its true pixel is measured as the node measures it, in a depth image without noise, and the difference of the
+joint's z is taken. Sigma is half the width of the middle 68 %, which is that of a normal distribution and ignores
+how far outliers are. Needs an environment with anny and warp: .venv-vllm/bin/python taihri_ros/evaluation/benchmark/surface_offsets.py
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera.camera import Camera
+from taihri_ros.pipeline.depth_fusion import surface_depth
+from taihri_ros.skeleton import JOINTS
+from taihri_ros.synthetic import labels
+from taihri_ros.synthetic.people.body import body_model
+from taihri_ros.synthetic.people.clothing import draw_outfit
+from taihri_ros.synthetic.people.garments import surface
+from taihri_ros.synthetic.lenses import draw_camera
+from taihri_ros.synthetic.people.phenotype import draw_phenotype
+from taihri_ros.synthetic.people.poses import draw_pose, draw_task
+from taihri_ros.synthetic.rendering.renderer import Renderer
+from taihri_ros.synthetic.room import Room, draw_room
+from taihri_ros.synthetic.people.skirt import with_skirt
+from taihri_ros.synthetic.viewpoints import Viewpoint, draw_viewpoint
+
+WIDTH = 640
+REACH = 2
+"""Pixels on each side of a joint's that are cast: the window of `surface_depth` at this width."""
+WALL = 6.0
+"""What stands behind the person, metres."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=500, help="default: 500; a minute")
+    parser.add_argument("--views", type=int, default=4, help="cameras that look at each (default: 4)")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    arguments = parser.parse_args()
+    insets = measure(arguments.people, arguments.views, arguments.seed)
+    print(f"{arguments.people} people, {arguments.views} views of each, seed {arguments.seed}; metres")
+    print(f"{'joint':<10}{'count':>7}{'median':>8}{'sigma':>8}{'within 3 sigma':>16}")
+    for name, values in insets.items():
+        low, median, high = np.percentile(values, (15.9, 50.0, 84.1))
+        sigma = (high - low) / 2.0
+        within = np.mean(np.abs(values - median) <= 3.0 * sigma)
+        print(f"{name:<10}{len(values):>7}{median:>8.3f}{sigma:>8.3f}{within:>16.3f}")
+
+
+def measure(people: int, views: int, seed: int) -> dict[str, NDArray[np.float64]]:
+    """Measure the insets, metres, by joint without its side."""
+    places = surface(body_model().template)
+    renderer = Renderer(places)
+    found: dict[str, list[float]] = defaultdict(list)
+    for number in range(people):
+        rng = np.random.default_rng([seed, number])
+        task, outfit = draw_task(rng), draw_outfit(rng)
+        bare = body_model().pose([(draw_phenotype(rng), draw_pose(rng, task))], outfit.thickness(places)[None])[0]
+        body = with_skirt(bare, outfit.skirt_cut())
+        renderer.stand([(body.vertices, outfit)])
+        looks = 0
+        while looks < views:
+            camera, _ = draw_camera(rng, WIDTH)
+            viewpoint = draw_viewpoint(rng, body, task, camera)
+            if viewpoint is None:
+                continue
+            looks += 1
+            room = replace(draw_room(rng, viewpoint.eye, ()), things=())
+            joints = viewpoint.to_camera(body.joints)
+            pixels, inside = labels.project(camera, joints)
+            gaps = renderer.probe(body.joints, viewpoint, room)
+            seen = (labels.visibility(inside, gaps) == labels.VISIBLE) & (gaps[:, 0] > 0.0)
+            for joint in np.flatnonzero(seen):
+                depth = cast_window(renderer, camera, viewpoint, room, pixels[joint])
+                inset = joints[joint, 2] - surface_depth(depth, pixels[joint])
+                if np.isfinite(inset):
+                    found[JOINTS[joint].removeprefix("left_").removeprefix("right_")].append(inset)
+    names = dict.fromkeys(name.removeprefix("left_").removeprefix("right_") for name in JOINTS)
+    return {name: np.array(found[name]) for name in names}
+
+
+def cast_window(
+    renderer: Renderer, camera: Camera, viewpoint: Viewpoint, room: Room, pixel: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Make a depth image, float32 (height, width) metres, that holds only the pixels around a joint's."""
+    around = np.stack(np.meshgrid(*[np.arange(-REACH, REACH + 1)] * 2), axis=-1).reshape(-1, 2)
+    pixels = np.floor(pixel + 0.5).astype(int) + around
+    pixels = pixels[((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=1)]
+    rays = camera.unproject(pixels)
+    behind = rays * WALL @ viewpoint.rotation.T + viewpoint.eye
+    gaps = renderer.probe(behind, viewpoint, room)[:, 0]
+    depth = np.full((camera.height, camera.width), np.nan, dtype=np.float32)
+    depth[pixels[:, 1], pixels[:, 0]] = WALL - gaps / np.linalg.norm(rays, axis=1)
+    return depth
+
+
+if __name__ == "__main__":
+    main()

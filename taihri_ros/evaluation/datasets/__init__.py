@@ -1,0 +1,1 @@
+"""Data sets: labelled images, and a reader for each format."""

@@ -1,0 +1,93 @@
+"""The plain manifest: a text file with one JSON object a line.
+
+`{"image": path relative to the manifest, "camera_info": {"width", "height", "distortion_model", "d", "k"},
+"joints": {"left_wrist": [x, y, z], ...}, "command": optional text}`, metres in the camera's optical frame. A joint that
+is left out or null is not labelled. `"command_joints": ["left_wrist", ...]`, which is optional too, says which joints
+the command needs. Other keys are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from taihri_ros.camera.camera import Camera
+from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.datasets.items import Data, DataError, Item, Truth, joint_array, label
+from taihri_ros.camera.picture_files import read_picture
+from taihri_ros.skeleton import JOINTS, in_order
+
+
+def open_manifest(path: Path) -> Data:
+    """Read a manifest; its images are read later, one by one.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: A line is not in the format; the message names it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text: {error}") from error
+    truths = [_read_line(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not truths:
+        raise DataError(f"{path} is empty: give one JSON object a line")
+
+    def items() -> Iterator[Item]:
+        for truth in truths:
+            picture = path.parent / truth.source
+            yield Item(truth, lambda picture=picture: read_picture(picture))  # type: ignore[misc]
+
+    return Data("manifest", path, len(truths), items)
+
+
+def _read_line(line: str, place: str) -> Truth:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{place}: not JSON: {error}") from error
+    if not isinstance(entry, dict):
+        raise DataError(f"{place}: must be a JSON object, not {line[:40]!r}")
+    missing = [name for name in ("image", "camera_info", "joints") if name not in entry]
+    if missing:
+        raise DataError(f"{place}: lacks {', '.join(missing)}")
+    image, command = entry["image"], entry.get("command") or ""
+    if not isinstance(image, str) or not isinstance(command, str) or not isinstance(entry["camera_info"], dict):
+        raise DataError(f"{place}: image and command must be text and camera_info an object")
+    try:
+        camera = Camera.from_mapping(entry["camera_info"])
+    except TaihriError as error:
+        raise DataError(f"{place}: {error}") from error
+    joints = joint_array(_read_joints(entry["joints"], place))
+    needed = entry.get("command_joints")
+    if needed is not None:
+        needed = in_order(frozenset(_known(needed, place)))
+    return label(image, camera, joints, command=command, command_joints=needed)
+
+
+def _read_joints(joints: Any, place: str) -> dict[str, list[float]]:
+    if not isinstance(joints, dict):
+        raise DataError(f"{place}: joints must be an object with [x, y, z] by joint name")
+    _known(joints, place)
+    positions = {name: position for name, position in joints.items() if position is not None}
+    for name, position in positions.items():
+        numbers = isinstance(position, list) and all(type(number) in (int, float) for number in position)
+        if not numbers or len(position) != 3 or not np.isfinite(position).all():
+            raise DataError(f"{place}: {name} must be three finite numbers, not {json.dumps(position)[:60]}")
+    return positions
+
+
+def _known(names: Any, place: str) -> list[str]:
+    for name in names:
+        if name not in JOINTS:
+            raise DataError(f"{place}: {name!r} is not a joint; the joints are {', '.join(JOINTS)}")
+    return list(names)

@@ -1,0 +1,68 @@
+"""Finds the reader for a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from taihri_ros.evaluation.datasets.archives import open_archive
+from taihri_ros.evaluation.datasets.items import Data, DataError
+from taihri_ros.evaluation.datasets.manifest import open_manifest
+from taihri_ros.evaluation.datasets.synthetic_people import open_synthetic
+
+KINDS = ("synthetic", "manifest", "harmony4d", "egobody", "spec")
+"""The formats that can be read."""
+
+_ARCHIVES = (".npz", ".npy")
+
+
+def open_data(text: str, *, kind: str | None = None, images: Path | None = None) -> Data:
+    """Open a data set.
+
+    Args:
+        text: `PATH`, or `KIND:PATH`.
+        kind: Its format; None to tell it from the path.
+        images: For archives: the directory that image paths are relative to.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: It is not there, its format cannot be told, or it is not in that format.
+    """
+    prefix, colon, rest = text.partition(":")
+    if colon and prefix in KINDS:
+        if kind not in (None, prefix):
+            raise DataError(f"{text!r} names the format {prefix}, --format says {kind}: leave one out")
+        kind, text = prefix, rest
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise DataError(f"there is no data set {text!r}")
+    kind = kind or _detect(path)
+    if path.is_dir() != (kind == "synthetic"):
+        raise DataError(f"{path} is {'a directory' if path.is_dir() else 'a file'}: {_WANTED[kind]}")
+    if kind == "synthetic":
+        return open_synthetic(path)
+    return open_manifest(path) if kind == "manifest" else open_archive(kind, path, images)
+
+
+_WANTED = {
+    "synthetic": "for synthetic data name the directory that holds the Parquet files",
+    "manifest": "name the manifest file itself",
+    **dict.fromkeys(("harmony4d", "egobody", "spec"), "name the .npz or .npy file itself"),
+}
+
+
+def _detect(path: Path) -> str:
+    if path.is_dir():
+        return "synthetic"
+    if path.suffix in (".jsonl", ".json"):
+        return "manifest"
+    name = path.name.lower()
+    found = [
+        kind
+        for kind, words in {"harmony4d": ["harmony4d"], "egobody": ["egobody", "egocapture"], "spec": ["spec"]}.items()
+        if path.suffix in _ARCHIVES and any(word in name for word in words)
+    ]
+    if len(found) != 1:
+        raise DataError(f"the format of {path} cannot be told from its name: set --format to one of {', '.join(KINDS)}")
+    return found[0]

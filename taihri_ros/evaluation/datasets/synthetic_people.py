@@ -1,0 +1,50 @@
+"""The synthetic data set: sharded Parquet, as `taihri synth` writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from taihri_ros.evaluation.datasets.items import Data, DataError, Item, Truth
+
+if TYPE_CHECKING:
+    from taihri_ros.synthetic.dataset import Sample
+
+
+def open_synthetic(directory: Path) -> Data:
+    """Open a directory of Parquet shards.
+
+    Args:
+        directory: Where `taihri synth --out` wrote them.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: pyarrow is not installed.
+        TaihriError: There are no shards, or one is broken.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError("Parquet files need pyarrow: pip install 'taihri_ros[evaluation]'") from error
+    from taihri_ros.synthetic import dataset
+
+    try:
+        length = sum(pyarrow.parquet.read_metadata(shard).num_rows for shard in dataset.shards(directory))
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise DataError(f"{directory} has a shard that is not Parquet: {error}") from error
+    return Data("synthetic", directory, length, lambda: map(_item, dataset.read(directory)))
+
+
+def _item(sample: Sample) -> Item:
+    truth = Truth(
+        source=f"{sample.seed}-{sample.index:08d}",
+        camera=sample.camera,
+        joints=np.asarray(sample.joints, np.float64),
+        pixels=np.asarray(sample.pixels, np.float64),
+        visibility=sample.visibility,
+    )
+    return Item(truth, lambda: sample.image)

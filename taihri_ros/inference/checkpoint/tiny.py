@@ -1,0 +1,141 @@
+"""A tiny Qwen3-VL with random weights and the whole token layout of TAIHRI, built offline in about a second.
+
+It takes every path that the real checkpoint takes (processor, tokenizer, vision tower, grammar), so tests and demo run
+anywhere. What it answers means nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from taihri_ros.inference.framework import require
+from taihri_ros.inference.engine import CheckpointError
+from taihri_ros.inference.checkpoint.layout import answer_ends, make_config, make_tokenizer, rope, write_image_processor
+from taihri_ros.errors import TaihriError
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import FILE_NAME, ModelSpec
+from taihri_ros.skeleton import JOINTS
+
+RECORD = "tiny.json"
+"""Says what a directory was built from."""
+
+SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=AnswerStyle())
+"""Its numbers. The short focal length keeps the image small: 640x480 of a 600 px camera has some 220 visual tokens."""
+
+_WORDS = [
+    SPEC.system_prompt,
+    SPEC.named_prompt.format(joints=", ".join(JOINTS)),
+    "system user assistant",
+    "<0>, <1>",
+]
+_MERGES = 250
+
+
+def build(directory: Path, *, seed: int = 0, spec: ModelSpec | None = SPEC, tied: bool = False) -> Path:
+    """Build the checkpoint, unless the same one is there already.
+
+    Args:
+        directory: Where to; it appears whole or not at all.
+        seed: Of the weights.
+        spec: What `taihri.json` says, or None to leave that file out, as the official checkpoint does.
+        tied: Whether input and output embeddings are one tensor, as in the small models of the Qwen3-VL family.
+
+    Returns:
+        The directory.
+
+    Raises:
+        CheckpointError: The directory holds something else.
+        EngineError: transformers is not installed.
+    """
+    numbers = None if spec is None else spec.to_dict()
+    record = json.dumps({"seed": seed, "spec": numbers, "tied": tied}, sort_keys=True)
+    if _is_built(directory, record):
+        return directory
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / RECORD).is_file():
+        raise CheckpointError(f"{directory} is not empty and holds no tiny checkpoint: name another directory")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as scratch:
+        fresh = Path(scratch) / "checkpoint"
+        _write(fresh, seed, spec or dataclasses.replace(SPEC, answer=None), tied)
+        if spec is not None:
+            spec.save(fresh)
+        (fresh / RECORD).write_text(record, encoding="utf-8")
+        _replace(directory, fresh, record)
+    return directory
+
+
+def _is_built(directory: Path, record: str) -> bool:
+    path = directory / RECORD
+    return path.is_file() and path.read_text(encoding="utf-8") == record
+
+
+def _replace(directory: Path, fresh: Path, record: str) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        fresh.rename(directory)
+    except OSError as error:
+        if not _is_built(directory, record):  # else another process was quicker
+            raise CheckpointError(f"{directory} cannot be written: {error}") from error
+
+
+def _write(directory: Path, seed: int, spec: ModelSpec, tied: bool) -> None:
+    tokenizer = make_tokenizer(_WORDS * 4, _MERGES)
+    tokenizer.save_pretrained(directory)
+    write_image_processor(directory, spec)
+    torch = require("torch", "transformers")
+    transformers = require("transformers", "transformers")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = transformers.Qwen3VLForConditionalGeneration(_make_config(tokenizer, tied))
+    model.generation_config = answer_ends(tokenizer)
+    model.save_pretrained(directory)
+
+
+def _make_config(tokenizer: Any, tied: bool) -> Any:
+    """Give the architecture: Qwen3-VL with every part of it, each as small as it can be."""
+    width, head = 128, 32
+    text = {
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": 4,
+        "num_attention_heads": width // head,
+        "num_key_value_heads": width // head // 2,
+        "head_dim": head,
+        "initializer_range": 0.05,
+        "rope_parameters": rope(5e6, head),
+    }
+    vision = {
+        "depth": 2,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_heads": 2,
+        "out_hidden_size": width,
+        "num_position_embeddings": 2304,
+        "deepstack_visual_indexes": [0],
+        "initializer_range": 0.05,
+    }
+    return make_config(tokenizer, text=text, vision=vision, tied=tied)
+
+
+def main() -> None:
+    """Build the checkpoint that the command line names."""
+    parser = argparse.ArgumentParser(description="Build a tiny random checkpoint with the token layout of TAIHRI.")
+    parser.add_argument("directory", type=Path, help="where to write it")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the weights")
+    parser.add_argument("--without-spec", action="store_true", help=f"leave {FILE_NAME} out")
+    arguments = parser.parse_args()
+    try:
+        build(arguments.directory, seed=arguments.seed, spec=None if arguments.without_spec else SPEC)
+    except TaihriError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

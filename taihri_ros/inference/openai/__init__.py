@@ -1,0 +1,1 @@
+"""The engine on a remote `vllm serve`, over its OpenAI-compatible API."""

@@ -1,0 +1,267 @@
+r"""Client of a remote `vllm serve` over its OpenAI-compatible API, with the standard library only.
+
+The server is vLLM 0.32.0 with the checkpoint, its own chat template, and what constrained answers need:
+
+    VLLM_XGRAMMAR_CACHE_MB=0 vllm serve CHECKPOINT --max-logprobs 20 --logprobs-mode processed_logprobs \
+        --generation-config vllm --structured-outputs-config '{"backend": "xgrammar"}' \
+        --limit-mm-per-prompt '{"image": 1, "video": 0}' --mm-processor-cache-gb 0 --max-model-len 4096 \
+        --mm-processor-kwargs '{"min_pixels": 12544, "max_pixels": 2007040}'
+
+It needs no code of ours, so that many robots can share one server, or one server be many machines.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import re
+import time
+from functools import lru_cache
+from queue import LifoQueue
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+import cv2
+
+from taihri_ros.inference.warmup import check_answer, learn_answer_style
+from taihri_ros.inference.process.fields import Fields, ProtocolError
+from taihri_ros.inference.openai.http_connection import HttpConnection
+from taihri_ros.inference.engine import (
+    Alternatives,
+    EngineError,
+    EngineInfo,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+    Question,
+    RawAnswer,
+)
+from taihri_ros.inference.constrained.lark import to_lark
+from taihri_ros.inference.local_engine import sorted_alternatives
+from taihri_ros.inference.process.protocol import AT_ONCE
+from taihri_ros.model.grammar import Grammar
+from taihri_ros.model.lexer import END_OF_ANSWER
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.quantization import BINS, coordinate_token
+
+_IMPOSSIBLE = -9000.0
+"""JSON knows no infinity: vLLM writes -9999 for the logarithm of zero."""
+
+_PART = "\ufffd"
+"""Stands for a token that has no text of its own, such as a part of a character; vLLM leaves its text empty."""
+
+_COORDINATE = re.compile(r"<(\d{1,3})>")
+_CONTROL = re.compile(r"<(?=\|?[\w/]+\|?>)")
+
+
+class OpenAiEngine:
+    """A checkpoint that a remote vLLM serves; an `Engine` for those who use it."""
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        spec: ModelSpec | None = None,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+    ) -> None:
+        """Connect, learn the checkpoint's token ids, and let it answer once.
+
+        Args:
+            url: Base address of the server, such as `http://gpu-box:8000`; a `/v1` at its end may stand or not.
+            model: The name under which the server serves the checkpoint.
+            spec: The checkpoint's numbers, as in its `taihri.json`, which the server does not tell; by default the
+                official ones.
+            api_key: Key of a server that wants one.
+            timeout_s: How long an answer may take.
+
+        Raises:
+            EngineUnavailableError: The server cannot be reached.
+            EngineError: It does not serve that model, or the model is no TAIHRI.
+        """
+        self._http = HttpConnection(url, api_key, timeout_s)
+        self._tokenizing = Lock()
+        self._connections = [HttpConnection(url, api_key, timeout_s) for _ in range(AT_ONCE)]
+        self._free: LifoQueue[HttpConnection] = LifoQueue()
+        for connection in self._connections:
+            self._free.put(connection)
+        self._model = model
+        self._lark = lru_cache(64)(self._to_lark)
+        self._ids = lru_cache(4096)(self._tokenize)
+        try:
+            self._check_model()
+            self._coordinates = self._find_coordinates()
+            self._end_ids = [self._single(token) for token in END_OF_ANSWER]
+            spec = spec or ModelSpec(name=model)
+            self._info = EngineInfo(
+                kind="openai",
+                version=str(self._http.get("/version").text("version", 100)),
+                model=model,
+                device=self._http.address,
+                dtype="as served",
+                spec=spec,
+            )
+            if spec.answer is None:
+                learn_answer_style(self)  # type: ignore[arg-type]
+            check_answer(self)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def info(self) -> EngineInfo:
+        """What this engine is."""
+        return self._info
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        """Answer one request, its questions one after the other; see `Engine.generate`."""
+        started = time.perf_counter()
+        image = _data_url(request)
+        http = self._free.get()
+        try:
+            http.resume()
+            answers = tuple(self._ask(http, request, question, image) for question in request.questions)
+        finally:
+            self._free.put(http)
+        return Generation(answers=answers, timings_ms={"total": 1e3 * (time.perf_counter() - started)})
+
+    def adopt_style(self, style: AnswerStyle) -> None:
+        """Take a spelling that was learned from an answer into the checkpoint's numbers."""
+        self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=style))
+
+    def abort(self) -> None:
+        """End the requests under way, if any, by cutting their connections: vLLM then aborts them. Returns at once."""
+        for connection in self._connections:
+            connection.interrupt()
+
+    def close(self) -> None:
+        """Disconnect; the server goes on. A second call does nothing."""
+        for connection in (self._http, *self._connections):
+            connection.close()
+
+    def __enter__(self) -> OpenAiEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, http: HttpConnection, request: GenerationRequest, question: Question, image: str) -> RawAnswer:
+        try:
+            answer = http.post("/v1/chat/completions", self._body(request, question, image))
+        except EngineError as error:
+            if http.interrupted:
+                raise GenerationAbortedError("the request was aborted") from None
+            raise error
+        try:
+            return _read_answer(answer, request.alternatives > 0)
+        except ProtocolError as error:
+            raise GenerationFailedError(f"{self._http.address} gave an answer that is not vLLM's: {error}") from error
+
+    def _body(self, request: GenerationRequest, question: Question, image: str) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [
+                {"role": "system", "content": _neutral(question.prompt.system)},
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image_url", "image_url": {"url": image}},
+                        {"type": "text", "text": _neutral(question.prompt.user)},
+                    ],
+                },
+            ],
+            "max_completion_tokens": request.max_tokens,
+            "temperature": 0.0,
+            "repetition_penalty": request.repetition_penalty,
+            "logprobs": True,
+            "top_logprobs": request.alternatives,
+            "skip_special_tokens": False,
+            "spaces_between_special_tokens": False,
+            "stop_token_ids": self._end_ids,
+        }
+        if question.grammar is not None:
+            body["structured_outputs"] = {"grammar": self._lark(question.grammar)}
+        return body
+
+    def _to_lark(self, grammar: Grammar) -> str:
+        return to_lark(grammar, self._ids, self._coordinates)
+
+    def _check_model(self) -> None:
+        served = [Fields(card, "model").text("id", 1000) for card in self._http.get("/v1/models").items("data")]
+        if self._model not in served:
+            raise EngineError(f"{self._http.address} does not serve {self._model!r}; it serves {', '.join(served)}")
+
+    def _tokenize(self, text: str) -> tuple[int, ...]:
+        question = {"model": self._model, "prompt": text, "add_special_tokens": False}
+        with self._tokenizing:
+            answer = self._http.post("/tokenize", question)
+        tokens = answer.items("tokens")
+        if not all(type(token) is int for token in tokens):
+            raise ProtocolError("tokenize: tokens must be numbers")
+        return tuple(tokens)
+
+    def _single(self, token: str) -> int:
+        ids = self._ids(token)
+        if len(ids) != 1:
+            raise EngineError(f"{self._model} on {self._http.address} has no token {token}: it is no TAIHRI checkpoint")
+        return ids[0]
+
+    def _find_coordinates(self) -> range:
+        first = self._single(coordinate_token(0))
+        ids = self._tokenize("".join(map(coordinate_token, range(BINS))))
+        if ids != tuple(range(first, first + BINS)):
+            raise EngineError(
+                f"{self._model} on {self._http.address} lacks the coordinate tokens: it is no TAIHRI checkpoint"
+            )
+        return range(first, first + BINS)
+
+
+def _read_answer(answer: Fields, wanted: bool) -> RawAnswer:
+    """Read a chat completion; the end token, which vLLM counts among the tokens, is left out."""
+    choice = Fields(answer.items("choices", 1)[0], "choice")
+    reason = choice.text("finish_reason", 100)
+    if reason not in ("stop", "length"):
+        raise GenerationFailedError(f"the server ended the request with {reason!r}")
+    steps = [Fields(step, "token") for step in Fields(choice.mapping("logprobs"), "logprobs").items("content")]
+    tokens = [step.text("token", 1000) or _PART for step in steps]
+    stopped = bool(tokens) and tokens[-1] in END_OF_ANSWER
+    count = len(tokens) - stopped
+    return RawAnswer(
+        tokens=tuple(tokens[:count]),
+        alternatives=tuple(_alternatives(step) if wanted else None for step in steps[:count]),
+        finish_reason="stop" if stopped else "length",
+    )
+
+
+def _alternatives(step: Fields) -> Alternatives | None:
+    """Give the coordinates among the alternatives of a token; None where it is no coordinate itself."""
+    if _bin(step) is None:
+        return None
+    candidates = [Fields(one, "alternative") for one in step.items("top_logprobs")]
+    logprobs = {_bin(one): one.number("logprob", -1e4, 1.0) for one in (*candidates, step)}
+    return sorted_alternatives(
+        (index, logprob) for index, logprob in logprobs.items() if index is not None and logprob > _IMPOSSIBLE
+    )
+
+
+def _bin(token: Fields) -> int | None:
+    match = _COORDINATE.fullmatch(token.text("token", 1000))
+    return int(match[1]) if match else None
+
+
+def _data_url(request: GenerationRequest) -> str:
+    """Encode the image without loss; the quickest compression, for the way is short."""
+    image = cv2.cvtColor(request.image, cv2.COLOR_RGB2BGR)
+    _, png = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode()
+
+
+def _neutral(text: str) -> str:
+    """Break what the server's tokenizer would read as a control token."""
+    return _CONTROL.sub("< ", text)

@@ -1,0 +1,345 @@
+"""The messages between the node and the engine process.
+
+A message is one or two frames: a header in msgpack, and the raw bytes of an image where there is one. Nothing is
+ever pickled. Every header carries the version of the protocol, so that a peer of another release is told apart by its
+first message. What arrives is checked field by field before anything is built from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NoReturn
+
+import msgpack
+import numpy as np
+
+from taihri_ros.inference.top_k import counts_of, flatten, join, unflatten
+from taihri_ros.inference.process.fields import Fields, ProtocolError
+from taihri_ros.inference.engine import (
+    EngineError,
+    EngineInfo,
+    EngineUnavailableError,
+    FinishReason,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+    Question,
+    RawAnswer,
+)
+from taihri_ros.inference.process.serialization import pack_grammar, read_grammar, read_msgpack
+from taihri_ros.inference.process.message_stream import Frame
+from taihri_ros.errors import TaihriError
+from taihri_ros.model.prompts import Prompt
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.quantization import BINS
+
+VERSION = 3
+"""Version of the protocol; two peers must have the same one."""
+
+AT_ONCE = 2
+"""Requests that an engine process answers at once: one's image is made ready and read while the other is decoded."""
+
+NO_ID = 0
+"""Number of an error that answers what was no message."""
+
+EXIT_FAILED = 1
+"""Exit status of an engine process whose engine broke; another start may help."""
+
+EXIT_PERMANENT = 3
+"""Exit status of an engine process whose engine cannot be loaded, however often it is tried."""
+
+_BINS_DTYPE = "<u2"
+_LOGPROBS_DTYPE = "<f8"
+_MAX_SIDE = 16384
+_MAX_TEXT = 100_000
+_MAX_TOKENS = 100_000
+_ERRORS: dict[str, type[EngineError]] = {
+    "aborted": GenerationAbortedError,
+    "failed": GenerationFailedError,
+    "unavailable": EngineUnavailableError,
+    "protocol": ProtocolError,
+}
+
+
+class Kind(str, Enum):
+    """What a message is; the first three go to the engine, the others come from it."""
+
+    STATUS = "status"
+    GENERATE = "generate"
+    ABORT = "abort"
+    STATE = "state"
+    GENERATION = "generation"
+    ERROR = "error"
+
+
+class State(str, Enum):
+    """What an engine process is doing."""
+
+    LOADING = "loading"
+    READY = "ready"
+    BUSY = "busy"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message.
+
+    Attributes:
+        kind: What it is.
+        id: The request that it is, answers, or (`ABORT`) ends.
+        body: Its fields, of msgpack's types.
+        blob: Raw bytes that follow the header, if any.
+    """
+
+    kind: Kind
+    id: int
+    body: dict[str, Any] = field(default_factory=dict)
+    blob: Frame | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineStatus:
+    """What an engine process says of itself.
+
+    Attributes:
+        state: What it is doing.
+        message: Why it failed, or what it is loading.
+        permanent: Whether a failure would come again after a restart, such as a bad checkpoint.
+        last_success_age_s: Seconds since it last answered a request, or since its canary; None before.
+        completed, failed, aborted, refused: How many requests ended in each way.
+        pid: Its process id.
+        info: What the engine is, once it is loaded.
+    """
+
+    state: State
+    message: str = ""
+    permanent: bool = False
+    last_success_age_s: float | None = None
+    completed: int = 0
+    failed: int = 0
+    aborted: int = 0
+    refused: int = 0
+    pid: int = 0
+    info: EngineInfo | None = None
+
+
+def pack(message: Message) -> list[Frame]:
+    """Turn a message into frames.
+
+    Args:
+        message: The message.
+
+    Returns:
+        One frame, or two with a blob, which is not copied.
+    """
+    header: bytes = msgpack.packb(
+        {"version": VERSION, "kind": message.kind.value, "id": message.id, "body": message.body}
+    )
+    return [header] if message.blob is None else [header, message.blob]
+
+
+def unpack(frames: Sequence[Frame]) -> Message:
+    """Read a message from frames.
+
+    Args:
+        frames: What arrived.
+
+    Returns:
+        The message; its body is not yet checked.
+
+    Raises:
+        ProtocolError: It is no message, or one of another version.
+    """
+    if not 1 <= len(frames) <= 2:
+        raise ProtocolError(f"a message has one or two frames, not {len(frames)}")
+    header = Fields(read_msgpack(frames[0], "the header"), "header")
+    version = header.integer("version", 0, 2**32)
+    if version != VERSION:
+        raise ProtocolError(
+            f"the peer speaks version {version} of the engine protocol, this side version {VERSION}: "
+            "install the same release of taihri_ros for the node and the engine"
+        )
+    return Message(
+        Kind(header.choice("kind", [kind.value for kind in Kind])),
+        header.integer("id", 0, 2**64 - 1),
+        header.mapping("body"),
+        frames[1] if len(frames) == 2 else None,
+    )
+
+
+def encode_request(request: GenerationRequest, identifier: int) -> Message:
+    """Turn a request into a message; the image is copied only where its rows are not contiguous.
+
+    Each grammar is packed for itself: it stays the same from frame to frame, so that the other side reads it but once.
+    """
+    image = np.ascontiguousarray(request.image)
+    body = {
+        "shape": list(image.shape),
+        "dtype": image.dtype.str,
+        "questions": [_encode_question(question) for question in request.questions],
+        "max_tokens": request.max_tokens,
+        "alternatives": request.alternatives,
+        "repetition_penalty": request.repetition_penalty,
+        "skip_forced": request.skip_forced,
+    }
+    return Message(Kind.GENERATE, identifier, body, image.data.cast("B"))
+
+
+def decode_request(message: Message) -> GenerationRequest:
+    """Read a request; its image is a view of the message's bytes.
+
+    Raises:
+        ProtocolError: A field is missing or wrong, or the image's bytes do not fit its shape.
+    """
+    fields = Fields(message.body, "request")
+    shape = fields.items("shape", 3)
+    height, width, channels = (side if type(side) is int and 0 < side <= _MAX_SIDE else 0 for side in shape)
+    if fields.text("dtype", 8) != "|u1" or channels != 3 or not height or not width:
+        raise ProtocolError(f"request: the image must be (height, width, 3) uint8, not {shape}")
+    size = 0 if message.blob is None else len(message.blob)
+    if message.blob is None or size != height * width * 3:
+        raise ProtocolError(f"request: an image of {width}x{height} has {height * width * 3} bytes, not {size}")
+    return GenerationRequest(
+        image=np.frombuffer(message.blob, np.uint8).reshape(height, width, 3),
+        questions=tuple(_decode_question(Fields(one, "question")) for one in fields.items("questions")),
+        max_tokens=fields.integer("max_tokens", 1, _MAX_TOKENS),
+        alternatives=fields.integer("alternatives", 0, 20),
+        repetition_penalty=fields.number("repetition_penalty", 1e-3, 1e3),
+        skip_forced=fields.truth("skip_forced"),
+    )
+
+
+def encode_generation(generation: Generation, identifier: int) -> Message:
+    """Turn answers into a message; the alternatives of all of them travel as two arrays and a count for every token."""
+    bins, logprobs = flatten(join([answer.alternatives for answer in generation.answers]))
+    body = {
+        "answers": [
+            {
+                "tokens": list(answer.tokens),
+                "counts": counts_of(answer.alternatives),
+                "finish_reason": answer.finish_reason,
+            }
+            for answer in generation.answers
+        ],
+        "bins": bins.astype(_BINS_DTYPE).tobytes(),
+        "logprobs": logprobs.astype(_LOGPROBS_DTYPE).tobytes(),
+        "steps": generation.steps,
+        "timings_ms": generation.timings_ms,
+    }
+    return Message(Kind.GENERATION, identifier, body)
+
+
+def decode_generation(message: Message) -> Generation:
+    """Read answers.
+
+    Raises:
+        ProtocolError: A field is missing or wrong.
+    """
+    fields = Fields(message.body, "generation")
+    bins, logprobs = fields.array("bins", _BINS_DTYPE), fields.array("logprobs", _LOGPROBS_DTYPE)
+    if (bins >= BINS).any() or not (logprobs < np.inf).all():
+        raise ProtocolError("generation: a bin or a logarithm of a probability is out of range")
+    answers = [Fields(one, "answer") for one in fields.items("answers")]
+    tokens = [_tokens(answer) for answer in answers]
+    counts = [_counts(answer, len(texts)) for answer, texts in zip(answers, tokens, strict=True)]
+    announced = sum(count for listed in counts for count in listed if count > 0)
+    if not len(bins) == len(logprobs) == announced:
+        raise ProtocolError(
+            f"generation: {announced} alternatives are announced, {len(bins)} bins and {len(logprobs)} logarithms "
+            "have come"
+        )
+    return Generation(
+        answers=tuple(
+            RawAnswer(tokens=texts, alternatives=alternatives, finish_reason=_finish_reason(answer))
+            for answer, texts, alternatives in zip(answers, tokens, unflatten(counts, bins, logprobs), strict=True)
+        ),
+        steps=fields.integer("steps", 0, _MAX_TOKENS),
+        timings_ms=fields.numbers("timings_ms"),
+    )
+
+
+def encode_status(status: EngineStatus, identifier: int) -> Message:
+    """Turn a status into a message."""
+    body = {name: value for name, value in vars(status).items() if name not in ("state", "info")}
+    body["state"] = status.state.value
+    body["info"] = None if status.info is None else {**vars(status.info), "spec": status.info.spec.to_dict()}
+    return Message(Kind.STATE, identifier, body)
+
+
+def decode_status(message: Message) -> EngineStatus:
+    """Read a status.
+
+    Raises:
+        ProtocolError: A field is missing or wrong.
+    """
+    fields = Fields(message.body, "status")
+    info = fields.mapping("info", optional=True)
+    return EngineStatus(
+        state=State(fields.choice("state", [state.value for state in State])),
+        message=fields.text("message", _MAX_TEXT),
+        permanent=fields.truth("permanent"),
+        last_success_age_s=fields.number("last_success_age_s", 0.0, float("inf"), optional=True),
+        **{name: fields.integer(name, 0, 2**63) for name in ("completed", "failed", "aborted", "refused", "pid")},
+        info=None if info is None else _decode_info(Fields(info, "info")),
+    )
+
+
+def encode_error(error: EngineError, identifier: int) -> Message:
+    """Turn an error into a message."""
+    name = next((name for name, kind in _ERRORS.items() if isinstance(error, kind)), "failed")
+    return Message(Kind.ERROR, identifier, {"error": name, "message": str(error)[:_MAX_TEXT]})
+
+
+def raise_error(message: Message) -> NoReturn:
+    """Raise the error that a message carries.
+
+    Raises:
+        EngineError: Always; one of the interface's own errors or a ProtocolError.
+    """
+    fields = Fields(message.body, "error")
+    raise _ERRORS[fields.choice("error", list(_ERRORS))](fields.text("message", _MAX_TEXT))
+
+
+def _encode_question(question: Question) -> dict[str, Any]:
+    grammar = None if question.grammar is None else pack_grammar(question.grammar)
+    return {"system": question.prompt.system, "user": question.prompt.user, "grammar": grammar}
+
+
+def _decode_question(fields: Fields) -> Question:
+    packed = fields.data("grammar", optional=True)
+    prompt = Prompt(fields.text("system", _MAX_TEXT), fields.text("user", _MAX_TEXT))
+    return Question(prompt, None if packed is None else read_grammar(packed))
+
+
+def _tokens(answer: Fields) -> tuple[str, ...]:
+    tokens = answer.items("tokens")
+    if not all(type(token) is str for token in tokens):
+        raise ProtocolError("answer: tokens must be texts")
+    return tuple(tokens)
+
+
+def _counts(answer: Fields, length: int) -> list[int]:
+    counts = answer.items("counts", length)
+    if not all(type(count) is int and -1 <= count <= BINS for count in counts):
+        raise ProtocolError(f"answer: counts must be numbers from -1 to {BINS}")
+    return counts
+
+
+def _finish_reason(fields: Fields) -> FinishReason:
+    return "stop" if fields.choice("finish_reason", ["stop", "length"]) == "stop" else "length"
+
+
+def _decode_info(fields: Fields) -> EngineInfo:
+    try:
+        spec = ModelSpec.from_dict(fields.mapping("spec"), "info of the engine")
+    except TaihriError as error:
+        raise ProtocolError(str(error)) from error
+    if spec.answer is None:
+        raise ProtocolError("info of the engine: the spelling of the answers is missing")
+    names = ("kind", "version", "model", "device", "dtype")
+    texts = {name: fields.text(name, _MAX_TEXT) for name in names}
+    return EngineInfo(**texts, spec=spec, side_by_side=fields.truth("side_by_side"))

@@ -1,0 +1,349 @@
+"""The supervisor of an engine process: starts it, judges its health by its answers, and restarts it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from enum import Enum
+from types import TracebackType
+
+import numpy as np
+
+from taihri_ros.inference.process.engine_subprocess import EngineChild, EngineCommand
+from taihri_ros.inference.process.client import Connection, EngineClient, EngineLostError, EngineTimeoutError, ask_status
+from taihri_ros.inference.engine import (
+    EngineError,
+    EngineInfo,
+    EngineUnavailableError,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+    Question,
+)
+from taihri_ros.inference.process.protocol import EngineStatus, State
+from taihri_ros.model.prompts import Prompt
+from taihri_ros.model.spec import ModelSpec
+
+_logger = logging.getLogger(__name__)
+
+_TICK_S = 0.1
+_CONNECT_S = 0.1
+_LONGEST_BACKOFF_S = 30.0
+_STABLE_S = 60.0
+"""An engine that was ready for so long has its earlier failures forgiven."""
+
+
+class EngineState(str, Enum):
+    """What a supervised engine is doing."""
+
+    STARTING = "starting"
+    READY = "ready"
+    BUSY = "busy"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineHealth:
+    """How a supervised engine is.
+
+    Attributes:
+        state: What it is doing.
+        message: Why it is not ready, for people.
+        restarts: How many times it was started again.
+        last_success_age_s: Seconds since it last answered a request, a canary or its start; None before.
+        pid: Its process id, None while there is none.
+        info: What it is, once it has been ready.
+    """
+
+    state: EngineState
+    message: str
+    restarts: int
+    last_success_age_s: float | None
+    pid: int | None
+    info: EngineInfo | None
+
+
+class EngineProcess:
+    """An engine in a process of its own, kept alive; an `Engine` for those who use it."""
+
+    def __init__(
+        self,
+        *,
+        python: str,
+        kind: str,
+        model: str,
+        options: Mapping[str, object] | None = None,
+        environment: Mapping[str, str] | None = None,
+        start_timeout_s: float = 300.0,
+        request_timeout_s: float = 30.0,
+        canary_period_s: float = 30.0,
+        max_restarts: int = 5,
+        backoff_s: float = 0.5,
+    ) -> None:
+        """Begin to start the engine; returns at once.
+
+        Args:
+            python: The engine environment's interpreter.
+            kind: `vllm` or `transformers`.
+            model: The checkpoint.
+            options: Settings of the engine, of JSON's types.
+            environment: Environment variables for the process beside the ones of this one.
+            start_timeout_s: How long loading may take.
+            request_timeout_s: How long an answer may take; an engine that takes longer is hung and is restarted.
+            canary_period_s: An engine that was idle for so long is asked a tiny question, to learn whether it still
+                answers; 0 for never.
+            max_restarts: How many starts in a row may fail after the first one.
+            backoff_s: Pause before the first restart; it doubles with every further one, up to 30 s.
+        """
+        self._command = EngineCommand(
+            python=python, kind=kind, model=model, options=options or {}, environment=environment or {}
+        )
+        self._start_timeout_s = start_timeout_s
+        self._request_timeout_s = request_timeout_s
+        self._canary_period_s = canary_period_s
+        self._max_restarts = max_restarts
+        self._backoff_s = backoff_s
+        self._under_way = 0
+        self._change = threading.Condition()
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._state = EngineState.STARTING
+        self._message = "the engine is being started"
+        self._restarts = 0
+        self._last_success: float | None = None
+        self._pid: int | None = None
+        self._info: EngineInfo | None = None
+        self._client: EngineClient | None = None
+        self._thread = threading.Thread(target=self._supervise, name="engine supervisor", daemon=True)
+        self._thread.start()
+
+    @property
+    def info(self) -> EngineInfo:
+        """What this engine is.
+
+        Raises:
+            EngineUnavailableError: It has not been ready yet.
+        """
+        with self._change:
+            if self._info is None:
+                raise EngineUnavailableError(self._excuse())
+            return self._info
+
+    @property
+    def health(self) -> EngineHealth:
+        """How the engine is now."""
+        with self._change:
+            busy = self._state is EngineState.READY and self._under_way > 0
+            return EngineHealth(
+                state=EngineState.BUSY if busy else self._state,
+                message=self._message,
+                restarts=self._restarts,
+                last_success_age_s=None if self._last_success is None else time.monotonic() - self._last_success,
+                pid=self._pid,
+                info=self._info,
+            )
+
+    def wait_ready(self, timeout_s: float) -> EngineInfo:
+        """Wait until the engine is ready.
+
+        Args:
+            timeout_s: How long.
+
+        Returns:
+            What it is.
+
+        Raises:
+            EngineUnavailableError: It is not ready by then, or never will be.
+        """
+        settled = (EngineState.READY, EngineState.FAILED, EngineState.STOPPED)
+        with self._change:
+            self._change.wait_for(lambda: self._state in settled, timeout_s)
+            if self._state is not EngineState.READY or self._info is None:
+                raise EngineUnavailableError(self._excuse())
+            return self._info
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        """Answer one request; see `Engine.generate`. Raises at once while the engine is not ready."""
+        with self._change:
+            client = self._client
+            if client is None:
+                raise EngineUnavailableError(self._excuse())
+            self._under_way += 1
+        try:
+            generation = client.generate(request)
+        except EngineTimeoutError as error:
+            self._lose(client, f"the engine hangs: {error}")
+            raise
+        except EngineLostError as error:
+            self._lose(client, str(error))
+            raise
+        except EngineUnavailableError:
+            self._wake.set()
+            raise
+        finally:
+            with self._change:
+                self._under_way -= 1
+        with self._change:
+            self._last_success = time.monotonic()
+        return generation
+
+    def abort(self) -> None:
+        """End the requests that are under way, if any, as soon as possible. Returns at once."""
+        client = self._client
+        if client is not None:
+            client.abort()
+
+    def close(self) -> None:
+        """End the engine process and remove what belongs to it; a second call does nothing."""
+        self._stopping.set()
+        self._wake.set()
+        client = self._client
+        if client is not None:
+            client.close()
+        self._thread.join()
+
+    def __enter__(self) -> EngineProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _excuse(self) -> str:
+        return f"the engine is {self._state.value}: {self._message}"
+
+    def _enter(self, state: EngineState, message: str = "") -> None:
+        with self._change:
+            self._state, self._message = state, message
+            self._change.notify_all()
+
+    def _lose(self, client: EngineClient, reason: str) -> None:
+        """Use this client no more; the supervisor does the rest."""
+        with self._change:
+            if self._client is client:
+                self._client = None
+                self._enter(EngineState.RESTARTING, reason)
+        self._wake.set()
+
+    def _supervise(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                with EngineChild(self._command) as child:
+                    self._run(child)
+            except EngineUnavailableError as error:
+                reason = str(error)
+            except EngineError as error:
+                reason = str(error)
+                if self._info is None:
+                    _logger.error("%s", reason)
+                    self._enter(EngineState.FAILED, reason)
+                    return
+            if self._stopping.is_set():
+                break
+            failures = 1 if time.monotonic() - started > _STABLE_S else failures + 1
+            if failures > self._max_restarts:
+                message = f"given up after {failures} failures in a row; the last one: {reason}"
+                _logger.error("%s", message)
+                self._enter(EngineState.FAILED, message)
+                return
+            pause = min(self._backoff_s * 2 ** (failures - 1), _LONGEST_BACKOFF_S)
+            _logger.warning("%s; the engine is started again in %.1f s", reason, pause)
+            self._enter(EngineState.RESTARTING, reason)
+            self._stopping.wait(pause)
+            with self._change:
+                self._restarts += 1
+        self._enter(EngineState.STOPPED, "it was closed")
+
+    def _run(self, child: EngineChild) -> None:
+        """Bring one engine process up and watch it until it has to be replaced or nobody wants it any more.
+
+        Raises:
+            EngineUnavailableError: It has to be replaced.
+            EngineError: Another one would fail as well, unless one has been ready with the same settings before.
+        """
+        self._enter(EngineState.STARTING, "the engine is being started")
+        with self._change:
+            self._pid = child.pid
+        try:
+            info = self._wait_for_load(child)
+            if info is None:
+                return
+            with EngineClient(child.socket, connect_timeout_s=1.0, request_timeout_s=self._request_timeout_s) as client:
+                with self._change:
+                    self._client, self._info, self._last_success = client, info, time.monotonic()
+                self._enter(EngineState.READY)
+                _logger.info("the engine is ready: %s on %s", info.model, info.device)
+                self._watch(child, client)
+        finally:
+            with self._change:
+                self._client = self._pid = None
+
+    def _wait_for_load(self, child: EngineChild) -> EngineInfo | None:
+        """Wait until the engine has loaded its checkpoint; None when it is not wanted any more."""
+        deadline = time.monotonic() + self._start_timeout_s
+        with closing(Connection(child.socket, _CONNECT_S)) as connection:
+            while not self._stopping.is_set():
+                child.check_alive()
+                if time.monotonic() > deadline:
+                    raise EngineUnavailableError(
+                        f"the engine was not ready within {self._start_timeout_s:.0f} s: {child.last_words()}"
+                    )
+                try:
+                    status = ask_status(connection, self._stopping.is_set)
+                except EngineUnavailableError:
+                    continue
+                _check_state(status)
+                if status.info is not None:
+                    return status.info
+                self._wake.wait(_TICK_S)
+        return None
+
+    def _watch(self, child: EngineChild, client: EngineClient) -> None:
+        while not self._stopping.is_set():
+            if self._wake.wait(_TICK_S):
+                self._wake.clear()
+                if self._client is not client:
+                    child.wait(_TICK_S)
+                    child.check_alive()
+                    raise EngineUnavailableError(self._message)
+                with suppress(EngineLostError):
+                    _check_state(client.status())
+            child.check_alive()
+            idle_s = time.monotonic() - (self._last_success or 0.0)
+            if 0 < self._canary_period_s < idle_s and not self._under_way:
+                self._ask_canary(client)
+
+    def _ask_canary(self, client: EngineClient) -> None:
+        with suppress(GenerationAbortedError, EngineUnavailableError):
+            try:
+                self.generate(_canary(client.info.spec))
+            except GenerationFailedError as error:
+                self._lose(client, f"the engine fails its canary: {error}")
+
+
+def _check_state(status: EngineStatus) -> None:
+    """Raise when the engine has failed."""
+    if status.state is State.FAILED:
+        raise EngineError(status.message) if status.permanent else EngineUnavailableError(status.message)
+
+
+def _canary(spec: ModelSpec) -> GenerationRequest:
+    """Make the smallest request: one token about a grey image."""
+    side = spec.image_multiple * math.ceil(math.sqrt(spec.min_pixels) / spec.image_multiple)
+    return GenerationRequest(
+        image=np.full((side, side, 3), 127, np.uint8),
+        questions=(Question(Prompt(spec.system_prompt, spec.free_prompt.replace("{command}", "?"))),),
+        max_tokens=1,
+        alternatives=0,
+    )

@@ -1,0 +1,236 @@
+"""The engine of an engine process: loaded on a thread of its own, then used by the threads of those who ask."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Protocol
+
+from taihri_ros.inference.engine import (
+    Engine,
+    EngineError,
+    EngineUnavailableError,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+)
+from taihri_ros.inference.process.protocol import AT_ONCE, EngineStatus, Message, State, encode_error, encode_generation
+from taihri_ros.errors import TaihriError
+
+_logger = logging.getLogger(__name__)
+
+_MAX_CRASHES = 3
+"""After so many unexpected errors in a row an engine is taken for broken; those of a GPU never go away."""
+
+_ABORTS_KEPT = 64
+"""Aborts may overtake the requests that they are meant for, on another connection; so many are kept for these."""
+
+
+class AbortableEngine(Engine, Protocol):
+    """An engine of which each request can be ended by itself; `LocalEngine` is one."""
+
+    def generate(self, request: GenerationRequest, aborted: Event | None = None) -> Generation:
+        """Answer one request, as `Engine.generate`; it ends early where someone sets `aborted`."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A request of one peer.
+
+    Attributes:
+        id: The peer's number for it.
+        request: The request.
+        aborted: Set when it is to be ended.
+    """
+
+    id: int
+    request: GenerationRequest
+    aborted: Event = field(default_factory=Event)
+
+
+class EngineWorker:
+    """An engine with its state and its counts. Any thread may call any method; all but `answer` return at once."""
+
+    def __init__(self, opener: Callable[[], AbortableEngine]) -> None:
+        """Start loading.
+
+        Args:
+            opener: Loads the engine, canary included; called on the worker's thread.
+        """
+        self._opener = opener
+        self._change = threading.Condition()
+        self._state = State.LOADING
+        self._message = "loading the engine"
+        self._permanent = False
+        self._engine: AbortableEngine | None = None
+        self._current: list[Job] = []
+        self._waiting: deque[Job] = deque()
+        self._ended_early: deque[int] = deque(maxlen=_ABORTS_KEPT)
+        self._stopping = False
+        self._last_success: float | None = None
+        self._crashes = 0
+        self._counts = {"completed": 0, "failed": 0, "aborted": 0, "refused": 0}
+        self._loader = threading.Thread(target=self._load, name="engine loader", daemon=True)
+        self._loader.start()
+
+    def status(self) -> EngineStatus:
+        """Tell what the engine is doing."""
+        with self._change:
+            busy = self._state is State.READY and bool(self._current)
+            return EngineStatus(
+                state=State.BUSY if busy else self._state,
+                message=self._message,
+                permanent=self._permanent,
+                last_success_age_s=None if self._last_success is None else time.monotonic() - self._last_success,
+                **self._counts,
+                pid=os.getpid(),
+                info=None if self._engine is None else self._engine.info,
+            )
+
+    def answer(self, job: Job) -> Message:
+        """Answer a job on the caller's thread, after those that wait already.
+
+        Args:
+            job: The job.
+
+        Returns:
+            The answer, or the error that it ended with.
+        """
+        try:
+            engine = self._begin(job)
+        except EngineUnavailableError as error:
+            return encode_error(error, job.id)
+        try:
+            return self._generate(engine, job)
+        finally:
+            with self._change:
+                self._current.remove(job)
+                self._change.notify_all()
+
+    def abort(self, identifier: int) -> None:
+        """End the job with this number: under way, waiting, or still to come."""
+        with self._change:
+            jobs = [job for job in (*self._current, *self._waiting) if job.id == identifier]
+            for job in jobs:
+                job.aborted.set()
+            if not jobs:
+                self._ended_early.append(identifier)
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the jobs under way and close the engine.
+
+        Args:
+            timeout_s: How long to wait for that.
+
+        Returns:
+            Whether it has ended by then.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._change:
+            self._stopping = True
+            for job in self._current:
+                job.aborted.set()
+            self._change.notify_all()
+        self._loader.join(timeout_s)
+        with self._change:
+            idle = self._change.wait_for(lambda: not self._current, max(deadline - time.monotonic(), 0.0))
+        if self._loader.is_alive() or not idle:
+            return False
+        if self._engine is not None:
+            self._engine.close()
+        return True
+
+    def _begin(self, job: Job) -> AbortableEngine:
+        """Wait for the job's turn.
+
+        Raises:
+            EngineUnavailableError: The engine is not ready, or a job waits already.
+        """
+        with self._change:
+            self._check_ready()
+            if len(self._current) + len(self._waiting) > AT_ONCE:
+                self._counts["refused"] += 1
+                raise EngineUnavailableError("the engine is busy, and another request waits already: ask again later")
+            if job.id in self._ended_early:
+                job.aborted.set()
+            self._waiting.append(job)
+            self._change.wait_for(
+                lambda: (
+                    self._state is not State.READY
+                    or self._stopping
+                    or (self._waiting[0] is job and len(self._current) < AT_ONCE)
+                )
+            )
+            self._waiting.remove(job)
+            self._change.notify_all()
+            self._check_ready()
+            self._current.append(job)
+            assert self._engine is not None
+            return self._engine
+
+    def _check_ready(self) -> None:
+        if self._stopping:
+            raise EngineUnavailableError("the engine is being ended")
+        if self._state is not State.READY:
+            raise EngineUnavailableError(f"the engine is {self._state.value}: {self._message}")
+
+    def _load(self) -> None:
+        try:
+            engine = self._opener()
+        except Exception as error:
+            expected = isinstance(error, TaihriError)
+            permanent = expected and not isinstance(error, EngineUnavailableError)
+            _logger.error("the engine cannot be loaded: %s", error, exc_info=not expected)
+            self._fail(str(error) if expected else f"{type(error).__name__}: {error}", permanent=permanent)
+            return
+        with self._change:
+            self._engine = engine
+            self._state, self._message = State.READY, ""
+            self._last_success = time.monotonic()
+        _logger.info(
+            "ready: %s %s, %s on %s", engine.info.kind, engine.info.version, engine.info.model, engine.info.device
+        )
+
+    def _generate(self, engine: AbortableEngine, job: Job) -> Message:
+        """Answer one job, whatever happens."""
+        try:
+            if job.aborted.is_set():
+                raise GenerationAbortedError("the request was aborted before it was begun")
+            generation = engine.generate(job.request, job.aborted)
+        except GenerationAbortedError as error:
+            return self._failed(job, error, "aborted")
+        except EngineUnavailableError as error:
+            self._fail(str(error))
+            return self._failed(job, error, "failed")
+        except TaihriError as error:
+            return self._failed(job, GenerationFailedError(str(error)), "failed")
+        except Exception as error:
+            _logger.exception("unexpected error in the engine")
+            with self._change:
+                self._crashes += 1
+                broken = self._crashes >= _MAX_CRASHES
+            if broken:
+                self._fail(f"the engine is broken: {type(error).__name__}: {error}")
+            return self._failed(job, GenerationFailedError(f"{type(error).__name__}: {error}"), "failed")
+        with self._change:
+            self._crashes = 0
+            self._counts["completed"] += 1
+            self._last_success = time.monotonic()
+        return encode_generation(generation, job.id)
+
+    def _failed(self, job: Job, error: EngineError, count: str) -> Message:
+        with self._change:
+            self._counts[count] += 1
+        return encode_error(error, job.id)
+
+    def _fail(self, message: str, *, permanent: bool = False) -> None:
+        with self._change:
+            self._state, self._message, self._permanent = State.FAILED, message, permanent
+            self._change.notify_all()

@@ -1,0 +1,293 @@
+"""The engine on Hugging Face transformers: slower than vLLM, and light to install.
+
+It decodes greedily and masks every next token by the grammar's automaton, so that it gives the answer that vLLM gives.
+Answers without choices are filled in side by side, in one row of the model.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any, Literal
+
+from taihri_ros.inference.constrained.automaton import Automaton
+from taihri_ros.inference.framework import require
+from taihri_ros.inference.engine import (
+    Alternatives,
+    CheckpointError,
+    EngineError,
+    EngineInfo,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+    Question,
+    RawAnswer,
+)
+from taihri_ros.inference.local_engine import Decoded, LocalEngine, common_prefix, sorted_alternatives, stage_times
+from taihri_ros.inference.image_patches import Patches
+from taihri_ros.inference.constrained.template import Filling, Straight
+from taihri_ros.inference.transformers.prefix_tree import Tree
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.model.grammar import Grammar
+from taihri_ros.model.spec import ModelSpec
+
+_FRAMEWORK = "transformers"
+_GRAMMARS_KEPT = 32
+_LOOK_S = 0.02
+"""How often whoever waits for the model looks whether it is to end, seconds."""
+
+
+class TransformersEngine(LocalEngine):
+    """A checkpoint in transformers' `Qwen3VLForConditionalGeneration`."""
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        spec: ModelSpec,
+        *,
+        device: str = "auto",
+        dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    ) -> None:
+        """Load a checkpoint that `check_checkpoint` has passed.
+
+        Args:
+            checkpoint: Its directory.
+            spec: Its numbers.
+            device: `cpu`, `cuda`, `cuda:1` ..., or `auto` for the GPU where there is one.
+            dtype: Number format of the weights; `auto` is the checkpoint's own on a GPU and float32 on a CPU.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be loaded.
+            EngineError: The framework is not installed, or has no such device.
+        """
+        torch, transformers = require("torch", _FRAMEWORK), require("transformers", _FRAMEWORK)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if dtype == "auto" and device == "cpu":
+            dtype = "float32"
+        transformers.utils.logging.disable_progress_bar()
+        try:
+            model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
+                checkpoint, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(f"{checkpoint} cannot be loaded: {error}") from error
+        try:
+            self._model: Any = model.to(device).eval()
+        except (RuntimeError, AssertionError) as error:
+            raise EngineError(f"the model cannot be moved to {device!r}: {error}") from error
+        self._model.generation_config = transformers.GenerationConfig()
+        self._torch, self._transformers = torch, transformers
+        self._turn = Lock()
+        self._patches = Patches.load(checkpoint)
+        self._automaton = lru_cache(_GRAMMARS_KEPT)(self._compile)
+        name = f" {torch.cuda.get_device_name(self._model.device)}" if self._model.device.type == "cuda" else ""
+        info = EngineInfo(
+            kind="transformers",
+            version=transformers.__version__,
+            model=str(checkpoint),
+            device=f"{self._model.device}{name}",
+            dtype=str(self._model.dtype).removeprefix("torch."),
+            spec=spec,
+            side_by_side=True,
+        )
+        super().__init__(info, Vocabulary(checkpoint), self._model.config.text_config.max_position_embeddings)
+
+    @property
+    def model(self) -> Any:
+        """The framework's own model, for those who measure it; nobody else may use it meanwhile."""
+        return self._model
+
+    def _compile(self, grammar: Grammar) -> Automaton:
+        return Automaton(grammar, self._vocabulary.ids, self._vocabulary.coordinates)
+
+    def _fill(
+        self,
+        request: GenerationRequest,
+        straights: tuple[Straight, ...],
+        prompts: tuple[tuple[int, ...], ...],
+        started: float,
+        aborted: Event,
+    ) -> Generation:
+        fillings = [Filling[Alternatives](straight) for straight in straights]
+        shared = common_prefix(prompts)
+        unread = {number: prompt[shared:] + fillings[number].unread for number, prompt in enumerate(prompts)}
+        inputs = self._inputs(request, prompts[0][:shared])
+        first_token, passing_s = started, 0.0
+        with self._my_turn(aborted), self._torch.inference_mode():
+            try:
+                tree = Tree(self._model, inputs)
+                while unread and not aborted.is_set():
+                    begun = time.perf_counter()
+                    logits = tree.read(unread)
+                    passing_s += time.perf_counter() - begun
+                    self._choose(request, logits, [fillings[number] for number in unread])
+                    first_token = first_token if tree.passes > 1 else time.perf_counter()
+                    unread = {number: fillings[number].unread for number in unread if fillings[number].left}
+            except RuntimeError as error:
+                raise GenerationFailedError(f"the model failed: {error}") from error
+        return Generation(
+            answers=tuple(
+                RawAnswer(
+                    tokens=self._vocabulary.texts(filling.tokens),
+                    alternatives=tuple(filling.alternatives),
+                    finish_reason="stop",
+                )
+                for filling in fillings
+            ),
+            steps=tree.passes,
+            timings_ms=stage_times(started, first_token, time.perf_counter(), passing_s),
+        )
+
+    @contextmanager
+    def _my_turn(self, aborted: Event) -> Iterator[None]:
+        """Have the model for oneself; whoever is told to end while it waits has no turn any more."""
+        while not self._turn.acquire(timeout=_LOOK_S):
+            if aborted.is_set():
+                raise GenerationAbortedError("the request was aborted before it was begun")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _choose(self, request: GenerationRequest, logits: Any, fillings: list[Filling[Alternatives]]) -> None:
+        """Let each answer take its likeliest coordinate; `logits` are (answers, vocabulary)."""
+        first = self._vocabulary.first_coordinate
+        scores = logits[:, first : first + len(self._vocabulary.coordinates)]
+        if request.repetition_penalty != 1.0:
+            for row, filling in enumerate(fillings):
+                said = [token - first for token in set(filling.tokens) if token in self._vocabulary.coordinates]
+                known = scores[row, said]
+                penalty = float(request.repetition_penalty)
+                scores[row, said] = self._torch.where(known > 0, known / penalty, known * penalty)
+        logprobs, bins = scores.log_softmax(-1).topk(max(request.alternatives, 1))
+        for filling, found, values in zip(fillings, bins.tolist(), logprobs.tolist(), strict=True):
+            alternatives = sorted_alternatives(zip(found, values, strict=True)) if request.alternatives else None
+            filling.choose(first + found[0], alternatives)
+
+    def _decode(
+        self, request: GenerationRequest, question: Question, prompt: tuple[int, ...], aborted: Event
+    ) -> Decoded:
+        torch, transformers = self._torch, self._transformers
+        inputs = self._inputs(request, prompt)
+        length = inputs["input_ids"].shape[1]
+        automaton = None if question.grammar is None else self._automaton(question.grammar)
+        watch = _Watch(torch, self._vocabulary, automaton, request.alternatives)
+        processors = transformers.LogitsProcessorList()
+        if request.repetition_penalty != 1.0:
+            processors.append(transformers.RepetitionPenaltyLogitsProcessor(float(request.repetition_penalty)))
+        processors.append(watch)
+
+        def stop_when_aborted(input_ids: Any, _scores: Any, **_: Any) -> Any:
+            return torch.full((1,), aborted.is_set(), device=input_ids.device)
+
+        with self._my_turn(aborted), torch.inference_mode():
+            begun = time.perf_counter()
+            try:
+                ids = self._model.generate(
+                    **inputs,
+                    do_sample=False,
+                    max_new_tokens=min(request.max_tokens, self._longest - length),
+                    eos_token_id=list(self._vocabulary.end_ids),
+                    pad_token_id=self._vocabulary.end_ids[-1],
+                    logits_processor=processors,
+                    stopping_criteria=transformers.StoppingCriteriaList([stop_when_aborted]),
+                )
+            except RuntimeError as error:
+                raise GenerationFailedError(f"the model failed: {error}") from error
+            passing_s = time.perf_counter() - begun
+        tokens = ids[0, length:].tolist()
+        steps = len(tokens)
+        stopped = tokens[-1] in self._vocabulary.end_ids
+        tokens = tokens[:-1] if stopped else tokens
+        answer = RawAnswer(
+            tokens=self._vocabulary.texts(tokens),
+            alternatives=tuple(watch.alternatives[: len(tokens)]),
+            finish_reason="stop" if stopped else "length",
+        )
+        return Decoded(answer, steps, watch.first_token, passing_s)
+
+    def _inputs(self, request: GenerationRequest, prompt: tuple[int, ...]) -> dict[str, Any]:
+        """Give the inputs for a prompt or its beginning, the placeholder repeated for every visual token."""
+        count = self.visual_tokens(request)
+        grid = self._patches.grid(request.image)
+        if math.prod(grid) != count * self._patches.merge**2:
+            raise GenerationFailedError(
+                f"the image processor of {self._info.model} cuts the image into another number of patches than "
+                f"image_multiple {self._info.spec.image_multiple} says: correct it in taihri.json"
+            )
+        values = self._patches.normalise(self._patches.cut(request.image))
+        place = prompt.index(self._vocabulary.image_id)
+        before, after = prompt[:place], prompt[place + 1 :]
+        ids = self._torch.tensor([[*before, *([self._vocabulary.image_id] * count), *after]])
+        inputs = {
+            "input_ids": ids,
+            "attention_mask": self._torch.ones_like(ids),
+            "mm_token_type_ids": (ids == self._vocabulary.image_id).int(),
+            "pixel_values": self._torch.from_numpy(values).to(self._model.dtype),
+            "image_grid_thw": self._torch.tensor([grid]),
+        }
+        return {name: tensor.to(self._model.device) for name, tensor in inputs.items()}
+
+    def _release(self) -> None:
+        del self._model
+        if self._torch.cuda.is_available():
+            self._torch.cuda.empty_cache()
+
+
+class _Watch:
+    """A logits processor that masks what the grammar does not allow and notes the alternatives of every coordinate.
+
+    Attributes:
+        alternatives: One entry for each token that was chosen.
+        first_token: When the first scores came, `time.perf_counter` seconds.
+    """
+
+    def __init__(self, torch: Any, vocabulary: Vocabulary, automaton: Automaton | None, count: int) -> None:
+        self.alternatives: list[Alternatives | None] = []
+        self.first_token = 0.0
+        self._torch = torch
+        self._vocabulary = vocabulary
+        self._automaton = automaton
+        self._state = automaton.start if automaton else frozenset()
+        self._count = count
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        if not self.alternatives:
+            self.first_token = time.perf_counter()
+        elif self._automaton:
+            self._state = self._automaton.advance(self._state, int(input_ids[0, -1]))
+        if self._automaton:
+            scores = self._masked(scores, self._automaton)
+        self.alternatives.append(self._best_coordinates(scores[0]))
+        return scores
+
+    def _masked(self, scores: Any, automaton: Automaton) -> Any:
+        allowed = automaton.allowed(self._state)
+        keep = self._torch.tensor(
+            [*allowed.ids, *(self._vocabulary.end_ids if allowed.end else ())],
+            dtype=self._torch.int64,
+            device=scores.device,
+        )
+        masked = self._torch.full_like(scores, float("-inf"))
+        masked[:, keep] = scores[:, keep]
+        if allowed.coordinates:
+            ids = slice(self._vocabulary.coordinates.start, self._vocabulary.coordinates.stop)
+            masked[:, ids] = scores[:, ids]
+        return masked
+
+    def _best_coordinates(self, scores: Any) -> Alternatives | None:
+        if self._count == 0 or int(scores.argmax()) not in self._vocabulary.coordinates:
+            return None
+        logprobs, ids = scores.log_softmax(-1).topk(self._count)
+        found = zip(ids.tolist(), logprobs.tolist(), strict=True)
+        first = self._vocabulary.first_coordinate
+        return sorted_alternatives(
+            (token - first, logprob) for token, logprob in found if token in self._vocabulary.coordinates
+        )

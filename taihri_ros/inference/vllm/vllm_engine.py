@@ -1,0 +1,288 @@
+"""The engine on vLLM: an in-process `LLMEngine` stepped by the caller's own thread, the form with the least latency."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any, Literal
+
+import numpy as np
+
+from taihri_ros.inference.framework import require
+from taihri_ros.inference.engine import (
+    EngineError,
+    EngineInfo,
+    Generation,
+    GenerationFailedError,
+    GenerationRequest,
+    Question,
+    RawAnswer,
+)
+from taihri_ros.inference.constrained.lark import to_lark
+from taihri_ros.inference.local_engine import (
+    Decoded,
+    LocalEngine,
+    common_prefix,
+    has_few_cores,
+    stage_times,
+)
+from taihri_ros.inference.image_patches import Patches
+from taihri_ros.inference.process.protocol import AT_ONCE
+from taihri_ros.inference.constrained.template import Filling, Straight
+from taihri_ros.inference.vllm.image_inputs import ImagePatterns
+from taihri_ros.inference.vllm.logprobs import Row, read_rows
+from taihri_ros.inference.vllm.settings import engine_arguments, set_environment
+from taihri_ros.inference.vllm.stepping import Course, Stepper, StraightCourse
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.model.grammar import Grammar
+from taihri_ros.model.spec import ModelSpec
+
+_FRAMEWORK = "vllm"
+_GRAMMARS_KEPT = 64
+_PARAMETERS_KEPT = 64
+
+
+class VllmEngine(LocalEngine):
+    """A checkpoint in vLLM's V1 engine."""
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Set the environment variables that vLLM and torch read on import, where they are not set."""
+        super().prepare()
+        set_environment(few_cores=has_few_cores())
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        spec: ModelSpec,
+        *,
+        dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+        gpu_memory_utilization: float = 0.9,
+        max_model_len: int | None = None,
+        kv_cache_memory_bytes: int | None = None,
+        enforce_eager: bool | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Load a checkpoint that `check_checkpoint` has passed; call `prepare` before anything imports torch.
+
+        Args:
+            checkpoint: Its directory.
+            spec: Its numbers.
+            dtype: Number format of the weights; `auto` is the checkpoint's own, but on a CPU that does not multiply in
+                it float32.
+            gpu_memory_utilization: Share of the GPU's memory to take, 0 to 1.
+            max_model_len: Most tokens of image, prompt and answer together; by default what the largest image needs.
+            kv_cache_memory_bytes: Memory for attention keys and values; by default what is left of the GPU's share, and
+                on a CPU what two requests of the greatest length need.
+            enforce_eager: Whether to go without CUDA graphs; by default on a CPU only.
+            seed: Of vLLM; decoding is greedy and does not depend on it.
+
+        Raises:
+            EngineError: vLLM is not installed or cannot load the checkpoint.
+        """
+        self.prepare()
+        vllm = require("vllm", _FRAMEWORK)
+        self._sampling: Any = require("vllm.sampling_params", _FRAMEWORK)
+        self._replace: Any = require("msgspec.structs", _FRAMEWORK).replace
+        platform = require("vllm.platforms", _FRAMEWORK).current_platform
+        arguments = engine_arguments(
+            checkpoint,
+            spec,
+            on_cpu=platform.is_cpu(),
+            dtype=dtype,
+            gpu_memory_utilization=gpu_memory_utilization,
+            max_model_len=max_model_len,
+            kv_cache_memory_bytes=kv_cache_memory_bytes,
+            enforce_eager=enforce_eager,
+            seed=seed,
+        )
+        try:
+            self._engine: Any = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**arguments))
+        except Exception as error:  # vLLM raises whatever its parts raise
+            raise EngineError(f"vLLM cannot load {checkpoint}: {error}") from error
+        model_config = self._engine.model_config
+        name = platform.device_type
+        info = EngineInfo(
+            kind="vllm",
+            version=vllm.__version__,
+            model=str(checkpoint),
+            device=name if platform.is_cpu() else f"{name}:0 {platform.get_device_name()}",
+            dtype=str(model_config.dtype).removeprefix("torch."),
+            spec=spec,
+            side_by_side=True,
+        )
+        super().__init__(info, Vocabulary(checkpoint), model_config.max_model_len)
+        self._lark = lru_cache(_GRAMMARS_KEPT)(self._to_lark)
+        self._coordinates_only = lru_cache(_PARAMETERS_KEPT)(self._make_coordinates_only)
+        self._numbers = itertools.count(1)
+        self._preparing = Lock()
+        self._images = ImagePatterns(Patches.load(checkpoint))
+        self._pattern: Any = None
+        self._stepper = Stepper(self._engine.engine_core)
+
+    @property
+    def llm_engine(self) -> Any:
+        """The framework's own engine, for those who measure it; nobody else may use it meanwhile."""
+        return self._engine
+
+    def _to_lark(self, grammar: Grammar) -> str:
+        return to_lark(grammar, self._vocabulary.ids, self._vocabulary.coordinates)
+
+    def _fill(
+        self,
+        request: GenerationRequest,
+        straights: tuple[Straight, ...],
+        prompts: tuple[tuple[int, ...], ...],
+        started: float,
+        aborted: Event,
+    ) -> Generation:
+        if not self._has_room(request, straights, prompts):
+            return self._in_turn(request, prompts, started, aborted)
+        fillings = [Filling[Row](straight) for straight in straights]
+
+        def parameters(count: int) -> Any:
+            return self._coordinates_only(count, request.alternatives, request.repetition_penalty)
+
+        def chunk(name: str, unread: tuple[int, ...], count: int) -> Any:
+            return self._variant(first, name, list(unread), parameters(count), mm_features=None)
+
+        texts = [prompt + filling.unread for prompt, filling in zip(prompts, fillings, strict=True)]
+        first = self._session(request, texts[0], parameters(fillings[0].left))
+        sessions = [first]
+        for tokens, filling in zip(texts[1:], fillings[1:], strict=True):
+            whole = self._with_image(tokens, self.visual_tokens(request))
+            sessions.append(self._variant(first, self._name(), whole, parameters(filling.left)))
+        courses = [StraightCourse(session, filling, chunk) for session, filling in zip(sessions, fillings, strict=True)]
+        self._stepper.run(courses, aborted)
+        return Generation(
+            answers=self._answers(request, courses, stopped=True),
+            steps=max(course.passes for course in courses),
+            timings_ms=stage_times(started, _first_token(courses, started), time.perf_counter(), courses[0].stepping_s),
+        )
+
+    def _decode(
+        self, request: GenerationRequest, question: Question, prompt: tuple[int, ...], aborted: Event
+    ) -> Decoded:
+        grammar = None if question.grammar is None else self._lark(question.grammar)
+        parameters = self._sampling.SamplingParams(
+            temperature=0.0,
+            max_tokens=request.max_tokens,
+            repetition_penalty=request.repetition_penalty,
+            logprobs=request.alternatives or None,
+            detokenize=False,
+            stop_token_ids=list(self._vocabulary.end_ids),
+            structured_outputs=grammar and self._sampling.StructuredOutputsParams(grammar=grammar),
+        )
+        with self._preparing:
+            prepared = self._prepare(request, prompt, parameters)
+        course = Course(prepared)
+        self._stepper.run([course], aborted)
+        stopped = bool(course.tokens) and course.tokens[-1] in self._vocabulary.end_ids
+        (answer,) = self._answers(request, [course], stopped=stopped)
+        return Decoded(answer, course.passes, course.first_token, course.stepping_s)
+
+    def _name(self) -> str:
+        return f"request-{next(self._numbers)}"
+
+    def _prepare(
+        self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any, *, resumable: bool = False
+    ) -> Any:
+        """Make an `EngineCoreRequest`: the image is hashed and cut into patches here, once for all questions."""
+        image = np.ascontiguousarray(request.image)  # torch takes no negative strides
+        prompt = {"prompt_token_ids": list(tokens), "multi_modal_data": {"image": image}}
+        try:
+            (rendered,) = self._engine.renderer.render_cmpl([prompt])
+            return self._engine.input_processor.process_inputs(
+                self._name(),
+                rendered,
+                parameters,
+                supported_tasks=self._engine.get_supported_tasks(),
+                resumable=resumable,
+            )
+        except Exception as error:  # nothing is queued yet, whatever is wrong
+            raise GenerationFailedError(f"vLLM refuses the request: {error}") from error
+
+    def _has_room(
+        self, request: GenerationRequest, straights: tuple[Straight, ...], prompts: tuple[tuple[int, ...], ...]
+    ) -> bool:
+        """Tell whether all questions fit into the cache beside those of another request.
+
+        Sessions that each wait for one more block than there is would wait for ever.
+        """
+        cache = self._engine.vllm_config.cache_config
+        shared = common_prefix(prompts)
+        blocks = (self.visual_tokens(request) + shared) // cache.block_size
+        for straight, prompt in zip(straights, prompts, strict=True):
+            blocks += 2 + (len(prompt) - shared + straight.length) // cache.block_size
+        return bool(blocks <= cache.num_gpu_blocks // AT_ONCE)
+
+    def _session(self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any) -> Any:
+        """Make the first chunk of a streaming session, by the pattern of an earlier one where there is one."""
+        image, name = np.ascontiguousarray(request.image), self._name()
+        with self._preparing:
+            features = self._images.features(image, name)
+            if features is None:
+                prepared = self._prepare(request, tokens, parameters, resumable=True)
+                self._images.learn(image, prepared.mm_features)
+                self._pattern = prepared
+                return prepared
+        place = tokens.index(self._vocabulary.image_id)
+        position = dataclasses.replace(features[0].mm_position, offset=place)
+        features = [dataclasses.replace(features[0], mm_position=position)]
+        whole = self._with_image(tokens, self.visual_tokens(request))
+        return self._variant(self._pattern, name, whole, parameters, mm_features=features, arrival_time=time.time())
+
+    def _with_image(self, tokens: tuple[int, ...], count: int) -> list[int]:
+        """Repeat the placeholder for every visual token, as vLLM does."""
+        place = tokens.index(self._vocabulary.image_id)
+        return [*tokens[:place], *([tokens[place]] * count), *tokens[place + 1 :]]
+
+    def _variant(self, request: Any, name: str, tokens: list[int], parameters: Any, **changes: Any) -> Any:
+        """Make another request about the same image."""
+        return self._replace(request, request_id=name, prompt_token_ids=tokens, sampling_params=parameters, **changes)
+
+    def _make_coordinates_only(self, count: int, alternatives: int, repetition_penalty: float) -> Any:
+        """Make the parameters of a chunk: so many coordinates, and nothing else."""
+        return self._sampling.SamplingParams(
+            temperature=0.0,
+            max_tokens=count,
+            repetition_penalty=repetition_penalty,
+            logprobs=alternatives or None,
+            detokenize=False,
+            allowed_token_ids=list(self._vocabulary.coordinates),
+        )
+
+    def _answers(
+        self, request: GenerationRequest, courses: Sequence[Course], *, stopped: bool
+    ) -> tuple[RawAnswer, ...]:
+        coordinates, end_ids = self._vocabulary.coordinates, self._vocabulary.end_ids
+        measured = [
+            [row if token in coordinates else None for token, row in zip(course.tokens, course.rows, strict=True)]
+            for course in courses
+        ]
+        found = read_rows(measured, self._vocabulary.first_coordinate, request.alternatives)
+        answers: list[RawAnswer] = []
+        for course, alternatives in zip(courses, found, strict=True):
+            count = len(course.tokens) - (bool(course.tokens) and course.tokens[-1] in end_ids)
+            answers.append(
+                RawAnswer(
+                    tokens=self._vocabulary.texts(course.tokens[:count]),
+                    alternatives=alternatives[:count],
+                    finish_reason="stop" if stopped else "length",
+                )
+            )
+        return tuple(answers)
+
+    def _release(self) -> None:
+        self._engine.engine_core.shutdown()
+        del self._engine
+
+
+def _first_token(courses: Sequence[Course], started: float) -> float:
+    """Give when every question had its first token; none has come where the request was ended before."""
+    return max(course.first_token for course in courses) or started

@@ -1,0 +1,107 @@
+"""The question that every engine is asked before it may serve: does it answer, in the format, and how does it spell?"""
+
+from __future__ import annotations
+
+import logging
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.commands.command import named
+from taihri_ros.inference.engine import Engine, EngineError, GenerationRequest, Question, RawAnswer
+from taihri_ros.inference.local_engine import LocalEngine
+from taihri_ros.model.grammar import named_grammar
+from taihri_ros.model.parser import MalformedAnswerError, parse
+from taihri_ros.model.prompts import make_prompt
+from taihri_ros.model.answer_format import AnswerStyle, learn_style
+from taihri_ros.model.spec import ModelSpec
+
+_JOINTS = ("left_wrist", "right_wrist")
+_SHORT_SIDE_PX = 320
+_MAX_TOKENS = 256
+
+_log = logging.getLogger(__name__)
+
+
+def canary_image(spec: ModelSpec) -> NDArray[np.uint8]:
+    """Draw a plain figure in front of a wall.
+
+    Args:
+        spec: The checkpoint's numbers.
+
+    Returns:
+        (height, width, 3) uint8 RGB, a square of a size that the model takes.
+    """
+    multiple = spec.image_multiple
+    smallest, largest = np.ceil(np.sqrt(spec.min_pixels) / multiple), np.floor(np.sqrt(spec.max_pixels) / multiple)
+    side = int(np.clip(np.ceil(_SHORT_SIDE_PX / multiple), smallest, largest)) * multiple
+    image = np.full((side, side, 3), (196, 190, 180), np.uint8)
+    unit = side / 20
+    head, neck, hip = ((round(10 * unit), round(row * unit)) for row in (4, 6, 13))
+    hands = [(round(column * unit), round(10 * unit)) for column in (4, 16)]
+    feet = [(round(column * unit), round(19 * unit)) for column in (8, 12)]
+    for start, end in ((neck, hip), *((neck, hand) for hand in hands), *((hip, foot) for foot in feet)):
+        cv2.line(image, start, end, (60, 70, 110), round(1.5 * unit), cv2.LINE_AA)
+    cv2.circle(image, head, round(2 * unit), (205, 150, 120), -1, cv2.LINE_AA)
+    return image
+
+
+def learn_answer_style(engine: LocalEngine) -> None:
+    """Learn how a checkpoint without `taihri.json` spells, from one unconstrained answer, and let the engine adopt it.
+
+    Args:
+        engine: The engine.
+
+    Raises:
+        EngineError: The engine does not answer.
+    """
+    (answer,) = engine.generate(_request(engine.info.spec, constrained=False)).answers
+    style = learn_style(answer.tokens) if _is_whole(answer) else None
+    if style is None:
+        style = AnswerStyle()
+        _log.warning(
+            "the unconstrained answer of %s teaches no spelling, the default holds: %s (it answered %.200r)",
+            engine.info.model,
+            style,
+            answer.text,
+        )
+    else:
+        _log.info("learned from the unconstrained answer of %s: %s", engine.info.model, style)
+    engine.adopt_style(style)
+
+
+def check_answer(engine: Engine) -> None:
+    """Make sure that an engine answers a constrained request completely and in the format.
+
+    Args:
+        engine: The engine.
+
+    Raises:
+        EngineError: It does not.
+    """
+    (answer,) = engine.generate(_request(engine.info.spec, constrained=True)).answers
+    if answer.finish_reason != "stop":
+        raise EngineError(f"the canary answer of {engine.info.model} was cut off after {len(answer.tokens)} tokens")
+    try:
+        parse(answer.tokens, _JOINTS)
+    except MalformedAnswerError as error:
+        raise EngineError(f"the canary answer of {engine.info.model} breaks its grammar: {error}") from error
+
+
+def _is_whole(answer: RawAnswer) -> bool:
+    try:
+        parse(answer.tokens, None)
+    except MalformedAnswerError:
+        return False
+    return answer.finish_reason == "stop"
+
+
+def _request(spec: ModelSpec, *, constrained: bool) -> GenerationRequest:
+    grammar = named_grammar(_JOINTS, spec.answer or AnswerStyle()) if constrained else None
+    return GenerationRequest(
+        image=canary_image(spec),
+        questions=(Question(make_prompt(named(_JOINTS), spec), grammar),),
+        max_tokens=_MAX_TOKENS,
+        repetition_penalty=spec.repetition_penalty,
+    )

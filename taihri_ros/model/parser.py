@@ -1,0 +1,224 @@
+"""The strict parser: answer tokens to bins, with a named outcome for every joint and nothing invented."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from taihri_ros.errors import TaihriError
+from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER, Lexeme, LexemeKind, lex
+from taihri_ros.model.quantization import BINS
+from taihri_ros.skeleton import in_order
+
+
+class MalformedAnswerError(TaihriError):
+    """The answer breaks the format, so that no part of it can be trusted.
+
+    Attributes:
+        raw: The whole answer as text.
+    """
+
+    def __init__(self, what: str, raw: str) -> None:
+        """Create the error.
+
+        Args:
+            what: What is wrong, and at which token.
+            raw: The whole answer as text.
+        """
+        super().__init__(f"malformed answer: {what}")
+        self.raw = raw
+
+
+class Outcome(Enum):
+    """What became of a joint in an answer."""
+
+    ANSWERED = "answered"
+    NOT_ANSWERED = "not answered"
+    NOT_ASKED = "not asked for"
+    OUT_OF_RANGE = "a coordinate is out of range"
+    DUPLICATE = "answered twice"
+    NO_3D = "answered in 2D only"
+    NO_2D = "answered in 3D only"
+
+
+class CoordinateToken(NamedTuple):
+    """One coordinate of an answer.
+
+    Attributes:
+        bin: The number of the token; within [0, 999] wherever the outcome is `ANSWERED`.
+        token: Index of the token in the answer, the place of its alternatives.
+    """
+
+    bin: int
+    token: int
+
+
+class JointAnswer(NamedTuple):
+    """What the answer says of one joint.
+
+    Attributes:
+        joint: Joint name.
+        outcome: What became of it; only `ANSWERED` has both kinds of coordinates.
+        pixel: The two coordinates of the 2D block (u, v), empty unless answered.
+        point: The three coordinates of the 3D block (x, y, z), empty unless answered.
+    """
+
+    joint: str
+    outcome: Outcome
+    pixel: tuple[CoordinateToken, ...] = ()
+    point: tuple[CoordinateToken, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A well-formed answer.
+
+    Attributes:
+        box: x0, y0, x1, y1 of the person, or None when it has none or one that is out of range.
+        joints: One entry for each joint that was asked for or mentioned, in the skeleton's order.
+    """
+
+    box: tuple[CoordinateToken, ...] | None
+    joints: tuple[JointAnswer, ...]
+
+
+def parse(tokens: tuple[str, ...], asked: Collection[str] | None, *, first_token: int = 0) -> Answer:
+    """Parse an answer.
+
+    Commas and white space may stand between any two tokens; joints and numbers may be spelled by one token or by
+    several. Anything else that is out of place makes the whole answer malformed.
+
+    Args:
+        tokens: The answer's tokens as text, special tokens kept, with or without the end token.
+        asked: The joints that were asked for, or None when the model was free to choose.
+        first_token: Index of the first token, where several answers are counted as one.
+
+    Returns:
+        The answer.
+
+    Raises:
+        MalformedAnswerError: The answer is truncated or is not in the format.
+    """
+    reader = _Reader(tokens, first_token)
+    box = reader.box()
+    pixels = reader.points("2d", 2)
+    points = reader.points("3d", 3)
+    reader.finish()
+    mentioned = set(pixels) | set(points)
+    listed = mentioned if asked is None else mentioned | set(asked)
+    return Answer(
+        box=box if box and all(_in_range(coordinate) for coordinate in box) else None,
+        joints=tuple(_judge(joint, asked, pixels.get(joint, []), points.get(joint, [])) for joint in in_order(listed)),
+    )
+
+
+def joined(answers: Sequence[Answer]) -> Answer:
+    """Make one answer of those to several questions about the same person.
+
+    Args:
+        answers: The answers, at least one; no joint is in two of them.
+
+    Returns:
+        All their joints, in the skeleton's order, and the first box that one of them has.
+    """
+    found: dict[str, JointAnswer] = {}
+    for answer in answers:
+        for joint in answer.joints:
+            if joint.outcome is not Outcome.NOT_ASKED or joint.joint not in found:
+                found[joint.joint] = joint
+    boxes = [answer.box for answer in answers if answer.box is not None]
+    return Answer(boxes[0] if boxes else None, tuple(found[name] for name in in_order(set(found))))
+
+
+_Found = list[tuple[CoordinateToken, ...]]
+
+
+def _judge(joint: str, asked: Collection[str] | None, pixels: _Found, points: _Found) -> JointAnswer:
+    if asked is not None and joint not in asked:
+        return JointAnswer(joint, Outcome.NOT_ASKED)
+    if not pixels and not points:
+        return JointAnswer(joint, Outcome.NOT_ANSWERED)
+    if len(pixels) > 1 or len(points) > 1:
+        return JointAnswer(joint, Outcome.DUPLICATE)
+    if not points:
+        return JointAnswer(joint, Outcome.NO_3D)
+    if not pixels:
+        return JointAnswer(joint, Outcome.NO_2D)
+    if not all(_in_range(coordinate) for coordinate in (*pixels[0], *points[0])):
+        return JointAnswer(joint, Outcome.OUT_OF_RANGE)
+    return JointAnswer(joint, Outcome.ANSWERED, pixels[0], points[0])
+
+
+def _in_range(coordinate: CoordinateToken) -> bool:
+    return 0 <= coordinate.bin < BINS
+
+
+class _Reader:
+    """Reads the blocks of an answer in their order."""
+
+    def __init__(self, tokens: tuple[str, ...], first_token: int) -> None:
+        self._first_token = first_token
+        self._raw = "".join(tokens)
+        self._lexemes = [lexeme for lexeme in lex(tokens) if lexeme.kind is not LexemeKind.SEPARATOR]
+        self._next = 0
+
+    def box(self) -> tuple[CoordinateToken, ...] | None:
+        start, end = BLOCKS["box"]
+        if not self._accept(start):
+            return None
+        coordinates = self._coordinates(4, "the box")
+        self._expect(end)
+        return coordinates
+
+    def points(self, block: str, count: int) -> dict[str, _Found]:
+        start, end = BLOCKS[block]
+        found: dict[str, _Found] = {}
+        self._expect(start)
+        while not self._accept(end):
+            lexeme = self._take(f"a joint or {end}")
+            if lexeme.kind is not LexemeKind.JOINT:
+                raise self._unexpected(lexeme, f"a joint or {end}")
+            found.setdefault(lexeme.joint, []).append(self._coordinates(count, lexeme.joint))
+        return found
+
+    def finish(self) -> None:
+        while self._next < len(self._lexemes):
+            lexeme = self._take("the end")
+            if lexeme.text not in END_OF_ANSWER:
+                raise self._unexpected(lexeme, "the end")
+
+    def _coordinates(self, count: int, owner: str) -> tuple[CoordinateToken, ...]:
+        expected = f"{count} coordinates of {owner}"
+        coordinates = []
+        for _ in range(count):
+            lexeme = self._take(expected)
+            if lexeme.kind is not LexemeKind.COORDINATE:
+                raise self._unexpected(lexeme, expected)
+            coordinates.append(CoordinateToken(lexeme.number, self._first_token + lexeme.token))
+        return tuple(coordinates)
+
+    def _accept(self, text: str) -> bool:
+        if self._next < len(self._lexemes) and self._lexemes[self._next].text == text:
+            self._next += 1
+            return True
+        return False
+
+    def _expect(self, text: str) -> None:
+        lexeme = self._take(text)
+        if lexeme.text != text:
+            raise self._unexpected(lexeme, text)
+
+    def _take(self, expected: str) -> Lexeme:
+        if self._next >= len(self._lexemes):
+            raise MalformedAnswerError(f"it ends where {expected} should follow", self._raw)
+        self._next += 1
+        return self._lexemes[self._next - 1]
+
+    def _unexpected(self, lexeme: Lexeme, expected: str) -> MalformedAnswerError:
+        if lexeme.text in END_OF_ANSWER:
+            return MalformedAnswerError(f"it ends where {expected} should follow", self._raw)
+        return MalformedAnswerError(
+            f"{lexeme.text[:40]!r} stands at token {lexeme.token} in place of {expected}", self._raw
+        )

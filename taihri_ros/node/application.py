@@ -1,0 +1,199 @@
+"""What the node does, whatever carries its messages: inputs to the perception loop, results to messages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.commands.joint_selection import Choices
+from taihri_ros.commands.command import Command, CommandError, parse_command
+from taihri_ros.inference.engine import Engine
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.motion_filter import TemporalFilter
+from taihri_ros.pipeline.tracker import Follower
+from taihri_ros.pipeline.person_crop import Fovea
+from taihri_ros.pipeline.frames import Frame, Result
+from taihri_ros.node import topics
+from taihri_ros.node.depth_images import DepthImages
+from taihri_ros.node.images import decode_compressed, decode_depth
+from taihri_ros.node.markers import marker_array
+from taihri_ros.node.messages import Messages, Placement, stamp_ns
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.topics import Topic
+from taihri_ros.node.overlay import draw
+from taihri_ros.pipeline.scheduler import Perception
+from taihri_ros.commands.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+UNTRAINED_NOTE = "random weights: these points mean nothing"
+
+
+class Outputs(Protocol):
+    """What a host offers to send messages. Called from the perception loop's thread."""
+
+    def publish(self, topic: Topic, message: Any) -> None:
+        """Publish a message on one of `topics.OUTPUTS`."""
+
+    def subscribers(self, topic: Topic) -> int:
+        """Count the subscribers of an output."""
+
+    def broadcast(self, transforms: list[Any]) -> None:
+        """Broadcast geometry_msgs/TransformStamped messages on /tf."""
+
+    def place(self, frame_id: str, stamp: int) -> Placement:
+        """Find where an image's poses are to be given: in its own frame, or in `target_frame` at its stamp (ns)."""
+
+
+class Application:
+    """The node without its host."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        engine: Engine,
+        messages: Messages,
+        outputs: Outputs,
+        decode: Callable[[Any], NDArray[np.uint8]],
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Create the application; `start` sets it going.
+
+        Args:
+            parameters: The node's parameters.
+            engine: The engine; closed by whoever made it.
+            messages: Builds the messages.
+            outputs: Sends them.
+            decode: Turns sensor_msgs/Image into (height, width, 3) uint8 RGB; raises `ImageError`.
+            now_ns: The clock by which images are stamped, in nanoseconds.
+
+        Raises:
+            CommandError: The parameter command.initial is not a command.
+            TaskError: The parameter command.tasks names a file that cannot be used.
+        """
+        self._parameters = parameters
+        self._engine = engine
+        self._messages = messages
+        self._outputs = outputs
+        self._decode = decode
+        self._now_ns = now_ns
+        self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s)
+        follower = make_follower(engine, parameters)
+        self.perception = Perception(follower, self._publish, max_in_flight=parameters.max_in_flight)
+        if parameters.command_initial:
+            self.perception.set_command(self.read_command(parameters.command_initial))
+
+    def start(self) -> None:
+        """Set the perception loop going."""
+        self.perception.start()
+
+    def stop(self) -> None:
+        """End the perception loop and the request in flight."""
+        self.perception.stop()
+
+    def read_command(self, text: str) -> Command | None:
+        """Read a command under the parameters command.max_length and command.allow.
+
+        Args:
+            text: What was received.
+
+        Returns:
+            The command, or None for `stop`.
+
+        Raises:
+            CommandError: It cannot be put to the model.
+        """
+        return parse_command(text, max_length=self._parameters.command_max_length, allow=self._parameters.command_allow)
+
+    def on_command(self, message: Any) -> None:
+        """Take a std_msgs/String; one that is no command is reported and changes nothing."""
+        try:
+            command = self.read_command(message.data)
+        except CommandError as error:
+            logger.warning("command refused: %s", error)
+            return
+        logger.info("command: %s", "stop" if command is None else command.text)
+        self.perception.set_command(command)
+
+    def on_camera_info(self, message: Any) -> None:
+        """Take a sensor_msgs/CameraInfo."""
+        self.perception.set_camera(message, rectified=self._parameters.rectified)
+
+    def on_image(self, message: Any) -> None:
+        """Take a sensor_msgs/Image."""
+        self._submit(message, lambda: self._decode(message))
+
+    def on_compressed_image(self, message: Any) -> None:
+        """Take a sensor_msgs/CompressedImage."""
+        self._submit(message, lambda: decode_compressed(message.data))
+
+    def on_depth(self, message: Any) -> None:
+        """Take a sensor_msgs/Image of depth; it is decoded where an image of the same stamp is answered."""
+        self._depth.add(message)
+
+    def _depth_at(self, stamp: int) -> NDArray[np.float32] | None:
+        message = self._depth.nearest(stamp)
+        return None if message is None else decode_depth(message)
+
+    def _submit(self, message: Any, decode: Callable[[], NDArray[np.uint8]]) -> None:
+        stamp = stamp_ns(message.header)
+        age_ms = (self._now_ns() - stamp) / 1e6
+        self.perception.submit(
+            Frame(stamp, message.header.frame_id, decode, receive_ms=age_ms, depth=lambda: self._depth_at(stamp))
+        )
+
+    def person(self, result: Result) -> Any:
+        """Build the taihri_ros/HumanKeypoints of a result, placed as the node's other outputs are."""
+        return self._messages.person(result, self._outputs.place(result.frame.frame_id, result.frame.stamp_ns))
+
+    def _publish(self, result: Result) -> None:
+        outputs, messages, parameters = self._outputs, self._messages, self._parameters
+        placement = outputs.place(result.frame.frame_id, result.frame.stamp_ns)
+        outputs.publish(topics.KEYPOINTS, messages.pose_array(result, placement))
+        if parameters.publish_tf and result.estimate.person.located:
+            outputs.broadcast(messages.transforms(result, parameters.tf_prefix))
+        if outputs.subscribers(topics.PERSON):
+            outputs.publish(topics.PERSON, messages.person(result, placement))
+        if outputs.subscribers(topics.MARKERS):
+            lifetime = parameters.marker_lifetime_s
+            outputs.publish(topics.MARKERS, marker_array(messages, result, placement, lifetime))
+        if outputs.subscribers(topics.OVERLAY):
+            outputs.publish(topics.OVERLAY, messages.compressed_image(result, self._overlay(result)))
+
+    def _overlay(self, result: Result) -> NDArray[np.uint8]:
+        note = "" if self._engine.info.spec.trained else UNTRAINED_NOTE
+        picture = cv2.cvtColor(draw(result.image, result.estimate, note, result.camera), cv2.COLOR_RGB2BGR)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, self._parameters.overlay_jpeg_quality]
+        return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()
+
+
+def make_follower(engine: Engine, parameters: Parameters) -> Follower:
+    """Make the follower that parameters ask for.
+
+    Args:
+        engine: The engine that answers.
+        parameters: `xy_source`, `decoding`, `command.refresh_s`, `command.fallback`, `command.tasks`, `fovea.*` and
+            `filter.*` are used.
+
+    Returns:
+        The follower.
+
+    Raises:
+        TaskError: The parameter command.tasks names a file that cannot be used.
+    """
+    extra_files = [parameters.command_tasks] if parameters.command_tasks else []
+    tasks = Tasks.load(*extra_files) if parameters.command_fallback else None
+    motion = TemporalFilter(acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s)
+    fovea = Fovea(parameters.fovea_mode, refresh_s=parameters.fovea_refresh_s)
+    return Follower(
+        Estimator(engine, xy_source=parameters.xy_source, decoding=parameters.decoding),
+        choices=Choices(tasks, refresh_s=parameters.command_refresh_s),
+        fovea=None if parameters.fovea_mode == "never" else fovea,
+        temporal_filter=motion if parameters.filter_enabled else None,
+    )

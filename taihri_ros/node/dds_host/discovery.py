@@ -1,0 +1,132 @@
+"""How participants find each other: the ROS_* variables, told to Cyclone DDS in its own XML.
+
+The XML is what rmw_cyclonedds_cpp makes of the same variables. In addition the loopback is an interface beside the one
+that Cyclone picks, so that nodes which were told to stay on this host are met too, and the receive buffer is large.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+from taihri_ros.node.dds_host.errors import DdsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_DOMAIN_ID = 232
+"""The last domain whose UDP ports (7400 + 250 * domain) exist."""
+
+DISCOVERY_RANGES = ("OFF", "LOCALHOST", "SUBNET", "SYSTEM_DEFAULT")
+
+RECEIVE_BUFFER = 8 * 1024 * 1024
+"""Bytes of socket buffer to ask for: three raw 1280x720 images."""
+
+ENOUGH_RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Bytes that hold one raw 1280x720 image with the kernel's overhead."""
+
+_PEER = re.compile(r"[A-Za-z0-9.:_%\[\]-]+")
+
+
+def domain_id(environ: Mapping[str, str] = os.environ) -> int:
+    """The DDS domain that ROS_DOMAIN_ID names.
+
+    Args:
+        environ: Environment variables.
+
+    Returns:
+        The domain, 0 where the variable is not set.
+
+    Raises:
+        DdsError: The variable is not a number from 0 to 232.
+    """
+    text = environ.get("ROS_DOMAIN_ID", "").strip() or "0"
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_DOMAIN_ID:
+        raise DdsError(f"ROS_DOMAIN_ID is {text!r}: set it to a number from 0 to {MAX_DOMAIN_ID}, or unset it")
+    return int(text)
+
+
+def cyclone_xml(environ: Mapping[str, str] = os.environ, *, loopback: bool = True) -> str:
+    """Cyclone DDS configuration for the ROS_* variables, followed by the user's own.
+
+    Args:
+        environ: Environment variables: ROS_AUTOMATIC_DISCOVERY_RANGE, ROS_STATIC_PEERS, ROS_LOCALHOST_ONLY and
+            CYCLONEDDS_URI are read.
+        loopback: Name the loopback as an interface beside the one that Cyclone picks. Not possible where Cyclone
+            picks the loopback itself, because there is no other.
+
+    Returns:
+        XML, a comma, and CYCLONEDDS_URI where it is set: what comes last wins.
+
+    Raises:
+        DdsError: A variable has a value that means nothing.
+    """
+    discovery_range = _discovery_range(environ)
+    interfaces = '<NetworkInterface autodetermine="true"/>'
+    if loopback:
+        interfaces += '<NetworkInterface address="127.0.0.1"/>'
+    multicast = "<AllowMulticast>false</AllowMulticast>" if discovery_range in ("LOCALHOST", "OFF") else ""
+    ours = (
+        f"<CycloneDDS><Domain><General>{multicast}<Interfaces>{interfaces}</Interfaces></General>"
+        f'<Internal><SocketReceiveBufferSize max="{RECEIVE_BUFFER}B"/></Internal>'
+        f"<Discovery>{_discovery(discovery_range, _static_peers(environ))}</Discovery></Domain></CycloneDDS>"
+    )
+    theirs = environ.get("CYCLONEDDS_URI", "").strip()
+    return f"{ours},{theirs}" if theirs else ours
+
+
+def receive_buffer_warning(limit_file: Path = Path("/proc/sys/net/core/rmem_max")) -> str | None:
+    """Say whether the kernel allows a socket buffer that is large enough for raw video.
+
+    With the stock limit of 212,992 bytes, most raw images of a best-effort camera are lost in bursts of UDP packets.
+
+    Args:
+        limit_file: Where the kernel tells its limit, in bytes.
+
+    Returns:
+        One line that names the limit and the command that raises it; None where the limit is high enough or unknown.
+    """
+    try:
+        limit = int(limit_file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    if limit >= ENOUGH_RECEIVE_BUFFER:
+        return None
+    return (
+        f"net.core.rmem_max is {limit} bytes: raw images will be lost on their way. "
+        f"Raise it with: sudo sysctl -w net.core.rmem_max={RECEIVE_BUFFER}"
+    )
+
+
+def _discovery_range(environ: Mapping[str, str]) -> str:
+    text = environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").strip().upper()
+    if not text:
+        return "LOCALHOST" if environ.get("ROS_LOCALHOST_ONLY", "").strip() == "1" else "SUBNET"
+    if text not in DISCOVERY_RANGES:
+        known = ", ".join(DISCOVERY_RANGES)
+        raise DdsError(f"ROS_AUTOMATIC_DISCOVERY_RANGE is {text!r}: set it to one of {known}, or unset it")
+    return text
+
+
+def _static_peers(environ: Mapping[str, str]) -> list[str]:
+    peers = [peer.strip() for peer in environ.get("ROS_STATIC_PEERS", "").split(";")]
+    for peer in filter(None, peers):
+        if not _PEER.fullmatch(peer):
+            raise DdsError(f"ROS_STATIC_PEERS names {peer!r}: give host names or addresses, separated by ';'")
+    return list(filter(None, peers))
+
+
+def _discovery(discovery_range: str, peers: list[str]) -> str:
+    if discovery_range == "SYSTEM_DEFAULT":
+        return ""
+    if discovery_range == "OFF":
+        return f"<ParticipantIndex>none</ParticipantIndex><Tag>ros_discovery_off_{os.getpid()}</Tag>"
+    if discovery_range == "LOCALHOST":
+        peers = ["localhost", *peers]
+    addresses = "".join(f"<Peer address={quoteattr(peer)}/>" for peer in peers)
+    return "<ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>" + (
+        f"<Peers>{addresses}</Peers>" if peers else ""
+    )

@@ -1,0 +1,68 @@
+"""DDS domains, shared by the participants of this process: Cyclone DDS configures each domain once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from cyclonedds.core import DDSException
+from cyclonedds.domain import Domain
+
+from taihri_ros.node.dds_host.discovery import cyclone_xml
+from taihri_ros.node.dds_host.entities import delete
+from taihri_ros.node.dds_host.errors import DdsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_lock = threading.Lock()
+_domains: dict[int, Domain] = {}
+_users: dict[int, int] = {}
+
+
+def acquire(domain_id: int, environ: Mapping[str, str] = os.environ) -> None:
+    """Configure a domain, unless this process uses it already.
+
+    Args:
+        domain_id: The domain.
+        environ: Environment variables that configure discovery.
+
+    Raises:
+        DdsError: The configuration is refused.
+    """
+    with _lock:
+        if domain_id not in _domains:
+            _domains[domain_id] = _create(domain_id, environ)
+            _users[domain_id] = 0
+        _users[domain_id] += 1
+
+
+def release(domain_id: int) -> None:
+    """Give a domain back; the last user takes it down.
+
+    Args:
+        domain_id: The domain, as acquired.
+    """
+    with _lock:
+        _users[domain_id] -= 1
+        if not _users[domain_id]:
+            del _users[domain_id]
+            delete(_domains.pop(domain_id))
+
+
+def _create(domain_id: int, environ: Mapping[str, str]) -> Domain:
+    with_loopback, without = (cyclone_xml(environ, loopback=loopback) for loopback in (True, False))
+    if not with_loopback.isascii():
+        raise DdsError("CYCLONEDDS_URI or ROS_STATIC_PEERS holds characters outside ASCII: Cyclone DDS takes none")
+    try:
+        return Domain(domain_id, with_loopback)
+    except DDSException:
+        # The loopback is already the interface that Cyclone picks on a machine that has no other.
+        try:
+            return Domain(domain_id, without)
+        except DDSException as error:
+            raise DdsError(
+                f"Cyclone DDS cannot start in domain {domain_id}: {error} "
+                "Check the network interfaces, the ROS_* variables and CYCLONEDDS_URI"
+            ) from error

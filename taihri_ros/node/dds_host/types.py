@@ -1,0 +1,167 @@
+"""ROS 2 message types without ROS: definitions, classes, CDR and type hashes, by rosbags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rosbags.interfaces import Nodetype
+from rosbags.serde import SerdeError
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
+
+from taihri_ros.node.dds_host.errors import DdsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rosbags.interfaces.typing import BaseDesc, FieldDesc, NameDesc
+
+DISTROS = {
+    "humble": Stores.ROS2_HUMBLE,
+    "iron": Stores.ROS2_IRON,
+    "jazzy": Stores.ROS2_JAZZY,
+    "kilted": Stores.ROS2_KILTED,
+    "lyrical": Stores.ROS2_LYRICAL,
+    "rolling": Stores.ROS2_LYRICAL,
+}
+"""The distributions that robots run, and where rosbags keeps their types."""
+
+PACKAGE = "taihri_ros"
+
+
+class RosTypes:
+    """The message types of one ROS 2 distribution, and our own.
+
+    Attributes:
+        distro: The distribution.
+        store: rosbags' own typestore, for reading and writing bags.
+    """
+
+    def __init__(self, distro: str = "jazzy", interfaces: Path | None = None) -> None:
+        """Load the types.
+
+        Args:
+            distro: Name of the distribution that the robot runs.
+            interfaces: Directory whose `msg/*.msg` define the messages of this package; None for none of them.
+
+        Raises:
+            DdsError: The distribution is unknown, or a definition cannot be read.
+        """
+        if distro.lower() not in DISTROS:
+            raise DdsError(f"ROS 2 distribution {distro!r} is unknown: choose one of {', '.join(DISTROS)}")
+        self.distro = distro.lower()
+        self.store = get_typestore(DISTROS[self.distro])
+        if interfaces is not None:
+            self._register(interfaces)
+        self.store.fielddefs = {
+            name: (constants, [(field, _char_is_uint8(desc)) for field, desc in fields])
+            for name, (constants, fields) in self.store.fielddefs.items()
+        }
+
+    def _register(self, interfaces: Path) -> None:
+        definitions = sorted((interfaces / "msg").glob("*.msg"))
+        if not definitions:
+            raise DdsError(f"no message definitions in {interfaces / 'msg'}: reinstall {PACKAGE}")
+        types = {}
+        try:
+            for path in definitions:
+                types.update(get_types_from_msg(path.read_text(encoding="utf-8"), f"{PACKAGE}/msg/{path.stem}"))
+            self.store.register(types)
+        except TypesysError as error:
+            raise DdsError(f"cannot read the message definitions in {interfaces / 'msg'}: {error}") from error
+
+    def check(self, msg_type: str) -> None:
+        """Make sure that a type is known.
+
+        Args:
+            msg_type: Full name, such as `sensor_msgs/msg/Image`.
+
+        Raises:
+            DdsError: The type is unknown.
+        """
+        if msg_type not in self.store.types:
+            raise DdsError(f"message type {msg_type!r} is unknown in ROS 2 {self.distro}: write 'package/msg/Name'")
+
+    def message(self, msg_type: str) -> type[Any]:
+        """The class of a message; its constructor takes every field by keyword.
+
+        Args:
+            msg_type: Full name, such as `sensor_msgs/msg/Image`.
+
+        Returns:
+            A dataclass with the fields of the message; arrays of numbers are numpy arrays.
+
+        Raises:
+            DdsError: The type is unknown.
+        """
+        self.check(msg_type)
+        return self.store.types[msg_type]
+
+    def serialize(self, message: object, msg_type: str) -> bytearray:
+        """Serialise a message.
+
+        Args:
+            message: A message of that type.
+            msg_type: Full name.
+
+        Returns:
+            CDR (XCDR1, with its header of four bytes), padded to a multiple of four bytes.
+
+        Raises:
+            DdsError: A field holds something that its type cannot carry.
+        """
+        try:
+            cdr = self.store.serialize_cdr(message, msg_type).obj
+        except Exception as error:  # whatever generated code raises over a field of the wrong type
+            raise DdsError(f"cannot serialise a {msg_type}: {error}") from error
+        assert isinstance(cdr, bytearray)
+        cdr.extend(bytes(-len(cdr) % 4))
+        return cdr
+
+    def deserialize(self, cdr: bytes | memoryview, msg_type: str) -> Any:
+        """Deserialise a message; arrays of numbers are read-only views of the given bytes.
+
+        Args:
+            cdr: CDR (XCDR1, with its header), of either endianness.
+            msg_type: Full name.
+
+        Returns:
+            The message.
+
+        Raises:
+            DdsError: The bytes are not a message of that type.
+        """
+        try:
+            return self.store.deserialize_cdr(memoryview(cdr), msg_type)
+        except SerdeError as error:
+            raise DdsError(f"malformed {msg_type} of {len(cdr)} bytes: {error}") from error
+
+    def type_hash(self, msg_type: str) -> str:
+        """The hash by which ROS 2 tells definitions apart (REP 2011).
+
+        Args:
+            msg_type: Full name.
+
+        Returns:
+            `RIHS01_` and 64 hexadecimal digits.
+        """
+        return self.store.hash_rihs01(msg_type)
+
+    @property
+    def gid_size(self) -> int:
+        """Bytes of a gid in the ROS graph: 24 in Humble, 16 from Iron on."""
+        _, fields = self.store.fielddefs["rmw_dds_common/msg/Gid"]
+        _, desc = fields[0]
+        assert desc[0] == Nodetype.ARRAY
+        return desc[1][1]
+
+
+def _char_is_uint8(desc: FieldDesc) -> FieldDesc:
+    """A `char` in a .msg file is an `uint8` in IDL (rosidl_adapter), in the type hash and in XTypes."""
+    if desc[0] in (Nodetype.ARRAY, Nodetype.SEQUENCE):
+        element, size = desc[1]
+        return desc[0], (_scalar_char_is_uint8(element), size)
+    return _scalar_char_is_uint8(desc)
+
+
+def _scalar_char_is_uint8(desc: BaseDesc | NameDesc) -> BaseDesc | NameDesc:
+    return (Nodetype.BASE, ("uint8", 0)) if desc == (Nodetype.BASE, ("char", 0)) else desc

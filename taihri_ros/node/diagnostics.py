@@ -1,0 +1,179 @@
+"""What goes to /diagnostics: rates, ages, stage times, drops by reason, and how the engine is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Protocol
+
+from taihri_ros.pipeline.counters import Drop, Snapshot
+from taihri_ros.inference.engine import Engine
+from taihri_ros.inference.process.supervisor import EngineHealth, EngineProcess, EngineState
+from taihri_ros.pipeline.scheduler import Perception
+
+OK, WARN, ERROR = 0, 1, 2
+
+_HARMLESS = {Drop.NO_COMMAND, Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.STOPPED}
+
+_ENGINE_LEVELS = {
+    EngineState.READY: OK,
+    EngineState.BUSY: OK,
+    EngineState.STARTING: WARN,
+    EngineState.RESTARTING: ERROR,
+    EngineState.FAILED: ERROR,
+    EngineState.STOPPED: ERROR,
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """One diagnostic_msgs/DiagnosticStatus.
+
+    Attributes:
+        level: OK, WARN or ERROR.
+        message: One line.
+        values: What there is to know in numbers.
+    """
+
+    level: int
+    message: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """A source of reports; each report covers the time since the one before."""
+
+    @property
+    def name(self) -> str:
+        """What the reports are about; the status is named `node: name`."""
+
+    def report(self) -> Report:
+        """Report."""
+
+
+class _Interval:
+    """The counters between two looks at them."""
+
+    def __init__(self, perception: Perception) -> None:
+        self._perception = perception
+        self._before = perception.counters.snapshot()
+        self._when = monotonic()
+
+    def next(self) -> tuple[Snapshot, Snapshot, float]:
+        """Give the counters now and at the last look, and the seconds between."""
+        now, snapshot = monotonic(), self._perception.counters.snapshot()
+        before, elapsed = self._before, max(now - self._when, 1e-3)
+        self._before, self._when = snapshot, now
+        return snapshot, before, elapsed
+
+
+class InputTask:
+    """Whether images come."""
+
+    name = "input"
+
+    def __init__(self, perception: Perception, image_publishers: Callable[[], int]) -> None:
+        """Create the task.
+
+        Args:
+            perception: The loop that counts the images.
+            image_publishers: Tells how many publishers the image topic has.
+        """
+        self._interval = _Interval(perception)
+        self._publishers = image_publishers
+
+    def report(self) -> Report:
+        """Report the rate of images, and that there are none."""
+        snapshot, before, elapsed = self._interval.next()
+        frames, publishers = snapshot.frames_in - before.frames_in, self._publishers()
+        level, message = OK, f"{frames / elapsed:.1f} images/s"
+        if publishers == 0:
+            level, message = WARN, "no publisher on the image topic"
+        elif frames == 0:
+            level, message = WARN, "no image arrives"
+        return Report(level, message, {"image publishers": str(publishers), "rate_hz": f"{frames / elapsed:.2f}"})
+
+
+class PerceptionTask:
+    """What became of the images."""
+
+    name = "perception"
+
+    def __init__(self, perception: Perception) -> None:
+        """Create the task for one perception loop."""
+        self._perception = perception
+        self._interval = _Interval(perception)
+
+    def report(self) -> Report:
+        """Report the rate of answers, drops by reason and stage times."""
+        snapshot, before, elapsed = self._interval.next()
+        command = self._perception.command
+        published = snapshot.published - before.published
+        troubles = {
+            reason: count - before.dropped.get(reason, 0)
+            for reason, count in snapshot.dropped.items()
+            if Drop(reason) not in _HARMLESS and count > before.dropped.get(reason, 0)
+        }
+        level, message = OK, f"{published / elapsed:.1f} answers/s"
+        if troubles:
+            level = WARN
+            message = "frames dropped: " + ", ".join(f"{reason} {count}" for reason, count in troubles.items())
+        elif command is None:
+            message = "waiting for a command"
+        values = {
+            "command": command.text if command else "",
+            "rate_hz": f"{published / elapsed:.2f}",
+            "frames_in": str(snapshot.frames_in),
+            "published": str(snapshot.published),
+            "pending": str(snapshot.pending),
+        }
+        if snapshot.success_age_s is not None:
+            values["last_answer_age_s"] = f"{snapshot.success_age_s:.2f}"
+        values |= {f"dropped.{reason}": str(count) for reason, count in snapshot.dropped.items()}
+        for stage, (median, p95) in snapshot.stages_ms.items():
+            values |= {f"{stage}_ms.p50": f"{median:.2f}", f"{stage}_ms.p95": f"{p95:.2f}"}
+        return Report(level, message, values)
+
+
+class EngineTask:
+    """How the engine process is."""
+
+    name = "engine"
+
+    def __init__(self, health: Callable[[], EngineHealth]) -> None:
+        """Create the task.
+
+        Args:
+            health: Tells how the engine is.
+        """
+        self._health = health
+
+    def report(self) -> Report:
+        """Report the engine's state, its last success and what it is."""
+        health = self._health()
+        values = {"state": health.state.value, "restarts": str(health.restarts)}
+        if health.last_success_age_s is not None:
+            values["last_success_age_s"] = f"{health.last_success_age_s:.2f}"
+        if health.pid is not None:
+            values["pid"] = str(health.pid)
+        if health.info is not None:
+            info = health.info
+            values |= {
+                "kind": f"{info.kind} {info.version}",
+                "model": info.spec.name,
+                "trained": str(info.spec.trained),
+                "device": info.device,
+                "dtype": info.dtype,
+            }
+        return Report(_ENGINE_LEVELS[health.state], health.message or health.state.value, values)
+
+
+def engine_tasks(engine: Engine) -> list[Task]:
+    """Give the tasks for an engine: one where it is a process of ours, none where it is a remote server's."""
+    return [EngineTask(lambda: engine.health)] if isinstance(engine, EngineProcess) else []
+
+
+def perception_tasks(perception: Perception, image_publishers: Callable[[], int]) -> list[Task]:
+    """Give the tasks for a perception loop and its images; the arguments are those of `InputTask`."""
+    return [InputTask(perception, image_publishers), PerceptionTask(perception)]

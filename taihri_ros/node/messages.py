@@ -1,0 +1,190 @@
+"""Results to ROS messages, the same code for rclpy's classes and for rosbags': every field by keyword."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.pipeline.frames import Result
+from taihri_ros.node import topics
+from taihri_ros.node.diagnostics import Report
+from taihri_ros.keypoints import Keypoint
+
+_NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """The frame in which positions are given, and how to get there from the camera's optical frame.
+
+    Attributes:
+        frame_id: The frame.
+        rotation: (3, 3), or None for none.
+        translation: (3,) metres, or None for none.
+    """
+
+    frame_id: str
+    rotation: NDArray[np.float64] | None = None
+    translation: NDArray[np.float64] | None = None
+
+    def position(self, keypoint: Keypoint) -> NDArray[np.float64]:
+        """Give a keypoint's position in this frame, (3,) metres."""
+        if self.rotation is None or self.translation is None:
+            return keypoint.position
+        return np.asarray(self.rotation @ keypoint.position + self.translation)
+
+    def covariance(self, keypoint: Keypoint) -> NDArray[np.float64]:
+        """Give a keypoint's covariance in this frame, (3, 3) m²."""
+        if self.rotation is None:
+            return keypoint.covariance
+        return np.asarray(self.rotation @ keypoint.covariance @ self.rotation.T)
+
+
+class Messages:
+    """Builds the node's messages."""
+
+    def __init__(
+        self, message_class: Callable[[str], Any], sequence: Callable[[NDArray[Any]], Any] = lambda values: values
+    ) -> None:
+        """Create a builder.
+
+        Args:
+            message_class: Gives the class of a full type name, such as `geometry_msgs/msg/PoseArray`.
+            sequence: Makes of a (n,) array what the class takes for numbers in a sequence without fixed length.
+        """
+        self._class = message_class
+        self.sequence = sequence
+
+    def pose_array(self, result: Result, placement: Placement) -> Any:
+        """Build geometry_msgs/PoseArray: the located joints only, in the skeleton's order, identity orientation."""
+        poses = [self.pose(placement.position(keypoint)) for keypoint in result.estimate.person.located]
+        return self.make(topics.KEYPOINTS.type, header=self.header(result, placement), poses=poses)
+
+    def person(self, result: Result, placement: Placement) -> Any:
+        """Build taihri_ros/HumanKeypoints: every joint with its state."""
+        estimate, person = result.estimate, result.estimate.person
+        return self.make(
+            topics.PERSON.type,
+            header=self.header(result, placement),
+            command=estimate.command.text,
+            keypoints=[self._keypoint(keypoint, placement) for keypoint in person.keypoints],
+            has_box=person.box is not None,
+            box=np.full(4, np.nan) if person.box is None else np.asarray(person.box, np.float64),
+            stages=list(result.stages_ms),
+            durations=self.sequence(np.array(list(result.stages_ms.values()), np.float64) / 1e3),
+            model=estimate.model,
+        )
+
+    def transforms(self, result: Result, prefix: str) -> list[Any]:
+        """Build geometry_msgs/TransformStamped for the located joints, under the camera's optical frame."""
+        camera = Placement(result.frame.frame_id)
+        return [
+            self.make(
+                "geometry_msgs/msg/TransformStamped",
+                header=self.header(result, camera),
+                child_frame_id=f"{prefix}{keypoint.name}",
+                transform=self.make(
+                    "geometry_msgs/msg/Transform",
+                    translation=self.vector("geometry_msgs/msg/Vector3", keypoint.position),
+                    rotation=self.identity(),
+                ),
+            )
+            for keypoint in result.estimate.person.located
+        ]
+
+    def tf_message(self, transforms: list[Any]) -> Any:
+        """Build tf2_msgs/TFMessage."""
+        return self.make(topics.TRANSFORMS.type, transforms=transforms)
+
+    def compressed_image(self, result: Result, jpeg: NDArray[np.uint8]) -> Any:
+        """Build sensor_msgs/CompressedImage from JPEG bytes."""
+        header = self.header(result, Placement(result.frame.frame_id))
+        return self.make(topics.OVERLAY.type, header=header, format="jpeg", data=self.sequence(jpeg))
+
+    def diagnostics(self, stamp_ns: int, reports: Mapping[str, Report], hardware_id: str) -> Any:
+        """Build diagnostic_msgs/DiagnosticArray.
+
+        Args:
+            stamp_ns: Now, in nanoseconds.
+            reports: The reports by the names of their statuses.
+            hardware_id: What the statuses are about.
+        """
+        return self.make(
+            topics.DIAGNOSTICS.type,
+            header=self.make("std_msgs/msg/Header", stamp=self.time(stamp_ns), frame_id=""),
+            status=[
+                self.make(
+                    "diagnostic_msgs/msg/DiagnosticStatus",
+                    level=report.level,
+                    name=name,
+                    message=report.message,
+                    hardware_id=hardware_id,
+                    values=[
+                        self.make("diagnostic_msgs/msg/KeyValue", key=key, value=value)
+                        for key, value in report.values.items()
+                    ],
+                )
+                for name, report in reports.items()
+            ],
+        )
+
+    def _keypoint(self, keypoint: Keypoint, placement: Placement) -> Any:
+        return self.make(
+            "taihri_ros/msg/Keypoint",
+            name=keypoint.name,
+            state=int(keypoint.state),
+            reason=keypoint.reason,
+            position=self.vector("geometry_msgs/msg/Point", placement.position(keypoint)),
+            covariance=np.ascontiguousarray(placement.covariance(keypoint).ravel(), np.float64),
+            confidence=float(keypoint.confidence),
+            u=float(keypoint.pixel[0]),
+            v=float(keypoint.pixel[1]),
+            depth=int(keypoint.depth),
+        )
+
+    def pose(self, position: NDArray[np.float64]) -> Any:
+        """Build geometry_msgs/Pose at a position (3,), with identity orientation."""
+        return self.make(
+            "geometry_msgs/msg/Pose",
+            position=self.vector("geometry_msgs/msg/Point", position),
+            orientation=self.identity(),
+        )
+
+    def identity(self) -> Any:
+        """Build the geometry_msgs/Quaternion of no rotation."""
+        return self.make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
+
+    def vector(self, type_name: str, values: NDArray[np.float64]) -> Any:
+        """Build a message of three floats x, y, z, such as geometry_msgs/Point."""
+        x, y, z = map(float, values)
+        return self.make(type_name, x=x, y=y, z=z)
+
+    def header(self, result: Result, placement: Placement) -> Any:
+        """Build std_msgs/Header: always the image's stamp."""
+        return self.make("std_msgs/msg/Header", stamp=self.time(result.frame.stamp_ns), frame_id=placement.frame_id)
+
+    def time(self, stamp_ns: int) -> Any:
+        """Build builtin_interfaces/Time."""
+        return self.make("builtin_interfaces/msg/Time", **_split(stamp_ns))
+
+    def duration(self, seconds: float) -> Any:
+        """Build builtin_interfaces/Duration."""
+        return self.make("builtin_interfaces/msg/Duration", **_split(round(seconds * _NANOSECONDS)))
+
+    def make(self, type_name: str, **fields: Any) -> Any:
+        """Build any message from all of its fields."""
+        return self._class(type_name)(**fields)
+
+
+def stamp_ns(header: Any) -> int:
+    """Read the stamp of a received header in nanoseconds."""
+    return int(header.stamp.sec) * _NANOSECONDS + int(header.stamp.nanosec)
+
+
+def _split(nanoseconds: int) -> dict[str, int]:
+    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
+    return {"sec": seconds, "nanosec": rest}

@@ -1,0 +1,102 @@
+"""The picture with what was found drawn into it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera.camera import Camera
+from taihri_ros.node.ellipsoids import image_ellipse
+from taihri_ros.keypoints import Keypoint
+from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.skeleton import BONES
+
+_JOINT = (255, 115, 25)
+_BONE = (50, 150, 255)
+_BOX = (120, 220, 120)
+_ELLIPSE = (255, 90, 230)
+_TEXT = (255, 255, 255)
+
+_FARTHEST = 1_000_000
+"""Pixels from the picture's corner up to which is drawn: OpenCV's coordinates are whole numbers of 32 bits."""
+
+_SUBPIXEL_BITS = 4
+
+
+def draw(
+    image: NDArray[np.uint8], estimate: Estimate, note: str = "", camera: Camera | None = None
+) -> NDArray[np.uint8]:
+    """Draw joints with their names and distances, bones, box and command.
+
+    A camera adds what only it can tell: around every joint whose covariance is known, the outline that holds its pixel
+    with a probability of 95 % by that covariance; and the joints that have a position but no pixel, such as predicted
+    ones, as rings where they would be seen.
+
+    Args:
+        image: (height, width, 3) uint8 RGB.
+        estimate: What was found in it.
+        note: A line to put at the bottom, such as a warning.
+        camera: The camera that took the image.
+
+    Returns:
+        A new (height, width, 3) uint8 RGB picture.
+    """
+    picture = image.copy()
+    scale = max(picture.shape[0], picture.shape[1]) / 640
+    thickness = max(1, round(1.5 * scale))
+    located = {keypoint.name: keypoint for keypoint in estimate.person.located}
+    pixels = {name: pixel for name, each in located.items() if np.isfinite(pixel := _pixel(each, camera)).all()}
+    if estimate.person.box is not None:
+        left, top, right, bottom = (round(value) for value in estimate.person.box.tolist())
+        cv2.rectangle(picture, (left, top), (right, bottom), _BOX, thickness)
+    for parent, child in BONES:
+        if parent in pixels and child in pixels:
+            cv2.line(picture, _at(pixels[parent]), _at(pixels[child]), _BONE, thickness, cv2.LINE_AA)
+    if camera is not None:
+        for name, pixel in pixels.items():
+            outline = image_ellipse(camera, located[name].position, located[name].covariance)
+            if outline is not None:
+                _draw_outline(picture, pixel + outline, scale)
+    for name, pixel in pixels.items():
+        keypoint, (column, row) = located[name], _at(pixel)
+        filling = -1 if np.isfinite(keypoint.pixel).all() else thickness
+        cv2.circle(picture, (column, row), round(4 * scale), _JOINT, filling, cv2.LINE_AA)
+        distance = float(np.linalg.norm(keypoint.position))
+        _write(picture, f"{name} {distance:.2f} m", (column + round(6 * scale), row), scale)
+    missing = [keypoint.name for keypoint in estimate.person.keypoints if not keypoint.has_position]
+    _write(picture, f'"{estimate.command.text}"', (round(8 * scale), round(18 * scale)), scale)
+    if missing:
+        _write(picture, f"missing: {', '.join(missing)}", (round(8 * scale), round(36 * scale)), scale)
+    if note:
+        _write(picture, note, (round(8 * scale), picture.shape[0] - round(10 * scale)), scale)
+    return picture
+
+
+def _pixel(keypoint: Keypoint, camera: Camera | None) -> NDArray[np.float64]:
+    """Give a joint's own pixel, or else the one that its position is seen at; (2,) px, NaN without either."""
+    if camera is None or np.isfinite(keypoint.pixel).all():
+        return keypoint.pixel
+    return np.asarray(camera.project(keypoint.position)[0])
+
+
+def _at(pixel: NDArray[np.float64]) -> tuple[int, int]:
+    column, row = np.clip(pixel, -_FARTHEST, _FARTHEST).tolist()
+    return round(column), round(row)
+
+
+def _draw_outline(picture: NDArray[np.uint8], corners: NDArray[np.float64], scale: float) -> None:
+    """Draw a thin closed polygon through corners (N, 2) px."""
+    points = np.round(np.clip(corners, -_FARTHEST, _FARTHEST) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    cv2.polylines(picture, [points], True, _ELLIPSE, max(1, round(scale)), cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:
+    """Write white text on a dark plate, moved so that it stays within the picture."""
+    font, size, thickness, margin = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, max(1, round(scale)), round(3 * scale)
+    (width, height), below = cv2.getTextSize(text, font, size, thickness)
+    left = max(margin, min(at[0], picture.shape[1] - width - margin))
+    bottom = max(height + margin, min(at[1], picture.shape[0] - below - margin))
+    plate = picture[bottom - height - margin : bottom + below + margin, left - margin : left + width + margin]
+    plate[:] = plate // 3
+    cv2.putText(picture, text, (left, bottom), font, size, _TEXT, thickness, cv2.LINE_AA)

@@ -1,0 +1,236 @@
+"""The node /taihri as a lifecycle node: the engine lives from configure to cleanup, perception while it is active."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+from diagnostic_updater import Updater
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from rclpy.task import Future
+
+from taihri_ros.commands.command import CommandError
+from taihri_ros.inference.engine import Engine
+from taihri_ros.errors import TaihriError
+from taihri_ros.node import topics
+from taihri_ros.node.application import Application
+from taihri_ros.node.diagnostics import ERROR, OK, Report, engine_tasks, perception_tasks
+from taihri_ros.node.configured_engine import open_engine_for
+from taihri_ros.node.messages import Messages
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.ros_host.diagnostic_tasks import added
+from taihri_ros.node.ros_host.target_frame import TargetFrame
+from taihri_ros.node.ros_host.cv_bridge_images import ImageDecoder
+from taihri_ros.node.ros_host.log import RosLogHandler
+from taihri_ros.node.ros_host.outputs import RosOutputs, qos_profile
+from taihri_ros.node.ros_host.ros_parameters import RosParameters
+from taihri_ros.node.ros_host.message_classes import message_class, sequence
+from taihri_ros.node.topics import Topic
+from taihri_ros.srv import Localize
+
+logger = logging.getLogger(__name__)
+
+NODE_NAME = "taihri"
+_SILENCE_S = 5.0
+
+
+class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
+    """Moves messages between ROS and the application. Its executor has one thread; the perception loop has its own."""
+
+    def __init__(self, **options: Any) -> None:
+        """Create the node, unconfigured.
+
+        Args:
+            options: As for `rclpy.node.Node`, such as `context` or `parameter_overrides`.
+
+        Raises:
+            ParameterError: A parameter is not valid.
+        """
+        super().__init__(NODE_NAME, **options)
+        self._always = ExitStack()
+        self._always.enter_context(RosLogHandler(self.get_logger()))
+        self._settings = RosParameters(self)
+        self._outputs = RosOutputs(self)
+        self._decoder = ImageDecoder()
+        self._messages = Messages(message_class, sequence)
+        self._node_task = _NodeTask()
+        self._updater = Updater(self, self._settings.read().diagnostics_period_s)
+        self._updater.setHardwareID("none")
+        self._always.enter_context(added(self._updater, [self._node_task]))
+        # One query waits for its answer; a second one is told so.
+        self._queries = self._always.enter_context(ThreadPoolExecutor(2, "taihri-localize"))
+        self._configured = ExitStack()
+        self._activated = ExitStack()
+        self._engine: Engine | None = None
+        self._application: Application | None = None
+        # In a group of its own: a query that waits must not keep the executor from the other callbacks.
+        self.create_service(Localize, "~/localize", self._on_localize, callback_group=ReentrantCallbackGroup())
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Begin to start the engine, so that it loads while the robot starts."""
+        return self._go("configure", "inactive", self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """Subscribe to the inputs and start perception."""
+        return self._go("activate", "active", self._activate)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """End perception and the subscriptions; the engine stays loaded."""
+        return self._go("deactivate", "inactive", self._activated.close)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """End the engine."""
+        return self._go("clean up", "unconfigured", self._release)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """End all, from whichever state."""
+        return self._go("shut down", "finalized", self._release)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
+        """End all after an error, so that the node can be configured again."""
+        return self._go("recover", "unconfigured", self._release)
+
+    def destroy_node(self) -> None:
+        """End all and leave the graph."""
+        self._release()
+        self._always.close()
+        super().destroy_node()
+
+    def _release(self) -> None:
+        """End perception, subscriptions and engine, as far as there are any."""
+        self._activated.close()
+        self._configured.close()
+
+    def _go(self, verb: str, goal: str, action: Callable[[], None]) -> TransitionCallbackReturn:
+        """Carry out a transition; rclpy would swallow its exceptions."""
+        try:
+            action()
+        except TaihriError as error:
+            logger.error("cannot %s: %s", verb, error)
+            self._node_task.trouble = f"cannot {verb}: {error}"
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            logger.exception("an internal error: cannot %s", verb)
+            self._node_task.trouble = f"cannot {verb}: {error!r}"
+            return TransitionCallbackReturn.FAILURE
+        self._node_task.state, self._node_task.trouble = goal, ""
+        logger.info("%s", goal)
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        parameters = self._settings.read()
+        with ExitStack() as stack:
+            engine = open_engine_for(parameters)
+            stack.callback(engine.close)
+            stack.enter_context(added(self._updater, engine_tasks(engine)))
+            self._updater.setHardwareID(parameters.engine_model)
+            self._engine = engine
+            self._configured = stack.pop_all()
+
+    def _activate(self) -> None:
+        assert self._engine is not None
+        parameters = self._settings.read()
+        with ExitStack() as stack:
+            if parameters.target_frame:
+                self._outputs.target = stack.enter_context(TargetFrame(self, parameters.target_frame))
+            stack.callback(setattr, self._outputs, "target", None)
+            application = Application(
+                parameters, self._engine, self._messages, self._outputs, self._decoder, self._now_ns
+            )
+            application.start()
+            stack.callback(application.stop)
+            self._application = application
+            stack.callback(setattr, self, "_application", None)
+            image = self._subscribe_inputs(application, parameters, stack)
+            tasks = perception_tasks(application.perception, lambda: self.count_publishers(image.topic_name))
+            stack.enter_context(added(self._updater, tasks))
+            self._watch_silence(image, stack)
+            self._activated = stack.pop_all()
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _subscribe_inputs(self, application: Application, parameters: Parameters, stack: ExitStack) -> Subscription:
+        def subscribe(topic: Topic, callback: Callable[[Any], None]) -> Subscription:
+            subscription = self.create_subscription(
+                message_class(topic.type),
+                topic.name,
+                callback,
+                qos_profile(topic),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            stack.callback(self.destroy_subscription, subscription)
+            return subscription
+
+        subscribe(topics.COMMAND, application.on_command)
+        subscribe(topics.CAMERA_INFO, application.on_camera_info)
+        if parameters.depth_enabled:
+            subscribe(topics.DEPTH, application.on_depth)
+        if parameters.image_transport == "compressed":
+            return subscribe(topics.COMPRESSED_IMAGE, application.on_compressed_image)
+        return subscribe(topics.IMAGE, application.on_image)
+
+    def _watch_silence(self, image: Subscription, stack: ExitStack) -> None:
+        """Say once that there is no camera, on the wall clock even where simulated time stands still."""
+
+        def look() -> None:
+            timer.cancel()
+            if not self.count_publishers(image.topic_name):
+                logger.warning(
+                    "no publisher on %s: start the camera, or launch with image:=/camera/... (-r image:=/camera/...)",
+                    image.topic_name,
+                )
+
+        timer = self.create_timer(_SILENCE_S, look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        stack.callback(self.destroy_timer, timer)
+
+    async def _on_localize(self, request: Any, response: Any) -> Any:
+        """Answer a query in another thread: the executor goes on taking the images that the query needs."""
+        done: Any = Future()
+        executor = self.executor
+
+        def work() -> None:
+            self._answer(request, response)
+            executor.create_task(done.set_result, response)
+
+        self._queries.submit(work)
+        return await done
+
+    def _answer(self, request: Any, response: Any) -> None:
+        application = self._application
+        try:
+            if application is None:
+                raise CommandError("the node is not active: ros2 lifecycle set /taihri activate")
+            command = application.read_command(request.command)
+            if command is None:
+                raise CommandError("'stop' finds nothing: name joints, or say what to do")
+            timeout_s = request.timeout or self._settings.read().engine_request_timeout_s
+            result = application.perception.localize(command, timeout_s)
+            response.person = application.person(result)
+        except TaihriError as error:
+            response.message = str(error)
+        except Exception as error:
+            logger.exception("an internal error ended a localize call")
+            response.message = f"internal error: {error!r}"
+        else:
+            response.success = True
+
+
+class _NodeTask:
+    """The lifecycle state, and why the last transition failed."""
+
+    name = "node"
+
+    def __init__(self) -> None:
+        self.state = "unconfigured"
+        self.trouble = ""
+
+    def report(self) -> Report:
+        return Report(ERROR if self.trouble else OK, self.trouble or self.state, {"state": self.state})

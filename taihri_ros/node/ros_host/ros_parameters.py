@@ -1,0 +1,99 @@
+"""The table of parameters as ROS parameters: declared with types, ranges and descriptions, and checked when set."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.exceptions import ParameterException
+from rclpy.lifecycle import LifecycleNode
+from rclpy.parameter import Parameter
+
+from taihri_ros.node.parameters import Declaration, ParameterError, Parameters, declarations
+
+logger = logging.getLogger(__name__)
+
+_AT_START = ("diagnostics_period_s",)
+"""Parameters that are only read when the node starts, and cannot be set later."""
+
+_AT_CONFIGURE = "engine."
+"""Parameters of this group are read when the node is configured; all others when it is activated."""
+
+
+class RosParameters:
+    """The node's parameters, declared; a value that is not valid is refused with the reason."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        """Declare all parameters.
+
+        Args:
+            node: The node.
+
+        Raises:
+            ParameterError: A value from the command line or a parameter file is not valid.
+        """
+        self._node = node
+        self._declarations = {declaration.name: declaration for declaration in declarations()}
+        for declaration in self._declarations.values():
+            self._declare(declaration)
+        self.read()
+        node.add_on_set_parameters_callback(self._check)
+
+    def read(self) -> Parameters:
+        """Read all values as they are now.
+
+        Returns:
+            The values.
+
+        Raises:
+            ParameterError: A value is not valid.
+        """
+        return Parameters.from_mapping(self._values())
+
+    def _declare(self, declaration: Declaration) -> None:
+        name, default, description = declaration.name, declaration.default, _describe(declaration)
+        try:
+            if not isinstance(default, tuple):
+                self._node.declare_parameter(name, default, description)
+                return
+            # rclpy takes an empty list for a list of bytes: the type is declared first, the value set afterwards.
+            self._node.declare_parameter(name, Parameter.Type.STRING_ARRAY, description)
+            if self._node.get_parameter_or(name).value is None:
+                self._node.set_parameters([Parameter(name, Parameter.Type.STRING_ARRAY, list(default))])
+        except ParameterException as error:
+            raise ParameterError(" ".join(str(error).split())) from error
+
+    def _values(self) -> dict[str, Any]:
+        return {parameter.name: parameter.value for parameter in self._node.get_parameters(list(self._declarations))}
+
+    def _check(self, changes: Iterable[Parameter]) -> SetParametersResult:
+        changed = {change.name: change.value for change in changes if change.name in self._declarations}
+        if not changed:
+            return SetParametersResult(successful=True)
+        try:
+            Parameters.from_mapping(self._values() | changed)
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        for name, value in changed.items():
+            when = "configured" if name.startswith(_AT_CONFIGURE) else "activated"
+            logger.info("%s = %r takes effect when the node is next %s", name, value, when)
+        return SetParametersResult(successful=True)
+
+
+def _describe(declaration: Declaration) -> ParameterDescriptor:
+    description = ParameterDescriptor(
+        name=declaration.name,
+        description=declaration.description,
+        read_only=declaration.name in _AT_START,
+    )
+    if declaration.choices:
+        description.additional_constraints = f"one of: {', '.join(declaration.choices)}"
+    if declaration.limits is not None:
+        lowest, highest = declaration.limits
+        if isinstance(declaration.default, float):
+            description.floating_point_range = [FloatingPointRange(from_value=float(lowest), to_value=float(highest))]
+        else:
+            description.integer_range = [IntegerRange(from_value=int(lowest), to_value=int(highest), step=1)]
+    return description

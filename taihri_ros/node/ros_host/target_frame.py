@@ -1,0 +1,94 @@
+"""Where poses are given: in the camera's frame, or in another one, looked up in TF at the image's stamp."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode
+from rclpy.time import Time
+from tf2_ros import Buffer, ConnectivityException, ExtrapolationException, TransformException, TransformListener
+
+from taihri_ros.errors import TaihriError
+from taihri_ros.node.messages import Placement
+
+_TIMEOUT_S = 0.2
+
+
+class PlacementError(TaihriError):
+    """The poses cannot be given in the target frame."""
+
+
+class TargetFrame:
+    """Finds the way from a camera to one frame. Use it as a context manager, or call `close`."""
+
+    def __init__(self, node: LifecycleNode, frame_id: str) -> None:
+        """Listen to TF.
+
+        Args:
+            node: The node; its executor must not be the thread that calls `placement`.
+            frame_id: The target frame.
+        """
+        self._frame_id = frame_id
+        self._buffer = Buffer()
+        self._listener = TransformListener(self._buffer, node)
+
+    def placement(self, frame_id: str, stamp_ns: int) -> Placement:
+        """Look up the transform at a stamp.
+
+        Args:
+            frame_id: The camera's frame.
+            stamp_ns: The image's stamp in nanoseconds.
+
+        Returns:
+            How to get from the camera's frame into the target frame.
+
+        Raises:
+            PlacementError: TF has no transform for the stamp, and does not get one in 0.2 s.
+        """
+        try:
+            found = self._buffer.lookup_transform(
+                self._frame_id, frame_id, Time(nanoseconds=stamp_ns), Duration(seconds=_TIMEOUT_S)
+            ).transform
+        except TransformException as error:
+            raise PlacementError(
+                f"TF has no transform from {frame_id!r} to target_frame {self._frame_id!r} at the image's stamp: "
+                f"{_reason(error)}"
+            ) from error
+        offset, turn = found.translation, found.rotation
+        return Placement(
+            self._frame_id, _rotation(turn.x, turn.y, turn.z, turn.w), np.array([offset.x, offset.y, offset.z])
+        )
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.unregister()
+
+    def __enter__(self) -> TargetFrame:
+        """Return the target frame itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening."""
+        self.close()
+
+
+def _reason(error: TransformException) -> str:
+    """Say what is wrong in words that are the same for every frame."""
+    match error:
+        case ExtrapolationException():
+            return "what TF knows lies before or after it; compare the clocks of the camera and of the TF publisher"
+        case ConnectivityException():
+            return "the two frames are not connected; start the publisher of the frames between them"
+    return "a frame is not known; check both names, and that robot_state_publisher runs"
+
+
+def _rotation(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
+    """Make the (3, 3) rotation matrix of a unit quaternion."""
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )

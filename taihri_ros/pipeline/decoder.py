@@ -1,0 +1,127 @@
+"""The model's answer to keypoints: bins to pixels and metres in the view, and from there to the source camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.pipeline.uncertainty import bins_covariance, pixel_covariance, probability_within, probability_within_axes
+from taihri_ros.inference.top_k import as_arrays
+from taihri_ros.inference.engine import Alternatives
+from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.model.parser import Answer, JointAnswer, Outcome
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.quantization import BinEstimates, decode_pixels, estimate_bins
+from taihri_ros.camera.canonical_view import CanonicalView
+
+XySource = Literal["bins", "pixel"]
+"""Where x and y of a point come from: its own 3D bins, or its 2D pixel and the depth."""
+
+_COORDINATES = 5
+_EDGE_POINTS = 9
+
+_STATES = {
+    Outcome.ANSWERED: State.MEASURED,
+    Outcome.NOT_ANSWERED: State.NOT_ANSWERED,
+    Outcome.NOT_ASKED: State.NOT_ASKED,
+    Outcome.OUT_OF_RANGE: State.OUT_OF_RANGE,
+    Outcome.DUPLICATE: State.DUPLICATE,
+    Outcome.NO_3D: State.NO_3D,
+    Outcome.NO_2D: State.NO_2D,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A parsed answer with what is needed to decode it.
+
+    Attributes:
+        answer: The answer.
+        alternatives: The alternatives of each of its tokens.
+        view: The view that the model was shown.
+        spec: The checkpoint's numbers.
+    """
+
+    answer: Answer
+    alternatives: Sequence[Alternatives | None]
+    view: CanonicalView
+    spec: ModelSpec
+
+    def person(self, xy_source: XySource, *, sub_bin: bool = True) -> Person:
+        """Decode the answer.
+
+        Args:
+            xy_source: Where x and y come from.
+            sub_bin: Whether the alternatives of a token place a coordinate between the bins; else it is the bin of the
+                token.
+
+        Returns:
+            The person; positions in the optical frame of the view's source camera, pixels in its image.
+        """
+        measured = [joint for joint in self.answer.joints if joint.outcome is Outcome.ANSWERED]
+        located = iter(self._locate(measured, xy_source, sub_bin) if measured else ())
+        return Person(
+            keypoints=tuple(
+                next(located)
+                if joint.outcome is Outcome.ANSWERED
+                else Keypoint(joint.joint, _STATES[joint.outcome], joint.outcome.value)
+                for joint in self.answer.joints
+            ),
+            box=_decode_box(self.answer, self.view),
+        )
+
+    def _locate(self, joints: list[JointAnswer], xy_source: XySource, sub_bin: bool) -> list[Keypoint]:
+        """Locate N answered joints at once: arrays have a row for each joint and the columns u, v, x, y, z."""
+        view, space, calibration = self.view, self.spec.space, self.spec.calibration
+        bins = self._estimates(joints)
+        values = bins.mean if sub_bin else bins.index.astype(np.float64)
+        pixels = decode_pixels(values[:, :2], (view.width, view.height))
+        points = space.decode(values[:, 2:])
+        if xy_source == "pixel":
+            rays = view.view_rays(pixels)
+            covariances = pixel_covariance(bins.variance[:, [0, 1, 4]], points[:, 2], rays, view, space, calibration)
+            points = rays * points[:, 2:]
+            confidences = probability_within(calibration.confidence[1] ** 2 * covariances)
+        else:
+            covariances = bins_covariance(bins.variance[:, 2:], space, calibration)
+            variances = covariances.diagonal(axis1=1, axis2=2)
+            confidences = probability_within_axes(calibration.confidence[0] ** 2 * variances)
+        positions, covariances = view.points_to_camera(points), view.covariances_to_camera(covariances)
+        source_pixels = view.view_to_source_pixels(pixels)
+        return [
+            Keypoint(
+                name=joint.joint,
+                state=State.MEASURED,
+                position=positions[row],
+                covariance=covariances[row],
+                confidence=float(confidences[row]),
+                pixel=source_pixels[row],
+            )
+            for row, joint in enumerate(joints)
+        ]
+
+    def _estimates(self, joints: list[JointAnswer]) -> BinEstimates:
+        """Estimate the (N, 5) coordinates of N joints."""
+        tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
+        bins, logprobs = as_arrays(self.alternatives, [token.token for token in tokens])
+        shape = (len(joints), _COORDINATES)
+        index = np.array([token.bin for token in tokens]).reshape(shape)
+        return estimate_bins(index, bins.reshape(*shape, -1), logprobs.reshape(*shape, -1))
+
+
+def _decode_box(answer: Answer, view: CanonicalView) -> NDArray[np.float64] | None:
+    """Map the box's outline, whose edges a lens may bend, to the source image and span it there."""
+    if answer.box is None:
+        return None
+    left, top, right, bottom = (coordinate.bin for coordinate in answer.box)
+    if left >= right or top >= bottom:
+        return None
+    across, down = np.linspace(left, right, _EDGE_POINTS), np.linspace(top, bottom, _EDGE_POINTS)
+    edges = [*((u, v) for v in (top, bottom) for u in across), *((u, v) for u in (left, right) for v in down)]
+    outline = view.view_to_source_pixels(decode_pixels(edges, (view.width, view.height)))
+    seen = outline[np.isfinite(outline).all(axis=1)]
+    return np.concatenate([seen.min(axis=0), seen.max(axis=0)]) if len(seen) else None

@@ -1,0 +1,352 @@
+"""The always-on loop: the newest frame wins, answers to an old command are dropped, every frame is counted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import TIMEOUT_MAX, Condition, RLock, Thread
+from time import perf_counter
+
+from taihri_ros.camera.camera import Camera, CameraError, CameraInfoLike
+from taihri_ros.commands.command import Command
+from taihri_ros.pipeline.counters import Counters, Drop
+from taihri_ros.pipeline.depth_fusion import fuse
+from taihri_ros.pipeline.drop_reasons import drop_reason
+from taihri_ros.inference.engine import GenerationAbortedError
+from taihri_ros.errors import TaihriError
+from taihri_ros.pipeline.tracker import Follower
+from taihri_ros.pipeline.frames import Frame, ImageError, Result
+from taihri_ros.model.parser import MalformedAnswerError
+from taihri_ros.pipeline.problem_log import ProblemLog
+
+logger = logging.getLogger(__name__)
+
+_ABORT_AGAIN_S = 0.1
+"""A request that begins just after an abort is not ended by it; whoever waits for the end aborts again."""
+
+
+class LocalizeError(TaihriError):
+    """A single query was not answered."""
+
+
+class _Query:
+    """A single command that waits for its answer; `taken` while a frame is being answered with it."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.taken = False
+        self.result: Result | None = None
+        self.error: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """A frame in flight, its number, the command that it answers, and the query that asked, if it was one."""
+
+    number: int
+    frame: Frame
+    command: Command
+    query: _Query | None
+
+
+class Perception:
+    """Feeds frames to the model in threads of its own and hands out the results in the order of the frames.
+
+    At most one frame waits; a newer one replaces it. A request in flight is never ended for a newer frame, since a
+    camera that is faster than the engine would then starve it; it is ended when the command changes or the loop stops.
+    """
+
+    def __init__(self, follower: Follower, publish: Callable[[Result], None], *, max_in_flight: int = 1) -> None:
+        """Create the loop; `start` sets it going.
+
+        Args:
+            follower: Finds the joints; used by this loop only.
+            publish: Receives every result, in one thread at a time.
+            max_in_flight: How many frames may be answered at once: with 2, the image of the next one is made ready
+                and read by the model while the current one is decoded.
+        """
+        self.counters = Counters()
+        self._follower = follower
+        self._publish = publish
+        self._problems = ProblemLog(logger)
+        self._depth_problems = ProblemLog(logger)
+        self._publishing = RLock()
+        self._changed = Condition()
+        self._waiting: Frame | None = None
+        self._command: Command | None = None
+        self._query: _Query | None = None
+        self._in_flight: dict[int, _Work] = {}
+        self._begun = 0
+        self._finished = 0
+        self._camera: Camera | CameraError | None = None
+        self._stopped = False
+        self._threads = [
+            Thread(target=self._run, name=f"taihri-perception-{number}", daemon=True) for number in range(max_in_flight)
+        ]
+
+    def start(self) -> None:
+        """Set the loop going."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the loop and the requests in flight. The frame that waits is counted as dropped."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            while thread.is_alive():
+                self._follower.engine.abort()
+                thread.join(_ABORT_AGAIN_S)
+        with self._changed:
+            self._drop_waiting(Drop.STOPPED)
+
+    @property
+    def command(self) -> Command | None:
+        """The running command."""
+        return self._command
+
+    def set_command(self, command: Command | None) -> None:
+        """Run another command from the next frame on; once this returns, no answer to the old one is published.
+
+        Args:
+            command: The command, or None to stop.
+        """
+        with self._publishing, self._changed:
+            if command == self._command:
+                return
+            self._command = command
+            if any(work.query is None for work in self._in_flight.values()):
+                self._follower.engine.abort()
+
+    def set_camera(self, info: CameraInfoLike, *, rectified: bool = False) -> None:
+        """Use a calibration from the next frame on; one that cannot be used is reported when a frame needs it.
+
+        Args:
+            info: The received CameraInfo.
+            rectified: Whether the images are rectified.
+        """
+        try:
+            camera: Camera | CameraError = Camera.from_info(info, rectified=rectified)
+        except CameraError as error:
+            camera = error
+        with self._changed:
+            self._camera = camera
+
+    def submit(self, frame: Frame) -> None:
+        """Offer a frame. Returns at once.
+
+        Args:
+            frame: The frame.
+        """
+        with self._changed:
+            self.counters.count_in()
+            if self._stopped:
+                self.counters.drop(Drop.STOPPED)
+            elif self._command is None and self._next_query is None:
+                self.counters.drop(Drop.NO_COMMAND)
+            elif self._camera is None:
+                self.counters.drop(Drop.NO_CAMERA_INFO)
+                self._problems.report(
+                    Drop.NO_CAMERA_INFO.value,
+                    "images arrive, but no camera_info: publish it or remap the topic camera_info",
+                )
+            else:
+                self._drop_waiting(Drop.NEWER_FRAME)
+                self._waiting = frame
+                self._changed.notify_all()
+
+    def localize(self, command: Command, timeout_s: float) -> Result:
+        """Answer one command on the next frame; the running command goes on afterwards.
+
+        Args:
+            command: The command.
+            timeout_s: Longest wait in seconds.
+
+        Returns:
+            The result, which is counted as published.
+
+        Raises:
+            LocalizeError: There was no frame or no answer in time, another query waits already, or the timeout is not
+                a positive number of seconds.
+        """
+        if not 0.0 < timeout_s <= TIMEOUT_MAX:
+            raise LocalizeError(f"the timeout must be a positive number of seconds, not {timeout_s:g}")
+        query = _Query(command)
+        with self._changed:
+            if self._query is not None:
+                raise LocalizeError("another localize call is being answered: try again")
+            self._query = query
+            try:
+                self._changed.wait_for(lambda: self._query is not query or self._stopped, timeout_s)
+            finally:
+                self._withdraw(query)
+        if query.result is not None:
+            return query.result
+        if query.error is None and self._stopped:
+            raise LocalizeError("the node is not active")
+        raise LocalizeError(
+            query.error or f"no image was answered within {timeout_s:g} s: check that images and camera_info arrive"
+        )
+
+    def _withdraw(self, query: _Query) -> None:
+        """Forget a query that nobody waits for any more, and end its request."""
+        if self._query is query:
+            self._query = None
+            if any(work.query is query for work in self._in_flight.values()):
+                self._follower.engine.abort()
+
+    @property
+    def _next_query(self) -> _Query | None:
+        """The query that the next frame is to answer."""
+        return None if self._query is None or self._query.taken else self._query
+
+    def _run(self) -> None:
+        while (work := self._next()) is not None:
+            self._answer(work)
+
+    def _next(self) -> _Work | None:
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._stopped or self._waiting is not None)
+                if self._stopped:
+                    return None
+                query = self._next_query
+                command = query.command if query else self._command
+                if command is None:
+                    self._drop_waiting(Drop.COMMAND_CHANGED)
+                    continue
+                frame, self._waiting = self._waiting, None
+                assert frame is not None
+                work = _Work(self._begun, frame, command, query)
+                self._in_flight[work.number] = work
+                self._begun += 1
+                if query is not None:
+                    query.taken = True
+                return work
+
+    def _answer(self, work: _Work) -> None:
+        """Answer one frame; whatever comes of it waits for the frames before it."""
+        outcome: Result | Exception
+        try:
+            outcome = self._process(work)
+        except Exception as error:
+            outcome = error
+        with self._changed:
+            self._changed.wait_for(lambda: self._finished == work.number)
+            wanted = self._obsolete(work) is None
+        try:
+            if isinstance(outcome, Result) and wanted:
+                outcome = self._refined(outcome, alone=work.query is not None)
+        except Exception as error:
+            outcome = error
+        try:
+            if isinstance(outcome, Result):
+                self._deliver(outcome, work)
+            else:
+                self._fail(outcome, work)
+        finally:
+            with self._changed:
+                del self._in_flight[work.number]
+                self._finished += 1
+                self._changed.notify_all()
+
+    def _obsolete(self, work: _Work) -> Drop | None:
+        """Tell why the answer is not wanted any more, or None while it is."""
+        if self._stopped:
+            return Drop.STOPPED
+        if work.query is not None:
+            return None if work.query is self._query else Drop.LOCALIZE_TIMEOUT
+        return None if work.command == self._command else Drop.COMMAND_CHANGED
+
+    def _process(self, work: _Work) -> Result:
+        frame = work.frame
+        taken = perf_counter()
+        camera = self._camera
+        if not isinstance(camera, Camera):
+            raise CameraError(str(camera))  # a new one: the kept one would grow by a traceback with every frame
+        image = frame.decode()
+        decoded = perf_counter()
+        with self._changed:
+            if self._obsolete(work) is not None:
+                raise GenerationAbortedError("the answer is not wanted any more")
+        estimate = self._follower.estimate(image, camera, work.command, frame.stamp_ns, alone=work.query is not None)
+        stages = {
+            "receive": frame.receive_ms,
+            "queue": (taken - frame.received) * 1e3,
+            "decode": (decoded - taken) * 1e3,
+        }
+        return Result(
+            estimate,
+            frame,
+            image,
+            stages | estimate.stages_ms | {"total": (perf_counter() - frame.received) * 1e3},
+            camera,
+        )
+
+    def _refined(self, result: Result, *, alone: bool) -> Result:
+        """Fuse the depth image and filter the motion; called in the order of the frames."""
+        started = perf_counter()
+        estimate, frame, camera = result.estimate, result.frame, result.camera
+        try:
+            depth = frame.depth()
+            estimate = estimate if depth is None or camera is None else fuse(estimate, depth, camera)
+        except ImageError as error:
+            self._depth_problems.report("depth", f"the depth image is not used: {error}")
+        else:
+            self._depth_problems.clear()
+        if not alone:
+            estimate = self._follower.smooth(estimate, frame.stamp_ns)
+        refined = {"refine": (perf_counter() - started) * 1e3, "total": (perf_counter() - frame.received) * 1e3}
+        return replace(result, estimate=estimate, stages_ms=result.stages_ms | refined)
+
+    def _deliver(self, result: Result, work: _Work) -> None:
+        with self._publishing:
+            with self._changed:
+                if (obsolete := self._obsolete(work)) is not None:
+                    self.counters.drop(obsolete)
+                    return
+                if work.query is not None:
+                    work.query.result, self._query = result, None
+                    self.counters.publish(result.stages_ms)
+                    self._changed.notify_all()
+                    return
+            started = perf_counter()
+            try:
+                self._publish(result)
+            except Exception as error:
+                said = error if isinstance(error, TaihriError) else repr(error)
+                self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {said}")
+                self.counters.drop(Drop.NOT_PUBLISHED)
+                return
+        finished = perf_counter()
+        self.counters.publish(
+            result.stages_ms
+            | {"publish": (finished - started) * 1e3, "total": (finished - result.frame.received) * 1e3}
+        )
+        self._problems.clear()
+
+    def _fail(self, error: Exception, work: _Work) -> None:
+        reason = drop_reason(error)
+        with self._changed:
+            aborted = isinstance(error, GenerationAbortedError)
+            if aborted:
+                reason = self._obsolete(work) or reason
+            self.counters.drop(reason)
+            if work.query is not None and work.query is self._query:
+                if aborted:  # the end was meant for another frame: the next one answers the query
+                    work.query.taken = False
+                else:
+                    work.query.error, self._query = str(error), None
+                self._changed.notify_all()
+        if reason is Drop.INTERNAL_ERROR:
+            logger.exception("an internal error dropped a frame", exc_info=error)
+        elif reason not in (Drop.COMMAND_CHANGED, Drop.LOCALIZE_TIMEOUT, Drop.STOPPED):
+            detail = f"; the answer was {error.raw[:500]!r}" if isinstance(error, MalformedAnswerError) else ""
+            self._problems.report(reason.value, f"{error}{detail}")
+
+    def _drop_waiting(self, reason: Drop) -> None:
+        if self._waiting is not None:
+            self._waiting = None
+            self.counters.drop(reason)

@@ -1,0 +1,75 @@
+"""The frozen test split: defined by its seed, and checked by a checksum of its labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from taihri_ros.synthetic.dataset import DatasetError, Sample, read
+
+if TYPE_CHECKING:
+    from taihri_ros.synthetic.generation import Job
+
+SEED = 7_000_003
+"""No training set may use it."""
+
+COUNT = 600
+SIZE = 224
+CHECKSUM = "36bdef80e563afe9a6a76432cb7cec9b0cbb5267ece9c22d3c0b855d412d063f"
+
+_CELL = 0.1
+_OFFSET = 0.09591
+"""Joints are compared by the cell of a grid that they lie in (metres), from an offset at which every joint keeps its
+distance from the edges of its cell, so that the last bits of another machine do not matter."""
+
+
+def job(directory: Path) -> Job:
+    """Say what `make.run` shall make.
+
+    Args:
+        directory: Where the shards go.
+
+    Returns:
+        The job.
+    """
+    from taihri_ros.synthetic.generation import Job
+
+    return Job(directory, SEED, COUNT, SIZE)
+
+
+def checksum(samples: Iterable[Sample], offset: float = _OFFSET) -> str:
+    """Compute the checksum of samples: SHA-256 of their numbers, tasks, picture sizes and joints in cells of 10 cm.
+
+    Args:
+        samples: The samples, in order.
+        offset: Of the grid, metres.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.index} {sample.task} {sample.camera.width}x{sample.camera.height}\n".encode())
+        digest.update(np.floor((sample.joints.astype(np.float64) - offset) / _CELL).astype("<i2").tobytes())
+    return digest.hexdigest()
+
+
+def check(directory: Path | str) -> None:
+    """Check that a directory holds the frozen test split.
+
+    Args:
+        directory: Where it is.
+
+    Raises:
+        DatasetError: It is not there, or is another one.
+    """
+    found = checksum(read(directory))
+    if found != CHECKSUM:
+        raise DatasetError(
+            f"{directory} does not hold the frozen test split (checksum {found[:12]}, not {CHECKSUM[:12]}): "
+            f"remove it and run `taihri synth --test-split --out {directory}`"
+        )

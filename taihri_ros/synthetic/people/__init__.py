@@ -1,0 +1,1 @@
+"""Synthetic people: bodies, poses, clothes and motion."""

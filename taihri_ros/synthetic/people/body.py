@@ -1,0 +1,264 @@
+"""Bodies of adults: `anny`'s parametric human, posed by the directions of its limbs.
+
+anny (https://github.com/naver/anny, Apache-2.0, assets CC0) gives the shape at rest and the skinning; the pose is
+computed here, in global rotations of bones. Body frame: x to the own left, y to the back, z up, metres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from taihri_ros.synthetic.people.anny_model import load_anny
+from taihri_ros.synthetic.people.kinematics import bend_limb, cross, euler, frame, heads, rotation, unit
+from taihri_ros.synthetic.people.phenotype import Phenotype
+from taihri_ros.synthetic.people.poses import Limb, Pose
+
+Array = NDArray[np.float64]
+
+_BONES = (
+    "root",
+    "upperleg01.L",
+    "upperleg01.R",
+    "spine05",
+    "lowerleg01.L",
+    "lowerleg01.R",
+    "spine03",
+    "foot.L",
+    "foot.R",
+    "spine02",
+    "toe1-1.L",
+    "toe1-1.R",
+    "neck01",
+    "clavicle.L",
+    "clavicle.R",
+    "head",
+    "upperarm01.L",
+    "upperarm01.R",
+    "lowerarm01.L",
+    "lowerarm01.R",
+    "wrist.L",
+    "wrist.R",
+)
+"""The bone whose head is each joint of `taihri_ros.skeleton.JOINTS`."""
+
+_SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
+_NECK = ("neck01", "neck02", "neck03", "head")
+_SIDES = (("L", 1.0), ("R", -1.0))
+
+
+@dataclass(frozen=True)
+class Body:
+    """A posed body.
+
+    Attributes:
+        vertices: float32 (V, 3) metres, body frame, with the lowest point at z = 0.
+        joints: float64 (22, 3) metres, same frame, in the order of `taihri_ros.skeleton.JOINTS`.
+        seat: Height of the surface that it sits on, metres; None where it does not sit.
+    """
+
+    vertices: NDArray[np.float32]
+    joints: Array
+    seat: float | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where somebody stands.
+
+    Attributes:
+        x: Offset, metres.
+        y: Offset, metres.
+        yaw: Turn to the own left, radians.
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    yaw: float = 0.0
+
+
+def moved(body: Body, place: Place) -> Body:
+    """Turn a body about the vertical through the origin of its frame, and move it."""
+    turn, offset = rotation([0.0, 0.0, 1.0], place.yaw), np.array([place.x, place.y, 0.0])
+    vertices = body.vertices @ turn.T.astype(np.float32) + offset.astype(np.float32)
+    return replace(body, vertices=vertices, joints=body.joints @ turn.T + offset)
+
+
+@dataclass(frozen=True)
+class Template:
+    """The body that all bodies share vertex by vertex.
+
+    Attributes:
+        vertices: float32 (V, 3) at rest, metres.
+        normals: float32 (V, 3) outward unit normals at rest.
+        faces: int32 (F, 3) vertices of each triangle, anticlockwise from outside.
+        joints: float64 (22, 3) at rest, metres.
+        weights: Share of bones whose name starts with a word in each vertex, by `weight_of`.
+    """
+
+    vertices: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    joints: Array
+    weights: dict[str, NDArray[np.float32]]
+
+
+class BodyModel:
+    """anny, loaded once. The first construction on a machine builds anny's cache, which takes half a minute."""
+
+    def __init__(self) -> None:
+        """Load the model."""
+        self._model = load_anny()
+        labels = list(self._model.bone_labels)
+        self._index = {label: bone for bone, label in enumerate(labels)}
+        self._parents = [max(int(parent), 0) for parent in self._model.bone_parents]
+        self._joints = np.array([self._index[bone] for bone in _BONES])
+
+    @cached_property
+    def template(self) -> Template:
+        """The middle of all adults, at rest."""
+        vertices, rest_heads = self._rest([Phenotype(0.5, 2 / 3, 0.5, 0.5, 0.4, 0.5)])
+        faces = self._model.faces.numpy().astype(np.int32)
+        points = vertices[0].numpy()
+        corners = points[faces]
+        across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normals = np.zeros_like(points)
+        for corner in range(3):
+            np.add.at(normals, faces[:, corner], across)
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+        bones = self._model.vertex_bone_indices.numpy()
+        shares = self._model.vertex_bone_weights.numpy()
+        weights = {}
+        for word in ("upperarm", "lowerarm", "wrist", "finger", "metacarpal", "neck", "head", "eye", "foot", "toe"):
+            named = np.array([label.startswith(word) for label in self._index])
+            weights[word] = np.where(named[bones], shares, 0.0).sum(axis=1).astype(np.float32)
+        return Template(points, normals, faces, rest_heads[0][self._joints], weights)
+
+    def pose(self, people: Sequence[tuple[Phenotype, Pose]], clothing: NDArray[np.float32] | None = None) -> list[Body]:
+        """Pose several bodies in one call.
+
+        The numbers of people in a call may change the last bits of the result: for results that repeat bit by bit,
+        always pose as many at once.
+
+        Args:
+            people: Shape and pose of each.
+            clothing: float32 (N, V) metres that clothes and hair stand off the skin; None for none.
+
+        Returns:
+            The bodies.
+        """
+        vertices, rest_heads = self._rest([shape for shape, _ in people])
+        if clothing is not None:
+            vertices = vertices + torch.from_numpy(clothing)[..., None] * torch.from_numpy(self.template.normals)
+        transforms = np.zeros((len(people), len(self._index), 4, 4), dtype=np.float32)
+        transforms[:, :, 3, 3] = 1.0
+        joints = []
+        for index, (_, pose) in enumerate(people):
+            turned, placed = self._bones(rest_heads[index], pose)
+            transforms[index, :, :3, :3] = turned
+            transforms[index, :, :3, 3] = placed - np.einsum("bij,bj->bi", turned, rest_heads[index])
+            joints.append(placed[self._joints])
+        with torch.inference_mode():
+            skinned = self._model.get_skinned_vertices(vertices, torch.from_numpy(transforms)).numpy()
+        return [
+            self._stand(points, places, pose) for points, places, (_, pose) in zip(skinned, joints, people, strict=True)
+        ]
+
+    def _stand(self, vertices: NDArray[np.float32], joints: Array, pose: Pose) -> Body:
+        """Put the body on the ground."""
+        ground = np.array([0.0, 0.0, vertices[:, 2].min()])
+        seat = float(joints[:3, 2].min() - 0.1 - ground[2]) if pose.seated else None
+        return Body(vertices - ground.astype(np.float32), joints - ground, seat)
+
+    def _rest(self, shapes: Sequence[Phenotype]) -> tuple[torch.Tensor, Array]:
+        columns = {name: torch.tensor([getattr(shape, name) for shape in shapes]) for name in Phenotype.__annotations__}
+        model = self._model
+        with torch.inference_mode():
+            shares = model.get_phenotype_blendshape_coefficients(**columns)
+            vertices = model.get_rest_vertices(shares)
+            joints = model.template_bone_heads + torch.einsum("cbd,nc->nbd", model.bone_heads_blendshapes, shares)
+        return vertices, joints.numpy().astype(np.float64)
+
+    def _bones(self, rest: Array, pose: Pose) -> tuple[Array, Array]:
+        """Turn a pose into global rotations of bones, and follow them."""
+        index = self._index
+        pelvis = euler(*pose.pelvis)
+        turned = {index["root"]: pelvis}
+        for step, name in enumerate(_SPINE, start=1):
+            turned[index[name]] = pelvis @ euler(*(pose.spine * step / len(_SPINE)))
+        chest = turned[index["spine01"]]
+        for step, name in enumerate(_NECK, start=1):
+            turned[index[name]] = chest @ euler(*(pose.head * step / len(_NECK)))
+        for (side, mirror), arm in zip(_SIDES, pose.arms, strict=True):
+            lift = float(np.clip(0.35 + 0.5 * arm.target[2], 0.0, 0.5))
+            raised = rotation([0, 1, 0], -mirror * 0.6 * lift) @ rotation([0, 0, 1], -mirror * 0.125 * arm.target[1])
+            turned[index[f"clavicle.{side}"]] = turned[index[f"shoulder01.{side}"]] = chest @ raised
+        _, placed = heads(self._parents, rest, turned)
+        heading = euler(0.0, 0.0, float(pose.pelvis[2]))
+        for (side, mirror), arm, leg in zip(_SIDES, pose.arms, pose.legs, strict=True):
+            self._arm(turned, rest, placed, chest, arm, side, mirror, pose.fingers)
+            self._leg(turned, rest, placed, heading, leg, side, mirror)
+        return heads(self._parents, rest, turned)
+
+    def _arm(
+        self,
+        turned: dict[int, Array],
+        rest: Array,
+        placed: Array,
+        chest: Array,
+        limb: Limb,
+        side: str,
+        mirror: float,
+        fingers: float,
+    ) -> None:
+        shoulder, elbow, wrist = (self._index[f"{name}.{side}"] for name in ("upperarm01", "lowerarm01", "wrist"))
+        turned[shoulder], turned[elbow], forearm = _bend(
+            rest, (shoulder, elbow, wrist), placed[shoulder], limb, chest, mirror
+        )
+        lower, axis = turned[elbow], unit(forearm)
+        turned[self._index[f"lowerarm02.{side}"]] = rotation(axis, 0.5 * mirror * limb.twist) @ lower
+        hinge = lower @ unit(cross(rest[elbow] - rest[shoulder], rest[wrist] - rest[elbow]))
+        hand = rotation(hinge, limb.bend) @ rotation(axis, mirror * limb.twist) @ lower
+        turned[wrist] = hand
+        # The fingers curl about the axis across the palm.
+        across = unit(rest[self._index[f"finger2-1.{side}"]] - rest[self._index[f"finger5-1.{side}"]])
+        for joint in range(1, 4):
+            curled = hand @ rotation(across, mirror * fingers * joint)
+            turned.update({self._index[f"finger{finger}-{joint}.{side}"]: curled for finger in range(2, 6)})
+
+    def _leg(
+        self, turned: dict[int, Array], rest: Array, placed: Array, heading: Array, limb: Limb, side: str, mirror: float
+    ) -> None:
+        hip, knee, ankle = (self._index[f"{name}.{side}"] for name in ("upperleg01", "lowerleg01", "foot"))
+        turned[hip], turned[knee], _ = _bend(rest, (hip, knee, ankle), placed[hip], limb, heading, mirror)
+        turned[ankle] = heading @ rotation([0, 0, 1], mirror * limb.twist * 0.7) @ rotation([1, 0, 0], limb.bend)
+
+
+def _seen_from_body(place: Array, mirror: float) -> Array:
+    """Turn (outward, forward, up) of a side into the axes of the body."""
+    return np.array([mirror * place[0], -place[1], place[2]])
+
+
+def _bend(
+    rest: Array, bones: tuple[int, int, int], root: Array, limb: Limb, axes: Array, mirror: float
+) -> tuple[Array, Array, Array]:
+    """Bend a limb to its target: the rotations that its two bones and their hinge need, and where the second points."""
+    first, second = rest[bones[1]] - rest[bones[0]], rest[bones[2]] - rest[bones[1]]
+    lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
+    target = root + sum(lengths) * (axes @ _seen_from_body(limb.target, mirror))
+    middle, end = bend_limb(root, target, *lengths, axes @ _seen_from_body(limb.pole, mirror))
+    hinge, rest_hinge = cross(middle - root, end - middle), cross(first, second)
+    upper = frame(middle - root, hinge) @ frame(first, rest_hinge).T
+    lower = frame(end - middle, hinge) @ frame(second, rest_hinge).T
+    return upper, lower, end - middle
+
+
+@lru_cache(maxsize=1)
+def body_model() -> BodyModel:
+    """Give this process's body model, loaded on first use."""
+    return BodyModel()

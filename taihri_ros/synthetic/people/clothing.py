@@ -1,0 +1,192 @@
+"""What people wear: skin, hair, garments with their outlines and patterns, and how far they stand off the body."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.synthetic.people.garments import Floats, Surface
+from taihri_ros.synthetic.people.skirt import Cut
+
+Rng = np.random.Generator
+Color = tuple[float, float, float]
+
+SKINS: tuple[Color, ...] = (
+    (0.72, 0.46, 0.35),
+    (0.80, 0.56, 0.45),
+    (0.62, 0.38, 0.26),
+    (0.46, 0.26, 0.16),
+    (0.30, 0.16, 0.10),
+    (0.17, 0.085, 0.05),
+    (0.09, 0.045, 0.028),
+    (0.85, 0.65, 0.55),
+)
+_HAIRS: tuple[Color, ...] = (
+    (0.012, 0.010, 0.009),
+    (0.03, 0.018, 0.012),
+    (0.08, 0.04, 0.02),
+    (0.2, 0.1, 0.04),
+    (0.45, 0.3, 0.13),
+    (0.35, 0.1, 0.03),
+    (0.4, 0.4, 0.4),
+    (0.75, 0.75, 0.75),
+)
+PATTERNS = 7
+"""Plain, stripes across, stripes along, checks, dots, print (noise), logo on the chest."""
+
+
+@dataclass(frozen=True)
+class Outfit:
+    """Colours (linear RGB, 0 to 1) and outlines, in the coordinates of `garments.Surface`; sizes in metres.
+
+    The order of the fields is that of the array which the renderer reads.
+    """
+
+    skin: Color
+    hair: Color
+    hairline: float
+    hair_length: float
+    beard: float
+    top: Color
+    top_second: Color
+    top_pattern: float
+    top_scale: float
+    sleeve: float
+    collar: float
+    neckline: float
+    hem: float
+    open_front: float
+    shirt: Color
+    bottom: Color
+    bottom_second: Color
+    bottom_pattern: float
+    bottom_scale: float
+    bottom_length: float
+    waist: float
+    shoe: Color
+    shoe_height: float
+    glove: float
+    skirt: float
+    phase: float
+    flare: float
+    top_thickness: float
+    bottom_thickness: float
+    hair_thickness: float
+
+    def pack(self) -> Floats:
+        """Lay the fields out as the renderer reads them: float32."""
+        return np.hstack([np.atleast_1d(getattr(self, field.name)) for field in fields(self)]).astype(np.float32)
+
+    def thickness(self, places: Surface) -> Floats:
+        """Tell how far clothes and hair stand off the skin.
+
+        Args:
+            places: The surface of the body.
+
+        Returns:
+            float32 (V,) metres, of the vertices of the body without the skirt's.
+        """
+        top = (places.arm < self.sleeve) & (places.leg < self.hem) & (places.neck < self.collar) & (places.arm < 0.98)
+        bottom = (places.leg > self.waist) & (places.leg < min(self.bottom_length, 1.0)) & (places.arm <= 0.0)
+        flare = 1.0 + 0.8 * np.clip(places.arm, 0.0, 1.0)
+        if self.skirt > 0.5:
+            bottom &= places.leg < 0.0
+        worn = np.where(top, self.top_thickness * flare, np.where(bottom, self.bottom_thickness, 0.0))
+        hair = is_hair(places.head, self.hairline, self.hair_length) & (places.neck > -0.02)
+        return np.where(hair, self.hair_thickness, worn)[: places.skin].astype(np.float32)
+
+    def skirt_cut(self) -> Cut | None:
+        """Give the shape of the skirt, if it is worn."""
+        if self.skirt < 0.5:
+            return None
+        return Cut(self.waist, self.bottom_length, self.flare, self.bottom_thickness, self.phase)
+
+
+def is_hair(head: Floats, hairline: float, length: float) -> NDArray[np.bool_]:
+    """Tell which places of the head have hair: high on the forehead, low at the back."""
+    edge = hairline - np.clip(head[:, 1] + 0.3, -0.6, 1.6) * (0.9 + length)
+    return np.asarray(head[:, 2] > edge)
+
+
+def draw_outfit(rng: Rng) -> Outfit:
+    """Draw skin, hair and clothes."""
+    skin = _vary(rng, SKINS[int(rng.integers(len(SKINS)))], 0.15)
+    jacket = rng.random() < 0.22
+    short = rng.random()
+    sleeve = (
+        rng.uniform(0.12, 0.5) if short < 0.42 else rng.uniform(0.85, 1.0) if short < 0.9 else rng.uniform(-0.02, 0.1)
+    )
+    if jacket:
+        sleeve = rng.uniform(0.9, 1.02)
+    skirt = rng.random() < 0.16
+    dress = rng.random() < (0.35 if skirt else 0.05)
+    shorts = rng.random() < 0.25
+    length = rng.uniform(0.22, 0.62) if shorts or skirt else rng.uniform(0.85, 1.06)
+    waist = rng.uniform(-0.24, -0.1)
+    top = _color(rng)
+    bottom = top if dress else _color(rng, dark=0.35)
+    bald = rng.random() < 0.1
+    return Outfit(
+        skin=skin,
+        hair=_color(rng) if rng.random() < 0.06 else _vary(rng, _HAIRS[int(rng.integers(len(_HAIRS)))], 0.3),
+        hairline=3.0 if bald else float(rng.normal(0.55, 0.12)),
+        hair_length=float(np.clip(rng.normal(0.35, 0.4), -0.1, 1.3)),
+        beard=float(rng.random() < 0.2),
+        top=top,
+        top_second=_color(rng),
+        top_pattern=_pattern(rng, 0.45),
+        top_scale=float(rng.uniform(0.012, 0.09)),
+        sleeve=float(sleeve),
+        collar=float(rng.uniform(-0.05, 0.06) if rng.random() < 0.85 else 0.09),
+        neckline=float(rng.uniform(0.0, 0.16) if rng.random() < 0.6 else 0.0),
+        hem=float(rng.uniform(-0.16, 0.22) if not dress else length),
+        open_front=float(rng.uniform(0.01, 0.09) if jacket and rng.random() < 0.7 else 0.0),
+        shirt=_color(rng),
+        bottom=bottom,
+        bottom_second=_color(rng),
+        bottom_pattern=_pattern(rng, 0.75),
+        bottom_scale=float(rng.uniform(0.012, 0.08)),
+        bottom_length=float(length),
+        waist=float(waist),
+        shoe=_color(rng, dark=0.5),
+        shoe_height=float(rng.uniform(0.95, 1.05) if rng.random() < 0.8 else rng.uniform(0.65, 0.95))
+        if rng.random() < 0.92
+        else 3.0,
+        glove=float(rng.random() < 0.03),
+        skirt=float(skirt),
+        phase=float(rng.uniform(0.0, 100.0)),
+        flare=float(rng.uniform(0.0, 0.22)),
+        top_thickness=float(rng.uniform(0.004, 0.018) + (0.012 if jacket else 0.0)),
+        bottom_thickness=float(rng.uniform(0.004, 0.02)),
+        hair_thickness=float(rng.uniform(0.006, 0.035)),
+    )
+
+
+def _pattern(rng: Rng, plain: float) -> float:
+    return 0.0 if rng.random() < plain else float(rng.integers(1, PATTERNS))
+
+
+def _color(rng: Rng, dark: float = 0.15) -> Color:
+    """Draw a colour of cloth: mostly muted, some greys, some bright."""
+    kind = rng.random()
+    if kind < 0.3:
+        red = green = blue = float(rng.uniform(0.02, 0.95))
+    elif kind < 0.75:
+        red, green, blue = colorsys.hsv_to_rgb(
+            float(rng.random()), float(rng.uniform(0.15, 0.6)), float(rng.uniform(0.1, 0.9))
+        )
+    else:
+        red, green, blue = colorsys.hsv_to_rgb(
+            float(rng.random()), float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.3, 1.0))
+        )
+    shade = 0.3 if rng.random() < dark else 1.0
+    return red**2.2 * shade, green**2.2 * shade, blue**2.2 * shade
+
+
+def _vary(rng: Rng, color: Color, spread: float) -> Color:
+    tint = np.exp(rng.normal(0.0, spread)) * np.exp(rng.normal(0.0, 0.3 * spread, 3))
+    red, green, blue = np.clip(np.array(color) * tint, 0.003, 0.95).tolist()
+    return red, green, blue

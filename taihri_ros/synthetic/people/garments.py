@@ -1,0 +1,94 @@
+"""Places on the surface of a body, by which clothes are cut: how far along the arm, the leg and the neck."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.skeleton import INDEX
+from taihri_ros.synthetic.people import skirt
+from taihri_ros.synthetic.people.body import Template
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Coordinates of each vertex that mean the same on every body.
+
+    Attributes:
+        rest: float32 (V, 3) places at rest, metres, for patterns; the skirt is laid out around the legs.
+        faces: int32 (F, 3) vertices of each triangle.
+        arm: float32 (V,) -1 on the skirt, 0 on the trunk, 0 to 0.5 from shoulder to elbow, 0.5 to 1 from there to the
+            wrist, more on the hand.
+        leg: float32 (V,) 0 at the height of the hips, 0.5 at the knees, 1 at the ankles; negative above the hips.
+        neck: float32 (V,) metres above the root of the neck.
+        head: float32 (V, 3) place on the head from its middle, in units of 0.1 m: to the left, to the back, up.
+        eyes: float32 (V,) share of the eyeballs.
+        skin: How many of the vertices are the body's; the skirt's follow them.
+        rough: float32 (V, 3) three smooth random fields, about -1 to 1: blotches of skin, edges and folds of cloth.
+    """
+
+    rest: Floats
+    faces: NDArray[np.int32]
+    arm: Floats
+    leg: Floats
+    neck: Floats
+    head: Floats
+    eyes: Floats
+    rough: Floats
+    skin: int
+
+
+def surface(template: Template) -> Surface:
+    """Measure the places of a body at rest, and add those of the skirt."""
+    points, joints = template.vertices.astype(np.float64), template.joints
+    weights = template.weights
+    arm_share = weights["upperarm"] + weights["lowerarm"] + weights["wrist"] + weights["finger"] + weights["metacarpal"]
+    along = np.zeros(len(points))
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        shoulder, elbow, wrist = (joints[INDEX[f"{side}_{name}"]] for name in ("shoulder", "elbow", "wrist"))
+        first = _share(points, shoulder, elbow)
+        second = _share(points, elbow, wrist)
+        place = np.where(second > 0.0, 0.5 + 0.5 * second, np.minimum(0.5 * first, 0.5))
+        own_side = points[:, 0] * sign > 0.0
+        along = np.where(own_side & (arm_share > 0.25), np.maximum(place, 0.01), along)
+    hip, ankle = joints[INDEX["left_hip"], 2], joints[INDEX["left_ankle"], 2]
+    leg = np.where(arm_share > 0.25, -0.5, (hip - points[:, 2]) / (hip - ankle))
+    middle = joints[INDEX["head"]] + np.array([0.0, -0.01, 0.065])
+    cloth, cloth_along = skirt.flat()
+    nowhere = np.zeros(skirt.POINTS)
+
+    def joined(skin: NDArray[Any], tube: NDArray[Any]) -> Floats:
+        return np.concatenate([skin, tube]).astype(np.float32)
+
+    return Surface(
+        rest=joined(template.vertices, cloth),
+        faces=np.concatenate([template.faces, skirt.faces(len(points))]),
+        arm=joined(along, nowhere - 1.0),
+        leg=joined(leg, cloth_along),
+        neck=joined(np.where(arm_share > 0.25, -0.3, points[:, 2] - joints[INDEX["neck"], 2]), nowhere - 0.3),
+        head=joined((points - middle) * 10.0, np.zeros((skirt.POINTS, 3))),
+        eyes=joined(weights["eye"], nowhere),
+        rough=_rough(joined(points, cloth)),
+        skin=len(points),
+    )
+
+
+def _rough(points: Floats) -> Floats:
+    """Make random fields on the body as sums of plane waves of 6 to 40 cm."""
+    rng = np.random.default_rng(3)
+    directions = rng.normal(0.0, 1.0, (3, 14, 3))
+    directions /= np.linalg.norm(directions, axis=2, keepdims=True)
+    waves = directions * (2.0 * np.pi / np.exp(rng.uniform(np.log(0.06), np.log(0.4), (3, 14, 1))))
+    phases = np.einsum("vd,fwd->vfw", points, waves) + rng.uniform(0.0, 2.0 * np.pi, (3, 14))
+    return np.asarray(np.sin(phases).sum(axis=2) / np.sqrt(14.0), dtype=np.float32)
+
+
+def _share(points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tell how far along a bone points lie: 0 at its start, 1 at its end."""
+    axis = end - start
+    return np.asarray((points - start) @ axis / (axis @ axis))

@@ -1,0 +1,239 @@
+"""What a ray through a pixel brings back: the nearest surface, its colour, and the light on it (warp kernels)."""
+
+# mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
+# ruff: noqa: UP018
+# In a kernel, int(0) is a variable and 0 a constant.
+from __future__ import annotations
+
+import warp as wp
+
+from taihri_ros.synthetic.rendering.geometry import (
+    FAR,
+    Surroundings,
+    into_room,
+    shade_of_people,
+    thing_distance,
+    triangle_distance,
+    wall_distance,
+    wall_normal,
+)
+from taihri_ros.synthetic.rendering.shading import dressed, pattern, waves
+
+wp.set_module_options({"enable_backward": False, "fast_math": True})
+
+ROOM = wp.constant(0)
+THING = wp.constant(3)
+"""Whose a pixel is: the room's, the first or second person's (1, 2), or a thing's."""
+
+
+@wp.struct
+class People:
+    """Two people of one topology in one mesh, the second's vertices after the first's, and what both wear.
+
+    The arrays from `rest` on are those of `garments.Surface`.
+    """
+
+    mesh: wp.uint64
+    normals: wp.array(dtype=wp.vec3)
+    faces: int
+    vertices: int
+    outfits: wp.array2d(dtype=float)
+    rest: wp.array(dtype=wp.vec3)
+    coords: wp.array(dtype=wp.vec3)
+    head: wp.array(dtype=wp.vec3)
+    rough: wp.array(dtype=wp.vec3)
+    eyes: wp.array(dtype=float)
+
+
+@wp.kernel
+def accumulate_normals(points: wp.array(dtype=wp.vec3), faces: wp.array2d(dtype=int), normals: wp.array(dtype=wp.vec3)):
+    """Add a triangle's normal, as long as its area is large, to those of its corners."""
+    face = wp.tid()
+    a = faces[face, 0]
+    b = faces[face, 1]
+    c = faces[face, 2]
+    across = wp.cross(points[b] - points[a], points[c] - points[a])
+    wp.atomic_add(normals, a, across)
+    wp.atomic_add(normals, b, across)
+    wp.atomic_add(normals, c, across)
+
+
+@wp.func
+def in_shadow(things: wp.array2d(dtype=float), p: wp.vec3, way: wp.vec3, far: float):
+    """Tell whether a thing stands between a point and a light."""
+    for row in range(things.shape[0]):
+        hit = thing_distance(things, row, p, way)
+        if hit[3] < far:
+            return True
+    return False
+
+
+@wp.func
+def person_color(people: People, face: int, u: float, v: float):
+    """Colour of a place on a triangle."""
+    who = face // people.faces
+    first = who * people.vertices
+    a = wp.mesh_get_index(people.mesh, face * 3) - first
+    b = wp.mesh_get_index(people.mesh, face * 3 + 1) - first
+    c = wp.mesh_get_index(people.mesh, face * 3 + 2) - first
+    w = 1.0 - u - v
+    return dressed(
+        people.outfits,
+        who,
+        people.rest[a] * u + people.rest[b] * v + people.rest[c] * w,
+        people.coords[a] * u + people.coords[b] * v + people.coords[c] * w,
+        people.head[a] * u + people.head[b] * v + people.head[c] * w,
+        people.rough[a] * u + people.rough[b] * v + people.rough[c] * w,
+        people.eyes[a] * u + people.eyes[b] * v + people.eyes[c] * w,
+    )
+
+
+@wp.func
+def person_normal(people: People, face: int, u: float, v: float):
+    """Smooth normal of a place on a triangle."""
+    a = wp.mesh_get_index(people.mesh, face * 3)
+    b = wp.mesh_get_index(people.mesh, face * 3 + 1)
+    c = wp.mesh_get_index(people.mesh, face * 3 + 2)
+    return wp.normalize(people.normals[a] * u + people.normals[b] * v + people.normals[c] * (1.0 - u - v))
+
+
+@wp.func
+def surface_color(room: Surroundings, row: int, p: wp.vec3, at: wp.vec3, normal: wp.vec3):
+    """Colour of a wall or thing at a place `p`, which is `at` in the axes of the walls."""
+    scaled = at / room.surfaces[row, 7]
+    facing = into_room(room, normal)
+    u = scaled[0]
+    v = scaled[2]
+    if wp.abs(facing[2]) > 0.7:
+        v = scaled[1]
+    elif wp.abs(facing[0]) > 0.7:
+        u = scaled[1]
+    color = pattern(
+        int(room.surfaces[row, 6]),
+        u,
+        v,
+        scaled[0] + scaled[1] - u,
+        room.seed + row,
+        wp.vec3(room.surfaces[row, 0], room.surfaces[row, 1], room.surfaces[row, 2]),
+        wp.vec3(room.surfaces[row, 3], room.surfaces[row, 4], room.surfaces[row, 5]),
+    )
+    return color * (1.0 + 0.1 * waves(1.7 * p[0] + 0.7 * p[2], 1.7 * p[1] + 0.9 * p[2], room.seed))
+
+
+@wp.kernel
+def cast(
+    chosen: wp.array(dtype=int),
+    candidates: wp.array(dtype=int),
+    rays: wp.array2d(dtype=wp.vec2),
+    done: float,
+    camera: wp.mat33,
+    eye: wp.vec3,
+    people: People,
+    room: Surroundings,
+    colors: wp.array(dtype=wp.vec3),
+    whose: wp.array(dtype=wp.int8),
+):
+    """Add light to the chosen pixels, each of which has had `done` rays; the first ray says whose the pixel is."""
+    index = wp.tid()
+    pixel = chosen[index]
+    total = colors[pixel] * done
+    start = into_room(room, eye - wp.vec3(room.middle[0], room.middle[1], 0.0))
+    for sample in range(rays.shape[0]):
+        xy = rays[sample, index]
+        way = wp.normalize(camera * wp.vec3(xy[0], xy[1], 1.0))
+        forward = into_room(room, way)
+        distance, side = wall_distance(room, start, forward)
+        kind = int(ROOM)
+        row = int(side)
+        normal = wp.vec3(0.0, 0.0, 1.0)
+        for thing in range(room.things.shape[0]):
+            hit = thing_distance(room.things, thing, eye, way)
+            if hit[3] < distance:
+                distance = hit[3]
+                row = 6 + thing
+                normal = wp.vec3(hit[0], hit[1], hit[2])
+                kind = THING
+        face = -1
+        u = float(0.0)
+        v = float(0.0)
+        candidate = candidates[pixel]
+        search = done > 0.0
+        if candidate >= 0:
+            met = triangle_distance(people.mesh, candidate, eye, way)
+            search = met[2] == FAR
+            if met[2] < distance:
+                distance = met[2]
+                face = candidate
+                u = met[0]
+                v = met[1]
+        if search:
+            query = wp.mesh_query_ray(people.mesh, eye, way, distance)
+            if query.result:
+                distance = query.t
+                face = query.face
+                u = query.u
+                v = query.v
+        p = eye + distance * way
+        gloss = float(0.06)
+        if face >= 0:
+            kind = 1 + face // people.faces
+            normal = person_normal(people, face, u, v)
+            albedo = person_color(people, face, u, v)
+        else:
+            if kind == ROOM:
+                normal = wall_normal(room, side)
+            albedo = surface_color(room, row, p, start + distance * forward, normal)
+            gloss = room.surfaces[row, 8]
+        if wp.dot(normal, way) > 0.0:
+            normal = normal - 1.02 * wp.dot(normal, way) * way
+        # One lamp with its shadow, and light from all around that is weaker on the floor under the person.
+        to_light = room.light - p
+        far = wp.length(to_light)
+        to_light = to_light / far
+        lit = wp.max(wp.dot(normal, to_light), 0.0)
+        if lit > 0.0:
+            lit = lit * (1.0 - shade_of_people(room.lamp, p + 1.0e-2 * normal - room.light))
+            if in_shadow(room.things, p + 2.0e-3 * normal, to_light, far):
+                lit = 0.0
+        up = 0.5 + 0.5 * normal[2]
+        around = room.above * up + room.below * (1.0 - up)
+        if kind == ROOM and side < 2:
+            around = around * (1.0 - 0.55 * wp.exp(-2.0 * (p[0] * p[0] + p[1] * p[1])))
+        total += wp.cw_mul(albedo, around + lit * room.light_color)
+        if lit > 0.0:
+            shine = wp.max(wp.dot(wp.normalize(to_light - way), normal), 0.0)
+            shine = shine * shine * shine
+            shine = shine * shine * shine
+            shine = shine * shine * shine
+            total += gloss * shine * lit * room.light_color
+        if done == 0.0:
+            whose[pixel] = wp.int8(kind)
+    colors[pixel] = total / (done + float(rays.shape[0]))
+
+
+@wp.kernel
+def probe(
+    eye: wp.vec3,
+    people: People,
+    things: wp.array2d(dtype=float),
+    targets: wp.array(dtype=wp.vec3),
+    gaps: wp.array2d(dtype=float),
+):
+    """How far before a target the ray to it meets the first person, and how far before it something else."""
+    index = wp.tid()
+    way = targets[index] - eye
+    far = wp.length(way)
+    way = way / far
+    own = far
+    foreign = far
+    query = wp.mesh_query_ray(people.mesh, eye, way, far)
+    if query.result:
+        if query.face < people.faces:
+            own = query.t
+        else:
+            foreign = query.t
+    for row in range(things.shape[0]):
+        hit = thing_distance(things, row, eye, way)
+        foreign = wp.min(foreign, hit[3])
+    gaps[index, 0] = far - own
+    gaps[index, 1] = far - foreign

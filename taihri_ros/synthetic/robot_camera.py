@@ -1,0 +1,179 @@
+"""A robot's camera that shows a made scene, as a ROS 2 participant: images, camera_info, and the truth."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from threading import Event
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera.camera import Camera
+from taihri_ros.commands.command import Command, CommandError, parse_command
+from taihri_ros.node import topics
+from taihri_ros.node.dds_host import DdsNode, Publisher, QoS, RosTypes, resolve
+from taihri_ros.node.messages import Messages
+from taihri_ros.node.topics import Topic
+from taihri_ros.camera.distortion import DistortionModel
+from taihri_ros.resources import share_directory
+
+logger = logging.getLogger(__name__)
+
+NODE_NAME = "sim"
+FRAME_ID = "sim_camera_optical_frame"
+TRUTH = Topic("~/keypoints", "geometry_msgs/msg/PoseArray")
+"""All 22 joints in the skeleton's order, in the image's frame and with its stamp, whether they are seen or not."""
+
+_NANOSECONDS = 1_000_000_000
+
+
+class Snapshot(Protocol):
+    """What the camera sees at one moment."""
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8 RGB."""
+
+    @property
+    def joints(self) -> NDArray[np.float64]:
+        """(22, 3) metres, camera optical frame, in the skeleton's order."""
+
+
+class Scene(Protocol):
+    """What is in front of the camera."""
+
+    @property
+    def camera(self) -> Camera:
+        """The camera that looks at it."""
+
+    def hear(self, command: Command | None) -> None:
+        """Take the newest command, None for `stop`; called in another thread than `expose`."""
+
+    def expose(self, seconds: float) -> Snapshot:
+        """Show the scene at a time, in seconds since its beginning; times never run back."""
+
+
+class RobotCamera:
+    """Publishes a scene. Use it as a context manager, or call `close`.
+
+    Attributes:
+        frames: How many images went out.
+    """
+
+    def __init__(
+        self, scene: Scene, *, rate_hz: float = 10.0, distro: str = "jazzy", remaps: Sequence[str] = ()
+    ) -> None:
+        """Join the ROS 2 graph as the node `/sim`; `run` sets the camera going.
+
+        Args:
+            scene: What is in front of the camera.
+            rate_hz: Images per second.
+            distro: ROS 2 distribution of the robot.
+            remaps: Rules `from:=to`.
+
+        Raises:
+            TaihriError: A name or environment variable is not valid, or DDS cannot start.
+        """
+        self.frames = 0
+        self._scene, self._period_ns = scene, round(_NANOSECONDS / rate_hz)
+        types = RosTypes(distro, share_directory())
+        self._messages = Messages(types.message)
+        self._info = camera_info(self._messages, scene.camera)
+        self._node = DdsNode(NODE_NAME, types=types, remaps=remaps)
+        self._image = self._publisher(topics.IMAGE)
+        self._camera_info = self._publisher(topics.CAMERA_INFO)
+        self._truth = self._publisher(TRUTH)
+        self._node.subscribe(topics.COMMAND.type, resolve(topics.COMMAND.name, "taihri"), self._on_command)
+
+    def run(self, stop: Event, duration_s: float = float("inf")) -> None:
+        """Publish images at the camera's rate.
+
+        An image shows the scene at its stamp. It is made ahead of that moment where there is time; one that is late
+        shifts those that follow.
+
+        Args:
+            stop: Ends the run.
+            duration_s: Ends it as well, in seconds.
+        """
+        width, height = self._scene.camera.width, self._scene.camera.height
+        logger.info("publishing %dx%d on %s, the truth on %s", width, height, self._image.topic, self._truth.topic)
+        due = start = time.time_ns() + self._period_ns
+        while due - start < duration_s * _NANOSECONDS:
+            snapshot = self._scene.expose((due - start) / _NANOSECONDS)
+            if stop.wait(max(0.0, (due - time.time_ns()) / _NANOSECONDS)):
+                break
+            self._publish(snapshot, due)
+            due = max(due + self._period_ns, time.time_ns())
+        logger.info("published %d images", self.frames)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._node.close()
+
+    def __enter__(self) -> RobotCamera:
+        """Return the camera itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the camera."""
+        self.close()
+
+    def _publisher(self, topic: Topic) -> Publisher:
+        return self._node.publisher(topic.type, topic.name, QoS(depth=topic.depth))
+
+    def _on_command(self, message: Any) -> None:
+        try:
+            command = parse_command(message.data)
+        except CommandError:
+            return  # the node says what is wrong with it
+        self._scene.hear(command)
+
+    def _publish(self, snapshot: Snapshot, stamp_ns: int) -> None:
+        make = self._messages.make
+        header = make("std_msgs/msg/Header", stamp=self._messages.time(stamp_ns), frame_id=FRAME_ID)
+        height, width = snapshot.image.shape[:2]
+        poses = [self._messages.pose(joint) for joint in snapshot.joints]
+        self._truth.publish(make(TRUTH.type, header=header, poses=poses))
+        self._camera_info.publish(make(topics.CAMERA_INFO.type, header=header, **self._info))
+        self._image.publish(
+            make(
+                topics.IMAGE.type,
+                header=header,
+                height=height,
+                width=width,
+                encoding="rgb8",
+                is_bigendian=0,
+                step=width * 3,
+                data=snapshot.image.ravel(),
+            )
+        )
+        self.frames += 1
+
+
+def camera_info(messages: Messages, camera: Camera) -> dict[str, Any]:
+    """Give the fields of a camera's sensor_msgs/CameraInfo, all but the header.
+
+    Args:
+        messages: Builds the region of interest.
+        camera: The camera.
+
+    Returns:
+        The fields by name.
+    """
+    undistorted = camera.model is DistortionModel.NONE
+    region = {"x_offset": 0, "y_offset": 0, "height": 0, "width": 0, "do_rectify": False}
+    return {
+        "height": camera.height,
+        "width": camera.width,
+        "distortion_model": DistortionModel.PLUMB_BOB.value if undistorted else camera.model.value,
+        "d": np.zeros(5) if undistorted else camera.D,
+        "k": camera.K.ravel(),
+        "r": np.eye(3).ravel(),
+        "p": np.column_stack([camera.K, np.zeros(3)]).ravel(),
+        "binning_x": 0,
+        "binning_y": 0,
+        "roi": messages.make("sensor_msgs/msg/RegionOfInterest", **region),
+    }

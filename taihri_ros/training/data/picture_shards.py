@@ -1,0 +1,91 @@
+"""Training pictures of whole data sets: one file for each shard, by one or more processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+
+from taihri_ros.errors import TaihriError
+from taihri_ros.synthetic.dataset import read_shard, shards
+from taihri_ros.training.recipe import PictureSettings
+from taihri_ros.training.data.pictures import Picture, write_pictures
+
+
+@dataclass(frozen=True)
+class PictureJob:
+    """Pictures to make.
+
+    Attributes:
+        paths: For each shard the file of its pictures.
+        settings: How they are made.
+    """
+
+    paths: dict[Path, Path]
+    settings: PictureSettings
+
+    @classmethod
+    def plan(cls, settings: PictureSettings) -> PictureJob:
+        """Share out the shards: the last ones are held back for validation.
+
+        Args:
+            settings: Data, directory and so on.
+
+        Returns:
+            The job.
+
+        Raises:
+            TaihriError: There are no data, or too few shards.
+        """
+        if settings.data is None:
+            raise TaihriError("pictures.data is missing: name the directory that `taihri synth --out` filled")
+        found = shards(settings.data)
+        held_back = settings.validation_shards
+        if len(found) <= held_back:
+            raise TaihriError(
+                f"{settings.data} has {len(found)} shards and {held_back} are held back for validation: "
+                "make more with `taihri synth --count`"
+            )
+        first_held_back = len(found) - held_back
+        parts = ["train"] * first_held_back + ["validation"] * held_back
+        return cls(
+            {shard: settings.directory / part / f"{shard.stem}.npz" for shard, part in zip(found, parts, strict=True)},
+            settings,
+        )
+
+    def run(self) -> Iterator[Path]:
+        """Make what is missing.
+
+        Yields:
+            The file of each shard, those that were there first.
+
+        Raises:
+            TaihriError: A shard is damaged, or a directory cannot be written.
+        """
+        for path in self.paths.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield from (path for path in self.paths.values() if path.is_file())
+        missing = [(shard, path, self.settings) for shard, path in self.paths.items() if not path.is_file()]
+        if self.settings.workers == 1 or len(missing) < 2:
+            yield from map(_make, missing)
+            return
+        with ProcessPoolExecutor(self.settings.workers, mp_context=get_context("spawn")) as pool:
+            for finished in as_completed([pool.submit(_make, one) for one in missing]):
+                yield finished.result()
+
+
+def _make(one: tuple[Path, Path, PictureSettings]) -> Path:
+    shard, path, settings = one
+    cv2.setNumThreads(1)
+    made = (
+        Picture.make(sample, focal_px=settings.focal_px, max_side=settings.max_side) for sample in read_shard(shard)
+    )
+    try:
+        write_pictures(path, made)
+    except OSError as error:
+        raise TaihriError(f"cannot write {path}: {error}") from error
+    return path

@@ -1,0 +1,166 @@
+"""What a view is asked in training, and the answers, as token ids."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.commands.command import Command
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.model.lexer import BLOCKS
+from taihri_ros.model.prompts import make_prompt
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.quantization import BINS
+from taihri_ros.skeleton import INDEX, JOINTS
+from taihri_ros.commands.tasks import Tasks
+from taihri_ros.training.network.packing import Branch, Packed
+from taihri_ros.training.data.pictures import View
+
+
+@dataclass(frozen=True)
+class QuestionSettings:
+    """How many questions of which kind an image is asked.
+
+    Attributes:
+        named: Numbers of joints of the questions that name them; each is drawn uniformly between two limits.
+        listings: Numbers of joints of the answers to no question, which teach to read the image at the least cost.
+        tasks: How many free commands for tasks.
+        questions: How many free questions that name joints.
+        shuffled: Part of the named questions whose joints stand in no order.
+        noise_bins: Smallest and largest standard deviation, drawn once for each answer with an even logarithm, of the
+            error that the coordinates before each one are given. The smallest should be no less than the errors that
+            the model makes itself: what it has written agrees with itself, and it would trust that, not the image.
+        beyond_weight: Weight of a 2D coordinate of a joint out of the view.
+        forced_weight: Weight of the tokens that the grammar forces.
+    """
+
+    named: tuple[tuple[int, int], ...] = ((1, 3), (2, 6), (4, 10))
+    listings: tuple[tuple[int, int], ...] = ()
+    tasks: int = 1
+    questions: int = 1
+    shuffled: float = 0.1
+    noise_bins: tuple[float, float] = (3.0, 300.0)
+    beyond_weight: float = 0.3
+    forced_weight: float = 0.05
+
+
+class Questioner:
+    """Draws questions about views, and writes their answers."""
+
+    def __init__(self, vocabulary: Vocabulary, spec: ModelSpec, tasks: Tasks, settings: QuestionSettings) -> None:
+        """Create a questioner.
+
+        Args:
+            vocabulary: The checkpoint's tokens.
+            spec: Its numbers; its answer style must be without separators.
+            tasks: What is asked in free words.
+            settings: How many of which kind.
+        """
+        self._vocabulary, self._spec, self._tasks, self._settings = vocabulary, spec, tasks, settings
+        self._style = replace(spec.answer or AnswerStyle(), box=False)
+        self._ids = {
+            text: vocabulary.ids(text)
+            for text in (*BLOCKS["2d"], *BLOCKS["3d"], *(self._style.spell(joint) for joint in JOINTS))
+        }
+
+    def ask(self, view: View, rng: np.random.Generator) -> Packed:
+        """Draw questions about a view.
+
+        Args:
+            view: The view.
+            rng: Source of randomness.
+
+        Returns:
+            The image and what is asked of it.
+        """
+        words = random.Random(int(rng.integers(2**62)))
+        truth = _Truth.of(view, self._spec)
+        asked: list[tuple[Command, Sequence[str], bool]] = []
+        for fewest, most in self._settings.named:
+            named = truth.draw_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
+            asked.append((Command(", ".join(named), tuple(named)), named, False))
+        for fewest, most in self._settings.listings:
+            listed = truth.draw_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
+            asked.append((Command(""), listed, False))
+        free = [self._tasks.phrase(words) for _ in range(self._settings.tasks)]
+        free += [self._tasks.question(words) for _ in range(self._settings.questions)]
+        asked += [(Command(text), joints, True) for text, joints in free]
+        prefix: tuple[int, ...] = ()
+        branches = []
+        for command, joints, chosen in asked:
+            ids = self._vocabulary.prompt_ids(make_prompt(command, self._spec))
+            place = ids.index(self._vocabulary.image_id)
+            prefix = ids[:place]
+            branches.append(self._answer(ids[place + 1 :], joints, truth, chosen, rng))
+        return Packed(view.image, prefix, tuple(branches))
+
+    def _answer(
+        self,
+        prompt: tuple[int, ...],
+        joints: Sequence[str],
+        truth: _Truth,
+        chosen: bool,
+        rng: np.random.Generator,
+    ) -> Branch:
+        """Write an answer; `chosen` says that the model is to find the joints by itself."""
+        settings, first = self._settings, self._vocabulary.first_coordinate
+        least, most = settings.noise_bins
+        noise = least * (most / least) ** rng.random() * rng.standard_normal((len(JOINTS), 5))
+        misread = np.clip(np.rint(truth.bins + noise), 0, BINS - 1).astype(int)
+        choice = 1.0 if chosen else settings.forced_weight
+        answer: list[int] = []
+        targets: list[int] = []
+        weights: list[float] = []
+
+        def write(ids: Sequence[int], wanted: Sequence[int], weight: Sequence[float]) -> None:
+            answer.extend(ids)
+            targets.extend(wanted)
+            weights.extend(weight)
+
+        for block, columns in (("2d", slice(0, 2)), ("3d", slice(2, 5))):
+            start, end = (self._ids[text] for text in BLOCKS[block])
+            write(start, start, [settings.forced_weight] * len(start))
+            for joint in joints:
+                name, row = self._ids[self._style.spell(joint)], INDEX[joint]
+                write(name, name, [choice] * len(name))
+                write(
+                    [first + int(value) for value in misread[row, columns]],
+                    [first + int(value) for value in truth.bins[row, columns]],
+                    truth.weights(row, settings.beyond_weight)[columns],
+                )
+            write(end, end, [choice] * len(end))
+        stop = self._vocabulary.end_ids[:1]
+        write(stop, stop, [settings.forced_weight])
+        return Branch(prompt, tuple(answer), tuple(targets), tuple(weights))
+
+
+@dataclass(frozen=True, eq=False)
+class _Truth:
+    """The bins of every joint: u, v, x, y, z, (22, 5), and whether 2D and 3D are truly there, (22, 2)."""
+
+    bins: NDArray[np.float64]
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, view: View, spec: ModelSpec) -> _Truth:
+        size = np.array([view.image.shape[1], view.image.shape[0]])
+        flat = view.pixels / size * (BINS - 1)
+        deep = (view.joints - spec.space.low) / spec.space.step
+        bins = np.clip(np.rint(np.concatenate([flat, deep], axis=1)), 0, BINS - 1)
+        return cls(bins, np.stack([view.visibility < 2, spec.space.contains(view.joints)], axis=1))
+
+    def weights(self, row: int, beyond: float) -> list[float]:
+        """Give the weights of a joint's five coordinates."""
+        flat, deep = 1.0 if self.known[row, 0] else beyond, 1.0 if self.known[row, 1] else 0.0
+        return [flat, flat, deep, deep, deep]
+
+    def draw_joints(self, rng: np.random.Generator, count: int, shuffled: float) -> list[str]:
+        """Draw joints, those in the view more often; in the skeleton's order but for a part of the draws."""
+        likely = np.where(self.known[:, 0], 1.0, 0.15)
+        drawn = rng.choice(len(JOINTS), size=count, replace=False, p=likely / likely.sum())
+        return [JOINTS[index] for index in (drawn if rng.random() < shuffled else np.sort(drawn))]

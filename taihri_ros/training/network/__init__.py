@@ -1,0 +1,1 @@
+"""What is trained: the new network, its tokens, losses and batches."""

@@ -1,0 +1,125 @@
+"""Supervised fine-tuning: the next token of the answer, its numbers with soft targets over the neighbouring bins.
+
+That <499> is nearly right where <500> is asked for, plain cross-entropy cannot know. A target that falls off as a
+Gaussian over the bins says so; as training goes on it is made narrower.
+
+What the model reads of its own answer while it writes is, for a part of the pictures, what it would have written there
+itself, all places at once (parallel scheduled sampling, Duckworth et al. 2019, arXiv 1906.04331): its errors are no
+independent noise, and how far they can be trusted can be learned only from themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from taihri_ros.model.quantization import BINS
+from taihri_ros.training.network.packing import NO_TARGET
+
+
+class AnswerLoss(nn.Module):
+    """A Qwen3-VL with the loss of its packed answers."""
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        first_coordinate: int,
+        sigma_bins: float,
+        own_answers: float = 0.0,
+    ) -> None:
+        """Wrap a model.
+
+        Args:
+            model: transformers' Qwen3VLForConditionalGeneration.
+            first_coordinate: Id of `<0>`.
+            sigma_bins: Standard deviation of the soft targets in bins; 0 for plain cross-entropy.
+            own_answers: Part of the pictures whose answers hold the model's own numbers while it writes.
+        """
+        super().__init__()
+        self.model = model
+        self.sigma_bins = sigma_bins
+        self._own_answers = own_answers
+        self._first = first_coordinate
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Give what is trained, each tensor once: checkpoints of a run repeat nothing that does not change."""
+        trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        return {name: tensor for name, tensor in super().state_dict(*args, **kwargs).items() if name in trained}
+
+    def forward(
+        self,
+        patches: torch.Tensor,
+        grids: torch.Tensor,
+        input_ids: torch.Tensor,
+        position_ids: torch.Tensor,
+        visible: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """Compute the loss of a batch that `packing.collate` made.
+
+        Returns:
+            `loss` to minimise; `number_loss`; `bin_error`, by how many bins the expected number is wrong, all
+            coordinates alike, and `token_accuracy`, the share right of the joints and marks that the model chooses,
+            where it chooses any.
+        """
+        features = self.model.model.get_image_features(patches, grids, return_dict=True)
+
+        def read(ids: torch.Tensor) -> torch.Tensor:
+            return self.model.model(
+                input_ids=ids,
+                position_ids=position_ids,
+                attention_mask=visible,
+                mm_encoder_outputs={"image": features},
+                use_cache=False,
+            ).last_hidden_state
+
+        if self._own_answers > 0.0:
+            with torch.no_grad():
+                input_ids = self._with_own_answers(input_ids, read(input_ids), targets)
+        hidden = read(input_ids)
+        wanted = (targets != NO_TARGET) & (weights > 0.0)
+        logits = self.model.lm_head(hidden[wanted]).float()
+        ids, weight = targets[wanted], weights[wanted]
+        logprobs = logits.log_softmax(dim=-1)
+        numeric = self._is_number(ids)
+        bins = ids - self._first
+        loss = functional.nll_loss(logprobs, ids, reduction="none")
+        numbers = logprobs[numeric][:, self._first : self._first + BINS]
+        if self.sigma_bins > 0.0:
+            target = _soft_targets(bins[numeric], self.sigma_bins)
+            loss = loss.masked_scatter(numeric, -(target * numbers).sum(dim=-1))
+        with torch.no_grad():
+            place = torch.arange(BINS, device=numbers.device, dtype=numbers.dtype)
+            expected = (numbers.softmax(dim=-1) * place).sum(dim=-1)
+            sure = weight[numeric] == 1.0
+            off = (expected - bins[numeric]).abs()[sure]
+            words = (logits[~numeric].argmax(dim=-1) == ids[~numeric])[weight[~numeric] == 1.0]
+        figures = {
+            "loss": (loss * weight).sum() / weight.sum(),
+            "number_loss": loss[numeric].detach().mean(),
+            "bin_error": off.mean(),
+        }
+        return figures | ({"token_accuracy": words.float().mean()} if len(words) else {})
+
+    def _is_number(self, ids: torch.Tensor) -> torch.Tensor:
+        return (ids >= self._first) & (ids < self._first + BINS)
+
+    def _with_own_answers(self, ids: torch.Tensor, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Put the numbers that the model would have written into the answers of a part of the pictures."""
+        chosen = torch.rand(len(ids), 1, device=ids.device) < (self._own_answers if self.training else 1.0)
+        row, place = (self._is_number(targets) & chosen).nonzero(as_tuple=True)
+        numbers = self.model.lm_head(hidden[row, place])[:, self._first : self._first + BINS]
+        mixed = ids.clone()
+        mixed[row, place + 1] = self._first + numbers.argmax(dim=-1)
+        return mixed
+
+
+def _soft_targets(bins: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Give Gaussians around bins, (N, 1000), each with sum 1."""
+    place = torch.arange(BINS, device=bins.device)
+    return torch.softmax(-(place - bins[:, None]).square() / (2 * sigma**2), dim=-1)

@@ -1,0 +1,79 @@
+"""taihri-nano before its training: a small Qwen3-VL with TAIHRI's tokens, whose numbers already mean numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from taihri_ros.inference.framework import require
+from taihri_ros.inference.checkpoint.layout import answer_ends, make_config, make_tokenizer, rope, write_image_processor
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.quantization import BINS, coordinate_token
+from taihri_ros.training.network.priors import (
+    POSITIONS_PER_SIDE,
+    frequency_filters,
+    neighbour_biases,
+    number_embeddings,
+    place_embeddings,
+)
+
+
+def build_nano(
+    directory: Path,
+    *,
+    spec: ModelSpec,
+    texts: Iterable[str],
+    merges: int,
+    text: Mapping[str, Any],
+    vision: Mapping[str, Any],
+    seed: int,
+) -> Path:
+    """Write the untrained checkpoint.
+
+    Args:
+        directory: Where to.
+        spec: Its numbers.
+        texts: What it will be asked, to make a tokenizer of.
+        merges: Tokens of that tokenizer beside bytes and added tokens.
+        text: Sizes of the language model, as Qwen3VLTextConfig names them.
+        vision: Sizes of the vision tower, as Qwen3VLVisionConfig names them.
+        seed: Of the weights.
+
+    Returns:
+        The directory.
+
+    Raises:
+        EngineError: transformers is not installed.
+    """
+    transformers = require("transformers", "transformers")
+    directory.mkdir(parents=True, exist_ok=True)
+    tokenizer = make_tokenizer([*texts, spec.system_prompt, spec.named_prompt, "system user assistant"], merges)
+    tokenizer.save_pretrained(directory)
+    write_image_processor(directory, spec)
+    spec.save(directory)
+    sizes = {"rope_parameters": rope(1e4, text["head_dim"])} | dict(text)
+    towers = {"num_position_embeddings": POSITIONS_PER_SIDE**2} | dict(vision)
+    torch.manual_seed(seed)
+    model = transformers.Qwen3VLForConditionalGeneration(make_config(tokenizer, text=sizes, vision=towers, tied=False))
+    first = tokenizer.convert_tokens_to_ids(coordinate_token(0))
+    with torch.no_grad():
+        for embedding in (model.get_input_embeddings(), model.get_output_embeddings()):
+            embedding.weight[first : first + BINS] = number_embeddings(embedding.weight.shape[1])
+        _begin_tower(model.model.visual)
+    model.generation_config = answer_ends(tokenizer)
+    model.save_pretrained(directory)
+    return directory
+
+
+def _begin_tower(tower: Any) -> None:
+    width, heads = tower.config.hidden_size, tower.config.num_heads
+    tower.pos_embed.weight.copy_(place_embeddings(width))
+    tower.patch_embed.proj.weight.copy_(frequency_filters(width)[:, :, None] / tower.config.temporal_patch_size)
+    tower.patch_embed.proj.bias.zero_()
+    for block in tower.blocks:
+        block.attn.qkv.bias.copy_(neighbour_biases(width, heads))
+    for merger in tower.deepstack_merger_list:
+        merger.linear_fc2.weight.zero_()

@@ -1,0 +1,112 @@
+"""Weights that know something before the training: that numbers have an order, and that pictures have a plane.
+
+With few pictures a transformer spends most of them on what a convolutional network is given: that neighbouring patches
+belong together, and that fine detail counts as much as brightness. Both can be written into its first weights.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from taihri_ros.inference.checkpoint.layout import PATCH_PX
+from taihri_ros.model.quantization import BINS
+
+POSITIONS_PER_SIDE = 12
+_WAVES = 64
+_LUMA, _RED_BLUE, _GREEN = (3**-0.5,) * 3, (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5)
+_NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+
+
+def number_embeddings(width: int, scale: float = 0.06) -> torch.Tensor:
+    """Give embeddings in which near numbers are near each other: random mixtures of slow waves over the bins.
+
+    Independent random embeddings have to learn from examples that <499> lies beside <500>, a thousand times.
+
+    Args:
+        width: Of the embedding.
+        scale: Standard deviation of the values.
+
+    Returns:
+        float32 (1000, width).
+    """
+    place = torch.linspace(0.0, 1.0, BINS)[:, None]
+    waves = torch.cos(torch.pi * place * torch.arange(1, _WAVES + 1))
+    strength = torch.arange(1, _WAVES + 1) ** -0.5
+    mixed = (waves * strength) @ torch.randn(_WAVES, width)
+    return mixed / mixed.std() * scale
+
+
+def place_embeddings(width: int, scale: float = 0.3) -> torch.Tensor:
+    """Give two-dimensional sine and cosine embeddings for the learned position grid of the vision tower.
+
+    Args:
+        width: Of the embedding, a multiple of 4.
+        scale: Amplitude.
+
+    Returns:
+        float32 (144, width).
+    """
+    side = torch.linspace(0.0, torch.pi, POSITIONS_PER_SIDE)[:, None]
+    waves = side * torch.linspace(0.5, POSITIONS_PER_SIDE / 2, width // 4)
+    along = torch.cat([waves.sin(), waves.cos()], dim=1)
+    rows = along[:, None].expand(-1, POSITIONS_PER_SIDE, -1)
+    columns = along[None].expand(POSITIONS_PER_SIDE, -1, -1)
+    return torch.cat([rows, columns], dim=-1).reshape(-1, width) * scale
+
+
+def frequency_filters(width: int) -> torch.Tensor:
+    """Give patch filters that whiten natural images: the lowest cosines of a patch, each at the same strength.
+
+    The amplitude of a natural image falls with the frequency. Among random filters all see its brightness, and
+    its edges drown; the discrete cosine transform takes them apart, as in JPEG.
+
+    Args:
+        width: Number of filters: a sixth for each of two colours, the others for the brightness.
+
+    Returns:
+        float32 (width, 3, 16, 16), for pixels in [-1, 1].
+    """
+    place = torch.arange(PATCH_PX)
+    waves = torch.cos(torch.pi * (place + 0.5) * place[:, None] / PATCH_PX) * (2.0 / PATCH_PX) ** 0.5
+    waves[0] *= 0.5**0.5
+    frequency = torch.hypot(place[:, None].float(), place.float()).flatten()
+    slowest = frequency.argsort(stable=True)
+    cosines = torch.einsum("ux,vy->uvxy", waves, waves).reshape(-1, PATCH_PX, PATCH_PX)
+    sixth = width // 6
+    filters = []
+    for colour, count, amplitude in (
+        (_LUMA, width - 2 * sixth, 3.0),
+        (_RED_BLUE, sixth, 0.55),
+        (_GREEN, sixth, 0.55),
+    ):
+        chosen = slowest[:count]
+        strength = amplitude * frequency[chosen].clamp_min(1 / 3) ** -1.35 + 0.1
+        filters.append(torch.einsum("c,nxy->ncxy", torch.tensor(colour), cosines[chosen] / strength[:, None, None]))
+    return torch.cat(filters)
+
+
+def neighbour_biases(width: int, heads: int, *, sharpness: float = 5.0) -> torch.Tensor:
+    """Give biases of query, key and value by which four heads attend to the four neighbours of a patch.
+
+    A bias turned by the rotary embedding depends on the place alone, so two biases attend by the distance between their
+    places, as the kernel of a convolution does. Similar for learned positions: Trockman and Kolter 2023,
+    arXiv 2305.09828.
+
+    Args:
+        width: Of the layer.
+        heads: Number of heads; those after the fourth attend to everything alike.
+        sharpness: Amplitude of the logit, for each axis and rate of the rotary embedding.
+
+    Returns:
+        float32 (3 * width,).
+    """
+    size = width // heads
+    rates = 1e4 ** (-torch.arange(0, size // 2, 2) / (size // 2))
+    amplitude = torch.where(rates > 0.2, (sharpness * size**0.5) ** 0.5, 0.0)
+    query, key = torch.zeros(heads, size), torch.zeros(heads, size)
+    both = amplitude.repeat(2)
+    for head, shifts in enumerate(_NEIGHBOURS[:heads]):
+        angle = torch.cat([shift * rates for shift in shifts])
+        query[head, : size // 2] = both
+        key[head] = torch.cat([both * angle.cos(), -both * angle.sin()])
+    return torch.cat([query.flatten(), key.flatten(), torch.zeros(width)])

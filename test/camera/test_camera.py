@@ -1,0 +1,363 @@
+"""Camera: what CameraInfo means, what is refused, and projection against the textbook formulas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from rosbags.typesys import Stores, get_typestore
+
+from taihri_ros.camera.camera import Camera, CameraError, DistortionModel
+from taihri_ros.camera.camera_info import InfoFields, Region
+
+PLUMB_BOB = [-0.28, 0.09, 0.001, -0.0015, -0.012]
+RATIONAL = [0.42, 0.11, 0.0005, -0.0004, 0.01, 0.71, 0.2, 0.02]
+EQUIDISTANT = [-0.02, 0.011, -0.006, 0.001]
+LENSES = {
+    "plumb_bob": PLUMB_BOB,
+    "plumb_bob of 4": PLUMB_BOB[:4],
+    "rational_polynomial": RATIONAL,
+    "rational_polynomial with thin prism": [*RATIONAL, 0.001, -0.0005, 0.0008, 0.0003],
+    "rational_polynomial with tilt": [*RATIONAL, 0.001, -0.0005, 0.0008, 0.0003, 0.01, -0.008],
+    "equidistant": EQUIDISTANT,
+    "equidistant of zeros": [0.0] * 4,
+    "": [],
+}
+
+
+def info(**changes: Any) -> InfoFields:
+    """A sound 640x480 camera with unequal focal lengths and an off-centre principal point, but for the changes."""
+    sound = InfoFields(
+        width=640,
+        height=480,
+        distortion_model="plumb_bob",
+        d=PLUMB_BOB,
+        k=[520.0, 0, 331.5, 0, 511.0, 228.25, 0, 0, 1],
+        p=[498.0, 0, 325.0, -49.8, 0, 498.0, 236.0, 0, 0, 0, 1, 0],
+        binning_x=0,
+        binning_y=0,
+        roi=Region(),
+    )
+    return replace(sound, **changes)
+
+
+def lens_info(lens: str, **changes: Any) -> InfoFields:
+    return info(distortion_model=lens.split(" ")[0], d=LENSES[lens], **changes)
+
+
+def textbook_projection(model: str, d: list[float], k: list[float], points: NDArray[Any]) -> NDArray[Any]:
+    """The lens formulas as OpenCV's manual prints them (no thin prism, no tilt)."""
+    x, y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
+    r2 = x**2 + y**2
+    if model == "equidistant":
+        angle = np.arctan(np.sqrt(r2))
+        scale = angle * (1 + d[0] * angle**2 + d[1] * angle**4 + d[2] * angle**6 + d[3] * angle**8) / np.sqrt(r2)
+        u, v = x * scale, y * scale
+    else:
+        k1, k2, p1, p2, k3, k4, k5, k6 = (*d, *[0.0] * (8 - len(d)))
+        radial = (1 + k1 * r2 + k2 * r2**2 + k3 * r2**3) / (1 + k4 * r2 + k5 * r2**2 + k6 * r2**3)
+        u = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x**2)
+        v = y * radial + p1 * (r2 + 2 * y**2) + 2 * p2 * x * y
+    return np.column_stack([k[0] * u + k[2], k[4] * v + k[5]])
+
+
+points_ahead = st.lists(
+    st.tuples(st.floats(-0.7, 0.7), st.floats(-0.5, 0.5), st.floats(0.3, 4.0)), min_size=1, max_size=20
+).map(lambda rows: np.array([(x * z + 1e-4, y * z, z) for x, y, z in rows]))
+
+
+@pytest.mark.parametrize("lens", ["plumb_bob", "plumb_bob of 4", "rational_polynomial", "equidistant", ""])
+@given(points=points_ahead)
+def test_projection_is_the_textbook_formula(lens: str, points: NDArray[Any]) -> None:
+    fields = lens_info(lens)
+    expected = textbook_projection(lens.split(" ")[0], LENSES[lens], list(fields.k), points)  # type: ignore[arg-type]
+    np.testing.assert_allclose(Camera.from_info(fields).project(points), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("lens", LENSES)
+@given(points=points_ahead)
+def test_unproject_inverts_project(lens: str, points: NDArray[Any]) -> None:
+    camera = Camera.from_info(lens_info(lens))
+    rays = camera.unproject(camera.project(points))
+    np.testing.assert_allclose(rays, points / points[:, 2:], atol=1e-8)
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_every_pixel_of_the_image_is_inverted_exactly_or_not_at_all(lens: str) -> None:
+    camera = Camera.from_info(lens_info(lens))
+    u, v = np.meshgrid(np.arange(0, 640, 7), np.arange(0, 480, 7))
+    pixels = np.column_stack([u.ravel(), v.ravel()]).astype(float)
+    back = camera.project(camera.unproject(pixels))
+    seen = np.isfinite(back).all(axis=1)
+    assert seen.mean() > 0.99
+    assert np.abs(back - pixels)[seen].max() < 1e-6
+
+
+def test_strong_distortion_is_inverted_where_opencv_stops_short() -> None:
+    camera = Camera.from_info(info(d=[-0.36, 0.05, 0.0, 0.0, 0.0]))
+    pixels = camera.project([[0.82, 0.2, 1.0]])
+    assert np.abs(camera.unproject(pixels) - [0.82, 0.2, 1.0]).max() < 1e-8
+    opencv = cv2.undistortPoints(pixels.reshape(-1, 1, 2), camera.K, camera.D).ravel()
+    assert np.abs(opencv - [0.82, 0.2]).max() > 1e-3
+
+
+def test_the_principal_point_of_every_lens_looks_straight_ahead() -> None:
+    for lens in ("plumb_bob", "rational_polynomial", "equidistant", ""):
+        camera = Camera.from_info(lens_info(lens))
+        np.testing.assert_allclose(camera.unproject([[331.5, 228.25]]), [[0, 0, 1]], atol=1e-12)
+
+
+def test_points_behind_the_camera_have_no_pixel() -> None:
+    for lens in LENSES:
+        camera = Camera.from_info(lens_info(lens))
+        assert np.isnan(camera.project([[0.1, 0.1, 0.0], [0.1, 0.1, -1.0]])).all()
+
+
+def test_a_lens_that_folds_back_ends_its_field_of_view_before_the_fold() -> None:
+    # r (1 - 0.4 r^2) grows up to r = 0.913 and then comes back: a ray at 1.3 would land inside of the image.
+    camera = Camera.from_info(info(d=[-0.4, 0.0, 0.0, 0.0]))
+    pixels = camera.project([[0.8, 0.0, 1.0], [0.95, 0.0, 1.0], [1.3, 0.0, 1.0]])
+    assert np.isfinite(pixels[0]).all()
+    assert np.isnan(pixels[1:]).all()
+    beyond_the_image_circle = [[331.5 + 520.0 * 0.62, 228.25]]
+    assert np.isnan(camera.unproject(beyond_the_image_circle)).all()
+
+
+def test_a_pole_of_the_rational_model_ends_its_field_of_view() -> None:
+    camera = Camera.from_info(info(distortion_model="rational_polynomial", d=[0, 0, 0, 0, 0, -1.0, 0, 0]))
+    pixels = camera.project([[0.9, 0.0, 1.0], [1.1, 0.0, 1.0]])
+    assert np.isfinite(pixels[0]).all()
+    assert np.isnan(pixels[1]).all()
+
+
+def test_no_points_and_nan_points_pass_through() -> None:
+    for lens in LENSES:
+        camera = Camera.from_info(lens_info(lens))
+        assert camera.project(np.empty((0, 3))).shape == (0, 2)
+        assert camera.unproject(np.empty((0, 2))).shape == (0, 3)
+        assert np.isnan(camera.project([[np.nan, 0.0, 1.0]])).any()
+        assert np.isnan(camera.unproject([[np.nan, 10.0]])).any()
+
+
+@pytest.mark.parametrize("lens", LENSES)
+@given(points=points_ahead, left=st.integers(0, 200), top=st.integers(0, 150), binning=st.integers(1, 4))
+def test_roi_and_binning_are_cropping_and_decimating(
+    lens: str, points: NDArray[Any], left: int, top: int, binning: int
+) -> None:
+    region = Region(left, top, 401, 303)
+    whole = Camera.from_info(lens_info(lens))
+    part = Camera.from_info(lens_info(lens, roi=region, binning_x=binning, binning_y=2))
+    assert (part.width, part.height) == (401 // binning, 151)
+    np.testing.assert_allclose(part.project(points), (whole.project(points) - [left, top]) / [binning, 2], atol=1e-9)
+
+
+def test_a_roi_moves_what_is_drawn_by_its_offset() -> None:
+    image = np.zeros((480, 640), np.uint8)
+    image[236, 308] = 255
+    decimated = image[100:400, 200:600][::2, ::4]
+    camera = Camera.from_info(info(roi=Region(200, 100, 400, 300), binning_x=4, binning_y=2))
+    assert decimated.shape == (camera.height, camera.width)
+    ray = Camera.from_info(info()).unproject([[308, 236]])
+    (u, v) = camera.project(ray)[0]
+    assert decimated[round(v), round(u)] == 255
+
+
+def test_a_rectified_image_is_described_by_p_without_distortion() -> None:
+    camera = Camera.from_info(info(), rectified=True)
+    assert camera.model is DistortionModel.NONE
+    assert camera.D.size == 0
+    np.testing.assert_array_equal(camera.K, [[498, 0, 325], [0, 498, 236], [0, 0, 1]])
+    np.testing.assert_allclose(camera.project([[0.1, 0.2, 1.0]]), [[374.8, 335.6]])
+
+
+def test_roi_and_binning_change_p_as_they_change_k() -> None:
+    camera = Camera.from_info(info(roi=Region(100, 50, 400, 300), binning_x=2, binning_y=2), rectified=True)
+    np.testing.assert_allclose(camera.K, [[249, 0, 112.5], [0, 249, 93], [0, 0, 1]])
+
+
+def test_a_rectified_image_needs_no_known_distortion_model() -> None:
+    assert Camera.from_info(info(distortion_model="thin_prism_fisheye"), rectified=True).width == 640
+
+
+@pytest.mark.parametrize("model", ["", "none", "plumb_bob", "rational_polynomial"])
+@pytest.mark.parametrize("d", [[], [0.0] * 5])
+def test_without_coefficients_there_is_no_distortion(model: str, d: list[float]) -> None:
+    assert Camera.from_info(info(distortion_model=model, d=d)).model is DistortionModel.NONE
+
+
+def test_an_equidistant_lens_of_zeros_still_bends() -> None:
+    camera = Camera.from_info(info(distortion_model="equidistant", d=[0.0] * 4))
+    (u, _) = camera.project([[1.0, 0.0, 1.0]])[0]
+    assert u == pytest.approx(331.5 + 520.0 * np.pi / 4)
+
+
+K = info().k
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "uncalibrated": ({"k": [0.0] * 9}, r"not calibrated .k\[0\] is 0.: calibrate the camera .ros2 run"),
+    "uncalibrated and rectified": ({"k": [0.0] * 9, "rectified": True}, r"not calibrated"),
+    "NaN in k": ({"k": [np.nan, *K[1:]]}, r"k holds NaN or infinity"),  # type: ignore[index]
+    "infinity in d": ({"d": [np.inf, 0, 0, 0, 0]}, r"d holds NaN or infinity"),
+    "NaN in p": ({"p": [np.nan] * 12, "rectified": True}, r"p holds NaN or infinity"),
+    "no width": ({"width": 0}, r"0x480 pixels"),
+    "no height": ({"height": 0}, r"640x0 pixels"),
+    "binned away": ({"binning_x": 641}, r"0x480 pixels: width, height and binning"),
+    "short k": ({"k": [500.0, 0, 320]}, r"k must have 9 values, not 3"),
+    "words in k": ({"k": ["a"] * 9}, r"k must be numbers"),
+    "negative focal length": ({"k": [-520, 0, 331, 0, 511, 228, 0, 0, 1]}, r"positive, not fx = -520, fy = 511"),
+    "no fy": ({"k": [520, 0, 331, 0, 0, 228, 0, 0, 1]}, r"positive, not fx = 520, fy = 0"),
+    "skew": ({"k": [520, 3, 331, 0, 511, 228, 0, 0, 1]}, r"no skew"),
+    "last row of k": ({"k": [520, 0, 331, 0, 511, 228, 0, 0, 0]}, r"0 0 1 .no skew."),
+    "column by column k": ({"k": [520, 0, 0, 0, 511, 0, 331, 228, 1]}, r"0 0 1 .no skew."),
+    "unknown model": ({"distortion_model": "ftheta"}, r"'ftheta' is not supported .*rectified:=true"),
+    "unknown model of zeros": ({"distortion_model": "ftheta", "d": [0.0]}, r"'ftheta' is not supported"),
+    "unnamed model": ({"distortion_model": ""}, r"distortion_model is empty: name the model"),
+    "plumb_bob of 8": ({"d": RATIONAL}, r"plumb_bob has 4 or 5 coefficients, d has 8"),
+    "rational of 5": (
+        {"distortion_model": "rational_polynomial"},
+        r"rational_polynomial has 8 or 12 or 14 coefficients, d has 5",
+    ),
+    "equidistant of 5": ({"distortion_model": "equidistant"}, r"equidistant has 4 coefficients, d has 5"),
+    "equidistant of none": ({"distortion_model": "equidistant", "d": []}, r"equidistant has 4 coefficients, d has 0"),
+    "none with coefficients": ({"distortion_model": "none"}, r"none has 0 coefficients, d has 5"),
+    "roi too wide": ({"roi": Region(300, 0, 400, 480)}, r"roi 400x480 at \(300, 0\) is empty or not inside"),
+    "roi too high": ({"roi": Region(0, 1, 640, 480)}, r"roi 640x480 at \(0, 1\) is empty or not inside"),
+    "roi of no width": ({"roi": Region(10, 10, 0, 100)}, r"roi 0x100 at \(10, 10\) is empty"),
+    "far principal point": ({"k": [520, 0, 1900, 0, 511, 228, 0, 0, 1]}, r"principal point \(1900, 228\) is far"),
+    "rectified without p": ({"p": [0.0] * 12, "rectified": True}, r"p is all zeros: use the raw image"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_say_what_is_wrong(case: str) -> None:
+    changes, message = REFUSED[case]
+    rectified = changes.get("rectified", False)
+    fields = info(**{name: value for name, value in changes.items() if name != "rectified"})
+    with pytest.raises(CameraError, match=message):
+        Camera.from_info(fields, rectified=rectified)
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [((1280, 960), "resized or binned"), ((480, 640), "turned"), ((1280, 720), "another camera")],
+)
+def test_an_image_of_another_size_is_refused(size: tuple[int, int], reason: str) -> None:
+    camera = Camera.from_info(info())
+    camera.check_image(640, 480)
+    with pytest.raises(
+        CameraError, match=f"image is {size[0]}x{size[1]} but camera_info describes 640x480: .*{reason}"
+    ):
+        camera.check_image(*size)
+
+
+def rosbags_info(store: Stores, **changes: Any) -> Any:
+    types = get_typestore(store).types
+    header = types["std_msgs/msg/Header"](
+        stamp=types["builtin_interfaces/msg/Time"](sec=1, nanosec=2), frame_id="camera_optical_frame"
+    )
+    roi = types["sensor_msgs/msg/RegionOfInterest"](x_offset=20, y_offset=10, height=400, width=600, do_rectify=False)
+    fields = info()
+    values: dict[str, Any] = {
+        "header": header,
+        "height": 480,
+        "width": 640,
+        "distortion_model": "plumb_bob",
+        "d": np.array(fields.d),
+        "k": np.array(fields.k),
+        "r": np.eye(3).ravel(),
+        "p": np.array(fields.p),
+        "binning_x": 2,
+        "binning_y": 2,
+        "roi": roi,
+    }
+    return types["sensor_msgs/msg/CameraInfo"](**{**values, **changes})
+
+
+@pytest.mark.parametrize("store", [Stores.ROS2_HUMBLE, Stores.ROS2_JAZZY])
+def test_a_message_off_the_wire_is_read(store: Stores) -> None:
+    typestore = get_typestore(store)
+    message_type = "sensor_msgs/msg/CameraInfo"
+    message = typestore.deserialize_cdr(typestore.serialize_cdr(rosbags_info(store), message_type), message_type)
+    camera = Camera.from_info(message)  # type: ignore[arg-type]
+    assert camera == Camera.from_info(info(roi=Region(20, 10, 600, 400), binning_x=2, binning_y=2))
+
+
+def test_an_empty_message_is_uncalibrated() -> None:
+    message = rosbags_info(Stores.ROS2_JAZZY, d=np.empty(0), k=np.zeros(9), p=np.zeros(12), distortion_model="")
+    with pytest.raises(CameraError, match="not calibrated"):
+        Camera.from_info(message)
+
+
+CALIBRATION_YAML = """
+image_width: 640
+image_height: 480
+camera_name: head
+camera_matrix: {rows: 3, cols: 3, data: [520.0, 0, 331.5, 0, 511.0, 228.25, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [-0.28, 0.09, 0.001, -0.0015, -0.012]}
+rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {rows: 3, cols: 4, data: [498, 0, 325, -49.8, 0, 498, 236, 0, 0, 0, 1, 0]}
+"""
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_files_in_both_layouts_are_read(rectified: bool) -> None:
+    expected = Camera.from_info(info(), rectified=rectified)
+    assert Camera.from_mapping(yaml.safe_load(CALIBRATION_YAML), rectified=rectified) == expected
+    fields = info()
+    plain = {
+        "width": 640,
+        "height": 480,
+        "distortion_model": "plumb_bob",
+        "d": fields.d,
+        "k": np.reshape(fields.k, (3, 3)).tolist(),
+        "p": fields.p,
+    }
+    assert Camera.from_mapping(plain, rectified=rectified) == expected
+    capitals = {key.upper() if len(key) == 1 else key: value for key, value in plain.items()}
+    assert Camera.from_mapping(capitals, rectified=rectified) == expected
+
+
+def test_binning_and_roi_of_a_file_count() -> None:
+    mapping = yaml.safe_load(CALIBRATION_YAML)
+    mapping |= {"binning_x": 2, "binning_y": 2, "roi": {"x_offset": 20, "y_offset": 10, "width": 600, "height": 400}}
+    expected = Camera.from_info(info(roi=Region(20, 10, 600, 400), binning_x=2, binning_y=2))
+    assert Camera.from_mapping(mapping) == expected
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({}, "camera file lacks width, height, distortion_model, d, k: give the fields"),
+        ({"width": 640, "height": 480, "distortion_model": "", "d": []}, "camera file lacks k"),
+        ({"width": "wide", "height": 480, "distortion_model": "", "d": [], "k": K}, "wrong type: .*wide"),
+        ({"width": 640, "height": 480, "distortion_model": "", "d": [], "k": K, "roi": 3}, "wrong type"),
+        ({"width": 640, "height": 480, "distortion_model": "", "d": [], "k": {"rows": 3}}, "k must be numbers"),
+    ],
+)
+def test_files_that_are_no_camera_are_refused(mapping: dict[str, Any], message: str) -> None:
+    with pytest.raises(CameraError, match=message):
+        Camera.from_mapping(mapping)
+
+
+def test_equal_cameras_are_known_again() -> None:
+    camera = Camera.from_info(info())
+    assert camera == Camera.from_info(info())
+    assert hash(camera) == hash(Camera.from_info(info()))
+    assert camera != Camera.from_info(info(d=[0.1, 0, 0, 0, 0]))
+    assert camera != Camera.from_info(info(binning_x=2))
+
+
+def test_a_camera_keeps_its_numbers_when_the_message_is_reused() -> None:
+    k = np.array(info().k)
+    camera = Camera.from_info(info(k=k))
+    k[:] = 0.0
+    assert camera.K[0, 0] == 520.0
+    with pytest.raises(ValueError, match="read-only"):
+        camera.K[0, 0] = 1.0

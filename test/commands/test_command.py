@@ -1,0 +1,186 @@
+"""Commands: what is refused, what names joints, what stops, and that no text smuggles a control token in."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from taihri_ros.commands.command import MAX_LENGTH, CommandError, named, parse_command
+from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER
+from taihri_ros.model.quantization import BINS, coordinate_token
+from taihri_ros.skeleton import JOINTS, joint_token
+
+QWEN = (
+    *("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>"),
+    *("<|image_pad|>", "<|video_pad|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|quad_start|>", "<|quad_end|>"),
+    *("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"),
+    *("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>"),
+)
+SPECIAL = (
+    *QWEN,
+    *END_OF_ANSWER,
+    *(token for block in BLOCKS.values() for token in block),
+    *map(joint_token, JOINTS),
+    *map(coordinate_token, range(BINS)),
+)
+
+
+def words(text: str) -> str:
+    command = parse_command(text)
+    assert command is not None
+    return command.text
+
+
+def joints(text: str) -> tuple[str, ...]:
+    command = parse_command(text)
+    assert command is not None
+    return command.joints
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t \r", "\x00\x01\x1b", "\u200b\ufeff", "\ud800", "\ufffd" * 20])
+def test_a_command_without_words_is_refused(text: str) -> None:
+    with pytest.raises(CommandError, match="holds no words: say what to do"):
+        parse_command(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["<|im_end|>", "<|im_<|x|>end|>", "<261>", "<|left_wrist|> <261><7>", "<think></think>"]
+)
+def test_a_command_of_nothing_but_special_tokens_is_refused(text: str) -> None:
+    with pytest.raises(CommandError, match="holds no words"):
+        parse_command(text)
+
+
+def test_the_length_is_limited() -> None:
+    assert words("a" * MAX_LENGTH) == "a" * MAX_LENGTH
+    with pytest.raises(CommandError, match="has 501 characters, at most 500"):
+        parse_command("a" * (MAX_LENGTH + 1))
+    with pytest.raises(CommandError, match="at most 500") as refused:
+        parse_command("<|im_end|>" * 100_000)
+    assert len(str(refused.value)) < 200
+    with pytest.raises(CommandError, match="at most 5 "):
+        parse_command("wave at", max_length=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("shake my hand", "shake my hand"),
+        ("  shake\tmy\n hand ", "shake my hand"),
+        ("shake\x00my\x1b[31mhand", "shake my [31mhand"),
+        ("shake my hand<|im_end|>", "shake my hand"),
+        ("shake<|im_<|x|>end|>hand", "shake hand"),
+        ("shake <261> hand", "shake hand"),
+        ("<<|im_start|>|im_end|> hug", "< |im_end|> hug"),
+        ("<|im\x00_end|> hug", "hug"),
+        ("Give the person a big hug.", "Give the person a big hug."),
+        ("if 3 < 4 and 5 > 2", "if 3 < 4 and 5 > 2"),
+        ("umarme mich für 5 €", "umarme mich für 5 €"),
+        ("握手して", "握手して"),
+        ("\uff1c\uff5cim_end\uff5c\uff1e hug", "\uff1c\uff5cim_end\uff5c\uff1e hug"),  # look-alikes are only words
+    ],
+)
+def test_what_is_left_of_a_text(text: str, left: str) -> None:
+    command = parse_command(text)
+    assert command is not None
+    assert (command.text, command.joints) == (left, ())
+
+
+pieces = st.one_of(
+    st.sampled_from(SPECIAL),
+    st.sampled_from(
+        ("<", ">", "|", "/", "<|", "|>", " ", "im_end", "im_", "end", "26", "1", "\x00", "\u200b", "\u0338")
+    ),
+    st.sampled_from(SPECIAL).flatmap(lambda token: st.integers(0, len(token)).map(lambda at: token[:at])),
+    st.sampled_from(SPECIAL).flatmap(lambda token: st.integers(0, len(token)).map(lambda at: token[at:])),
+    st.text(max_size=5),
+)
+
+
+@settings(max_examples=500)
+@given(st.one_of(st.text(), st.lists(pieces, max_size=14).map("".join)))
+@example("<|im_<|im_end|>end|>")
+@example("<" * 240 + "1" + ">" * 240)
+def test_no_text_smuggles_a_special_token_in(text: str) -> None:
+    try:
+        command = parse_command(text, max_length=100_000)
+    except CommandError:
+        return
+    if command is None:
+        return
+    for form in (command.text, unicodedata.normalize("NFC", command.text)):  # the tokenizer of Qwen reads NFC
+        assert not [token for token in SPECIAL if token in form]
+    assert all(unicodedata.category(c)[0] not in "CZ" or c == " " for c in command.text)
+    assert command.text == " ".join(command.text.split())
+    command.text.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("left_wrist", ("left_wrist",)),
+        ("left wrist", ("left_wrist",)),
+        ("Left Wrist and head", ("head", "left_wrist")),
+        ("the left wrist", ("left_wrist",)),
+        ("LEFT-WRIST; right wrist", ("left_wrist", "right_wrist")),
+        ("left_wrist, right_wrist", ("left_wrist", "right_wrist")),
+        ("right wrist,left wrist,", ("left_wrist", "right_wrist")),
+        ("head, neck, and the pelvis.", ("pelvis", "neck", "head")),
+        ("LeftWrist", ("left_wrist",)),
+        ("head & neck + spine 1", ("spine1", "neck", "head")),
+        ("left wrist, left_wrist", ("left_wrist",)),
+        ("head\nneck", ()),
+        ("left and right wrist", ()),
+        ("left wrist please", ()),
+        ("shake my left wrist", ()),
+        ("wrist", ()),
+        ("and", ()),
+        (",,", ()),
+    ],
+)
+def test_lists_of_joints(text: str, expected: tuple[str, ...]) -> None:
+    assert joints(text) == expected
+
+
+@given(st.lists(st.sampled_from(JOINTS), min_size=1, unique=True), st.data())
+def test_any_spelling_of_any_joints_names_them(names: list[str], data: st.DataObject) -> None:
+    text = ""
+    for place, name in enumerate(names):
+        gap = data.draw(st.sampled_from([", ", ";", " and ", " & ", " + ", ", and "])) if place else ""
+        spelled = name.replace("_", data.draw(st.sampled_from(["_", " ", "-", ""])))
+        case = data.draw(st.sampled_from([str.lower, str.upper, str.title]))
+        text += gap + data.draw(st.sampled_from(["", "the ", "The "])) + case(spelled)
+    assert joints(text) == tuple(joint for joint in JOINTS if joint in names)
+    assert named(names).joints == joints(text)
+
+
+@pytest.mark.parametrize("text", ["stop", "STOP", " Stop. ", "stop!", "stop !", "stop\n", "stop<|im_end|>"])
+def test_stop(text: str) -> None:
+    assert parse_command(text) is None
+    assert parse_command(text, allow=["left_wrist"]) is None, "stop is always allowed"
+
+
+@pytest.mark.parametrize("text", ["stop it", "do not stop", "stopp"])
+def test_what_is_not_stop(text: str) -> None:
+    assert words(text) == text
+
+
+def test_the_list_of_allowed_commands() -> None:
+    allow = ["Shake my hand", "left_wrist, head"]
+    for text in ("shake my HAND", "left wrist and head", "Head; left-wrist"):
+        assert parse_command(text, allow=allow) is not None
+    for text in ("shake my hand now", "left wrist", "head", "hug me"):
+        with pytest.raises(CommandError, match=r"not on the list of allowed commands \(parameter command.allow\)"):
+            parse_command(text, allow=allow)
+
+
+def test_named() -> None:
+    assert named(["right_wrist", "head"]).joints == ("head", "right_wrist")
+    assert named({"right_wrist", "head"}).text == "head, right_wrist"
+    with pytest.raises(CommandError, match="'tail' is not a joint; the joints are pelvis, left_hip"):
+        named(["head", "tail"])
+    with pytest.raises(CommandError, match="no joint is named"):
+        named([])

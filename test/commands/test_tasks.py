@@ -1,0 +1,305 @@
+"""The table of tasks: what it must hold, what is drawn from it, what a user's file does to it, what it recognises."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from taihri_ros.commands.command import parse_command
+from taihri_ros.skeleton import JOINTS, in_order
+from taihri_ros.commands.tasks import TASKS_FILE, Task, TaskError, Tasks
+
+FUNCTION_WORDS = {
+    *("a", "an", "the", "to", "of", "in", "on", "at", "with", "and", "or", "it", "is", "are", "be", "so", "that", "by"),
+    *("from", "me", "my", "i", "you", "your", "for", "both"),
+}
+ELSEWHERE = (
+    "tell me a joke",
+    "go to the kitchen",
+    "turn on the lights",
+    "what is the weather like today",
+    "drive forward two metres",
+    "charge your battery",
+    "vacuum the living room",
+    "open the door",
+    "sing a song for the visitor",
+    "turn left at the corner",
+    "count to ten",
+    "speak louder",
+    "pick up the red block from the table",
+    "set a timer for ten minutes",
+    "close the window",
+    "umarme mich",
+    "",
+    "?!",
+)
+
+
+@pytest.fixture(scope="module")
+def tasks() -> Tasks:
+    return Tasks.load()
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, dict[str, list[str]]]:
+    entries: dict[str, dict[str, list[str]]] = yaml.safe_load(TASKS_FILE.read_text(encoding="utf-8"))["tasks"]
+    return entries
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z0-9']+", text.lower()))
+
+
+def scores(found: list[tuple[tuple[str, ...], tuple[str, ...]]]) -> tuple[float, float]:
+    """Give precision and recall of the joints found against those wanted."""
+    right = sum(len(set(got) & set(wanted)) for got, wanted in found)
+    return right / sum(len(got) for got, _ in found), right / sum(len(wanted) for _, wanted in found)
+
+
+def joints_of(task: Task | None) -> tuple[str, ...]:
+    return task.joints if task else ()
+
+
+def test_there_are_enough_tasks_and_phrasings(written: dict[str, dict[str, list[str]]]) -> None:
+    assert len(written) >= 16
+    for name, entry in written.items():
+        sided = "{side}" in entry["joints"][0]
+        for field, least, most in (("phrasings", 20, 99), ("held_out", 4, 6)):
+            lines = [line for line in entry[field] if not sided or "{side}" in line]
+            assert least <= len(set(lines)) <= most, f"{name}: {field}"
+
+
+def test_every_joint_of_every_task_is_a_joint_in_the_skeletons_order(tasks: Tasks) -> None:
+    names = [task.name for task in tasks.tasks]
+    assert len(set(names)) == len(names)
+    for task in tasks.tasks:
+        assert task.joints == in_order(frozenset(task.joints))
+        assert task.joints
+    assert {joint for task in tasks.tasks for joint in task.joints} == set(JOINTS), "no joint is out of use"
+
+
+def test_left_and_right_mirror_each_other(tasks: Tasks) -> None:
+    for left in (task for task in tasks.tasks if task.name.endswith("_left")):
+        right = tasks[left.name.replace("_left", "_right")]
+        assert right.joints == tuple(joint.replace("left", "right") for joint in left.joints)
+        assert right.phrasings == tuple(said.replace("left", "right") for said in left.phrasings)
+        assert all("left" in words(said) for said in left.phrasings + left.held_out)
+        assert not any({"left", "right"} & words(said) for said in tasks[left.name.removesuffix("_left")].phrasings)
+
+
+def test_no_sentence_asks_for_two_sets_of_joints_or_is_trained_and_held_out(tasks: Tasks) -> None:
+    asked: dict[str, tuple[str, ...]] = {}
+    for task in tasks.tasks:
+        for said in task.phrasings + task.held_out:
+            assert asked.setdefault(" ".join(sorted(said.lower().split())), task.joints) == task.joints, said
+            assert "{" not in said
+            assert parse_command(said).joints == (), "a phrasing is free words"  # type: ignore[union-attr]
+        assert not {said.lower() for said in task.phrasings} & {said.lower() for said in task.held_out}
+
+
+def test_a_held_out_sentence_is_new_but_its_words_are_not(tasks: Tasks) -> None:
+    corpus = set.union(*(words(sentence) for sentence in tasks.corpus()))
+    for task in tasks.tasks:
+        trained = set.union(*(words(said) for said in task.phrasings))
+        for said in task.held_out:
+            assert words(said) <= corpus, said
+            content = words(said) - FUNCTION_WORDS
+            assert len(content & trained) >= 0.6 * len(content), f"{said}: {sorted(content - trained)}"
+
+
+def test_held_out_sentences_are_told_apart(tasks: Tasks) -> None:
+    found = [(joints_of(tasks.match(said)), task.joints) for task in tasks.tasks for said in task.held_out[::5]]
+    precision, recall = scores(found)
+    assert precision > 0.99
+    assert recall > 0.98
+
+
+def test_trained_sentences_are_recognised_in_any_wrapping(tasks: Tasks) -> None:
+    rng = random.Random(5)
+    for task in tasks.tasks:
+        for _ in range(5):
+            said = tasks.say(rng, task)
+            match = tasks.match(said)
+            assert match is not None, said
+            assert match.joints == task.joints, said
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_questions_are_recognised(tasks: Tasks, held_out: bool) -> None:
+    rng = random.Random(6)
+    for _ in range(200):
+        said, joints = tasks.question(rng, held_out=held_out)
+        assert joints_of(tasks.match(said)) == joints, said
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_other_words_match_nothing(tasks: Tasks, text: str) -> None:
+    assert tasks.match(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "joints"),
+    [
+        ("shake my hand", ("right_elbow", "right_wrist")),
+        ("Shake my LEFT hand!", ("left_elbow", "left_wrist")),
+        ("Give the person a big hug.", ("spine3", "left_shoulder", "right_shoulder")),
+        ("give me a hug", ("spine3", "left_shoulder", "right_shoulder")),
+        ("Could you tell me the coordinates of right wrist and left wrist?", ("left_wrist", "right_wrist")),
+        ("Where is my left elbow?", ("left_elbow",)),
+        ("find the head and the neck", ("neck", "head")),
+        ("find left_wrist", ("left_wrist",)),
+        ("put the watch on my left wrist", ("left_elbow", "left_wrist")),
+        ("hand me the cup, please", ("left_wrist", "right_wrist")),
+        ("it\u2019s cold, put the scarf around the person\u2019s neck", ("neck", "left_collar", "right_collar")),
+    ],
+)
+def test_what_a_sentence_needs(tasks: Tasks, text: str, joints: tuple[str, ...]) -> None:
+    assert joints_of(tasks.match(text)) == joints
+
+
+def test_what_is_drawn_varies_and_comes_again_with_the_seed(tasks: Tasks) -> None:
+    drawn = [tasks.phrase(random.Random(seed)) for seed in range(400)]
+    assert drawn == [tasks.phrase(random.Random(seed)) for seed in range(400)]
+    said = [text for text, _ in drawn]
+    assert len(set(said)) > 390
+    assert {text[-1] for text in said} >= {".", "!", "?"}
+    assert 0.3 < sum(text[0].isupper() for text in said) / len(said) < 0.8
+    assert len({joints for _, joints in drawn}) > 15
+    assert all(parse_command(text).joints == () for text in said)  # type: ignore[union-attr]
+
+
+def test_the_corpus_holds_every_word_that_is_trained_and_no_held_out_sentence(tasks: Tasks) -> None:
+    corpus = tasks.corpus()
+    known = set.union(*(words(sentence) for sentence in corpus))
+    rng = random.Random(7)
+    for _ in range(300):
+        assert words(tasks.phrase(rng)[0]) <= known
+        assert words(tasks.question(rng)[0]) <= known
+    assert not set(corpus) & {said for task in tasks.tasks for said in task.held_out}
+
+
+def test_questions_about_given_joints(tasks: Tasks) -> None:
+    rng = random.Random(8)
+    said = [tasks.question(rng, ["right_wrist", "left_wrist", "head"]) for _ in range(200)]
+    assert {joints for _, joints in said} == {("head", "left_wrist", "right_wrist")}
+    assert all("head" in text.lower() for text, _ in said)
+    assert {"both" in text.lower() for text, _ in said} == {True, False}
+    counts = Counter(len(tasks.question(rng)[1]) for _ in range(300))
+    assert set(counts) == {1, 2, 3, 4}
+    assert tasks.question(rng, JOINTS)[1] == JOINTS
+
+
+def test_a_users_file_adds_changes_and_leaves_out(tmp_path: Path) -> None:
+    file = tmp_path / "more.yaml"
+    file.write_text(
+        """
+tasks:
+  hug:
+    joints: [spine2]
+    phrasings: ["squish {me}"]
+  put_on_hat:
+  glove:
+    joints: ["{side}_wrist"]
+    unsided: left
+    phrasings: ["pull the glove on {my} {side} hand", "Glove!"]
+questions:
+  names:
+    "{side}_wrist": ["{side} pulse"]
+suffixes:
+  any: [my dear]
+"""
+    )
+    tasks = Tasks.load(file)
+    assert tasks["hug"].joints == ("spine2",)
+    assert {"squish her", "give me a hug"} <= set(tasks["hug"].phrasings)
+    assert "put_on_hat" not in {task.name for task in tasks.tasks}
+    assert tasks["glove_right"].phrasings[0] == "pull the glove on my right hand"
+    assert tasks["glove"].joints == ("left_wrist",)
+    assert tasks.match("please pull the glove on his right hand, my dear") == tasks["glove_right"]
+    assert joints_of(tasks.match("where is my left pulse?")) == ("left_wrist",)
+    for seed in range(100):
+        tasks.phrase(random.Random(seed), held_out=True)  # the new tasks have nothing held out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tasks: [hug]", r"more.yaml: tasks must hold names, each with what it stands for; it is \"\['hug'\]\""),
+        ("chores: {}", "task file .*more.yaml has the unknown field 'chores': it may have persons, prefixes"),
+        ("tasks: {hug: {joint: [head]}}", "more.yaml: task hug has the unknown field 'joint': it may have joints"),
+        ("tasks: {wave: {joints: [head]}}", "more.yaml: task wave lacks phrasings: list at least one"),
+        (
+            "tasks: {wave: {joints: [tail], phrasings: [wave]}}",
+            "more.yaml: task wave: 'tail' is not a joint; the joints",
+        ),
+        ("tasks: {wave: {joints: head, phrasings: [wave]}}", "task wave: joints must be a list of texts"),
+        (
+            "tasks: {wave: {joints: [head], phrasings: [yes]}}",
+            "task wave: phrasings must be a list of texts; put a text",
+        ),
+        (
+            "tasks: {wave: {joints: [head], phrasings: ['wave at {you}']}}",
+            "task wave: a sentence may hold {me} and {my}, and {side} if its joints do: 'you'",
+        ),
+        (
+            "tasks: {wave: {joints: ['{side}_hip'], phrasings: [wave]}}",
+            "wave: its joints have sides, but no phrasing has",
+        ),
+        (
+            "tasks: {wave: {joints: ['{side}_hip'], unsided: both, phrasings: ['{side} wave']}}",
+            "task wave: unsided must be left or right, or be left out for both sides; not 'both'",
+        ),
+        (
+            "tasks: {wave: {joints: [head], phrasings: ['Please give me a hug!']}}",
+            "tasks hug and wave share the phrasing 'Please give me a hug!': leave it to one",
+        ),
+        (
+            "tasks: {wave: {joints: [head], phrasings: [wave], held_out: ['Wave, please.']}}",
+            "task wave: 'Wave, please.' is held out and among the phrasings: take one away",
+        ),
+        (
+            "tasks: {wave: {joints: [head], phrasings: ['Where is my left wrist?']}}",
+            "task wave: the phrasing 'Where is my left wrist[?]' names left_wrist, but the task needs head",
+        ),
+        ("tasks: {take_left: {joints: [head], phrasings: [wave]}}", "two tasks are named take_left"),
+        ("questions: {phrasings: [where]}", "more.yaml: questions: 'where' must hold {joints}, where the names go"),
+        ("questions: {names: [head]}", "more.yaml: questions: names must hold names"),
+        ("questions: {groups: {tails: [tail]}}", "questions: 'tails': 'tail' is not a joint"),
+        ("persons: [me]", "more.yaml: persons: 'me' must be a pair such as"),
+        ("prefixes: {order: please}", "more.yaml: prefixes: order must be a list of texts"),
+        ("tasks: {", "more.yaml is not YAML: "),
+        ("- a", "task file .*more.yaml must have the fields persons"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "more.yaml"
+    file.write_text(text)
+    with pytest.raises(TaskError, match=message.replace("{", r"\{")) as refused:
+        Tasks.load(file)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match=r"task file .*none.yaml is not readable"):
+        Tasks.load(tmp_path / "none.yaml")
+
+
+def test_the_documentation_has_every_task(written: dict[str, dict[str, list[str]]]) -> None:
+    documented = (Path(__file__).parents[1] / "docs" / "commands.md").read_text(encoding="utf-8")
+    for name, entry in written.items():
+        (row,) = re.findall(rf"^\| `{name}` \|.*$", documented, re.MULTILINE)
+        assert set(re.findall("`([^`]+)`", row)) - {name} == set(entry["joints"])
+
+
+def test_the_example_in_the_documentation_is_a_task_file(tmp_path: Path) -> None:
+    documented = (Path(__file__).parents[1] / "docs" / "commands.md").read_text(encoding="utf-8")
+    file = tmp_path / "more.yaml"
+    file.write_text(re.findall("```yaml\n(.*?)```", documented, re.DOTALL)[0])
+    tasks = Tasks.load(file)
+    assert tasks["put_on_glove"].joints == ("right_elbow", "right_wrist")
+    assert tasks.match("where is my throat?") == Task("question", ("neck",), (), ())

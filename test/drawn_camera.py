@@ -1,0 +1,46 @@
+"""A robot camera on a scene that is drawn, as a process: `python drawn_camera.py DURATION_S RATE_HZ EXPOSE_S`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from threading import Event
+from types import SimpleNamespace
+
+import numpy as np
+
+from taihri_ros.camera.camera import Camera
+from taihri_ros.commands.command import Command
+from taihri_ros.synthetic.robot_camera import RobotCamera
+from taihri_ros.camera.distortion import DistortionModel
+from taihri_ros.skeleton import JOINTS
+
+CAMERA_MATRIX = [[300.0, 0, 158.0], [0, 310.0, 121.0], [0, 0, 1]]
+CAMERA = Camera(320, 240, CAMERA_MATRIX, [0.1, 0, 0, 0], DistortionModel.EQUIDISTANT)
+
+
+class DrawnScene:
+    """The first pixel tells the number of commands heard, the joints tell the time."""
+
+    camera = CAMERA
+
+    def __init__(self, expose_s: float) -> None:
+        self._expose_s = expose_s
+        self._heard: list[Command | None] = []
+
+    def hear(self, command: Command | None) -> None:
+        self._heard.append(command)
+
+    def expose(self, seconds: float) -> SimpleNamespace:
+        time.sleep(self._expose_s)
+        image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+        image[0, 0] = [len(self._heard), self._heard.count(None), CAMERA.width // 2]
+        joints = np.column_stack([np.arange(len(JOINTS)), np.full(len(JOINTS), seconds), np.ones(len(JOINTS))])
+        return SimpleNamespace(image=image, joints=joints)
+
+
+if __name__ == "__main__":
+    duration, rate, expose = map(float, sys.argv[1:])
+    with RobotCamera(DrawnScene(expose), rate_hz=rate) as robot_camera:
+        robot_camera.run(Event(), duration)
+    print(robot_camera.frames)

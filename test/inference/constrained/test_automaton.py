@@ -1,0 +1,135 @@
+"""The automaton that masks tokens, over a tokenizer of one token a character and one a special token."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taihri_ros.inference.constrained.automaton import Automaton, Tokens, tokenize
+from taihri_ros.inference.constrained.lark import to_lark
+from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text, free_grammar, named_grammar
+from taihri_ros.model.parser import parse
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.skeleton import JOINTS
+
+COORDINATES = range(10_000, 11_000)
+SPECIAL: dict[str, int] = {}
+STYLES = [
+    AnswerStyle(),
+    AnswerStyle(box=False, between_coordinates=", "),
+    AnswerStyle(joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ", between_blocks="\n"),
+]
+GRAMMARS = [named_grammar(("left_wrist", "right_wrist"), style) for style in STYLES] + [
+    free_grammar(style) for style in STYLES
+]
+
+
+def encode(text: str) -> list[int]:
+    return [
+        SPECIAL.setdefault(piece, 20_000 + len(SPECIAL)) if len(piece) > 1 else ord(piece)
+        for piece in re.findall(r"<\|\w+\|>|.", text, re.DOTALL)
+    ]
+
+
+def decode(token: int) -> str:
+    if token in COORDINATES:
+        return f"<{token - COORDINATES.start}>"
+    return next((text for text, known in SPECIAL.items() if known == token), None) or chr(token)
+
+
+def walk(automaton: Automaton, draw: st.DataObject) -> list[int]:
+    state, tokens = automaton.start, []
+    while True:
+        allowed = automaton.allowed(state)
+        choices = sorted(allowed.ids) + ([draw.draw(st.sampled_from(COORDINATES))] if allowed.coordinates else [])
+        if allowed.end:
+            assert not choices, "only the end of these grammars accepts, so nothing can follow it"
+            return tokens
+        tokens.append(draw.draw(st.sampled_from(choices)))
+        state = automaton.advance(state, tokens[-1])
+
+
+@pytest.mark.parametrize("grammar", GRAMMARS)
+@given(draw=st.data())
+def test_every_walk_is_an_answer_that_the_parser_takes(grammar: Grammar, draw: st.DataObject) -> None:
+    automaton = Automaton(grammar, encode, COORDINATES)
+    tokens = walk(automaton, draw)
+    assert automaton.accepts(tokens)
+    parse(tuple(map(decode, tokens)), None)
+
+
+@given(draw=st.data(), change=st.sampled_from(["drop", "add", "swap"]))
+def test_a_changed_answer_is_not_accepted(draw: st.DataObject, change: str) -> None:
+    automaton = Automaton(GRAMMARS[0], encode, COORDINATES)
+    tokens = walk(automaton, draw)
+    place = draw.draw(st.integers(0, len(tokens) - 1))
+    if change == "drop":
+        del tokens[place]
+    elif change == "add":
+        tokens.insert(place, tokens[place])
+    else:
+        tokens[place] = 7
+    assert not automaton.accepts(tokens)
+
+
+def test_a_named_answer_has_one_shape() -> None:
+    automaton = Automaton(GRAMMARS[0], encode, COORDINATES)
+    answer = "<|box_start|>@@@@<|box_end|><|kpt2d_start|><|left_wrist|>@@<|right_wrist|>@@<|kpt2d_end|>"
+    answer += "<|kpt3d_start|><|left_wrist|>@@@<|right_wrist|>@@@<|kpt3d_end|>"
+    tokens = [COORDINATES[5] if token == ord("@") else token for token in encode(answer)]
+    assert automaton.accepts(tokens)
+    assert not automaton.accepts(tokens[:-1])
+    state = automaton.start
+    for token in tokens:
+        allowed = automaton.allowed(state)
+        assert allowed.coordinates == (token in COORDINATES)
+        assert allowed.ids == (set() if allowed.coordinates else {token})
+        state = automaton.advance(state, token)
+
+
+def test_joints_whose_spellings_begin_alike_stay_apart() -> None:
+    automaton = Automaton(free_grammar(STYLES[2]), encode, COORDINATES)
+    state = automaton.start
+    head = [
+        *encode("<|box_start|>"),
+        *encode("@, @, @, @".replace("@", "\x00")),
+        *encode("<|box_end|>\n<|kpt2d_start|><left_"),
+    ]
+    for token in head:
+        state = automaton.advance(state, COORDINATES[0] if token == 0 else token)
+    starts = {joint.removeprefix("left_")[0] for joint in JOINTS if joint.startswith("left_")}
+    assert automaton.allowed(state).ids == {ord(letter) for letter in starts}
+
+
+def test_a_refused_token_leads_nowhere() -> None:
+    automaton = Automaton(GRAMMARS[0], encode, COORDINATES)
+    lost = automaton.advance(automaton.start, 7)
+    assert lost == frozenset()
+    assert automaton.allowed(lost).ids == set()
+    assert not automaton.allowed(lost).coordinates
+    assert not automaton.allowed(lost).end
+
+
+def test_texts_side_by_side_are_tokenised_as_one() -> None:
+    seen: list[str] = []
+
+    def note(text: str) -> list[int]:
+        seen.append(text)
+        return [1]
+
+    assert tokenize((Text("a"), Text("b"), Coordinate(), Text("c")), note) == (Tokens((1,)), Coordinate(), Tokens((1,)))
+    assert seen == ["ab", "c"]
+
+
+def test_lark_shares_equal_choices() -> None:
+    maybe = Choice(((), (Text("x"), Coordinate())))
+    grammar: Grammar = (Text("a"), maybe, Choice(((Text("y"),), (Text("z"), maybe))))
+    assert to_lark(grammar, encode, COORDINATES) == (
+        "start: <[97]> choice_0? choice_1\n"
+        "choice_0: <[120]> coordinate\n"
+        "choice_1: <[121]> | <[122]> choice_0?\n"
+        "coordinate: <[10000-10999]>\n"
+    )

@@ -1,0 +1,94 @@
+"""Images and requests for the engines under test."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from taihri_ros.commands.command import named
+from taihri_ros.inference.engine import Engine, Generation, GenerationRequest, Question, RawAnswer
+from taihri_ros.inference.checkpoint.tiny import SPEC
+from taihri_ros.model.grammar import Grammar, named_grammar
+from taihri_ros.model.prompts import Prompt, make_prompt
+from taihri_ros.model.answer_format import AnswerStyle
+
+BOTH_WRISTS = ("left_wrist", "right_wrist")
+UNLIMITED = 512
+NAMED = named_grammar(BOTH_WRISTS, AnswerStyle())
+STYLES = {
+    "official": AnswerStyle(),
+    "no box": AnswerStyle(box=False),
+    "separated": AnswerStyle(
+        joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ", between_blocks="\n"
+    ),
+    "texts without box": AnswerStyle(box=False, joint="text", between_joints="\n"),
+}
+
+
+def noise(seed: int, height: int = 416, width: int = 544) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def ask(
+    joints: tuple[str, ...] = BOTH_WRISTS,
+    *,
+    seed: int = 0,
+    grammar: Grammar | None = NAMED,
+    prompt: Prompt | None = None,
+    questions: tuple[Question, ...] = (),
+    max_tokens: int = UNLIMITED,
+    alternatives: int = 20,
+    repetition_penalty: float = 1.05,
+    skip_forced: bool = True,
+    image: np.ndarray | None = None,
+) -> GenerationRequest:
+    return GenerationRequest(
+        image=noise(seed) if image is None else image,
+        questions=questions or (Question(prompt or make_prompt(named(joints), SPEC), grammar),),
+        max_tokens=max_tokens,
+        alternatives=alternatives,
+        repetition_penalty=repetition_penalty,
+        skip_forced=skip_forced,
+    )
+
+
+def answer(engine: Engine, request: GenerationRequest) -> RawAnswer:
+    """Give the answer to the only question of a request."""
+    (only,) = engine.generate(request).answers
+    return only
+
+
+def assert_alike(one: RawAnswer, other: RawAnswer) -> None:
+    """Check that two answers are the same to what numbers of another order of summation may differ."""
+    assert one.tokens == other.tokens
+    assert one.finish_reason == other.finish_reason
+    for left, right in zip(one.alternatives, other.alternatives, strict=True):
+        assert (left is None) == (right is None)
+        if left is None or right is None:
+            continue
+        np.testing.assert_allclose(left.logprobs, right.logprobs, atol=1e-3)
+        theirs = dict(zip(right.bins, right.logprobs, strict=True))
+        for index, logprob in zip(left.bins[:-1], left.logprobs[:-1], strict=True):
+            assert theirs.get(index, right.logprobs[-1]) == pytest.approx(logprob, abs=1e-3)
+
+
+def about(joint: str, style: AnswerStyle = STYLES["official"], system: str | None = None) -> Question:
+    prompt = make_prompt(named((joint,)), SPEC)
+    return Question(prompt if system is None else Prompt(system, prompt.user), named_grammar((joint,), style))
+
+
+def each(joints: tuple[str, ...], style: AnswerStyle = STYLES["official"]) -> tuple[Question, ...]:
+    return tuple(about(joint, style) for joint in joints)
+
+
+def alone(engine: Engine, request: GenerationRequest) -> list[RawAnswer]:
+    """Ask every question of a request for itself, with every token decoded."""
+    plain = dataclasses.replace(request, skip_forced=False)
+    return [answer(engine, dataclasses.replace(plain, questions=(question,))) for question in request.questions]
+
+
+def assert_same(found: Generation, wanted: list[RawAnswer]) -> None:
+    for one, other in zip(found.answers, wanted, strict=True):
+        assert_alike(one, other)

@@ -1,0 +1,173 @@
+"""Broken checkpoints are refused by name before a framework loads them silently and wrongly."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from taihri_ros.inference.checkpoint import tiny
+from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint, read_shapes
+from taihri_ros.inference.engine import CheckpointError
+from taihri_ros.inference.factory import open_engine
+
+WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture
+def copy(checkpoint: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+
+
+def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
+    check_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_both_kinds_of_embedding_pass(tmp_path: Path, tied: bool) -> None:
+    directory = tiny.build(tmp_path / "tiny", tied=tied)
+    assert ("lm_head.weight" in read_shapes(directory)) == (not tied)
+    check_checkpoint(directory)
+
+
+def edit_weights(change: Callable[[dict], None]) -> Callable[[Path], None]:
+    def edit(directory: Path) -> None:
+        tensors = load_file(directory / WEIGHTS)
+        change(tensors)
+        save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
+
+    return edit
+
+
+def edit_json(name: str, change: Callable[[dict], None]) -> Callable[[Path], None]:
+    def edit(directory: Path) -> None:
+        values = json.loads((directory / name).read_text())
+        change(values)
+        (directory / name).write_text(json.dumps(values))
+
+    return edit
+
+
+def drop(name: str) -> Callable[[dict], None]:
+    return lambda tensors: tensors.pop(name)
+
+
+def cut(directory: Path, keep: float = 0.7) -> None:
+    data = (directory / WEIGHTS).read_bytes()
+    (directory / WEIGHTS).write_bytes(data[: int(len(data) * keep)])
+
+
+def rename_token(text: str, other: str) -> Callable[[dict], None]:
+    def change(tokenizer: dict) -> None:
+        next(token for token in tokenizer["added_tokens"] if token["content"] == text)["content"] = other
+
+    return change
+
+
+def swap_tokens(one: str, other: str) -> Callable[[dict], None]:
+    def change(tokenizer: dict) -> None:
+        first, second = (next(t for t in tokenizer["added_tokens"] if t["content"] == text) for text in (one, other))
+        first["content"], second["content"] = other, one
+
+    return change
+
+
+def shard(directory: Path) -> None:
+    """Split the weights over two files with an index, and lose the second."""
+    tensors = load_file(directory / WEIGHTS)
+    names = sorted(tensors)
+    halves = {"a.safetensors": names[: len(names) // 2], "b.safetensors": names[len(names) // 2 :]}
+    for file, held in halves.items():
+        save_file({name: tensors[name] for name in held}, directory / file)
+    weight_map = {name: file for file, held in halves.items() for name in held}
+    (directory / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    (directory / WEIGHTS).unlink()
+
+
+BIAS = "model.visual.blocks.1.attn.qkv.bias"
+NORM = "model.language_model.norm.weight"
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no config": (lambda d: (d / "config.json").unlink(), r"config\.json cannot be read"),
+    "another model": (edit_json("config.json", lambda c: c.update(model_type="llama")), "of a 'llama' model"),
+    "config is no JSON": (lambda d: (d / "config.json").write_text("{"), r"config\.json is not JSON"),
+    "config of other sizes": (
+        edit_json("config.json", lambda c: c["text_config"].update(hidden_size=96)),
+        r"holds \d+ tensors of another shape, such as model\.",
+    ),
+    "no image processor": (lambda d: (d / "preprocessor_config.json").unlink(), "has no preprocessor_config.json"),
+    "no tokenizer": (lambda d: (d / "tokenizer.json").unlink(), "has no tokenizer.json"),
+    "broken tokenizer": (lambda d: (d / "tokenizer.json").write_text("{}"), "tokenizer.json cannot be read"),
+    "no tokenizer settings": (lambda d: (d / "tokenizer_config.json").unlink(), "tokenizer_config.json cannot be read"),
+    "no end token": (
+        edit_json("tokenizer_config.json", lambda c: c.update(eos_token=None)),
+        r"says that None ends an answer; TAIHRI ends it with <\|im_end\|>",
+    ),
+    "no joint token": (
+        edit_json("tokenizer.json", rename_token("<|left_wrist|>", "<|left_hand|>")),
+        r"lacks 1 of the tokens that TAIHRI adds, such as <\|left_wrist\|>",
+    ),
+    "no coordinate": (edit_json("tokenizer.json", rename_token("<999>", "<1000>")), "lacks 1 .* <999>"),
+    "coordinates out of order": (edit_json("tokenizer.json", swap_tokens("<7>", "<8>")), "do not follow each other"),
+    "no weights": (lambda d: (d / WEIGHTS).unlink(), r"model\.safetensors cannot be read"),
+    "truncated weights": (cut, r"model\.safetensors has \d+ bytes where its header says \d+"),
+    "truncated header": (lambda d: cut(d, 0.0005), r"model\.safetensors is cut off within its header"),
+    "empty weights": (lambda d: (d / WEIGHTS).write_bytes(b""), r"model\.safetensors is not a safetensors file"),
+    "missing tensor": (edit_weights(drop(NORM)), rf"lacks 1 of \d+ tensors of the model, {NORM}"),
+    "missing bias": (edit_weights(drop(BIAS)), rf"lacks 1 of \d+ tensors of the model, {BIAS}"),
+    "missing head": (edit_weights(drop("lm_head.weight")), r"lm_head\.weight"),
+    "tensor of another shape": (
+        edit_weights(lambda tensors: tensors.update({NORM: tensors[NORM][:5].clone()})),
+        rf"1 tensors of another shape, {NORM} \(5,\) instead of \(128,\)",
+    ),
+    "a lost shard": (lambda d: (shard(d), (d / "b.safetensors").unlink()), r"b\.safetensors cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named(copy: Path, name: str) -> None:
+    fault, message = FAULTS[name]
+    fault(copy)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        check_checkpoint(copy)
+    assert str(copy) in str(caught.value)
+
+
+def test_processor_settings_in_one_file_pass(copy: Path) -> None:
+    settings = json.loads((copy / "preprocessor_config.json").read_text())
+    (copy / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
+    (copy / "preprocessor_config.json").unlink()
+    with open_engine("transformers", str(copy)) as engine:
+        assert engine.info.model == str(copy)
+
+
+def test_shards_pass(copy: Path) -> None:
+    shard(copy)
+    check_checkpoint(copy)
+
+
+def test_a_quantised_module_keeps_its_weight_under_other_names(copy: Path) -> None:
+    name = "model.language_model.layers.0.mlp.up_proj.weight"
+    edit_json("config.json", lambda c: c.update(quantization_config={"quant_method": "awq"}))(copy)
+    edit_weights(lambda tensors: tensors.update({name.replace("weight", "qweight"): tensors.pop(name)}))(copy)
+    check_checkpoint(copy)
+    edit_weights(drop(name.replace("weight", "qweight")))(copy)
+    with pytest.raises(CheckpointError, match="up_proj"):
+        check_checkpoint(copy)
+
+
+@pytest.mark.parametrize("kind", ["vllm", "transformers"])
+def test_no_engine_opens_a_broken_checkpoint(copy: Path, kind: str) -> None:
+    cut(copy)
+    with pytest.raises(CheckpointError, match="bytes where its header says"):
+        open_engine(kind, str(copy))  # type: ignore[arg-type]
+
+
+def test_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint directory"):
+        find_checkpoint(str(tmp_path / "nowhere"))
+    with pytest.raises(CheckpointError, match=r"`hf download nobody/nothing --local-dir"):
+        find_checkpoint("nobody/nothing")

@@ -1,0 +1,74 @@
+"""What vLLM's constrained decoding makes of our Lark grammar is what our automaton makes of the grammar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import xgrammar
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from transformers import AutoConfig, AutoTokenizer
+
+from taihri_ros.inference.constrained.automaton import Automaton
+from taihri_ros.inference.constrained.lark import to_lark
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.model.grammar import Grammar, free_grammar, named_grammar
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.skeleton import JOINTS
+
+STYLES = {
+    "plain": AnswerStyle(),
+    "no box": AnswerStyle(box=False),
+    "separators": AnswerStyle(
+        joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ", between_blocks="\n"
+    ),
+}
+GRAMMARS = {f"named, {name}": named_grammar(("left_wrist", "head"), style) for name, style in STYLES.items()}
+GRAMMARS |= {f"all, {name}": named_grammar(JOINTS, style) for name, style in STYLES.items()}
+GRAMMARS |= {f"free, {name}": free_grammar(style) for name, style in STYLES.items()}
+
+
+class Compiled:
+    """A grammar compiled both ways."""
+
+    def __init__(self, checkpoint: Path, grammar: Grammar) -> None:
+        vocabulary = Vocabulary(checkpoint)
+        self.automaton = Automaton(grammar, vocabulary.ids, vocabulary.coordinates)
+        self.coordinates = vocabulary.coordinates
+        self.ends = set(vocabulary.end_ids)
+        self.size = AutoConfig.from_pretrained(checkpoint).text_config.vocab_size
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        compiler = xgrammar.GrammarCompiler(xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=self.size))
+        self.grammar = compiler.compile_lark(to_lark(grammar, vocabulary.ids, vocabulary.coordinates))
+
+    def allowed_by_vllm(self, matcher: xgrammar.GrammarMatcher) -> set[int]:
+        mask = xgrammar.allocate_token_bitmask(1, self.size)
+        mask.fill_(-1)
+        matcher.fill_next_token_bitmask(mask)
+        bits = (mask[0, :, None] >> torch.arange(32)) & 1
+        return set(torch.nonzero(bits.flatten()[: self.size]).flatten().tolist())
+
+
+@pytest.fixture(scope="module", params=GRAMMARS)
+def compiled(request: pytest.FixtureRequest, checkpoint: Path) -> Compiled:
+    return Compiled(checkpoint, GRAMMARS[request.param])
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(random=st.randoms(use_true_random=False))
+def test_both_allow_the_same_on_every_step(compiled: Compiled, random) -> None:
+    matcher = xgrammar.GrammarMatcher(compiled.grammar)
+    state = compiled.automaton.start
+    while True:
+        allowed = compiled.automaton.allowed(state)
+        expected = set(allowed.ids) | (set(compiled.coordinates) if allowed.coordinates else set())
+        theirs = compiled.allowed_by_vllm(matcher)
+        assert theirs - compiled.ends == expected
+        assert bool(theirs & compiled.ends) == allowed.end
+        if not expected:
+            return
+        token = random.choice(sorted(expected))
+        assert matcher.accept_token(token)
+        state = compiled.automaton.advance(state, token)

@@ -1,0 +1,84 @@
+"""A checkpoint without `taihri.json` teaches its spelling by one unconstrained answer."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from asking import BOTH_WRISTS, answer, ask
+
+from taihri_ros.commands.command import named
+from taihri_ros.inference.checkpoint import tiny
+from taihri_ros.inference.warmup import canary_image
+from taihri_ros.inference.factory import open_engine
+from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
+from taihri_ros.model.grammar import named_grammar
+from taihri_ros.model.prompts import make_prompt
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import ModelSpec
+
+STYLE = AnswerStyle(box=False, joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ")
+ANSWER = (
+    "<|kpt2d_start|><left_wrist> <261>, <630>, <right_wrist> <700>, <12><|kpt2d_end|>"
+    "<|kpt3d_start|><left_wrist> <500>, <400>, <300>, <right_wrist> <520>, <90>, <310><|kpt3d_end|><|im_end|>"
+)
+
+
+def teach(directory: Path, lesson: str) -> None:
+    """Train the checkpoint until it answers the canary's prompt by heart."""
+    spec = ModelSpec.load(directory)
+    with TransformersEngine(directory, spec) as engine:
+        model, vocabulary = engine._model, engine.vocabulary
+        prompt = make_prompt(named(BOTH_WRISTS), spec)
+        request = ask(image=canary_image(spec), prompt=prompt, grammar=None)
+        inputs = engine._inputs(request, vocabulary.prompt_ids(prompt))
+        words = torch.tensor([vocabulary.ids(lesson)])
+        length = inputs["input_ids"].shape[1]
+        answers = {"input_ids": words, "attention_mask": torch.ones_like(words), "mm_token_type_ids": 0 * words}
+        for name, values in answers.items():
+            inputs[name] = torch.cat([inputs[name], values.to(inputs[name].dtype)], dim=1)
+        labels = inputs["input_ids"].clone()
+        labels[:, :length] = -100
+        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+        with torch.random.fork_rng():
+            for _ in range(80):
+                loss = model(**inputs, labels=labels).loss
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                if loss.item() < 0.005:
+                    break
+        assert loss.item() < 0.05, "the model must know the answer by heart for this test"
+        model.save_pretrained(directory)
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tiny.build(tmp_path_factory.mktemp("taught") / "tiny", spec=None)
+    teach(directory, ANSWER)
+    return directory
+
+
+def test_the_spelling_is_learned_and_used(taught: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "taihri_ros"), open_engine("transformers", str(taught)) as engine:
+        assert engine.info.spec.answer == STYLE
+        assert any("learned from the unconstrained answer" in record.message for record in caplog.records)
+        spec = engine.info.spec
+        request = ask(
+            image=canary_image(spec),
+            prompt=make_prompt(named(BOTH_WRISTS), spec),
+            grammar=named_grammar(BOTH_WRISTS, STYLE),
+            repetition_penalty=spec.repetition_penalty,
+        )
+        assert answer(engine, request).text + "<|im_end|>" == ANSWER
+
+
+def test_babble_teaches_nothing_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory = tiny.build(tmp_path / "tiny", spec=None)
+    with caplog.at_level(logging.INFO, "taihri_ros"), open_engine("transformers", str(directory)) as engine:
+        assert engine.info.spec.answer == AnswerStyle()
+    (record,) = [record for record in caplog.records if record.name.startswith("taihri_ros")]
+    assert record.levelno == logging.WARNING
+    assert "teaches no spelling" in record.message

@@ -1,0 +1,69 @@
+"""The tiny checkpoint: whole or not at all, the same for the same seed, able to tokenise anything."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taihri_ros.inference.checkpoint import tiny
+from taihri_ros.inference.engine import CheckpointError
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import FILE_NAME, ModelSpec
+
+
+def weights(directory: Path) -> bytes:
+    return (directory / "model.safetensors").read_bytes()
+
+
+def test_the_seed_decides_the_weights(checkpoint: Path, tmp_path: Path) -> None:
+    assert weights(tiny.build(tmp_path / "same")) == weights(checkpoint)
+    assert weights(tiny.build(tmp_path / "other", seed=1)) != weights(checkpoint)
+
+
+def test_a_second_build_does_nothing_and_another_one_replaces(tmp_path: Path) -> None:
+    directory = tiny.build(tmp_path / "tiny")
+    before = (directory / "model.safetensors").stat().st_mtime_ns
+    assert tiny.build(directory) == directory
+    assert (directory / "model.safetensors").stat().st_mtime_ns == before
+    tiny.build(directory, spec=ModelSpec(name="mine", answer=AnswerStyle(box=False)))
+    assert ModelSpec.load(directory).name == "mine"
+    tiny.build(directory, spec=None)
+    assert not (directory / FILE_NAME).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"], "nothing is left beside it"
+
+
+def test_somebody_elses_directory_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(CheckpointError, match="holds no tiny checkpoint"):
+        tiny.build(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "taihri_ros.inference.checkpoint.tiny", str(tmp_path / "tiny"), "--without-spec"]
+    subprocess.run(command, check=True)
+    assert not (tmp_path / "tiny" / FILE_NAME).exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    result = subprocess.run([*command[:3], str(tmp_path / "full")], check=False, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "error: " in result.stderr
+
+
+@pytest.fixture(scope="module")
+def vocabulary(checkpoint: Path) -> Vocabulary:
+    return Vocabulary(checkpoint)
+
+
+@given(text=st.text())
+def test_any_text_has_tokens(vocabulary: Vocabulary, text: str) -> None:
+    ids = vocabulary.plain_ids(text)
+    assert bool(ids) == bool(text)
+    assert all(token < vocabulary.ids("<|endoftext|>")[0] for token in ids)

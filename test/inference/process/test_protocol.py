@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import string
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taihri_ros.inference.process import protocol
+from taihri_ros.inference.process.fields import ProtocolError
+from taihri_ros.inference.engine import (
+    Alternatives,
+    EngineError,
+    EngineInfo,
+    EngineUnavailableError,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+    Question,
+    RawAnswer,
+)
+from taihri_ros.inference.process.protocol import EngineStatus, Kind, Message, State
+from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text, free_grammar, named_grammar
+from taihri_ros.model.prompts import Prompt
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.skeleton import JOINTS
+
+texts = st.text(string.printable + "ä<|>\u2603", min_size=1, max_size=12)
+elements = st.recursive(
+    st.one_of(texts.map(Text), st.just(Coordinate())),
+    lambda inner: st.lists(st.lists(inner, max_size=3).map(tuple), min_size=1, max_size=3).map(
+        lambda branches: Choice(tuple(branches))
+    ),
+    max_leaves=12,
+)
+grammars = st.lists(elements, max_size=5).map(tuple)
+alternatives = st.lists(st.tuples(st.integers(0, 999), st.floats(-1e3, 0)), max_size=20).map(
+    lambda pairs: Alternatives(tuple(b for b, _ in pairs), tuple(p for _, p in pairs))
+)
+prompts = st.builds(Prompt, texts, texts)
+questions = st.builds(Question, prompts, grammars | st.none())
+answers = st.builds(
+    lambda tokens, reason: RawAnswer(
+        tokens=tuple(token for token, _ in tokens),
+        alternatives=tuple(found for _, found in tokens),
+        finish_reason=reason,
+    ),
+    st.lists(st.tuples(texts, st.none() | alternatives), max_size=8),
+    st.sampled_from(["stop", "length"]),
+)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=8,
+)
+
+SPEC = ModelSpec(name="tiny", answer=AnswerStyle(box=False, between_coordinates=", "), max_image_size=(640, 480))
+INFO = EngineInfo(
+    kind="vllm", version="0.32.0", model="/m", device="cpu", dtype="float32", spec=SPEC, side_by_side=True
+)
+ONE = RawAnswer(tokens=("<1>",), alternatives=(Alternatives((1, 2), (-0.1, -3.0)),), finish_reason="stop")
+OTHER = RawAnswer(tokens=("a", "<2>"), alternatives=(None, Alternatives((2,), (0.0,))), finish_reason="stop")
+
+
+def request(grammar: Grammar | None = None, **changes: Any) -> GenerationRequest:
+    image = np.arange(32 * 64 * 3, dtype=np.uint8).reshape(32, 64, 3)
+    return GenerationRequest(image=image, questions=(Question(Prompt("system", "user"), grammar),), **changes)
+
+
+def across(message: Message) -> Message:
+    return protocol.unpack([bytes(frame) for frame in protocol.pack(message)])
+
+
+@given(
+    st.lists(questions, max_size=4).map(tuple),
+    st.integers(1, 1000),
+    st.integers(0, 20),
+    st.floats(0.5, 2.0),
+    st.booleans(),
+)
+def test_a_request_comes_out_as_it_went_in(
+    asked: tuple[Question, ...], max_tokens: int, count: int, penalty: float, skip_forced: bool
+) -> None:
+    sent = dataclasses.replace(
+        request(max_tokens=max_tokens, alternatives=count, repetition_penalty=penalty, skip_forced=skip_forced),
+        questions=asked,
+    )
+    message = across(protocol.encode_request(sent, 7))
+    received = protocol.decode_request(message)
+    assert (message.kind, message.id) == (Kind.GENERATE, 7)
+    np.testing.assert_array_equal(received.image, sent.image)
+    assert dataclasses.replace(received, image=sent.image) == sent
+
+
+@pytest.mark.parametrize("style", [AnswerStyle(), AnswerStyle(box=False, between_joints=", ", after_joint=" ")])
+def test_the_grammars_of_the_language_come_out_as_they_went_in(style: AnswerStyle) -> None:
+    for grammar in (free_grammar(style), named_grammar(["left_wrist", "head"], style)):
+        (question,) = protocol.decode_request(across(protocol.encode_request(request(grammar), 1))).questions
+        assert question.grammar == grammar
+
+
+def test_the_image_is_not_copied_on_its_way() -> None:
+    sent = request()
+    message = protocol.encode_request(sent, 1)
+    assert np.shares_memory(np.frombuffer(protocol.pack(message)[1], np.uint8), sent.image)
+    received = protocol.decode_request(message)
+    assert np.shares_memory(received.image, sent.image)
+
+
+def test_an_image_with_gaps_between_its_rows_travels_whole() -> None:
+    sent = dataclasses.replace(request(), image=request().image[:, ::2])
+    received = protocol.decode_request(across(protocol.encode_request(sent, 1)))
+    np.testing.assert_array_equal(received.image, sent.image)
+
+
+@given(
+    st.lists(answers, max_size=4).map(tuple),
+    st.integers(0, 1000),
+    st.dictionaries(texts, st.floats(0, 1e6), max_size=3),
+)
+def test_a_generation_comes_out_as_it_went_in(
+    given_answers: tuple[RawAnswer, ...], steps: int, timings: dict[str, float]
+) -> None:
+    sent = Generation(answers=given_answers, steps=steps, timings_ms=timings)
+    assert protocol.decode_generation(across(protocol.encode_generation(sent, 1))) == sent
+
+
+def test_the_questions_of_all_joints_and_their_answers_keep_their_order() -> None:
+    asked = tuple(Question(Prompt("system", name), named_grammar([name], AnswerStyle())) for name in JOINTS)
+    sent = dataclasses.replace(request(), questions=asked)
+    assert protocol.decode_request(across(protocol.encode_request(sent, 1))).questions == asked
+    told = Generation(answers=tuple(dataclasses.replace(ONE, tokens=(name,)) for name in JOINTS))
+    received = protocol.decode_generation(across(protocol.encode_generation(told, 1)))
+    assert [answer.text for answer in received.answers] == list(JOINTS)
+
+
+def test_alternatives_that_have_no_probability_at_all_are_kept() -> None:
+    found = Alternatives((1, 2), (0.0, -float("inf")))
+    sent = Generation(answers=(dataclasses.replace(ONE, alternatives=(found,)), OTHER))
+    assert protocol.decode_generation(across(protocol.encode_generation(sent, 1))) == sent
+
+
+@pytest.mark.parametrize("info", [None, INFO, dataclasses.replace(INFO, side_by_side=False)])
+@pytest.mark.parametrize("state", list(State))
+def test_a_status_comes_out_as_it_went_in(state: State, info: EngineInfo | None) -> None:
+    sent = EngineStatus(
+        state=state, message="why", permanent=True, last_success_age_s=1.5, completed=3, pid=42, info=info
+    )
+    assert protocol.decode_status(across(protocol.encode_status(sent, 1))) == sent
+
+
+@pytest.mark.parametrize(
+    "error", [GenerationAbortedError, GenerationFailedError, EngineUnavailableError, ProtocolError]
+)
+def test_an_error_is_raised_on_the_other_side(error: type[EngineError]) -> None:
+    with pytest.raises(error, match="because of this"):
+        protocol.raise_error(across(protocol.encode_error(error("because of this"), 1)))
+
+
+def test_another_version_is_named() -> None:
+    header = msgpack.packb({"version": 99, "kind": "a kind of the future"})
+    with pytest.raises(ProtocolError, match=r"version 99 .* this side version 3: install the same release"):
+        protocol.unpack([header])
+
+
+@pytest.mark.parametrize(
+    ("frames", "complaint"),
+    [
+        ([], "one or two frames"),
+        ([b"", b"", b""], "one or two frames"),
+        ([b""], "not msgpack"),
+        ([b"\xc1"], "not msgpack"),
+        ([b"\xdd\xff\xff\xff\xff"], "not msgpack"),
+        ([b"\x91" * 100_000], "not msgpack"),
+        ([msgpack.packb([1])], "must be a mapping"),
+        ([msgpack.packb({1: 2})], "not msgpack"),
+        ([msgpack.packb({"version": True})], "version must be a whole number"),
+        ([msgpack.packb({"version": 3})], "kind is missing"),
+        ([msgpack.packb({"version": 3, "kind": "pickle"})], "kind must be one of"),
+        ([msgpack.packb({"version": 3, "kind": ["status"]})], "kind must be one of"),
+        ([msgpack.packb({"version": 3, "kind": "status", "id": -1})], "id must be"),
+        ([msgpack.packb({"version": 3, "kind": "status", "id": 1, "body": []})], "body must be a mapping"),
+    ],
+)
+def test_frames_that_are_no_message_are_refused(frames: list[bytes], complaint: str) -> None:
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.unpack(frames)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"shape": [32, 64]}, "shape must be a list of 3"),
+        ({"shape": [32, 64, 1]}, "uint8"),
+        ({"shape": [32, -64, 3]}, "uint8"),
+        ({"shape": [32, 64.0, 3]}, "uint8"),
+        ({"shape": [0, 64, 3]}, "uint8"),
+        ({"shape": [2**40, 2**40, 3]}, "uint8"),
+        ({"shape": [64, 64, 3]}, "has 12288 bytes, not 6144"),
+        ({"dtype": "<f4"}, "uint8"),
+        ({"dtype": "O"}, "uint8"),
+        ({"max_tokens": 0}, "max_tokens must be"),
+        ({"max_tokens": 10**9}, "max_tokens must be"),
+        ({"alternatives": 21}, "alternatives must be"),
+        ({"repetition_penalty": float("nan")}, "repetition_penalty must be"),
+        ({"skip_forced": 1}, "skip_forced must be true or false"),
+        ({"questions": None}, "questions must be a list"),
+        ({"questions": {}}, "questions must be a list"),
+        ({"questions": ["where?"]}, "question: must be a mapping"),
+        ({"questions": [{}]}, "question: grammar is missing"),
+    ],
+)
+def test_a_request_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    good = protocol.encode_request(request(), 1)
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.decode_request(across(dataclasses.replace(good, body={**good.body, **changes})))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"system": 1}, "system must be a text"),
+        ({"user": None}, "user must be a text"),
+        ({"user": "x" * 200_000}, "user must be a text"),
+        ({"grammar": "start"}, "grammar must be bytes"),
+        ({"grammar": b"\xc1"}, "the grammar is not msgpack"),
+        ({"grammar": msgpack.packb("start")}, "list of elements"),
+        ({"grammar": msgpack.packb([7])}, "element of a grammar"),
+        ({"grammar": msgpack.packb([""])}, "element of a grammar"),
+        ({"grammar": msgpack.packb([[]])}, "element of a grammar"),
+        ({"grammar": msgpack.packb([["no list"]])}, "list of elements"),
+        ({"grammar": b"\x91" * 30 + b"\xc0"}, "at most 8 deep"),
+    ],
+)
+def test_a_question_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str, place: int) -> None:
+    good = protocol.encode_request(dataclasses.replace(request(), questions=request().questions * 2), 1)
+    protocol.decode_request(across(good))
+    good.body["questions"][place].update(changes)
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.decode_request(across(good))
+
+
+def test_a_request_without_image_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="has 6144 bytes, not 0"):
+        protocol.decode_request(dataclasses.replace(protocol.encode_request(request(), 1), blob=None))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"tokens": [1]}, "tokens must be texts"),
+        ({"counts": []}, "counts must be a list of 1"),
+        ({"counts": [-2]}, "counts must be numbers"),
+        ({"counts": [True]}, "counts must be numbers"),
+        ({"counts": [1]}, "3 alternatives are announced, 4 bins and 4 logarithms have come"),
+        ({"counts": [3]}, "5 alternatives are announced, 4 bins"),
+        ({"finish_reason": "error"}, "finish_reason must be one of"),
+    ],
+)
+def test_an_answer_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str, place: int) -> None:
+    good = protocol.encode_generation(Generation(answers=(ONE, ONE)), 1)
+    protocol.decode_generation(good)
+    good.body["answers"][place].update(changes)
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.decode_generation(good)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"answers": None}, "answers must be a list"),
+        ({"answers": ["<1>"]}, "answer: must be a mapping"),
+        ({"answers": []}, "0 alternatives are announced, 2 bins"),
+        ({"bins": b"\x00"}, "bytes of an array"),
+        ({"logprobs": b"\x00"}, "bytes of an array"),
+        ({"logprobs": b""}, "2 bins and 0 logarithms have come"),
+        ({"bins": b"\xff" * 4}, "out of range"),
+        ({"logprobs": np.array([np.nan, 0.0]).tobytes()}, "out of range"),
+        ({"steps": -1}, "steps must be"),
+        ({"steps": 1.5}, "steps must be"),
+        ({"timings_ms": {"total": "1"}}, "finite numbers"),
+        ({"timings_ms": {"total": float("inf")}}, "finite numbers"),
+    ],
+)
+def test_a_generation_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    good = protocol.encode_generation(Generation(answers=(ONE,)), 1)
+    protocol.decode_generation(good)
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.decode_generation(dataclasses.replace(good, body={**good.body, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"spec": {"nme": "x"}}, "unknown entry 'nme'"),
+        ({"spec": {"focal_px": -1}}, "must be positive"),
+        ({"spec": {}}, "spelling of the answers is missing"),
+        ({"kind": 3}, "kind must be a text"),
+        ({"side_by_side": 1}, "side_by_side must be true or false"),
+    ],
+)
+def test_engine_facts_that_are_wrong_are_refused(changes: dict[str, Any], complaint: str) -> None:
+    message = protocol.encode_status(EngineStatus(state=State.READY, info=INFO), 1)
+    message.body["info"] = {**message.body["info"], **changes}
+    with pytest.raises(ProtocolError, match=complaint):
+        protocol.decode_status(message)
+
+
+@given(st.lists(st.binary(max_size=60), max_size=3))
+def test_garbage_never_raises_anything_else(frames: list[bytes]) -> None:
+    with pytest.raises(ProtocolError):
+        protocol.unpack(frames)
+
+
+@given(st.sampled_from(["request", "question", "generation", "answer", "status", "info", "error"]), st.data())
+def test_garbage_in_any_field_never_raises_anything_else(what: str, data: st.DataObject) -> None:
+    sent, told = request((Coordinate(),)), Generation(answers=(ONE, OTHER), timings_ms={"total": 1.0})
+    asking = protocol.encode_request(sent, 1), protocol.decode_request
+    answering = protocol.encode_generation(told, 1), protocol.decode_generation
+    telling = protocol.encode_status(EngineStatus(state=State.READY, info=INFO), 1), protocol.decode_status
+    refusing = protocol.encode_error(GenerationFailedError("no"), 1), protocol.raise_error
+    (message, decode), body = {
+        "request": (asking, asking[0].body),
+        "question": (asking, asking[0].body["questions"][0]),
+        "generation": (answering, answering[0].body),
+        "answer": (answering, answering[0].body["answers"][1]),
+        "status": (telling, telling[0].body),
+        "info": (telling, telling[0].body["info"]),
+        "error": (refusing, refusing[0].body),
+    }[what]
+    body[data.draw(st.sampled_from(sorted(body)))] = data.draw(json_values)
+    with contextlib.suppress(EngineError):
+        decode(across(message))
+
+
+@given(st.binary(max_size=40) | json_values.map(msgpack.packb))
+def test_garbage_for_a_grammar_never_raises_anything_else(packed: bytes) -> None:
+    message = protocol.encode_request(request(), 1)
+    message.body["questions"][0]["grammar"] = packed
+    with contextlib.suppress(EngineError):
+        protocol.decode_request(message)

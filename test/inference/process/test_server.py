@@ -1,0 +1,451 @@
+from __future__ import annotations
+
+import itertools
+import os
+import select
+import socket as sockets
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgpack
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import INFO, Line, NullEngine, Served, ask, eventually, framed, words
+
+from taihri_ros.inference.process import protocol
+
+from taihri_ros.inference.process import server
+from taihri_ros.inference.process.fields import ProtocolError
+from taihri_ros.inference.engine import (
+    CheckpointError,
+    EngineError,
+    EngineUnavailableError,
+    GenerationAbortedError,
+    GenerationFailedError,
+)
+from taihri_ros.inference.process.protocol import AT_ONCE, EXIT_FAILED, EXIT_PERMANENT, EngineStatus, Kind, Message, State
+
+
+class Peer:
+    """A client that speaks frames: what it asks goes over connections of their own, as each carries one request."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._control: Line | None = None
+        self._lines: list[Line] = []
+        self._ids = itertools.count(1)
+
+    @property
+    def control(self) -> Line:
+        self._control = self._control or Line(self._path)
+        return self._control
+
+    def tell(self, kind: Kind, identifier: int | None = None) -> int:
+        identifier = next(self._ids) if identifier is None else identifier
+        self.control.send(protocol.pack(Message(kind, identifier)))
+        return identifier
+
+    def ask(self, text: str) -> int:
+        identifier = next(self._ids)
+        self._lines.append(Line(self._path))
+        self._lines[-1].send(protocol.pack(protocol.encode_request(ask(text), identifier)))
+        return identifier
+
+    def receive(self) -> Message:
+        """Give the first answer that has come to a request."""
+        ready, _, _ = select.select(self._lines, [], [], 5.0)
+        assert ready, "there is no answer"
+        self._lines.remove(ready[0])
+        answer = ready[0].receive()
+        ready[0].close()
+        return answer
+
+    def status(self) -> EngineStatus:
+        self.tell(Kind.STATUS)
+        return protocol.decode_status(self.control.receive())
+
+    def wait_for(self, state: State) -> None:
+        assert eventually(lambda: self.status().state is state)
+
+    def close(self) -> None:
+        for line in (*self._lines, *filter(None, [self._control])):
+            line.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "engine.sock"
+
+
+@pytest.fixture
+def served(path: Path) -> Iterator[Served]:
+    with Served(path) as running:
+        yield running
+
+
+@pytest.fixture
+def peer(path: Path) -> Iterator[Peer]:
+    one = Peer(path)
+    yield one
+    one.close()
+
+
+def test_a_request_is_answered(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    identifier = peer.ask("hello")
+    answer = peer.receive()
+    assert answer.id == identifier
+    assert words(protocol.decode_generation(answer)) == ("hello",)
+
+
+def test_the_status_tells_facts_and_counts(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    for text in ("hello", "fail no"):
+        peer.ask(text)
+        peer.receive()
+    status = peer.status()
+    assert (status.completed, status.failed, status.aborted, status.refused) == (1, 1, 0, 0)
+    assert status.info == INFO
+    assert status.pid == os.getpid()
+    assert status.last_success_age_s is not None
+    assert 0 <= status.last_success_age_s < 5
+
+
+def test_the_state_is_told_while_the_engine_loads_and_generates(path: Path, peer: Peer) -> None:
+    loaded = threading.Event()
+
+    def load() -> NullEngine:
+        loaded.wait(10)
+        return NullEngine()
+
+    with Served(path, load):
+        status = peer.status()
+        assert (status.state, status.info, status.last_success_age_s) == (State.LOADING, None, None)
+        peer.ask("hello")
+        with pytest.raises(EngineUnavailableError, match="the engine is loading"):
+            protocol.raise_error(peer.receive())
+        loaded.set()
+        peer.wait_for(State.READY)
+        identifier = peer.ask("wait 10")
+        peer.wait_for(State.BUSY)
+        peer.tell(Kind.ABORT, identifier)
+        peer.receive()
+
+
+def test_a_request_is_aborted(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    identifier = peer.ask("wait 10")
+    peer.wait_for(State.BUSY)
+    peer.tell(Kind.ABORT, identifier)
+    with pytest.raises(GenerationAbortedError):
+        protocol.raise_error(peer.receive())
+    assert peer.status().aborted == 1
+
+
+def test_an_abort_right_after_the_request_is_not_lost(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    for _ in range(30):
+        peer.tell(Kind.ABORT, peer.ask("wait 10"))
+        with pytest.raises(GenerationAbortedError):
+            protocol.raise_error(peer.receive())
+
+
+def test_an_abort_of_another_request_does_nothing(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    identifier = peer.ask("wait 0.3")
+    peer.tell(Kind.ABORT, identifier - 1)
+    assert words(protocol.decode_generation(peer.receive())) == ("wait 0.3",)
+
+
+def occupy(peer: Peer) -> list[int]:
+    """Give the engine as many requests as it takes at once."""
+    peer.wait_for(State.READY)
+    identifiers = []
+    for _ in range(AT_ONCE):
+        identifiers.append(peer.ask("wait 10"))
+        peer.wait_for(State.BUSY)
+        time.sleep(0.2)
+    return identifiers
+
+
+def test_requests_are_answered_while_another_is_under_way(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    slow = peer.ask("wait 10")
+    for text in ("one", "two", "three"):
+        identifier = peer.ask(text)
+        answer = peer.receive()
+        assert answer.id == identifier
+        assert words(protocol.decode_generation(answer)) == (text,)
+    assert peer.status().state is State.BUSY
+    peer.tell(Kind.ABORT, slow)
+    assert peer.receive().id == slow
+    assert peer.status().state is State.READY
+
+
+def test_an_abort_ends_its_own_request_and_no_other(served: Served, peer: Peer) -> None:
+    first, second = occupy(peer)
+    peer.tell(Kind.ABORT, second)
+    ended = peer.receive()
+    assert ended.id == second
+    with pytest.raises(GenerationAbortedError):
+        protocol.raise_error(ended)
+    assert peer.status().state is State.BUSY
+    peer.tell(Kind.ABORT, first)
+    assert peer.receive().id == first
+    assert peer.status().aborted == 2
+
+
+def test_as_many_requests_as_there_is_room_for_may_come_in_one_go(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    for _ in range(50):
+        identifiers = {peer.ask("hello") for _ in range(AT_ONCE + 1)}
+        answers = [peer.receive() for _ in identifiers]
+        assert {answer.id for answer in answers} == identifiers
+        assert {answer.kind for answer in answers} == {Kind.GENERATION}
+    assert peer.status().refused == 0
+
+
+def test_one_request_waits_and_the_next_is_refused(served: Served, peer: Peer) -> None:
+    first, other = occupy(peer)
+    rivals = {peer.ask("second"), peer.ask("third")}
+    refusal = peer.receive()
+    (waiting,) = rivals - {refusal.id}
+    with pytest.raises(EngineUnavailableError, match="busy"):
+        protocol.raise_error(refusal)
+    peer.tell(Kind.ABORT, first)
+    answers = {answer.id: answer.kind for answer in (peer.receive(), peer.receive())}
+    assert answers == {first: Kind.ERROR, waiting: Kind.GENERATION}
+    peer.tell(Kind.ABORT, other)
+    assert peer.receive().id == other
+    assert peer.status().refused == 1
+
+
+def test_a_waiting_request_can_be_aborted(served: Served, peer: Peer) -> None:
+    under_way = occupy(peer)
+    waiting = peer.ask("never begun")
+    peer.tell(Kind.ABORT, waiting)
+    for identifier in under_way:
+        peer.tell(Kind.ABORT, identifier)
+    answers = [peer.receive() for _ in range(AT_ONCE + 1)]
+    assert {answer.kind for answer in answers} == {Kind.ERROR}
+    assert {answer.id for answer in answers} == {*under_way, waiting}
+    assert peer.status().completed == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("fail no such joint", "no such joint"), ("raise odd", "ValueError: odd")]
+)
+def test_an_error_in_the_engine_ends_one_request_only(served: Served, peer: Peer, text: str, reason: str) -> None:
+    peer.wait_for(State.READY)
+    peer.ask(text)
+    with pytest.raises(GenerationFailedError, match=reason):
+        protocol.raise_error(peer.receive())
+    peer.ask("hello")
+    assert words(protocol.decode_generation(peer.receive())) == ("hello",)
+
+
+def test_a_broken_engine_ends_the_server(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    peer.ask("break cuda is gone")
+    with pytest.raises(EngineUnavailableError, match="cuda is gone"):
+        protocol.raise_error(peer.receive())
+    assert peer.status().message == "cuda is gone"
+    assert served.join(2)
+    assert served.status == EXIT_FAILED
+
+
+def test_an_engine_that_only_raises_is_broken(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    for _ in range(3):
+        peer.ask("raise illegal memory access")
+        peer.receive()
+    assert served.join(5)
+    assert served.status == EXIT_FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "permanent", "exit_status"),
+    [
+        (CheckpointError("no weights"), "no weights", True, EXIT_PERMANENT),
+        (EngineError("vllm is not installed"), "vllm is not installed", True, EXIT_PERMANENT),
+        (MemoryError("full"), "MemoryError: full", False, EXIT_FAILED),
+    ],
+)
+def test_a_failed_load_is_told_before_the_end(
+    path: Path, peer: Peer, error: Exception, message: str, permanent: bool, exit_status: int
+) -> None:
+    def load() -> NullEngine:
+        raise error
+
+    with Served(path, load) as served:
+        status = peer.status()
+        while status.state is State.LOADING:
+            status = peer.status()
+        assert (status.state, status.message, status.permanent) == (State.FAILED, message, permanent)
+        assert served.join(1)
+    assert served.status == exit_status
+
+
+def test_a_failed_load_ends_the_server_when_nobody_asks(path: Path) -> None:
+    def load() -> NullEngine:
+        raise CheckpointError("no weights")
+
+    with Served(path, load) as served:
+        assert served.join(5)
+    assert served.status == EXIT_PERMANENT
+
+
+def test_the_engine_is_closed_and_the_socket_removed_in_the_end(path: Path) -> None:
+    engine = NullEngine()
+    with Served(path, lambda: engine) as served:
+        assert eventually(path.exists)
+    assert served.status == 0
+    assert engine.closed
+    assert not path.exists()
+
+
+def test_the_socket_is_for_this_user_only(served: Served, path: Path, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    assert stat.S_ISSOCK(path.stat().st_mode)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_missing_directory_is_made_private(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "engine.sock"
+    with Served(path):
+        assert eventually(path.exists)
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o1777])
+def test_a_directory_that_others_can_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(EngineError, match="others can write"):
+        server.serve(tmp_path / "engine.sock", NullEngine)
+
+
+def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="107 bytes"):
+        server.serve(tmp_path / ("x" * 100), NullEngine)
+
+
+def test_a_socket_in_use_is_not_taken_over(served: Served, path: Path, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    with pytest.raises(EngineError, match="another engine serves"):
+        server.serve(path, NullEngine)
+    assert peer.status().state is State.READY
+
+
+def test_a_socket_that_was_left_behind_is_replaced(path: Path, peer: Peer) -> None:
+    with sockets.socket(sockets.AF_UNIX) as old:
+        old.bind(str(path))
+    with Served(path):
+        peer.wait_for(State.READY)
+
+
+def test_a_peer_of_another_version_is_told_so(served: Served, peer: Peer) -> None:
+    peer.control.send([msgpack.packb({"version": 1, "kind": "hello", "id": 1})])
+    with pytest.raises(ProtocolError, match="version 1 of the engine protocol, this side version 3"):
+        protocol.raise_error(peer.control.receive())
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"]
+)
+def test_who_speaks_something_else_is_told_so_and_cut(served: Served, peer: Peer, path: Path, garbage: bytes) -> None:
+    peer.wait_for(State.READY)
+    line = Line(path)
+    with suppress(OSError):
+        line.socket.sendall(garbage + bytes(100_000))
+    with pytest.raises(ProtocolError, match="does not speak the engine protocol, it began with"):
+        protocol.raise_error(line.receive())
+    assert line.ended()
+    line.close()
+    assert peer.status().state is State.READY
+
+
+@pytest.mark.parametrize("sent", [1, 10, 20, 60])
+def test_a_peer_that_goes_within_a_message_does_no_harm(served: Served, peer: Peer, path: Path, sent: int) -> None:
+    peer.wait_for(State.READY)
+    line = Line(path)
+    line.socket.sendall(framed(protocol.pack(protocol.encode_request(ask(), 1)))[:sent])
+    line.close()
+    assert peer.status().state is State.READY
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frames=st.lists(st.binary(max_size=80), min_size=1, max_size=2))
+def test_garbage_in_messages_is_answered_with_an_error(served: Served, peer: Peer, frames: list[bytes]) -> None:
+    peer.control.send(frames)
+    with pytest.raises(ProtocolError):
+        protocol.raise_error(peer.control.receive())
+
+
+def test_a_wrong_request_is_answered_with_an_error(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    message = protocol.encode_request(ask(), 5)
+    peer.control.send(protocol.pack(Message(Kind.GENERATE, 5, message.body, b"too short")))
+    answer = peer.control.receive()
+    assert answer.id == 5
+    with pytest.raises(ProtocolError, match="has 6144 bytes, not 9"):
+        protocol.raise_error(answer)
+
+
+def test_an_answer_is_no_request(served: Served, peer: Peer) -> None:
+    peer.tell(Kind.GENERATION)
+    with pytest.raises(ProtocolError, match="is not sent a message of kind generation"):
+        protocol.raise_error(peer.control.receive())
+
+
+def test_an_abort_that_overtakes_its_request_is_not_lost(served: Served, peer: Peer) -> None:
+    peer.wait_for(State.READY)
+    peer.tell(Kind.ABORT, 1000)
+    peer.status()
+    peer.control.send(protocol.pack(protocol.encode_request(ask("wait 10"), 1000)))
+    with pytest.raises(GenerationAbortedError):
+        protocol.raise_error(peer.control.receive())
+
+
+def test_a_peer_that_goes_while_it_is_answered_does_no_harm(served: Served, peer: Peer, path: Path) -> None:
+    peer.wait_for(State.READY)
+    line = Line(path)
+    line.send(protocol.pack(protocol.encode_request(ask("wait 1"), 7)))
+    peer.wait_for(State.BUSY)
+    line.close()
+    peer.wait_for(State.READY)
+    assert peer.status().completed == 1
+
+
+def test_connections_beyond_the_most_are_refused_until_one_is_free(served: Served, peer: Peer, path: Path) -> None:
+    peer.wait_for(State.READY)
+    lines = [Line(path) for _ in range(63)]
+    assert peer.status().state is State.READY
+    refused = Line(path)
+    assert refused.ended()
+    for line in (*lines, refused):
+        line.close()
+
+    def welcome() -> bool:
+        late = Line(path)
+        try:
+            late.send(protocol.pack(Message(Kind.STATUS, 1)))
+            return protocol.decode_status(late.receive()).state is State.READY
+        except (EOFError, OSError):
+            return False
+        finally:
+            late.close()
+
+    assert eventually(welcome)
+
+
+def test_what_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "engine.sock"
+    path.write_text("somebody's file")
+    with pytest.raises(EngineError, match="cannot be made"):
+        server.serve(path, NullEngine)
+    assert path.read_text() == "somebody's file"

@@ -1,0 +1,488 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from required import ENGINE_PYTHON, ROOT
+from support import INFO, ask, eventually, null_python, words
+
+from taihri_ros.commands.command import named
+from taihri_ros.inference.engine import (
+    Engine,
+    EngineUnavailableError,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+    Question,
+)
+from taihri_ros.inference.process.supervisor import EngineProcess, EngineState
+from taihri_ros.model.grammar import named_grammar
+from taihri_ros.model.parser import Outcome, parse
+from taihri_ros.model.prompts import make_prompt
+from taihri_ros.skeleton import JOINTS
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., EngineProcess]]:
+    """Start engine processes that hold the null engine; all of them are closed, and must leave nothing behind."""
+    started: list[EngineProcess] = []
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    python = null_python(tmp_path)
+
+    def begin(model: str = "null", **settings: Any) -> EngineProcess:
+        settings.setdefault("backoff_s", 0.05)
+        engine = EngineProcess(python=python, kind="transformers", model=model, **settings)
+        started.append(engine)
+        return engine
+
+    yield begin
+    for engine in started:
+        began = time.monotonic()
+        engine.close()
+        assert time.monotonic() - began < 2
+        assert engine.health.state in (EngineState.STOPPED, EngineState.FAILED)
+    assert list(temporary.iterdir()) == []
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, a zombie that its parent has not fetched counting as ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def group(leader: int) -> list[int]:
+    """Processes of a process group."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == leader and fields[0] != "Z":
+            found.append(int(entry.name))
+    return found
+
+
+def ready_pid(engine: EngineProcess) -> int:
+    engine.wait_ready(20)
+    pid = engine.health.pid
+    assert pid is not None
+    return pid
+
+
+def test_an_engine_process_is_an_engine(start: Callable[..., EngineProcess]) -> None:
+    process = start()
+    assert process.wait_ready(20) == INFO
+    engine: Engine = process
+    assert engine.info == INFO
+    assert words(engine.generate(ask("hello"))) == ("hello",)
+    with pytest.raises(GenerationFailedError, match="no such joint"):
+        engine.generate(ask("fail no such joint"))
+    assert process.health.state is EngineState.READY
+    assert process.health.restarts == 0
+
+
+def test_nothing_blocks_while_the_engine_starts(start: Callable[..., EngineProcess]) -> None:
+    began = time.monotonic()
+    engine = start(options={"load_s": 1.0})
+    with pytest.raises(EngineUnavailableError, match="the engine is starting"):
+        engine.generate(ask())
+    with pytest.raises(EngineUnavailableError, match="the engine is starting"):
+        _ = engine.info
+    engine.abort()
+    assert time.monotonic() - began < 0.5
+    with pytest.raises(EngineUnavailableError, match="the engine is starting"):
+        engine.wait_ready(0.05)
+    engine.wait_ready(20)
+
+
+def test_close_during_the_start_is_quick(start: Callable[..., EngineProcess]) -> None:
+    engine = start(options={"load_s": 30})
+    assert eventually(lambda: engine.health.pid is not None)
+    pid = engine.health.pid
+    time.sleep(1.0)
+    began = time.monotonic()
+    engine.close()
+    assert time.monotonic() - began < 2
+    assert pid is not None
+    assert eventually(lambda: not group(pid), 1)
+
+
+def test_abort(start: Callable[..., EngineProcess]) -> None:
+    engine = start()
+    engine.wait_ready(20)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(engine.generate, ask("wait 20"))
+        assert eventually(lambda: engine.health.state is EngineState.BUSY)
+        time.sleep(0.1)
+        engine.abort()
+        with pytest.raises(GenerationAbortedError):
+            running.result(2)
+
+
+def test_several_threads_are_answered_at_once(start: Callable[..., EngineProcess]) -> None:
+    engine = start()
+    engine.wait_ready(20)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(engine.generate, ask("wait 20"))
+        assert eventually(lambda: engine.health.state is EngineState.BUSY)
+        for number in range(5):
+            assert words(engine.generate(ask(f"question {number}"))) == (f"question {number}",)
+        assert engine.health.state is EngineState.BUSY, "one of two has ended"
+        engine.abort()
+        with pytest.raises(GenerationAbortedError):
+            slow.result(2)
+    assert engine.health.state is EngineState.READY
+
+
+def test_an_engine_that_dies_fails_all_requests_under_way_and_restarts_once(
+    start: Callable[..., EngineProcess],
+) -> None:
+    engine = start()
+    pid = ready_pid(engine)
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(engine.generate, ask("wait 20")) for _ in range(2)]
+        time.sleep(0.3)
+        os.kill(pid, signal.SIGKILL)
+        for one in running:
+            with pytest.raises(EngineUnavailableError, match="ended while it was asked"):
+                one.result(2)
+    assert eventually(lambda: engine.health.state is not EngineState.READY)
+    assert ready_pid(engine) != pid
+    assert words(engine.generate(ask("hello"))) == ("hello",)
+    assert engine.health.restarts == 1
+
+
+def test_an_engine_that_is_killed_is_restarted(start: Callable[..., EngineProcess]) -> None:
+    engine = start()
+    pid = ready_pid(engine)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(engine.generate, ask("wait 20"))
+        assert eventually(lambda: engine.health.state is EngineState.BUSY)
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(EngineUnavailableError, match="ended while it was asked"):
+            running.result(2)
+    assert eventually(lambda: engine.health.state is not EngineState.READY)
+    assert ready_pid(engine) != pid
+    assert words(engine.generate(ask("hello"))) == ("hello",)
+    assert engine.health.restarts == 1
+    assert not group(pid)
+
+
+def test_an_engine_that_hangs_is_killed_and_restarted(start: Callable[..., EngineProcess]) -> None:
+    engine = start(request_timeout_s=0.5)
+    pid = ready_pid(engine)
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(EngineUnavailableError, match=r"not answered for 0.5 s"):
+        engine.generate(ask())
+    with pytest.raises(EngineUnavailableError, match="restarting: the engine hangs"):
+        engine.generate(ask())
+    assert ready_pid(engine) != pid
+    assert gone(pid)
+    assert words(engine.generate(ask("hello"))) == ("hello",)
+
+
+def test_a_broken_engine_is_restarted(start: Callable[..., EngineProcess]) -> None:
+    engine = start(backoff_s=0.3)
+    pid = ready_pid(engine)
+    with pytest.raises(EngineUnavailableError, match="cuda is gone"):
+        engine.generate(ask("break cuda is gone"))
+    assert eventually(lambda: engine.health.state is EngineState.RESTARTING, 1)
+    assert engine.health.message == "cuda is gone"
+    assert ready_pid(engine) != pid
+
+
+def test_the_canary_finds_an_idle_engine_that_hangs(start: Callable[..., EngineProcess]) -> None:
+    engine = start(request_timeout_s=0.5, canary_period_s=0.2)
+    pid = ready_pid(engine)
+    os.kill(pid, signal.SIGSTOP)
+    assert eventually(lambda: engine.health.restarts == 1)
+    assert ready_pid(engine) != pid
+
+
+def test_the_canary_keeps_an_idle_engine_young(start: Callable[..., EngineProcess]) -> None:
+    engine = start(canary_period_s=0.2)
+    pid = ready_pid(engine)
+    ages = []
+    for _ in range(40):
+        time.sleep(0.025)
+        ages.append(engine.health.last_success_age_s or 0.0)
+    assert 0.1 < max(ages) < 0.9
+    assert engine.health.pid == pid
+
+
+def test_without_canary_the_age_grows(start: Callable[..., EngineProcess]) -> None:
+    engine = start(canary_period_s=0)
+    engine.wait_ready(20)
+    time.sleep(0.5)
+    assert (engine.health.last_success_age_s or 0.0) >= 0.5
+
+
+def test_a_bad_checkpoint_is_not_tried_again(start: Callable[..., EngineProcess]) -> None:
+    engine = start("bad")
+    with pytest.raises(EngineUnavailableError, match="the engine is failed: the checkpoint bad has no weights"):
+        engine.wait_ready(20)
+    assert engine.health.state is EngineState.FAILED
+    assert engine.health.restarts == 0
+    with pytest.raises(EngineUnavailableError, match="no weights"):
+        engine.generate(ask())
+
+
+def test_a_load_that_fails_once_is_tried_again(start: Callable[..., EngineProcess], tmp_path: Path) -> None:
+    engine = start("once", options={"marker": str(tmp_path / "marker")})
+    engine.wait_ready(20)
+    assert engine.health.restarts == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("flaky", "RuntimeError: out of memory"),
+        ("dying", r"ended with exit status 9; its last words: .*the last words of a dying engine"),
+    ],
+)
+def test_repeated_failures_end_with_a_diagnostic(start: Callable[..., EngineProcess], model: str, reason: str) -> None:
+    engine = start(model, max_restarts=2)
+    with pytest.raises(EngineUnavailableError, match=f"given up after 3 failures in a row; the last one: .*{reason}"):
+        engine.wait_ready(30)
+    assert engine.health.restarts == 2
+
+
+def test_the_pause_before_a_restart_doubles(start: Callable[..., EngineProcess]) -> None:
+    began = time.monotonic()
+    engine = start("dying", max_restarts=3, backoff_s=0.4)
+    with pytest.raises(EngineUnavailableError, match="given up"):
+        engine.wait_ready(30)
+    assert time.monotonic() - began > 0.4 + 0.8 + 1.6
+
+
+def test_a_start_that_takes_too_long_fails(start: Callable[..., EngineProcess]) -> None:
+    engine = start(options={"load_s": 30}, start_timeout_s=1.0, max_restarts=0)
+    with pytest.raises(EngineUnavailableError, match="not ready within 1 s"):
+        engine.wait_ready(20)
+
+
+def test_a_missing_interpreter_says_what_to_run() -> None:
+    with EngineProcess(python="/no/such/python", kind="vllm", model="m") as engine:
+        with pytest.raises(EngineUnavailableError) as caught:
+            engine.wait_ready(5)
+        assert engine.health.restarts == 0
+    assert str(caught.value) == (
+        "the engine is failed: the engine's Python /no/such/python is missing; "
+        "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
+    )
+
+
+def test_an_interpreter_without_the_modules_says_what_to_run(tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
+    with EngineProcess(python=str(bare), kind="vllm", model="m") as engine:
+        with pytest.raises(
+            EngineUnavailableError, match=r"lacks a module, run: .* install_engine .*ModuleNotFoundError"
+        ):
+            engine.wait_ready(10)
+        assert engine.health.restarts == 0
+
+
+def test_the_engine_sees_nothing_of_the_import_path_of_the_node(
+    start: Callable[..., EngineProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leak").mkdir()
+    (tmp_path / "leak" / "msgpack.py").write_text("raise SystemError('of the node')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "leak"))
+    start().wait_ready(20)
+
+
+def test_a_second_close_does_nothing(start: Callable[..., EngineProcess]) -> None:
+    engine = start()
+    pid = ready_pid(engine)
+    engine.close()
+    engine.close()
+    assert not group(pid)
+    with pytest.raises(EngineUnavailableError, match="the engine is stopped"):
+        engine.generate(ask())
+
+
+def test_close_ends_a_request_under_way(start: Callable[..., EngineProcess]) -> None:
+    engine = start()
+    engine.wait_ready(20)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(engine.generate, ask("sleep 20"))
+        assert eventually(lambda: engine.health.state is EngineState.BUSY)
+        time.sleep(0.1)
+        began = time.monotonic()
+        engine.close()
+        assert time.monotonic() - began < 2
+        with pytest.raises(EngineUnavailableError):
+            running.result(1)
+
+
+def real_request(engine: EngineProcess) -> GenerationRequest:
+    """Ask for both wrists in a noisy picture."""
+    spec = engine.info.spec
+    assert spec.answer is not None
+    joints = ("left_wrist", "right_wrist")
+    return GenerationRequest(
+        image=np.random.default_rng(0).integers(0, 256, (416, 544, 3), np.uint8),
+        questions=(Question(make_prompt(named(joints), spec), named_grammar(joints, spec.answer)),),
+    )
+
+
+def endless(engine: EngineProcess) -> GenerationRequest:
+    """Ask for both wrists, and let the model talk."""
+    request = real_request(engine)
+    return dataclasses.replace(request, questions=(Question(request.questions[0].prompt),), max_tokens=3000)
+
+
+def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpoint: Path) -> None:
+    with EngineProcess(python=str(ENGINE_PYTHON), kind="vllm", model=str(checkpoint), backoff_s=0.1) as engine:
+        info = engine.wait_ready(120)
+        assert (info.kind, info.device, info.dtype) == ("vllm", "cpu", "float32")
+        request = real_request(engine)
+        (first,) = engine.generate(request).answers
+        assert first.finish_reason == "stop"
+        answer = parse(first.tokens, ("left_wrist", "right_wrist"))
+        assert [joint.joint for joint in answer.joints] == ["left_wrist", "right_wrist"]
+        pid = engine.health.pid
+        assert pid is not None
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(engine.generate, endless(engine))
+            time.sleep(0.3)
+            os.kill(pid, signal.SIGKILL)
+            with pytest.raises(EngineUnavailableError):
+                running.result(2)
+        with pytest.raises(EngineUnavailableError):
+            engine.generate(request)
+        engine.wait_ready(120)
+        (again,) = engine.generate(request).answers
+        assert (again.tokens, again.alternatives) == (first.tokens, first.alternatives)
+
+
+def test_a_real_engine_answers_several_threads_and_questions_at_once(checkpoint: Path) -> None:
+    with EngineProcess(python=str(ENGINE_PYTHON), kind="vllm", model=str(checkpoint)) as engine:
+        info = engine.wait_ready(120)
+        assert info.side_by_side
+        assert info.spec.answer is not None
+        questions = tuple(
+            Question(make_prompt(named((joint,)), info.spec), named_grammar((joint,), info.spec.answer))
+            for joint in JOINTS
+        )
+        one = dataclasses.replace(real_request(engine), questions=questions)
+        other = dataclasses.replace(one, image=one.image[::-1])
+        wanted = [engine.generate(request) for request in (one, other)]
+        assert [generation.steps for generation in wanted] == [9, 9]
+        for joint, answer in zip(JOINTS, wanted[0].answers, strict=True):
+            assert parse(answer.tokens, (joint,)).joints[0].outcome is Outcome.ANSWERED
+        assert wanted[0].answers != wanted[1].answers
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(5):
+                for generation, before in zip(pool.map(engine.generate, (one, other)), wanted, strict=True):
+                    assert [answer.tokens for answer in generation.answers] == [
+                        answer.tokens for answer in before.answers
+                    ]
+
+
+def test_a_real_engine_is_aborted_and_ends(checkpoint: Path) -> None:
+    with EngineProcess(
+        python=str(ENGINE_PYTHON), kind="transformers", model=str(checkpoint), canary_period_s=0.5
+    ) as engine:
+        engine.wait_ready(120)
+        pid = ready_pid(engine)
+        time.sleep(2.5)
+        assert (engine.health.last_success_age_s or 0.0) < 2
+        assert engine.health.restarts == 0
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(engine.generate, endless(engine))
+            time.sleep(0.3)
+            engine.abort()
+            with pytest.raises(GenerationAbortedError):
+                running.result(3)
+        assert engine.generate(real_request(engine)).answers[0].finish_reason == "stop"
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert eventually(lambda: not group(pid), 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "model", "complaint"),
+    [
+        ({}, "missing", "there is no checkpoint directory"),
+        ({"no_such": 1}, "", "has no option 'no_such'"),
+    ],
+)
+def test_a_real_engine_that_cannot_be_loaded_is_not_tried_again(
+    checkpoint: Path, options: dict[str, object], model: str, complaint: str
+) -> None:
+    with EngineProcess(
+        python=str(ENGINE_PYTHON), kind="transformers", model=str(checkpoint / model), options=options
+    ) as engine:
+        with pytest.raises(EngineUnavailableError, match=complaint):
+            engine.wait_ready(60)
+        assert engine.health.state is EngineState.FAILED
+        assert engine.health.restarts == 0
+
+
+PARENT = """
+import sys, threading
+sys.path[:0] = [{tests!r}, {root!r}]
+from support import ask
+from taihri_ros.inference.process.supervisor import EngineProcess
+engine = EngineProcess(python={python!r}, kind="transformers", model="null")
+engine.wait_ready(20)
+print(engine.health.pid, flush=True)
+engine.generate(ask({text!r}))
+"""
+
+
+@pytest.mark.parametrize("text", ["sleep 30", "hold"])
+def test_the_engine_dies_with_its_parent(tmp_path: Path, text: str) -> None:
+    script = textwrap.dedent(PARENT).format(
+        tests=str(Path(__file__).parent), root=str(ROOT), python=null_python(tmp_path), text=text
+    )
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(temporary)}
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        time.sleep(0.5)
+        assert len(group(pid)) == 2
+        parent.kill()
+        assert eventually(lambda: not group(pid), 2)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_parent_that_does_not_close_its_engine_leaves_nothing(tmp_path: Path) -> None:
+    script = textwrap.dedent(PARENT).format(
+        tests=str(Path(__file__).parent), root=str(ROOT), python=null_python(tmp_path), text="hello"
+    )
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert eventually(lambda: not group(int(ended.stdout)), 2)
+    assert list(temporary.iterdir()) == []

@@ -1,0 +1,225 @@
+"""An engine in which faults can be provoked, and an interpreter that serves it as an engine process."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket as sockets
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from taihri_ros.inference.process import protocol
+
+from taihri_ros.inference.process import server
+from taihri_ros.inference.engine import (
+    Alternatives,
+    CheckpointError,
+    EngineInfo,
+    EngineUnavailableError,
+    Generation,
+    GenerationAbortedError,
+    GenerationFailedError,
+    GenerationRequest,
+    Question,
+    RawAnswer,
+)
+from taihri_ros.inference.process.protocol import Message
+from taihri_ros.inference.process.message_stream import Frame, MessageStream
+from taihri_ros.model.prompts import Prompt
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import ModelSpec
+
+SPEC = ModelSpec(name="null", trained=False, answer=AnswerStyle())
+INFO = EngineInfo(kind="null", version="1", model="none", device="cpu", dtype="none", spec=SPEC)
+
+
+def ask(*texts: str) -> GenerationRequest:
+    """Make a request for the null engine, which does what the first text says; one question for each text."""
+    questions = tuple(Question(Prompt("", text)) for text in texts or ("hello",))
+    return GenerationRequest(image=np.zeros((32, 64, 3), np.uint8), questions=questions)
+
+
+def words(generation: Generation) -> tuple[str, ...]:
+    """Give what was answered, one text for each question."""
+    return tuple(answer.text for answer in generation.answers)
+
+
+class NullEngine:
+    """Answers every question at once with the words it was asked; some words in the first make it misbehave."""
+
+    info = INFO
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._under_way: list[threading.Event] = []
+
+    def generate(self, request: GenerationRequest, aborted: threading.Event | None = None) -> Generation:
+        aborted = aborted or threading.Event()
+        self._under_way.append(aborted)
+        try:
+            return self._answer(request, aborted)
+        finally:
+            self._under_way.remove(aborted)
+
+    def _answer(self, request: GenerationRequest, aborted: threading.Event) -> Generation:
+        started = time.perf_counter()
+        word, _, argument = request.questions[0].prompt.user.partition(" ")
+        if word == "wait" and aborted.wait(float(argument)):
+            raise GenerationAbortedError("aborted")
+        if word == "sleep":
+            time.sleep(float(argument))
+        if word == "fail":
+            raise GenerationFailedError(argument)
+        if word == "raise":
+            raise ValueError(argument)
+        if word == "break":
+            raise EngineUnavailableError(argument)
+        if word == "exit":
+            os._exit(int(argument))
+        if word == "hold":
+            re.match(r"(a+)+$", "a" * 64 + "b")  # keeps the interpreter's lock for years
+        seen = Alternatives((int(request.image.sum()) % 1000,), (0.0,))
+        return Generation(
+            answers=tuple(
+                RawAnswer(tokens=(question.prompt.user,), alternatives=(seen,), finish_reason="stop")
+                for question in request.questions
+            ),
+            steps=1,
+            timings_ms={"total": 1e3 * (time.perf_counter() - started)},
+        )
+
+    def abort(self) -> None:
+        for aborted in self._under_way.copy():
+            aborted.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def __enter__(self) -> NullEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_null(kind: str, model: str, *, options: dict[str, object]) -> NullEngine:
+    """Load the null engine, or fail as the model's name says."""
+    time.sleep(float(str(options.get("load_s", 0))))
+    if model == "bad":
+        raise CheckpointError("the checkpoint bad has no weights")
+    if model == "flaky":
+        raise RuntimeError("out of memory")
+    if model == "dying":
+        print("the last words of a dying engine", file=sys.stderr)
+        os._exit(9)
+    if model == "once":
+        once = Path(str(options["marker"]))
+        if not once.exists():
+            once.touch()
+            raise RuntimeError("not yet")
+    return NullEngine()
+
+
+def null_python(directory: Path) -> str:
+    """Write an interpreter whose engine processes hold the null engine; all else in them is real."""
+    script = directory / "python"
+    script.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        f"sys.path.append({str(Path(__file__).parent)!r})\n"
+        "import support\n"
+        "from taihri_ros.inference import server\n"
+        "server.open_engine = support.open_null\n"
+        "server.main(sys.argv[4:])\n"
+    )
+    script.chmod(0o755)
+    return str(script)
+
+
+class Served:
+    """A server on a thread of this process; `stop` and `with` end it."""
+
+    def __init__(self, socket: Path, opener: Callable[[], NullEngine] = NullEngine) -> None:
+        self.socket = socket
+        self.status: int | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(opener,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def join(self, timeout_s: float) -> bool:
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def __enter__(self) -> Served:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _serve(self, opener: Callable[[], NullEngine]) -> None:
+        self.status = server.serve(self.socket, opener, self._stop)
+
+
+class Line:
+    """A raw connection that speaks frames."""
+
+    def __init__(self, path: Path | None = None, connected: sockets.socket | None = None) -> None:
+        self.socket = connected or sockets.socket(sockets.AF_UNIX)
+        self.socket.settimeout(5.0)
+        if path is not None:
+            assert eventually(lambda: self.socket.connect_ex(str(path)) == 0)
+        self._stream = MessageStream(self.socket)
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        self._stream.send(frames, 5.0)
+
+    def receive(self) -> Message:
+        return protocol.unpack(self._stream.receive(5.0))
+
+    def ended(self) -> bool:
+        """Whether the other side hangs up within some seconds."""
+        self.socket.settimeout(5.0)
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def framed(frames: Sequence[Frame]) -> bytes:
+    """Give the bytes of a message."""
+    one, other = sockets.socketpair()
+    with one, other:
+        MessageStream(one).send(frames, 5.0)
+        one.shutdown(sockets.SHUT_WR)
+        with other.makefile("rb") as reader:
+            return reader.read()
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

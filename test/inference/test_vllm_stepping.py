@@ -1,0 +1,298 @@
+"""Who steps vLLM's core, and for whom, on a core that counts to a number for each request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support import eventually
+
+from taihri_ros.inference.engine import EngineUnavailableError, GenerationFailedError
+from taihri_ros.inference.constrained.template import Filling, Run, Straight
+from taihri_ros.inference.vllm.logprobs import Row
+from taihri_ros.inference.vllm.stepping import Course, Stepper, StraightCourse
+
+NEVER = threading.Event()
+LONG = 2000
+"""Steps of a request that goes on while others come and go."""
+
+
+@dataclass
+class Request:
+    """So many tokens, one a step; `reason` is how it ends."""
+
+    request_id: str
+    count: int
+    reason: str = "stop"
+    unread: tuple[int, ...] = ()
+
+
+@dataclass
+class Core:
+    """Gives every request that was added the next number with each step.
+
+    Attributes:
+        pause_s: How long a step takes; the interpreter's lock is given up, as while a GPU works.
+        fault: What a step raises.
+        added: All requests ever added.
+        live: The requests that it holds, with what they still have to say.
+        steps: How many steps were made.
+        ended: The names of those that it was told to end; a session goes on until then.
+    """
+
+    pause_s: float = 0.001
+    fault: Exception | None = None
+    added: list[Request] = field(default_factory=list)
+    live: dict[str, Request] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+    steps: int = 0
+    ended: list[str] = field(default_factory=list)
+    _busy: threading.Lock = field(default_factory=threading.Lock)
+
+    def add_request(self, request: Request) -> None:
+        with self._alone():
+            if request.count < 1:
+                raise ValueError("nothing to say")
+            self.added.append(request)
+            self.live[request.request_id] = request
+            self.left[request.request_id] = request.count
+
+    def abort_requests(self, names: list[str]) -> None:
+        with self._alone():
+            self.ended += names
+            for name in names:
+                self.live.pop(name, None)
+
+    def get_output(self) -> Any:
+        with self._alone():
+            self.steps += 1
+            time.sleep(self.pause_s)
+            if self.fault:
+                raise self.fault
+            return SimpleNamespace(outputs=[self._say(request) for request in list(self.live.values())])
+
+    def _say(self, request: Request) -> Any:
+        name = request.request_id
+        self.left[name] -= 1
+        ended = not self.left[name]
+        if ended:
+            del self.live[name]
+        token = request.count - self.left[name]
+        return SimpleNamespace(
+            request_id=name,
+            new_token_ids=[token],
+            new_logprobs=SimpleNamespace(logprob_token_ids=[(token, token)], logprobs=[(0.0, 0.0)]),
+            finish_reason=request.reason if ended else None,
+        )
+
+    def _alone(self) -> threading.Lock:
+        assert not self._busy.locked(), "two threads are in the core at once"
+        return self._busy
+
+
+def course(name: str, count: int, reason: str = "stop") -> Course:
+    return Course(Request(name, count, reason))
+
+
+@pytest.fixture
+def core() -> Core:
+    return Core()
+
+
+@pytest.fixture
+def stepper(core: Core) -> Stepper:
+    return Stepper(core)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+
+
+def test_a_request_gets_its_tokens(core: Core, stepper: Stepper) -> None:
+    one = course("one", 3)
+    stepper.run([one], NEVER)
+    assert one.tokens == [1, 2, 3]
+    assert one.rows == [((number, number), (0.0, 0.0)) for number in (1, 2, 3)]
+    assert (one.done, one.error, one.passes, core.steps) == (True, "", 3, 3)
+    assert one.first_token > 0
+
+
+def test_requests_of_one_caller_advance_together(core: Core, stepper: Stepper) -> None:
+    courses = [course(f"{count}", count) for count in (5, 3, 9)]
+    stepper.run(courses, NEVER)
+    assert [one.tokens for one in courses] == [list(range(1, count + 1)) for count in (5, 3, 9)]
+    assert core.steps == 9
+    assert not core.live
+
+
+def test_a_short_request_is_answered_while_a_long_one_goes_on(
+    core: Core, stepper: Stepper, pool: ThreadPoolExecutor
+) -> None:
+    stop = threading.Event()
+    long = pool.submit(stepper.run, [course("long", LONG)], stop)
+    assert eventually(lambda: core.steps > 5)
+    for number in range(5):
+        short = course(f"short {number}", 9)
+        before = core.steps
+        stepper.run([short], NEVER)
+        assert short.tokens == list(range(1, 10))
+        assert core.steps - before < 100, "it must not wait for the long one"
+    assert not long.done()
+    stop.set()
+    long.result(1)
+    assert not core.live
+
+
+def test_an_abort_ends_its_own_request_while_another_goes_on(
+    core: Core, stepper: Stepper, pool: ThreadPoolExecutor
+) -> None:
+    """Whichever of the two came first, and so steps for both."""
+    for first in ("aborted", "other"):
+        stop, end = threading.Event(), threading.Event()
+        order = ["aborted", "other"] if first == "aborted" else ["other", "aborted"]
+        running = {}
+        for name in order:
+            event = stop if name == "aborted" else end
+            running[name] = pool.submit(stepper.run, [course(name, LONG)], event)
+            assert eventually(lambda name=name: name in core.live)
+        stop.set()
+        running["aborted"].result(0.5)
+        assert eventually(lambda: "aborted" not in core.live, 0.5), "the core goes on with it"
+        left = core.left["other"]
+        assert eventually(lambda left=left: core.left["other"] < left - 5)
+        assert not running["other"].done()
+        end.set()
+        running["other"].result(0.5)
+        assert not core.live
+
+
+def test_many_threads_all_get_their_own(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
+    core.pause_s = 0.0
+    courses = [
+        [course(f"{thread}/{number}", 1 + (7 * thread + number) % 5) for number in range(40)] for thread in range(8)
+    ]
+
+    def ask_one_after_the_other(mine: list[Course]) -> None:
+        for one in mine:
+            stepper.run([one], NEVER)
+
+    for running in [pool.submit(ask_one_after_the_other, mine) for mine in courses]:
+        running.result(20)
+    for one in (one for mine in courses for one in mine):
+        assert one.tokens == list(range(1, one.request.count + 1))
+    assert not core.live
+    assert len(core.added) == 8 * 40
+
+
+def test_the_request_of_another_thread_does_not_take_steps_of_its_own(
+    core: Core, stepper: Stepper, pool: ThreadPoolExecutor
+) -> None:
+    core.pause_s = 0.02
+    running = [pool.submit(stepper.run, [course(name, 40)], NEVER) for name in ("one", "other")]
+    for one in running:
+        one.result(10)
+    assert core.steps < 60
+
+
+def test_an_abort_before_the_first_step_ends_at_once(core: Core, stepper: Stepper) -> None:
+    stop = threading.Event()
+    stop.set()
+    stepper.run([course("one", 5)], stop)
+    assert (core.steps, core.live) == (0, {})
+
+
+def test_a_request_that_is_refused_fails_alone(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
+    stop = threading.Event()
+    running = pool.submit(stepper.run, [course("good", LONG)], stop)
+    assert eventually(lambda: "good" in core.live)
+    with pytest.raises(GenerationFailedError, match="vLLM refuses the request: nothing to say"):
+        stepper.run([course("bad", 0)], NEVER)
+    assert not running.done()
+    stop.set()
+    running.result(1)
+
+
+def test_a_request_that_ends_with_an_error_fails_alone(stepper: Stepper) -> None:
+    with pytest.raises(GenerationFailedError, match="vLLM ended the request with 'abort'"):
+        stepper.run([course("one", 5), course("bad", 2, "abort")], NEVER)
+    one = course("next", 2)
+    stepper.run([one], NEVER)
+    assert one.tokens == [1, 2]
+
+
+def test_a_core_that_fails_ends_everybody(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
+    running = [pool.submit(stepper.run, [course(name, LONG)], NEVER) for name in ("one", "other")]
+    assert eventually(lambda: len(core.live) == 2)
+    core.fault = RuntimeError("device-side assert")
+    for one in running:
+        with pytest.raises(EngineUnavailableError, match=r"RuntimeError: device-side assert.*open the engine again"):
+            one.result(1)
+    core.fault = None
+    steps = core.steps
+    with pytest.raises(EngineUnavailableError, match=r"failed before .*device-side assert.*open the engine again"):
+        stepper.run([course("late", 2)], NEVER)
+    assert core.steps == steps, "nobody steps a core whose state is not known"
+
+
+def test_a_straight_answer_goes_chunk_by_chunk(core: Core, stepper: Stepper) -> None:
+    filling = Filling[Row](Straight((Run((50, 51), 2), Run((60,), 1), Run((70,), 3)), (80, 81)))
+
+    def chunk(name: str, unread: tuple[int, ...], count: int) -> Request:
+        return Request(name, count, "length", unread)
+
+    one = StraightCourse(Request("session", 2, "length", filling.unread), filling, chunk)
+    stepper.run([one], NEVER)
+    assert one.tokens == [50, 51, 1, 2, 60, 1, 70, 1, 2, 3, 80, 81]
+    assert [row is not None for row in one.rows] == [token < 10 for token in one.tokens]
+    assert [(request.request_id, request.count) for request in core.added] == [
+        ("session", count) for count in (2, 1, 3)
+    ]
+    assert [request.unread for request in core.added] == [(50, 51), (2, 60), (1, 70)]
+    assert (core.steps, one.passes) == (6, 6)
+
+
+def sessions(**runs: int) -> list[StraightCourse]:
+    """Give straight answers of so many chunks with a coordinate each, by their names."""
+    return [
+        StraightCourse(
+            Request(name, 1, "length"),
+            Filling[Row](Straight(tuple(Run((50,), 1) for _ in range(count)), ())),
+            lambda name, unread, count: Request(name, count, "length", unread),
+        )
+        for name, count in runs.items()
+    ]
+
+
+def test_a_session_that_is_complete_is_ended_while_others_of_its_caller_go_on(
+    core: Core, stepper: Stepper, pool: ThreadPoolExecutor
+) -> None:
+    """It holds keys and values, for which others may wait: without that a full memory stays full for ever."""
+    stop = threading.Event()
+    running = pool.submit(stepper.run, sessions(short=3, long=LONG), stop)
+    assert eventually(lambda: "short" in core.ended, 0.5)
+    assert "long" not in core.ended
+    assert not running.done()
+    stop.set()
+    running.result(0.5)
+    assert "long" in core.ended
+
+
+def test_an_abort_between_chunks_leaves_nothing_in_the_core(
+    core: Core, stepper: Stepper, pool: ThreadPoolExecutor
+) -> None:
+    stop = threading.Event()
+    (one,) = sessions(session=LONG)
+    running = pool.submit(stepper.run, [one], stop)
+    assert eventually(lambda: core.steps > 10)
+    stop.set()
+    running.result(0.5)
+    assert not core.live
+    assert not one.done

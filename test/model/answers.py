@@ -1,0 +1,52 @@
+"""Strategies for answers: styles, joints, sentences of a grammar, and tokens cut anywhere."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import strategies as st
+
+from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.quantization import coordinate_token
+from taihri_ros.skeleton import JOINTS
+
+gaps = st.sampled_from(["", " ", ", ", ",", "\n", " ,\t"])
+styles = st.builds(
+    AnswerStyle,
+    box=st.booleans(),
+    joint=st.sampled_from(["token", "text"]),
+    after_joint=gaps,
+    between_coordinates=gaps,
+    between_joints=gaps,
+    between_blocks=gaps,
+)
+some_joints = st.sets(st.sampled_from(JOINTS), min_size=1).map(lambda names: tuple(j for j in JOINTS if j in names))
+bins = st.integers(0, 999)
+
+
+@st.composite
+def sentences(draw: st.DrawFn, grammar: Grammar) -> tuple[str, ...]:
+    """Walk a grammar at random."""
+    tokens: list[str] = []
+    for element in grammar:
+        if isinstance(element, Text):
+            tokens.append(element.text)
+        elif isinstance(element, Coordinate):
+            tokens.append(coordinate_token(draw(bins)))
+        elif isinstance(element, Choice):
+            tokens += draw(sentences(draw(st.sampled_from(element.branches))))
+    return tuple(tokens)
+
+
+@st.composite
+def cut_anywhere(draw: st.DrawFn, text: str) -> tuple[str, ...]:
+    """Cut an answer into tokens: control tokens stay whole, the rest is cut anywhere."""
+    tokens: list[str] = []
+    for part in re.split(r"(<\|(?:box|kpt2d|kpt3d)_(?:start|end)\|>|<\|im_end\|>)", text):
+        if part.startswith("<|") and ("_start" in part or "_end" in part):
+            tokens.append(part)
+            continue
+        cuts = sorted(draw(st.sets(st.integers(1, max(1, len(part) - 1)), max_size=12)))
+        tokens += [part[a:b] for a, b in zip([0, *cuts], [*cuts, len(part)], strict=True) if part[a:b]]
+    return tuple(tokens)

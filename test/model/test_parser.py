@@ -1,0 +1,271 @@
+"""The parser: every official spelling, a named outcome for every joint, and never a coordinate that was not written."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from answers import cut_anywhere, sentences, some_joints, styles
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import answer_tokens
+
+from taihri_ros.model.grammar import free_grammar, named_grammar
+from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER
+from taihri_ros.model.parser import Answer, JointAnswer, MalformedAnswerError, Outcome, parse
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.skeleton import JOINTS, joint_token
+
+UV, XYZ = (261, 630), (512, 400, 199)
+WRIST = ("left_wrist",)
+
+
+def outcomes(answer: Answer) -> dict[str, Outcome]:
+    return {joint.joint: joint.outcome for joint in answer.joints}
+
+
+def bins(joint: JointAnswer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return tuple(c.bin for c in joint.pixel), tuple(c.bin for c in joint.point)
+
+
+@pytest.mark.parametrize(
+    "box", ["", "<|box_start|><1><2><3><4><|box_end|>", "<|box_start|> <1>, <2>, <3>, <4> <|box_end|>\n"]
+)
+@pytest.mark.parametrize("name", ["<|left_wrist|>", "<left_wrist>"])
+@pytest.mark.parametrize(
+    ("gap", "comma"), [("", ""), (" ", ", "), (" ", " "), ("", ","), ("\n", ",\n"), ("\t", "\r\n")]
+)
+@pytest.mark.parametrize("end", ["", "<|im_end|>", "<|endoftext|>", "<|im_end|><|endoftext|>", "\n<|im_end|>\n"])
+def test_official_spellings(box: str, name: str, gap: str, comma: str, end: str) -> None:
+    text = (
+        f"{box}<|kpt2d_start|>{gap}{name}{gap}<261>{comma}<630>{gap}<|kpt2d_end|>{gap}"
+        f"<|kpt3d_start|>{name}{gap}<512>{comma}<400>{comma}<199><|kpt3d_end|>{end}"
+    )
+    for tokens in ((text,), tuple(text), tuple(re.findall(r"<[^<>]*>|[^<>]+", text))):
+        answer = parse(tokens, WRIST)
+        assert outcomes(answer) == {"left_wrist": Outcome.ANSWERED}
+        assert bins(answer.joints[0]) == (UV, XYZ)
+        assert (answer.box and tuple(c.bin for c in answer.box)) == ((1, 2, 3, 4) if box else None)
+
+
+@given(st.data(), styles, some_joints)
+def test_names_and_numbers_may_be_cut_across_tokens(
+    data: st.DataObject, style: AnswerStyle, joints: tuple[str, ...]
+) -> None:
+    whole = data.draw(sentences(named_grammar(joints, style)))
+    tokens = data.draw(cut_anywhere("".join(whole)))
+    answer = parse(tokens, joints)
+    assert list(map(bins, answer.joints)) == list(map(bins, parse(whole, joints).joints))
+    for coordinate in (c for joint in answer.joints for c in (*joint.pixel, *joint.point)):
+        rest = "".join(tokens[coordinate.token :])
+        at = rest.find(f"<{coordinate.bin}>")
+        assert 0 <= at < len(tokens[coordinate.token])
+
+
+def test_coordinates_know_their_tokens() -> None:
+    tokens = answer_tokens({"head": UV, "left_wrist": (1, 2)}, {"head": (3, 4, 5), "left_wrist": XYZ}, (1, 2, 3, 4))
+    answer = parse(tokens, None)
+    coordinates = [*(answer.box or ()), *(c for joint in answer.joints for c in (*joint.pixel, *joint.point))]
+    assert len(coordinates) == 14
+    for coordinate in coordinates:
+        assert tokens[coordinate.token] == f"<{coordinate.bin}>"
+
+
+POINT = {"left_wrist": XYZ}
+PIXEL = {"left_wrist": UV}
+
+
+@pytest.mark.parametrize(
+    ("pixels", "points", "outcome"),
+    [
+        ({}, {}, Outcome.NOT_ANSWERED),
+        (PIXEL, {}, Outcome.NO_3D),
+        ({}, POINT, Outcome.NO_2D),
+        (PIXEL, POINT, Outcome.ANSWERED),
+        ({"left_wrist": (0, 999)}, {"left_wrist": (0, 999, 0)}, Outcome.ANSWERED),
+        ({"left_wrist": (1000, 0)}, POINT, Outcome.OUT_OF_RANGE),
+        ({"left_wrist": (0, 1000)}, POINT, Outcome.OUT_OF_RANGE),
+        (PIXEL, {"left_wrist": (5000, 1, 1)}, Outcome.OUT_OF_RANGE),
+        (PIXEL, {"left_wrist": (1, 1000, 1)}, Outcome.OUT_OF_RANGE),
+        (PIXEL, {"left_wrist": (1, 1, 10**11)}, Outcome.OUT_OF_RANGE),
+    ],
+)
+def test_outcomes(pixels: dict[str, tuple[int, ...]], points: dict[str, tuple[int, ...]], outcome: Outcome) -> None:
+    others = {"head": UV}, {"head": XYZ}
+    answer = parse(answer_tokens(others[0] | pixels, others[1] | points), ("head", "left_wrist"))
+    assert outcomes(answer) == {"head": Outcome.ANSWERED, "left_wrist": outcome}
+    assert bins(answer.joints[0]) == (UV, XYZ), "one bad joint must not spoil another"
+    if outcome is not Outcome.ANSWERED:
+        assert bins(answer.joints[1]) == ((), ())
+
+
+@pytest.mark.parametrize("twice", [("2d",), ("3d",), ("2d", "3d")])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_joint_that_is_answered_twice_is_a_duplicate(twice: tuple[str, ...], same: bool) -> None:
+    second = {"2d": UV if same else (7, 8), "3d": XYZ if same else (7, 8, 9)}
+    tokens = ""
+    for block, first in (("2d", UV), ("3d", XYZ)):
+        start, end = BLOCKS[block]
+        tokens += start
+        for numbers in (first, second[block]) if block in twice else (first,):
+            tokens += "<left_wrist>" + "".join(f"<{number}>" for number in numbers)
+        tokens += end
+    answer = parse((tokens,), WRIST)
+    assert outcomes(answer) == {"left_wrist": Outcome.DUPLICATE}
+    assert bins(answer.joints[0]) == ((), ())
+
+
+def test_both_spellings_of_one_joint_are_a_duplicate() -> None:
+    text = "<|kpt2d_start|><|head|><1><2><head><1><2><|kpt2d_end|><|kpt3d_start|><head><1><2><3><|kpt3d_end|>"
+    assert outcomes(parse((text,), None)) == {"head": Outcome.DUPLICATE}
+
+
+def test_a_joint_that_was_not_asked_for() -> None:
+    tokens = answer_tokens({"head": UV, **PIXEL}, {"head": XYZ, **POINT})
+    answer = parse(tokens, WRIST)
+    assert outcomes(answer) == {"head": Outcome.NOT_ASKED, "left_wrist": Outcome.ANSWERED}
+    assert bins(answer.joints[0]) == ((), ())
+    assert set(outcomes(parse(tokens, None)).values()) == {Outcome.ANSWERED}
+    assert outcomes(parse(tokens, ())) == {"head": Outcome.NOT_ASKED, "left_wrist": Outcome.NOT_ASKED}
+
+
+def test_an_empty_answer_is_well_formed() -> None:
+    assert outcomes(parse(answer_tokens({}, {}), ("head", "neck"))) == {
+        "neck": Outcome.NOT_ANSWERED,
+        "head": Outcome.NOT_ANSWERED,
+    }
+    assert parse(answer_tokens({}, {}), None).joints == ()
+
+
+@pytest.mark.parametrize("box", [(1000, 0, 5, 5), (0, 0, 5, 5000)])
+def test_a_box_out_of_range_is_no_box(box: tuple[int, ...]) -> None:
+    answer = parse(answer_tokens(PIXEL, POINT, box), WRIST)
+    assert answer.box is None
+    assert outcomes(answer) == {"left_wrist": Outcome.ANSWERED}
+
+
+@settings(max_examples=40)
+@given(st.data(), styles, some_joints.filter(lambda joints: len(joints) <= 4))
+def test_every_proper_prefix_is_malformed(data: st.DataObject, style: AnswerStyle, joints: tuple[str, ...]) -> None:
+    tokens = data.draw(sentences(named_grammar(joints, style)))
+    for length in range(len(tokens)):
+        for end in ((), END_OF_ANSWER[:1]):
+            with pytest.raises(MalformedAnswerError):
+                parse((*tokens[:length], *end), joints)
+    assert outcomes(parse((*tokens, END_OF_ANSWER[0]), joints)) == outcomes(parse(tokens, joints))
+
+
+def test_every_prefix_of_the_text_is_malformed() -> None:
+    text = "".join(answer_tokens(PIXEL, POINT, (1, 2, 3, 4)))
+    for length in range(len(text)):
+        with pytest.raises(MalformedAnswerError):
+            parse((text[:length],), WRIST)
+    parse((text,), WRIST)
+
+
+D2, D3 = (f"{{0}}<left_wrist>{body}{{1}}" for body in ("<1><2>", "<1><2><3>"))
+TWO, THREE = D2.format(*BLOCKS["2d"]), D3.format(*BLOCKS["3d"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "ends where <|kpt2d_start|> should follow"),
+        ("<|im_end|>", "ends where <|kpt2d_start|> should follow"),
+        (THREE + TWO, "'<|kpt3d_start|>' stands at token 0 in place of <|kpt2d_start|>"),
+        (TWO, "ends where <|kpt3d_start|> should follow"),
+        (THREE, "in place of <|kpt2d_start|>"),
+        (TWO + TWO + THREE, "in place of <|kpt3d_start|>"),
+        (TWO + THREE + THREE, "in place of the end"),
+        (TWO + THREE + TWO + THREE, "in place of the end"),
+        (TWO + THREE + "<|im_end|>" + TWO + THREE, "in place of the end"),
+        (TWO + "<|box_start|><1><2><3><4><|box_end|>" + THREE, "in place of <|kpt3d_start|>"),
+        ("<|box_start|><1><2><3><|box_end|>" + TWO + THREE, "in place of 4 coordinates of the box"),
+        ("<|box_start|><1><2><3><4><5><|box_end|>" + TWO + THREE, "'<5>' stands at token 0 in place of <|box_end|>"),
+        ("Sure! " + TWO + THREE, "'Sure!'"),
+        (TWO + " and " + THREE, "'and'"),
+        (TWO + THREE + " Done.", "'Done.'"),
+        (TWO.replace("<1>", "<1>.") + THREE, "'.'"),
+        (TWO.replace("<2>", "") + THREE, "in place of 2 coordinates of left_wrist"),
+        (TWO.replace("<2>", "<2><3>") + THREE, "'<3>' stands at token 0 in place of a joint"),
+        (TWO + THREE.replace("<3>", ""), "in place of 3 coordinates of left_wrist"),
+        (TWO.replace("<left_wrist>", "<left_hand>") + THREE, "'<left_hand>'"),
+        (TWO.replace("<left_wrist>", "") + THREE, "in place of a joint"),
+        (TWO.replace("<2>", "2") + THREE, "'2'"),
+        (TWO.replace("<2>", "<-2>") + THREE, "'<-2>'"),
+        (TWO.replace("<2>", "<2.5>") + THREE, "'<2.5>'"),
+        (TWO.replace("<2>", "<" + "9" * 6000 + ">") + THREE, "'<9999"),
+        (TWO.replace("<2>", "<|im_end|>") + THREE, "ends where 2 coordinates of left_wrist should follow"),
+        ('{"left_wrist": [1, 2, 3]}', "in place of <|kpt2d_start|>"),
+    ],
+)
+def test_malformed_answers(text: str, message: str) -> None:
+    with pytest.raises(MalformedAnswerError) as refused:
+        parse((text,), WRIST)
+    assert message in str(refused.value)
+    assert refused.value.raw == text
+    assert len(str(refused.value)) < 200
+
+
+vocabulary = st.one_of(
+    st.sampled_from([*(token for block in BLOCKS.values() for token in block), *END_OF_ANSWER]),
+    st.sampled_from(JOINTS).map(joint_token),
+    st.sampled_from(JOINTS[-3:]).flatmap(lambda joint: st.sampled_from([f"<{joint}>", joint, f"<{joint}"])),
+    st.integers(0, 1100).map(lambda number: f"<{number}>"),
+    st.sampled_from([", ", " ", "<", ">", "\ufffd", "<|", "26", "1>"]),
+    st.text(max_size=4),
+)
+EDITS = ("delete", "insert", "replace", "swap", "repeat")
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> tuple[str, ...]:
+    """Draw a sentence of the free grammar with a few tokens changed."""
+    tokens = list(draw(sentences(named_grammar(draw(some_joints), draw(styles)))))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(tokens) - 1))
+        match draw(st.sampled_from(EDITS)):
+            case "delete" if len(tokens) > 1:
+                del tokens[at]
+            case "insert":
+                tokens.insert(at, draw(vocabulary))
+            case "replace":
+                tokens[at] = draw(vocabulary)
+            case "swap":
+                other = draw(st.integers(0, len(tokens) - 1))
+                tokens[at], tokens[other] = tokens[other], tokens[at]
+            case "repeat":
+                tokens[at:at] = tokens[at : at + draw(st.integers(1, 8))]
+    return tuple(tokens)
+
+
+@settings(max_examples=400)
+@given(
+    st.one_of(st.lists(vocabulary, max_size=30).map(tuple), damaged(), sentences(free_grammar(AnswerStyle()))),
+    st.none() | st.sets(st.sampled_from(JOINTS)),
+)
+def test_nothing_is_ever_invented(tokens: tuple[str, ...], asked: set[str] | None) -> None:
+    try:
+        answer = parse(tokens, asked)
+    except MalformedAnswerError:
+        return
+    text = re.sub(r"[, \t\r\n]+", "", "".join(tokens))
+    blocks = re.fullmatch(
+        r"(?:<\|box_start\|>.*<\|box_end\|>)?<\|kpt2d_start\|>(.*)<\|kpt2d_end\|><\|kpt3d_start\|>(.*)<\|kpt3d_end\|>.*",
+        text,
+        re.DOTALL,
+    )
+    assert blocks, "an answer without both blocks was accepted"
+    for joint in answer.joints:
+        if joint.outcome is not Outcome.ANSWERED:
+            assert bins(joint) == ((), ())
+            continue
+        assert asked is None or joint.joint in asked
+        for block, coordinates in zip(blocks.groups(), bins(joint), strict=True):
+            written = "".join(rf"<0*{number}>" for number in coordinates)
+            assert all(0 <= number <= 999 for number in coordinates)
+            assert len(re.findall(rf"<\|?{joint.joint}\|?>{written}(?!<\d)", block)) == 1
+            assert len(re.findall(rf"<\|?{joint.joint}\|?>", block)) == 1
+        assert (len(joint.pixel), len(joint.point)) == (2, 3)
+    if asked is not None:
+        assert asked <= {joint.joint for joint in answer.joints}

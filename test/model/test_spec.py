@@ -1,0 +1,140 @@
+"""taihri.json: the official values, what a file may change, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taihri_ros.model.spec import Calibration
+from taihri_ros.errors import TaihriError
+from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.spec import FILE_NAME, ModelSpec
+from taihri_ros.model.quantization import InteractionSpace
+
+
+def test_the_official_values() -> None:
+    spec = ModelSpec()
+    assert (spec.focal_px, spec.max_image_size, spec.image_multiple) == (1000.0, (1400, 1400), 32)
+    assert (spec.min_pixels, spec.max_pixels) == (12544, 2007040)
+    assert (spec.space.x, spec.space.y, spec.space.z) == ((-2.5, 2.5), (-2.5, 2.5), (0.0, 4.0))
+    assert spec.system_prompt == "You are a helpful assistant"
+    assert spec.named_prompt.replace("{joints}", "left_wrist, right_wrist") == (
+        "Can you provide the 2D and 3D coordinates of the following keypoints of the person: left_wrist, right_wrist?"
+    )
+    assert (spec.free_prompt, spec.repetition_penalty, spec.answer) == ("{command}", 1.05, None)
+
+
+gaps = st.sampled_from(["", " ", ", ", ",", "\n"])
+styles = st.builds(
+    AnswerStyle,
+    box=st.booleans(),
+    joint=st.sampled_from(["token", "text"]),
+    after_joint=gaps,
+    between_coordinates=gaps,
+    between_joints=gaps,
+    between_blocks=gaps,
+)
+factors = st.tuples(*[st.floats(1e-3, 1e3)] * 3)
+specs = st.builds(
+    ModelSpec,
+    name=st.text(st.characters(codec="utf-8"), max_size=20),
+    trained=st.booleans(),
+    focal_px=st.floats(1, 5000),
+    max_image_size=st.tuples(st.integers(32, 4000), st.integers(32, 4000)),
+    min_pixels=st.integers(1, 1000),
+    max_pixels=st.integers(1000, 10**7),
+    space=st.builds(InteractionSpace, z=st.tuples(st.floats(0, 1), st.floats(2, 9))),
+    answer=st.none() | styles,
+    calibration=st.builds(Calibration, bins=factors, pixel=factors),
+)
+
+
+@given(specs)
+def test_a_specification_survives_json(spec: ModelSpec) -> None:
+    assert ModelSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+def test_a_specification_survives_a_file(tmp_path: Path) -> None:
+    spec = ModelSpec(name="tiny é", trained=False, answer=AnswerStyle(box=False, between_joints="\n"))
+    spec = replace(spec, calibration=Calibration(bins=(1.5, 0.5, 2.0)))
+    spec.save(tmp_path)
+    assert ModelSpec.load(tmp_path) == spec
+
+
+def test_without_a_file_the_official_values_hold(tmp_path: Path) -> None:
+    assert ModelSpec.load(tmp_path) == ModelSpec(name=tmp_path.name)
+
+
+def test_what_a_file_leaves_out_is_official(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text('{"focal_px": 800, "space": {"z": [0, 8]}}')
+    spec = ModelSpec.load(tmp_path)
+    assert (spec.focal_px, spec.space.z, spec.space.x) == (800, (0, 8), (-2.5, 2.5))
+    assert spec.system_prompt == ModelSpec().system_prompt
+    assert spec.calibration == Calibration((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"focal": 1000}, "unknown entry 'focal'; known are aimed, answer, calibration, focal_px"),
+        ({"focal_px": "1000"}, "focal_px must be of type float, not '1000'"),
+        ({"focal_px": True}, "focal_px must be of type float"),
+        ({"focal_px": 0}, "must be positive"),
+        ({"focal_px": float("nan")}, "must be positive"),
+        ({"focal_px": float("inf")}, "must be positive"),
+        ({"repetition_penalty": -1}, "repetition_penalty must be positive"),
+        ({"name": 5}, "name must be of type str"),
+        ({"system_prompt": None}, "system_prompt must be of type str"),
+        ({"trained": "false"}, "trained must be of type bool"),
+        ({"trained": 0}, "trained must be of type bool"),
+        ({"min_pixels": 10.5}, "min_pixels must be of type int"),
+        ({"min_pixels": 500, "max_pixels": 400}, "must be positive"),
+        ({"max_image_size": 1400}, "int"),
+        ({"max_image_size": [1400]}, "unpack"),
+        ({"max_image_size": [1400.5, 1400]}, "max_image_size must be of type int"),
+        ({"max_image_size": [16, 1400]}, "at least one image_multiple"),
+        ({"image_multiple": 0}, "at least one image_multiple"),
+        ({"named_prompt": "where is it?"}, "must contain {joints}"),
+        ({"free_prompt": "do it"}, "must contain {joints} and free_prompt {command}"),
+        ({"space": {"x": [1, 0]}}, "x range"),
+        ({"space": {"w": [0, 1]}}, "'w'"),
+        ({"space": {"x": ["a", "b"]}}, "taihri.json: "),
+        ({"space": None}, "taihri.json: "),
+        ({"answer": {"joint": "word"}}, "answer.joint must be 'token' or 'text'"),
+        ({"answer": {"box": "yes"}}, "answer.box must be true or false"),
+        ({"answer": {"between_joints": " and "}}, "answer.between_joints must hold nothing but commas and white space"),
+        ({"answer": {"after_joint": 1}}, "answer.after_joint"),
+        ({"answer": {"between": ""}}, "'between'"),
+        ({"answer": []}, "taihri.json: "),
+        ({"calibration": {"bins": [1, 1]}}, "must have 3 positive factors, not [1, 1]"),
+        ({"calibration": {"pixel": [1, 0, 1]}}, "must have 3 positive factors"),
+        ({"calibration": {"pixel": [1, 1, float("nan")]}}, "must have 3 positive factors"),
+        ({"calibration": {"bins": [1, 1, float("inf")]}}, "must have 3 positive factors"),
+        ({"calibration": {"bins": ["a", 1, 1]}}, "taihri.json: "),
+        ({"calibration": {"bins": 2}}, "taihri.json: "),
+        ({"calibration": {"box": [1, 1, 1]}}, "'box'"),
+        ({"calibration": None}, "taihri.json: "),
+    ],
+)
+def test_wrong_values_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(TaihriError) as refused:
+        ModelSpec.from_dict(values)
+    assert message in str(refused.value)
+    assert str(refused.value).startswith(FILE_NAME)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"{", "is not readable JSON"), (b"\xff\xfe", "is not readable JSON"), (b"[1]", "must hold one JSON object")],
+)
+def test_a_file_of_something_else_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(TaihriError, match=message) as refused:
+        ModelSpec.load(tmp_path)
+    assert str(tmp_path) in str(refused.value)

@@ -1,0 +1,78 @@
+"""Fixtures of the hosts' tests: a result made by hand, and the node with a real engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from taihri_ros.commands.command import named
+from taihri_ros.inference.process.supervisor import EngineProcess
+from taihri_ros.pipeline.frames import Frame, Result
+from taihri_ros.node.dds_host import RosTypes
+from taihri_ros.node.messages import Messages
+from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.resources import share_directory
+
+STAMP_NS = 1_700_000_000_123_456_789
+FRAME_ID = "head_camera_optical_frame"
+
+
+def measured(name: str, x: float, y: float, z: float) -> Keypoint:
+    return Keypoint(
+        name,
+        State.MEASURED,
+        position=np.array([x, y, z]),
+        covariance=np.array([[4.0, 1.0, 0.5], [1.0, 3.0, 0.25], [0.5, 0.25, 2.0]]) * 1e-4,
+        confidence=0.75,
+        pixel=np.array([100.0 * x, 100.0 * y]),
+    )
+
+
+@pytest.fixture
+def result() -> Result:
+    """Elbow and wrist of the left arm were found; of three more joints each lacks something else."""
+    keypoints = (
+        Keypoint("head", State.NOT_ANSWERED, "not answered"),
+        Keypoint("left_shoulder", State.OUT_OF_RANGE, "out of range"),
+        measured("left_elbow", 0.25, -0.5, 1.5),
+        measured("left_wrist", 0.5, 0.125, 1.25),
+        Keypoint("right_wrist", State.DUPLICATE, "answered twice"),
+    )
+    estimate = Estimate(
+        command=named([keypoint.name for keypoint in keypoints]),
+        person=Person(keypoints, np.array([10.0, 20.0, 300.0, 400.0])),
+        answer="",
+        stages_ms={"view": 2.0, "engine": 100.0},
+        model="by-hand",
+    )
+    image = np.zeros((48, 64, 3), np.uint8)
+    return Result(estimate, Frame(STAMP_NS, FRAME_ID, lambda: image), image, {"decode": 1.5, "engine": 100.0})
+
+
+@pytest.fixture
+def nobody(result: Result) -> Result:
+    """Nothing was found, not even a box."""
+    keypoints = tuple(Keypoint(each.name, State.NOT_ANSWERED) for each in result.estimate.person.keypoints)
+    estimate = Estimate(result.estimate.command, Person(keypoints, None), "", {}, "by-hand")
+    return Result(estimate, result.frame, result.image, {})
+
+
+@pytest.fixture(scope="session", params=["humble", "jazzy"])
+def types(request: pytest.FixtureRequest) -> RosTypes:
+    return RosTypes(request.param, share_directory())
+
+
+@pytest.fixture(scope="session")
+def messages(types: RosTypes) -> Messages:
+    return Messages(types.message)
+
+
+@pytest.fixture(scope="session")
+def engine(engine_python: str, checkpoint: str) -> Iterator[EngineProcess]:
+    """An engine process on vLLM with the tiny checkpoint, ready."""
+    with EngineProcess(python=engine_python, kind="vllm", model=checkpoint, options={"dtype": "float32"}) as process:
+        process.wait_ready(240)
+        yield process

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from taihri_ros.commands.command import named
+from taihri_ros.pipeline.counters import Drop
+from taihri_ros.inference.engine import Engine, EngineInfo
+from taihri_ros.inference.process.supervisor import EngineHealth, EngineProcess, EngineState
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.frames import Frame
+from taihri_ros.node.diagnostics import ERROR, OK, WARN, EngineTask, engine_tasks, perception_tasks
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.pipeline.scheduler import Perception
+
+
+class Loop(Perception):
+    """A loop that is not set going, so that its counters stand still; it has one image publisher."""
+
+    def __init__(self) -> None:
+        super().__init__(Estimator(None), lambda result: None)  # type: ignore[arg-type]
+        self.publishers = 1
+        self.input, self.perception = perception_tasks(self, lambda: self.publishers)
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+def arrive(loop: Loop, count: int = 1) -> None:
+    for _ in range(count):
+        loop.submit(Frame(0, "", lambda: np.zeros((1, 1, 3), np.uint8)))
+
+
+def test_input_says_how_many_images_came_since_the_last_report(loop: Loop) -> None:
+    arrive(loop, 3)
+    report = loop.input.report()
+    assert report.level == OK
+    assert report.message.endswith("images/s")
+    assert float(report.values["rate_hz"]) > 0
+    assert loop.input.report().message == "no image arrives"
+
+
+@pytest.mark.parametrize(("publishers", "message"), [(0, "no publisher on the image topic"), (1, "no image arrives")])
+def test_input_warns_of_silence_and_why(loop: Loop, publishers: int, message: str) -> None:
+    loop.publishers = publishers
+    report = loop.input.report()
+    assert (report.level, report.message) == (WARN, message)
+    assert report.values == {"image publishers": str(publishers), "rate_hz": "0.00"}
+
+
+def test_perception_waits_for_a_command_first(loop: Loop) -> None:
+    arrive(loop, 2)
+    report = loop.perception.report()
+    assert (report.level, report.message) == (OK, "waiting for a command")
+    assert report.values["command"] == ""
+    assert report.values["frames_in"] == "2"
+    assert report.values["dropped.no_command"] == "2"
+    assert "last_answer_age_s" not in report.values
+
+
+def test_perception_warns_of_drops_that_are_new_and_of_no_others(loop: Loop) -> None:
+    loop.set_command(named(["head"]))
+    arrive(loop, 2)
+    report = loop.perception.report()
+    assert (report.level, report.message) == (WARN, "frames dropped: no_camera_info 2")
+    assert report.values["command"] == "head"
+    report = loop.perception.report()
+    assert (report.level, report.message) == (OK, "0.0 answers/s")
+    assert report.values["dropped.no_camera_info"] == "2"
+
+
+@pytest.mark.parametrize("reason", [Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.NO_COMMAND, Drop.STOPPED])
+def test_drops_that_belong_to_the_work_are_no_trouble(loop: Loop, reason: Drop) -> None:
+    loop.counters.count_in()
+    loop.counters.drop(reason)
+    report = loop.perception.report()
+    assert report.level == OK
+    assert report.values[f"dropped.{reason.value}"] == "1"
+
+
+def test_perception_tells_stage_times_and_the_age_of_the_last_answer(loop: Loop) -> None:
+    loop.set_command(named(["head"]))
+    for duration in (10.0, 20.0, 90.0):
+        loop.counters.count_in()
+        loop.counters.publish({"engine": duration})
+    report = loop.perception.report()
+    assert report.level == OK
+    assert float(report.values["rate_hz"]) > 0
+    assert report.values["engine_ms.p50"] == "20.00"
+    assert report.values["engine_ms.p95"] == "83.00"
+    assert float(report.values["last_answer_age_s"]) < 5
+    assert (report.values["frames_in"], report.values["published"], report.values["pending"]) == ("3", "3", "0")
+
+
+INFO = EngineInfo(
+    kind="vllm", version="0.32.0", model="/m", device="cpu", dtype="float32", spec=ModelSpec(name="t", trained=False)
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "level"),
+    [
+        (EngineState.STARTING, WARN),
+        (EngineState.READY, OK),
+        (EngineState.BUSY, OK),
+        (EngineState.RESTARTING, ERROR),
+        (EngineState.FAILED, ERROR),
+        (EngineState.STOPPED, ERROR),
+    ],
+)
+def test_engine(state: EngineState, level: int) -> None:
+    health = EngineHealth(state=state, message="", restarts=2, last_success_age_s=1.25, pid=7, info=INFO)
+    report = EngineTask(lambda: health).report()
+    assert (report.level, report.message) == (level, state.value)
+    assert report.values == {
+        "state": state.value,
+        "restarts": "2",
+        "last_success_age_s": "1.25",
+        "pid": "7",
+        "kind": "vllm 0.32.0",
+        "model": "t",
+        "trained": "False",
+        "device": "cpu",
+        "dtype": "float32",
+    }
+
+
+def test_an_engine_that_never_was_ready_has_little_to_tell() -> None:
+    health = EngineHealth(
+        state=EngineState.FAILED, message="no weights", restarts=0, last_success_age_s=None, pid=None, info=None
+    )
+    report = EngineTask(lambda: health).report()
+    assert (report.level, report.message) == (ERROR, "no weights")
+    assert report.values == {"state": "failed", "restarts": "0"}
+
+
+def test_only_an_engine_process_has_a_task() -> None:
+    class Remote:
+        """Not a process of ours."""
+
+    remote: Engine = Remote()  # type: ignore[assignment]
+    assert engine_tasks(remote) == []
+    with EngineProcess(python="/nonexistent/python", kind="vllm", model="none") as engine:
+        (task,) = engine_tasks(engine)
+        assert task.name == "engine"
+        assert task.report().values["restarts"] == "0"

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from taihri_ros.pipeline.frames import ImageError
+from taihri_ros.node.images import decode_compressed, decode_image
+
+HEIGHT, WIDTH = 6, 8
+BT601 = np.array([[1.164, 0.0, 1.596], [1.164, -0.391, -0.813], [1.164, 2.018, 0.0]])
+
+
+@dataclass
+class Image:
+    """The fields of sensor_msgs/Image that are read."""
+
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: int
+    step: int
+    data: object
+
+
+def image(pixels: NDArray[np.generic], encoding: str, *, bigendian: bool = False) -> Image:
+    """An image without padding, from its rows."""
+    height, width = pixels.shape[:2]
+    data = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder(">" if bigendian else "<")))
+    return Image(
+        height, width, encoding, int(bigendian), data.nbytes // height, np.frombuffer(data.tobytes(), np.uint8)
+    )
+
+
+def picture(dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> NDArray[np.generic]:
+    """A random RGB picture."""
+    return np.random.default_rng(7).integers(0, np.iinfo(dtype).max, (HEIGHT, WIDTH, 3), dtype, endpoint=True)
+
+
+def smooth(height: int = 64, width: int = 96) -> NDArray[np.uint8]:
+    """A picture that compression and demosaicing keep."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.dstack([rows * 3, columns * 2, 255 - rows - columns]).astype(np.uint8)
+
+
+def yuv_to_rgb(yuv: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Convert (..., 3) by the definition in ITU-R BT.601, 8 bits."""
+    return np.clip((yuv - np.array([16.0, 128.0, 128.0])) @ BT601.T, 0, 255)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("rgb", [0, 1, 2]), ("bgr", [2, 1, 0]), ("rgba", [0, 1, 2, 0]), ("bgra", [2, 1, 0, 0])],
+)
+@pytest.mark.parametrize("bigendian", [False, True])
+def test_colour(name: str, bits: int, channels: list[int], bigendian: bool) -> None:
+    rgb = picture(np.uint8 if bits == 8 else np.uint16)
+    decoded = decode_image(image(rgb[..., channels], f"{name}{bits}", bigendian=bigendian))
+    np.testing.assert_array_equal(decoded, rgb >> (bits - 8))
+    assert decoded.dtype == np.uint8
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_grey_becomes_three_equal_channels(bits: int) -> None:
+    grey = picture(np.uint8 if bits == 8 else np.uint16)[..., 0]
+    decoded = decode_image(image(grey, f"mono{bits}"))
+    np.testing.assert_array_equal(decoded, np.repeat((grey >> (bits - 8))[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    ("generic", "named"),
+    [
+        ("8UC1", "mono8"),
+        ("8UC3", "bgr8"),
+        ("8UC4", "bgra8"),
+        ("16UC1", "mono16"),
+        ("16UC3", "bgr16"),
+        ("16UC4", "bgra16"),
+    ],
+)
+def test_generic_encodings_are_read_as_opencv_orders_them(generic: str, named: str) -> None:
+    dtype = np.uint16 if generic.startswith("16") else np.uint8
+    pixels = picture(dtype)[..., [0, 1, 2, 0][: int(generic[-1])]]
+    np.testing.assert_array_equal(decode_image(image(pixels, generic)), decode_image(image(pixels, named)))
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_bayer_gives_back_the_picture_behind_the_mosaic(pattern: str, bits: int) -> None:
+    rgb = smooth()
+    channel = np.array([["rgb".index(c) for c in row] for row in (pattern[:2], pattern[2:])])
+    tiled = np.tile(channel, (rgb.shape[0] // 2, rgb.shape[1] // 2))
+    mosaic = np.take_along_axis(rgb, tiled[..., None], axis=2)[..., 0]
+    if bits == 16:
+        mosaic = mosaic.astype(np.uint16) << 8 | 0x5A
+    decoded = decode_image(image(mosaic, f"bayer_{pattern}{bits}"))
+    np.testing.assert_allclose(decoded[2:-2, 2:-2].astype(int), rgb[2:-2, 2:-2], atol=3)
+
+
+def random_yuv() -> NDArray[np.uint8]:
+    yuv = np.random.default_rng(3).integers(16, 236, (HEIGHT, WIDTH, 3), np.uint8)
+    yuv[:, 1::2, 1:] = yuv[:, ::2, 1:]  # chroma is shared by pairs of columns
+    return yuv
+
+
+@pytest.mark.parametrize(
+    ("encoding", "order"),
+    [
+        ("uyvy", ("u", "y0", "v", "y1")),
+        ("yuv422", ("u", "y0", "v", "y1")),
+        ("yuyv", ("y0", "u", "y1", "v")),
+        ("yuv422_yuy2", ("y0", "u", "y1", "v")),
+    ],
+)
+def test_packed_yuv(encoding: str, order: tuple[str, ...]) -> None:
+    yuv = random_yuv()
+    planes = {"y0": yuv[:, ::2, 0], "y1": yuv[:, 1::2, 0], "u": yuv[:, ::2, 1], "v": yuv[:, ::2, 2]}
+    packed = np.stack([planes[name] for name in order], axis=2).reshape(HEIGHT, WIDTH, 2)
+    np.testing.assert_allclose(decode_image(image(packed, encoding)), yuv_to_rgb(yuv), atol=2)
+
+
+def test_nv21() -> None:
+    yuv = random_yuv()
+    yuv[1::2, :, 1:] = yuv[::2, :, 1:]
+    chroma = np.stack([yuv[::2, ::2, 2], yuv[::2, ::2, 1]], axis=2).reshape(HEIGHT // 2, WIDTH)
+    message = replace(image(np.vstack([yuv[..., 0], chroma]), "nv21"), height=HEIGHT)
+    np.testing.assert_allclose(decode_image(message), yuv_to_rgb(yuv), atol=2)
+
+
+def test_nv24() -> None:
+    yuv = np.random.default_rng(5).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    chroma = yuv[..., 1:].reshape(2 * HEIGHT, WIDTH)
+    message = replace(image(np.vstack([yuv[..., 0], chroma]), "nv24"), height=HEIGHT)
+    np.testing.assert_allclose(decode_image(message), yuv_to_rgb(yuv), atol=2)
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr16", "mono8", "mono16", "bayer_rggb8", "uyvy"])
+def test_rows_may_be_padded(encoding: str) -> None:
+    pixels = {
+        "rgb8": picture(),
+        "bgr16": picture(np.uint16),
+        "mono16": picture(np.uint16)[..., 0],
+        "uyvy": picture()[..., :2],
+    }.get(encoding, picture()[..., 0])
+    plain = image(pixels, encoding)
+    rows = np.frombuffer(plain.data, np.uint8).reshape(HEIGHT, -1)  # type: ignore[call-overload]
+    padded = np.pad(rows, ((0, 0), (0, 5)), constant_values=0xEE)
+    message = replace(plain, step=plain.step + 5, data=padded.ravel())
+    np.testing.assert_array_equal(decode_image(message), decode_image(plain))
+
+
+def test_data_may_be_bytes() -> None:
+    message = image(picture(), "rgb8")
+    as_bytes = replace(message, data=np.asarray(message.data).tobytes())
+    np.testing.assert_array_equal(decode_image(as_bytes), picture())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"step": WIDTH * 3 - 1}, r"step is 23 bytes, but 8 pixels of rgb8 need 24"),
+        ({"step": 0}, "step is 0 bytes"),
+        ({"step": WIDTH * 3 + 1}, r"has 144 bytes, but 6 rows of step 25 need 150"),
+        ({"data": np.zeros(143, np.uint8)}, "has 143 bytes, but 6 rows of step 24 need 144"),
+        ({"data": np.zeros(0, np.uint8)}, "has 0 bytes"),
+        ({"height": HEIGHT + 1}, "7 rows of step 24 need 168"),
+        ({"height": 0}, r"no pixels \(8x0\)"),
+        ({"width": 0}, r"no pixels \(0x6\)"),
+        ({"width": 0, "height": 0, "step": 0, "data": np.zeros(0, np.uint8)}, r"no pixels \(0x0\)"),
+        ({"width": 2**32 - 1}, "4294967295 pixels of rgb8 need 12884901885"),
+        ({"encoding": "rgb"}, "'rgb' cannot be used: it is not known; publish rgb8 or bgr8"),
+        ({"encoding": ""}, "'' cannot be used: it is not known"),
+        ({"encoding": "rgb32"}, "'rgb32' cannot be used: it is not known"),
+        ({"encoding": "8UC2"}, "'8UC2' cannot be used: it is not known"),
+        ({"encoding": "32FC1"}, "'32FC1' cannot be used: it holds depth or raw numbers"),
+        ({"encoding": "64FC3"}, "'64FC3' cannot be used: it holds depth or raw numbers"),
+        ({"encoding": "16SC1"}, "'16SC1' cannot be used: it holds depth or raw numbers"),
+        ({"encoding": "uyvy", "width": 7}, "a uyvy image must have an even width, not 7"),
+        ({"encoding": "yuyv", "width": 1}, "a yuyv image must have an even width, not 1"),
+        ({"encoding": "nv21", "height": 5}, "an nv21 image must have even sides, not 8x5"),
+        ({"encoding": "nv21"}, r"has 144 bytes, but 9 rows of step 24 need 216"),
+    ],
+)
+def test_an_image_that_contradicts_itself_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        decode_image(replace(image(picture(), "rgb8"), **change))  # type: ignore[arg-type]
+
+
+ENCODINGS = ("rgb8", "bgr8", "rgba16", "mono8", "mono16", "bayer_grbg8", "uyvy", "yuyv", "nv21", "nv24", "8UC3", "junk")
+
+
+@given(
+    encoding=st.sampled_from(ENCODINGS),
+    width=st.integers(0, 9),
+    height=st.integers(0, 9),
+    step=st.integers(0, 80),
+    size=st.none() | st.integers(0, 900),
+    bigendian=st.integers(0, 255),
+)
+def test_any_fields_give_a_picture_of_that_size_or_an_image_error(
+    encoding: str, width: int, height: int, step: int, size: int | None, bigendian: int
+) -> None:
+    rows = height * {"nv21": 3, "nv24": 6}.get(encoding, 2) // 2
+    data = np.zeros(rows * step if size is None else size, np.uint8)
+    try:
+        decoded = decode_image(Image(height, width, encoding, bigendian, step, data))
+    except ImageError:
+        return
+    assert decoded.shape == (height, width, 3)
+    assert decoded.dtype == np.uint8
+
+
+def encode(suffix: str, rgb: NDArray[np.uint8]) -> bytes:
+    encoded: bytes = cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
+    return encoded
+
+
+def test_png_is_decoded_exactly_and_jpeg_nearly() -> None:
+    np.testing.assert_array_equal(decode_compressed(encode(".png", smooth())), smooth())
+    difference = np.abs(decode_compressed(encode(".jpg", smooth())).astype(int) - smooth())
+    assert np.median(difference) <= 2
+
+
+def test_a_grey_jpeg_becomes_three_equal_channels() -> None:
+    decoded = decode_compressed(cv2.imencode(".jpg", smooth()[..., 0])[1].tobytes())
+    assert decoded.shape == (64, 96, 3)
+    np.testing.assert_array_equal(decoded[..., 0], decoded[..., 2])
+
+
+def test_a_jpeg_is_not_turned_to_what_its_exif_says_is_up() -> None:
+    plain = encode(".jpg", smooth())
+    orientation = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    exif = b"Exif\0\0" + orientation
+    turned = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (96, 64, 3)
+    np.testing.assert_array_equal(decode_compressed(turned), decode_compressed(plain))
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
+def test_a_cut_jpeg_is_refused(part: float) -> None:
+    whole = encode(".jpg", np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
+    with pytest.raises(ImageError, match="cut off"):
+        decode_compressed(whole[: int(len(whole) * part)])
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+def test_a_cut_png_is_refused(part: float) -> None:
+    whole = encode(".png", smooth())
+    with pytest.raises(ImageError, match="neither JPEG nor PNG, or is damaged"):
+        decode_compressed(whole[: int(len(whole) * part)])
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"hello", b"\xff\xd8\xff\xd9", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(ImageError, match=rf"\({len(data)} bytes\) is neither JPEG nor PNG, or is damaged"):
+        decode_compressed(data)
+
+
+@given(
+    st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF", b"GIF89a"])
+)
+def test_random_bytes_are_refused(data: bytes, start: bytes) -> None:
+    with pytest.raises(ImageError):
+        decode_compressed(start + data)
+
+
+@given(st.data(), st.sampled_from([".jpg", ".png"]))
+def test_a_damaged_picture_gives_a_picture_or_an_image_error(data: st.DataObject, suffix: str) -> None:
+    damaged = bytearray(encode(suffix, smooth(16, 24)))
+    for _ in range(data.draw(st.integers(1, 5))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        decoded = decode_compressed(bytes(damaged))
+    except ImageError:
+        return
+    assert decoded.ndim == 3
+    assert decoded.dtype == np.uint8

@@ -1,0 +1,172 @@
+"""The overlay draws what was located, where it was located, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.commands.command import Command
+from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.node.overlay import draw
+
+
+def estimate(*keypoints: Keypoint, box: tuple[float, ...] | None = None, text: str = "x") -> Estimate:
+    person = Person(keypoints, None if box is None else np.array(box))
+    return Estimate(Command(text), person, "", {}, "model")
+
+
+def joint(name: str, pixel: tuple[float, float], state: State = State.MEASURED, **more: Any) -> Keypoint:
+    more = {"position": np.array([0.0, 0.0, 1.25])} | more
+    return Keypoint(name, state, pixel=np.array(pixel), **more)
+
+
+CAMERA = Camera(640, 480, np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), np.empty(0), DistortionModel.NONE)
+UNSEEN = (np.nan, np.nan)
+
+
+def picture(height: int = 480, width: int = 640) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), 90, np.uint8)
+
+
+def changed(*keypoints: Keypoint, camera: Camera | None = None, **more: Any) -> NDArray[np.bool_]:
+    """Tell which pixels differ from those of an estimate without a person."""
+    drawn = draw(picture(), estimate(*keypoints, **more), camera=camera)
+    return np.asarray((drawn != draw(picture(), estimate())).any(axis=2))
+
+
+def of_the_camera(*keypoints: Keypoint) -> NDArray[np.bool_]:
+    """Tell which pixels differ from those that are drawn when the camera is not known."""
+    known, unknown = (draw(picture(), estimate(*keypoints), camera=camera) for camera in (CAMERA, None))
+    return np.asarray((known != unknown).any(axis=2))
+
+
+def test_a_joint_is_drawn_at_its_pixel_and_nowhere_else() -> None:
+    image = picture()
+    drawn = draw(image, estimate(joint("head", (300.4, 200.3))))
+    assert (image == 90).all(), "the source must not be drawn into"
+    assert drawn[200, 300].tolist() == [255, 115, 25]
+    differs = changed(joint("head", (300.4, 200.3)))
+    rows, columns = np.nonzero(differs)
+    assert rows.min() >= 180
+    assert rows.max() <= 210
+    assert columns.min() >= 294
+    assert columns.max() <= 300 + 130
+
+
+def test_what_is_not_located_is_not_drawn() -> None:
+    lost = joint("head", (300, 200), State.OUT_OF_RANGE)
+    unseen = Keypoint("neck", State.MEASURED, position=np.array([0.0, 0.0, 1.0]))
+    differs = changed(lost, unseen)
+    assert not differs[50:].any()
+    assert differs[:50].any(), "it is named as missing"
+    assert not changed(unseen).any()
+
+
+def test_a_bone_is_drawn_between_two_located_joints_only() -> None:
+    elbow, wrist = joint("left_elbow", (100, 100)), joint("left_wrist", (100, 400))
+    assert changed(elbow, wrist)[250, 100]
+    assert not changed(elbow, joint("left_wrist", (100, 400), State.DUPLICATE))[250, 100]
+    assert not changed(elbow, joint("right_wrist", (100, 400)))[250, 100]
+
+
+def test_the_box_is_an_outline() -> None:
+    differs = changed(box=(100.2, 150.0, 300.0, 400.0))
+    assert differs[150, 200]
+    assert differs[300, 100]
+    assert differs[300, 300]
+    assert differs[400, 200]
+    assert not differs[300, 200]
+    assert not differs[:140].any()
+
+
+def test_the_note_stands_at_the_bottom() -> None:
+    plain, noted = draw(picture(), estimate()), draw(picture(), estimate(), "untrained")
+    rows = np.nonzero((plain != noted).any(axis=(1, 2)))[0]
+    assert rows.min() > 440
+
+
+@pytest.mark.parametrize("size", [(16, 16), (48, 64), (720, 1280), (3000, 200)])
+def test_pictures_of_every_size_and_joints_beyond_the_edge(size: tuple[int, int]) -> None:
+    keypoints = [joint("left_elbow", (-4000.0, 9000.0)), joint("left_wrist", (5.0, 5.0)), joint("head", (1e6, -1e6))]
+    drawn = draw(
+        picture(*size), estimate(*keypoints, box=(-100.0, -1e5, 1e5, 5.0), text="h\u00e9\u4f60 \U0001f600"), "n"
+    )
+    assert drawn.shape == (*size, 3)
+    assert drawn.dtype == np.uint8
+
+
+def test_a_picture_that_may_not_be_written_to() -> None:
+    image = picture()
+    image.setflags(write=False)
+    assert (draw(image, estimate(joint("head", (300, 200)))) != image).any()
+
+
+def test_an_outline_holds_the_pixel_with_95_percent() -> None:
+    covariance = np.diag([0.05, 0.1, 0.3]) ** 2
+    wrist = joint("left_wrist", (300.25, 200.5), covariance=covariance)
+    semi_axes = np.sqrt(5.991) * np.array([0.05, 0.1]) * 500 / 1.25
+    rows, columns = np.nonzero(of_the_camera(wrist))
+    outline = np.hypot((columns - 300.25) / semi_axes[0], (rows - 200.5) / semi_axes[1])
+    assert np.abs(outline - 1).max() < 2 / semi_axes.min(), "nothing but a thin line"
+    angles = np.sort(np.arctan2((rows - 200.5) / semi_axes[1], (columns - 300.25) / semi_axes[0]))
+    assert np.diff([*angles, angles[0] + 2 * np.pi]).max() < 0.06, "closed"
+    for column, row in ((300.25 - semi_axes[0], 200.5), (300.25, 200.5 - semi_axes[1]), (300.25, 200.5 + semi_axes[1])):
+        drawn = draw(picture(), estimate(wrist), camera=CAMERA)[round(row) - 1 : round(row) + 2, round(column)]
+        assert (drawn[:, 0].astype(int) - drawn[:, 1] > 60).any(), "pink, unlike joints and bones"
+        assert (drawn[:, 2] > 130).any()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"covariance": np.full((3, 3), np.nan)},
+        {"covariance": np.diag([1e-4, np.inf, 1e-4])},
+        {"covariance": np.eye(3) * 1e-4, "position": np.array([0.0, 0.0, -1.0])},
+        {"covariance": np.eye(3) * 1e-4, "position": np.full(3, np.nan)},
+    ],
+)
+def test_there_is_no_outline_where_it_is_not_known(more: dict[str, Any]) -> None:
+    assert not of_the_camera(joint("head", (300, 200), **more)).any()
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1e-9, 1.0, 1e3, 1e6, 1e9, 1e100])
+@pytest.mark.parametrize("pixel", [(300.0, 200.0), (1e9, -1e9), (-5000.0, 5000.0)])
+def test_outlines_of_every_size_and_place(sigma: float, pixel: tuple[float, float]) -> None:
+    near = np.array([1.0, 1.0, 1e-2])
+    for position in (np.array([0.1, 0.2, 1.25]), near):
+        head = joint("head", pixel, covariance=sigma**2 * np.eye(3), position=position)
+        with np.errstate(invalid="raise"):
+            drawn = draw(picture(), estimate(head), camera=CAMERA)
+        assert (drawn == 90).mean() > 0.9, "the picture can still be seen"
+
+
+def test_a_predicted_joint_is_a_ring_where_it_would_be_seen() -> None:
+    predicted = joint("head", UNSEEN, State.PREDICTED, position=np.array([0.1, -0.05, 1.25]))
+    assert not changed(predicted).any(), "where that is is not known without a camera"
+    differs = changed(predicted, camera=CAMERA)
+    assert not differs[220, 360], "hollow"
+    assert differs[216, 360]
+    assert differs[224, 360]
+    assert differs[220, 356]
+    rows, _ = np.nonzero(differs[:, :361])
+    assert (rows.min(), rows.max()) == pytest.approx((220, 220), abs=8)
+    assert changed(joint("head", (360, 220)), camera=CAMERA)[220, 360], "a measured one is not"
+
+
+def test_a_predicted_joint_has_bones_and_an_outline() -> None:
+    wrist = joint(
+        "left_wrist", UNSEEN, State.PREDICTED, position=np.array([0.0, 0.25, 1.25]), covariance=np.eye(3) * 1e-2
+    )
+    assert changed(joint("left_elbow", (320, 100)), wrist, camera=CAMERA)[170, 320]
+    reach = round(np.sqrt(5.991) * 0.1 * 500 / 1.25)
+    assert changed(wrist, camera=CAMERA)[340 + reach - 1 : 340 + reach + 2, 320].any()
+
+
+@pytest.mark.parametrize("position", [(0.0, 0.0, -1.0), (np.nan, 0.0, 1.0), (5.0, 5.0, 1e-12)])
+def test_a_predicted_joint_that_the_camera_cannot_see_is_not_drawn(position: tuple[float, ...]) -> None:
+    assert not changed(joint("head", UNSEEN, State.PREDICTED, position=np.array(position)), camera=CAMERA)[:400].any()

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from taihri_ros.node.parameters import Declaration, ParameterError, Parameters, declarations
+
+BY_NAME = {declaration.name: declaration for declaration in declarations()}
+
+
+@pytest.mark.parametrize("declaration", declarations(), ids=lambda declaration: declaration.name)
+def test_every_default_passes_its_own_check(declaration: Declaration) -> None:
+    checked = declaration.check(declaration.default)
+    assert checked == declaration.default
+    assert type(checked) is type(declaration.default)
+
+
+@pytest.mark.parametrize("declaration", declarations(), ids=lambda declaration: declaration.name)
+def test_every_parameter_is_described_and_of_a_type_that_ros_has(declaration: Declaration) -> None:
+    assert declaration.description.endswith(".")
+    assert isinstance(declaration.default, (bool, int, float, str, tuple))
+    assert declaration.limits is None or isinstance(declaration.default, (int, float))
+
+
+def test_names_are_grouped_by_dots_and_stand_for_one_field_each() -> None:
+    assert len(BY_NAME) == len(declarations()) == len(dataclasses.fields(Parameters))
+    assert {"engine.kind", "engine.max_model_len", "command.allow", "overlay.jpeg_quality"} <= set(BY_NAME)
+    assert {"image_transport", "publish_tf", "marker_lifetime_s", "target_frame"} <= set(BY_NAME)
+    assert BY_NAME["engine.gpu_memory_utilization"].field == "engine_gpu_memory_utilization"
+
+
+def test_values_reach_their_fields_and_the_rest_keeps_its_default() -> None:
+    values: dict[str, Any] = {
+        "engine.kind": "transformers",
+        "engine.request_timeout_s": 5,
+        "command.allow": ["shake my hand", "left_wrist"],
+        "publish_tf": False,
+    }
+    parameters = Parameters.from_mapping(values)
+    assert parameters == dataclasses.replace(
+        Parameters(),
+        engine_kind="transformers",
+        engine_request_timeout_s=5.0,
+        command_allow=("shake my hand", "left_wrist"),
+        publish_tf=False,
+    )
+    assert type(parameters.engine_request_timeout_s) is float
+    assert Parameters.from_mapping({}) == Parameters()
+
+
+LIMITED = [declaration for declaration in declarations() if declaration.limits is not None]
+
+
+@pytest.mark.parametrize("declaration", LIMITED, ids=lambda declaration: declaration.name)
+def test_both_ends_of_a_range_are_in_it_and_nothing_beyond(declaration: Declaration) -> None:
+    assert declaration.limits is not None
+    kind = type(declaration.default)
+    low, high = map(kind, declaration.limits)
+    assert declaration.check(low) == low
+    assert declaration.check(high) == high
+    step = 1 if kind is int else 1e-6
+    for outside in (low - step, high + step):
+        with pytest.raises(ParameterError, match=rf"{declaration.name} must be between .* and .*, not"):
+            declaration.check(outside)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_finite_number_is_out_of_every_range(value: float) -> None:
+    with pytest.raises(ParameterError, match=r"marker_lifetime_s must be between 0\.05 and 60"):
+        Parameters.from_mapping({"marker_lifetime_s": value})
+
+
+CHOSEN = [declaration for declaration in declarations() if declaration.choices]
+
+
+@pytest.mark.parametrize("declaration", CHOSEN, ids=lambda declaration: declaration.name)
+def test_only_the_choices_are_accepted(declaration: Declaration) -> None:
+    for choice in declaration.choices:
+        assert declaration.check(choice) == choice
+    with pytest.raises(ParameterError, match=rf"{declaration.name} must be one of {declaration.choices[0]}, "):
+        declaration.check(declaration.choices[0].upper())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("publish_tf", 1, "publish_tf must be true or false, not 1"),
+        ("publish_tf", "true", "publish_tf must be true or false, not 'true'"),
+        ("overlay.jpeg_quality", 80.0, "overlay.jpeg_quality must be an integer, not 80.0"),
+        ("overlay.jpeg_quality", True, "overlay.jpeg_quality must be an integer, not True"),
+        ("marker_lifetime_s", True, "marker_lifetime_s must be a number, not True"),
+        ("marker_lifetime_s", "0.5", "marker_lifetime_s must be a number, not '0.5'"),
+        ("engine.model", 7, "engine.model must be text, not 7"),
+        ("engine.model", None, "engine.model must be text, not None"),
+        ("command.allow", "wave", "command.allow must be a list of strings, not 'wave'"),
+        ("command.allow", ["wave", 1], "command.allow must be a list of strings, not"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(name: str, value: object, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        Parameters.from_mapping({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("engine.modle", r"^unknown parameter 'engine.modle': did you mean 'engine.model'\?$"),
+        ("engine_kind", r"did you mean 'engine.kind'\?$"),
+        ("qwertyuiop", "^unknown parameter 'qwertyuiop'$"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        Parameters.from_mapping({name: ""})

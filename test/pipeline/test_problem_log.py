@@ -1,0 +1,78 @@
+"""The problem log speaks at once, then rarely."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from taihri_ros.pipeline import problem_log as problems
+from taihri_ros.pipeline.problem_log import ProblemLog
+
+
+class Clock:
+    now = 0.5
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(problems, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def log() -> ProblemLog:
+    return ProblemLog(logging.getLogger("test.problems"))
+
+
+def test_a_problem_is_told_at_once_and_again_every_ten_seconds(
+    clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = []
+    for tenth in range(250):
+        clock.now = 0.5 + tenth / 10
+        log.report("image", "no image")
+        told += [clock.now] * len(caplog.records)
+        caplog.clear()
+    assert told == pytest.approx([0.5, 10.5, 20.5])
+
+
+def test_a_problem_that_changes_is_told_at_most_once_a_second(
+    clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    for tenth in range(30):
+        clock.now = tenth / 10
+        log.report("answer", f"malformed {tenth}")
+    assert [record.getMessage() for record in caplog.records] == ["malformed 0", "malformed 10", "malformed 20"]
+
+
+def test_kinds_do_not_silence_each_other(clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture) -> None:
+    log.report("a", "same")
+    log.report("b", "same")
+    assert len(caplog.records) == 2
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+def test_a_problem_that_returns_is_new_but_does_not_flood(
+    clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.report("a", "gone")
+    clock.now += 2.0
+    log.report("a", "gone")
+    assert len(caplog.records) == 1
+    log.clear()
+    log.report("a", "gone")
+    assert len(caplog.records) == 2
+    for _ in range(5):
+        log.clear()
+        log.report("a", "gone")
+    assert len(caplog.records) == 2
+
+
+def test_a_percent_sign_is_only_a_percent_sign(log: ProblemLog, caplog: pytest.LogCaptureFixture) -> None:
+    log.report("a", "100 %s")
+    assert caplog.records[0].getMessage() == "100 %s"

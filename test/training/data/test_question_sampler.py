@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.model.parser import Outcome, parse
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.skeleton import INDEX
+from taihri_ros.commands.tasks import Tasks
+from taihri_ros.training.data.pictures import Picture, View, Viewpoint
+from taihri_ros.training.data.question_sampler import Questioner, QuestionSettings
+
+
+@pytest.fixture(scope="module")
+def spec(nano: Path) -> ModelSpec:
+    return ModelSpec.load(nano)
+
+
+@pytest.fixture(scope="module")
+def vocabulary(nano: Path) -> Vocabulary:
+    return Vocabulary(nano)
+
+
+@pytest.fixture(scope="module")
+def view(pictures: list[Picture]) -> View:
+    return Viewpoint(104.0, (160, 128)).see(pictures[0])
+
+
+def test_answers_are_in_form_and_decode_to_the_truth(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
+    settings = QuestionSettings(named=((22, 22), (1, 4)), noise_bins=(1e-6, 1e-6))
+    packed = Questioner(vocabulary, spec, Tasks.load(), settings).ask(view, np.random.default_rng(0))
+    assert len(packed.branches) == 4
+    for number, branch in enumerate(packed.branches):
+        assert branch.answer == branch.targets
+        answer = parse(vocabulary.texts(branch.targets), None)
+        assert answer.joints
+        assert len(answer.joints) == 22 or number > 0
+        for joint in answer.joints:
+            assert joint.outcome is Outcome.ANSWERED
+            row = INDEX[joint.joint]
+            pixel = np.array([token.bin for token in joint.pixel]) / 999 * (160, 128)
+            point = spec.space.low + np.array([token.bin for token in joint.point]) * spec.space.step
+            if view.visibility[row] < 2:
+                assert pixel == pytest.approx(view.pixels[row], abs=0.1)
+            if spec.space.contains(view.joints[row]):
+                assert point == pytest.approx(view.joints[row], abs=0.0026)
+
+
+def test_its_own_errors_are_imitated_but_not_learned(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
+    questioner = Questioner(vocabulary, spec, Tasks.load(), QuestionSettings(noise_bins=(30.0, 30.0)))
+    branch = questioner.ask(view, np.random.default_rng(1)).branches[2]
+    differ = [read != wanted for read, wanted in zip(branch.answer, branch.targets, strict=True)]
+    assert any(differ)
+    numeric = [token in vocabulary.coordinates for token in branch.targets]
+    assert all(number for number, other in zip(numeric, differ, strict=True) if other)
+
+
+def test_what_cannot_be_known_weighs_less(vocabulary: Vocabulary, spec: ModelSpec, pictures: list[Picture]) -> None:
+    view = Viewpoint(104.0, (64, 64)).see(pictures[0])
+    assert (view.visibility == 2).any()
+    settings = QuestionSettings(named=((22, 22),), tasks=0, questions=0, shuffled=0.0, beyond_weight=0.3)
+    (branch,) = Questioner(vocabulary, spec, Tasks.load(), settings).ask(view, np.random.default_rng(0)).branches
+    numeric = [w for w, token in zip(branch.weights, branch.targets, strict=True) if token in vocabulary.coordinates]
+    flat = np.array(numeric[:44]).reshape(22, 2)
+    assert np.array_equal(flat[:, 0] == 1.0, view.visibility < 2)
+    assert set(flat[view.visibility == 2].ravel()) == {0.3}
+
+
+def test_held_out_sentences_are_never_drawn(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
+    tasks = Tasks.load()
+    held_out = {sentence.lower().rstrip(".!?") for task in tasks.tasks for sentence in task.held_out}
+    assert held_out
+    questioner = Questioner(vocabulary, spec, tasks, QuestionSettings(named=(), tasks=40, questions=0))
+    said = {
+        "".join(vocabulary.texts(branch.prompt)).lower().partition("<|im_end|>")[0].rpartition("<|vision_end|>")[2]
+        for seed in range(10)
+        for branch in questioner.ask(view, np.random.default_rng(seed)).branches
+    }
+    assert len(said) > 200
+    drawn = {sentence.lower().rstrip(".!?") for task in tasks.tasks for sentence in task.phrasings}
+    assert sum(any(known in sentence for known in drawn) for sentence in said) > 0.8 * len(said)
+    assert not [sentence for sentence in said if sentence.rstrip(".!?") in held_out]
+
+
+def test_a_listing_answers_no_question(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
+    settings = QuestionSettings(named=(), listings=((22, 22),), tasks=0, questions=0, shuffled=0.0)
+    (branch,) = Questioner(vocabulary, spec, Tasks.load(), settings).ask(view, np.random.default_rng(0)).branches
+    assert [joint.joint for joint in parse(vocabulary.texts(branch.targets), None).joints] == list(INDEX)
+    assert not set(vocabulary.ids("coordinates of the person")) & set(branch.prompt)

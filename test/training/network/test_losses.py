@@ -1,0 +1,179 @@
+"""Soft targets, the dense head, and Muon."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.quantization import BINS
+from taihri_ros.training.callbacks import NarrowTargets
+from taihri_ros.training.recipe import SoftTargets
+from taihri_ros.training.network.dense import DensePretraining, collate
+from taihri_ros.training.optimizer import Muon, make_optimizer
+from taihri_ros.training.network.patch_batch import embed_still_patches
+from taihri_ros.training.data.pictures import Picture, Viewpoint
+from taihri_ros.training.network.answer_loss import AnswerLoss
+
+
+class _Inputs(torch.nn.Module):
+    """Gives the ids that it reads, and keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[torch.Tensor] = []
+
+    def get_image_features(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def forward(self, *, input_ids: torch.Tensor, **_: Any) -> Any:
+        self.read.append(input_ids)
+        return transformers.modeling_outputs.BaseModelOutput(torch.zeros(*input_ids.shape, 1))
+
+
+class _Fixed(torch.nn.Module):
+    """A model that gives the same logits at every place, whatever it is shown."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.model = _Inputs()
+        self.logits = torch.nn.Parameter(logits)
+
+    def lm_head(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self.logits.expand(len(hidden), -1)
+
+
+FIRST = 10
+
+
+def loss_of(logits: torch.Tensor, target: int, sigma: float) -> dict[str, torch.Tensor]:
+    module = AnswerLoss(_Fixed(logits), first_coordinate=FIRST, sigma_bins=sigma)
+    ids = torch.tensor([[target, 3, -100]])
+    weights = torch.tensor([[1.0, 0.5, 0.0]])
+    empty: Any = None
+    return module(empty, empty, ids.clamp_min(0), empty, empty, ids, weights)
+
+
+def test_soft_targets_know_that_a_near_number_is_nearly_right() -> None:
+    bins = torch.arange(BINS)
+
+    def peak(at: int) -> torch.Tensor:
+        numbers = -((bins - at).float() ** 2) / (2 * 5.0**2)
+        return torch.cat([torch.full((FIRST,), -20.0), numbers])
+
+    hard = [float(loss_of(peak(at), FIRST + 500, 0.0)["number_loss"]) for at in (500, 503, 520)]
+    soft = [float(loss_of(peak(at), FIRST + 500, 5.0)["number_loss"]) for at in (500, 503, 520)]
+    assert hard[0] < hard[1] < hard[2]
+    assert soft[0] < soft[1] < soft[2]
+    entropy = np.log(5.0 * np.sqrt(2 * np.pi * np.e))
+    assert soft[0] == pytest.approx(entropy, abs=0.01)  # where the answer is the very target
+    assert float(loss_of(peak(503), FIRST + 500, 5.0)["bin_error"]) == pytest.approx(3.0, abs=0.01)
+
+
+def test_words_count_by_their_weight_and_are_never_soft() -> None:
+    logits = torch.randn(FIRST + BINS, generator=torch.Generator().manual_seed(0))
+    logprobs = logits.log_softmax(dim=0)
+    hard = loss_of(logits, FIRST + 7, 0.0)["loss"]
+    assert hard.item() == pytest.approx(-(logprobs[FIRST + 7] + 0.5 * logprobs[3]).item() / 1.5, rel=1e-5)
+    target = torch.softmax(-((torch.arange(BINS) - 7.0) ** 2) / (2 * 4.0**2), dim=0)
+    number = -(target * logprobs[FIRST:]).sum()
+    soft = loss_of(logits, FIRST + 7, 4.0)["loss"]
+    assert soft.item() == pytest.approx((number - 0.5 * logprobs[3]).item() / 1.5, rel=1e-5)
+
+
+@pytest.mark.parametrize(("part", "training"), [(0.0, True), (0.5, True), (0.5, False), (1.0, True)])
+def test_answers_hold_what_the_model_would_have_written(part: float, training: bool) -> None:
+    rows, own = 400, FIRST + 123
+    model = _Fixed(torch.nn.functional.one_hot(torch.tensor(own), FIRST + BINS).float())
+    module = AnswerLoss(model, first_coordinate=FIRST, sigma_bins=4.0, own_answers=part).train(training)
+    ids = torch.tensor([[5, 3, FIRST + 400, FIRST + 500, 4, 7]]).repeat(rows, 1)
+    targets = torch.tensor([[-100, FIRST + 401, FIRST + 501, 4, 7, -100]]).repeat(rows, 1)
+    empty: Any = None
+    torch.manual_seed(0)
+    module(empty, empty, ids, empty, empty, targets, (targets >= 0).float())
+    last = model.model.read[-1]
+    mixed = (last == torch.tensor([5, 3, own, own, 4, 7])).all(dim=1)
+    assert ((last == ids).all(dim=1) | mixed).all()
+    assert mixed.float().mean() == pytest.approx(part if training or part == 0.0 else 1.0, abs=0.1)
+    assert len(model.model.read) == (1 if part == 0.0 else 2)
+
+
+def test_targets_become_narrower_until_the_decay() -> None:
+    module = AnswerLoss(_Fixed(torch.zeros(1)), first_coordinate=0, sigma_bins=0.0)
+    callback = NarrowTargets(module, SoftTargets(20.0, 5.0), decay=100)
+    widths = []
+    for step in (0, 50, 100, 200):
+        state = transformers.TrainerState(global_step=step)
+        callback.on_step_begin(transformers.TrainingArguments(max_steps=200), state, None)
+        widths.append(module.sigma_bins)
+    assert widths == pytest.approx([20.0, 10.0, 5.0, 5.0])
+
+
+def test_the_dense_head_reads_places_in_the_view_of_each_size(nano: Path, pictures: list[Picture]) -> None:
+    model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(nano, dtype=torch.float32)
+    spec = ModelSpec.load(nano)
+    embed_still_patches(model.model.visual)
+    module = DensePretraining(model.model.visual, width=64, focal_px=spec.focal_px)
+    views = [Viewpoint(spec.focal_px, size).see(pictures[0]) for size in ((128, 96), (96, 160))]
+    batch = collate(views)
+    heat, centres, depth, _ = module.head(
+        model.model.visual(batch["patches"], batch["grids"]).pooler_output, batch["grids"]
+    )
+    for index, (width, height) in enumerate(((128, 96), (96, 160))):
+        real = torch.isfinite(heat[index, 0])
+        assert int(real.sum()) == width * height // 64
+        assert centres[index][real].min(dim=0).values.tolist() == [3.5, 3.5]
+        assert centres[index][real].max(dim=0).values.tolist() == [width - 4.5, height - 4.5]
+    alone = collate(views[:1])
+    heat_alone, _, depth_alone, _ = module.head(
+        model.model.visual(alone["patches"], alone["grids"]).pooler_output, alone["grids"]
+    )
+    assert torch.allclose(heat[0, :, : heat_alone.shape[2]], heat_alone[0], atol=1e-5)
+    assert torch.allclose(depth[0], depth_alone[0], atol=1e-5)
+    assert module(**batch)["loss"].isfinite()
+
+
+def test_a_smaller_view_loses_nothing_beside_a_larger_one(nano: Path, pictures: list[Picture]) -> None:
+    model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(nano, dtype=torch.float32)
+    spec = ModelSpec.load(nano)
+    embed_still_patches(model.model.visual)
+    module = DensePretraining(model.model.visual, width=64, focal_px=spec.focal_px)
+    small, large = (Viewpoint(spec.focal_px, size).see(pictures[0]) for size in ((64, 64), (128, 128)))
+    corner = replace(small, pixels=np.zeros_like(small.pixels), visibility=np.zeros_like(small.visibility))
+    beyond = replace(large, visibility=np.full_like(large.visibility, 2))
+    alone, beside = (module(**collate(views))["heat_loss"] for views in ([corner], [corner, beyond]))
+    torch.testing.assert_close(beside, alone)
+
+
+def test_muon_steps_by_an_orthogonal_matrix() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((24, 64), (64, 24)):
+        matrix = torch.nn.Parameter(torch.zeros(shape))
+        optimizer = Muon([matrix], lr=1.0, weight_decay=0.0)
+        matrix.grad = torch.randn(shape, generator=generator) * torch.logspace(0, -1.5, shape[1])
+        optimizer.step()
+        values = torch.linalg.svdvals(matrix.detach()) / (0.2 * max(shape) ** 0.5)
+        assert values.min() > 0.5
+        assert values.max() < 1.3
+        assert (matrix.detach() * matrix.grad).sum() < 0
+
+
+def test_each_parameter_has_its_optimiser_and_weights_decay_under_muon() -> None:
+    model = torch.nn.ModuleDict(
+        {"layer": torch.nn.Linear(4, 4), "embed": torch.nn.Embedding(5, 4), "frozen": torch.nn.Linear(2, 2)}
+    )
+    model["frozen"].requires_grad_(False)
+    optimizer = make_optimizer(model, muon_rate=0.1, adam_rate=0.2, weight_decay=0.5)
+    matrices, others = (group["params"] for group in optimizer.param_groups)
+    assert [id(p) for p in matrices] == [id(model["layer"].weight)]
+    assert {id(p) for p in others} == {id(model["layer"].bias), id(model["embed"].weight)}
+    before = model["layer"].weight.detach().clone()
+    model["layer"].weight.grad = torch.zeros(4, 4)
+    optimizer.step()
+    assert torch.allclose(model["layer"].weight.detach(), before * (1 - 0.1 * 0.5))
