@@ -29,11 +29,12 @@ test: $(VLLM_ENV)/.tests  ## Check style and types, and run every test
 	@nice $(VLLM_ENV)/bin/python -c 'from taihri_ros.synthetic.people.body import body_model; body_model()' >/dev/null 2>&1 &
 	$(MAKE) lint types
 	$(NODE)/bin/python -m pytest
-	$(VLLM_ENV)/bin/python -m pytest test/engine/inprocess test/evaluation/inprocess test/synthetic test/training
+	$(VLLM_ENV)/bin/python -m pytest test/inference/inprocess test/evaluation/inprocess test/synthetic test/training
 
-lint: $(NODE)/.ready  ## Check style
+lint: $(NODE)/.ready  ## Check style, and which room imports which
 	$(NODE)/bin/ruff check .
 	$(NODE)/bin/ruff format --check .
+	$(NODE)/bin/lint-imports
 
 types: $(NODE)/.ready  ## Check types
 	$(NODE)/bin/mypy

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from taihri_ros.errors import TaihriError
 
-NANO = Path(__file__).resolve().parent / "models" / "nano"
+PACKAGE = Path(__file__).resolve().parent
+"""The directory of the Python package."""
+
+NANO = PACKAGE / "models" / "nano"
 """The checkpoint that ships with the package: small, and trained on nothing but synthetic people."""
 
 
@@ -25,7 +28,7 @@ def share_directory() -> Path:
         TaihriError: None of the places has the message definitions.
     """
     prefixes = [sys.prefix, *os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)]
-    candidates = [Path(__file__).resolve().parents[1]]
+    candidates = [PACKAGE.parent]
     candidates += [Path(prefix) / "share" / "taihri_ros" for prefix in prefixes if prefix]
     for candidate in candidates:
         if (candidate / "msg" / "Keypoint.msg").is_file():

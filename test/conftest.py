@@ -23,6 +23,9 @@ def checkpoint(engine_python: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """The tiny checkpoint with random weights."""
     directory = str(tmp_path_factory.mktemp("checkpoint") / "tiny")
     subprocess.run(
-        [engine_python, "-m", "taihri_ros.inference.checkpoint.tiny", directory], check=True, cwd=ROOT, capture_output=True
+        [engine_python, "-m", "taihri_ros.inference.checkpoint.tiny", directory],
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
     )
     return directory

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.commands.command import Command
-from taihri_ros.synthetic.robot_camera import RobotCamera
 from taihri_ros.camera.distortion import DistortionModel
+from taihri_ros.commands.command import Command
 from taihri_ros.skeleton import JOINTS
+from taihri_ros.synthetic.robot_camera import RobotCamera
 
 CAMERA_MATRIX = [[300.0, 0, 158.0], [0, 310.0, 121.0], [0, 0, 1]]
 CAMERA = Camera(320, 240, CAMERA_MATRIX, [0.1, 0, 0, 0], DistortionModel.EQUIDISTANT)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import Camera, DistortionModel
 from taihri_ros.commands.command import Command, named
 from taihri_ros.evaluation.datasets.items import Truth, label
+from taihri_ros.evaluation.evaluate import Answered
 from taihri_ros.evaluation.predictions import Found, Prediction
 from taihri_ros.evaluation.question_plan import Question
-from taihri_ros.evaluation.evaluate import Answered
 from taihri_ros.skeleton import INDEX, JOINTS
 
 WIDTH, HEIGHT = 320, 240

@@ -10,27 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.inference.engine import (
-    Alternatives,
     EngineInfo,
     FinishReason,
     Generation,
     GenerationRequest,
     Question,
     RawAnswer,
+    TopK,
 )
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.lexer import BLOCKS
-from taihri_ros.model.answer_format import AnswerStyle
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.quantization import InteractionSpace, coordinate_token, encode_pixels
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS, joint_token
 
-SPEC = ModelSpec(name="oracle", answer=AnswerStyle())
+SPEC = ModelSpec(name="oracle", answer=AnswerFormat())
 
 
 def info(spec: ModelSpec = SPEC) -> EngineInfo:
-    return EngineInfo(
-        kind="oracle", version="1", model="none", device="cpu", dtype="none", spec=spec, side_by_side=True
-    )
+    return EngineInfo(kind="oracle", version="1", model="none", device="cpu", dtype="none", spec=spec, batched=True)
 
 
 def answer_tokens(
@@ -89,18 +87,14 @@ class Oracle:
             {name: InteractionSpace().encode(self.joints[name]).tolist() for name in names},
             (100, 100, 899, 899),
         )
-        return RawAnswer(
-            tokens=tokens, alternatives=tuple(map(self._alternatives, tokens)), finish_reason=self.finish_reason
-        )
+        return RawAnswer(tokens=tokens, top_k=tuple(map(self._top_k, tokens)), finish_reason=self.finish_reason)
 
-    def _alternatives(self, token: str) -> Alternatives | None:
+    def _top_k(self, token: str) -> TopK | None:
         number = re.fullmatch(r"<(\d+)>", token)
         if not number or self.spread is None:
             return None
         first = int(number[1]) - len(self.spread) // 2
-        return Alternatives(
-            tuple(range(first, first + len(self.spread))), tuple(np.log(np.array(self.spread)).tolist())
-        )
+        return TopK(tuple(range(first, first + len(self.spread))), tuple(np.log(np.array(self.spread)).tolist()))
 
     def abort(self) -> None:
         """Answers at once, so that there is nothing to end."""

@@ -170,7 +170,7 @@ class Robot:
         """Wait until the node has dealt with every image that it got."""
 
         def counters() -> tuple[int, dict[str, str]]:
-            return len(self.received(topics.DIAGNOSTICS)), self.values("perception")
+            return len(self.received(topics.DIAGNOSTICS)), self.values("scheduler")
 
         def quiet() -> bool:
             count, before = counters()

@@ -25,7 +25,7 @@ def install(prefix: Path) -> Path:
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(resources, "__file__", str(tmp_path / "site-packages" / "taihri_ros" / "resources.py"))
+    monkeypatch.setattr(resources, "PACKAGE", tmp_path / "site-packages" / "taihri_ros")
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
     monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
     return tmp_path

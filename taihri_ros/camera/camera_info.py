@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from taihri_ros.errors import TaihriError
 from taihri_ros.camera.distortion import DistortionModel
+from taihri_ros.errors import TaihriError
 
 CALIBRATE = "calibrate the camera (ros2 run camera_calibration cameracalibrator), let its driver load the result"
 """What to do about most of what can be wrong with a camera_info."""

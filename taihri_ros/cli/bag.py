@@ -11,7 +11,7 @@ import click
 
 from taihri_ros.cli.options import engine_options
 from taihri_ros.commands.command import CommandError, parse_command
-from taihri_ros.node.application import UNTRAINED_NOTE, make_follower
+from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
 from taihri_ros.node.configured_engine import ready_engine
 from taihri_ros.node.parameters import Parameters
 
@@ -56,9 +56,9 @@ def command(
         BagReplay(bag, out, image=image, camera_info=camera_info, storage=storage, distro=distro) as replay,
         ready_engine(parameters) as ready,
     ):
-        follower = make_follower(ready, parameters)
+        tracker = make_tracker(ready, parameters)
         with click.progressbar(length=replay.images, label="images", file=sys.stderr) as bar:
-            for problem in replay.replay(follower, wanted, parameters):
+            for problem in replay.replay(tracker, wanted, parameters):
                 problems.update([] if problem is None else [str(problem)])
                 bar.update(1)
         for message, count in problems.most_common(5):

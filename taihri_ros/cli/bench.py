@@ -14,7 +14,7 @@ import click
 
 from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError
-from taihri_ros.node.application import make_follower
+from taihri_ros.node.application import make_tracker
 from taihri_ros.node.configured_engine import checkpoint, ready_engine
 from taihri_ros.node.parameter_files import read_parameters
 from taihri_ros.node.parameters import ParameterError
@@ -40,15 +40,15 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
     Examples:
       taihri bench --engine vllm --json
       taihri bench --engine transformers --images 100 --out out/bench/transformers.json
-      taihri bench -p engine.dtype:=float32 -p fovea.mode:=never
+      taihri bench -p engine.dtype:=float32 -p person_crop.mode:=never
     """
     parameters = read_parameters((), param, chosen={"engine.python": sys.executable, **chosen})
     if parameters.engine_kind == "openai":
         raise ParameterError("the benchmark needs --engine vllm or transformers: a remote server is another machine")
     try:
         from taihri_ros.evaluation.benchmark.comparison import compare, wrists_and_more
-        from taihri_ros.evaluation.benchmark.published_recipe import Recipe
         from taihri_ros.evaluation.benchmark.footage import Footage
+        from taihri_ros.evaluation.benchmark.published_recipe import Recipe
         from taihri_ros.inference.factory import open_engine
     except ModuleNotFoundError as error:
         raise _missing(error.name) from error
@@ -63,7 +63,7 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
         for size in _SIZES:
             for count in _JOINT_COUNTS:
                 footage = Footage(size)
-                times = compare(make_follower(ours, parameters), recipe, footage, wrists_and_more(count), images)
+                times = compare(make_tracker(ours, parameters), recipe, footage, wrists_and_more(count), images)
                 cases.append({"joints": count, "size": f"{size[0]}x{size[1]}", **times.summary()})
                 click.echo(_line(cases[-1]), err=as_json)
         info = ours.info
@@ -74,7 +74,7 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
         "dtype": info.dtype,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "decoding": parameters.decoding,
-        "fovea": parameters.fovea_mode,
+        "person_crop": parameters.person_crop_mode,
         "cases": cases,
     }
     text = json.dumps(report, indent=2)

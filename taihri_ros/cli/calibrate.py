@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from taihri_ros.model.spec import Calibration
 from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.eval import LONGEST_ANSWER_S, open_chosen
 from taihri_ros.cli.options import engine_options
@@ -21,8 +20,8 @@ from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, 
 from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.metrics import coverage
 from taihri_ros.evaluation.predictions import XY_SOURCES
+from taihri_ros.model.spec import FILE_NAME, Calibration, ModelSpec
 from taihri_ros.node.parameters import Parameters
-from taihri_ros.model.spec import FILE_NAME, ModelSpec
 
 
 @click.command("calibrate")

@@ -113,7 +113,7 @@ def _wait_for_engine(planner: Planner, node: _Process) -> None:
     deadline = time.monotonic() + _ENGINE_START_TIMEOUT_S
     while time.monotonic() < deadline:
         _check_alive(node=node)
-        status = planner.status("engine") or planner.status("perception")
+        status = planner.status("engine") or planner.status("scheduler")
         if status is not None:
             state = status.values.get("state", "ready")
             if state in ("ready", "busy"):
@@ -142,7 +142,7 @@ def _wait_for_last_counters(planner: Planner) -> None:
     before: Mapping[str, str] = {}
     deadline = time.monotonic() + _LAST_DIAGNOSTICS_S
     while time.monotonic() < deadline:
-        status = planner.status("perception")
+        status = planner.status("scheduler")
         values = status.values if status else {}
         if values and values is not before:
             if values.get("frames_in") == before.get("frames_in") and values["pending"] == "0":

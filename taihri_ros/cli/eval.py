@@ -8,21 +8,21 @@ from typing import Any
 
 import click
 
-from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.options import engine_options
-from taihri_ros.pipeline.decoder import XySource
-from taihri_ros.inference.engine import Engine
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.mean_pose import SHIPPED, MeanPose
 from taihri_ros.evaluation.datasets.readers import open_data
+from taihri_ros.evaluation.evaluate import Answered, describe_run, evaluate
+from taihri_ros.evaluation.mean_pose import SHIPPED, MeanPose
 from taihri_ros.evaluation.predictions import PredictionFile
 from taihri_ros.evaluation.question_plan import Phrasings, Plan, parse_joints
 from taihri_ros.evaluation.reports.report import check_libraries, write_report
-from taihri_ros.evaluation.evaluate import Answered, describe_run, evaluate
+from taihri_ros.inference.engine import Engine
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.configured_engine import checkpoint, ready_engine
 from taihri_ros.node.parameters import ParameterError, Parameters
+from taihri_ros.pipeline.decoder import XySource
+from taihri_ros.pipeline.prompt_batch import Decoding
 
 LONGEST_ANSWER_S = 600.0
 """Nobody waits for an evaluation's answer: a slow machine is not taken for a hung engine."""
@@ -55,8 +55,8 @@ LONGEST_ANSWER_S = 600.0
 )
 @click.option(
     "--decoding",
-    type=click.Choice(["side_by_side", "sequence", "plain"]),
-    default="side_by_side",
+    type=click.Choice(["per_joint", "jump_forward", "plain"]),
+    default="per_joint",
     show_default=True,
     help="How named joints are asked for: each in a question of its own, all in one, or all with every token decoded.",
 )
@@ -152,10 +152,10 @@ def _summary(figures: dict[str, Any], xy_source: XySource, out: Path) -> str:
         ]
     if model["pixel_percent_of_width"] is not None:
         lines.append(f"2D error {model['pixel_percent_of_width']:.2f} % of the image's width")
-    certainty = figures["certainty"][xy_source]
-    if certainty["joints"]:
-        shares = " / ".join(f"{100 * share:.1f}" for share in certainty["coverage"].values())
-        lines.append(f"{' / '.join(certainty['coverage'])} ellipsoids cover {shares} %")
+    uncertainty = figures["uncertainty"][xy_source]
+    if uncertainty["joints"]:
+        shares = " / ".join(f"{100 * share:.1f}" for share in uncertainty["coverage"].values())
+        lines.append(f"{' / '.join(uncertainty['coverage'])} ellipsoids cover {shares} %")
     if figures["choices"]["questions"]:
         lines.append(
             f"joints chosen: F1 {figures['choices']['f1']:.3f} over {figures['choices']['questions']} commands"

@@ -10,15 +10,15 @@ import click
 import cv2
 import numpy as np
 
+from taihri_ros.camera.picture_files import read_camera, read_picture
 from taihri_ros.cli.options import engine_options
 from taihri_ros.commands.command import CommandError, parse_command
 from taihri_ros.errors import TaihriError
-from taihri_ros.node.application import UNTRAINED_NOTE, make_follower
+from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
 from taihri_ros.node.configured_engine import ready_engine
+from taihri_ros.node.overlay import draw
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.estimate import Estimate
-from taihri_ros.node.overlay import draw
-from taihri_ros.camera.picture_files import read_camera, read_picture
 
 
 @click.command("localize")
@@ -64,10 +64,10 @@ def command(
     picture, camera = read_picture(image), read_camera(camera_info)
     camera.check_image(picture.shape[1], picture.shape[0])
     with ready_engine(parameters) as ready:
-        follower = make_follower(ready, parameters)
-        estimate = follower.estimate(picture, camera, wanted, 0, alone=True)
+        tracker = make_tracker(ready, parameters)
+        estimate = tracker.estimate(picture, camera, wanted, 0, one_shot=True)
         if not estimate.person.keypoints:  # the fall-back asks by name from the next image on
-            estimate = follower.estimate(picture, camera, wanted, 0, alone=True)
+            estimate = tracker.estimate(picture, camera, wanted, 0, one_shot=True)
         trained = ready.info.spec.trained
     if overlay is not None:
         drawn = draw(picture, estimate, "" if trained else UNTRAINED_NOTE, camera)

@@ -23,7 +23,7 @@ _TABLE_IMAGES = 30
 
 
 @dataclass
-class _Choice:
+class _Selection:
     """The joints that a command stands for, until when the model is not asked again, and for how many images."""
 
     joints: tuple[str, ...]
@@ -31,7 +31,7 @@ class _Choice:
     images_left: float = float("inf")
 
 
-class Choices:
+class JointSelection:
     """Remembers what free commands mean. May be used from any thread."""
 
     def __init__(self, tasks: Tasks | None = None, *, refresh_s: float = 0.0) -> None:
@@ -44,10 +44,10 @@ class Choices:
         self._tasks = tasks
         self._refresh_s = refresh_s
         self._lock = Lock()
-        self._known: OrderedDict[str, _Choice] = OrderedDict()
+        self._known: OrderedDict[str, _Selection] = OrderedDict()
         self._told: set[str] = set()
 
-    def by_name(self, command: Command, now_s: float) -> Command:
+    def with_joints(self, command: Command, now_s: float) -> Command:
         """Give the command as it is to be put to the model.
 
         Args:
@@ -58,11 +58,11 @@ class Choices:
             The same words with the joints that they stand for, as far as these are known.
         """
         with self._lock:
-            choice = None if command.joints else self._known.get(command.text)
-            if choice is None or now_s >= choice.until_s or choice.images_left <= 0:
+            selection = None if command.joints else self._known.get(command.text)
+            if selection is None or now_s >= selection.until_s or selection.images_left <= 0:
                 return command
-            choice.images_left -= 1
-            return Command(command.text, choice.joints)
+            selection.images_left -= 1
+            return Command(command.text, selection.joints)
 
     def learn(self, command: Command, joints: tuple[str, ...], now_s: float) -> None:
         """Take in what was answered.
@@ -70,20 +70,20 @@ class Choices:
         Args:
             command: The command as it was put to the model; one that names joints teaches nothing.
             joints: The joints that the answer has; none for a malformed one.
-            now_s: As for `by_name`.
+            now_s: As for `with_joints`.
         """
         if command.joints:
             return
         until_s = now_s + self._refresh_s if self._refresh_s else float("inf")
-        choice = _Choice(joints, until_s) if joints else self._from_table(command)
+        selection = _Selection(joints, until_s) if joints else self._from_table(command)
         with self._lock:
-            if choice is not None:
-                self._known[command.text] = choice
+            if selection is not None:
+                self._known[command.text] = selection
                 self._known.move_to_end(command.text)
             while len(self._known) > _COMMANDS_KEPT:
                 self._known.popitem(last=False)
 
-    def _from_table(self, command: Command) -> _Choice | None:
+    def _from_table(self, command: Command) -> _Selection | None:
         if self._tasks is None:
             return None
         task = self._tasks.match(command.text)
@@ -96,4 +96,4 @@ class Choices:
                 if task
                 else "no task is said like that either: say it in another way or name the joints",
             )
-        return _Choice(task.joints, images_left=_TABLE_IMAGES) if task else None
+        return _Selection(task.joints, images_left=_TABLE_IMAGES) if task else None

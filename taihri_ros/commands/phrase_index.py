@@ -15,8 +15,8 @@ from itertools import pairwise
 from math import log, sqrt
 from typing import TypeAlias
 
-from taihri_ros.skeleton import in_order
 from taihri_ros.commands.task_table import SIDES, Questions, Task, TaskError, Wrapping
+from taihri_ros.skeleton import in_order
 
 THRESHOLD = 0.45
 """Least nearness, in [0, 1], at which a sentence is taken for another."""

@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from taihri_ros.commands.phrase_index import PhraseIndex
-from taihri_ros.skeleton import JOINTS, in_order
 from taihri_ros.commands.task_files import read_task_files
 from taihri_ros.commands.task_table import SENTENCE_ENDS, Task, TaskError, TaskTable
+from taihri_ros.resources import PACKAGE
+from taihri_ros.skeleton import JOINTS, in_order
 
 __all__ = ["Task", "TaskError", "Tasks"]
 
-TASKS_FILE = Path(__file__).with_name("data") / "tasks.yaml"
+TASKS_FILE = PACKAGE / "data" / "tasks.yaml"
 """The tasks that come with the package."""
 
 _FREE_COUNTS = (1, 1, 1, 2, 2, 2, 3, 4)

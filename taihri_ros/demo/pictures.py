@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.node import overlay
 from taihri_ros.camera.camera import Camera
 from taihri_ros.demo.planner import Answer, Record
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.items import label
+from taihri_ros.node import overlay
 from taihri_ros.skeleton import BONES, INDEX, JOINTS
 
 Picture = NDArray[np.uint8]

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.commands.command import Command, parse_command
+from taihri_ros.keypoints import DepthUse, Keypoint, Person, State
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, QoS, RosTypes, resolve
 from taihri_ros.node.diagnostics import Report
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Messages, stamp_ns
-from taihri_ros.synthetic.robot_camera import NODE_NAME, TRUTH
 from taihri_ros.node.topics import Topic
-from taihri_ros.keypoints import DepthUse, Keypoint, Person, State
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.resources import share_directory
+from taihri_ros.synthetic.robot_camera import NODE_NAME, TRUTH
 
 _PICTURES_KEPT = 64
 """Images that wait for their answer; at 10 Hz more than six seconds' worth."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from taihri_ros.demo.planner import Answer, Record
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.datasets.items import label
+from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.metrics import distances_mm
 from taihri_ros.skeleton import INDEX
 
@@ -30,9 +30,9 @@ def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
     Raises:
         TaihriError: No keypoints came back.
     """
-    if len(record.latencies_ms) == record.empty or "perception" not in record.statuses:
+    if len(record.latencies_ms) == record.empty or "scheduler" not in record.statuses:
         raise TaihriError("no keypoints came back: see the node's messages above")
-    counters, engine = record.statuses["perception"].values, record.statuses.get("engine")
+    counters, engine = record.statuses["scheduler"].values, record.statuses.get("engine")
     about = engine.values if engine else {}
     dropped = {
         name.removeprefix("dropped."): int(count) for name, count in counters.items() if name.startswith("dropped.")

@@ -15,19 +15,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.model.spec import Calibration
-from taihri_ros.pipeline.uncertainty import bins_covariance, pixel_covariance
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import named
-from taihri_ros.pipeline.decoder import Reading, XySource
 from taihri_ros.errors import TaihriError
-from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.datasets.items import Item
 from taihri_ros.evaluation.evaluate import ask_about
 from taihri_ros.model.parser import MalformedAnswerError, Outcome
 from taihri_ros.model.quantization import BINS, InteractionSpace, decode_pixels, estimate_bins
+from taihri_ros.model.spec import Calibration
+from taihri_ros.pipeline.decoder import AnswerDecoder, XySource
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.uncertainty import bins_covariance, pixel_covariance
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.camera.canonical_view import CanonicalView
 
 FEWEST_JOINTS = 100
 """With fewer answers a quantile of 90 % says little."""
@@ -57,33 +57,33 @@ class Measurements:
     variances: NDArray[np.float64]
 
     @classmethod
-    def of(cls, reading: Reading, truth: NDArray[np.float64]) -> Measurements:
+    def of(cls, decoder: AnswerDecoder, truth: NDArray[np.float64]) -> Measurements:
         """Compare an answer with the labels.
 
         Args:
-            reading: The answer.
+            decoder: The answer.
             truth: (22, 3) metres, optical frame of the camera that took the image; NaN where not labelled.
 
         Returns:
             The joints that were answered with alternatives, are labelled, and lie in front of the view.
         """
-        view = replace(reading.view)  # without the maps that the view keeps for drawing
+        view = replace(decoder.view)  # without the maps that the view keeps for drawing
         joints = view.points_to_view(truth)
         joint_rows, numbers = [], []
-        for joint in reading.answer.joints:
+        for joint in decoder.answer.joints:
             row = INDEX[joint.joint]
             if joint.outcome is not Outcome.ANSWERED or not joints[row, 2] > 0.0:
                 continue
             estimates = [
                 estimate_bins(coordinate.bin, entry.bins, entry.logprobs)
                 for coordinate in (*joint.pixel, *joint.point)
-                if (entry := reading.alternatives[coordinate.token]) is not None and entry.bins
+                if (entry := decoder.top_k[coordinate.token]) is not None and entry.bins
             ]
             if len(estimates) == _COORDINATES:
                 joint_rows.append(row)
                 numbers.append([(estimate.mean, estimate.variance) for estimate in estimates])
         bins, variances = np.array(numbers, np.float64).reshape(-1, _COORDINATES, 2).transpose(2, 0, 1)
-        return cls(view, reading.spec.space, joints[np.array(joint_rows, np.int64)], bins, variances)
+        return cls(view, decoder.spec.space, joints[np.array(joint_rows, np.int64)], bins, variances)
 
     def deviations(self) -> NDArray[np.float64]:
         """Give the errors of the coordinates in units of their standard deviations, (N, 5).
@@ -131,10 +131,10 @@ def measure(estimator: Estimator, item: Item) -> Measurements | None:
     if not asked:
         return None
     try:
-        reading = ask_about(estimator, item, named(asked)).reading
+        decoder = ask_about(estimator, item, named(asked)).decoder
     except MalformedAnswerError:
         return None
-    return Measurements.of(reading, item.truth.joints)
+    return Measurements.of(decoder, item.truth.joints)
 
 
 def calibrate(measurements: Sequence[Measurements]) -> Calibration:

@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.camera.camera import CameraError
 from taihri_ros.commands.command import Command
-from taihri_ros.inference.engine import EngineError, EngineInfo
-from taihri_ros.pipeline.estimator import Estimator, Exchange
+from taihri_ros.commands.tasks import Tasks
 from taihri_ros.evaluation.datasets.items import Data, DataError, Item, Truth
 from taihri_ros.evaluation.predictions import Prediction, PredictionFile
 from taihri_ros.evaluation.question_plan import Plan, Question, questions
+from taihri_ros.inference.engine import EngineError, EngineInfo
 from taihri_ros.model.parser import MalformedAnswerError
-from taihri_ros.commands.tasks import Tasks
+from taihri_ros.pipeline.estimator import Estimator, Exchange
+from taihri_ros.pipeline.prompt_batch import Decoding
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.datasets.items import Truth
+from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.skeleton import JOINTS
 
 SHIPPED = Path(__file__).with_name("mean_pose.json")

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.errors import TaihriError
-from taihri_ros.pipeline.estimator import Exchange
 from taihri_ros.evaluation.question_plan import Question
 from taihri_ros.keypoints import State
+from taihri_ros.pipeline.decoder import XySource
+from taihri_ros.pipeline.estimator import Exchange
 
 XY_SOURCES: tuple[XySource, ...] = ("bins", "pixel")
 """Every answer is kept with x and y from each."""
@@ -71,9 +71,9 @@ class Prediction:
         Returns:
             The prediction.
         """
-        estimate, reading = exchange.estimate("bins"), exchange.reading
-        people = {"bins": estimate.person, "pixel": reading.person("pixel")}
-        plain = {source: reading.person(source, sub_bin=False) for source in XY_SOURCES}
+        estimate, decoder = exchange.estimate("bins"), exchange.decoder
+        people = {"bins": estimate.person, "pixel": decoder.person("pixel")}
+        plain = {source: decoder.person(source, sub_bin=False) for source in XY_SOURCES}
         joints = {}
         for row, keypoint in enumerate(estimate.person.keypoints):
             if keypoint.state in (State.NOT_ASKED, State.NOT_ANSWERED):

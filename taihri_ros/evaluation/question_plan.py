@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taihri_ros.commands.command import Command, CommandError, named, parse_command
+from taihri_ros.commands.tasks import Tasks
 from taihri_ros.evaluation.datasets.items import DataError, Truth
 from taihri_ros.skeleton import JOINTS, PARTS
-from taihri_ros.commands.tasks import Tasks
 
 Phrasings = Literal["none", "held-out", "all"]
 """Which sentences of the task table are said: none, one that training has not seen, or one of these and one it has."""

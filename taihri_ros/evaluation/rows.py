@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.evaluation import metrics
+from taihri_ros.evaluation.evaluate import Answered
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.question_plan import needed_joints
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.skeleton import INDEX
 
 _PELVIS = INDEX["pelvis"]

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.evaluation import metrics
-from taihri_ros.evaluation.mean_pose import MeanPose
-from taihri_ros.evaluation.uncertainty_metrics import certainties, certainty_figures
 from taihri_ros.evaluation.datasets.items import Visibility
+from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.rows import Rows, aligned_errors_mm, collect
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.uncertainty_metrics import uncertainties, uncertainty_metrics
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 
 Figures = dict[str, Any]
@@ -36,7 +36,7 @@ def summarize(answered: Sequence[Answered], baseline: MeanPose) -> Figures:
 
     Returns:
         `questions`, `malformed`, `malformed_share`; `named` and `free` with the figures of the model by where x and y
-        come from (`bins`, `pixel`) and of the `baseline`; `certainty` of the named joints, by where x and y come from;
+        come from (`bins`, `pixel`) and of the `baseline`; `uncertainty` of the named joints, likewise;
         `choices`; `latency_ms`.
     """
     malformed = sum(bool(entry.prediction.malformed) for entry in answered)
@@ -48,7 +48,7 @@ def summarize(answered: Sequence[Answered], baseline: MeanPose) -> Figures:
         "malformed_share": malformed / len(answered) if answered else None,
         "named": _compare(named, baseline),
         "free": _compare(free, baseline),
-        "certainty": {source: certainty_figures(certainties(named, source)) for source in XY_SOURCES},
+        "uncertainty": {source: uncertainty_metrics(uncertainties(named, source)) for source in XY_SOURCES},
         "choices": choices(free),
         "latency_ms": {"named": latency(named), "free": latency(free)},
     }

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.pipeline.uncertainty import CONFIDENCE_RADIUS_M
-from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.evaluation import metrics
-from taihri_ros.evaluation.question_plan import needed_joints
 from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.question_plan import needed_joints
+from taihri_ros.pipeline.decoder import XySource
+from taihri_ros.pipeline.uncertainty import CONFIDENCE_RADIUS_M
 from taihri_ros.skeleton import INDEX
 
 GROUPS = 10
@@ -25,7 +25,7 @@ RADIUS_MM = 1e3 * CONFIDENCE_RADIUS_M
 
 
 @dataclass(frozen=True, eq=False)
-class Certainties:
+class UncertaintyMetrics:
     """M joints that were answered and are labelled; positions are metres in the camera's optical frame.
 
     Attributes:
@@ -48,15 +48,15 @@ class Certainties:
         return metrics.distances_mm(self.position, self.truth)
 
     @property
-    def known(self) -> Certainties:
+    def known(self) -> UncertaintyMetrics:
         """Those joints whose certainty is known."""
         kept = np.isfinite(self.covariance).all(axis=(1, 2)) & np.isfinite(self.confidence)
-        return Certainties(
+        return UncertaintyMetrics(
             self.truth[kept], self.position[kept], self.argmax[kept], self.covariance[kept], self.confidence[kept]
         )
 
 
-def certainties(answered: Iterable[Answered], xy_source: XySource) -> Certainties:
+def uncertainties(answered: Iterable[Answered], xy_source: XySource) -> UncertaintyMetrics:
     """Collect the joints that questions name, or that their free commands need, as far as they have a position.
 
     Args:
@@ -74,7 +74,7 @@ def certainties(answered: Iterable[Answered], xy_source: XySource) -> Certaintie
     ]
     pairs = [(truth, found) for truth, found in pairs if np.isfinite(found.positions[xy_source]).all()]
     nowhere, unknown = np.full(3, np.nan), np.full((3, 3), np.nan)
-    return Certainties(
+    return UncertaintyMetrics(
         truth=np.array([truth for truth, _ in pairs]).reshape(-1, 3),
         position=np.array([found.positions[xy_source] for _, found in pairs]).reshape(-1, 3),
         argmax=np.array([found.argmax.get(xy_source, nowhere) for _, found in pairs]).reshape(-1, 3),
@@ -83,7 +83,7 @@ def certainties(answered: Iterable[Answered], xy_source: XySource) -> Certaintie
     )
 
 
-def certainty_figures(joints: Certainties) -> dict[str, Any]:
+def uncertainty_metrics(joints: UncertaintyMetrics) -> dict[str, Any]:
     """Compute the figures of some joints.
 
     Args:
@@ -120,7 +120,7 @@ def by_confidence(confidence: NDArray[np.float64], errors_mm: NDArray[np.float64
         errors_mm: (M,).
 
     Returns:
-        The groups, as `certainty_figures` has them.
+        The groups, as `uncertainty_metrics` has them.
     """
     order = np.argsort(confidence, kind="stable")
     return [

@@ -60,21 +60,21 @@ class GenerationRequest:
             size.
         questions: At least one; each is answered as if it had been asked alone.
         max_tokens: Longest answer in tokens.
-        alternatives: How many alternatives of every token to return, 0 to 20.
+        top_k: How many alternatives of every token to return, 0 to 20.
         repetition_penalty: 1.0 for none.
-        skip_forced: Whether tokens that the grammar leaves no choice about are written without being decoded, where
+        jump_forward: Whether tokens that the grammar leaves no choice about are written without being decoded, where
             the engine can do that; the answer is the same.
     """
 
     image: NDArray[np.uint8]
     questions: tuple[Question, ...]
     max_tokens: int = 512
-    alternatives: int = 20
+    top_k: int = 20
     repetition_penalty: float = 1.0
-    skip_forced: bool = True
+    jump_forward: bool = True
 
 
-class Alternatives(NamedTuple):
+class TopK(NamedTuple):
     """The likeliest coordinates at the place of one coordinate token.
 
     Attributes:
@@ -92,12 +92,12 @@ class RawAnswer:
 
     Attributes:
         tokens: Its tokens as text, special tokens kept, the end token left out.
-        alternatives: For each token the alternatives where it is a coordinate, else None; a tuple or a table.
+        top_k: For each token the alternatives where it is a coordinate, else None; a tuple or a table.
         finish_reason: `stop` when the model ended its answer, `length` when it was cut off at `max_tokens`.
     """
 
     tokens: tuple[str, ...]
-    alternatives: Sequence[Alternatives | None]
+    top_k: Sequence[TopK | None]
     finish_reason: FinishReason
 
     @property
@@ -133,7 +133,7 @@ class EngineInfo:
         device: Where it runs, such as `cpu` or `cuda:0 NVIDIA ...`.
         dtype: Number format of the weights.
         spec: The checkpoint's own numbers; its `answer` is never None here.
-        side_by_side: Whether several questions about one image cost about as much as one.
+        batched: Whether several questions about one image cost about as much as one.
     """
 
     kind: str
@@ -142,7 +142,7 @@ class EngineInfo:
     device: str
     dtype: str
     spec: ModelSpec
-    side_by_side: bool = False
+    batched: bool = False
 
 
 class Engine(Protocol):

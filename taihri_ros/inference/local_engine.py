@@ -15,8 +15,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.inference.constrained.template import Template, make_template
 from taihri_ros.inference.engine import (
-    Alternatives,
     EngineInfo,
     EngineUnavailableError,
     Generation,
@@ -25,16 +26,15 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     Question,
     RawAnswer,
+    TopK,
 )
-from taihri_ros.inference.constrained.template import Straight, straighten
-from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.skeleton import JOINTS
 
-MOST_ALTERNATIVES = 20
+MAX_TOP_K = 20
 
-MOST_QUESTIONS = len(JOINTS)
+MAX_QUESTIONS = len(JOINTS)
 """Questions that may be asked about one image."""
 
 _GRAMMARS_KEPT = 256
@@ -57,9 +57,9 @@ class LocalEngine(ABC):
         self._info = info
         self._vocabulary = vocabulary
         self._longest = longest
-        self._straighten = lru_cache(_GRAMMARS_KEPT)(self._cut)
+        self._make_template = lru_cache(_GRAMMARS_KEPT)(self._cut)
         self._change = Condition()
-        self._under_way: list[Event] = []
+        self._in_flight: list[Event] = []
         self._closed = False
 
     @classmethod
@@ -79,9 +79,9 @@ class LocalEngine(ABC):
         """The checkpoint's tokens."""
         return self._vocabulary
 
-    def adopt_style(self, style: AnswerStyle) -> None:
+    def adopt_answer_format(self, answer_format: AnswerFormat) -> None:
         """Take a spelling that was learned from an answer into the checkpoint's numbers."""
-        self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=style))
+        self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=answer_format))
 
     def generate(self, request: GenerationRequest, aborted: Event | None = None) -> Generation:
         """Answer one request; blocks until all its answers are complete.
@@ -104,11 +104,11 @@ class LocalEngine(ABC):
             self._check(request)
             prompts = tuple(self._vocabulary.prompt_ids(question.prompt) for question in request.questions)
             room = self._room(request, max(map(len, prompts)))
-            straights = self._straights(request, room)
-            if straights is None:
+            templates = self._templates(request, room)
+            if templates is None:
                 generation = self._in_turn(request, prompts, started, aborted)
             else:
-                generation = self._fill(request, straights, prompts, started, aborted)
+                generation = self._fill(request, templates, prompts, started, aborted)
         if aborted.is_set():
             raise GenerationAbortedError("the request was aborted")
         return generation
@@ -116,7 +116,7 @@ class LocalEngine(ABC):
     def abort(self) -> None:
         """End the requests that are under way, if any, as soon as possible. Returns at once."""
         with self._change:
-            for aborted in self._under_way:
+            for aborted in self._in_flight:
                 aborted.set()
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class LocalEngine(ABC):
             self._closed = True
         self.abort()
         with self._change:
-            self._change.wait_for(lambda: not self._under_way)
+            self._change.wait_for(lambda: not self._in_flight)
         self._release()
 
     def __enter__(self: _Self) -> _Self:
@@ -144,7 +144,7 @@ class LocalEngine(ABC):
     def _fill(
         self,
         request: GenerationRequest,
-        straights: tuple[Straight, ...],
+        templates: tuple[Template, ...],
         prompts: tuple[tuple[int, ...], ...],
         started: float,
         aborted: Event,
@@ -166,25 +166,25 @@ class LocalEngine(ABC):
         with self._change:
             if self._closed:
                 raise EngineUnavailableError("the engine is closed: open another")
-            self._under_way.append(aborted)
+            self._in_flight.append(aborted)
         try:
             yield
         finally:
             with self._change:
-                self._under_way.remove(aborted)
+                self._in_flight.remove(aborted)
                 self._change.notify_all()
 
-    def _cut(self, grammar: Grammar) -> Straight | None:
-        return straighten(grammar, self._vocabulary.ids)
+    def _cut(self, grammar: Grammar) -> Template | None:
+        return make_template(grammar, self._vocabulary.ids)
 
-    def _straights(self, request: GenerationRequest, room: int) -> tuple[Straight, ...] | None:
+    def _templates(self, request: GenerationRequest, room: int) -> tuple[Template, ...] | None:
         """Give the parts of answers without choices that fit the room, or None where all are decoded by token."""
-        if not request.skip_forced or len({question.prompt.system for question in request.questions}) > 1:
+        if not request.jump_forward or len({question.prompt.system for question in request.questions}) > 1:
             return None
         grammars = [question.grammar for question in request.questions]
-        found = [None if grammar is None else self._straighten(grammar) for grammar in grammars]
-        straights = tuple(one for one in found if one is not None and one.length < room)
-        return straights if len(straights) == len(grammars) else None
+        found = [None if grammar is None else self._make_template(grammar) for grammar in grammars]
+        templates = tuple(one for one in found if one is not None and one.length < room)
+        return templates if len(templates) == len(grammars) else None
 
     def _in_turn(
         self, request: GenerationRequest, prompts: tuple[tuple[int, ...], ...], started: float, aborted: Event
@@ -221,12 +221,12 @@ class LocalEngine(ABC):
                 f"the image has {width}x{height} px, but the model takes multiples of {multiple} px and "
                 f"{spec.min_pixels} to {spec.max_pixels} px in all: make it a canonical view of this checkpoint"
             )
-        if not 1 <= len(request.questions) <= MOST_QUESTIONS:
-            raise GenerationFailedError(f"{len(request.questions)} questions were asked: ask 1 to {MOST_QUESTIONS}")
-        if not 0 <= request.alternatives <= MOST_ALTERNATIVES or request.max_tokens < 1:
+        if not 1 <= len(request.questions) <= MAX_QUESTIONS:
+            raise GenerationFailedError(f"{len(request.questions)} questions were asked: ask 1 to {MAX_QUESTIONS}")
+        if not 0 <= request.top_k <= MAX_TOP_K or request.max_tokens < 1:
             raise GenerationFailedError(
-                f"{request.alternatives} alternatives and {request.max_tokens} tokens were asked for: "
-                f"ask for 0 to {MOST_ALTERNATIVES}, and for at least one token"
+                f"{request.top_k} alternatives and {request.max_tokens} tokens were asked for: "
+                f"ask for 0 to {MAX_TOP_K}, and for at least one token"
             )
         if not (np.isfinite(request.repetition_penalty) and request.repetition_penalty > 0):
             raise GenerationFailedError(f"the repetition penalty must be positive, not {request.repetition_penalty}")
@@ -277,7 +277,7 @@ def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
     return next((place for place in range(shortest) if len({tokens[place] for tokens in sequences}) > 1), shortest)
 
 
-def sorted_alternatives(found: Iterable[tuple[int, float]]) -> Alternatives:
+def sorted_top_k(found: Iterable[tuple[int, float]]) -> TopK:
     """Put alternatives into the order of the interface: likeliest first, and of equals the lower bin.
 
     Args:
@@ -287,7 +287,7 @@ def sorted_alternatives(found: Iterable[tuple[int, float]]) -> Alternatives:
         The alternatives.
     """
     ordered = sorted(found, key=lambda pair: (-pair[1], pair[0]))
-    return Alternatives(tuple(index for index, _ in ordered), tuple(logprob for _, logprob in ordered))
+    return TopK(tuple(index for index, _ in ordered), tuple(logprob for _, logprob in ordered))
 
 
 def stage_times(started: float, first_token: float, ended: float, passing_s: float) -> dict[str, float]:

@@ -14,11 +14,11 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.inference.engine import Alternatives
+from taihri_ros.inference.engine import TopK
 
 
-class AlternativesTable(Sequence["Alternatives | None"]):
-    """The alternatives of tokens that have K each, or none. For every token an `Alternatives` or None, as a sequence.
+class TopKTable(Sequence["TopK | None"]):
+    """The alternatives of tokens that have K each, or none. For every token an `TopK` or None, as a sequence.
 
     Attributes:
         bins: (M, K) uint16, a row for each of the M tokens that have alternatives.
@@ -33,22 +33,22 @@ class AlternativesTable(Sequence["Alternatives | None"]):
         self.rows = rows
 
     @overload
-    def __getitem__(self, place: int) -> Alternatives | None: ...
+    def __getitem__(self, place: int) -> TopK | None: ...
     @overload
-    def __getitem__(self, place: slice) -> AlternativesTable: ...
+    def __getitem__(self, place: slice) -> TopKTable: ...
 
-    def __getitem__(self, place: int | slice) -> Alternatives | AlternativesTable | None:
+    def __getitem__(self, place: int | slice) -> TopK | TopKTable | None:
         """Give those of one token, or of several."""
         if isinstance(place, slice):
-            return AlternativesTable(self.bins, self.logprobs, self.rows[place])
+            return TopKTable(self.bins, self.logprobs, self.rows[place])
         row = int(self.rows[place])
-        return None if row < 0 else Alternatives(tuple(self.bins[row].tolist()), tuple(self.logprobs[row].tolist()))
+        return None if row < 0 else TopK(tuple(self.bins[row].tolist()), tuple(self.logprobs[row].tolist()))
 
     def __len__(self) -> int:
         """Count the tokens."""
         return len(self.rows)
 
-    def __iter__(self) -> Iterator[Alternatives | None]:
+    def __iter__(self) -> Iterator[TopK | None]:
         """Give those of every token."""
         return (self[place] for place in range(len(self)))
 
@@ -63,7 +63,7 @@ class AlternativesTable(Sequence["Alternatives | None"]):
         return repr(tuple(self))
 
 
-def join(parts: Sequence[Sequence[Alternatives | None]]) -> Sequence[Alternatives | None]:
+def join(parts: Sequence[Sequence[TopK | None]]) -> Sequence[TopK | None]:
     """Put the alternatives of several answers one after the other.
 
     Args:
@@ -72,40 +72,40 @@ def join(parts: Sequence[Sequence[Alternatives | None]]) -> Sequence[Alternative
     Returns:
         A table where all of them are parts of one table, else a list.
     """
-    tables = [part for part in parts if isinstance(part, AlternativesTable)]
+    tables = [part for part in parts if isinstance(part, TopKTable)]
     if not tables or len(tables) < len(parts) or any(table.bins is not tables[0].bins for table in tables):
         return [one for part in parts for one in part]
-    return AlternativesTable(tables[0].bins, tables[0].logprobs, np.concatenate([table.rows for table in tables]))
+    return TopKTable(tables[0].bins, tables[0].logprobs, np.concatenate([table.rows for table in tables]))
 
 
-def flatten(alternatives: Sequence[Alternatives | None]) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+def flatten(top_k: Sequence[TopK | None]) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
     """Write all bins, and all log-probabilities, one token's after the other's.
 
     Args:
-        alternatives: Those of all tokens.
+        top_k: Those of all tokens.
 
     Returns:
         Bins and log-probabilities, (n,) each.
     """
-    if isinstance(alternatives, AlternativesTable):
-        rows = alternatives.rows[alternatives.rows >= 0]
-        return alternatives.bins[rows].ravel(), alternatives.logprobs[rows].ravel()
-    found = [one for one in alternatives if one is not None]
+    if isinstance(top_k, TopKTable):
+        rows = top_k.rows[top_k.rows >= 0]
+        return top_k.bins[rows].ravel(), top_k.logprobs[rows].ravel()
+    found = [one for one in top_k if one is not None]
     bins = np.fromiter(itertools.chain.from_iterable(one.bins for one in found), np.uint16)
     return bins, np.fromiter(itertools.chain.from_iterable(one.logprobs for one in found), np.float64)
 
 
-def counts_of(alternatives: Sequence[Alternatives | None]) -> list[int]:
+def counts_of(top_k: Sequence[TopK | None]) -> list[int]:
     """Give for each token how many alternatives it has, -1 where it has none at all."""
-    if isinstance(alternatives, AlternativesTable):
-        counts: list[int] = np.where(alternatives.rows < 0, -1, alternatives.bins.shape[1]).tolist()
+    if isinstance(top_k, TopKTable):
+        counts: list[int] = np.where(top_k.rows < 0, -1, top_k.bins.shape[1]).tolist()
         return counts
-    return [-1 if one is None else len(one.bins) for one in alternatives]
+    return [-1 if one is None else len(one.bins) for one in top_k]
 
 
 def unflatten(
     counts: Sequence[Sequence[int]], bins: NDArray[np.uint16], logprobs: NDArray[np.float64]
-) -> list[Sequence[Alternatives | None]]:
+) -> list[Sequence[TopK | None]]:
     """Undo `flatten` and `counts_of`.
 
     Args:
@@ -114,14 +114,14 @@ def unflatten(
         logprobs: All log-probabilities, (n,).
 
     Returns:
-        The alternatives of each answer: parts of one table where every token has as many as the others or none.
+        The top_k of each answer: parts of one table where every token has as many as the others or none.
     """
     every = [count for listed in counts for count in listed]
     widths = set(every) - {-1}
     ends = list(itertools.accumulate(map(len, counts)))
     spans = list(zip([0, *ends[:-1]], ends, strict=True)) if ends else []
     if len(widths) == 1 and (width := max(widths)) > 0:
-        table = AlternativesTable(
+        table = TopKTable(
             bins.reshape(-1, width), logprobs.reshape(-1, width), rows_of([count >= 0 for count in every])
         )
         return [table[start:end] for start, end in spans]
@@ -130,9 +130,9 @@ def unflatten(
     return [tuple(read[start:end]) for start, end in spans]
 
 
-def _take(pairs: Iterator[tuple[int, float]], count: int) -> Alternatives:
+def _take(pairs: Iterator[tuple[int, float]], count: int) -> TopK:
     taken = list(itertools.islice(pairs, count))
-    return Alternatives(tuple(index for index, _ in taken), tuple(logprob for _, logprob in taken))
+    return TopK(tuple(index for index, _ in taken), tuple(logprob for _, logprob in taken))
 
 
 def rows_of(has_row: Sequence[bool]) -> NDArray[np.int64]:
@@ -148,23 +148,21 @@ def rows_of(has_row: Sequence[bool]) -> NDArray[np.int64]:
     return np.asarray(np.where(present, np.cumsum(present) - 1, -1), np.int64)
 
 
-def as_arrays(
-    alternatives: Sequence[Alternatives | None], places: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def as_arrays(top_k: Sequence[TopK | None], places: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give the alternatives of some tokens as arrays with a row for each.
 
     Args:
-        alternatives: Those of all tokens.
+        top_k: Those of all tokens.
         places: The tokens, N of them.
 
     Returns:
         Bins and log-probabilities, (N, K); a row that has fewer than the longest is filled up with impossible ones.
     """
-    if isinstance(alternatives, AlternativesTable):
-        rows = alternatives.rows[list(places)]
+    if isinstance(top_k, TopKTable):
+        rows = top_k.rows[list(places)]
         if (rows >= 0).all():
-            return alternatives.bins[rows].astype(np.float64), alternatives.logprobs[rows]
-    found = [alternatives[place] or Alternatives((), ()) for place in places]
+            return top_k.bins[rows].astype(np.float64), top_k.logprobs[rows]
+    found = [top_k[place] or TopK((), ()) for place in places]
     longest = max(len(entry.bins) for entry in found)
     bins, logprobs = np.zeros((len(found), longest)), np.full((len(found), longest), -np.inf)
     for row, entry in enumerate(found):

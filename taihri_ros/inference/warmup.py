@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from taihri_ros.commands.command import named
 from taihri_ros.inference.engine import Engine, EngineError, GenerationRequest, Question, RawAnswer
 from taihri_ros.inference.local_engine import LocalEngine
+from taihri_ros.model.answer_format import AnswerFormat, infer_answer_format
 from taihri_ros.model.grammar import named_grammar
 from taihri_ros.model.parser import MalformedAnswerError, parse
 from taihri_ros.model.prompts import make_prompt
-from taihri_ros.model.answer_format import AnswerStyle, learn_style
 from taihri_ros.model.spec import ModelSpec
 
 _JOINTS = ("left_wrist", "right_wrist")
@@ -24,7 +24,7 @@ _MAX_TOKENS = 256
 _log = logging.getLogger(__name__)
 
 
-def canary_image(spec: ModelSpec) -> NDArray[np.uint8]:
+def warmup_image(spec: ModelSpec) -> NDArray[np.uint8]:
     """Draw a plain figure in front of a wall.
 
     Args:
@@ -47,7 +47,7 @@ def canary_image(spec: ModelSpec) -> NDArray[np.uint8]:
     return image
 
 
-def learn_answer_style(engine: LocalEngine) -> None:
+def learn_answer_format(engine: LocalEngine) -> None:
     """Learn how a checkpoint without `taihri.json` spells, from one unconstrained answer, and let the engine adopt it.
 
     Args:
@@ -57,18 +57,18 @@ def learn_answer_style(engine: LocalEngine) -> None:
         EngineError: The engine does not answer.
     """
     (answer,) = engine.generate(_request(engine.info.spec, constrained=False)).answers
-    style = learn_style(answer.tokens) if _is_whole(answer) else None
-    if style is None:
-        style = AnswerStyle()
+    answer_format = infer_answer_format(answer.tokens) if _is_whole(answer) else None
+    if answer_format is None:
+        answer_format = AnswerFormat()
         _log.warning(
             "the unconstrained answer of %s teaches no spelling, the default holds: %s (it answered %.200r)",
             engine.info.model,
-            style,
+            answer_format,
             answer.text,
         )
     else:
-        _log.info("learned from the unconstrained answer of %s: %s", engine.info.model, style)
-    engine.adopt_style(style)
+        _log.info("learned from the unconstrained answer of %s: %s", engine.info.model, answer_format)
+    engine.adopt_answer_format(answer_format)
 
 
 def check_answer(engine: Engine) -> None:
@@ -98,9 +98,9 @@ def _is_whole(answer: RawAnswer) -> bool:
 
 
 def _request(spec: ModelSpec, *, constrained: bool) -> GenerationRequest:
-    grammar = named_grammar(_JOINTS, spec.answer or AnswerStyle()) if constrained else None
+    grammar = named_grammar(_JOINTS, spec.answer or AnswerFormat()) if constrained else None
     return GenerationRequest(
-        image=canary_image(spec),
+        image=warmup_image(spec),
         questions=(Question(make_prompt(named(_JOINTS), spec), grammar),),
         max_tokens=_MAX_TOKENS,
         repetition_penalty=spec.repetition_penalty,

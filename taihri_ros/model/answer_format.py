@@ -13,7 +13,7 @@ _ANSWERED_JOINT = (LexemeKind.JOINT, LexemeKind.COORDINATE, LexemeKind.COORDINAT
 
 
 @dataclass(frozen=True)
-class AnswerStyle:
+class AnswerFormat:
     """The spelling of an answer, data of the checkpoint.
 
     A grammar that forces a spelling that the model has not learned works against the model, so every gap between two
@@ -45,12 +45,12 @@ class AnswerStyle:
             if not isinstance(gap, str) or gap.strip(SEPARATORS):
                 raise TaihriError(f"answer.{name} must hold nothing but commas and white space, not {gap!r}")
 
-    def spell(self, joint: str) -> str:
+    def joint_text(self, joint: str) -> str:
         """Write a joint's name as the checkpoint does."""
         return joint_token(joint) if self.joint == "token" else f"<{joint}>"
 
 
-def learn_style(tokens: tuple[str, ...]) -> AnswerStyle | None:
+def infer_answer_format(tokens: tuple[str, ...]) -> AnswerFormat | None:
     """Learn the spelling from one unconstrained answer.
 
     Args:
@@ -82,7 +82,7 @@ def learn_style(tokens: tuple[str, ...]) -> AnswerStyle | None:
         if previous is not None and (place := _place(previous, lexeme)) is not None:
             gaps[place].append(gap)
         gap, previous = "", lexeme
-    return AnswerStyle(
+    return AnswerFormat(
         box=any(lexeme.kind is LexemeKind.DELIMITER and lexeme.text == BLOCKS["box"][0] for lexeme in lexemes),
         joint="token" if _most_frequent(spellings) == "token" else "text",
         **{place: _most_frequent(found) if found else "" for place, found in gaps.items()},

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.lexer import BLOCKS
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.skeleton import JOINTS
 
 
@@ -39,33 +39,33 @@ Element: TypeAlias = "Text | Coordinate | Choice"
 Grammar: TypeAlias = "tuple[Element, ...]"
 
 
-def named_grammar(joints: Iterable[str], style: AnswerStyle) -> Grammar:
+def named_grammar(joints: Iterable[str], answer_format: AnswerFormat) -> Grammar:
     """Give the grammar of an answer for given joints: every one of them, in the order given, in 2D and then in 3D.
 
     Args:
         joints: Joint names.
-        style: The checkpoint's spelling.
+        answer_format: The checkpoint's spelling.
 
     Returns:
         The grammar.
     """
     names = tuple(joints)
-    return _answer(style, *(_listing(style, names, count) for count in (2, 3)))
+    return _answer(answer_format, *(_listing(answer_format, names, count) for count in (2, 3)))
 
 
-def free_grammar(style: AnswerStyle) -> Grammar:
+def free_grammar(answer_format: AnswerFormat) -> Grammar:
     """Give the grammar of an answer whose joints the model chooses.
 
     Any subset of the joints may stand in a block, each at most once and in the skeleton's order; a repetition without
     bound would let a model loop. That both blocks hold the same joints is for the parser to check.
 
     Args:
-        style: The checkpoint's spelling.
+        answer_format: The checkpoint's spelling.
 
     Returns:
         The grammar.
     """
-    return _answer(style, *(_choice(style, count) for count in (2, 3)))
+    return _answer(answer_format, *(_choice(answer_format, count) for count in (2, 3)))
 
 
 def texts(grammar: Grammar) -> set[str]:
@@ -91,10 +91,10 @@ def longest(grammar: Grammar) -> int:
     return sum(max(map(longest, element.branches)) if isinstance(element, Choice) else 1 for element in grammar)
 
 
-def _answer(style: AnswerStyle, points_2d: Grammar, points_3d: Grammar) -> Grammar:
-    blocks = [_block("box", _coordinates(style, 4))] if style.box else []
+def _answer(answer_format: AnswerFormat, points_2d: Grammar, points_3d: Grammar) -> Grammar:
+    blocks = [_block("box", _coordinates(answer_format, 4))] if answer_format.box else []
     blocks += [_block("2d", points_2d), _block("3d", points_3d)]
-    return _joined(blocks, style.between_blocks)
+    return _joined(blocks, answer_format.between_blocks)
 
 
 def _block(name: str, body: Grammar) -> Grammar:
@@ -102,16 +102,16 @@ def _block(name: str, body: Grammar) -> Grammar:
     return (Text(start), *body, Text(end))
 
 
-def _listing(style: AnswerStyle, joints: tuple[str, ...], count: int) -> Grammar:
-    return _joined([_point(style, joint, count) for joint in joints], style.between_joints)
+def _listing(answer_format: AnswerFormat, joints: tuple[str, ...], count: int) -> Grammar:
+    return _joined([_point(answer_format, joint, count) for joint in joints], answer_format.between_joints)
 
 
-def _choice(style: AnswerStyle, count: int) -> Grammar:
+def _choice(answer_format: AnswerFormat, count: int) -> Grammar:
     """Let every joint be left out; where joints are separated, choose the first one apart from the others."""
-    points = [_point(style, joint, count) for joint in JOINTS]
-    if not style.between_joints:
+    points = [_point(answer_format, joint, count) for joint in JOINTS]
+    if not answer_format.between_joints:
         return tuple(_maybe(point) for point in points)
-    separated = [_maybe((Text(style.between_joints), *point)) for point in points]
+    separated = [_maybe((Text(answer_format.between_joints), *point)) for point in points]
     return (Choice(((), *((*point, *separated[place + 1 :]) for place, point in enumerate(points)))),)
 
 
@@ -119,13 +119,13 @@ def _maybe(grammar: Grammar) -> Choice:
     return Choice(((), grammar))
 
 
-def _point(style: AnswerStyle, joint: str, count: int) -> Grammar:
-    gap = (Text(style.after_joint),) if style.after_joint else ()
-    return (Text(style.spell(joint)), *gap, *_coordinates(style, count))
+def _point(answer_format: AnswerFormat, joint: str, count: int) -> Grammar:
+    gap = (Text(answer_format.after_joint),) if answer_format.after_joint else ()
+    return (Text(answer_format.joint_text(joint)), *gap, *_coordinates(answer_format, count))
 
 
-def _coordinates(style: AnswerStyle, count: int) -> Grammar:
-    return _joined([(Coordinate(),)] * count, style.between_coordinates)
+def _coordinates(answer_format: AnswerFormat, count: int) -> Grammar:
+    return _joined([(Coordinate(),)] * count, answer_format.between_coordinates)
 
 
 def _joined(parts: list[Grammar], separator: str) -> Grammar:

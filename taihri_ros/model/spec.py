@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.quantization import InteractionSpace
 
 FILE_NAME = "taihri.json"
@@ -56,8 +56,7 @@ class ModelSpec:
         free_prompt: The user message for free words; `{command}` is replaced by them.
         answer: The spelling of the answer; None where it has to be learned from one unconstrained answer.
         repetition_penalty: As the official recipe decodes.
-        aimed: Whether it has learned views that turn toward the person and show little more: to follow them with such
-            views then costs no accuracy.
+        person_crops: Whether it has learned person-centred crops, so that showing them costs no accuracy.
         calibration: How far the model's own probabilities can be believed.
     """
 
@@ -72,9 +71,9 @@ class ModelSpec:
     system_prompt: str = "You are a helpful assistant"
     named_prompt: str = "Can you provide the 2D and 3D coordinates of the following keypoints of the person: {joints}?"
     free_prompt: str = "{command}"
-    answer: AnswerStyle | None = None
+    answer: AnswerFormat | None = None
     repetition_penalty: float = 1.05
-    aimed: bool = False
+    person_crops: bool = False
     calibration: Calibration = field(default_factory=Calibration)
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,7 +108,7 @@ class ModelSpec:
             if "max_image_size" in read:
                 read["max_image_size"] = _pair(read["max_image_size"])
             if read.get("answer") is not None:
-                read["answer"] = AnswerStyle(**read["answer"])
+                read["answer"] = AnswerFormat(**read["answer"])
             if "calibration" in read:
                 read["calibration"] = Calibration(
                     **{name: _factors(name, fs) for name, fs in read["calibration"].items()}

@@ -11,24 +11,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.commands.joint_selection import Choices
 from taihri_ros.commands.command import Command, CommandError, parse_command
+from taihri_ros.commands.joint_selection import JointSelection
+from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Engine
-from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.pipeline.motion_filter import TemporalFilter
-from taihri_ros.pipeline.tracker import Follower
-from taihri_ros.pipeline.person_crop import Fovea
-from taihri_ros.pipeline.frames import Frame, Result
 from taihri_ros.node import topics
 from taihri_ros.node.depth_images import DepthImages
 from taihri_ros.node.images import decode_compressed, decode_depth
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement, stamp_ns
+from taihri_ros.node.overlay import draw
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
-from taihri_ros.node.overlay import draw
-from taihri_ros.pipeline.scheduler import Perception
-from taihri_ros.commands.tasks import Tasks
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.frames import Frame, Result
+from taihri_ros.pipeline.motion_filter import MotionFilter
+from taihri_ros.pipeline.person_crop import PersonCrop
+from taihri_ros.pipeline.scheduler import Scheduler
+from taihri_ros.pipeline.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -84,18 +84,18 @@ class Application:
         self._decode = decode
         self._now_ns = now_ns
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s)
-        follower = make_follower(engine, parameters)
-        self.perception = Perception(follower, self._publish, max_in_flight=parameters.max_in_flight)
+        tracker = make_tracker(engine, parameters)
+        self.scheduler = Scheduler(tracker, self._publish, max_in_flight=parameters.max_in_flight)
         if parameters.command_initial:
-            self.perception.set_command(self.read_command(parameters.command_initial))
+            self.scheduler.set_command(self.read_command(parameters.command_initial))
 
     def start(self) -> None:
         """Set the perception loop going."""
-        self.perception.start()
+        self.scheduler.start()
 
     def stop(self) -> None:
         """End the perception loop and the request in flight."""
-        self.perception.stop()
+        self.scheduler.stop()
 
     def read_command(self, text: str) -> Command | None:
         """Read a command under the parameters command.max_length and command.allow.
@@ -119,11 +119,11 @@ class Application:
             logger.warning("command refused: %s", error)
             return
         logger.info("command: %s", "stop" if command is None else command.text)
-        self.perception.set_command(command)
+        self.scheduler.set_command(command)
 
     def on_camera_info(self, message: Any) -> None:
         """Take a sensor_msgs/CameraInfo."""
-        self.perception.set_camera(message, rectified=self._parameters.rectified)
+        self.scheduler.set_camera(message, rectified=self._parameters.rectified)
 
     def on_image(self, message: Any) -> None:
         """Take a sensor_msgs/Image."""
@@ -144,7 +144,7 @@ class Application:
     def _submit(self, message: Any, decode: Callable[[], NDArray[np.uint8]]) -> None:
         stamp = stamp_ns(message.header)
         age_ms = (self._now_ns() - stamp) / 1e6
-        self.perception.submit(
+        self.scheduler.submit(
             Frame(stamp, message.header.frame_id, decode, receive_ms=age_ms, depth=lambda: self._depth_at(stamp))
         )
 
@@ -173,13 +173,13 @@ class Application:
         return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()
 
 
-def make_follower(engine: Engine, parameters: Parameters) -> Follower:
+def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
     """Make the follower that parameters ask for.
 
     Args:
         engine: The engine that answers.
-        parameters: `xy_source`, `decoding`, `command.refresh_s`, `command.fallback`, `command.tasks`, `fovea.*` and
-            `filter.*` are used.
+        parameters: `xy_source`, `decoding`, `command.refresh_s`, `command.fallback`, `command.tasks`,
+            `person_crop.*` and `filter.*` are used.
 
     Returns:
         The follower.
@@ -189,11 +189,11 @@ def make_follower(engine: Engine, parameters: Parameters) -> Follower:
     """
     extra_files = [parameters.command_tasks] if parameters.command_tasks else []
     tasks = Tasks.load(*extra_files) if parameters.command_fallback else None
-    motion = TemporalFilter(acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s)
-    fovea = Fovea(parameters.fovea_mode, refresh_s=parameters.fovea_refresh_s)
-    return Follower(
+    motion = MotionFilter(acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s)
+    person_crop = PersonCrop(parameters.person_crop_mode, refresh_s=parameters.person_crop_refresh_s)
+    return Tracker(
         Estimator(engine, xy_source=parameters.xy_source, decoding=parameters.decoding),
-        choices=Choices(tasks, refresh_s=parameters.command_refresh_s),
-        fovea=None if parameters.fovea_mode == "never" else fovea,
-        temporal_filter=motion if parameters.filter_enabled else None,
+        joint_selection=JointSelection(tasks, refresh_s=parameters.command_refresh_s),
+        person_crop=None if parameters.person_crop_mode == "never" else person_crop,
+        motion_filter=motion if parameters.filter_enabled else None,
     )

@@ -14,17 +14,17 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.commands.command import Command
-from taihri_ros.pipeline.counters import Drop
-from taihri_ros.pipeline.drop_reasons import drop_reason
 from taihri_ros.errors import TaihriError
-from taihri_ros.pipeline.tracker import Follower
-from taihri_ros.pipeline.frames import Frame, Result
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import RosTypes, resolve
 from taihri_ros.node.images import decode_compressed, decode_image
 from taihri_ros.node.messages import Messages, Placement, stamp_ns
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
+from taihri_ros.pipeline.counters import Drop
+from taihri_ros.pipeline.drop_reasons import drop_reason
+from taihri_ros.pipeline.frames import Frame, Result
+from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import share_directory
 
 _IMAGES = (topics.IMAGE.type, topics.COMPRESSED_IMAGE.type)
@@ -86,11 +86,11 @@ class BagReplay:
         """How many images the bag has."""
         return self._image.msgcount
 
-    def replay(self, follower: Follower, command: Command, parameters: Parameters) -> Iterator[Exception | None]:
+    def replay(self, tracker: Tracker, command: Command, parameters: Parameters) -> Iterator[Exception | None]:
         """Put every image through the pipeline. The bag to write appears with the first step.
 
         Args:
-            follower: Finds the joints.
+            tracker: Finds the joints.
             command: The command.
             parameters: `rectified` and `tf_prefix` are used.
 
@@ -105,7 +105,7 @@ class BagReplay:
                 continue
             try:
                 message = self._deserialize(raw, connection.msgtype)
-                self._estimate(follower, message, camera, command, recorded, parameters.tf_prefix)
+                self._estimate(tracker, message, camera, command, recorded, parameters.tf_prefix)
             except TaihriError as error:
                 reason = Drop.NO_CAMERA_INFO if camera is None else drop_reason(error)
                 self.dropped[reason.value] += 1
@@ -157,7 +157,7 @@ class BagReplay:
 
     def _estimate(
         self,
-        follower: Follower,
+        tracker: Tracker,
         message: Any,
         camera: Camera | Exception | None,
         command: Command,
@@ -169,7 +169,7 @@ class BagReplay:
         compressed = self._image.msgtype == topics.COMPRESSED_IMAGE.type
         image = decode_compressed(message.data) if compressed else decode_image(message)
         frame = Frame(stamp_ns(message.header), message.header.frame_id, lambda: image)
-        estimate = follower.smooth(follower.estimate(image, camera, command, frame.stamp_ns), frame.stamp_ns)
+        estimate = tracker.smooth(tracker.estimate(image, camera, command, frame.stamp_ns), frame.stamp_ns)
         result = Result(estimate, frame, image, dict(estimate.stages_ms), camera)
         placement = Placement(frame.frame_id)
         self._write(topics.KEYPOINTS, self._messages.pose_array(result, placement), recorded)

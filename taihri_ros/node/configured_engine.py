@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from taihri_ros.inference.install import default_python
 from taihri_ros.inference.engine import Engine
+from taihri_ros.inference.install import default_python
 from taihri_ros.inference.openai.openai_engine import OpenAiEngine
 from taihri_ros.inference.process.supervisor import EngineProcess
-from taihri_ros.node.parameters import ParameterError, Parameters
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.node.parameters import ParameterError, Parameters
 from taihri_ros.resources import NANO
 
 logger = logging.getLogger(__name__)
@@ -118,6 +118,6 @@ def _engine_process(parameters: Parameters, kind: Literal["vllm", "transformers"
         options=options,
         start_timeout_s=parameters.engine_start_timeout_s,
         request_timeout_s=parameters.engine_request_timeout_s,
-        canary_period_s=parameters.engine_canary_period_s,
+        probe_period_s=parameters.engine_probe_period_s,
         max_restarts=parameters.engine_max_restarts,
     )

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
 
-from taihri_ros.pipeline.counters import Drop, Snapshot
 from taihri_ros.inference.engine import Engine
 from taihri_ros.inference.process.supervisor import EngineHealth, EngineProcess, EngineState
-from taihri_ros.pipeline.scheduler import Perception
+from taihri_ros.pipeline.counters import Drop, Snapshot
+from taihri_ros.pipeline.scheduler import Scheduler
 
 OK, WARN, ERROR = 0, 1, 2
 
@@ -55,14 +55,14 @@ class Task(Protocol):
 class _Interval:
     """The counters between two looks at them."""
 
-    def __init__(self, perception: Perception) -> None:
-        self._perception = perception
-        self._before = perception.counters.snapshot()
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._before = scheduler.counters.snapshot()
         self._when = monotonic()
 
     def next(self) -> tuple[Snapshot, Snapshot, float]:
         """Give the counters now and at the last look, and the seconds between."""
-        now, snapshot = monotonic(), self._perception.counters.snapshot()
+        now, snapshot = monotonic(), self._scheduler.counters.snapshot()
         before, elapsed = self._before, max(now - self._when, 1e-3)
         self._before, self._when = snapshot, now
         return snapshot, before, elapsed
@@ -73,14 +73,14 @@ class InputTask:
 
     name = "input"
 
-    def __init__(self, perception: Perception, image_publishers: Callable[[], int]) -> None:
+    def __init__(self, scheduler: Scheduler, image_publishers: Callable[[], int]) -> None:
         """Create the task.
 
         Args:
-            perception: The loop that counts the images.
+            scheduler: The loop that counts the images.
             image_publishers: Tells how many publishers the image topic has.
         """
-        self._interval = _Interval(perception)
+        self._interval = _Interval(scheduler)
         self._publishers = image_publishers
 
     def report(self) -> Report:
@@ -95,20 +95,20 @@ class InputTask:
         return Report(level, message, {"image publishers": str(publishers), "rate_hz": f"{frames / elapsed:.2f}"})
 
 
-class PerceptionTask:
+class SchedulerTask:
     """What became of the images."""
 
-    name = "perception"
+    name = "scheduler"
 
-    def __init__(self, perception: Perception) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         """Create the task for one perception loop."""
-        self._perception = perception
-        self._interval = _Interval(perception)
+        self._scheduler = scheduler
+        self._interval = _Interval(scheduler)
 
     def report(self) -> Report:
         """Report the rate of answers, drops by reason and stage times."""
         snapshot, before, elapsed = self._interval.next()
-        command = self._perception.command
+        command = self._scheduler.command
         published = snapshot.published - before.published
         troubles = {
             reason: count - before.dropped.get(reason, 0)
@@ -174,6 +174,6 @@ def engine_tasks(engine: Engine) -> list[Task]:
     return [EngineTask(lambda: engine.health)] if isinstance(engine, EngineProcess) else []
 
 
-def perception_tasks(perception: Perception, image_publishers: Callable[[], int]) -> list[Task]:
+def scheduler_tasks(scheduler: Scheduler, image_publishers: Callable[[], int]) -> list[Task]:
     """Give the tasks for a perception loop and its images; the arguments are those of `InputTask`."""
-    return [InputTask(perception, image_publishers), PerceptionTask(perception)]
+    return [InputTask(scheduler, image_publishers), SchedulerTask(scheduler)]

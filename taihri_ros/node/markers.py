@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.node.ellipsoids import Ellipsoid
-from taihri_ros.pipeline.frames import Result
 from taihri_ros.node import topics
+from taihri_ros.node.ellipsoids import Ellipsoid
 from taihri_ros.node.messages import Messages, Placement
+from taihri_ros.pipeline.frames import Result
 from taihri_ros.skeleton import BONES
 
 _SPHERE, _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING = 2, 7, 5, 9

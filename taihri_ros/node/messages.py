@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.pipeline.frames import Result
+from taihri_ros.keypoints import Keypoint
 from taihri_ros.node import topics
 from taihri_ros.node.diagnostics import Report
-from taihri_ros.keypoints import Keypoint
+from taihri_ros.pipeline.frames import Result
 
 _NANOSECONDS = 1_000_000_000
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.node.ellipsoids import image_ellipse
 from taihri_ros.keypoints import Keypoint
+from taihri_ros.node.ellipsoids import image_ellipse
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.skeleton import BONES
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from taihri_ros.pipeline.prompt_batch import Decoding
-from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.errors import TaihriError
-from taihri_ros.pipeline.person_crop import FoveaMode
+from taihri_ros.pipeline.decoder import XySource
+from taihri_ros.pipeline.person_crop import PersonCropMode
+from taihri_ros.pipeline.prompt_batch import Decoding
 
 EngineKind = Literal["vllm", "transformers", "openai"]
 """What the parameter engine.kind may be."""
@@ -45,21 +45,21 @@ class Parameters:
         "bins", "Take x and y from the answer's 3D bins, or from its 2D pixel and the depth.", choices=("bins", "pixel")
     )
     decoding: Decoding = _parameter(
-        "side_by_side",
+        "per_joint",
         "Ask for each joint by itself and decode all answers together, or for all in one sequence whose forced tokens "
         "are skipped (sequence) or not (plain).",
-        choices=("side_by_side", "sequence", "plain"),
+        choices=("per_joint", "jump_forward", "plain"),
     )
     max_in_flight: int = _parameter(
         1, "Frames answered at once; with 2 the next image is read while the current one is decoded.", limits=(1, 2)
     )
-    fovea_mode: FoveaMode = _parameter(
+    person_crop_mode: PersonCropMode = _parameter(
         "auto",
         "Turn the view toward the person and show no more than they need: never, whenever it saves anything, or, auto, "
         "when it saves at least a third and the model has learned such views.",
         choices=("never", "always", "auto"),
     )
-    fovea_refresh_s: float = _parameter(
+    person_crop_refresh_s: float = _parameter(
         1.0, "Show the model the full view at least this often, in seconds.", limits=(0.05, 3600.0)
     )
     filter_enabled: bool = _parameter(False, "Filter the joints' motion with a Kalman filter of constant velocity.")
@@ -119,7 +119,7 @@ class Parameters:
         30.0, "An answer that takes longer counts as hung: the engine is restarted.", limits=(0.1, 600.0)
     )
     engine_max_restarts: int = _parameter(5, "Restarts in a row before the node gives up.", limits=(0, 1000))
-    engine_canary_period_s: float = _parameter(
+    engine_probe_period_s: float = _parameter(
         30.0, "An idle engine is tried with a small request this often, in seconds; 0 for never.", limits=(0.0, 3600.0)
     )
 
@@ -195,7 +195,7 @@ class Declaration:
         return value
 
 
-_GROUPS = ("command", "depth", "engine", "filter", "fovea", "overlay")
+_GROUPS = ("command", "depth", "engine", "filter", "person_crop", "overlay")
 
 
 def declarations() -> tuple[Declaration, ...]:
@@ -206,10 +206,10 @@ def declarations() -> tuple[Declaration, ...]:
     """
     found = []
     for field in dataclasses.fields(Parameters):
-        group, _, rest = field.name.partition("_")
+        group = next((group for group in _GROUPS if field.name.startswith(f"{group}_")), "")
         found.append(
             Declaration(
-                name=f"{group}.{rest}" if group in _GROUPS else field.name,
+                name=f"{group}.{field.name.removeprefix(group)[1:]}" if group else field.name,
                 field=field.name,
                 default=field.default,
                 description=field.metadata["description"],

@@ -9,14 +9,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.pipeline.uncertainty import bins_covariance, pixel_covariance, probability_within, probability_within_axes
+from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.inference.engine import TopK
 from taihri_ros.inference.top_k import as_arrays
-from taihri_ros.inference.engine import Alternatives
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.parser import Answer, JointAnswer, Outcome
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.quantization import BinEstimates, decode_pixels, estimate_bins
-from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.pipeline.uncertainty import (
+    bins_covariance,
+    pixel_covariance,
+    probability_within,
+    probability_within_axes,
+)
 
 XySource = Literal["bins", "pixel"]
 """Where x and y of a point come from: its own 3D bins, or its 2D pixel and the depth."""
@@ -36,18 +41,18 @@ _STATES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class AnswerDecoder:
     """A parsed answer with what is needed to decode it.
 
     Attributes:
         answer: The answer.
-        alternatives: The alternatives of each of its tokens.
+        top_k: The alternatives of each of its tokens.
         view: The view that the model was shown.
         spec: The checkpoint's numbers.
     """
 
     answer: Answer
-    alternatives: Sequence[Alternatives | None]
+    top_k: Sequence[TopK | None]
     view: CanonicalView
     spec: ModelSpec
 
@@ -107,7 +112,7 @@ class Reading:
     def _estimates(self, joints: list[JointAnswer]) -> BinEstimates:
         """Estimate the (N, 5) coordinates of N joints."""
         tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
-        bins, logprobs = as_arrays(self.alternatives, [token.token for token in tokens])
+        bins, logprobs = as_arrays(self.top_k, [token.token for token in tokens])
         shape = (len(joints), _COORDINATES)
         index = np.array([token.bin for token in tokens]).reshape(shape)
         return estimate_bins(index, bins.reshape(*shape, -1), logprobs.reshape(*shape, -1))

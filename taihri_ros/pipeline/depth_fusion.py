@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.keypoints import DepthUse, Keypoint, State
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.skeleton import JOINTS
 
 AGREEMENT_SIGMAS = 3.0
@@ -33,7 +33,7 @@ _NOISE_PER_M, _NOISE_M = 0.002, 0.002
 """Typical of active stereo: the standard deviation of a depth z is 0.002 z² + 0.002 m (z in metres)."""
 
 
-class Inset(NamedTuple):
+class SurfaceOffset(NamedTuple):
     """How much further than the surface that is seen at its pixel a joint is.
 
     Attributes:
@@ -46,25 +46,25 @@ class Inset(NamedTuple):
 
 
 _BY_JOINT = {
-    "pelvis": Inset(0.152, 0.029),
-    "hip": Inset(0.129, 0.039),
-    "spine1": Inset(0.152, 0.029),
-    "spine2": Inset(0.163, 0.029),
-    "spine3": Inset(0.171, 0.036),
-    "neck": Inset(0.073, 0.021),
-    "collar": Inset(0.082, 0.024),
-    "head": Inset(0.090, 0.022),
-    "shoulder": Inset(0.062, 0.019),
-    "elbow": Inset(0.056, 0.021),
-    "wrist": Inset(0.025, 0.015),
-    "knee": Inset(0.066, 0.017),
-    "ankle": Inset(0.047, 0.014),
-    "foot": Inset(0.004, 0.003),
+    "pelvis": SurfaceOffset(0.152, 0.029),
+    "hip": SurfaceOffset(0.129, 0.039),
+    "spine1": SurfaceOffset(0.152, 0.029),
+    "spine2": SurfaceOffset(0.163, 0.029),
+    "spine3": SurfaceOffset(0.171, 0.036),
+    "neck": SurfaceOffset(0.073, 0.021),
+    "collar": SurfaceOffset(0.082, 0.024),
+    "head": SurfaceOffset(0.090, 0.022),
+    "shoulder": SurfaceOffset(0.062, 0.019),
+    "elbow": SurfaceOffset(0.056, 0.021),
+    "wrist": SurfaceOffset(0.025, 0.015),
+    "knee": SurfaceOffset(0.066, 0.017),
+    "ankle": SurfaceOffset(0.047, 0.014),
+    "foot": SurfaceOffset(0.004, 0.003),
 }
-# Measured by taihri_ros/evaluation/benchmark/surface_offsets.py (seed 0): 500 synthetic people in their clothes, 4 views of each, 1,278 to 2,668
+# Measured by evaluation/benchmark/surface_offsets.py (seed 0): 500 dressed synthetic people, 4 views each, 1,278 to 2,668
 # visible joints a row. Left and right share a row. Their foot joint is the root of the big toe, just below the skin.
 
-INSETS = {name: _BY_JOINT[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS}
+SURFACE_OFFSETS = {name: _BY_JOINT[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS}
 """The inset of each joint of the skeleton."""
 
 
@@ -132,9 +132,9 @@ def _refine(keypoint: Keypoint, depth: NDArray[np.float32]) -> Keypoint:
 
 
 def _update(keypoint: Keypoint, surface: float) -> Keypoint:
-    inset = INSETS[keypoint.name]
-    noise = (_NOISE_PER_M * surface**2 + _NOISE_M) ** 2 + inset.sigma**2
-    innovation = surface + inset.mean - keypoint.position[2]
+    surface_offset = SURFACE_OFFSETS[keypoint.name]
+    noise = (_NOISE_PER_M * surface**2 + _NOISE_M) ** 2 + surface_offset.sigma**2
+    innovation = surface + surface_offset.mean - keypoint.position[2]
     variance = keypoint.covariance[2, 2] + noise
     gain = keypoint.covariance[:, 2] / variance
     position = keypoint.position + gain * innovation

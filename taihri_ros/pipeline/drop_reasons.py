@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from taihri_ros.camera.camera import CameraError
-from taihri_ros.pipeline.counters import Drop
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError, GenerationAbortedError
-from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.model.parser import MalformedAnswerError
+from taihri_ros.pipeline.counters import Drop
+from taihri_ros.pipeline.frames import ImageError
 
 
 def drop_reason(error: Exception) -> Drop:

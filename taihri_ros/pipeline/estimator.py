@@ -12,16 +12,16 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.pipeline.prompt_batch import Decoding, ask, raw_text
 from taihri_ros.camera.camera import Camera
-from taihri_ros.commands.command import Command
-from taihri_ros.pipeline.decoder import Reading, XySource
-from taihri_ros.inference.top_k import join
-from taihri_ros.inference.engine import Engine, GenerationRequest
-from taihri_ros.pipeline.person_crop import full_view
-from taihri_ros.pipeline.estimate import Estimate
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.commands.command import Command
+from taihri_ros.inference.engine import Engine, GenerationRequest
+from taihri_ros.inference.top_k import join
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.pipeline.decoder import AnswerDecoder, XySource
+from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.person_crop import full_view
+from taihri_ros.pipeline.prompt_batch import Decoding, ask, raw_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +30,14 @@ class Exchange:
 
     Attributes:
         command: The command.
-        reading: The answer, parsed.
+        decoder: The answer, parsed.
         raw: The answer as the model wrote it.
         steps: Passes through the language model that it took; 0 where the engine does not say.
         stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own as `engine.<stage>`.
     """
 
     command: Command
-    reading: Reading
+    decoder: AnswerDecoder
     raw: str
     steps: int
     stages_ms: dict[str, float]
@@ -45,18 +45,18 @@ class Exchange:
     def estimate(self, xy_source: XySource) -> Estimate:
         """Decode the answer into keypoints."""
         started = perf_counter()
-        person = self.reading.person(xy_source)
-        view = self.reading.view
+        person = self.decoder.person(xy_source)
+        view = self.decoder.view
         stages = dict(self.stages_ms)
         stages["parse"] += (perf_counter() - started) * 1e3
         size = (view.width, view.height)
-        return Estimate(self.command, person, self.raw, stages, self.reading.spec.name, size)
+        return Estimate(self.command, person, self.raw, stages, self.decoder.spec.name, size)
 
 
 class Estimator:
     """Estimates the keypoints that a command needs. May be used from several threads where the engine may."""
 
-    def __init__(self, engine: Engine, *, xy_source: XySource = "bins", decoding: Decoding = "side_by_side") -> None:
+    def __init__(self, engine: Engine, *, xy_source: XySource = "bins", decoding: Decoding = "per_joint") -> None:
         """Create an estimator.
 
         Args:
@@ -107,20 +107,20 @@ class Estimator:
                 questions=asked.questions,
                 max_tokens=asked.max_tokens,
                 repetition_penalty=info.spec.repetition_penalty,
-                skip_forced=asked.skip_forced,
+                jump_forward=asked.jump_forward,
             )
         )
         answered = perf_counter()
         answer = asked.read(generation.answers)
-        alternatives = join([raw.alternatives for raw in generation.answers])
+        top_k = join([raw.top_k for raw in generation.answers])
         stages = {
             "view": (rendered - started) * 1e3,
             "engine": (answered - rendered) * 1e3,
             "parse": (perf_counter() - answered) * 1e3,
         }
         stages |= {f"engine.{stage}": duration for stage, duration in generation.timings_ms.items()}
-        reading = Reading(answer, alternatives, view, info.spec)
-        return Exchange(command, reading, raw_text(generation.answers), generation.steps, stages)
+        decoder = AnswerDecoder(answer, top_k, view, info.spec)
+        return Exchange(command, decoder, raw_text(generation.answers), generation.steps, stages)
 
     def full_view(self, camera: Camera) -> CanonicalView:
         """Give the view that shows as much of a camera's image as the model may be shown; it is made once.

@@ -36,7 +36,7 @@ class FilterError(TaihriError):
     """A setting of the filter has a value that it cannot have."""
 
 
-class TemporalFilter:
+class MotionFilter:
     """Filters the joints of one person from image to image. Used from one thread at a time."""
 
     def __init__(self, *, acceleration: float = 3.0, predict_s: float = 0.0, reset_s: float = 0.5) -> None:

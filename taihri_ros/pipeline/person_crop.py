@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.errors import TaihriError
-from taihri_ros.keypoints import State
-from taihri_ros.pipeline.estimate import Estimate
-from taihri_ros.model.spec import ModelSpec
-from taihri_ros.model.quantization import InteractionSpace
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.camera.view_size import size_within
+from taihri_ros.errors import TaihriError
+from taihri_ros.keypoints import State
+from taihri_ros.model.quantization import InteractionSpace
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.pipeline.estimate import Estimate
 
-FoveaMode = Literal["never", "always", "auto"]
+PersonCropMode = Literal["never", "always", "auto"]
 """Never; whenever it saves a visual token; when it saves at least a third of them and the model knows such views."""
 
 MARGIN_M = 0.5
@@ -45,7 +45,7 @@ KEPT_SIZE = 1.5
 LEAST_TOKENS_A_SIDE = 4
 """No view is narrower or lower than so many visual tokens, unless the full view is: taihri-nano learned with three."""
 
-_MOST_TOKENS: dict[FoveaMode, float] = {"never": 0.0, "always": 1.0 - 1e-9, "auto": 2 / 3}
+_MOST_TOKENS: dict[PersonCropMode, float] = {"never": 0.0, "always": 1.0 - 1e-9, "auto": 2 / 3}
 """A view is shown instead of the full one if it has at most this part of its visual tokens."""
 
 _VIEWS_KEPT = 4
@@ -81,7 +81,7 @@ def full_view(camera: Camera, spec: ModelSpec) -> CanonicalView:
     )
 
 
-class Fovea:
+class PersonCrop:
     """Chooses the view of every frame by what was found in the one before. Used from one thread at a time.
 
     The full view is shown first, after an error, when no joint was found or one near the view's edge, and every
@@ -89,7 +89,7 @@ class Fovea:
     needs much less of it, and the last few are kept at hand: a person who sways between two of them costs nothing.
     """
 
-    def __init__(self, mode: FoveaMode, *, refresh_s: float = 1.0) -> None:
+    def __init__(self, mode: PersonCropMode, *, refresh_s: float = 1.0) -> None:
         """Create a fovea that has seen nothing.
 
         Args:
@@ -103,7 +103,7 @@ class Fovea:
             raise TaihriError(f"the fovea's mode must be never, always or auto, not {mode!r}")
         if not refresh_s > 0.0:
             raise TaihriError(f"the fovea's refresh_s must be positive, not {refresh_s:g} s")
-        self._mode: FoveaMode = mode
+        self._mode: PersonCropMode = mode
         self._refresh_ns = refresh_s * 1e9
         self._full: CanonicalView | None = None
         self._spec: ModelSpec | None = None
@@ -177,7 +177,7 @@ class Fovea:
 
     def _most_tokens(self, spec: ModelSpec) -> float:
         """Give the part of the full view's visual tokens that another view may have."""
-        return 0.0 if self._mode == "auto" and not spec.aimed else _MOST_TOKENS[self._mode]
+        return 0.0 if self._mode == "auto" and not spec.person_crops else _MOST_TOKENS[self._mode]
 
     def _toward(self, points: NDArray[np.float64], full: CanonicalView, spec: ModelSpec) -> CanonicalView:
         """Give a view of N points, (N, 3) metres in the camera's frame: the last one or a recent one where it will do.

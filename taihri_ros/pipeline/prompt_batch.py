@@ -14,34 +14,34 @@ from typing import Literal
 
 from taihri_ros.commands.command import Command, named
 from taihri_ros.inference.engine import EngineInfo, Question, RawAnswer
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import free_grammar, longest, named_grammar
 from taihri_ros.model.parser import Answer, MalformedAnswerError, joined, parse
 from taihri_ros.model.prompts import make_prompt
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.model.spec import ModelSpec
 
-Decoding = Literal["side_by_side", "sequence", "plain"]
-"""`side_by_side`: one question for each joint, answered together. `sequence`: one question, its answer's forced tokens
+Decoding = Literal["per_joint", "jump_forward", "plain"]
+"""`per_joint`: one question for each joint, answered together. `jump_forward`: one question, its answer's forced tokens
 written without being decoded. `plain`: one question, every token decoded."""
 
 _TOKENS_PER_TEXT = 8
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromptBatch:
     """What is asked for one command.
 
     Attributes:
         questions: The questions.
         joints: For each question the joints that it names; empty where the model is to choose.
         max_tokens: The longest answer that the grammars allow, in tokens.
-        skip_forced: As in `GenerationRequest`.
+        jump_forward: As in `GenerationRequest`.
     """
 
     questions: tuple[Question, ...]
     joints: tuple[tuple[str, ...], ...]
     max_tokens: int
-    skip_forced: bool
+    jump_forward: bool
 
     def read(self, answers: Sequence[RawAnswer]) -> Answer:
         """Read the answers.
@@ -70,7 +70,7 @@ def raw_text(answers: Sequence[RawAnswer]) -> str:
     return "\n".join(answer.text for answer in answers)
 
 
-def ask(command: Command, info: EngineInfo, decoding: Decoding) -> Asked:
+def ask(command: Command, info: EngineInfo, decoding: Decoding) -> PromptBatch:
     """Put a command into questions; the same for every image.
 
     Args:
@@ -81,22 +81,22 @@ def ask(command: Command, info: EngineInfo, decoding: Decoding) -> Asked:
     Returns:
         The questions.
     """
-    return _ask(command, info.spec, decoding if info.side_by_side or decoding == "plain" else "sequence")
+    return _ask(command, info.spec, decoding if info.batched or decoding == "plain" else "jump_forward")
 
 
 @lru_cache(maxsize=64)
-def _ask(command: Command, spec: ModelSpec, decoding: Decoding) -> Asked:
-    style = spec.answer or AnswerStyle()
-    if decoding == "side_by_side" and command.joints:
+def _ask(command: Command, spec: ModelSpec, decoding: Decoding) -> PromptBatch:
+    answer_format = spec.answer or AnswerFormat()
+    if decoding == "per_joint" and command.joints:
         groups: tuple[tuple[str, ...], ...] = tuple((joint,) for joint in command.joints)
     else:
         groups = (command.joints,)
     questions = tuple(
-        Question(make_prompt(named(joints), spec), named_grammar(joints, style))
+        Question(make_prompt(named(joints), spec), named_grammar(joints, answer_format))
         if joints
-        else Question(make_prompt(command, spec), free_grammar(style))
+        else Question(make_prompt(command, spec), free_grammar(answer_format))
         for joints in groups
     )
-    tokens_per_text = 1 if style == AnswerStyle(box=style.box) else _TOKENS_PER_TEXT
+    tokens_per_text = 1 if answer_format == AnswerFormat(box=answer_format.box) else _TOKENS_PER_TEXT
     most = max(longest(question.grammar) for question in questions if question.grammar is not None)
-    return Asked(questions, groups, most * tokens_per_text + 1, decoding != "plain")
+    return PromptBatch(questions, groups, most * tokens_per_text + 1, decoding != "plain")

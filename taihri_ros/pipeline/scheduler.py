@@ -10,15 +10,15 @@ from time import perf_counter
 
 from taihri_ros.camera.camera import Camera, CameraError, CameraInfoLike
 from taihri_ros.commands.command import Command
+from taihri_ros.errors import TaihriError
+from taihri_ros.inference.engine import GenerationAbortedError
+from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.pipeline.counters import Counters, Drop
 from taihri_ros.pipeline.depth_fusion import fuse
 from taihri_ros.pipeline.drop_reasons import drop_reason
-from taihri_ros.inference.engine import GenerationAbortedError
-from taihri_ros.errors import TaihriError
-from taihri_ros.pipeline.tracker import Follower
 from taihri_ros.pipeline.frames import Frame, ImageError, Result
-from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.pipeline.problem_log import ProblemLog
+from taihri_ros.pipeline.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -50,24 +50,24 @@ class _Work:
     query: _Query | None
 
 
-class Perception:
+class Scheduler:
     """Feeds frames to the model in threads of its own and hands out the results in the order of the frames.
 
     At most one frame waits; a newer one replaces it. A request in flight is never ended for a newer frame, since a
     camera that is faster than the engine would then starve it; it is ended when the command changes or the loop stops.
     """
 
-    def __init__(self, follower: Follower, publish: Callable[[Result], None], *, max_in_flight: int = 1) -> None:
+    def __init__(self, tracker: Tracker, publish: Callable[[Result], None], *, max_in_flight: int = 1) -> None:
         """Create the loop; `start` sets it going.
 
         Args:
-            follower: Finds the joints; used by this loop only.
+            tracker: Finds the joints; used by this loop only.
             publish: Receives every result, in one thread at a time.
             max_in_flight: How many frames may be answered at once: with 2, the image of the next one is made ready
                 and read by the model while the current one is decoded.
         """
         self.counters = Counters()
-        self._follower = follower
+        self._tracker = tracker
         self._publish = publish
         self._problems = ProblemLog(logger)
         self._depth_problems = ProblemLog(logger)
@@ -82,7 +82,7 @@ class Perception:
         self._camera: Camera | CameraError | None = None
         self._stopped = False
         self._threads = [
-            Thread(target=self._run, name=f"taihri-perception-{number}", daemon=True) for number in range(max_in_flight)
+            Thread(target=self._run, name=f"taihri-scheduler-{number}", daemon=True) for number in range(max_in_flight)
         ]
 
     def start(self) -> None:
@@ -97,7 +97,7 @@ class Perception:
             self._changed.notify_all()
         for thread in self._threads:
             while thread.is_alive():
-                self._follower.engine.abort()
+                self._tracker.engine.abort()
                 thread.join(_ABORT_AGAIN_S)
         with self._changed:
             self._drop_waiting(Drop.STOPPED)
@@ -118,7 +118,7 @@ class Perception:
                 return
             self._command = command
             if any(work.query is None for work in self._in_flight.values()):
-                self._follower.engine.abort()
+                self._tracker.engine.abort()
 
     def set_camera(self, info: CameraInfoLike, *, rectified: bool = False) -> None:
         """Use a calibration from the next frame on; one that cannot be used is reported when a frame needs it.
@@ -195,7 +195,7 @@ class Perception:
         if self._query is query:
             self._query = None
             if any(work.query is query for work in self._in_flight.values()):
-                self._follower.engine.abort()
+                self._tracker.engine.abort()
 
     @property
     def _next_query(self) -> _Query | None:
@@ -238,7 +238,7 @@ class Perception:
             wanted = self._obsolete(work) is None
         try:
             if isinstance(outcome, Result) and wanted:
-                outcome = self._refined(outcome, alone=work.query is not None)
+                outcome = self._refined(outcome, one_shot=work.query is not None)
         except Exception as error:
             outcome = error
         try:
@@ -271,7 +271,7 @@ class Perception:
         with self._changed:
             if self._obsolete(work) is not None:
                 raise GenerationAbortedError("the answer is not wanted any more")
-        estimate = self._follower.estimate(image, camera, work.command, frame.stamp_ns, alone=work.query is not None)
+        estimate = self._tracker.estimate(image, camera, work.command, frame.stamp_ns, one_shot=work.query is not None)
         stages = {
             "receive": frame.receive_ms,
             "queue": (taken - frame.received) * 1e3,
@@ -285,7 +285,7 @@ class Perception:
             camera,
         )
 
-    def _refined(self, result: Result, *, alone: bool) -> Result:
+    def _refined(self, result: Result, *, one_shot: bool) -> Result:
         """Fuse the depth image and filter the motion; called in the order of the frames."""
         started = perf_counter()
         estimate, frame, camera = result.estimate, result.frame, result.camera
@@ -296,8 +296,8 @@ class Perception:
             self._depth_problems.report("depth", f"the depth image is not used: {error}")
         else:
             self._depth_problems.clear()
-        if not alone:
-            estimate = self._follower.smooth(estimate, frame.stamp_ns)
+        if not one_shot:
+            estimate = self._tracker.smooth(estimate, frame.stamp_ns)
         refined = {"refine": (perf_counter() - started) * 1e3, "total": (perf_counter() - frame.received) * 1e3}
         return replace(result, estimate=estimate, stages_ms=result.stages_ms | refined)
 

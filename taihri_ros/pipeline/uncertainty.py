@@ -12,9 +12,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.model.quantization import BINS, InteractionSpace
 from taihri_ros.model.spec import Calibration
-from taihri_ros.camera.canonical_view import CanonicalView
 
 CONFIDENCE_RADIUS_M = 0.1
 """A confidence is the probability that the joint lies within this distance of its point, metres."""

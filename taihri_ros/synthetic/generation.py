@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from taihri_ros.synthetic.people.body import body_model
 from taihri_ros.synthetic.dataset import DatasetError, Sample, shard_path, write_shard
+from taihri_ros.synthetic.people.body import body_model
 from taihri_ros.synthetic.sample import VIEWS, Generator
 
 SHARD = 1000

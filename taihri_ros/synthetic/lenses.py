@@ -18,7 +18,7 @@ _STEP = 8.0
 """Pixels between the nodes at which the lens model is inverted; between them rays are interpolated (cubic)."""
 
 
-def draw_camera(rng: Rng, size: int) -> tuple[Camera, NDArray[np.float32]]:
+def sample_camera(rng: Rng, size: int) -> tuple[Camera, NDArray[np.float32]]:
     """Draw a camera: 45 to 105 degrees wide, an off-centre principal point, and in two of three a distorted lens.
 
     Args:
@@ -32,7 +32,7 @@ def draw_camera(rng: Rng, size: int) -> tuple[Camera, NDArray[np.float32]]:
         wide, high = _ASPECTS[int(rng.integers(len(_ASPECTS)))]
         width, height = (size * wide // max(wide, high), size * high // max(wide, high))
         half_angle = np.deg2rad(rng.uniform(45.0, 105.0)) / 2.0
-        model, coefficients = _draw_lens(rng)
+        model, coefficients = _sample_lens(rng)
         edge = half_angle if model is DistortionModel.EQUIDISTANT else np.tan(half_angle)
         focal = 0.5 * max(width, height) / edge
         fx, fy = focal * (1.0 + rng.normal(0.0, 0.008)), focal * (1.0 + rng.normal(0.0, 0.008))
@@ -51,7 +51,7 @@ def draw_camera(rng: Rng, size: int) -> tuple[Camera, NDArray[np.float32]]:
                 return camera, rays
 
 
-def _draw_lens(rng: Rng) -> tuple[DistortionModel, list[float]]:
+def _sample_lens(rng: Rng) -> tuple[DistortionModel, list[float]]:
     kind = rng.random()
     if kind < 0.36:
         return DistortionModel.NONE, []

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command, CommandError, parse_command
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, Publisher, QoS, RosTypes, resolve
 from taihri_ros.node.messages import Messages
 from taihri_ros.node.topics import Topic
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.resources import share_directory
 
 logger = logging.getLogger(__name__)

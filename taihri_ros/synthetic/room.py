@@ -87,7 +87,7 @@ class Room:
         return np.asarray(points + ((walls - start) / way).min(axis=1, keepdims=True) * (way @ turn))
 
 
-def draw_room(rng: Rng, camera: NDArray[np.float64], things: tuple[Thing, ...], margin: float = 0.55) -> Room:
+def sample_room(rng: Rng, camera: NDArray[np.float64], things: tuple[Thing, ...], margin: float = 0.55) -> Room:
     """Draw a room around a person at the origin and a camera.
 
     Args:
@@ -194,7 +194,7 @@ def _clear(thing: Thing, camera: NDArray[np.float64]) -> bool:
     return bool(np.linalg.norm(middle - along * camera) > reach + (0.55 if along < 0.3 else 0.3))
 
 
-def draw_obstacle(rng: Rng, camera: NDArray[np.float64], target: NDArray[np.float64]) -> Thing:
+def sample_obstacle(rng: Rng, camera: NDArray[np.float64], target: NDArray[np.float64]) -> Thing:
     """Draw an object that stands or hangs in front of a part of the person.
 
     Args:

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic import labels
-from taihri_ros.synthetic.people.body import Body, Place, body_model, moved
-from taihri_ros.synthetic.people.clothing import Outfit, draw_outfit
 from taihri_ros.synthetic.dataset import Sample
+from taihri_ros.synthetic.lenses import sample_camera
+from taihri_ros.synthetic.people.body import Body, Place, body_model, moved
+from taihri_ros.synthetic.people.clothing import Outfit, sample_outfit
 from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.kinematics import unit
-from taihri_ros.synthetic.lenses import draw_camera
-from taihri_ros.synthetic.people.phenotype import Phenotype, draw_phenotype
-from taihri_ros.synthetic.rendering.photograph import photograph
-from taihri_ros.synthetic.people.poses import Pose, draw_pose, draw_task
-from taihri_ros.synthetic.rendering.renderer import Renderer
-from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Thing, draw_obstacle, draw_room
+from taihri_ros.synthetic.people.phenotype import Phenotype, sample_phenotype
+from taihri_ros.synthetic.people.poses import Pose, sample_pose, sample_task
 from taihri_ros.synthetic.people.skirt import with_skirt
-from taihri_ros.synthetic.viewpoints import Viewpoint, draw_viewpoint
+from taihri_ros.synthetic.rendering.photograph import photograph
+from taihri_ros.synthetic.rendering.renderer import Renderer
+from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Thing, sample_obstacle, sample_room
+from taihri_ros.synthetic.viewpoints import Viewpoint, sample_viewpoint
 
 Rng = np.random.Generator
 
@@ -72,7 +72,7 @@ class Generator:
             Its samples.
         """
         rng = np.random.default_rng([self.seed, number])
-        characters = [_draw_character(rng) for _ in range(2)]
+        characters = [_sample_character(rng) for _ in range(2)]
         thickness = np.stack([character.outfit.thickness(self._places) for character in characters])
         bare = body_model().pose([(character.shape, character.pose) for character in characters], thickness)
         bodies = [
@@ -89,8 +89,8 @@ class Generator:
         (character, body), (stranger, other_body) = pair
         outfits = [_recolored(rng, character.outfit), _recolored(rng, stranger.outfit)]
         while True:
-            camera, rays = draw_camera(rng, self.size)
-            viewpoint = draw_viewpoint(rng, body, character.task, camera)
+            camera, rays = sample_camera(rng, self.size)
+            viewpoint = sample_viewpoint(rng, body, character.task, camera)
             if viewpoint is None:
                 continue
             joints = viewpoint.to_camera(body.joints)
@@ -102,7 +102,7 @@ class Generator:
                 bodies.append(moved(other_body, _beside(rng, viewpoint)))
                 things += _seat(rng, bodies[1])
             self._renderer.stand([(there.vertices, worn) for there, worn in zip(bodies, outfits, strict=False)])
-            room = draw_room(rng, viewpoint.eye, tuple(things))
+            room = sample_room(rng, viewpoint.eye, tuple(things))
             gaps = self._renderer.probe(body.joints, viewpoint, room)
             visibility = labels.visibility(inside, gaps)
             if not (visibility == labels.VISIBLE).any():
@@ -126,14 +126,14 @@ class Generator:
         )
 
 
-def _draw_character(rng: Rng) -> _Character:
-    task = draw_task(rng)
-    return _Character(draw_phenotype(rng), task, draw_pose(rng, task), draw_outfit(rng))
+def _sample_character(rng: Rng) -> _Character:
+    task = sample_task(rng)
+    return _Character(sample_phenotype(rng), task, sample_pose(rng, task), sample_outfit(rng))
 
 
 def _recolored(rng: Rng, outfit: Outfit) -> Outfit:
     """Dye the clothes, and change skin and hair, where the shape stays."""
-    other = draw_outfit(rng)
+    other = sample_outfit(rng)
     return replace(outfit, **{name: getattr(other, name) for name in _DYES})
 
 
@@ -177,7 +177,7 @@ def _things(rng: Rng, character: _Character, body: Body, viewpoint: Viewpoint) -
             things.append(Thing(shape, (x, y, z), (a, b if shape != CYLINDER else a, c), float(rng.uniform(0, np.pi))))
     if rng.random() < 0.14:
         target = body.joints[int(rng.integers(len(body.joints)))]
-        things.append(draw_obstacle(rng, viewpoint.eye, target))
+        things.append(sample_obstacle(rng, viewpoint.eye, target))
     return things
 
 

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.synthetic import labels
+from taihri_ros.synthetic.lenses import ray_grid
 from taihri_ros.synthetic.people.body import Body, body_model
-from taihri_ros.synthetic.people.clothing import Outfit, draw_outfit
+from taihri_ros.synthetic.people.clothing import Outfit, sample_outfit
 from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.kinematics import euler
-from taihri_ros.synthetic.lenses import ray_grid
 from taihri_ros.synthetic.rendering.photograph import brightness, develop
 from taihri_ros.synthetic.rendering.renderer import Renderer
-from taihri_ros.synthetic.room import draw_room
+from taihri_ros.synthetic.room import sample_room
 from taihri_ros.synthetic.viewpoints import Viewpoint
 
 
@@ -65,12 +65,12 @@ class Scene:
         straight = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # columns: right, down, forward
         self.viewpoint = Viewpoint(np.array([0.0, -distance, height]), straight @ euler(-pitch, 0.0, roll))
         rng = np.random.default_rng([seed, 2])
-        self._room = draw_room(rng, self.viewpoint.eye, (), margin=1.8)
+        self._room = sample_room(rng, self.viewpoint.eye, (), margin=1.8)
         self._noise = np.random.default_rng([seed, 3])
         self._rays = ray_grid(camera)
         places = surface(body_model().template)
         self._renderer = Renderer(places)
-        self._renderer.stand([(places.rest - np.float32(1000.0), draw_outfit(rng))])
+        self._renderer.stand([(places.rest - np.float32(1000.0), sample_outfit(rng))])
         self._empty, _ = self._renderer.render(camera, self._rays, self.viewpoint, self._room)
         self._exposure = 0.2 / brightness(self._empty)
 

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.commands.command import Command
-from taihri_ros.errors import TaihriError
 from taihri_ros.camera.distortion import DistortionModel
+from taihri_ros.commands.command import Command
+from taihri_ros.commands.tasks import Tasks
+from taihri_ros.errors import TaihriError
 from taihri_ros.synthetic.people.body import Place
 from taihri_ros.synthetic.people.motion import Actor
 from taihri_ros.synthetic.people.poses import TASKS
 from taihri_ros.synthetic.scene import Scene
-from taihri_ros.commands.tasks import Tasks
 
 _PASTIMES = ("stand", "wave", "walk", "hand_over_both", "point", "fist_bump", "follow_elbow", "high_five")
 """What the person does in turn while nobody asks for a gesture."""

@@ -37,7 +37,7 @@ class Viewpoint:
         return np.asarray((points - self.eye) @ self.rotation)
 
 
-def draw_viewpoint(rng: Rng, body: Body, task: str, camera: Camera) -> Viewpoint | None:
+def sample_viewpoint(rng: Rng, body: Body, task: str, camera: Camera) -> Viewpoint | None:
     """Draw a view of a person from a robot's head.
 
     Args:

@@ -12,9 +12,9 @@ import torch
 from tqdm import tqdm
 from transformers import TrainerCallback
 
-from taihri_ros.training.recipe import SoftTargets
 from taihri_ros.training.curves import draw_curves
 from taihri_ros.training.network.answer_loss import AnswerLoss
+from taihri_ros.training.recipe import SoftTargets
 
 METRICS, CURVES = "metrics.json", "curves.png"
 

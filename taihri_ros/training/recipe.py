@@ -127,15 +127,15 @@ class VisionStage:
     Attributes:
         schedule: How long and how fast.
         easy_steps: How many steps, the first ones, see only pictures that show much of the person.
-        aimed: Share of the views that turn toward the person and show not much more, as the node's fovea does.
+        person_crops: Share of the views that turn toward the person and show not much more, as the node's fovea does.
     """
 
     schedule: Schedule
     easy_steps: int = 0
-    aimed: float = 0.0
+    person_crops: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_share("aimed", self.aimed)
+        _check_share("person_crops", self.person_crops)
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,9 @@ class SftStage:
         schedule: How long and how fast.
         soft_targets: Of the numbers; null for plain cross-entropy.
         questions: What each picture is asked.
-        own_answers: Part of the pictures whose answers hold the model's own numbers while it writes, not disturbed
+        scheduled_sampling: Share of the pictures whose answers hold the model's own numbers as context, not disturbed
             true ones; validation then uses its own alone.
-        aimed: Share of the views that turn toward the person and show not much more, as the node's fovea does.
+        person_crops: Share of the views that turn toward the person and show not much more, as the node's fovea does.
         train_vision: Whether the vision tower learns, too.
         lora: Low-rank adaptation; null to train every weight.
         gradient_checkpointing: Whether activations are computed anew on the way back, to save memory.
@@ -184,15 +184,15 @@ class SftStage:
     schedule: Schedule
     soft_targets: SoftTargets | None = field(default_factory=SoftTargets)
     questions: QuestionSettings = field(default_factory=QuestionSettings)
-    own_answers: float = 0.0
-    aimed: float = 0.0
+    scheduled_sampling: float = 0.0
+    person_crops: float = 0.0
     train_vision: bool = True
     lora: Lora | None = None
     gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
-        _check_share("own_answers", self.own_answers)
-        _check_share("aimed", self.aimed)
+        _check_share("scheduled_sampling", self.scheduled_sampling)
+        _check_share("person_crops", self.person_crops)
 
 
 @dataclass(frozen=True)

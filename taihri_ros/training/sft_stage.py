@@ -11,20 +11,20 @@ import numpy as np
 from safetensors.torch import load_file, load_model, save_model
 from torch.utils.data import Dataset
 
-from taihri_ros.errors import TaihriError
 from taihri_ros.commands.tasks import Tasks
-from taihri_ros.training.network import packing
+from taihri_ros.errors import TaihriError
 from taihri_ros.training.callbacks import NarrowTargets
-from taihri_ros.training.recipe import Recipe, SftStage
-from taihri_ros.training.export import write_checkpoint
-from taihri_ros.training.network.lora import adapt, merge
-from taihri_ros.training.network.packing import Packed
 from taihri_ros.training.data.pictures import View
 from taihri_ros.training.data.question_sampler import Questioner
+from taihri_ros.training.data.views import RandomViews, ViewSettings
+from taihri_ros.training.export import write_checkpoint
+from taihri_ros.training.network import packing
 from taihri_ros.training.network.answer_loss import AnswerLoss
+from taihri_ros.training.network.lora import adapt, merge
+from taihri_ros.training.network.packing import Packed
+from taihri_ros.training.recipe import Recipe, SftStage
 from taihri_ros.training.stage import RunOptions, open_stage, run_stage, training_views, validation_views
 from taihri_ros.training.start import Start
-from taihri_ros.training.data.views import RandomViews, ViewSettings
 from taihri_ros.training.vision_stage import TOWER
 
 WEIGHTS = "weights.safetensors"
@@ -110,9 +110,9 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
         model,
         first_coordinate=vocabulary.first_coordinate,
         sigma_bins=targets.first_bins if targets else 0.0,
-        own_answers=stage.own_answers,
+        scheduled_sampling=stage.scheduled_sampling,
     )
-    views = ViewSettings(spec.focal_px, min(spec.max_image_size), recipe.degrees, stage.aimed)
+    views = ViewSettings(spec.focal_px, min(spec.max_image_size), recipe.degrees, stage.person_crops)
     questioner = Questioner(vocabulary, spec, Tasks.load(*recipe.tasks), stage.questions)
     seed = schedule.seed
     writes = run_stage(

@@ -14,14 +14,14 @@ from transformers import PrinterCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.training.network.attention import attend_by_products, attend_by_size
 from taihri_ros.training.callbacks import MetricsFile, Progress, TimeLimit
-from taihri_ros.training.recipe import Machine, Recipe, Schedule
-from taihri_ros.training.network.patch_batch import embed_still_patches
 from taihri_ros.training.data.pictures import View, read_pictures
+from taihri_ros.training.data.views import RandomViews, ViewSettings, plain_views
+from taihri_ros.training.network.attention import attend_by_products, attend_by_size
+from taihri_ros.training.network.patch_batch import embed_still_patches
+from taihri_ros.training.recipe import Machine, Recipe, Schedule
 from taihri_ros.training.start import Start, open_start, prepare_start
 from taihri_ros.training.trainer import Trainer, evaluation_means
-from taihri_ros.training.data.views import RandomViews, ViewSettings, plain_views
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ from typing import Any
 import torch
 import transformers
 
+from taihri_ros.commands.tasks import Tasks
+from taihri_ros.errors import TaihriError
 from taihri_ros.inference.checkpoint.checks import MODEL_TYPE
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
-from taihri_ros.errors import TaihriError
-from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS
-from taihri_ros.commands.tasks import Tasks
-from taihri_ros.training.recipe import NewCheckpoint, Recipe
 from taihri_ros.training.network.nano import build_nano
 from taihri_ros.training.network.tokens import add_tokens, fill_new_rows
+from taihri_ros.training.recipe import NewCheckpoint, Recipe
 
 RECORD = "recipe.json"
 """Says what the directory `initial` was made from."""
@@ -147,6 +147,6 @@ def _write_files(directory: Path, recipe: Recipe, model: Path) -> None:
 def _trained_spec(base: ModelSpec, recipe: Recipe) -> ModelSpec:
     """Give the numbers of the model that comes out: it answers without separators, and knows the views it was shown."""
     spelling = base.answer.joint if base.answer else "token"
-    aimed = base.aimed or recipe.sft.aimed > 0.0
-    spec = replace(base, trained=True, answer=AnswerStyle(box=False, joint=spelling), aimed=aimed)
+    person_crops = base.person_crops or recipe.sft.person_crops > 0.0
+    spec = replace(base, trained=True, answer=AnswerFormat(box=False, joint=spelling), person_crops=person_crops)
     return ModelSpec.from_dict({**spec.to_dict(), **recipe.spec}, "spec")

@@ -7,10 +7,10 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.training.recipe import Recipe
-from taihri_ros.training.network.dense import DensePretraining, collate
-from taihri_ros.training.stage import RunOptions, open_stage, run_stage, training_views, validation_views
 from taihri_ros.training.data.views import ViewSettings
+from taihri_ros.training.network.dense import DensePretraining, collate
+from taihri_ros.training.recipe import Recipe
+from taihri_ros.training.stage import RunOptions, open_stage, run_stage, training_views, validation_views
 
 TOWER = "tower.safetensors"
 
@@ -33,7 +33,9 @@ def train_vision(recipe: Recipe, options: RunOptions) -> Path:
     directory, schedule = recipe.out / "vision", recipe.vision.schedule
     arguments, start = open_stage(recipe, schedule, directory)
     tower = start.model.model.visual
-    views = ViewSettings(start.spec.focal_px, min(start.spec.max_image_size), recipe.degrees, recipe.vision.aimed)
+    views = ViewSettings(
+        start.spec.focal_px, min(start.spec.max_image_size), recipe.degrees, recipe.vision.person_crops
+    )
     writes = run_stage(
         DensePretraining(tower, width=start.model.config.vision_config.out_hidden_size, focal_px=start.spec.focal_px),
         arguments,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from taihri_ros.camera.camera import DistortionModel
-from taihri_ros.errors import TaihriError
 from taihri_ros.camera.picture_files import read_camera, read_picture
+from taihri_ros.errors import TaihriError
 
 
 def test_a_picture_is_rgb(tmp_path: Path) -> None:

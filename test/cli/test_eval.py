@@ -42,8 +42,8 @@ def test_a_run_through_an_engine_process(
     assert {"metrics.json", "report.md", "predictions.jsonl", "error_by_joint.png", "error_by_confidence.png"} <= names
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert figures["named"]["bins"]["joints"] == 44
-    assert figures["run"]["decoding"] == "side_by_side"
-    assert figures["certainty"]["bins"]["joints"] == 44
+    assert figures["run"]["decoding"] == "per_joint"
+    assert figures["uncertainty"]["bins"]["joints"] == 44
     assert "50% / 90% / 95% ellipsoids cover" in done.out
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from required import ROOT
 
 from taihri_ros.commands.command import parse_command
-from taihri_ros.skeleton import JOINTS, in_order
 from taihri_ros.commands.tasks import TASKS_FILE, Task, TaskError, Tasks
+from taihri_ros.skeleton import JOINTS, in_order
 
 FUNCTION_WORDS = {
     *("a", "an", "the", "to", "of", "in", "on", "at", "with", "and", "or", "it", "is", "are", "be", "so", "that", "by"),
@@ -290,14 +291,14 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_documentation_has_every_task(written: dict[str, dict[str, list[str]]]) -> None:
-    documented = (Path(__file__).parents[1] / "docs" / "commands.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     for name, entry in written.items():
         (row,) = re.findall(rf"^\| `{name}` \|.*$", documented, re.MULTILINE)
         assert set(re.findall("`([^`]+)`", row)) - {name} == set(entry["joints"])
 
 
 def test_the_example_in_the_documentation_is_a_task_file(tmp_path: Path) -> None:
-    documented = (Path(__file__).parents[1] / "docs" / "commands.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     file = tmp_path / "more.yaml"
     file.write_text(re.findall("```yaml\n(.*?)```", documented, re.DOTALL)[0])
     tasks = Tasks.load(file)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command, parse_command
 from taihri_ros.demo.planner import Answer, Record
 from taihri_ros.evaluation.mean_pose import MeanPose
-from taihri_ros.node.diagnostics import Report
 from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.node.diagnostics import Report
 from taihri_ros.pipeline.estimate import Estimate
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.skeleton import INDEX, JOINTS
 
 CAMERA = Camera(64, 48, [[50.0, 0, 31.5], [0, 50.0, 23.5], [0, 0, 1]], [], DistortionModel.NONE)
@@ -37,6 +37,6 @@ def record(*answers: Answer) -> Record:
     made = Record(camera=CAMERA, answers=list(answers), latencies_ms=[200.0] * len(answers))
     made.truths = {100_000_000 * number: TRUTH for number in range(len(answers) + 3)}
     counters = {"frames_in": str(len(answers) + 2), "published": str(len(answers)), "dropped.newer_frame": "2"}
-    made.statuses["perception"] = Report(0, "", counters)
+    made.statuses["scheduler"] = Report(0, "", counters)
     made.statuses["engine"] = Report(0, "", {"kind": "vllm 0", "model": "nano", "trained": "True", "device": "cpu"})
     return made

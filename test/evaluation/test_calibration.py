@@ -12,19 +12,18 @@ from numpy.typing import NDArray
 from oracle import Oracle, answer_tokens
 
 from taihri_ros.camera.camera import Camera, DistortionModel
-from taihri_ros.model.spec import Calibration
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import named
-from taihri_ros.inference.engine import Alternatives, Question, RawAnswer
 from taihri_ros.errors import TaihriError
-from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
 from taihri_ros.evaluation.datasets.items import DataError, Item, label
 from taihri_ros.evaluation.predictions import XY_SOURCES
-from taihri_ros.model.spec import ModelSpec
+from taihri_ros.inference.engine import Question, RawAnswer, TopK
 from taihri_ros.model.quantization import BINS, InteractionSpace
+from taihri_ros.model.spec import Calibration, ModelSpec
+from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.camera.canonical_view import CanonicalView
 
 SPACE = InteractionSpace()
 VIEW = CanonicalView.fit(CAMERA, focal_px=500.0)
@@ -98,17 +97,15 @@ class Unsure(Oracle):
         bins = true_bins(self.joints[name][None], view)[0] + FACTORS * self.sigma * self.rng.normal(size=5)
         rounded = np.clip(np.rint(bins), 0, BINS - 1).astype(int).tolist()
         tokens = answer_tokens({name: rounded[:2]}, {name: rounded[2:]})
-        return RawAnswer(tokens=tokens, alternatives=tuple(map(self._bell, tokens)), finish_reason=self.finish_reason)
+        return RawAnswer(tokens=tokens, top_k=tuple(map(self._bell, tokens)), finish_reason=self.finish_reason)
 
-    def _bell(self, token: str) -> Alternatives | None:
+    def _bell(self, token: str) -> TopK | None:
         if not token[1:-1].isdigit():
             return None
         chosen = int(token[1:-1])
         bins = [index for index in range(chosen - 9, chosen + 11) if 0 <= index < BINS]
         peak = np.log(1.0 / (self.sigma * np.sqrt(2.0 * np.pi)))
-        return Alternatives(
-            tuple(bins), tuple(float(peak - 0.5 * ((index - chosen) / self.sigma) ** 2) for index in bins)
-        )
+        return TopK(tuple(bins), tuple(float(peak - 0.5 * ((index - chosen) / self.sigma) ** 2) for index in bins))
 
 
 CANONICAL = CanonicalView.fit(CAMERA, focal_px=ModelSpec().focal_px)
@@ -138,12 +135,12 @@ def test_an_answer_is_decoded_as_the_node_decodes_it(lens: list[float]) -> None:
     turn = np.asarray(cv2.Rodrigues(np.array([0.05, -0.1, 0.02]))[0])
     view = CanonicalView.fit(camera, rotation=turn)
     image = np.zeros((480, 640, 3), np.uint8)
-    reading = Estimator(engine).exchange(image, camera, named(["head", "left_wrist", "spine1"]), view=view).reading
+    decoder = Estimator(engine).exchange(image, camera, named(["head", "left_wrist", "spine1"]), view=view).decoder
     shifted = moved(0.02, -0.01, 0.1)
-    measured = Measurements.of(reading, shifted)
+    measured = Measurements.of(decoder, shifted)
     for source in XY_SOURCES:
         squares = measured.squared_mahalanobis(source, calibration)
-        for square, keypoint in zip(squares, reading.person(source).keypoints, strict=True):
+        for square, keypoint in zip(squares, decoder.person(source).keypoints, strict=True):
             error = keypoint.position - shifted[INDEX[keypoint.name]]
             assert square == pytest.approx(error @ np.linalg.solve(keypoint.covariance, error))
 

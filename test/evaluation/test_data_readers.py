@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from evaluated_people import HEIGHT, STANDING, WIDTH, K, moved, write_manifest
 
-from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.datasets.items import DataError, Truth, Visibility
 from taihri_ros.evaluation.datasets.pickles import read_archive
+from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.skeleton import INDEX
 
 HEAD = INDEX["head"]

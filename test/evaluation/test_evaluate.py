@@ -10,20 +10,20 @@ import pytest
 from evaluated_people import CAMERA, STANDING, moved, truth, write_manifest
 from oracle import Oracle
 
-from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.camera.camera import Camera, DistortionModel
-from taihri_ros.model.spec import Calibration
 from taihri_ros.commands.command import named
-from taihri_ros.inference.engine import EngineUnavailableError
 from taihri_ros.errors import TaihriError
-from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.evaluation.mean_pose import MeanPose
-from taihri_ros.evaluation.datasets.readers import open_data
-from taihri_ros.evaluation.summary import summarize
 from taihri_ros.evaluation.datasets.items import DataError
+from taihri_ros.evaluation.datasets.readers import open_data
+from taihri_ros.evaluation.evaluate import Answered, describe_run, evaluate
+from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import XY_SOURCES, Prediction, PredictionFile
 from taihri_ros.evaluation.question_plan import Plan, Question
-from taihri_ros.evaluation.evaluate import Answered, describe_run, evaluate
+from taihri_ros.evaluation.summary import summarize
+from taihri_ros.inference.engine import EngineUnavailableError
+from taihri_ros.model.spec import Calibration
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.skeleton import JOINTS
 
 PLAN = Plan()
@@ -41,7 +41,7 @@ def run(
     manifest: Path,
     plan: Plan = PLAN,
     limit: int | None = None,
-    decoding: Decoding = "side_by_side",
+    decoding: Decoding = "per_joint",
 ) -> list[Answered]:
     data = open_data(str(manifest))
     path = manifest.parent / "predictions.jsonl"
@@ -104,7 +104,7 @@ def test_answers_of_another_run_are_not_mixed_in(manifest: Path) -> None:
         run(calibrated, manifest)
 
 
-@pytest.mark.parametrize(("decoding", "questions"), [("side_by_side", 22), ("sequence", 1), ("plain", 1)])
+@pytest.mark.parametrize(("decoding", "questions"), [("per_joint", 22), ("jump_forward", 1), ("plain", 1)])
 def test_the_model_is_asked_as_told(manifest: Path, decoding: Decoding, questions: int) -> None:
     engine = Oracle(STANDS)
     run(engine, manifest, limit=1, decoding=decoding)
@@ -160,7 +160,7 @@ def test_both_sources_of_x_and_y_come_from_one_answer(lens: list[float]) -> None
     assert prediction.answer == exchange.raw
     for kind in XY_SOURCES:
         alone = Estimator(oracle, xy_source=kind).estimate(image, camera, command)
-        plain = exchange.reading.person(kind, sub_bin=False)
+        plain = exchange.decoder.person(kind, sub_bin=False)
         for keypoint, bare in zip(alone.person.keypoints, plain.keypoints, strict=True):
             found = prediction.joints[keypoint.name]
             assert found.positions[kind] == pytest.approx(keypoint.position)

@@ -11,12 +11,12 @@ from evaluated_people import STANDING, answered, chose, person, truth
 from required import require
 from uncertain_answers import uncertain
 
+from taihri_ros.evaluation.evaluate import Answered
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.reports.report import check_libraries, write_report
-from taihri_ros.evaluation.evaluate import Answered
 
 RUN = {"name": "nano", "engine": "transformers", "dtype": "float32", "data": "/data/test", "format": "synthetic"}
-RUN |= {"decoding": "side_by_side"}
+RUN |= {"decoding": "per_joint"}
 PLOTS = ("error_by_joint.png", "error_by_distance.png", "cumulative_error.png", "error_by_confidence.png")
 
 
@@ -65,8 +65,8 @@ def test_the_tables_tell_the_same(report: Path) -> None:
     wrist = figures["bins"]["by_joint"]["left_wrist"]
     (row,) = [line for line in lines if line.startswith("| left wrist |")]
     assert row.split(" | ")[3] == f"{wrist['g_mpjpe_mm']:.1f}"
-    certainty = json.loads((report / "metrics.json").read_text())["certainty"]
-    shares = [f"{100 * certainty[source]['coverage']['90%']:.1f}" for source in ("bins", "pixel")]
+    uncertainty = json.loads((report / "metrics.json").read_text())["uncertainty"]
+    shares = [f"{100 * uncertainty[source]['coverage']['90%']:.1f}" for source in ("bins", "pixel")]
     assert f"| within the 90 % ellipsoid, % | {shares[0]} | {shares[1]} |" in lines
     assert "| 220 joints answered | bins | pixel |" in lines
     assert "| confidence | joints | within 100 mm, % | mean error, mm | 10-90 %, mm |" in lines

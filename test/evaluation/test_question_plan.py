@@ -7,10 +7,18 @@ import pytest
 from evaluated_people import moved, truth
 
 from taihri_ros.commands.command import CommandError
-from taihri_ros.evaluation.datasets.items import DataError
-from taihri_ros.evaluation.question_plan import QUESTION, Phrasings, Plan, Question, needed_joints, parse_joints, questions
-from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 from taihri_ros.commands.tasks import Tasks
+from taihri_ros.evaluation.datasets.items import DataError
+from taihri_ros.evaluation.question_plan import (
+    QUESTION,
+    Phrasings,
+    Plan,
+    Question,
+    needed_joints,
+    parse_joints,
+    questions,
+)
+from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 
 NEAR = moved(0, 0, -1.0)
 """So near that legs are out of the picture."""

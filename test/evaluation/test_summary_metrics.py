@@ -10,12 +10,12 @@ import pytest
 from evaluated_people import CAMERA, STANDING, WIDTH, answered, chose, moved, person, truth
 
 from taihri_ros.commands.command import named
-from taihri_ros.evaluation.mean_pose import MeanPose
-from taihri_ros.evaluation.summary import choices, latency, summarize
 from taihri_ros.evaluation.datasets.items import Visibility
+from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import Prediction
 from taihri_ros.evaluation.question_plan import Question
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.summary import choices, latency, summarize
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 
 MEAN = MeanPose(STANDING, "one person", 1)

@@ -11,11 +11,11 @@ from evaluated_people import STANDING, answered, chose, truth
 from uncertain_answers import uncertain
 
 from taihri_ros.evaluation import metrics
-from taihri_ros.evaluation.mean_pose import MeanPose
-from taihri_ros.evaluation.uncertainty_metrics import by_confidence, certainties, certainty_figures
-from taihri_ros.evaluation.summary import summarize
-from taihri_ros.evaluation.predictions import Prediction
 from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.mean_pose import MeanPose
+from taihri_ros.evaluation.predictions import Prediction
+from taihri_ros.evaluation.summary import summarize
+from taihri_ros.evaluation.uncertainty_metrics import by_confidence, uncertainties, uncertainty_metrics
 from taihri_ros.skeleton import INDEX
 
 MEAN = MeanPose(STANDING, "one person", 1)
@@ -28,8 +28,8 @@ def answers(factor: float = 1.0, people: int = 150) -> list[Answered]:
 
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Any]:
-    certainty: dict[str, Any] = summarize(answers(), MEAN)["certainty"]
-    return certainty
+    uncertainty: dict[str, Any] = summarize(answers(), MEAN)["uncertainty"]
+    return uncertainty
 
 
 @pytest.mark.parametrize("source", ["bins", "pixel"])
@@ -42,7 +42,7 @@ def test_right_covariances_cover_what_they_say(figures: dict[str, Any], source: 
 
 
 def test_errors_twice_as_large_are_not_covered() -> None:
-    coverage = summarize(answers(2.0), MEAN)["certainty"]["bins"]["coverage"]
+    coverage = summarize(answers(2.0), MEAN)["uncertainty"]["bins"]["coverage"]
     assert coverage["90%"] == pytest.approx(0.332, abs=0.03), "chi-square's share below 6.251 / 4"
 
 
@@ -55,7 +55,7 @@ def test_the_tokens_alone_are_compared(figures: dict[str, Any]) -> None:
         for entry in entries
         for name, found in entry.prediction.joints.items()
     ]
-    few = certainty_figures(certainties(entries, "pixel"))
+    few = uncertainty_metrics(uncertainties(entries, "pixel"))
     assert few["g_mpjpe_argmax_mm"] == pytest.approx(np.mean(errors), abs=1e-3)
 
 
@@ -91,16 +91,16 @@ def test_only_joints_whose_certainty_is_known_count() -> None:
     joints["neck"] = replace(joints["neck"], covariances={}, confidences={}, argmax={})
     del joints["pelvis"]
     entry = replace(entry, prediction=replace(entry.prediction, joints=joints))
-    found = certainties([entry], "bins")
+    found = uncertainties([entry], "bins")
     assert len(found.truth) == 20
     assert len(found.known.truth) == 19
-    assert certainty_figures(found)["joints"] == 19
+    assert uncertainty_metrics(found)["joints"] == 19
 
 
 def test_nothing_known_is_no_figure() -> None:
     malformed = replace(answered(truth(), STANDING), prediction=Prediction(malformed="nonsense"))
     for entries in ([], [malformed], [answered(truth(), STANDING)], [chose(("head",), ("head",))]):
-        entry = summarize(entries, MEAN)["certainty"]["bins"]
+        entry = summarize(entries, MEAN)["uncertainty"]["bins"]
         assert entry["joints"] == 0
         assert entry["g_mpjpe_mm"] is None
         assert set(entry["coverage"].values()) == {None}

@@ -8,8 +8,8 @@ import numpy as np
 from evaluated_people import STANDING, answered, truth
 from numpy.typing import NDArray
 
-from taihri_ros.pipeline.uncertainty import probability_within
 from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.pipeline.uncertainty import probability_within
 
 ROUNDING_M = 0.02
 

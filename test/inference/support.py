@@ -14,11 +14,7 @@ from types import TracebackType
 
 import numpy as np
 
-from taihri_ros.inference.process import protocol
-
-from taihri_ros.inference.process import server
 from taihri_ros.inference.engine import (
-    Alternatives,
     CheckpointError,
     EngineInfo,
     EngineUnavailableError,
@@ -28,14 +24,16 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     Question,
     RawAnswer,
+    TopK,
 )
-from taihri_ros.inference.process.protocol import Message
+from taihri_ros.inference.process import protocol, server
 from taihri_ros.inference.process.message_stream import Frame, MessageStream
+from taihri_ros.inference.process.protocol import Message
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.model.spec import ModelSpec
 
-SPEC = ModelSpec(name="null", trained=False, answer=AnswerStyle())
+SPEC = ModelSpec(name="null", trained=False, answer=AnswerFormat())
 INFO = EngineInfo(kind="null", version="1", model="none", device="cpu", dtype="none", spec=SPEC)
 
 
@@ -57,15 +55,15 @@ class NullEngine:
 
     def __init__(self) -> None:
         self.closed = False
-        self._under_way: list[threading.Event] = []
+        self._in_flight: list[threading.Event] = []
 
     def generate(self, request: GenerationRequest, aborted: threading.Event | None = None) -> Generation:
         aborted = aborted or threading.Event()
-        self._under_way.append(aborted)
+        self._in_flight.append(aborted)
         try:
             return self._answer(request, aborted)
         finally:
-            self._under_way.remove(aborted)
+            self._in_flight.remove(aborted)
 
     def _answer(self, request: GenerationRequest, aborted: threading.Event) -> Generation:
         started = time.perf_counter()
@@ -84,10 +82,10 @@ class NullEngine:
             os._exit(int(argument))
         if word == "hold":
             re.match(r"(a+)+$", "a" * 64 + "b")  # keeps the interpreter's lock for years
-        seen = Alternatives((int(request.image.sum()) % 1000,), (0.0,))
+        seen = TopK((int(request.image.sum()) % 1000,), (0.0,))
         return Generation(
             answers=tuple(
-                RawAnswer(tokens=(question.prompt.user,), alternatives=(seen,), finish_reason="stop")
+                RawAnswer(tokens=(question.prompt.user,), top_k=(seen,), finish_reason="stop")
                 for question in request.questions
             ),
             steps=1,
@@ -95,7 +93,7 @@ class NullEngine:
         )
 
     def abort(self) -> None:
-        for aborted in self._under_way.copy():
+        for aborted in self._in_flight.copy():
             aborted.set()
 
     def close(self) -> None:
@@ -136,7 +134,7 @@ def null_python(directory: Path) -> str:
         "import sys\n"
         f"sys.path.append({str(Path(__file__).parent)!r})\n"
         "import support\n"
-        "from taihri_ros.inference import server\n"
+        "from taihri_ros.inference.process import server\n"
         "server.open_engine = support.open_null\n"
         "server.main(sys.argv[4:])\n"
     )

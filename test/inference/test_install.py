@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from taihri_ros.inference import install as installer
-from taihri_ros.inference.install import default_python, install, is_installed, requirements
 from taihri_ros.inference.engine import EngineError
+from taihri_ros.inference.install import default_python, install, is_installed, requirements
 
 
 def wheel(folder: Path, name: str, version: str, *, needs: tuple[str, ...] = (), code: str = "") -> None:

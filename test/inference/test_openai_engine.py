@@ -31,9 +31,9 @@ from taihri_ros.inference.engine import (
 )
 from taihri_ros.inference.openai.openai_engine import OpenAiEngine
 from taihri_ros.inference.process.supervisor import EngineProcess
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar, free_grammar, named_grammar
 from taihri_ros.model.prompts import Prompt, make_prompt
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.model.spec import ModelSpec
 
 JOINTS = ("left_wrist", "right_wrist")
@@ -101,7 +101,7 @@ def served(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             assert server.process.poll() is None, log.read_text()[-3000:]
             assert time.monotonic() < deadline, log.read_text()[-3000:]
             try:
-                OpenAiEngine(server.url, "tiny", ModelSpec(answer=AnswerStyle()), api_key="secret").close()
+                OpenAiEngine(server.url, "tiny", ModelSpec(answer=AnswerFormat()), api_key="secret").close()
                 break
             except EngineUnavailableError:
                 time.sleep(0.5)
@@ -139,7 +139,7 @@ def ask(
 def assert_alike(ours: RawAnswer, theirs: RawAnswer) -> None:
     assert ours.tokens == theirs.tokens
     assert ours.finish_reason == theirs.finish_reason
-    for here, there in zip(ours.alternatives, theirs.alternatives, strict=True):
+    for here, there in zip(ours.top_k, theirs.top_k, strict=True):
         assert (here is None) == (there is None)
         if here is not None and there is not None:
             np.testing.assert_allclose(here.logprobs, there.logprobs, atol=1e-4)
@@ -151,8 +151,8 @@ def test_it_answers_as_the_engine_process_does(engine: OpenAiEngine, checkpoint:
     requests = [
         ask(spec),
         ask(spec, grammar=free_grammar(spec.answer), max_tokens=300),
-        ask(spec, grammar=None, max_tokens=20, alternatives=0),
-        ask(spec, max_tokens=5, alternatives=3),
+        ask(spec, grammar=None, max_tokens=20, top_k=0),
+        ask(spec, max_tokens=5, top_k=3),
         ask(spec, questions=tuple(about(spec, (joint,)) for joint in JOINTS)),
     ]
     with EngineProcess(python=str(ENGINE_PYTHON), kind="vllm", model=str(checkpoint)) as local:
@@ -192,7 +192,7 @@ def test_its_facts(engine: OpenAiEngine, served: Served, spec: ModelSpec) -> Non
     assert (info.kind, info.model, info.device) == ("openai", "tiny", served.url)
     assert info.version.startswith("0.")
     assert info.spec == spec
-    assert not info.side_by_side, "every question is a request of its own"
+    assert not info.batched, "every question is a request of its own"
 
 
 def test_the_spelling_is_learned_where_the_numbers_do_not_tell_it(served: Served) -> None:

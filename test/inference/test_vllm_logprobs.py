@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taihri_ros.inference.top_k import AlternativesTable
-from taihri_ros.inference.engine import Alternatives
+from taihri_ros.inference.engine import TopK
+from taihri_ros.inference.top_k import TopKTable
 from taihri_ros.inference.vllm.logprobs import Row, read_rows, row_of
 from taihri_ros.model.quantization import BINS
 
@@ -26,7 +26,7 @@ def row(chosen: int, *likeliest: tuple[int, float]) -> Row:
     return np.array(bins, np.int32) + FIRST, np.array(logprobs, np.float32)
 
 
-def read(*rows: Row | None, count: int) -> list[Alternatives | None]:
+def read(*rows: Row | None, count: int) -> list[TopK | None]:
     """Read the rows of one answer."""
     (found,) = read_rows([rows], FIRST, count)
     return list(found)
@@ -35,13 +35,13 @@ def read(*rows: Row | None, count: int) -> list[Alternatives | None]:
 def test_the_alternatives_stand_in_their_order() -> None:
     rows = [row(7, (7, -0.5), (8, -1.5), (6, -2.0)), row(0, (0, -0.25), (999, -3.0), (998, -4.0))]
     assert read(*rows, count=3) == [
-        Alternatives((7, 8, 6), (-0.5, -1.5, -2.0)),
-        Alternatives((0, 999, 998), (-0.25, -3.0, -4.0)),
+        TopK((7, 8, 6), (-0.5, -1.5, -2.0)),
+        TopK((0, 999, 998), (-0.25, -3.0, -4.0)),
     ]
 
 
 def test_more_than_was_asked_for_is_left_out() -> None:
-    assert read(row(7, (7, -0.5), (8, -1.5), (6, -2.0)), count=2) == [Alternatives((7, 8), (-0.5, -1.5))]
+    assert read(row(7, (7, -0.5), (8, -1.5), (6, -2.0)), count=2) == [TopK((7, 8), (-0.5, -1.5))]
 
 
 def test_rows_of_batches_of_different_width_are_read_together() -> None:
@@ -57,7 +57,7 @@ def test_every_answer_gets_its_own_tokens() -> None:
         [],
         [(3, 4), None],
     ]
-    assert all(isinstance(answer, AlternativesTable) for answer in answers)
+    assert all(isinstance(answer, TopKTable) for answer in answers)
 
 
 def test_answers_without_coordinates_have_no_alternatives() -> None:
@@ -68,30 +68,30 @@ def test_a_chosen_token_that_is_not_the_likeliest_one_is_told_too() -> None:
     usual, odd = row(7, (7, -0.5), (8, -1.5)), row(5, (7, -0.5), (8, -1.5))
     assert read(None, odd, usual, count=2) == [
         None,
-        Alternatives((7, 8, 5), (-0.5, -1.5, -50.0)),
-        Alternatives((7, 8), (-0.5, -1.5)),
+        TopK((7, 8, 5), (-0.5, -1.5, -50.0)),
+        TopK((7, 8), (-0.5, -1.5)),
     ]
 
 
 def test_a_chosen_token_that_shares_the_first_place_stands_among_the_others_once() -> None:
-    assert read(row(8, (7, -0.5), (8, -0.5)), count=2) == [Alternatives((7, 8), (-0.5, -0.5))]
+    assert read(row(8, (7, -0.5), (8, -0.5)), count=2) == [TopK((7, 8), (-0.5, -0.5))]
     (answer,) = read_rows(
         [[row(8, (9, -0.5), (8, -0.5), (7, -0.7)), row(3, (3, -0.1), (4, -2.0), (5, -3.0))]], FIRST, 3
     )
-    assert isinstance(answer, AlternativesTable)
+    assert isinstance(answer, TopKTable)
     assert [*answer] == [
-        Alternatives((8, 9, 7), (-0.5, -0.5, -np.float32(0.7))),
-        Alternatives((3, 4, 5), (-np.float32(0.1), -2.0, -3.0)),
+        TopK((8, 9, 7), (-0.5, -0.5, -np.float32(0.7))),
+        TopK((3, 4, 5), (-np.float32(0.1), -2.0, -3.0)),
     ]
 
 
 @pytest.mark.parametrize("other", [-1, BINS, -FIRST])
 def test_tokens_that_are_no_coordinates_are_left_out(other: int) -> None:
-    assert read(row(7, (7, -0.5), (other, -0.75), (8, -1.5)), count=3) == [Alternatives((7, 8), (-0.5, -1.5))]
+    assert read(row(7, (7, -0.5), (other, -0.75), (8, -1.5)), count=3) == [TopK((7, 8), (-0.5, -1.5))]
 
 
 def test_what_the_grammar_forbids_may_have_no_probability() -> None:
-    assert read(row(7, (7, 0.0), (8, -math.inf)), count=2) == [Alternatives((7, 8), (0.0, -math.inf))]
+    assert read(row(7, (7, 0.0), (8, -math.inf)), count=2) == [TopK((7, 8), (0.0, -math.inf))]
 
 
 @given(st.lists(st.lists(st.integers(0, BINS - 1), min_size=20, max_size=20, unique=True), max_size=8))

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from support import eventually
 
+from taihri_ros.inference.constrained.template import Run, Template, TemplateState
 from taihri_ros.inference.engine import EngineUnavailableError, GenerationFailedError
-from taihri_ros.inference.constrained.template import Filling, Run, Straight
 from taihri_ros.inference.vllm.logprobs import Row
-from taihri_ros.inference.vllm.stepping import Course, Stepper, StraightCourse
+from taihri_ros.inference.vllm.stepping import RequestState, Stepper, TemplateRequestState
 
 NEVER = threading.Event()
 LONG = 2000
@@ -96,8 +96,8 @@ class Core:
         return self._busy
 
 
-def course(name: str, count: int, reason: str = "stop") -> Course:
-    return Course(Request(name, count, reason))
+def request_state(name: str, count: int, reason: str = "stop") -> RequestState:
+    return RequestState(Request(name, count, reason))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_a_request_gets_its_tokens(core: Core, stepper: Stepper) -> None:
-    one = course("one", 3)
+    one = request_state("one", 3)
     stepper.run([one], NEVER)
     assert one.tokens == [1, 2, 3]
     assert one.rows == [((number, number), (0.0, 0.0)) for number in (1, 2, 3)]
@@ -126,9 +126,9 @@ def test_a_request_gets_its_tokens(core: Core, stepper: Stepper) -> None:
 
 
 def test_requests_of_one_caller_advance_together(core: Core, stepper: Stepper) -> None:
-    courses = [course(f"{count}", count) for count in (5, 3, 9)]
-    stepper.run(courses, NEVER)
-    assert [one.tokens for one in courses] == [list(range(1, count + 1)) for count in (5, 3, 9)]
+    request_states = [request_state(f"{count}", count) for count in (5, 3, 9)]
+    stepper.run(request_states, NEVER)
+    assert [one.tokens for one in request_states] == [list(range(1, count + 1)) for count in (5, 3, 9)]
     assert core.steps == 9
     assert not core.live
 
@@ -137,10 +137,10 @@ def test_a_short_request_is_answered_while_a_long_one_goes_on(
     core: Core, stepper: Stepper, pool: ThreadPoolExecutor
 ) -> None:
     stop = threading.Event()
-    long = pool.submit(stepper.run, [course("long", LONG)], stop)
+    long = pool.submit(stepper.run, [request_state("long", LONG)], stop)
     assert eventually(lambda: core.steps > 5)
     for number in range(5):
-        short = course(f"short {number}", 9)
+        short = request_state(f"short {number}", 9)
         before = core.steps
         stepper.run([short], NEVER)
         assert short.tokens == list(range(1, 10))
@@ -161,7 +161,7 @@ def test_an_abort_ends_its_own_request_while_another_goes_on(
         running = {}
         for name in order:
             event = stop if name == "aborted" else end
-            running[name] = pool.submit(stepper.run, [course(name, LONG)], event)
+            running[name] = pool.submit(stepper.run, [request_state(name, LONG)], event)
             assert eventually(lambda name=name: name in core.live)
         stop.set()
         running["aborted"].result(0.5)
@@ -176,17 +176,18 @@ def test_an_abort_ends_its_own_request_while_another_goes_on(
 
 def test_many_threads_all_get_their_own(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
     core.pause_s = 0.0
-    courses = [
-        [course(f"{thread}/{number}", 1 + (7 * thread + number) % 5) for number in range(40)] for thread in range(8)
+    request_states = [
+        [request_state(f"{thread}/{number}", 1 + (7 * thread + number) % 5) for number in range(40)]
+        for thread in range(8)
     ]
 
-    def ask_one_after_the_other(mine: list[Course]) -> None:
+    def ask_one_after_the_other(mine: list[RequestState]) -> None:
         for one in mine:
             stepper.run([one], NEVER)
 
-    for running in [pool.submit(ask_one_after_the_other, mine) for mine in courses]:
+    for running in [pool.submit(ask_one_after_the_other, mine) for mine in request_states]:
         running.result(20)
-    for one in (one for mine in courses for one in mine):
+    for one in (one for mine in request_states for one in mine):
         assert one.tokens == list(range(1, one.request.count + 1))
     assert not core.live
     assert len(core.added) == 8 * 40
@@ -196,7 +197,7 @@ def test_the_request_of_another_thread_does_not_take_steps_of_its_own(
     core: Core, stepper: Stepper, pool: ThreadPoolExecutor
 ) -> None:
     core.pause_s = 0.02
-    running = [pool.submit(stepper.run, [course(name, 40)], NEVER) for name in ("one", "other")]
+    running = [pool.submit(stepper.run, [request_state(name, 40)], NEVER) for name in ("one", "other")]
     for one in running:
         one.result(10)
     assert core.steps < 60
@@ -205,16 +206,16 @@ def test_the_request_of_another_thread_does_not_take_steps_of_its_own(
 def test_an_abort_before_the_first_step_ends_at_once(core: Core, stepper: Stepper) -> None:
     stop = threading.Event()
     stop.set()
-    stepper.run([course("one", 5)], stop)
+    stepper.run([request_state("one", 5)], stop)
     assert (core.steps, core.live) == (0, {})
 
 
 def test_a_request_that_is_refused_fails_alone(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
     stop = threading.Event()
-    running = pool.submit(stepper.run, [course("good", LONG)], stop)
+    running = pool.submit(stepper.run, [request_state("good", LONG)], stop)
     assert eventually(lambda: "good" in core.live)
     with pytest.raises(GenerationFailedError, match="vLLM refuses the request: nothing to say"):
-        stepper.run([course("bad", 0)], NEVER)
+        stepper.run([request_state("bad", 0)], NEVER)
     assert not running.done()
     stop.set()
     running.result(1)
@@ -222,14 +223,14 @@ def test_a_request_that_is_refused_fails_alone(core: Core, stepper: Stepper, poo
 
 def test_a_request_that_ends_with_an_error_fails_alone(stepper: Stepper) -> None:
     with pytest.raises(GenerationFailedError, match="vLLM ended the request with 'abort'"):
-        stepper.run([course("one", 5), course("bad", 2, "abort")], NEVER)
-    one = course("next", 2)
+        stepper.run([request_state("one", 5), request_state("bad", 2, "abort")], NEVER)
+    one = request_state("next", 2)
     stepper.run([one], NEVER)
     assert one.tokens == [1, 2]
 
 
 def test_a_core_that_fails_ends_everybody(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
-    running = [pool.submit(stepper.run, [course(name, LONG)], NEVER) for name in ("one", "other")]
+    running = [pool.submit(stepper.run, [request_state(name, LONG)], NEVER) for name in ("one", "other")]
     assert eventually(lambda: len(core.live) == 2)
     core.fault = RuntimeError("device-side assert")
     for one in running:
@@ -238,17 +239,17 @@ def test_a_core_that_fails_ends_everybody(core: Core, stepper: Stepper, pool: Th
     core.fault = None
     steps = core.steps
     with pytest.raises(EngineUnavailableError, match=r"failed before .*device-side assert.*open the engine again"):
-        stepper.run([course("late", 2)], NEVER)
+        stepper.run([request_state("late", 2)], NEVER)
     assert core.steps == steps, "nobody steps a core whose state is not known"
 
 
 def test_a_straight_answer_goes_chunk_by_chunk(core: Core, stepper: Stepper) -> None:
-    filling = Filling[Row](Straight((Run((50, 51), 2), Run((60,), 1), Run((70,), 3)), (80, 81)))
+    template_state = TemplateState[Row](Template((Run((50, 51), 2), Run((60,), 1), Run((70,), 3)), (80, 81)))
 
     def chunk(name: str, unread: tuple[int, ...], count: int) -> Request:
         return Request(name, count, "length", unread)
 
-    one = StraightCourse(Request("session", 2, "length", filling.unread), filling, chunk)
+    one = TemplateRequestState(Request("session", 2, "length", template_state.unread), template_state, chunk)
     stepper.run([one], NEVER)
     assert one.tokens == [50, 51, 1, 2, 60, 1, 70, 1, 2, 3, 80, 81]
     assert [row is not None for row in one.rows] == [token < 10 for token in one.tokens]
@@ -259,12 +260,12 @@ def test_a_straight_answer_goes_chunk_by_chunk(core: Core, stepper: Stepper) -> 
     assert (core.steps, one.passes) == (6, 6)
 
 
-def sessions(**runs: int) -> list[StraightCourse]:
+def sessions(**runs: int) -> list[TemplateRequestState]:
     """Give straight answers of so many chunks with a coordinate each, by their names."""
     return [
-        StraightCourse(
+        TemplateRequestState(
             Request(name, 1, "length"),
-            Filling[Row](Straight(tuple(Run((50,), 1) for _ in range(count)), ())),
+            TemplateState[Row](Template(tuple(Run((50,), 1) for _ in range(count)), ())),
             lambda name, unread, count: Request(name, count, "length", unread),
         )
         for name, count in runs.items()

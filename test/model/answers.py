@@ -6,14 +6,14 @@ import re
 
 from hypothesis import strategies as st
 
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.model.quantization import coordinate_token
 from taihri_ros.skeleton import JOINTS
 
 gaps = st.sampled_from(["", " ", ", ", ",", "\n", " ,\t"])
-styles = st.builds(
-    AnswerStyle,
+answer_formats = st.builds(
+    AnswerFormat,
     box=st.booleans(),
     joint=st.sampled_from(["token", "text"]),
     after_joint=gaps,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from answers import sentences, some_joints, styles
+from answers import answer_formats, sentences, some_joints
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Choice, Coordinate, Text, free_grammar, longest, named_grammar, texts
 from taihri_ros.model.parser import Outcome, parse
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.skeleton import JOINTS
 
 C = Coordinate()
 
 
 def test_the_named_grammar_of_the_official_spelling() -> None:
-    assert named_grammar(["left_wrist"], AnswerStyle(box=True)) == (
+    assert named_grammar(["left_wrist"], AnswerFormat(box=True)) == (
         *(Text("<|box_start|>"), C, C, C, C, Text("<|box_end|>")),
         *(Text("<|kpt2d_start|>"), Text("<|left_wrist|>"), C, C, Text("<|kpt2d_end|>")),
         *(Text("<|kpt3d_start|>"), Text("<|left_wrist|>"), C, C, C, Text("<|kpt3d_end|>")),
@@ -24,24 +24,24 @@ def test_the_named_grammar_of_the_official_spelling() -> None:
 
 
 def test_the_named_grammar_with_every_separator() -> None:
-    style = AnswerStyle(False, "text", " ", ", ", "; ".replace(";", ","), "\n")
-    grammar = named_grammar(["head", "neck"], style)
+    answer_format = AnswerFormat(False, "text", " ", ", ", "; ".replace(";", ","), "\n")
+    grammar = named_grammar(["head", "neck"], answer_format)
     assert "".join(e.text if isinstance(e, Text) else "<1>" for e in grammar) == (
         "<|kpt2d_start|><head> <1>, <1>, <neck> <1>, <1><|kpt2d_end|>\n"
         "<|kpt3d_start|><head> <1>, <1>, <1>, <neck> <1>, <1>, <1><|kpt3d_end|>"
     )
 
 
-@given(st.data(), styles, some_joints)
+@given(st.data(), answer_formats, some_joints)
 def test_every_sentence_of_a_named_grammar_answers_every_joint(
-    data: st.DataObject, style: AnswerStyle, joints: tuple[str, ...]
+    data: st.DataObject, answer_format: AnswerFormat, joints: tuple[str, ...]
 ) -> None:
-    grammar = named_grammar(joints, style)
+    grammar = named_grammar(joints, answer_format)
     tokens = data.draw(sentences(grammar))
     answer = parse(tokens, joints)
     assert [joint.joint for joint in answer.joints] == list(joints)
     assert all(joint.outcome is Outcome.ANSWERED for joint in answer.joints)
-    assert (answer.box is not None) == style.box
+    assert (answer.box is not None) == answer_format.box
     assert len(tokens) == longest(grammar)
     coordinates = [int(token[1:-1]) for token in tokens if token[1:-1].isdigit()]
     read = [c.bin for c in answer.box or ()]
@@ -51,9 +51,9 @@ def test_every_sentence_of_a_named_grammar_answers_every_joint(
 
 
 @settings(max_examples=60)
-@given(st.data(), styles)
-def test_every_sentence_of_the_free_grammar_parses(data: st.DataObject, style: AnswerStyle) -> None:
-    grammar = free_grammar(style)
+@given(st.data(), answer_formats)
+def test_every_sentence_of_the_free_grammar_parses(data: st.DataObject, answer_format: AnswerFormat) -> None:
+    grammar = free_grammar(answer_format)
     tokens = data.draw(sentences(grammar))
     answer = parse(tokens, None)
     assert {joint.outcome for joint in answer.joints} <= {Outcome.ANSWERED, Outcome.NO_2D, Outcome.NO_3D}
@@ -63,7 +63,7 @@ def test_every_sentence_of_the_free_grammar_parses(data: st.DataObject, style: A
 
 @pytest.mark.parametrize("gap", ["", ", "])
 def test_the_free_grammar_can_say_any_subset_each_joint_once(gap: str) -> None:
-    grammar = free_grammar(AnswerStyle(box=False, between_joints=gap))
+    grammar = free_grammar(AnswerFormat(box=False, between_joints=gap))
     start = grammar.index(Text("<|kpt2d_start|>"))
     end = grammar.index(Text("<|kpt2d_end|>"))
     said = spoken(grammar[start + 1 : end], 4)

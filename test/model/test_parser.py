@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from answers import cut_anywhere, sentences, some_joints, styles
+from answers import answer_formats, cut_anywhere, sentences, some_joints
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import answer_tokens
 
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import free_grammar, named_grammar
 from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER
 from taihri_ros.model.parser import Answer, JointAnswer, MalformedAnswerError, Outcome, parse
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.skeleton import JOINTS, joint_token
 
 UV, XYZ = (261, 630), (512, 400, 199)
@@ -48,11 +48,11 @@ def test_official_spellings(box: str, name: str, gap: str, comma: str, end: str)
         assert (answer.box and tuple(c.bin for c in answer.box)) == ((1, 2, 3, 4) if box else None)
 
 
-@given(st.data(), styles, some_joints)
+@given(st.data(), answer_formats, some_joints)
 def test_names_and_numbers_may_be_cut_across_tokens(
-    data: st.DataObject, style: AnswerStyle, joints: tuple[str, ...]
+    data: st.DataObject, answer_format: AnswerFormat, joints: tuple[str, ...]
 ) -> None:
-    whole = data.draw(sentences(named_grammar(joints, style)))
+    whole = data.draw(sentences(named_grammar(joints, answer_format)))
     tokens = data.draw(cut_anywhere("".join(whole)))
     answer = parse(tokens, joints)
     assert list(map(bins, answer.joints)) == list(map(bins, parse(whole, joints).joints))
@@ -145,9 +145,11 @@ def test_a_box_out_of_range_is_no_box(box: tuple[int, ...]) -> None:
 
 
 @settings(max_examples=40)
-@given(st.data(), styles, some_joints.filter(lambda joints: len(joints) <= 4))
-def test_every_proper_prefix_is_malformed(data: st.DataObject, style: AnswerStyle, joints: tuple[str, ...]) -> None:
-    tokens = data.draw(sentences(named_grammar(joints, style)))
+@given(st.data(), answer_formats, some_joints.filter(lambda joints: len(joints) <= 4))
+def test_every_proper_prefix_is_malformed(
+    data: st.DataObject, answer_format: AnswerFormat, joints: tuple[str, ...]
+) -> None:
+    tokens = data.draw(sentences(named_grammar(joints, answer_format)))
     for length in range(len(tokens)):
         for end in ((), END_OF_ANSWER[:1]):
             with pytest.raises(MalformedAnswerError):
@@ -221,7 +223,7 @@ EDITS = ("delete", "insert", "replace", "swap", "repeat")
 @st.composite
 def damaged(draw: st.DrawFn) -> tuple[str, ...]:
     """Draw a sentence of the free grammar with a few tokens changed."""
-    tokens = list(draw(sentences(named_grammar(draw(some_joints), draw(styles)))))
+    tokens = list(draw(sentences(named_grammar(draw(some_joints), draw(answer_formats)))))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(tokens) - 1))
         match draw(st.sampled_from(EDITS)):
@@ -241,7 +243,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, ...]:
 
 @settings(max_examples=400)
 @given(
-    st.one_of(st.lists(vocabulary, max_size=30).map(tuple), damaged(), sentences(free_grammar(AnswerStyle()))),
+    st.one_of(st.lists(vocabulary, max_size=30).map(tuple), damaged(), sentences(free_grammar(AnswerFormat()))),
     st.none() | st.sets(st.sampled_from(JOINTS)),
 )
 def test_nothing_is_ever_invented(tokens: tuple[str, ...], asked: set[str] | None) -> None:

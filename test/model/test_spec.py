@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taihri_ros.model.spec import Calibration
 from taihri_ros.errors import TaihriError
-from taihri_ros.model.answer_format import AnswerStyle
-from taihri_ros.model.spec import FILE_NAME, ModelSpec
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.quantization import InteractionSpace
+from taihri_ros.model.spec import FILE_NAME, Calibration, ModelSpec
 
 
 def test_the_official_values() -> None:
@@ -31,8 +30,8 @@ def test_the_official_values() -> None:
 
 
 gaps = st.sampled_from(["", " ", ", ", ",", "\n"])
-styles = st.builds(
-    AnswerStyle,
+answer_formats = st.builds(
+    AnswerFormat,
     box=st.booleans(),
     joint=st.sampled_from(["token", "text"]),
     after_joint=gaps,
@@ -50,7 +49,7 @@ specs = st.builds(
     min_pixels=st.integers(1, 1000),
     max_pixels=st.integers(1000, 10**7),
     space=st.builds(InteractionSpace, z=st.tuples(st.floats(0, 1), st.floats(2, 9))),
-    answer=st.none() | styles,
+    answer=st.none() | answer_formats,
     calibration=st.builds(Calibration, bins=factors, pixel=factors),
 )
 
@@ -61,7 +60,7 @@ def test_a_specification_survives_json(spec: ModelSpec) -> None:
 
 
 def test_a_specification_survives_a_file(tmp_path: Path) -> None:
-    spec = ModelSpec(name="tiny é", trained=False, answer=AnswerStyle(box=False, between_joints="\n"))
+    spec = ModelSpec(name="tiny é", trained=False, answer=AnswerFormat(box=False, between_joints="\n"))
     spec = replace(spec, calibration=Calibration(bins=(1.5, 0.5, 2.0)))
     spec.save(tmp_path)
     assert ModelSpec.load(tmp_path) == spec
@@ -82,7 +81,7 @@ def test_what_a_file_leaves_out_is_official(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"focal": 1000}, "unknown entry 'focal'; known are aimed, answer, calibration, focal_px"),
+        ({"focal": 1000}, "unknown entry 'focal'; known are answer, calibration, focal_px"),
         ({"focal_px": "1000"}, "focal_px must be of type float, not '1000'"),
         ({"focal_px": True}, "focal_px must be of type float"),
         ({"focal_px": 0}, "must be positive"),

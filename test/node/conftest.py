@@ -9,11 +9,11 @@ import pytest
 
 from taihri_ros.commands.command import named
 from taihri_ros.inference.process.supervisor import EngineProcess
-from taihri_ros.pipeline.frames import Frame, Result
+from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.messages import Messages
-from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.frames import Frame, Result
 from taihri_ros.resources import share_directory
 
 STAMP_NS = 1_700_000_000_123_456_789

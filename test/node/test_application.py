@@ -15,6 +15,7 @@ from camera_messages import FRAME_ID, HEIGHT, MESSAGES, TYPES, WIDTH, camera_inf
 from oracle import Oracle
 
 from taihri_ros.commands.command import CommandError
+from taihri_ros.commands.tasks import TaskError
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.node import topics
 from taihri_ros.node.application import Application
@@ -22,7 +23,6 @@ from taihri_ros.node.images import decode_compressed, decode_image
 from taihri_ros.node.messages import Placement, stamp_ns
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
-from taihri_ros.commands.tasks import TaskError
 
 TIMEOUT_S = 30.0
 
@@ -84,7 +84,7 @@ def answer(application: Application, message: Any) -> None:
 
 def settle(application: Application) -> None:
     deadline = time.monotonic() + TIMEOUT_S
-    while application.perception.counters.snapshot().pending:
+    while application.scheduler.counters.snapshot().pending:
         assert time.monotonic() < deadline, "an image is still pending"
         time.sleep(0.005)
 
@@ -139,7 +139,7 @@ def test_transforms_can_be_switched_off_and_renamed(start: Callable[..., Applica
 
 def test_poses_are_given_where_the_host_places_them(start: Callable[..., Application], recorder: Recorder) -> None:
     recorder.listened = {topics.PERSON, topics.MARKERS}
-    application = start(command_initial="left_wrist", fovea_mode="never")
+    application = start(command_initial="left_wrist", person_crop_mode="never")
     answer(application, image(1))
     recorder.placement = Placement("base", np.eye(3), np.array([10.0, 0, 0]))
     answer(application, image(1))
@@ -164,7 +164,7 @@ def test_rectified_images_are_described_by_p(start: Callable[..., Application], 
     application.on_camera_info(camera_info(0, p=np.zeros(12)))
     application.on_image(image(1))
     settle(application)
-    assert application.perception.counters.snapshot().dropped == {"bad_camera_info": 1}
+    assert application.scheduler.counters.snapshot().dropped == {"bad_camera_info": 1}
     assert recorder.published == []
 
 
@@ -225,7 +225,7 @@ def test_one_answer_for_a_service(start: Callable[..., Application], recorder: R
     command = application.read_command("head")
     assert command is not None
     results: list[Any] = []
-    caller = threading.Thread(target=lambda: results.append(application.perception.localize(command, TIMEOUT_S)))
+    caller = threading.Thread(target=lambda: results.append(application.scheduler.localize(command, TIMEOUT_S)))
     caller.start()
     while caller.is_alive():
         application.on_image(image(9))
@@ -241,7 +241,7 @@ def test_a_result_that_cannot_be_published_is_counted_and_the_next_goes_out(
     application = start(command_initial="left_wrist")
     recorder.broken = True
     answer(application, image(1))
-    assert application.perception.counters.snapshot().dropped == {"not_published": 1}
+    assert application.scheduler.counters.snapshot().dropped == {"not_published": 1}
     assert caplog.text.count("the transport is gone") == 1
     recorder.broken = False
     answer(application, image(2))
@@ -258,7 +258,7 @@ def test_the_stages_add_up_to_what_the_frame_took(start: Callable[..., Applicati
     assert stages["receive"] == pytest.approx(0.25, abs=0.05)
     parts = sum(stages[name] for name in ("queue", "decode", "view", "engine", "parse"))
     assert stages["total"] == pytest.approx(parts, abs=0.02)
-    assert application.perception.counters.snapshot().stages_ms["publish"][0] > 0
+    assert application.scheduler.counters.snapshot().stages_ms["publish"][0] > 0
 
 
 def test_an_image_of_another_encoding_is_decoded_as_the_host_decodes(engine: EngineProcess, recorder: Recorder) -> None:
@@ -279,7 +279,7 @@ def test_an_image_of_another_encoding_is_decoded_as_the_host_decodes(engine: Eng
 WRIST = np.array([0.0, 0.0, 1.5])
 UNSURE = (1 / 41,) * 41
 """Probabilities of bins that make a standard deviation of 65 mm in depth."""
-INSET = 0.025
+SURFACE_OFFSET = 0.025
 """How far a wrist lies beneath what a depth camera sees of it, metres."""
 
 
@@ -287,7 +287,7 @@ INSET = 0.025
 def seen(recorder: Recorder) -> Iterator[Application]:
     """Give an application whose model knows where the wrist is, but is not sure."""
     recorder.listened = {topics.PERSON}
-    parameters = Parameters(command_initial="left_wrist", fovea_mode="never", depth_enabled=True)
+    parameters = Parameters(command_initial="left_wrist", person_crop_mode="never", depth_enabled=True)
     oracle = Oracle({"left_wrist": WRIST}, spread=UNSURE)
     application = Application(parameters, oracle, MESSAGES, recorder, decode_image)
     application.start()
@@ -308,7 +308,7 @@ def test_a_depth_image_of_the_same_moment_is_fused(seen: Application, recorder: 
     seen.on_depth(depth(2_000_000_000, 1.45))
     fused = wrist(seen, recorder, 2_010_000_000)
     assert fused.depth == fused.DEPTH_FUSED
-    assert fused.position.z == pytest.approx(1.45 + INSET, abs=0.01)
+    assert fused.position.z == pytest.approx(1.45 + SURFACE_OFFSET, abs=0.01)
     assert fused.covariance[8] < 0.2 * alone.covariance[8]
     late = wrist(seen, recorder, 2_100_000_000)
     assert late.depth == late.DEPTH_NONE, "a depth image of another moment says nothing of this one"
@@ -337,7 +337,7 @@ def test_a_depth_image_that_cannot_be_used_costs_no_answer(
 
 def test_the_filter_smooths_what_is_published(recorder: Recorder) -> None:
     recorder.listened = {topics.PERSON}
-    parameters = Parameters(command_initial="left_wrist", fovea_mode="never", filter_enabled=True)
+    parameters = Parameters(command_initial="left_wrist", person_crop_mode="never", filter_enabled=True)
     application = Application(
         parameters, Oracle({"left_wrist": WRIST}, spread=UNSURE), MESSAGES, recorder, decode_image
     )

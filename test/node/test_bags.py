@@ -14,12 +14,12 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from taihri_ros.commands.command import named
 from taihri_ros.inference.process.supervisor import EngineProcess
-from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.pipeline.tracker import Follower
-from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.node.bags import BagError, BagReplay
 from taihri_ros.node.messages import stamp_ns
 from taihri_ros.node.parameters import Parameters
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.frames import ImageError
+from taihri_ros.pipeline.tracker import Tracker
 
 WRISTS = named(["left_wrist", "right_wrist"])
 
@@ -64,7 +64,7 @@ def read_bag(path: Path) -> dict[str, list[tuple[int, Any]]]:
 
 
 def run(replay: BagReplay, engine: EngineProcess) -> Iterator[Exception | None]:
-    return replay.replay(Follower(Estimator(engine)), WRISTS, Parameters())
+    return replay.replay(Tracker(Estimator(engine)), WRISTS, Parameters())
 
 
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_images import Image, image
 
-from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.node.depth_images import DepthImages
 from taihri_ros.node.images import decode_depth
+from taihri_ros.pipeline.frames import ImageError
 
 MILLIMETRES = np.array([[0, 1, 1234], [65535, 4000, 258]], np.uint16)
 METRES = np.array([[0.001, 1.25, -1.25], [np.nan, np.inf, 0.0]], np.float32)

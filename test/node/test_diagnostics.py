@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 
 from taihri_ros.commands.command import named
-from taihri_ros.pipeline.counters import Drop
 from taihri_ros.inference.engine import Engine, EngineInfo
 from taihri_ros.inference.process.supervisor import EngineHealth, EngineProcess, EngineState
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.node.diagnostics import ERROR, OK, WARN, EngineTask, engine_tasks, scheduler_tasks
+from taihri_ros.pipeline.counters import Drop
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.frames import Frame
-from taihri_ros.node.diagnostics import ERROR, OK, WARN, EngineTask, engine_tasks, perception_tasks
-from taihri_ros.model.spec import ModelSpec
-from taihri_ros.pipeline.scheduler import Perception
+from taihri_ros.pipeline.scheduler import Scheduler
 
 
-class Loop(Perception):
+class Loop(Scheduler):
     """A loop that is not set going, so that its counters stand still; it has one image publisher."""
 
     def __init__(self) -> None:
         super().__init__(Estimator(None), lambda result: None)  # type: ignore[arg-type]
         self.publishers = 1
-        self.input, self.perception = perception_tasks(self, lambda: self.publishers)
+        self.input, self.scheduler = scheduler_tasks(self, lambda: self.publishers)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_input_warns_of_silence_and_why(loop: Loop, publishers: int, message: st
 
 def test_perception_waits_for_a_command_first(loop: Loop) -> None:
     arrive(loop, 2)
-    report = loop.perception.report()
+    report = loop.scheduler.report()
     assert (report.level, report.message) == (OK, "waiting for a command")
     assert report.values["command"] == ""
     assert report.values["frames_in"] == "2"
@@ -63,10 +63,10 @@ def test_perception_waits_for_a_command_first(loop: Loop) -> None:
 def test_perception_warns_of_drops_that_are_new_and_of_no_others(loop: Loop) -> None:
     loop.set_command(named(["head"]))
     arrive(loop, 2)
-    report = loop.perception.report()
+    report = loop.scheduler.report()
     assert (report.level, report.message) == (WARN, "frames dropped: no_camera_info 2")
     assert report.values["command"] == "head"
-    report = loop.perception.report()
+    report = loop.scheduler.report()
     assert (report.level, report.message) == (OK, "0.0 answers/s")
     assert report.values["dropped.no_camera_info"] == "2"
 
@@ -75,7 +75,7 @@ def test_perception_warns_of_drops_that_are_new_and_of_no_others(loop: Loop) -> 
 def test_drops_that_belong_to_the_work_are_no_trouble(loop: Loop, reason: Drop) -> None:
     loop.counters.count_in()
     loop.counters.drop(reason)
-    report = loop.perception.report()
+    report = loop.scheduler.report()
     assert report.level == OK
     assert report.values[f"dropped.{reason.value}"] == "1"
 
@@ -85,7 +85,7 @@ def test_perception_tells_stage_times_and_the_age_of_the_last_answer(loop: Loop)
     for duration in (10.0, 20.0, 90.0):
         loop.counters.count_in()
         loop.counters.publish({"engine": duration})
-    report = loop.perception.report()
+    report = loop.scheduler.report()
     assert report.level == OK
     assert float(report.values["rate_hz"]) > 0
     assert report.values["engine_ms.p50"] == "20.00"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.node.images import decode_compressed, decode_image
+from taihri_ros.pipeline.frames import ImageError
 
 HEIGHT, WIDTH = 6, 8
 BT601 = np.array([[1.164, 0.0, 1.596], [1.164, -0.391, -0.813], [1.164, 2.018, 0.0]])

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.pipeline.frames import Result
+from taihri_ros.keypoints import Keypoint, Person
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement
-from taihri_ros.keypoints import Keypoint, Person
+from taihri_ros.pipeline.frames import Result
 
 CAMERA = Placement("head_camera_optical_frame")
 

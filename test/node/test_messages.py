@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from taihri_ros.pipeline.frames import Result
+from taihri_ros.keypoints import DepthUse, Person
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.diagnostics import Report
 from taihri_ros.node.messages import Messages, Placement, stamp_ns
-from taihri_ros.keypoints import DepthUse, Person
+from taihri_ros.pipeline.frames import Result
 
 CAMERA = Placement("head_camera_optical_frame")
 ROTATION = Rotation.from_euler("xyz", [20, -35, 110], degrees=True).as_matrix()

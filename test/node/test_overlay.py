@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import Camera, DistortionModel
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Keypoint, Person, State
-from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.node.overlay import draw
+from taihri_ros.pipeline.estimate import Estimate
 
 
 def estimate(*keypoints: Keypoint, box: tuple[float, ...] | None = None, text: str = "x") -> Estimate:

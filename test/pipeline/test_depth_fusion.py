@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera, DistortionModel
 from taihri_ros.commands.command import Command
-from taihri_ros.pipeline.depth_fusion import AGREEMENT_SIGMAS, INSETS, fuse, surface_depth
-from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.keypoints import DepthUse, Keypoint, Person, State
+from taihri_ros.pipeline.depth_fusion import AGREEMENT_SIGMAS, SURFACE_OFFSETS, fuse, surface_depth
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.skeleton import JOINTS
 
 WIDTH, HEIGHT = 640, 480
 CAMERA = Camera(
     WIDTH, HEIGHT, np.array([[600.0, 0, 319.5], [0, 600.0, 239.5], [0, 0, 1]]), np.empty(0), DistortionModel.NONE
 )
-WRIST = INSETS["left_wrist"]
+WRIST = SURFACE_OFFSETS["left_wrist"]
 ALONG_THE_RAY = np.array([[5.0, 2.0, 6.0], [2.0, 4.0, 3.0], [6.0, 3.0, 16.0]]) * 1e-4
 
 
@@ -64,7 +64,7 @@ def noise(surface: float, sigma: float = WRIST.sigma) -> float:
 
 
 def test_position_and_covariance_are_those_computed_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(INSETS, "left_wrist", type(WRIST)(0.02, 0.024))
+    monkeypatch.setitem(SURFACE_OFFSETS, "left_wrist", type(WRIST)(0.02, 0.024))
     # Surface at 2 m: sensor noise 0.002 * 4 + 0.002 = 0.01; R = 1e-4 + 5.76e-4 = 6.76e-4. P_zz = 9.24e-4: S = 16e-4.
     covariance = np.array([[4.0, 0.0, 4.0], [0.0, 4.0, -2.0], [4.0, -2.0, 9.24]]) * 1e-4
     # Innovation 2 + 0.02 - 1.98 = 0.04; gain (0.25, -0.125, 0.5775).
@@ -148,7 +148,7 @@ def test_each_keypoint_is_measured_at_its_own_pixel_with_its_own_inset() -> None
     depth = flat(np.nan)
     depth[335:345, 515:525] = 1.45
     depth[95:105, 195:205] = 2.0
-    hip = wrist(2.0 + INSETS["right_hip"].mean, name="right_hip", pixel=np.array([200.0, 100.0]))
+    hip = wrist(2.0 + SURFACE_OFFSETS["right_hip"].mean, name="right_hip", pixel=np.array([200.0, 100.0]))
     neck = wrist(name="neck", pixel=np.array([10.0, 10.0]))
     lost = Keypoint("head", State.NOT_ANSWERED, "not answered")
     person = Person((lost, hip, neck, wrist()), None)
@@ -225,7 +225,7 @@ def test_fusion_never_makes_a_point_less_certain_or_puts_it_outside_of_both(
         assert same(result, keypoint)
         return
     assert result.depth is DepthUse.FUSED
-    measured = float(np.float32(surface)) + INSETS[joint].mean
+    measured = float(np.float32(surface)) + SURFACE_OFFSETS[joint].mean
     assert min(z, measured) - 1e-9 <= result.position[2] <= max(z, measured) + 1e-9
     np.testing.assert_allclose(result.covariance, result.covariance.T, atol=1e-15)
     assert np.linalg.eigvalsh(result.covariance).min() > -1e-12
@@ -233,8 +233,8 @@ def test_fusion_never_makes_a_point_less_certain_or_puts_it_outside_of_both(
 
 
 def test_every_joint_lies_behind_the_surface_that_shows_it() -> None:
-    assert tuple(INSETS) == JOINTS
-    for name, inset in INSETS.items():
-        assert 0.0 < inset.mean < 0.25, name
-        assert 0.0 < inset.sigma < 0.1, name
-        assert inset == INSETS[name.replace("left_", "right_")]
+    assert tuple(SURFACE_OFFSETS) == JOINTS
+    for name, surface_offset in SURFACE_OFFSETS.items():
+        assert 0.0 < surface_offset.mean < 0.25, name
+        assert 0.0 < surface_offset.sigma < 0.1, name
+        assert surface_offset == SURFACE_OFFSETS[name.replace("left_", "right_")]

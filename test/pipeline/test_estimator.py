@@ -13,26 +13,26 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracle import SPEC, Oracle, answer_tokens, info
 
-from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.camera.camera import Camera, CameraError, DistortionModel
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import Command, named
 from taihri_ros.inference.engine import (
-    Alternatives,
     EngineUnavailableError,
     Generation,
     GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
     RawAnswer,
+    TopK,
 )
-from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.keypoints import Keypoint, State
-from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import free_grammar, named_grammar
 from taihri_ros.model.parser import MalformedAnswerError
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.model.quantization import InteractionSpace
-from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.prompt_batch import Decoding
 
 LENSES: dict[str, tuple[DistortionModel, list[float]]] = {
     "pinhole": (DistortionModel.NONE, []),
@@ -66,7 +66,7 @@ def view_size(engine: Oracle) -> NDArray[Any]:
     return np.array(engine.requests[-1].image.shape[1::-1])
 
 
-@pytest.mark.parametrize("decoding", ["side_by_side", "sequence"])
+@pytest.mark.parametrize("decoding", ["per_joint", "jump_forward"])
 @pytest.mark.parametrize("xy_source", ["bins", "pixel"])
 @pytest.mark.parametrize("lens", LENSES)
 @settings(max_examples=25, deadline=None)
@@ -113,36 +113,36 @@ def test_what_the_engine_is_asked() -> None:
     estimator.estimate(IMAGE, camera(), Command("hug me"))
     asked, free = engine.requests
     for joint, question in zip(("head", "left_wrist"), asked.questions, strict=True):
-        assert question.grammar == named_grammar([joint], AnswerStyle())
+        assert question.grammar == named_grammar([joint], AnswerFormat())
         assert question.prompt.user.endswith(f"of the person: {joint}?")
     (words,) = free.questions
-    assert words.grammar == free_grammar(AnswerStyle())
+    assert words.grammar == free_grammar(AnswerFormat())
     assert words.prompt.user == "hug me"
     assert asked.repetition_penalty == 1.05
-    assert asked.skip_forced
-    assert asked.alternatives == 20
+    assert asked.jump_forward
+    assert asked.top_k == 20
     longest_of_one = 6 + 2 + 3 + 2 + 4
     assert asked.max_tokens == longest_of_one + 1
     assert free.max_tokens == 6 + 2 + 22 * 3 + 2 + 22 * 4 + 1
 
 
-@pytest.mark.parametrize("decoding", ["sequence", "plain"])
+@pytest.mark.parametrize("decoding", ["jump_forward", "plain"])
 def test_all_joints_are_asked_for_in_one_question_on_request(decoding: Decoding) -> None:
     engine = Oracle({"head": np.array([0.0, 0, 1])})
     Estimator(engine, decoding=decoding).estimate(IMAGE, camera(), named(["left_wrist", "head"]))
     (asked,) = engine.requests
     (question,) = asked.questions
-    assert question.grammar == named_grammar(["head", "left_wrist"], AnswerStyle())
+    assert question.grammar == named_grammar(["head", "left_wrist"], AnswerFormat())
     assert question.prompt.user.endswith("of the person: head, left_wrist?")
     longest_named = 6 + 2 + 2 * 3 + 2 + 2 * 4
     assert asked.max_tokens == longest_named + 1
-    assert asked.skip_forced == (decoding == "sequence")
+    assert asked.jump_forward == (decoding == "jump_forward")
 
 
 def test_there_is_room_for_names_and_separators_of_several_tokens() -> None:
     engine = Oracle({})
-    style = AnswerStyle(joint="text", between_coordinates=", ")
-    engine.info = info(replace(SPEC, answer=style))
+    answer_format = AnswerFormat(joint="text", between_coordinates=", ")
+    engine.info = info(replace(SPEC, answer=answer_format))
     Estimator(engine).estimate(IMAGE, camera(), named(["right_shoulder"]))
     text = len("<right_shoulder>") * 2 + len(", ") * 6 + 10 + 9
     assert engine.requests[0].max_tokens > text
@@ -187,15 +187,15 @@ def test_missing_joints_stay_missing() -> None:
 class Scripted(Oracle):
     """Answers with given tokens."""
 
-    def __init__(self, tokens: tuple[str, ...], alternatives: tuple[Alternatives | None, ...] | None = None) -> None:
+    def __init__(self, tokens: tuple[str, ...], top_k: tuple[TopK | None, ...] | None = None) -> None:
         super().__init__({})
         self.tokens = tokens
-        self.alternatives = alternatives
+        self.top_k = top_k
 
     def generate(self, request: GenerationRequest) -> Generation:
         generation = super().generate(request)
-        alternatives = self.alternatives or tuple(map(self._alternatives, self.tokens))
-        answer = RawAnswer(tokens=self.tokens, alternatives=alternatives, finish_reason=self.finish_reason)
+        top_k = self.top_k or tuple(map(self._top_k, self.tokens))
+        answer = RawAnswer(tokens=self.tokens, top_k=top_k, finish_reason=self.finish_reason)
         return replace(generation, answers=(answer,) * len(request.questions))
 
 
@@ -357,7 +357,7 @@ def test_every_joint_is_as_certain_as_its_own_answer() -> None:
 
         def generate(self, request: GenerationRequest) -> Generation:
             generation = super().generate(request)
-            silent = tuple(replace(one, alternatives=(None,) * len(one.tokens)) for one in generation.answers)
+            silent = tuple(replace(one, top_k=(None,) * len(one.tokens)) for one in generation.answers)
             pairs = enumerate(zip(generation.answers, silent, strict=True))
             return replace(generation, answers=tuple(pair[number % 2] for number, pair in pairs))
 

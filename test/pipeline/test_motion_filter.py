@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from taihri_ros.commands.command import Command
-from taihri_ros.pipeline.motion_filter import FilterError, TemporalFilter
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.motion_filter import FilterError, MotionFilter
 from taihri_ros.skeleton import JOINTS
 
 Array = NDArray[np.float64]
@@ -38,14 +38,14 @@ def nanoseconds(seconds: float) -> int:
     return 1_700_000_000_000_000_000 + round(seconds * 1e9)
 
 
-def step(temporal: TemporalFilter, seconds: float, *keypoints: Keypoint) -> Keypoint:
+def step(temporal: MotionFilter, seconds: float, *keypoints: Keypoint) -> Keypoint:
     """Filter an estimate and give its first keypoint."""
     return temporal.update(estimate(*keypoints), nanoseconds(seconds)).person.keypoints[0]
 
 
-def settled(until: float = 1.0, **settings: float) -> TemporalFilter:
+def settled(until: float = 1.0, **settings: float) -> MotionFilter:
     """Give a filter that has seen the joint rest at HERE, at 10 Hz, last at the given time in seconds."""
-    temporal = TemporalFilter(**settings)
+    temporal = MotionFilter(**settings)
     for seconds in np.arange(until - 1.0, until + 0.05, 0.1):
         step(temporal, seconds, joint())
     return temporal
@@ -73,7 +73,7 @@ def simulate(
     measured = path(times)[:, None] + random.multivariate_normal(np.zeros(3), covariance, shape[:-1])
     filtered = np.empty(shape)
     for run in range(runs):
-        temporal = TemporalFilter()
+        temporal = MotionFilter()
         for row, seconds in enumerate(times.tolist()):
             keypoints = [joint(measured[run, row, each], covariance, name) for each, name in enumerate(JOINTS)]
             answer = temporal.update(estimate(*keypoints), nanoseconds(seconds))
@@ -179,7 +179,7 @@ def test_the_covariance_is_that_of_less_noise() -> None:
     turned, _ = np.linalg.qr(random.normal(size=(3, 3)))
     for scale in (1e-6, 1.0, 1e3):
         covariance = scale * turned @ np.diag([1e-4, 4e-4, 1e-2]) @ turned.T
-        temporal = TemporalFilter()
+        temporal = MotionFilter()
         for each in range(60):
             noisy = HERE + random.multivariate_normal(np.zeros(3), covariance)
             keypoint = step(temporal, each / 30, joint(noisy, covariance))
@@ -192,7 +192,7 @@ def test_the_covariance_is_that_of_less_noise() -> None:
 
 
 def test_the_time_between_images_counts_not_their_number() -> None:
-    once, often = (TemporalFilter(predict_s=0.5) for _ in range(2))
+    once, often = (MotionFilter(predict_s=0.5) for _ in range(2))
     for temporal in (once, often):
         for seconds in (0.0, 0.1, 0.2):
             step(temporal, seconds, joint(beside(x=seconds)))
@@ -231,7 +231,7 @@ def test_the_gate_is_of_the_innovation_and_both_covariances() -> None:
     for direction in np.eye(3):
         deviation = np.sqrt(direction @ (predicted + COVARIANCE) @ direction)
         for factor, state in ((0.999, State.MEASURED), (1.001, State.OUTLIER)):
-            temporal = TemporalFilter(acceleration=3.0)
+            temporal = MotionFilter(acceleration=3.0)
             step(temporal, 0.0, joint())
             away = HERE + factor * np.sqrt(16.27) * deviation * direction
             assert step(temporal, step_s, joint(away)).state is state
@@ -266,7 +266,7 @@ def test_no_point_is_invented(state: State) -> None:
 
 @pytest.mark.parametrize("state", MISSING)
 def test_a_joint_is_carried_on_where_that_is_allowed(state: State) -> None:
-    temporal = TemporalFilter(predict_s=0.25)
+    temporal = MotionFilter(predict_s=0.25)
     for seconds in np.arange(0.0, 1.01, 0.1).tolist():
         last = step(temporal, seconds, joint(beside(x=seconds)))
     missing = Keypoint("left_wrist", state, "why", confidence=0.25, pixel=np.array([1.0, 2.0]))
@@ -329,7 +329,7 @@ def test_a_stamp_that_does_not_go_on_or_jumps_starts_anew(seconds: float) -> Non
 
 
 def test_a_driver_that_sets_no_stamps_gets_what_was_measured() -> None:
-    temporal = TemporalFilter(predict_s=0.5)
+    temporal = MotionFilter(predict_s=0.5)
     for each in range(5):
         keypoint = joint(HERE + 0.01 * each)
         assert temporal.update(estimate(keypoint), 0).person.keypoints[0] is keypoint
@@ -355,7 +355,7 @@ def test_a_measurement_without_a_covariance_passes_unfiltered(covariance: Array)
     assert step(temporal, 1.1, keypoint) is keypoint
     after, expected = (step(each, 1.2, joint(HERE + 0.01)) for each in (temporal, undisturbed))
     np.testing.assert_allclose(after.position, expected.position, atol=1e-12)
-    assert step(TemporalFilter(), 0.0, keypoint) is keypoint
+    assert step(MotionFilter(), 0.0, keypoint) is keypoint
 
 
 def test_joints_do_not_touch_each_other() -> None:
@@ -380,4 +380,4 @@ def test_joints_do_not_touch_each_other() -> None:
 )
 def test_settings_out_of_range(settings: dict[str, float]) -> None:
     with pytest.raises(FilterError, match=next(iter(settings))):
-        TemporalFilter(**settings)
+        MotionFilter(**settings)

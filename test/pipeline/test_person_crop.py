@@ -13,16 +13,23 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import named
 from taihri_ros.errors import TaihriError
-from taihri_ros.pipeline.person_crop import FEW_JOINTS_MARGIN_M, LOST_MARGIN, MARGIN_M, Fovea, FoveaMode, full_view
 from taihri_ros.keypoints import Keypoint, Person, State
-from taihri_ros.pipeline.estimate import Estimate
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.quantization import decode_pixels, encode_pixels
-from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.person_crop import (
+    FEW_JOINTS_MARGIN_M,
+    LOST_MARGIN,
+    MARGIN_M,
+    PersonCrop,
+    PersonCropMode,
+    full_view,
+)
 
-SPEC = ModelSpec(aimed=True)
+SPEC = ModelSpec(person_crops=True)
 NANO = ModelSpec(focal_px=112.0, max_image_size=(256, 256), min_pixels=1024, max_pixels=65536)
 LENSES: dict[str, tuple[DistortionModel, list[float]]] = {
     "pinhole": (DistortionModel.NONE, []),
@@ -54,11 +61,13 @@ def person(pelvis: Iterable[float], joints: Mapping[str, Iterable[float]] = STAN
     return {name: np.array(pelvis) + place for name, place in joints.items()}
 
 
-def shown(fovea: Fovea, joints: Mapping[str, Any], *, source: Camera | None = None, spec: ModelSpec = SPEC) -> Any:
+def shown(
+    person_crop: PersonCrop, joints: Mapping[str, Any], *, source: Camera | None = None, spec: ModelSpec = SPEC
+) -> Any:
     """Give the view after a person was found in the full one."""
     source = source or camera()
-    fovea.learn(estimate(joints), fovea.view(source, spec, WRISTS, 0), 0)
-    return fovea.view(source, spec, WRISTS, 1)
+    person_crop.learn(estimate(joints), person_crop.view(source, spec, WRISTS, 0), 0)
+    return person_crop.view(source, spec, WRISTS, 1)
 
 
 def is_full(view: CanonicalView, spec: ModelSpec = SPEC) -> bool:
@@ -85,7 +94,7 @@ far_away = st.tuples(st.floats(-0.5, 0.5), st.floats(-0.3, 0.2), st.floats(2.0, 
 def test_a_point_told_in_the_turned_view_is_the_same_in_the_camera(lens: str, pelvis: tuple[float, ...]) -> None:
     joints = person(pelvis, WAVING)
     source = camera(lens)
-    view = shown(Fovea("always"), joints, source=source)
+    view = shown(PersonCrop("always"), joints, source=source)
     assert not is_full(view)
     places = np.array(list(joints.values()))
     in_view = view.points_to_view(places)
@@ -103,7 +112,7 @@ def test_a_point_told_in_the_turned_view_is_the_same_in_the_camera(lens: str, pe
 @given(pelvis=st.tuples(st.floats(-2.4, 2.4), st.floats(-2.4, 2.4), st.floats(0.1, 4.0)), joints=st.booleans())
 @settings(max_examples=30)
 def test_every_view_keeps_the_limits(lens: str, spec: ModelSpec, pelvis: tuple[float, ...], joints: bool) -> None:
-    view = shown(Fovea("always"), person(pelvis, STANDING if joints else WAVING), source=camera(lens), spec=spec)
+    view = shown(PersonCrop("always"), person(pelvis, STANDING if joints else WAVING), source=camera(lens), spec=spec)
     assert view.focal_px == spec.focal_px
     assert view.width % 32 == view.height % 32 == 0
     assert max(view.width, view.height) <= spec.max_image_size[0]
@@ -112,26 +121,26 @@ def test_every_view_keeps_the_limits(lens: str, spec: ModelSpec, pelvis: tuple[f
 
 def test_a_view_is_not_narrower_than_four_tokens() -> None:
     joints = person((0, 0, 3.8))
-    view = shown(Fovea("always"), joints, spec=NANO)
+    view = shown(PersonCrop("always"), joints, spec=NANO)
     assert (view.width, view.height) == (128, 128)
     low = Camera(640, 160, np.array([[330.0, 0, 319.5], [0, 330.0, 79.5], [0, 0, 1]]), np.empty(0), camera().model)
     assert full_view(low, NANO).height == 64
-    view = shown(Fovea("always"), person((0, 0, 3.8)), source=low, spec=NANO)
+    view = shown(PersonCrop("always"), person((0, 0, 3.8)), source=low, spec=NANO)
     assert (view.width, view.height) == (128, 64)
 
 
 def test_a_view_is_not_smaller_than_the_fewest_pixels() -> None:
     spec = replace(SPEC, min_pixels=600 * 600)
-    view = shown(Fovea("always"), person((0, 0, 3.8)), spec=spec)
+    view = shown(PersonCrop("always"), person((0, 0, 3.8)), spec=spec)
     assert 600 * 600 <= view.width * view.height < 640 * 640
-    assert shown(Fovea("always"), person((0, 0, 3.8))).height < 500
+    assert shown(PersonCrop("always"), person((0, 0, 3.8))).height < 500
 
 
 @pytest.mark.parametrize("lens", LENSES)
 @pytest.mark.parametrize(("found", "margin"), [(STANDING, MARGIN_M), (WAVING, FEW_JOINTS_MARGIN_M)])
 def test_the_person_is_in_the_middle_with_the_margin_around(lens: str, found: Mapping[str, Any], margin: float) -> None:
     joints = person((0.5, 0.0, 3.0), found)
-    view = shown(Fovea("always"), joints, source=camera(lens))
+    view = shown(PersonCrop("always"), joints, source=camera(lens))
     margins = edge_distances(view, joints).min(axis=0)
     assert (margins >= margin - 1e-6).all()
     token_m = 32 / SPEC.focal_px * 3.3
@@ -143,7 +152,7 @@ def test_the_person_is_in_the_middle_with_the_margin_around(lens: str, found: Ma
 def test_no_more_is_shown_than_the_full_view_has() -> None:
     joints = person((-2.2, -0.4, 2.4))
     source = camera()
-    view = shown(Fovea("always"), joints, source=source)
+    view = shown(PersonCrop("always"), joints, source=source)
     full = full_view(source, SPEC)
     left = full.view_rays([[-0.5, (full.height - 1) / 2]])
     (edge,) = view.camera.project(view.points_to_view(left))
@@ -154,16 +163,16 @@ def test_no_more_is_shown_than_the_full_view_has() -> None:
     ("x", "z", "turned"), [(0.0, 3.85, True), (0.0, 3.95, False), (1.6, 3.4, True), (1.6, 3.6, False)]
 )
 def test_nobody_is_followed_to_where_the_depth_bins_of_a_turned_view_end(x: float, z: float, turned: bool) -> None:
-    assert is_full(shown(Fovea("auto"), {"left_wrist": np.array([x, 0.0, z])})) != turned
+    assert is_full(shown(PersonCrop("auto"), {"left_wrist": np.array([x, 0.0, z])})) != turned
 
 
-def walk(fovea: Fovea, places: Iterable[Iterable[float]], joints: Mapping[str, Any]) -> list[CanonicalView]:
+def walk(person_crop: PersonCrop, places: Iterable[Iterable[float]], joints: Mapping[str, Any]) -> list[CanonicalView]:
     """Show a person at ten places a second and find them wherever they are."""
     views = []
     for number, place in enumerate(places):
         found = person(place, joints)
-        views.append(fovea.view(camera(), SPEC, WRISTS, number * SECOND // 10))
-        fovea.learn(estimate(found), views[-1], number * SECOND // 10)
+        views.append(person_crop.view(camera(), SPEC, WRISTS, number * SECOND // 10))
+        person_crop.learn(estimate(found), views[-1], number * SECOND // 10)
         assert is_full(views[-1]) or edge_distances(views[-1], found).min() >= LOST_MARGIN * MARGIN_M
     return views
 
@@ -171,7 +180,7 @@ def walk(fovea: Fovea, places: Iterable[Iterable[float]], joints: Mapping[str, A
 @pytest.mark.parametrize("joints", [STANDING, WAVING], ids=["standing", "wrists"])
 def test_someone_who_walks_past_stays_inside_few_views(joints: Mapping[str, Any]) -> None:
     path = [(x, 0.1 * np.sin(6 * x), 3.0) for x in np.linspace(-1.2, 1.2, 48)]
-    views = walk(Fovea("auto", refresh_s=100.0), path, joints)
+    views = walk(PersonCrop("auto", refresh_s=100.0), path, joints)
     assert is_full(views[0])
     full_tokens = views[0].width * views[0].height
     assert all(view.width * view.height <= full_tokens * 2 / 3 for view in views[1:])
@@ -182,24 +191,24 @@ def test_someone_who_walks_past_stays_inside_few_views(joints: Mapping[str, Any]
 def test_someone_who_stands_is_shown_in_one_view_although_answers_scatter() -> None:
     random = np.random.default_rng(0)
     path = np.array([0.4, 0.0, 2.5]) + random.normal(0.0, [0.03, 0.03, 0.1], (60, 3))
-    views = walk(Fovea("auto", refresh_s=100.0), path, STANDING)
+    views = walk(PersonCrop("auto", refresh_s=100.0), path, STANDING)
     assert len(set(views[1:])) == 1
 
 
 def test_someone_who_sways_is_shown_in_the_views_there_are() -> None:
     path = [(0.35 * np.sin(t), 0.0, 3.0) for t in np.arange(0.0, 60.0, 0.2)]
-    assert len(set(walk(Fovea("auto", refresh_s=100.0), path, STANDING))) <= 5
+    assert len(set(walk(PersonCrop("auto", refresh_s=100.0), path, STANDING))) <= 5
 
 
 def test_the_view_shrinks_for_someone_who_walks_away() -> None:
-    views = walk(Fovea("auto", refresh_s=100.0), [(0.0, 0.0, z) for z in np.linspace(1.8, 3.9, 22)], WAVING)
+    views = walk(PersonCrop("auto", refresh_s=100.0), [(0.0, 0.0, z) for z in np.linspace(1.8, 3.9, 22)], WAVING)
     areas = [view.width * view.height for view in views]
     assert areas == sorted(areas, reverse=True)
     assert areas[-1] < 0.4 * areas[1]
 
 
 def test_the_view_grows_for_someone_who_comes_near_until_it_is_the_full_one() -> None:
-    views = walk(Fovea("auto", refresh_s=100.0), [(0.0, 0.0, z) for z in np.linspace(3.8, 0.5, 34)], WAVING)
+    views = walk(PersonCrop("auto", refresh_s=100.0), [(0.0, 0.0, z) for z in np.linspace(3.8, 0.5, 34)], WAVING)
     areas = [view.width * view.height for view in views[1:]]
     assert areas == sorted(areas)
     assert is_full(views[-1])
@@ -208,21 +217,21 @@ def test_the_view_grows_for_someone_who_comes_near_until_it_is_the_full_one() ->
 
 def test_where_nothing_smaller_would_do_that_is_found_out_twice_a_second() -> None:
     places = [(0.0, 0.0, 0.9)] * 2 + [(0.0, 0.0, 3.0)] * 8
-    views = walk(Fovea("auto", refresh_s=100.0), places, STANDING)
+    views = walk(PersonCrop("auto", refresh_s=100.0), places, STANDING)
     assert [number for number, view in enumerate(views) if is_full(view)] == [0, 1, 2, 3, 4, 5]
 
 
 def test_the_full_view_comes_back_when_the_refresh_is_due() -> None:
-    views = walk(Fovea("auto", refresh_s=0.5), [(0.0, 0.0, 3.0)] * 16, STANDING)
+    views = walk(PersonCrop("auto", refresh_s=0.5), [(0.0, 0.0, 3.0)] * 16, STANDING)
     assert [number for number, view in enumerate(views) if is_full(view)] == [0, 5, 10, 15]
     assert len(set(views)) == 2
 
 
 def test_the_full_view_comes_back_when_time_runs_backwards() -> None:
-    fovea = Fovea("auto", refresh_s=1.0)
-    fovea.learn(estimate(person((0, 0, 3))), fovea.view(camera(), SPEC, WRISTS, SECOND), SECOND)
-    assert is_full(fovea.view(camera(), SPEC, WRISTS, SECOND - 1))
-    assert not is_full(fovea.view(camera(), SPEC, WRISTS, SECOND))
+    person_crop = PersonCrop("auto", refresh_s=1.0)
+    person_crop.learn(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, SECOND), SECOND)
+    assert is_full(person_crop.view(camera(), SPEC, WRISTS, SECOND - 1))
+    assert not is_full(person_crop.view(camera(), SPEC, WRISTS, SECOND))
 
 
 @pytest.mark.parametrize(
@@ -236,34 +245,34 @@ def test_the_full_view_comes_back_when_time_runs_backwards() -> None:
     ids=["error", "no joint", "none answered", "predicted only"],
 )
 def test_the_full_view_comes_back_when_the_person_is_lost(seen: Estimate | None) -> None:
-    fovea = Fovea("auto")
-    view = shown(fovea, person((0, 0, 3)))
+    person_crop = PersonCrop("auto")
+    view = shown(person_crop, person((0, 0, 3)))
     assert not is_full(view)
-    fovea.learn(seen, view, 2)
-    assert is_full(fovea.view(camera(), SPEC, WRISTS, 3))
-    fovea.learn(estimate(person((0, 0, 3))), fovea.view(camera(), SPEC, WRISTS, 4), 4)
-    assert fovea.view(camera(), SPEC, WRISTS, 5) is view
+    person_crop.learn(seen, view, 2)
+    assert is_full(person_crop.view(camera(), SPEC, WRISTS, 3))
+    person_crop.learn(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, 4), 4)
+    assert person_crop.view(camera(), SPEC, WRISTS, 5) is view
 
 
 @pytest.mark.parametrize("share", [0.9, 1.1])
 def test_the_full_view_comes_back_when_a_joint_is_near_the_edge(share: float) -> None:
-    fovea = Fovea("auto")
-    view = shown(fovea, {"left_wrist": np.array([0.0, 0.0, 3.0])})
+    person_crop = PersonCrop("auto")
+    view = shown(person_crop, {"left_wrist": np.array([0.0, 0.0, 3.0])})
     reach = view.width / (2 * SPEC.focal_px) * 3.0
     moved = view.points_to_camera([[reach - share * LOST_MARGIN * FEW_JOINTS_MARGIN_M, 0.0, 3.0]])[0]
-    fovea.learn(estimate({"left_wrist": moved}), view, 2)
-    assert is_full(fovea.view(camera(), SPEC, WRISTS, 3)) == (share < 1)
+    person_crop.learn(estimate({"left_wrist": moved}), view, 2)
+    assert is_full(person_crop.view(camera(), SPEC, WRISTS, 3)) == (share < 1)
 
 
 def test_the_edge_of_the_image_is_no_edge_to_widen_at() -> None:
     source = camera(focal=610.0)
     corner = np.array([-0.54, -0.37, 1.0]) * 3.0
-    fovea = Fovea("auto")
-    view = shown(fovea, {"left_wrist": corner}, source=source)
+    person_crop = PersonCrop("auto")
+    view = shown(person_crop, {"left_wrist": corner}, source=source)
     assert not is_full(view)
     assert edge_distances(view, {"left_wrist": corner}).min() < 0.2
-    fovea.learn(estimate({"left_wrist": corner}), view, 2)
-    assert fovea.view(source, SPEC, WRISTS, 3) is view
+    person_crop.learn(estimate({"left_wrist": corner}), view, 2)
+    assert person_crop.view(source, SPEC, WRISTS, 3) is view
 
 
 @pytest.mark.parametrize(
@@ -277,8 +286,8 @@ def test_the_edge_of_the_image_is_no_edge_to_widen_at() -> None:
         ("always", 0.5, False),
     ],
 )
-def test_the_modes(mode: FoveaMode, distance: float, turned: bool) -> None:
-    view = shown(Fovea(mode), person((0, 0, distance)))
+def test_the_modes(mode: PersonCropMode, distance: float, turned: bool) -> None:
+    view = shown(PersonCrop(mode), person((0, 0, distance)))
     assert is_full(view) != turned
     full = full_view(camera(), SPEC)
     if mode == "always" and distance == 1.45:
@@ -286,10 +295,10 @@ def test_the_modes(mode: FoveaMode, distance: float, turned: bool) -> None:
 
 
 @pytest.mark.parametrize("mode", ["always", "auto"])
-def test_a_camera_that_sees_little_is_always_shown_whole(mode: FoveaMode) -> None:
+def test_a_camera_that_sees_little_is_always_shown_whole(mode: PersonCropMode) -> None:
     narrow = Camera(128, 96, np.array([[1000.0, 0, 63.5], [0, 1000.0, 47.5], [0, 0, 1]]), np.empty(0), camera().model)
     for distance in (0.5, 1.5, 3.9):
-        assert is_full(shown(Fovea(mode), person((0, 0, distance), WAVING), source=narrow))
+        assert is_full(shown(PersonCrop(mode), person((0, 0, distance), WAVING), source=narrow))
 
 
 def test_another_camera_question_or_model_starts_from_the_full_view() -> None:
@@ -298,48 +307,48 @@ def test_another_camera_question_or_model_starts_from_the_full_view() -> None:
         (camera(), replace(SPEC, focal_px=990.0), WRISTS),
         (camera(), SPEC, ("head",)),
     ):
-        fovea = Fovea("auto")
-        before = shown(fovea, person((0, 0, 3)))
+        person_crop = PersonCrop("auto")
+        before = shown(person_crop, person((0, 0, 3)))
         assert not is_full(before)
-        view = fovea.view(source, spec, joints, 2)
+        view = person_crop.view(source, spec, joints, 2)
         assert is_full(view, spec)
         assert (view.source, view.focal_px) == (source, spec.focal_px)
-        fovea.learn(estimate(person((0, 0, 3))), before, 2) if joints == WRISTS else None
-        assert is_full(fovea.view(source, spec, joints, 3), spec)  # what was found in an old view is forgotten
+        person_crop.learn(estimate(person((0, 0, 3))), before, 2) if joints == WRISTS else None
+        assert is_full(person_crop.view(source, spec, joints, 3), spec)  # what was found in an old view is forgotten
 
 
 @pytest.mark.parametrize(("mode", "follows"), [("always", True), ("auto", False), ("never", False)])
 def test_a_model_that_has_not_learned_such_views_is_shown_them_only_where_that_is_wanted(
-    mode: FoveaMode, follows: bool
+    mode: PersonCropMode, follows: bool
 ) -> None:
     official = ModelSpec()
-    assert is_full(shown(Fovea(mode), person((0, 0, 3)), spec=official), official) is not follows
+    assert is_full(shown(PersonCrop(mode), person((0, 0, 3)), spec=official), official) is not follows
 
 
 def test_the_full_view_is_made_once_for_a_camera() -> None:
-    fovea = Fovea("auto")
-    first = fovea.view(camera(), SPEC, WRISTS, 0)
-    assert fovea.view(camera(), SPEC, ("head",), 1) is first
-    assert fovea.view(camera("fisheye"), SPEC, WRISTS, 2) is not first
+    person_crop = PersonCrop("auto")
+    first = person_crop.view(camera(), SPEC, WRISTS, 0)
+    assert person_crop.view(camera(), SPEC, ("head",), 1) is first
+    assert person_crop.view(camera("fisheye"), SPEC, WRISTS, 2) is not first
 
 
 def test_reset_forgets_the_person() -> None:
-    fovea = Fovea("auto")
-    view = shown(fovea, person((0, 0, 3)))
-    assert fovea.view(camera(), SPEC, WRISTS, 2) is view
-    fovea.reset()
-    assert is_full(fovea.view(camera(), SPEC, WRISTS, 3))
+    person_crop = PersonCrop("auto")
+    view = shown(person_crop, person((0, 0, 3)))
+    assert person_crop.view(camera(), SPEC, WRISTS, 2) is view
+    person_crop.reset()
+    assert is_full(person_crop.view(camera(), SPEC, WRISTS, 3))
 
 
 def test_the_view_is_no_larger_than_it_must_be() -> None:
-    view = shown(Fovea("always"), person((1.0, 0.3, 2.5)))
+    view = shown(PersonCrop("always"), person((1.0, 0.3, 2.5)))
     assert (view.width, view.height) == (512, 672)  # aimed at the mean of the joints it would have to be 576x704
 
 
 @pytest.mark.filterwarnings("error")
 def test_what_was_found_outside_of_the_image_is_not_followed() -> None:
-    assert is_full(shown(Fovea("always"), {"left_wrist": np.array([2.4, 0.0, 0.3])}))
-    assert is_full(shown(Fovea("always"), {"left_wrist": np.array([0.0, 0.0, 0.0])}))
+    assert is_full(shown(PersonCrop("always"), {"left_wrist": np.array([2.4, 0.0, 0.3])}))
+    assert is_full(shown(PersonCrop("always"), {"left_wrist": np.array([0.0, 0.0, 0.0])}))
 
 
 @pytest.mark.parametrize(
@@ -352,4 +361,4 @@ def test_what_was_found_outside_of_the_image_is_not_followed() -> None:
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(TaihriError, match=message):
-        Fovea(**{"mode": "always", **settings})
+        PersonCrop(**{"mode": "always", **settings})

@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import SPEC, answer_tokens, info
 
-from taihri_ros.pipeline.prompt_batch import Asked, Decoding, ask, raw_text
 from taihri_ros.commands.command import Command, named
-from taihri_ros.inference.engine import Alternatives, RawAnswer
+from taihri_ros.inference.engine import RawAnswer, TopK
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Text, free_grammar, named_grammar
 from taihri_ros.model.parser import Answer, CoordinateToken, MalformedAnswerError, Outcome, joined, parse
 from taihri_ros.model.prompts import make_prompt
-from taihri_ros.model.answer_format import AnswerStyle
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.quantization import coordinate_token
+from taihri_ros.model.spec import ModelSpec
+from taihri_ros.pipeline.prompt_batch import Decoding, PromptBatch, ask, raw_text
 from taihri_ros.skeleton import JOINTS
 
 TWO = named(["left_wrist", "head"])
-SIDE_BY_SIDE, IN_TURN = info(), replace(info(), side_by_side=False)
+PER_JOINT, IN_TURN = info(), replace(info(), batched=False)
 BOX = (100, 110, 800, 810)
 
 
@@ -30,7 +30,7 @@ def raw(
     pixels: dict[str, Any], points: dict[str, Any], box: tuple[int, ...] | None = None, **changes: Any
 ) -> RawAnswer:
     tokens = answer_tokens(pixels, points, box)
-    return replace(RawAnswer(tokens=tokens, alternatives=(None,) * len(tokens), finish_reason="stop"), **changes)
+    return replace(RawAnswer(tokens=tokens, top_k=(None,) * len(tokens), finish_reason="stop"), **changes)
 
 
 def about(joint: str, first: int, box: tuple[int, ...] | None = None, **changes: Any) -> RawAnswer:
@@ -38,75 +38,75 @@ def about(joint: str, first: int, box: tuple[int, ...] | None = None, **changes:
     return raw({joint: range(first, first + 2)}, {joint: range(first + 2, first + 5)}, box, **changes)
 
 
-def users(asked: Asked) -> list[str]:
+def users(asked: PromptBatch) -> list[str]:
     return [question.prompt.user for question in asked.questions]
 
 
 def test_side_by_side_there_is_a_question_for_each_joint() -> None:
-    asked = ask(TWO, SIDE_BY_SIDE, "side_by_side")
+    asked = ask(TWO, PER_JOINT, "per_joint")
     assert asked.joints == (("head",), ("left_wrist",))
     assert [user.rpartition("person: ")[2] for user in users(asked)] == ["head?", "left_wrist?"]
     assert [question.grammar for question in asked.questions] == [
-        named_grammar((joint,), AnswerStyle()) for joint in ("head", "left_wrist")
+        named_grammar((joint,), AnswerFormat()) for joint in ("head", "left_wrist")
     ]
     assert len({question.prompt.system for question in asked.questions}) == 1, "engines share what questions begin with"
-    assert asked.skip_forced
+    assert asked.jump_forward
 
 
 def test_all_joints_can_be_asked_side_by_side() -> None:
-    asked = ask(named(JOINTS), SIDE_BY_SIDE, "side_by_side")
+    asked = ask(named(JOINTS), PER_JOINT, "per_joint")
     assert asked.joints == tuple((joint,) for joint in JOINTS)
     assert len(set(asked.questions)) == len(JOINTS)
-    assert asked.max_tokens == ask(named(["head"]), SIDE_BY_SIDE, "side_by_side").max_tokens
+    assert asked.max_tokens == ask(named(["head"]), PER_JOINT, "per_joint").max_tokens
 
 
 @pytest.mark.parametrize(
-    ("engine", "decoding", "skip_forced"),
+    ("engine", "decoding", "jump_forward"),
     [
-        (SIDE_BY_SIDE, "sequence", True),
-        (SIDE_BY_SIDE, "plain", False),
-        (IN_TURN, "side_by_side", True),
-        (IN_TURN, "sequence", True),
+        (PER_JOINT, "jump_forward", True),
+        (PER_JOINT, "plain", False),
+        (IN_TURN, "per_joint", True),
+        (IN_TURN, "jump_forward", True),
         (IN_TURN, "plain", False),
     ],
 )
-def test_else_one_question_names_all_joints(engine: Any, decoding: Decoding, skip_forced: bool) -> None:
+def test_else_one_question_names_all_joints(engine: Any, decoding: Decoding, jump_forward: bool) -> None:
     asked = ask(TWO, engine, decoding)
     (question,) = asked.questions
     assert asked.joints == (("head", "left_wrist"),)
     assert question.prompt == make_prompt(TWO, SPEC)
-    assert question.grammar == named_grammar(("head", "left_wrist"), AnswerStyle())
-    assert asked.skip_forced == skip_forced
+    assert question.grammar == named_grammar(("head", "left_wrist"), AnswerFormat())
+    assert asked.jump_forward == jump_forward
 
 
-@pytest.mark.parametrize("engine", [SIDE_BY_SIDE, IN_TURN])
-@pytest.mark.parametrize("decoding", ["side_by_side", "sequence", "plain"])
+@pytest.mark.parametrize("engine", [PER_JOINT, IN_TURN])
+@pytest.mark.parametrize("decoding", ["per_joint", "jump_forward", "plain"])
 def test_free_words_are_one_question(engine: Any, decoding: Decoding) -> None:
     asked = ask(Command("hug me"), engine, decoding)
     (question,) = asked.questions
     assert question.prompt.user == "hug me"
-    assert question.grammar == free_grammar(AnswerStyle())
+    assert question.grammar == free_grammar(AnswerFormat())
     assert asked.joints == ((),)
 
 
 def test_joints_that_a_free_command_stands_for_are_asked_by_name() -> None:
-    asked = ask(Command("hug me", ("neck", "head")), SIDE_BY_SIDE, "side_by_side")
-    assert users(asked) == users(ask(named(["neck", "head"]), SIDE_BY_SIDE, "side_by_side"))
-    assert users(ask(Command("hug me", ("neck", "head")), SIDE_BY_SIDE, "sequence")) == [
+    asked = ask(Command("hug me", ("neck", "head")), PER_JOINT, "per_joint")
+    assert users(asked) == users(ask(named(["neck", "head"]), PER_JOINT, "per_joint"))
+    assert users(ask(Command("hug me", ("neck", "head")), PER_JOINT, "jump_forward")) == [
         make_prompt(named(["neck", "head"]), SPEC).user
     ]
 
 
-@pytest.mark.parametrize("decoding", ["side_by_side", "sequence", "plain"])
+@pytest.mark.parametrize("decoding", ["per_joint", "jump_forward", "plain"])
 @pytest.mark.parametrize(
-    "style", [AnswerStyle(), AnswerStyle(box=False), AnswerStyle(joint="text", between_coordinates=", ")]
+    "answer_format", [AnswerFormat(), AnswerFormat(box=False), AnswerFormat(joint="text", between_coordinates=", ")]
 )
-def test_there_is_room_for_the_longest_answer(style: AnswerStyle, decoding: Decoding) -> None:
+def test_there_is_room_for_the_longest_answer(answer_format: AnswerFormat, decoding: Decoding) -> None:
     """One token a character is the worst that a tokenizer does to a text that is no special token."""
-    asked = ask(TWO, info(replace(SPEC, answer=style)), decoding)
+    asked = ask(TWO, info(replace(SPEC, answer=answer_format)), decoding)
     for question in asked.questions:
         assert question.grammar is not None
-        if style.joint == "token":
+        if answer_format.joint == "token":
             needed = len(question.grammar)
         else:
             needed = sum(
@@ -117,31 +117,31 @@ def test_there_is_room_for_the_longest_answer(style: AnswerStyle, decoding: Deco
 
 
 def test_the_spelling_of_the_checkpoint_is_asked_for() -> None:
-    style = AnswerStyle(box=False, joint="text", after_joint=" ")
-    spec = replace(SPEC, answer=style, named_prompt="Where is {joints}?", system_prompt="Look.")
-    asked = ask(TWO, info(spec), "side_by_side")
+    answer_format = AnswerFormat(box=False, joint="text", after_joint=" ")
+    spec = replace(SPEC, answer=answer_format, named_prompt="Where is {joints}?", system_prompt="Look.")
+    asked = ask(TWO, info(spec), "per_joint")
     assert users(asked) == ["Where is head?", "Where is left_wrist?"]
     assert {question.prompt.system for question in asked.questions} == {"Look."}
-    assert asked.questions[1].grammar == named_grammar(("left_wrist",), style)
+    assert asked.questions[1].grammar == named_grammar(("left_wrist",), answer_format)
     assert ask(TWO, info(replace(SPEC, answer=None)), "plain").questions[0].grammar == named_grammar(
-        ("head", "left_wrist"), AnswerStyle()
+        ("head", "left_wrist"), AnswerFormat()
     )
 
 
 def test_another_checkpoint_or_command_is_asked_anew() -> None:
     """What is asked is remembered; the memory must not give one for another."""
-    other = ModelSpec(name="other", named_prompt="Find {joints}.", answer=AnswerStyle(box=False))
+    other = ModelSpec(name="other", named_prompt="Find {joints}.", answer=AnswerFormat(box=False))
     for _ in range(2):
-        assert users(ask(TWO, info(other), "sequence")) == ["Find head, left_wrist."]
-        assert users(ask(TWO, info(), "sequence")) == [make_prompt(TWO, SPEC).user]
-        assert len(ask(TWO, info(), "side_by_side").questions) == 2
-        assert len(ask(TWO, IN_TURN, "side_by_side").questions) == 1
-        assert ask(TWO, info(), "plain").skip_forced is False
+        assert users(ask(TWO, info(other), "jump_forward")) == ["Find head, left_wrist."]
+        assert users(ask(TWO, info(), "jump_forward")) == [make_prompt(TWO, SPEC).user]
+        assert len(ask(TWO, info(), "per_joint").questions) == 2
+        assert len(ask(TWO, IN_TURN, "per_joint").questions) == 1
+        assert ask(TWO, info(), "plain").jump_forward is False
 
 
 def test_coordinates_are_counted_through_all_answers() -> None:
     head, wrist = about("head", 10, BOX), about("left_wrist", 20, BOX)
-    answer = ask(TWO, SIDE_BY_SIDE, "side_by_side").read([head, wrist])
+    answer = ask(TWO, PER_JOINT, "per_joint").read([head, wrist])
     tokens = (*head.tokens, *wrist.tokens)
     assert [joint.joint for joint in answer.joints] == ["head", "left_wrist"]
     for joint, first in zip(answer.joints, (10, 20), strict=True):
@@ -156,7 +156,7 @@ def test_coordinates_are_counted_through_all_answers() -> None:
 @given(st.permutations(JOINTS).flatmap(lambda names: st.integers(1, 22).map(lambda count: names[:count])))
 def test_any_joints_are_read_in_the_skeletons_order(names: list[str]) -> None:
     command = named(names)
-    asked = ask(command, SIDE_BY_SIDE, "side_by_side")
+    asked = ask(command, PER_JOINT, "per_joint")
     answers = [about(joint, 10 * JOINTS.index(joint)) for (joint,) in asked.joints]
     answer = asked.read(answers)
     assert [joint.joint for joint in answer.joints] == [joint for joint in JOINTS if joint in names]
@@ -164,7 +164,7 @@ def test_any_joints_are_read_in_the_skeletons_order(names: list[str]) -> None:
 
 
 def test_the_first_box_is_the_persons() -> None:
-    asked = ask(TWO, SIDE_BY_SIDE, "side_by_side")
+    asked = ask(TWO, PER_JOINT, "per_joint")
     other = (1, 2, 3, 4)
     box = asked.read([about("head", 10, BOX), about("left_wrist", 20, other)]).box
     assert box is not None
@@ -173,7 +173,7 @@ def test_the_first_box_is_the_persons() -> None:
 
 
 def test_a_box_that_only_a_later_answer_has_is_taken() -> None:
-    asked = ask(TWO, SIDE_BY_SIDE, "side_by_side")
+    asked = ask(TWO, PER_JOINT, "per_joint")
     head = about("head", 10, (0, 0, 0, 1000))
     wrist = about("left_wrist", 20, BOX)
     box = asked.read([head, wrist]).box
@@ -185,7 +185,7 @@ def test_a_box_that_only_a_later_answer_has_is_taken() -> None:
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_one_answer_that_is_cut_off_makes_all_malformed(place: int) -> None:
-    asked = ask(TWO, SIDE_BY_SIDE, "side_by_side")
+    asked = ask(TWO, PER_JOINT, "per_joint")
     answers = [about("head", 10), about("left_wrist", 20)]
     asked.read(answers)
     answers[place] = replace(answers[place], finish_reason="length")
@@ -196,15 +196,15 @@ def test_one_answer_that_is_cut_off_makes_all_malformed(place: int) -> None:
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_one_answer_that_is_nonsense_makes_all_malformed(place: int) -> None:
-    asked = ask(TWO, SIDE_BY_SIDE, "side_by_side")
+    asked = ask(TWO, PER_JOINT, "per_joint")
     answers = [about("head", 10), about("left_wrist", 20)]
-    answers[place] = RawAnswer(tokens=("I", " see"), alternatives=(None, None), finish_reason="stop")
+    answers[place] = RawAnswer(tokens=("I", " see"), top_k=(None, None), finish_reason="stop")
     with pytest.raises(MalformedAnswerError, match="'I' stands"):
         asked.read(answers)
 
 
 def test_what_an_answer_lacks_is_told_for_its_joint_alone() -> None:
-    asked = ask(named(["left_wrist", "head", "neck"]), SIDE_BY_SIDE, "side_by_side")
+    asked = ask(named(["left_wrist", "head", "neck"]), PER_JOINT, "per_joint")
     empty = raw({}, {})
     far = raw({"head": (1, 2)}, {"head": (3, 4, 1000)})
     outcomes = {joint.joint: joint.outcome for joint in asked.read([empty, far, about("left_wrist", 20)]).joints}
@@ -216,14 +216,14 @@ def test_what_an_answer_lacks_is_told_for_its_joint_alone() -> None:
 
 
 def test_free_words_are_read_as_the_model_chose() -> None:
-    answer = ask(Command("hug me"), SIDE_BY_SIDE, "side_by_side").read([about("head", 10)])
+    answer = ask(Command("hug me"), PER_JOINT, "per_joint").read([about("head", 10)])
     assert [(joint.joint, joint.outcome) for joint in answer.joints] == [("head", Outcome.ANSWERED)]
-    assert ask(Command("hug me"), SIDE_BY_SIDE, "side_by_side").read([raw({}, {})]).joints == ()
+    assert ask(Command("hug me"), PER_JOINT, "per_joint").read([raw({}, {})]).joints == ()
 
 
 def test_one_answer_for_several_joints_is_read_as_before() -> None:
     one = raw({"head": (1, 2), "left_wrist": (3, 4)}, {"head": (5, 6, 7), "left_wrist": (8, 9, 10)}, BOX)
-    assert ask(TWO, SIDE_BY_SIDE, "sequence").read([one]) == parse(one.tokens, TWO.joints)
+    assert ask(TWO, PER_JOINT, "jump_forward").read([one]) == parse(one.tokens, TWO.joints)
 
 
 @given(st.integers(0, 500), st.sampled_from([None, BOX]))
@@ -250,9 +250,7 @@ def test_joined_sorts_joints_and_takes_the_first_box() -> None:
 
 
 def test_the_text_of_an_answer_is_that_of_its_tokens() -> None:
-    answer = RawAnswer(
-        tokens=("a", "<1>", "b"), alternatives=(None, Alternatives((1,), (0.0,)), None), finish_reason="stop"
-    )
+    answer = RawAnswer(tokens=("a", "<1>", "b"), top_k=(None, TopK((1,), (0.0,)), None), finish_reason="stop")
     assert answer.text == "a<1>b"
     assert raw_text([answer]) == "a<1>b"
     assert raw_text([answer, replace(answer, tokens=("c",))]) == "a<1>b\nc"

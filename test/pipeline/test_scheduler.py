@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import CameraError
 from taihri_ros.camera.camera_info import InfoFields, Region
 from taihri_ros.commands.command import Command, named
-from taihri_ros.pipeline.counters import Drop, Snapshot
-from taihri_ros.pipeline.drop_reasons import drop_reason
 from taihri_ros.inference.engine import (
     EngineError,
     EngineUnavailableError,
@@ -29,12 +27,14 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     RawAnswer,
 )
-from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.pipeline.tracker import Follower
-from taihri_ros.pipeline.frames import Frame, ImageError, Result
 from taihri_ros.keypoints import State
 from taihri_ros.model.parser import MalformedAnswerError
-from taihri_ros.pipeline.scheduler import LocalizeError, Perception
+from taihri_ros.pipeline.counters import Drop, Snapshot
+from taihri_ros.pipeline.drop_reasons import drop_reason
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.frames import Frame, ImageError, Result
+from taihri_ros.pipeline.scheduler import LocalizeError, Scheduler
+from taihri_ros.pipeline.tracker import Tracker
 
 INFO = InfoFields(
     width=64,
@@ -66,25 +66,25 @@ class Wrists(oracle.Oracle):
         self.aborts = 0
         self.begun = 0
         self._busy = threading.Semaphore(at_once)
-        self._under_way: list[threading.Event] = []
+        self._in_flight: list[threading.Event] = []
 
     def generate(self, request: GenerationRequest) -> Generation:
         if not self._busy.acquire(blocking=False):
             self.overlapped = True
             raise AssertionError("too many requests at once")
         aborted = threading.Event()
-        self._under_way.append(aborted)
+        self._in_flight.append(aborted)
         try:
             self.begun += 1
             self.began.release()
             self._wait(aborted, request)
             generation = super().generate(request)
         finally:
-            self._under_way.remove(aborted)
+            self._in_flight.remove(aborted)
             self._busy.release()
         if self.answer is None:
             return generation
-        answer = RawAnswer(tokens=self.answer, alternatives=(None,) * len(self.answer), finish_reason="stop")
+        answer = RawAnswer(tokens=self.answer, top_k=(None,) * len(self.answer), finish_reason="stop")
         return replace(generation, answers=(answer,) * len(request.questions))
 
     def _wait(self, aborted: threading.Event, request: GenerationRequest) -> None:
@@ -105,7 +105,7 @@ class Wrists(oracle.Oracle):
 
     def abort(self) -> None:
         self.aborts += 1
-        for aborted in self._under_way.copy():
+        for aborted in self._in_flight.copy():
             aborted.set()
 
 
@@ -117,9 +117,9 @@ class Bench:
         self.results: list[Result] = []
         self.published = threading.Semaphore(0)
         self.on_publish: Callable[[Result], None] = lambda result: None
-        self.perception = Perception(Follower(Estimator(self.engine)), self._take, max_in_flight=max_in_flight)
+        self.scheduler = Scheduler(Tracker(Estimator(self.engine)), self._take, max_in_flight=max_in_flight)
         if camera:
-            self.perception.set_camera(INFO)
+            self.scheduler.set_camera(INFO)
         self.submitted = 0
 
     def _take(self, result: Result) -> None:
@@ -129,7 +129,7 @@ class Bench:
 
     def submit(self, decode: Callable[[], NDArray[np.uint8]] = lambda: np.zeros((48, 64, 3), np.uint8)) -> int:
         self.submitted += 1
-        self.perception.submit(Frame(self.submitted, "camera", decode))
+        self.scheduler.submit(Frame(self.submitted, "camera", decode))
         return self.submitted
 
     def hold(self) -> None:
@@ -143,8 +143,8 @@ class Bench:
 
     def settled(self, **dropped: int) -> Snapshot:
         """Wait until every frame is accounted for, and check by what."""
-        eventually(lambda: self.perception.counters.snapshot().pending == 0)
-        snapshot = self.perception.counters.snapshot()
+        eventually(lambda: self.scheduler.counters.snapshot().pending == 0)
+        snapshot = self.scheduler.counters.snapshot()
         assert snapshot.dropped == dropped
         assert snapshot.frames_in == self.submitted
         assert snapshot.frames_in == snapshot.published + sum(snapshot.dropped.values())
@@ -161,13 +161,13 @@ def eventually(condition: Callable[[], bool]) -> None:
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     bench = Bench()
-    bench.perception.set_command(LEFT)
-    bench.perception.start()
+    bench.scheduler.set_command(LEFT)
+    bench.scheduler.start()
     yield bench
     bench.engine.free = True
-    bench.perception.stop()
+    bench.scheduler.stop()
     assert not bench.engine.overlapped
-    assert bench.perception.counters.snapshot().pending == 0
+    assert bench.scheduler.counters.snapshot().pending == 0
 
 
 def stamps(bench: Bench) -> list[int]:
@@ -176,7 +176,7 @@ def stamps(bench: Bench) -> list[int]:
 
 def test_a_frame_becomes_a_result_with_its_stamp_its_pixels_and_its_times(bench: Bench) -> None:
     image = np.full((48, 64, 3), 7, np.uint8)
-    bench.perception.submit(Frame(1234, "head_camera", lambda: image, receive_ms=2.5))
+    bench.scheduler.submit(Frame(1234, "head_camera", lambda: image, receive_ms=2.5))
     bench.submitted += 1
     bench.wait_published()
     (result,) = bench.results
@@ -198,7 +198,7 @@ def test_the_newest_frame_wins(bench: Bench) -> None:
     bench.wait_began()
     for _ in range(5):
         bench.submit()
-    assert bench.perception.counters.snapshot().pending == 2
+    assert bench.scheduler.counters.snapshot().pending == 2
     bench.engine.release.release(2)
     bench.wait_published()
     bench.wait_published()
@@ -219,15 +219,15 @@ def test_frames_that_are_faster_than_the_engine_do_not_starve_it(bench: Bench) -
     assert bench.engine.aborts == 0
     assert published >= 0.5 * lasted / 0.05, f"{published} results in {lasted:.2f} s"
     assert stamps(bench) == sorted(stamps(bench))
-    eventually(lambda: bench.perception.counters.snapshot().pending == 0)
+    eventually(lambda: bench.scheduler.counters.snapshot().pending == 0)
     assert len(decoded) == len(bench.results), "a frame was decoded that nobody used"
 
 
 def test_without_a_command_frames_are_dropped_before_they_cost_anything(bench: Bench) -> None:
-    bench.perception.set_command(None)
+    bench.scheduler.set_command(None)
     bench.submit(lambda: pytest.fail("decoded"))
     bench.settled(no_command=1)
-    assert bench.perception.command is None
+    assert bench.scheduler.command is None
 
 
 @pytest.mark.parametrize("heeds_abort", [True, False])
@@ -237,7 +237,7 @@ def test_an_old_command_is_never_answered(bench: Bench, heeds_abort: bool, next_
     bench.hold()
     bench.submit()
     bench.wait_began()
-    bench.perception.set_command(next_command)
+    bench.scheduler.set_command(next_command)
     assert bench.engine.aborts == 1
     if not heeds_abort:
         bench.engine.release.release()
@@ -254,7 +254,7 @@ def test_the_same_command_again_disturbs_nothing(bench: Bench) -> None:
     bench.hold()
     bench.submit()
     bench.wait_began()
-    bench.perception.set_command(named(["left_wrist"]))
+    bench.scheduler.set_command(named(["left_wrist"]))
     bench.engine.release.release()
     bench.wait_published()
     assert bench.engine.aborts == 0
@@ -265,7 +265,7 @@ def test_a_frame_that_waits_is_answered_for_the_new_command(bench: Bench) -> Non
     bench.submit()
     bench.wait_began()
     bench.submit()
-    bench.perception.set_command(RIGHT)
+    bench.scheduler.set_command(RIGHT)
     bench.wait_began()
     bench.engine.release.release()
     bench.wait_published()
@@ -278,7 +278,7 @@ def test_stop_drops_a_frame_that_waits(bench: Bench) -> None:
     bench.submit()
     bench.wait_began()
     bench.submit()
-    bench.perception.set_command(None)
+    bench.scheduler.set_command(None)
     bench.settled(command_changed=2)
 
 
@@ -293,7 +293,7 @@ def test_once_the_command_has_changed_no_answer_to_the_old_one_goes_out(bench: B
     bench.submit()
     assert publishing.wait(SOON_S)
     with ThreadPoolExecutor(1) as pool:
-        change = pool.submit(bench.perception.set_command, RIGHT)
+        change = pool.submit(bench.scheduler.set_command, RIGHT)
         time.sleep(0.02)
         returned_too_early = change.done()
         go_on.set()
@@ -319,16 +319,16 @@ def test_a_receiver_that_hangs_does_not_hold_up_the_camera(bench: Bench) -> None
 
 
 def test_a_command_may_be_changed_by_the_receiver_of_a_result(bench: Bench) -> None:
-    bench.on_publish = lambda result: bench.perception.set_command(None)
+    bench.on_publish = lambda result: bench.scheduler.set_command(None)
     bench.submit()
     bench.wait_published()
     bench.settled()
-    assert bench.perception.command is None
+    assert bench.scheduler.command is None
 
 
 def test_a_command_that_changes_while_the_image_is_decoded_asks_the_engine_nothing(bench: Bench) -> None:
     def decode() -> NDArray[np.uint8]:
-        bench.perception.set_command(RIGHT)
+        bench.scheduler.set_command(RIGHT)
         return np.zeros((48, 64, 3), np.uint8)
 
     bench.submit(decode)
@@ -353,7 +353,7 @@ def test_an_abort_is_sent_while_its_own_request_is_in_flight(bench: Bench) -> No
     bench.submit()
     bench.wait_began()
     bench.submit()
-    bench.perception.set_command(RIGHT)
+    bench.scheduler.set_command(RIGHT)
     assert bench.engine.began.acquire(timeout=SOON_S)
     assert in_flight == [1], "the abort came after the next request had begun"
     bench.engine.release.release()
@@ -370,7 +370,7 @@ def test_stop_while_in_flight(bench: Bench, heeds_abort: bool) -> None:
     bench.submit()
     if not heeds_abort:
         threading.Timer(0.05, bench.engine.release.release).start()
-    bench.perception.stop()
+    bench.scheduler.stop()
     bench.submit()
     bench.settled(stopped=3)
     assert not bench.results
@@ -378,7 +378,7 @@ def test_stop_while_in_flight(bench: Bench, heeds_abort: bool) -> None:
 
 def test_stop_ends_a_request_that_begins_just_after_its_abort(bench: Bench) -> None:
     bench.hold()
-    render = bench.perception._follower._estimator.full_view
+    render = bench.scheduler._tracker._estimator.full_view
     reached, go_on = threading.Event(), threading.Event()
 
     def slow(*arguments: object) -> object:
@@ -386,12 +386,12 @@ def test_stop_ends_a_request_that_begins_just_after_its_abort(bench: Bench) -> N
         go_on.wait(SOON_S)
         return render(*arguments)  # type: ignore[arg-type]
 
-    bench.perception._follower._estimator.full_view = slow  # type: ignore[method-assign,assignment]
+    bench.scheduler._tracker._estimator.full_view = slow  # type: ignore[method-assign,assignment]
     bench.submit()
     assert reached.wait(SOON_S)
     threading.Timer(0.02, go_on.set).start()
     with ThreadPoolExecutor(1) as pool:
-        stopping = pool.submit(bench.perception.stop)
+        stopping = pool.submit(bench.scheduler.stop)
         try:
             stopping.result(SOON_S)
         finally:
@@ -401,42 +401,42 @@ def test_stop_ends_a_request_that_begins_just_after_its_abort(bench: Bench) -> N
 
 def test_stop_without_start_and_twice() -> None:
     bench = Bench()
-    bench.perception.set_command(LEFT)
+    bench.scheduler.set_command(LEFT)
     bench.submit()
-    bench.perception.stop()
-    bench.perception.stop()
+    bench.scheduler.stop()
+    bench.scheduler.stop()
     bench.settled(stopped=1)
 
 
 def test_no_camera_info(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench(camera=False)
-    bench.perception.set_command(LEFT)
-    bench.perception.start()
+    bench.scheduler.set_command(LEFT)
+    bench.scheduler.start()
     for _ in range(3):
         bench.submit()
     bench.settled(no_camera_info=3)
-    bench.perception.stop()
+    bench.scheduler.stop()
     messages = [record.getMessage() for record in caplog.records]
     assert messages == ["images arrive, but no camera_info: publish it or remap the topic camera_info"]
 
 
 def test_a_bad_camera_info_and_then_a_good_one(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    bench.perception.set_camera(replace(INFO, k=[0.0] * 9))
+    bench.scheduler.set_camera(replace(INFO, k=[0.0] * 9))
     bench.submit()
     bench.settled(bad_camera_info=1)
     eventually(lambda: "not calibrated" in caplog.text)
-    bench.perception.set_camera(replace(INFO, width=640, height=480))
+    bench.scheduler.set_camera(replace(INFO, width=640, height=480))
     bench.submit()
     bench.settled(bad_camera_info=2)
-    bench.perception.set_camera(INFO)
+    bench.scheduler.set_camera(INFO)
     bench.submit()
     bench.wait_published()
     bench.settled(bad_camera_info=2)
 
 
 def test_a_bad_camera_info_does_not_collect_tracebacks(bench: Bench) -> None:
-    bench.perception.set_camera(replace(INFO, k=[0.0] * 9))
-    kept = bench.perception._camera
+    bench.scheduler.set_camera(replace(INFO, k=[0.0] * 9))
+    kept = bench.scheduler._camera
     assert isinstance(kept, CameraError)
     depth = _depth(kept)
     for count in range(20):
@@ -519,8 +519,8 @@ def test_a_query_is_answered_once_and_the_running_command_goes_on(bench: Bench) 
     bench.submit()
     bench.wait_began()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.perception.localize, HEAD, SOON_S)
-        eventually(lambda: bench.perception._query is not None)
+        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
         bench.engine.release.release()
         bench.wait_published()
@@ -536,7 +536,7 @@ def test_a_query_is_answered_once_and_the_running_command_goes_on(bench: Bench) 
 
 
 def test_a_query_is_answered_by_one_frame_and_counted_once(bench: Bench) -> None:
-    bench.perception.set_command(None)
+    bench.scheduler.set_command(None)
     bench.engine.duration_s = 0.001
     ended = threading.Event()
 
@@ -546,19 +546,19 @@ def test_a_query_is_answered_by_one_frame_and_counted_once(bench: Bench) -> None
 
     thread = threading.Thread(target=camera)
     thread.start()
-    answers = [bench.perception.localize(HEAD, SOON_S) for _ in range(60)]
+    answers = [bench.scheduler.localize(HEAD, SOON_S) for _ in range(60)]
     ended.set()
     thread.join()
-    eventually(lambda: bench.perception.counters.snapshot().pending == 0)
-    assert bench.perception.counters.snapshot().published == len(answers) == len(bench.engine.requests)
+    eventually(lambda: bench.scheduler.counters.snapshot().pending == 0)
+    assert bench.scheduler.counters.snapshot().published == len(answers) == len(bench.engine.requests)
     assert len({answer.frame.stamp_ns for answer in answers}) == len(answers)
 
 
 def test_a_query_without_a_running_command(bench: Bench) -> None:
-    bench.perception.set_command(None)
+    bench.scheduler.set_command(None)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.perception.localize, HEAD, SOON_S)
-        eventually(lambda: bench.perception._query is not None)
+        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
         assert answer.result(SOON_S).estimate.command == HEAD
     bench.submit()
@@ -568,7 +568,7 @@ def test_a_query_without_a_running_command(bench: Bench) -> None:
 
 def test_a_query_without_images_times_out(bench: Bench) -> None:
     with pytest.raises(LocalizeError, match=r"within 0\.05 s: check that images and camera_info arrive"):
-        bench.perception.localize(HEAD, 0.05)
+        bench.scheduler.localize(HEAD, 0.05)
     bench.submit()
     bench.wait_published()
 
@@ -578,8 +578,8 @@ def test_a_query_that_times_out_in_flight_is_dropped_not_published(bench: Bench,
     bench.engine.heeds_abort = heeds_abort
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.perception.localize, HEAD, 0.1)
-        eventually(lambda: bench.perception._query is not None)
+        answer = pool.submit(bench.scheduler.localize, HEAD, 0.1)
+        eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
         bench.wait_began()
         with pytest.raises(LocalizeError, match="no image was answered"):
@@ -597,14 +597,14 @@ def test_an_old_query_does_not_answer_the_next_one(bench: Bench) -> None:
     bench.engine.heeds_abort = False
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(bench.perception.localize, HEAD, 0.05)
-        eventually(lambda: bench.perception._query is not None)
+        first = pool.submit(bench.scheduler.localize, HEAD, 0.05)
+        eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
         bench.wait_began()
         with pytest.raises(LocalizeError):
             first.result(SOON_S)
-        second = pool.submit(bench.perception.localize, RIGHT, SOON_S)
-        eventually(lambda: bench.perception._query is not None)
+        second = pool.submit(bench.scheduler.localize, RIGHT, SOON_S)
+        eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
         bench.engine.release.release(2)
         assert second.result(SOON_S).estimate.command == RIGHT
@@ -614,14 +614,14 @@ def test_an_old_query_does_not_answer_the_next_one(bench: Bench) -> None:
 @pytest.mark.parametrize("timeout_s", [0.0, -1.0, float("nan"), float("inf"), 1e30])
 def test_a_timeout_must_be_one(bench: Bench, timeout_s: float) -> None:
     with pytest.raises(LocalizeError, match="positive number of seconds"):
-        bench.perception.localize(HEAD, timeout_s)
-    assert bench.perception._query is None
+        bench.scheduler.localize(HEAD, timeout_s)
+    assert bench.scheduler._query is None
 
 
 def test_a_query_that_fails_says_why_and_the_running_command_goes_on(bench: Bench) -> None:
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.perception.localize, HEAD, SOON_S)
-        eventually(lambda: bench.perception._query is not None)
+        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        eventually(lambda: bench.scheduler._query is not None)
         bench.submit(_bad_image)
         with pytest.raises(LocalizeError, match="the image is cut off"):
             answer.result(SOON_S)
@@ -632,10 +632,10 @@ def test_a_query_that_fails_says_why_and_the_running_command_goes_on(bench: Benc
 
 def test_two_queries_at_once(bench: Bench) -> None:
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.perception.localize, HEAD, SOON_S)
-        eventually(lambda: bench.perception._query is not None)
+        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        eventually(lambda: bench.scheduler._query is not None)
         with pytest.raises(LocalizeError, match="another localize call is being answered"):
-            bench.perception.localize(RIGHT, SOON_S)
+            bench.scheduler.localize(RIGHT, SOON_S)
         bench.submit()
         assert answer.result(SOON_S).estimate.command == HEAD
     bench.settled()
@@ -644,11 +644,11 @@ def test_two_queries_at_once(bench: Bench) -> None:
 def test_a_change_of_the_command_leaves_the_request_of_a_query_alone(bench: Bench) -> None:
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.perception.localize, HEAD, SOON_S)
-        eventually(lambda: bench.perception._query is not None)
+        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
         bench.wait_began()
-        bench.perception.set_command(RIGHT)
+        bench.scheduler.set_command(RIGHT)
         assert bench.engine.aborts == 0
         bench.engine.release.release()
         assert answer.result(SOON_S).estimate.command == HEAD
@@ -660,9 +660,9 @@ def test_a_change_of_the_command_ends_its_request_though_a_query_waits(bench: Be
     bench.submit()
     bench.wait_began()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.perception.localize, HEAD, SOON_S)
-        eventually(lambda: bench.perception._query is not None)
-        bench.perception.set_command(RIGHT)
+        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        eventually(lambda: bench.scheduler._query is not None)
+        bench.scheduler.set_command(RIGHT)
         assert bench.engine.aborts == 1
         bench.engine.free = True
         bench.submit()
@@ -673,29 +673,29 @@ def test_a_change_of_the_command_ends_its_request_though_a_query_waits(bench: Be
 def test_a_query_ends_when_the_loop_stops(bench: Bench) -> None:
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.perception.localize, HEAD, SOON_S)
-        eventually(lambda: bench.perception._query is not None)
+        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
         bench.wait_began()
-        bench.perception.stop()
+        bench.scheduler.stop()
         with pytest.raises(LocalizeError):
             answer.result(SOON_S)
     bench.settled(stopped=1)
     with pytest.raises(LocalizeError, match="not active"):
-        bench.perception.localize(HEAD, SOON_S)
+        bench.scheduler.localize(HEAD, SOON_S)
 
 
 @pytest.fixture
 def two() -> Iterator[Bench]:
     """Give a loop that answers two frames at once."""
     bench = Bench(max_in_flight=2)
-    bench.perception.set_command(LEFT)
-    bench.perception.start()
+    bench.scheduler.set_command(LEFT)
+    bench.scheduler.start()
     yield bench
     bench.engine.free = True
-    bench.perception.stop()
+    bench.scheduler.stop()
     assert not bench.engine.overlapped
-    assert bench.perception.counters.snapshot().pending == 0
+    assert bench.scheduler.counters.snapshot().pending == 0
 
 
 def test_two_frames_are_answered_at_once_and_no_more(two: Bench) -> None:
@@ -751,15 +751,15 @@ def test_a_change_of_the_command_ends_both(two: Bench) -> None:
     for _ in range(2):
         two.submit()
         two.wait_began()
-    two.perception.set_command(RIGHT)
+    two.scheduler.set_command(RIGHT)
     two.settled(command_changed=2)
 
 
 def test_a_query_is_answered_by_one_of_two_frames(two: Bench) -> None:
     two.hold()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(two.perception.localize, HEAD, SOON_S)
-        eventually(lambda: two.perception._query is not None)
+        answer = pool.submit(two.scheduler.localize, HEAD, SOON_S)
+        eventually(lambda: two.scheduler._query is not None)
         for _ in range(2):
             two.submit()
             two.wait_began()
@@ -773,13 +773,13 @@ def test_a_query_is_answered_by_one_of_two_frames(two: Bench) -> None:
 def test_a_query_whose_request_was_ended_for_another_frame_is_asked_again(two: Bench) -> None:
     two.hold()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(two.perception.localize, HEAD, SOON_S)
-        eventually(lambda: two.perception._query is not None)
+        answer = pool.submit(two.scheduler.localize, HEAD, SOON_S)
+        eventually(lambda: two.scheduler._query is not None)
         for _ in range(2):
             two.submit()
             two.wait_began()
-        two.perception.set_command(RIGHT)
-        eventually(lambda: two.perception.counters.snapshot().pending == 0)
+        two.scheduler.set_command(RIGHT)
+        eventually(lambda: two.scheduler.counters.snapshot().pending == 0)
         two.submit()
         two.wait_began()
         two.engine.release.release()
@@ -804,21 +804,21 @@ def test_every_frame_is_accounted_for_under_stress(seed: int, max_in_flight: int
     def commander() -> None:
         choice = random.Random(seed + 1)
         while not ended.wait(choice.random() * 0.006):
-            bench.perception.set_command(choice.choice([LEFT, RIGHT, HEAD, None]))
+            bench.scheduler.set_command(choice.choice([LEFT, RIGHT, HEAD, None]))
             bench.engine.failure = choice.choice(failures)
 
     def planner() -> None:
         choice = random.Random(seed + 2)
         while not ended.wait(choice.random() * 0.01):
             try:
-                localized.append(bench.perception.localize(named(["head", "left_wrist"]), 0.001 + choice.random() / 50))
+                localized.append(bench.scheduler.localize(named(["head", "left_wrist"]), 0.001 + choice.random() / 50))
             except LocalizeError:
                 continue
 
     def observer() -> None:
         last = 0
         while not ended.is_set():
-            snapshot = bench.perception.counters.snapshot()
+            snapshot = bench.scheduler.counters.snapshot()
             if not 0 <= snapshot.pending <= 2 + max_in_flight or snapshot.frames_in < last:
                 wrong.append(f"pending {snapshot.pending}")
             last = snapshot.frames_in
@@ -826,7 +826,7 @@ def test_every_frame_is_accounted_for_under_stress(seed: int, max_in_flight: int
 
     bench.on_publish = check
     threads = [threading.Thread(target=work) for work in (commander, planner, planner, observer)]
-    bench.perception.start()
+    bench.scheduler.start()
     for thread in threads:
         thread.start()
     choice = random.Random(seed)
@@ -834,13 +834,13 @@ def test_every_frame_is_accounted_for_under_stress(seed: int, max_in_flight: int
         bench.submit(*([_bad_image] if choice.random() < 0.1 else []))
         time.sleep(choice.random() * 0.003)
         if count == 220:
-            bench.perception.stop()
+            bench.scheduler.stop()
     ended.set()
     for thread in threads:
         thread.join()
     assert not wrong
     assert not bench.engine.overlapped
-    snapshot = bench.settled(**bench.perception.counters.snapshot().dropped)
+    snapshot = bench.settled(**bench.scheduler.counters.snapshot().dropped)
     assert snapshot.pending == 0
     assert snapshot.published == len(bench.results) + len(localized)
     assert "internal_error" not in snapshot.dropped

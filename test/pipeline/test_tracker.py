@@ -7,20 +7,20 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from oracle import Oracle
+from oracle import Oracle, answer_tokens
 
 from taihri_ros.camera.camera import Camera, DistortionModel
-from taihri_ros.commands.joint_selection import Choices
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import Command, named
-from taihri_ros.inference.engine import EngineUnavailableError
-from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.pipeline.motion_filter import TemporalFilter
-from taihri_ros.pipeline.tracker import Follower
-from taihri_ros.pipeline.person_crop import Fovea
+from taihri_ros.commands.joint_selection import JointSelection
+from taihri_ros.commands.tasks import Tasks
+from taihri_ros.inference.engine import EngineUnavailableError, Generation, GenerationRequest, RawAnswer
 from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.commands.tasks import Tasks
-from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.motion_filter import MotionFilter
+from taihri_ros.pipeline.person_crop import PersonCrop
+from taihri_ros.pipeline.tracker import Tracker
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 CAMERA = Camera(
@@ -41,7 +41,7 @@ def engine() -> Oracle:
     return Oracle(PERSON, spread=(0.1, 0.2, 0.4, 0.2, 0.1))
 
 
-class Telling(Fovea):
+class Telling(PersonCrop):
     """Tells the oracle where its view looks, so that it answers as one who sees the image."""
 
     def __init__(self, engine: Oracle) -> None:
@@ -59,8 +59,8 @@ def shown(engine: Oracle) -> list[tuple[int, int]]:
 
 
 def test_the_view_follows_the_person_and_the_point_stays_where_it_is(engine: Oracle) -> None:
-    follower = Follower(Estimator(engine), fovea=Telling(engine))
-    found = [follower.estimate(IMAGE, CAMERA, WRIST, (1 + n) * TENTH).person.located[0] for n in range(3)]
+    tracker = Tracker(Estimator(engine), person_crop=Telling(engine))
+    found = [tracker.estimate(IMAGE, CAMERA, WRIST, (1 + n) * TENTH).person.located[0] for n in range(3)]
     whole, *followed = [height * width for height, width in shown(engine)]
     assert max(followed) < whole, "the model is shown less once it is known where the person is"
     for keypoint in found:
@@ -68,11 +68,11 @@ def test_the_view_follows_the_person_and_the_point_stays_where_it_is(engine: Ora
 
 
 def test_a_single_query_is_looked_at_in_whole_and_disturbs_nothing(engine: Oracle) -> None:
-    follower = Follower(Estimator(engine), fovea=Fovea("always", refresh_s=10.0))
+    tracker = Tracker(Estimator(engine), person_crop=PersonCrop("always", refresh_s=10.0))
     for number in range(2):
-        follower.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
-    follower.estimate(IMAGE, CAMERA, named(["head"]), 3 * TENTH, alone=True)
-    follower.estimate(IMAGE, CAMERA, WRIST, 4 * TENTH)
+        tracker.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
+    tracker.estimate(IMAGE, CAMERA, named(["head"]), 3 * TENTH, one_shot=True)
+    tracker.estimate(IMAGE, CAMERA, WRIST, 4 * TENTH)
     whole, followed, query, again = shown(engine)
     assert query == whole
     assert again == followed != whole
@@ -80,21 +80,21 @@ def test_a_single_query_is_looked_at_in_whole_and_disturbs_nothing(engine: Oracl
 
 @pytest.mark.parametrize("failure", [EngineUnavailableError("gone"), None])
 def test_after_an_error_all_is_looked_at_again(engine: Oracle, failure: Exception | None) -> None:
-    follower = Follower(Estimator(engine), fovea=Fovea("always", refresh_s=10.0))
+    tracker = Tracker(Estimator(engine), person_crop=PersonCrop("always", refresh_s=10.0))
     for number in range(2):
-        follower.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
+        tracker.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
     engine.failure, engine.finish_reason = failure, "length"
     with pytest.raises(EngineUnavailableError if failure else MalformedAnswerError):
-        follower.estimate(IMAGE, CAMERA, WRIST, 3 * TENTH)
+        tracker.estimate(IMAGE, CAMERA, WRIST, 3 * TENTH)
     engine.failure, engine.finish_reason = None, "stop"
-    follower.estimate(IMAGE, CAMERA, WRIST, 4 * TENTH)
+    tracker.estimate(IMAGE, CAMERA, WRIST, 4 * TENTH)
     assert shown(engine)[-1] == shown(engine)[0]
 
 
 def test_a_free_command_is_put_to_the_model_once(engine: Oracle) -> None:
-    follower = Follower(Estimator(engine), choices=Choices())
+    tracker = Tracker(Estimator(engine), joint_selection=JointSelection())
     command = Command("what does the head do")
-    found = [follower.estimate(IMAGE, CAMERA, command, TENTH * (1 + number)) for number in range(3)]
+    found = [tracker.estimate(IMAGE, CAMERA, command, TENTH * (1 + number)) for number in range(3)]
     assert [[keypoint.name for keypoint in estimate.person.located] for estimate in found] == [["head"]] * 3
     assert {estimate.command.text for estimate in found} == {"what does the head do"}
     prompts = [[question.prompt.user for question in request.questions] for request in engine.requests]
@@ -102,27 +102,43 @@ def test_a_free_command_is_put_to_the_model_once(engine: Oracle) -> None:
     assert all(len(later) == 1 and later[0].endswith(": head?") for later in prompts[1:])
 
 
+class HeadIn2D(Oracle):
+    """Answers the neck in 2D and 3D, the head in 2D only."""
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        tokens = answer_tokens({"neck": (1, 2), "head": (3, 4)}, {"neck": (5, 6, 7)})
+        answer = RawAnswer(tokens=tokens, top_k=(None,) * len(tokens), finish_reason="stop")
+        return Generation(answers=(answer,) * len(request.questions), timings_ms={"total": 1.0})
+
+
+def test_joints_without_a_position_belong_to_the_selection() -> None:
+    tracker = Tracker(Estimator(HeadIn2D(PERSON)), joint_selection=JointSelection())
+    first, second = (tracker.estimate(IMAGE, CAMERA, SHAKE, TENTH * (1 + number)) for number in range(2))
+    assert [keypoint.name for keypoint in first.person.located] == ["neck"]
+    assert second.command.joints == ("neck", "head")
+
+
 def test_a_malformed_answer_falls_back_to_the_table(engine: Oracle) -> None:
-    follower = Follower(Estimator(engine), choices=Choices(Tasks.load()))
+    tracker = Tracker(Estimator(engine), joint_selection=JointSelection(Tasks.load()))
     engine.finish_reason = "length"
     with pytest.raises(MalformedAnswerError):
-        follower.estimate(IMAGE, CAMERA, SHAKE, TENTH)
+        tracker.estimate(IMAGE, CAMERA, SHAKE, TENTH)
     engine.finish_reason = "stop"
-    estimate = follower.estimate(IMAGE, CAMERA, SHAKE, 2 * TENTH)
+    estimate = tracker.estimate(IMAGE, CAMERA, SHAKE, 2 * TENTH)
     assert [keypoint.name for keypoint in estimate.person.located] == ["right_elbow", "right_wrist"]
 
 
 def test_without_a_memory_every_frame_is_for_itself(engine: Oracle) -> None:
-    follower = Follower(Estimator(engine))
+    tracker = Tracker(Estimator(engine))
     for number in range(2):
-        follower.estimate(IMAGE, CAMERA, Command("what does the head do"), number)
+        tracker.estimate(IMAGE, CAMERA, Command("what does the head do"), number)
     assert len(set(shown(engine))) == 1
     assert {request.questions[0].prompt.user for request in engine.requests} == {"what does the head do"}
 
 
 def test_motion_is_filtered_only_where_that_is_wanted(engine: Oracle) -> None:
-    plain = Follower(Estimator(engine))
-    filtered = Follower(Estimator(engine), temporal_filter=TemporalFilter())
+    plain = Tracker(Estimator(engine))
+    filtered = Tracker(Estimator(engine), motion_filter=MotionFilter())
     estimates = [plain.estimate(IMAGE, CAMERA, WRIST, TENTH * (1 + number)) for number in range(5)]
     assert all(plain.smooth(estimate, TENTH) is estimate for estimate in estimates)
     for number, estimate in enumerate(estimates):

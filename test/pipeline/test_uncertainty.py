@@ -9,6 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.model.quantization import InteractionSpace, decode_pixels
 from taihri_ros.pipeline.uncertainty import (
     CONFIDENCE_RADIUS_M,
     Calibration,
@@ -16,8 +18,6 @@ from taihri_ros.pipeline.uncertainty import (
     pixel_covariance,
     probability_within,
 )
-from taihri_ros.model.quantization import InteractionSpace, decode_pixels
-from taihri_ros.camera.canonical_view import CanonicalView
 
 SAMPLES = 200_000
 SPACE = InteractionSpace()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
-from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.ros_host.cv_bridge_images import ImageDecoder
+from taihri_ros.pipeline.frames import ImageError
 
 cv_bridge = pytest.importorskip("cv_bridge", reason="cv_bridge is not installed")
 

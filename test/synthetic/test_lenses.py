@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from taihri_ros.camera.camera import Camera, DistortionModel
-from taihri_ros.synthetic.lenses import draw_camera, ray_grid
+from taihri_ros.synthetic.lenses import ray_grid, sample_camera
 from taihri_ros.synthetic.rendering.raster import _project
 
 
 @pytest.fixture(scope="module")
 def cameras() -> list[Camera]:
     rng = np.random.default_rng(1)
-    return [draw_camera(rng, 160)[0] for _ in range(60)]
+    return [sample_camera(rng, 160)[0] for _ in range(60)]
 
 
 def test_every_lens_model_is_drawn(cameras: list[Camera]) -> None:

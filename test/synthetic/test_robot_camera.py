@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import pytest
 from camera_messages import MESSAGES, TYPES
 from dds_peer import wait_until
 from drawn_camera import CAMERA
-from required import require
+from required import ROOT, require
 from running_node import START_S
 
 from taihri_ros.camera.camera import Camera
@@ -23,11 +22,11 @@ from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, QoS
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import stamp_ns
-from taihri_ros.synthetic.robot_camera import FRAME_ID, TRUTH
 from taihri_ros.skeleton import INDEX, JOINTS
+from taihri_ros.synthetic.robot_camera import FRAME_ID, TRUTH
 
 DOMAIN = random.Random(os.getpid() + 7).randrange(10, 200)
-SCRIPT = Path(__file__).with_name("drawn_camera.py")
+SCRIPT = ROOT / "test" / "drawn_camera.py"
 
 
 class Witness:

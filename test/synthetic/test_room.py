@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from taihri_ros.synthetic.room import draw_obstacle, draw_room
+from taihri_ros.synthetic.room import sample_obstacle, sample_room
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_person_and_camera_are_in_the_room_and_the_way_between_is_free(seed: int) -> None:
     camera = np.array([0.6, -1.8, 1.3])
-    room = draw_room(np.random.default_rng(seed), camera, ())
+    room = sample_room(np.random.default_rng(seed), camera, ())
     turn = np.array([[np.cos(room.yaw), np.sin(room.yaw)], [-np.sin(room.yaw), np.cos(room.yaw)]])
     for place in (np.zeros(2), camera[:2]):
         assert (np.abs(turn @ (place - room.middle)) <= room.half - 0.5).all()
@@ -21,7 +21,7 @@ def test_person_and_camera_are_in_the_room_and_the_way_between_is_free(seed: int
 
 
 def test_a_shadow_lies_on_a_wall_in_line_with_the_light() -> None:
-    room = draw_room(np.random.default_rng(3), np.array([0.0, -1.5, 1.3]), ())
+    room = sample_room(np.random.default_rng(3), np.array([0.0, -1.5, 1.3]), ())
     points = np.random.default_rng(0).uniform([-0.4, -0.4, 0.1], [0.4, 0.4, 1.7], (50, 3))
     shadow = room.shadow(points)
     away, on = points - room.light, shadow - points
@@ -35,7 +35,7 @@ def test_a_shadow_lies_on_a_wall_in_line_with_the_light() -> None:
 
 def test_an_obstacle_stands_between_camera_and_target() -> None:
     camera, target = np.array([0.0, -2.0, 1.4]), np.array([0.0, 0.0, 1.2])
-    things = [draw_obstacle(np.random.default_rng(seed), camera, target) for seed in range(40)]
+    things = [sample_obstacle(np.random.default_rng(seed), camera, target) for seed in range(40)]
     places = np.array([thing.middle for thing in things])
     assert -1.6 < np.median(places[:, 1]) < -0.3
     assert np.abs(np.median(places[:, 0])) < 0.1

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from taihri_ros.skeleton import INDEX
-from taihri_ros.synthetic.dataset import Sample
-from taihri_ros.synthetic.labels import OUTSIDE, VISIBLE
-from taihri_ros.synthetic.generation import first_samples
-from taihri_ros.synthetic.sample import VIEWS, Generator
 from taihri_ros.synthetic.contact_sheet import contact_sheet
+from taihri_ros.synthetic.dataset import Sample
+from taihri_ros.synthetic.generation import first_samples
+from taihri_ros.synthetic.labels import OUTSIDE, VISIBLE
+from taihri_ros.synthetic.sample import VIEWS, Generator
 
 SEED = 5
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if importlib.util.find_spec("torch") is None:
-    collect_ignore_glob = ["test_*.py"]
+    collect_ignore_glob = ["test_*.py", "*/test_*.py"]
 
 if TYPE_CHECKING:
     from taihri_ros.training.data.pictures import Picture

@@ -11,13 +11,13 @@ import transformers
 from people import CAMERA, make_sample
 
 from taihri_ros.commands.command import named
+from taihri_ros.errors import TaihriError
 from taihri_ros.inference.checkpoint import layout
 from taihri_ros.inference.factory import open_engine
-from taihri_ros.errors import TaihriError
-from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.training.recipe import Lora, PictureSettings, Recipe, Schedule, SftStage
+from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.training.data.picture_shards import PictureJob
+from taihri_ros.training.recipe import Lora, PictureSettings, Recipe, Schedule, SftStage
 from taihri_ros.training.sft_stage import train_sft
 from taihri_ros.training.stage import RunOptions
 from taihri_ros.training.start import open_start, prepare_start
@@ -95,7 +95,7 @@ def test_a_published_model_learns_the_tokens_and_answers_in_form(
 
     written = train_sft(recipe, RunOptions())
     spec = ModelSpec.load(written)
-    assert (spec.name, spec.trained, spec.aimed, spec.focal_px) == ("tuned", True, False, 104.0)
+    assert (spec.name, spec.trained, spec.person_crops, spec.focal_px) == ("tuned", True, False, 104.0)
     after = transformers.Qwen3VLForConditionalGeneration.from_pretrained(written, dtype=torch.float32)
     learned = after.get_input_embeddings().weight.detach()
     assert not torch.allclose(learned[wrist], before[wrist], atol=1e-3)

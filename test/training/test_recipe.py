@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from required import ROOT
 
 from taihri_ros.cli.train import command
-from taihri_ros.training.recipe import ConfigError, Lora, Recipe, Schedule
 from taihri_ros.training.data.question_sampler import QuestionSettings
+from taihri_ros.training.recipe import ConfigError, Lora, Recipe, Schedule
 
 SHIPPED = sorted((ROOT / "config" / "training").glob("*.yaml"))
 LEAST = {
@@ -67,8 +67,8 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ({"machine": {"device": "tpu"}}, "machine.device must be one of auto, cpu"),
         ({"machine": {"bf16": 1}}, "machine.bf16 must be true or false"),
         (
-            {"sft": {"schedule": {"steps": 1000, "batch": 2, "rate": 1e-4}, "aimed": 1.5}},
-            "sft: aimed must be from 0 to 1",
+            {"sft": {"schedule": {"steps": 1000, "batch": 2, "rate": 1e-4}, "person_crops": 1.5}},
+            "sft: person_crops must be from 0 to 1",
         ),
         ({"spec": [1]}, "spec must be settings by name"),
         ({"model": None}, "give either model, to start from, or checkpoint"),

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.evaluation.benchmark.published_recipe import Recipe
-from taihri_ros.evaluation.benchmark.footage import Footage
 from taihri_ros.commands.command import Command, named
-from taihri_ros.pipeline.tracker import Follower
+from taihri_ros.evaluation.benchmark.footage import Footage
+from taihri_ros.evaluation.benchmark.published_recipe import Recipe
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import longest, named_grammar
 from taihri_ros.model.prompts import make_prompt
-from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.skeleton import INDEX, JOINTS
 
 _WARM_UP = 5
@@ -80,11 +80,11 @@ def wrists_and_more(count: int) -> Command:
     return named([*reversed(JOINTS)][:count])
 
 
-def compare(follower: Follower, recipe: Recipe, footage: Footage, command: Command, images: int) -> Times:
+def compare(tracker: Tracker, recipe: Recipe, footage: Footage, command: Command, images: int) -> Times:
     """Measure one case.
 
     Args:
-        follower: The node's part that finds joints; one that has seen nothing.
+        tracker: The node's part that finds joints; one that has seen nothing.
         recipe: The recipe, on an engine of the same kind and with the same settings.
         footage: The images.
         command: Names the joints.
@@ -93,12 +93,12 @@ def compare(follower: Follower, recipe: Recipe, footage: Footage, command: Comma
     Returns:
         The times.
     """
-    times, spec = Times(), follower.engine.info.spec
+    times, spec = Times(), tracker.engine.info.spec
     prompt = make_prompt(command, spec)
-    most = longest(named_grammar(command.joints, spec.answer or AnswerStyle())) + _SPARE_TOKENS
+    most = longest(named_grammar(command.joints, spec.answer or AnswerFormat())) + _SPARE_TOKENS
     for number, moment in enumerate(footage.moments(images + _WARM_UP)):
         started = perf_counter()
-        estimate = follower.estimate(moment.image, footage.camera, command, moment.stamp_ns)
+        estimate = tracker.estimate(moment.image, footage.camera, command, moment.stamp_ns)
         ours_ms = 1e3 * (perf_counter() - started)
         theirs = recipe.answer(moment.image, footage.camera, prompt, most)
         if number < _WARM_UP:

@@ -1,6 +1,6 @@
 """What the view that follows the person costs in accuracy and saves in visual tokens: full view against foveated.
 
-    .venv-vllm/bin/python taihri_ros/evaluation/benchmark/crop_accuracy.py --data out/synthetic/test
+    .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.crop_accuracy --data out/synthetic/test
 
 Each picture is asked about in the full view; the answer tells the fovea where to look, and the same question is asked
 again in its view. The difference of the errors is paired: the same picture, the same joints.
@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from taihri_ros.commands.command import Command, named
-from taihri_ros.inference.factory import open_engine
-from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.datasets.items import Item
-from taihri_ros.pipeline.person_crop import Fovea
+from taihri_ros.evaluation.datasets.readers import open_data
+from taihri_ros.inference.factory import open_engine
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.resources import NANO
 from taihri_ros.skeleton import INDEX, JOINTS
 
@@ -46,7 +46,7 @@ def main() -> None:
             for name, joints in QUESTIONS.items():
                 asked = [joint for joint in joints if item.truth.in_image[INDEX[joint]]]
                 if asked:
-                    rows[name].append(compare(estimator, Fovea(arguments.mode), item, named(asked)))
+                    rows[name].append(compare(estimator, PersonCrop(arguments.mode), item, named(asked)))
     figures = {name: summarise(found) for name, found in rows.items()}
     print(json.dumps(figures, indent=2))
     if arguments.out:
@@ -54,13 +54,13 @@ def main() -> None:
         arguments.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def compare(estimator: Estimator, fovea: Fovea, item: Item, command: Command) -> dict[str, float]:
+def compare(estimator: Estimator, person_crop: PersonCrop, item: Item, command: Command) -> dict[str, float]:
     """Ask twice about one picture."""
     camera, image, spec = item.truth.camera, item.image(), estimator.engine.info.spec
-    view = fovea.view(camera, spec, command.joints, 1)
+    view = person_crop.view(camera, spec, command.joints, 1)
     whole = estimator.estimate(image, camera, command, view=view)
-    fovea.learn(whole, view, 1)
-    near = fovea.view(camera, spec, command.joints, 2)
+    person_crop.learn(whole, view, 1)
+    near = person_crop.view(camera, spec, command.joints, 2)
     found = {"tokens": view.width * view.height / spec.image_multiple**2, "error": error_mm(whole, item)}
     found |= {"ms": whole.stages_ms["engine"], "joints": len(command.joints)}
     if near is view:
@@ -81,22 +81,22 @@ def error_mm(estimate: Estimate, item: Item) -> float:
 
 def summarise(rows: list[dict[str, float]]) -> dict[str, Any]:
     """Compare the pictures that were foveated; means are over pictures."""
-    foveated = [row for row in rows if "fovea_error" in row]
-    if not foveated:
-        return {"pictures": len(rows), "foveated": 0}
-    differences = np.array([row["fovea_error"] - row["error"] for row in foveated])
+    cropped = [row for row in rows if "fovea_error" in row]
+    if not cropped:
+        return {"pictures": len(rows), "cropped": 0}
+    differences = np.array([row["fovea_error"] - row["error"] for row in cropped])
     over_all = [row.get("fovea_error", row["error"]) for row in rows]
     return {
         "pictures": len(rows),
-        "foveated": len(foveated),
+        "cropped": len(cropped),
         "visual_tokens": [
-            round(float(np.mean([row[name] for row in foveated])), 1) for name in ("tokens", "fovea_tokens")
+            round(float(np.mean([row[name] for row in cropped])), 1) for name in ("tokens", "fovea_tokens")
         ],
-        "error_mm": [round(float(np.mean([row[name] for row in foveated])), 1) for name in ("error", "fovea_error")],
+        "error_mm": [round(float(np.mean([row[name] for row in cropped])), 1) for name in ("error", "fovea_error")],
         "difference_mm": round(float(differences.mean()), 1),
         "its_standard_error_mm": round(float(differences.std() / np.sqrt(len(differences))), 1),
         "median_difference_mm": round(float(np.median(differences)), 1),
-        "engine_ms": [round(median([row[name] for row in foveated]), 1) for name in ("ms", "fovea_ms")],
+        "engine_ms": [round(median([row[name] for row in cropped]), 1) for name in ("ms", "fovea_ms")],
         "all_pictures_mm": [
             round(float(np.mean([row["error"] for row in rows])), 1),
             round(float(np.mean(over_all)), 1),

@@ -1,7 +1,7 @@
 """What the ways of decoding cost: passes through the model and latency by the number of joints, all by turns.
 
-    .venv-vllm/bin/python taihri_ros/evaluation/benchmark/decoding_modes.py --engine vllm
-    .venv-vllm/bin/python taihri_ros/evaluation/benchmark/decoding_modes.py --engine transformers --images 20
+    .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.decoding_modes --engine vllm
+    .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.decoding_modes --engine transformers --images 20
 
 Every way gets the same images of the simulated camera, one after the other, in one engine in this process. For
 speculative decoding it is counted how many passes would verify an answer whose draft is the one of the image before:
@@ -21,16 +21,16 @@ from typing import Any
 
 import numpy as np
 
-from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.evaluation.benchmark.comparison import wrists_and_more
 from taihri_ros.evaluation.benchmark.footage import Footage
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.resources import NANO
 from taihri_ros.skeleton import INDEX
 
 JOINT_COUNTS = (1, 2, 4, 8, 22)
-WAYS: tuple[Decoding, ...] = ("plain", "sequence", "side_by_side")
+WAYS: tuple[Decoding, ...] = ("plain", "jump_forward", "per_joint")
 WARM_UP = 3
 
 
@@ -75,8 +75,8 @@ def measure(estimators: dict[Decoding, Estimator], footage: Footage, count: int,
             for keypoint in person.located:
                 error = np.linalg.norm(keypoint.position - moment.joints[INDEX[keypoint.name]])
                 errors[way].append(1e3 * float(error))
-            if way == "sequence":
-                joints = exchange.reading.answer.joints
+            if way == "jump_forward":
+                joints = exchange.decoder.answer.joints
                 answers.append([token.bin for joint in joints for token in joint.pixel])
                 answers[-1] += [token.bin for joint in joints for token in joint.point]
     rows = [

@@ -1,6 +1,6 @@
 """How latency grows with the pixels of the view and with the size of the model, on noise and random weights.
 
-    .venv-vllm/bin/python taihri_ros/evaluation/benchmark/latency_growth.py --engine vllm
+    .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.latency_growth --engine vllm
 
 What the weights are makes no difference to the time. Every size has its turn in every round.
 """
@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from taihri_ros.pipeline.prompt_batch import ask
 from taihri_ros.evaluation.benchmark.comparison import wrists_and_more
 from taihri_ros.inference.engine import GenerationRequest
-from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.factory import open_engine
-from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.inference.local_engine import LocalEngine
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.pipeline.prompt_batch import ask
 from taihri_ros.resources import NANO
 from taihri_ros.training.network.nano import build_nano
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 def make(directory: Path, width: int, layers: int, depth: int) -> Path:
     """Build a checkpoint with random weights and taihri-nano's numbers."""
-    spec = replace(ModelSpec.load(NANO), name="random", trained=False, answer=AnswerStyle(box=False))
+    spec = replace(ModelSpec.load(NANO), name="random", trained=False, answer=AnswerFormat(box=False))
     common = {"hidden_size": width, "initializer_range": 0.04}
     text = {
         **common,
@@ -86,7 +86,7 @@ def make(directory: Path, width: int, layers: int, depth: int) -> Path:
 def measure(engine: LocalEngine, size: tuple[int, int], joints: int, images: int) -> dict[str, Any]:
     """Time requests about noise of one size."""
     rng = np.random.default_rng(0)
-    asked = ask(wrists_and_more(joints), engine.info, "side_by_side")
+    asked = ask(wrists_and_more(joints), engine.info, "per_joint")
     times: dict[str, list[float]] = {"total": [], "prefill": [], "decode": []}
     for _ in range(images + 3):
         request = GenerationRequest(

@@ -1,6 +1,6 @@
 """What the node's settings bring: the view that follows the person, two frames in flight, and the temporal filter.
 
-    .venv-vllm/bin/python taihri_ros/evaluation/benchmark/node_settings.py --engine vllm
+    .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.node_settings --engine vllm
 
 The perception loop with its engine process, as the node has them, and a simulated camera that gives images at a rate.
 """
@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
@@ -21,18 +22,18 @@ import numpy as np
 from taihri_ros.evaluation.benchmark.comparison import quantiles, wrists_and_more
 from taihri_ros.evaluation.benchmark.footage import Footage
 from taihri_ros.inference.engine import Engine
-from taihri_ros.pipeline.frames import Frame, Result
-from taihri_ros.node.application import make_follower
+from taihri_ros.node.application import make_tracker
 from taihri_ros.node.configured_engine import ready_engine
 from taihri_ros.node.parameters import Parameters
-from taihri_ros.pipeline.scheduler import Perception
+from taihri_ros.pipeline.frames import Frame, Result
+from taihri_ros.pipeline.scheduler import Scheduler
 from taihri_ros.skeleton import INDEX
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "full view": {"fovea.mode": "never"},
-    "fovea": {"fovea.mode": "always"},
-    "fovea, 2 in flight": {"fovea.mode": "always", "max_in_flight": 2},
-    "full view, 2 in flight": {"fovea.mode": "never", "max_in_flight": 2},
+    "full view": {"person_crop.mode": "never"},
+    "person_crop": {"person_crop.mode": "always"},
+    "fovea, 2 in flight": {"person_crop.mode": "always", "max_in_flight": 2},
+    "full view, 2 in flight": {"person_crop.mode": "never", "max_in_flight": 2},
 }
 
 
@@ -70,19 +71,19 @@ def run(
 ) -> dict[str, Any]:
     """Give the images to the loop at a rate, as often as the answers of all but the dropped ones need."""
     results: list[Result] = []
-    perception = Perception(make_follower(engine, parameters), results.append, max_in_flight=parameters.max_in_flight)
-    perception._camera = footage.camera  # the simulated camera needs no CameraInfo
-    perception.set_command(wrists_and_more(joints))
-    perception.start()
+    scheduler = Scheduler(make_tracker(engine, parameters), results.append, max_in_flight=parameters.max_in_flight)
+    scheduler._camera = footage.camera  # the simulated camera needs no CameraInfo
+    scheduler.set_command(wrists_and_more(joints))
+    scheduler.start()
     started = time.perf_counter()
     pause = Event()
     for number, moment in enumerate(moments):
         pause.wait(max(0.0, started + number / rate - time.perf_counter()))
-        perception.submit(Frame(moment.stamp_ns, "camera", lambda image=moment.image: image))
-    while perception.counters.snapshot().pending:
+        scheduler.submit(Frame(moment.stamp_ns, "camera", partial(np.asarray, moment.image)))
+    while scheduler.counters.snapshot().pending:
         time.sleep(0.001)
     elapsed = time.perf_counter() - started
-    perception.stop()
+    scheduler.stop()
     spec = engine.info.spec
     truth = {moment.stamp_ns: moment.joints for moment in moments}
     sizes = [result.estimate.view_size or (0, 0) for result in results]

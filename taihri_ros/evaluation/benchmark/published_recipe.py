@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.evaluation.benchmark.errors import BenchError
 from taihri_ros.camera.camera import Camera
+from taihri_ros.evaluation.benchmark.errors import BenchError
 from taihri_ros.inference.framework import require
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine

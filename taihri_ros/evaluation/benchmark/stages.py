@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, QoS, RosTypes, resolve
 from taihri_ros.node.messages import Messages, stamp_ns
-from taihri_ros.synthetic.robot_camera import camera_info
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.resources import share_directory
+from taihri_ros.synthetic.robot_camera import camera_info
 
 STAGES = ("receive", "queue", "decode", "view", "engine", "parse", "publish", "total")
 SIZES = {"640x480": (640, 480), "1280x720": (1280, 720)}
@@ -149,7 +149,9 @@ def main() -> None:
 
 
 def tiny_checkpoint(python: str, directory: Path) -> str:
-    subprocess.run([python, "-m", "taihri_ros.inference.checkpoint.tiny", str(directory)], check=True, stdout=sys.stderr)
+    subprocess.run(
+        [python, "-m", "taihri_ros.inference.checkpoint.tiny", str(directory)], check=True, stdout=sys.stderr
+    )
     return str(directory)
 
 

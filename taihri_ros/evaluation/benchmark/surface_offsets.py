@@ -1,9 +1,11 @@
-"""How far joints lie behind the surface that a depth camera sees at their pixels: the table of taihri_ros/pipeline/depth_fusion.py.
+"""Measure how far joints lie behind the surface that a depth camera sees: the table of `pipeline/depth_fusion.py`.
 
 Random dressed people of taihri_ros.synthetic are looked at by random robots' cameras. For each joint that is seen, the
 surface at its true pixel is measured as the node measures it, in a depth image without noise, and the difference of the
 joint's z is taken. Sigma is half the width of the middle 68 %, which is that of a normal distribution and ignores
-how far outliers are. Needs an environment with anny and warp: .venv-vllm/bin/python taihri_ros/evaluation/benchmark/surface_offsets.py
+how far outliers are. Needs an environment with anny and warp:
+
+    .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.surface_offsets
 """
 
 from __future__ import annotations
@@ -19,16 +21,16 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.pipeline.depth_fusion import surface_depth
 from taihri_ros.skeleton import JOINTS
 from taihri_ros.synthetic import labels
+from taihri_ros.synthetic.lenses import sample_camera
 from taihri_ros.synthetic.people.body import body_model
-from taihri_ros.synthetic.people.clothing import draw_outfit
+from taihri_ros.synthetic.people.clothing import sample_outfit
 from taihri_ros.synthetic.people.garments import surface
-from taihri_ros.synthetic.lenses import draw_camera
-from taihri_ros.synthetic.people.phenotype import draw_phenotype
-from taihri_ros.synthetic.people.poses import draw_pose, draw_task
-from taihri_ros.synthetic.rendering.renderer import Renderer
-from taihri_ros.synthetic.room import Room, draw_room
+from taihri_ros.synthetic.people.phenotype import sample_phenotype
+from taihri_ros.synthetic.people.poses import sample_pose, sample_task
 from taihri_ros.synthetic.people.skirt import with_skirt
-from taihri_ros.synthetic.viewpoints import Viewpoint, draw_viewpoint
+from taihri_ros.synthetic.rendering.renderer import Renderer
+from taihri_ros.synthetic.room import Room, sample_room
+from taihri_ros.synthetic.viewpoints import Viewpoint, sample_viewpoint
 
 WIDTH = 640
 REACH = 2
@@ -43,10 +45,10 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=4, help="cameras that look at each (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     arguments = parser.parse_args()
-    insets = measure(arguments.people, arguments.views, arguments.seed)
+    surface_offsets = measure(arguments.people, arguments.views, arguments.seed)
     print(f"{arguments.people} people, {arguments.views} views of each, seed {arguments.seed}; metres")
     print(f"{'joint':<10}{'count':>7}{'median':>8}{'sigma':>8}{'within 3 sigma':>16}")
-    for name, values in insets.items():
+    for name, values in surface_offsets.items():
         low, median, high = np.percentile(values, (15.9, 50.0, 84.1))
         sigma = (high - low) / 2.0
         within = np.mean(np.abs(values - median) <= 3.0 * sigma)
@@ -60,27 +62,27 @@ def measure(people: int, views: int, seed: int) -> dict[str, NDArray[np.float64]
     found: dict[str, list[float]] = defaultdict(list)
     for number in range(people):
         rng = np.random.default_rng([seed, number])
-        task, outfit = draw_task(rng), draw_outfit(rng)
-        bare = body_model().pose([(draw_phenotype(rng), draw_pose(rng, task))], outfit.thickness(places)[None])[0]
+        task, outfit = sample_task(rng), sample_outfit(rng)
+        bare = body_model().pose([(sample_phenotype(rng), sample_pose(rng, task))], outfit.thickness(places)[None])[0]
         body = with_skirt(bare, outfit.skirt_cut())
         renderer.stand([(body.vertices, outfit)])
         looks = 0
         while looks < views:
-            camera, _ = draw_camera(rng, WIDTH)
-            viewpoint = draw_viewpoint(rng, body, task, camera)
+            camera, _ = sample_camera(rng, WIDTH)
+            viewpoint = sample_viewpoint(rng, body, task, camera)
             if viewpoint is None:
                 continue
             looks += 1
-            room = replace(draw_room(rng, viewpoint.eye, ()), things=())
+            room = replace(sample_room(rng, viewpoint.eye, ()), things=())
             joints = viewpoint.to_camera(body.joints)
             pixels, inside = labels.project(camera, joints)
             gaps = renderer.probe(body.joints, viewpoint, room)
             seen = (labels.visibility(inside, gaps) == labels.VISIBLE) & (gaps[:, 0] > 0.0)
             for joint in np.flatnonzero(seen):
                 depth = cast_window(renderer, camera, viewpoint, room, pixels[joint])
-                inset = joints[joint, 2] - surface_depth(depth, pixels[joint])
-                if np.isfinite(inset):
-                    found[JOINTS[joint].removeprefix("left_").removeprefix("right_")].append(inset)
+                surface_offset = joints[joint, 2] - surface_depth(depth, pixels[joint])
+                if np.isfinite(surface_offset):
+                    found[JOINTS[joint].removeprefix("left_").removeprefix("right_")].append(surface_offset)
     names = dict.fromkeys(name.removeprefix("left_").removeprefix("right_") for name in JOINTS)
     return {name: np.array(found[name]) for name in names}
 

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera, CameraError, DistortionModel
+from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.evaluation.datasets.items import Data, DataError, Item, label
 from taihri_ros.evaluation.datasets.pickles import read_archive
-from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.skeleton import JOINTS
 
 _IMAGES = ("image_path", "imgname")

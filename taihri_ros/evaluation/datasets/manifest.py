@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.items import Data, DataError, Item, Truth, joint_array, label
-from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.skeleton import JOINTS, in_order
 
 

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.mean_pose import MeanPose
-from taihri_ros.evaluation.uncertainty_metrics import certainties
-from taihri_ros.evaluation.reports.uncertainty_plot import draw_error_by_confidence
-from taihri_ros.evaluation.summary import Figures, summarize
-from taihri_ros.evaluation.metrics import ELLIPSOIDS
-from taihri_ros.evaluation.reports.plots import draw_plots
-from taihri_ros.evaluation.predictions import XY_SOURCES
-from taihri_ros.evaluation.rows import collect
 from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.mean_pose import MeanPose
+from taihri_ros.evaluation.metrics import ELLIPSOIDS
+from taihri_ros.evaluation.predictions import XY_SOURCES
+from taihri_ros.evaluation.reports.plots import draw_plots
+from taihri_ros.evaluation.reports.uncertainty_plot import draw_error_by_confidence
+from taihri_ros.evaluation.rows import collect
+from taihri_ros.evaluation.summary import Figures, summarize
+from taihri_ros.evaluation.uncertainty_metrics import uncertainties
+from taihri_ros.pipeline.decoder import XySource
 
 Row = tuple[str, str]
 
@@ -73,8 +73,8 @@ def write_report(
     named = [entry for entry in answered if not entry.question.is_free]
     rows = collect(named, baseline, xy_source)
     pictures = draw_plots(out, rows) if len(rows.joint) else []
-    if figures["certainty"][xy_source]["joints"]:
-        pictures.append(draw_error_by_confidence(out, certainties(named, xy_source)))
+    if figures["uncertainty"][xy_source]["joints"]:
+        pictures.append(draw_error_by_confidence(out, uncertainties(named, xy_source)))
     (out / "report.md").write_text(markdown(figures, xy_source, pictures), encoding="utf-8")
     return figures
 
@@ -108,7 +108,7 @@ def markdown(figures: Figures, xy_source: XySource, pictures: Sequence[Path] = (
         lines += [line for picture in pictures for line in (f"![{picture.stem}]({picture.name})", "")]
         for title, group in _GROUPS:
             lines += [f"### {title}", "", *_group_table(figures["named"], xy_source, group)]
-        lines += _certainty(figures["certainty"], xy_source)
+        lines += _uncertainty(figures["uncertainty"], xy_source)
     lines += _choices(figures["choices"])
     if figures["free"][xy_source]["joints"]:
         lines += ["### Positions of the joints that free commands need", "", *_comparison(figures["free"], xy_source)]
@@ -155,10 +155,10 @@ def _group_table(figures: Figures, xy_source: XySource, group: str) -> list[str]
     return _table(header, table)
 
 
-def _certainty(certainty: Figures, xy_source: XySource) -> list[str]:
-    if not certainty[xy_source]["joints"]:
+def _uncertainty(uncertainty: Figures, xy_source: XySource) -> list[str]:
+    if not uncertainty[xy_source]["joints"]:
         return []
-    sources = [certainty[source] for source in XY_SOURCES]
+    sources = [uncertainty[source] for source in XY_SOURCES]
     table = [
         ("G-MPJPE, mm", *(_cell(entry["g_mpjpe_mm"]) for entry in sources)),
         ("G-MPJPE without the alternatives, mm", *(_cell(entry["g_mpjpe_argmax_mm"]) for entry in sources)),
@@ -176,12 +176,12 @@ def _certainty(certainty: Figures, xy_source: XySource) -> list[str]:
             _cell(group["mean_mm"]),
             f"{_cell(group['p10_mm'])} to {_cell(group['p90_mm'])}",
         )
-        for group in certainty[xy_source]["by_confidence"]
+        for group in uncertainty[xy_source]["by_confidence"]
     ]
     return [
         "### Certainty",
         "",
-        *_table((f"{certainty[xy_source]['joints']} joints answered", *XY_SOURCES), table),
+        *_table((f"{uncertainty[xy_source]['joints']} joints answered", *XY_SOURCES), table),
         *_table(("confidence", "joints", "within 100 mm, %", "mean error, mm", "10-90 %, mm"), groups),
     ]
 

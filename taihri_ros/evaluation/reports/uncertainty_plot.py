@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from taihri_ros.evaluation.uncertainty_metrics import RADIUS_MM, Certainties, by_confidence
+from taihri_ros.evaluation.uncertainty_metrics import RADIUS_MM, UncertaintyMetrics, by_confidence
 
 _MODEL, _IDEAL = "#1f6f8b", "#c9c4bb"
 
 
-def draw_error_by_confidence(out: Path, joints: Certainties) -> Path:
+def draw_error_by_confidence(out: Path, joints: UncertaintyMetrics) -> Path:
     """Draw `error_by_confidence.png`: errors over confidence, and the share of small errors beside what was promised.
 
     Args:

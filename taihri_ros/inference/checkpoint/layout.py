@@ -12,8 +12,8 @@ from typing import Any
 
 from taihri_ros.inference.framework import require
 from taihri_ros.model.lexer import BLOCKS
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.quantization import BINS, coordinate_token
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS, joint_token
 
 PATCH_PX, MERGE = 16, 2

@@ -15,18 +15,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.inference.framework import require
-from taihri_ros.inference.engine import CheckpointError
-from taihri_ros.inference.checkpoint.layout import answer_ends, make_config, make_tokenizer, rope, write_image_processor
 from taihri_ros.errors import TaihriError
-from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.inference.checkpoint.layout import answer_ends, make_config, make_tokenizer, rope, write_image_processor
+from taihri_ros.inference.engine import CheckpointError
+from taihri_ros.inference.framework import require
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
 from taihri_ros.skeleton import JOINTS
 
 RECORD = "tiny.json"
 """Says what a directory was built from."""
 
-SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=AnswerStyle())
+SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=AnswerFormat())
 """Its numbers. The short focal length keeps the image small: 640x480 of a 600 px camera has some 220 visual tokens."""
 
 _WORDS = [

@@ -12,8 +12,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError, GenerationFailedError
+from taihri_ros.inference.process.fields import Fields, ProtocolError
 
 _MAX_ANSWER_BYTES = 16 << 20
 _REFUSED = (http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, http.HTTPStatus.UNPROCESSABLE_ENTITY)

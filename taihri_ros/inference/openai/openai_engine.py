@@ -24,11 +24,8 @@ from typing import Any
 
 import cv2
 
-from taihri_ros.inference.warmup import check_answer, learn_answer_style
-from taihri_ros.inference.process.fields import Fields, ProtocolError
-from taihri_ros.inference.openai.http_connection import HttpConnection
+from taihri_ros.inference.constrained.lark import to_lark
 from taihri_ros.inference.engine import (
-    Alternatives,
     EngineError,
     EngineInfo,
     Generation,
@@ -37,15 +34,18 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     Question,
     RawAnswer,
+    TopK,
 )
-from taihri_ros.inference.constrained.lark import to_lark
-from taihri_ros.inference.local_engine import sorted_alternatives
+from taihri_ros.inference.local_engine import sorted_top_k
+from taihri_ros.inference.openai.http_connection import HttpConnection
+from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.process.protocol import AT_ONCE
+from taihri_ros.inference.warmup import check_answer, learn_answer_format
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.lexer import END_OF_ANSWER
-from taihri_ros.model.answer_format import AnswerStyle
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.quantization import BINS, coordinate_token
+from taihri_ros.model.spec import ModelSpec
 
 _IMPOSSIBLE = -9000.0
 """JSON knows no infinity: vLLM writes -9999 for the logarithm of zero."""
@@ -106,7 +106,7 @@ class OpenAiEngine:
                 spec=spec,
             )
             if spec.answer is None:
-                learn_answer_style(self)  # type: ignore[arg-type]
+                learn_answer_format(self)  # type: ignore[arg-type]
             check_answer(self)
         except BaseException:
             self.close()
@@ -129,9 +129,9 @@ class OpenAiEngine:
             self._free.put(http)
         return Generation(answers=answers, timings_ms={"total": 1e3 * (time.perf_counter() - started)})
 
-    def adopt_style(self, style: AnswerStyle) -> None:
+    def adopt_answer_format(self, answer_format: AnswerFormat) -> None:
         """Take a spelling that was learned from an answer into the checkpoint's numbers."""
-        self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=style))
+        self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=answer_format))
 
     def abort(self) -> None:
         """End the requests under way, if any, by cutting their connections: vLLM then aborts them. Returns at once."""
@@ -159,7 +159,7 @@ class OpenAiEngine:
                 raise GenerationAbortedError("the request was aborted") from None
             raise error
         try:
-            return _read_answer(answer, request.alternatives > 0)
+            return _read_answer(answer, request.top_k > 0)
         except ProtocolError as error:
             raise GenerationFailedError(f"{self._http.address} gave an answer that is not vLLM's: {error}") from error
 
@@ -180,7 +180,7 @@ class OpenAiEngine:
             "temperature": 0.0,
             "repetition_penalty": request.repetition_penalty,
             "logprobs": True,
-            "top_logprobs": request.alternatives,
+            "top_logprobs": request.top_k,
             "skip_special_tokens": False,
             "spaces_between_special_tokens": False,
             "stop_token_ids": self._end_ids,
@@ -234,18 +234,18 @@ def _read_answer(answer: Fields, wanted: bool) -> RawAnswer:
     count = len(tokens) - stopped
     return RawAnswer(
         tokens=tuple(tokens[:count]),
-        alternatives=tuple(_alternatives(step) if wanted else None for step in steps[:count]),
+        top_k=tuple(_top_k(step) if wanted else None for step in steps[:count]),
         finish_reason="stop" if stopped else "length",
     )
 
 
-def _alternatives(step: Fields) -> Alternatives | None:
+def _top_k(step: Fields) -> TopK | None:
     """Give the coordinates among the alternatives of a token; None where it is no coordinate itself."""
     if _bin(step) is None:
         return None
     candidates = [Fields(one, "alternative") for one in step.items("top_logprobs")]
     logprobs = {_bin(one): one.number("logprob", -1e4, 1.0) for one in (*candidates, step)}
-    return sorted_alternatives(
+    return sorted_top_k(
         (index, logprob) for index, logprob in logprobs.items() if index is not None and logprob > _IMPOSSIBLE
     )
 

@@ -13,16 +13,16 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from taihri_ros.inference.process import protocol
-from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.engine import (
     EngineInfo,
     EngineUnavailableError,
     Generation,
     GenerationRequest,
 )
-from taihri_ros.inference.process.protocol import AT_ONCE, EngineStatus, Kind, Message, State
+from taihri_ros.inference.process import protocol
+from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.process.message_stream import GivenUpError, MessageStream
+from taihri_ros.inference.process.protocol import AT_ONCE, EngineStatus, Kind, Message, State
 
 STATUS_TIMEOUT_S = 2.0
 """How long the engine process may take to tell its state; a thread of its own does nothing else."""

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 
 import taihri_ros
-from taihri_ros.inference.environment import without_python
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
+from taihri_ros.inference.environment import without_python
 from taihri_ros.inference.process.protocol import EXIT_PERMANENT
 
 INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
@@ -49,7 +49,7 @@ class EngineCommand:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-class EngineChild:
+class EngineSubprocess:
     """An engine process; ends it and removes its directory on leaving the `with` statement.
 
     The process leads a group of its own, so that Ctrl-C in a terminal does not reach it before its supervisor has said
@@ -145,7 +145,7 @@ class EngineChild:
         self._listener.join(timeout=1.0)
         self._directory.cleanup()
 
-    def __enter__(self) -> EngineChild:
+    def __enter__(self) -> EngineSubprocess:
         return self
 
     def __exit__(

@@ -15,8 +15,7 @@ from typing import Any, NoReturn
 import msgpack
 import numpy as np
 
-from taihri_ros.inference.top_k import counts_of, flatten, join, unflatten
-from taihri_ros.inference.process.fields import Fields, ProtocolError
+from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import (
     EngineError,
     EngineInfo,
@@ -29,12 +28,13 @@ from taihri_ros.inference.engine import (
     Question,
     RawAnswer,
 )
-from taihri_ros.inference.process.serialization import pack_grammar, read_grammar, read_msgpack
+from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.process.message_stream import Frame
-from taihri_ros.errors import TaihriError
+from taihri_ros.inference.process.serialization import pack_grammar, read_grammar, read_msgpack
+from taihri_ros.inference.top_k import counts_of, flatten, join, unflatten
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.quantization import BINS
+from taihri_ros.model.spec import ModelSpec
 
 VERSION = 3
 """Version of the protocol; two peers must have the same one."""
@@ -182,9 +182,9 @@ def encode_request(request: GenerationRequest, identifier: int) -> Message:
         "dtype": image.dtype.str,
         "questions": [_encode_question(question) for question in request.questions],
         "max_tokens": request.max_tokens,
-        "alternatives": request.alternatives,
+        "top_k": request.top_k,
         "repetition_penalty": request.repetition_penalty,
-        "skip_forced": request.skip_forced,
+        "jump_forward": request.jump_forward,
     }
     return Message(Kind.GENERATE, identifier, body, image.data.cast("B"))
 
@@ -207,20 +207,20 @@ def decode_request(message: Message) -> GenerationRequest:
         image=np.frombuffer(message.blob, np.uint8).reshape(height, width, 3),
         questions=tuple(_decode_question(Fields(one, "question")) for one in fields.items("questions")),
         max_tokens=fields.integer("max_tokens", 1, _MAX_TOKENS),
-        alternatives=fields.integer("alternatives", 0, 20),
+        top_k=fields.integer("top_k", 0, 20),
         repetition_penalty=fields.number("repetition_penalty", 1e-3, 1e3),
-        skip_forced=fields.truth("skip_forced"),
+        jump_forward=fields.truth("jump_forward"),
     )
 
 
 def encode_generation(generation: Generation, identifier: int) -> Message:
     """Turn answers into a message; the alternatives of all of them travel as two arrays and a count for every token."""
-    bins, logprobs = flatten(join([answer.alternatives for answer in generation.answers]))
+    bins, logprobs = flatten(join([answer.top_k for answer in generation.answers]))
     body = {
         "answers": [
             {
                 "tokens": list(answer.tokens),
-                "counts": counts_of(answer.alternatives),
+                "counts": counts_of(answer.top_k),
                 "finish_reason": answer.finish_reason,
             }
             for answer in generation.answers
@@ -254,8 +254,8 @@ def decode_generation(message: Message) -> Generation:
         )
     return Generation(
         answers=tuple(
-            RawAnswer(tokens=texts, alternatives=alternatives, finish_reason=_finish_reason(answer))
-            for answer, texts, alternatives in zip(answers, tokens, unflatten(counts, bins, logprobs), strict=True)
+            RawAnswer(tokens=texts, top_k=top_k, finish_reason=_finish_reason(answer))
+            for answer, texts, top_k in zip(answers, tokens, unflatten(counts, bins, logprobs), strict=True)
         ),
         steps=fields.integer("steps", 0, _MAX_TOKENS),
         timings_ms=fields.numbers("timings_ms"),
@@ -342,4 +342,4 @@ def _decode_info(fields: Fields) -> EngineInfo:
         raise ProtocolError("info of the engine: the spelling of the answers is missing")
     names = ("kind", "version", "model", "device", "dtype")
     texts = {name: fields.text(name, _MAX_TEXT) for name in names}
-    return EngineInfo(**texts, spec=spec, side_by_side=fields.truth("side_by_side"))
+    return EngineInfo(**texts, spec=spec, batched=fields.truth("batched"))

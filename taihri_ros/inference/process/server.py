@@ -23,15 +23,15 @@ from typing import NoReturn
 
 import click
 
+from taihri_ros.errors import TaihriError
+from taihri_ros.inference.engine import EngineError
+from taihri_ros.inference.factory import EngineKind, open_engine
 from taihri_ros.inference.process import guard as guards
 from taihri_ros.inference.process import protocol
 from taihri_ros.inference.process.fields import ProtocolError
-from taihri_ros.inference.engine import EngineError
-from taihri_ros.inference.factory import EngineKind, open_engine
-from taihri_ros.inference.process.protocol import EXIT_FAILED, EXIT_PERMANENT, Kind, Message, State
 from taihri_ros.inference.process.message_stream import Frame, MessageStream
+from taihri_ros.inference.process.protocol import EXIT_FAILED, EXIT_PERMANENT, Kind, Message, State
 from taihri_ros.inference.process.worker import AbortableEngine, EngineWorker, Job
-from taihri_ros.errors import TaihriError
 
 _logger = logging.getLogger(__name__)
 

@@ -14,8 +14,6 @@ from types import TracebackType
 
 import numpy as np
 
-from taihri_ros.inference.process.engine_subprocess import EngineChild, EngineCommand
-from taihri_ros.inference.process.client import Connection, EngineClient, EngineLostError, EngineTimeoutError, ask_status
 from taihri_ros.inference.engine import (
     EngineError,
     EngineInfo,
@@ -26,6 +24,14 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     Question,
 )
+from taihri_ros.inference.process.client import (
+    Connection,
+    EngineClient,
+    EngineLostError,
+    EngineTimeoutError,
+    ask_status,
+)
+from taihri_ros.inference.process.engine_subprocess import EngineCommand, EngineSubprocess
 from taihri_ros.inference.process.protocol import EngineStatus, State
 from taihri_ros.model.prompts import Prompt
 from taihri_ros.model.spec import ModelSpec
@@ -84,7 +90,7 @@ class EngineProcess:
         environment: Mapping[str, str] | None = None,
         start_timeout_s: float = 300.0,
         request_timeout_s: float = 30.0,
-        canary_period_s: float = 30.0,
+        probe_period_s: float = 30.0,
         max_restarts: int = 5,
         backoff_s: float = 0.5,
     ) -> None:
@@ -98,7 +104,7 @@ class EngineProcess:
             environment: Environment variables for the process beside the ones of this one.
             start_timeout_s: How long loading may take.
             request_timeout_s: How long an answer may take; an engine that takes longer is hung and is restarted.
-            canary_period_s: An engine that was idle for so long is asked a tiny question, to learn whether it still
+            probe_period_s: An engine that was idle for so long is asked a tiny question, to learn whether it still
                 answers; 0 for never.
             max_restarts: How many starts in a row may fail after the first one.
             backoff_s: Pause before the first restart; it doubles with every further one, up to 30 s.
@@ -108,10 +114,10 @@ class EngineProcess:
         )
         self._start_timeout_s = start_timeout_s
         self._request_timeout_s = request_timeout_s
-        self._canary_period_s = canary_period_s
+        self._probe_period_s = probe_period_s
         self._max_restarts = max_restarts
         self._backoff_s = backoff_s
-        self._under_way = 0
+        self._in_flight = 0
         self._change = threading.Condition()
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -141,7 +147,7 @@ class EngineProcess:
     def health(self) -> EngineHealth:
         """How the engine is now."""
         with self._change:
-            busy = self._state is EngineState.READY and self._under_way > 0
+            busy = self._state is EngineState.READY and self._in_flight > 0
             return EngineHealth(
                 state=EngineState.BUSY if busy else self._state,
                 message=self._message,
@@ -176,7 +182,7 @@ class EngineProcess:
             client = self._client
             if client is None:
                 raise EngineUnavailableError(self._excuse())
-            self._under_way += 1
+            self._in_flight += 1
         try:
             generation = client.generate(request)
         except EngineTimeoutError as error:
@@ -190,7 +196,7 @@ class EngineProcess:
             raise
         finally:
             with self._change:
-                self._under_way -= 1
+                self._in_flight -= 1
         with self._change:
             self._last_success = time.monotonic()
         return generation
@@ -239,7 +245,7 @@ class EngineProcess:
         while not self._stopping.is_set():
             started = time.monotonic()
             try:
-                with EngineChild(self._command) as child:
+                with EngineSubprocess(self._command) as child:
                     self._run(child)
             except EngineUnavailableError as error:
                 reason = str(error)
@@ -265,7 +271,7 @@ class EngineProcess:
                 self._restarts += 1
         self._enter(EngineState.STOPPED, "it was closed")
 
-    def _run(self, child: EngineChild) -> None:
+    def _run(self, child: EngineSubprocess) -> None:
         """Bring one engine process up and watch it until it has to be replaced or nobody wants it any more.
 
         Raises:
@@ -289,7 +295,7 @@ class EngineProcess:
             with self._change:
                 self._client = self._pid = None
 
-    def _wait_for_load(self, child: EngineChild) -> EngineInfo | None:
+    def _wait_for_load(self, child: EngineSubprocess) -> EngineInfo | None:
         """Wait until the engine has loaded its checkpoint; None when it is not wanted any more."""
         deadline = time.monotonic() + self._start_timeout_s
         with closing(Connection(child.socket, _CONNECT_S)) as connection:
@@ -309,7 +315,7 @@ class EngineProcess:
                 self._wake.wait(_TICK_S)
         return None
 
-    def _watch(self, child: EngineChild, client: EngineClient) -> None:
+    def _watch(self, child: EngineSubprocess, client: EngineClient) -> None:
         while not self._stopping.is_set():
             if self._wake.wait(_TICK_S):
                 self._wake.clear()
@@ -321,13 +327,13 @@ class EngineProcess:
                     _check_state(client.status())
             child.check_alive()
             idle_s = time.monotonic() - (self._last_success or 0.0)
-            if 0 < self._canary_period_s < idle_s and not self._under_way:
-                self._ask_canary(client)
+            if 0 < self._probe_period_s < idle_s and not self._in_flight:
+                self._probe(client)
 
-    def _ask_canary(self, client: EngineClient) -> None:
+    def _probe(self, client: EngineClient) -> None:
         with suppress(GenerationAbortedError, EngineUnavailableError):
             try:
-                self.generate(_canary(client.info.spec))
+                self.generate(_probe_request(client.info.spec))
             except GenerationFailedError as error:
                 self._lose(client, f"the engine fails its canary: {error}")
 
@@ -338,12 +344,12 @@ def _check_state(status: EngineStatus) -> None:
         raise EngineError(status.message) if status.permanent else EngineUnavailableError(status.message)
 
 
-def _canary(spec: ModelSpec) -> GenerationRequest:
+def _probe_request(spec: ModelSpec) -> GenerationRequest:
     """Make the smallest request: one token about a grey image."""
     side = spec.image_multiple * math.ceil(math.sqrt(spec.min_pixels) / spec.image_multiple)
     return GenerationRequest(
         image=np.full((side, side, 3), 127, np.uint8),
         questions=(Question(Prompt(spec.system_prompt, spec.free_prompt.replace("{command}", "?"))),),
         max_tokens=1,
-        alternatives=0,
+        top_k=0,
     )

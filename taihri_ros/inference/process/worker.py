@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol
 
+from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import (
     Engine,
     EngineError,
@@ -22,7 +23,6 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
 )
 from taihri_ros.inference.process.protocol import AT_ONCE, EngineStatus, Message, State, encode_error, encode_generation
-from taihri_ros.errors import TaihriError
 
 _logger = logging.getLogger(__name__)
 

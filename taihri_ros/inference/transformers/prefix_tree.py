@@ -13,7 +13,7 @@ from typing import Any
 _PROMPT = -1
 
 
-class Tree:
+class PrefixTree:
     """The row, and what the model remembers of it."""
 
     def __init__(self, model: Any, inputs: Mapping[str, Any]) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any, Literal
 
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.automaton import Automaton
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.constrained.template import Template, TemplateState
 from taihri_ros.inference.engine import (
-    Alternatives,
     CheckpointError,
     EngineError,
     EngineInfo,
@@ -28,12 +28,12 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     Question,
     RawAnswer,
+    TopK,
 )
-from taihri_ros.inference.local_engine import Decoded, LocalEngine, common_prefix, sorted_alternatives, stage_times
-from taihri_ros.inference.image_patches import Patches
-from taihri_ros.inference.constrained.template import Filling, Straight
-from taihri_ros.inference.transformers.prefix_tree import Tree
-from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.inference.framework import require
+from taihri_ros.inference.image_patches import ImagePatches
+from taihri_ros.inference.local_engine import Decoded, LocalEngine, common_prefix, sorted_top_k, stage_times
+from taihri_ros.inference.transformers.prefix_tree import PrefixTree
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
 
@@ -85,7 +85,7 @@ class TransformersEngine(LocalEngine):
         self._model.generation_config = transformers.GenerationConfig()
         self._torch, self._transformers = torch, transformers
         self._turn = Lock()
-        self._patches = Patches.load(checkpoint)
+        self._patches = ImagePatches.load(checkpoint)
         self._automaton = lru_cache(_GRAMMARS_KEPT)(self._compile)
         name = f" {torch.cuda.get_device_name(self._model.device)}" if self._model.device.type == "cuda" else ""
         info = EngineInfo(
@@ -95,7 +95,7 @@ class TransformersEngine(LocalEngine):
             device=f"{self._model.device}{name}",
             dtype=str(self._model.dtype).removeprefix("torch."),
             spec=spec,
-            side_by_side=True,
+            batched=True,
         )
         super().__init__(info, Vocabulary(checkpoint), self._model.config.text_config.max_position_embeddings)
 
@@ -110,36 +110,38 @@ class TransformersEngine(LocalEngine):
     def _fill(
         self,
         request: GenerationRequest,
-        straights: tuple[Straight, ...],
+        templates: tuple[Template, ...],
         prompts: tuple[tuple[int, ...], ...],
         started: float,
         aborted: Event,
     ) -> Generation:
-        fillings = [Filling[Alternatives](straight) for straight in straights]
+        template_states = [TemplateState[TopK](template) for template in templates]
         shared = common_prefix(prompts)
-        unread = {number: prompt[shared:] + fillings[number].unread for number, prompt in enumerate(prompts)}
+        unread = {number: prompt[shared:] + template_states[number].unread for number, prompt in enumerate(prompts)}
         inputs = self._inputs(request, prompts[0][:shared])
         first_token, passing_s = started, 0.0
         with self._my_turn(aborted), self._torch.inference_mode():
             try:
-                tree = Tree(self._model, inputs)
+                tree = PrefixTree(self._model, inputs)
                 while unread and not aborted.is_set():
                     begun = time.perf_counter()
                     logits = tree.read(unread)
                     passing_s += time.perf_counter() - begun
-                    self._choose(request, logits, [fillings[number] for number in unread])
+                    self._choose(request, logits, [template_states[number] for number in unread])
                     first_token = first_token if tree.passes > 1 else time.perf_counter()
-                    unread = {number: fillings[number].unread for number in unread if fillings[number].left}
+                    unread = {
+                        number: template_states[number].unread for number in unread if template_states[number].left
+                    }
             except RuntimeError as error:
                 raise GenerationFailedError(f"the model failed: {error}") from error
         return Generation(
             answers=tuple(
                 RawAnswer(
-                    tokens=self._vocabulary.texts(filling.tokens),
-                    alternatives=tuple(filling.alternatives),
+                    tokens=self._vocabulary.texts(template_state.tokens),
+                    top_k=tuple(template_state.top_k),
                     finish_reason="stop",
                 )
-                for filling in fillings
+                for template_state in template_states
             ),
             steps=tree.passes,
             timings_ms=stage_times(started, first_token, time.perf_counter(), passing_s),
@@ -156,20 +158,20 @@ class TransformersEngine(LocalEngine):
         finally:
             self._turn.release()
 
-    def _choose(self, request: GenerationRequest, logits: Any, fillings: list[Filling[Alternatives]]) -> None:
+    def _choose(self, request: GenerationRequest, logits: Any, template_states: list[TemplateState[TopK]]) -> None:
         """Let each answer take its likeliest coordinate; `logits` are (answers, vocabulary)."""
         first = self._vocabulary.first_coordinate
         scores = logits[:, first : first + len(self._vocabulary.coordinates)]
         if request.repetition_penalty != 1.0:
-            for row, filling in enumerate(fillings):
-                said = [token - first for token in set(filling.tokens) if token in self._vocabulary.coordinates]
+            for row, template_state in enumerate(template_states):
+                said = [token - first for token in set(template_state.tokens) if token in self._vocabulary.coordinates]
                 known = scores[row, said]
                 penalty = float(request.repetition_penalty)
                 scores[row, said] = self._torch.where(known > 0, known / penalty, known * penalty)
-        logprobs, bins = scores.log_softmax(-1).topk(max(request.alternatives, 1))
-        for filling, found, values in zip(fillings, bins.tolist(), logprobs.tolist(), strict=True):
-            alternatives = sorted_alternatives(zip(found, values, strict=True)) if request.alternatives else None
-            filling.choose(first + found[0], alternatives)
+        logprobs, bins = scores.log_softmax(-1).topk(max(request.top_k, 1))
+        for template_state, found, values in zip(template_states, bins.tolist(), logprobs.tolist(), strict=True):
+            top_k = sorted_top_k(zip(found, values, strict=True)) if request.top_k else None
+            template_state.choose(first + found[0], top_k)
 
     def _decode(
         self, request: GenerationRequest, question: Question, prompt: tuple[int, ...], aborted: Event
@@ -178,7 +180,7 @@ class TransformersEngine(LocalEngine):
         inputs = self._inputs(request, prompt)
         length = inputs["input_ids"].shape[1]
         automaton = None if question.grammar is None else self._automaton(question.grammar)
-        watch = _Watch(torch, self._vocabulary, automaton, request.alternatives)
+        watch = _Watch(torch, self._vocabulary, automaton, request.top_k)
         processors = transformers.LogitsProcessorList()
         if request.repetition_penalty != 1.0:
             processors.append(transformers.RepetitionPenaltyLogitsProcessor(float(request.repetition_penalty)))
@@ -208,7 +210,7 @@ class TransformersEngine(LocalEngine):
         tokens = tokens[:-1] if stopped else tokens
         answer = RawAnswer(
             tokens=self._vocabulary.texts(tokens),
-            alternatives=tuple(watch.alternatives[: len(tokens)]),
+            top_k=tuple(watch.top_k[: len(tokens)]),
             finish_reason="stop" if stopped else "length",
         )
         return Decoded(answer, steps, watch.first_token, passing_s)
@@ -245,12 +247,12 @@ class _Watch:
     """A logits processor that masks what the grammar does not allow and notes the alternatives of every coordinate.
 
     Attributes:
-        alternatives: One entry for each token that was chosen.
+        top_k: One entry for each token that was chosen.
         first_token: When the first scores came, `time.perf_counter` seconds.
     """
 
     def __init__(self, torch: Any, vocabulary: Vocabulary, automaton: Automaton | None, count: int) -> None:
-        self.alternatives: list[Alternatives | None] = []
+        self.top_k: list[TopK | None] = []
         self.first_token = 0.0
         self._torch = torch
         self._vocabulary = vocabulary
@@ -259,13 +261,13 @@ class _Watch:
         self._count = count
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        if not self.alternatives:
+        if not self.top_k:
             self.first_token = time.perf_counter()
         elif self._automaton:
             self._state = self._automaton.advance(self._state, int(input_ids[0, -1]))
         if self._automaton:
             scores = self._masked(scores, self._automaton)
-        self.alternatives.append(self._best_coordinates(scores[0]))
+        self.top_k.append(self._best_coordinates(scores[0]))
         return scores
 
     def _masked(self, scores: Any, automaton: Automaton) -> Any:
@@ -282,12 +284,12 @@ class _Watch:
             masked[:, ids] = scores[:, ids]
         return masked
 
-    def _best_coordinates(self, scores: Any) -> Alternatives | None:
+    def _best_coordinates(self, scores: Any) -> TopK | None:
         if self._count == 0 or int(scores.argmax()) not in self._vocabulary.coordinates:
             return None
         logprobs, ids = scores.log_softmax(-1).topk(self._count)
         found = zip(ids.tolist(), logprobs.tolist(), strict=True)
         first = self._vocabulary.first_coordinate
-        return sorted_alternatives(
+        return sorted_top_k(
             (token - first, logprob) for token, logprob in found if token in self._vocabulary.coordinates
         )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.inference.framework import require
-from taihri_ros.inference.image_patches import Patches
+from taihri_ros.inference.image_patches import ImagePatches
 
 _logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _TOLERANCE = 0.02
 class ImagePatterns:
     """The multimodal features of requests, by image size. For one thread at a time."""
 
-    def __init__(self, patches: Patches) -> None:
+    def __init__(self, patches: ImagePatches) -> None:
         """Create an empty store.
 
         Args:

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.inference.top_k import AlternativesTable, rows_of
-from taihri_ros.inference.engine import Alternatives
-from taihri_ros.inference.local_engine import sorted_alternatives
+from taihri_ros.inference.engine import TopK
+from taihri_ros.inference.local_engine import sorted_top_k
+from taihri_ros.inference.top_k import TopKTable, rows_of
 from taihri_ros.model.quantization import BINS
 
 Row: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.float32]]"
@@ -38,7 +38,7 @@ def row_of(output: Any, place: int) -> Row | None:
 
 def read_rows(
     answers: Sequence[Sequence[Row | None]], first_coordinate: int, count: int
-) -> list[Sequence[Alternatives | None]]:
+) -> list[Sequence[TopK | None]]:
     """Read the rows of some answers.
 
     Args:
@@ -65,12 +65,12 @@ def read_rows(
         order = np.lexsort((others, -theirs))
         others, theirs = np.take_along_axis(others, order, 1), np.take_along_axis(theirs, order, 1)
     has_row = [row is not None for answer in answers for row in answer]
-    table = AlternativesTable(others.astype(np.uint16), theirs, rows_of(has_row))
+    table = TopKTable(others.astype(np.uint16), theirs, rows_of(has_row))
     ends = list(itertools.accumulate(map(len, answers)))
     return [table[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def _read_one(bins: list[int], logprobs: list[float]) -> Alternatives:
+def _read_one(bins: list[int], logprobs: list[float]) -> TopK:
     """Read a row whose chosen token may not be among its likeliest ones, and that may have other tokens, too."""
     pairs = dict(zip(bins, logprobs, strict=True))
-    return sorted_alternatives((index, logprob) for index, logprob in pairs.items() if 0 <= index < BINS)
+    return sorted_top_k((index, logprob) for index, logprob in pairs.items() if 0 <= index < BINS)

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.inference.local_engine import MOST_ALTERNATIVES, MOST_QUESTIONS
+from taihri_ros.inference.local_engine import MAX_QUESTIONS, MAX_TOP_K
 from taihri_ros.inference.process.protocol import AT_ONCE
 from taihri_ros.model.spec import ModelSpec
 
@@ -79,17 +79,17 @@ def engine_arguments(
         The fields by name.
     """
     longest = max_model_len or spec.max_pixels // spec.image_multiple**2 + _TEXT_TOKENS
-    beside = (MOST_QUESTIONS - 1) * _QUESTION_TOKENS
+    beside = (MAX_QUESTIONS - 1) * _QUESTION_TOKENS
     arguments: dict[str, Any] = {
         "model": str(checkpoint),
         "seed": seed,
         "max_model_len": longest,
         "max_num_batched_tokens": max(longest, 2048) + beside,  # image and all questions in one step
-        "max_num_seqs": AT_ONCE * MOST_QUESTIONS,
+        "max_num_seqs": AT_ONCE * MAX_QUESTIONS,
         "limit_mm_per_prompt": {"image": 1, "video": 0},
         "mm_processor_kwargs": {"size": {"shortest_edge": spec.min_pixels, "longest_edge": spec.max_pixels}},
         "mm_processor_cache_gb": 0,  # a cached image of a refused request would wedge the engine
-        "max_logprobs": MOST_ALTERNATIVES,
+        "max_logprobs": MAX_TOP_K,
         "logprobs_mode": "processed_logprobs",
         "structured_outputs_config": {"backend": "xgrammar"},
         "generation_config": "vllm",  # the checkpoint's own may sample or penalise

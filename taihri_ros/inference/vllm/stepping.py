@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from threading import Condition, Event
 from typing import Any
 
+from taihri_ros.inference.constrained.template import TemplateState
 from taihri_ros.inference.engine import EngineUnavailableError, GenerationFailedError
-from taihri_ros.inference.constrained.template import Filling
 from taihri_ros.inference.vllm.logprobs import Row, row_of
 
 
-class Course:
+class RequestState:
     """One request under way, decoded token by token.
 
     Attributes:
@@ -78,13 +78,13 @@ class Course:
         return None
 
 
-class StraightCourse(Course):
+class TemplateRequestState(RequestState):
     """A straight answer under way as a streaming session."""
 
     def __init__(
         self,
         request: Any,
-        filling: Filling[Row],
+        template_state: TemplateState[Row],
         chunk: Callable[[str, tuple[int, ...], int], Any],
     ) -> None:
         """Begin.
@@ -92,20 +92,20 @@ class StraightCourse(Course):
         Args:
             request: The session's first chunk: prompt, first forced tokens, and as many tokens to decode as there are
                 coordinates.
-            filling: The answer, in which nothing is decoded yet.
+            template_state: The answer, in which nothing is decoded yet.
             chunk: Makes the next chunk from the session's name, the tokens to read, and how many to decode.
         """
         super().__init__(request)
-        self._filling = filling
+        self._template_state = template_state
         self._chunk = chunk
-        self.tokens, self.rows = filling.tokens, filling.alternatives
+        self.tokens, self.rows = template_state.tokens, template_state.top_k
 
     def _add(self, token: int, row: Row | None) -> None:
-        self._filling.choose(token, row)
+        self._template_state.choose(token, row)
 
     def _next(self) -> Any:
-        if self._filling.left:
-            return self._chunk(self.request.request_id, self._filling.unread, self._filling.left)
+        if self._template_state.left:
+            return self._chunk(self.request.request_id, self._template_state.unread, self._template_state.left)
         return super()._next()
 
 
@@ -121,16 +121,16 @@ class Stepper:
         self._core = core
         self._change = Condition()
         self._stepping = False
-        self._arrived: list[Course] = []
+        self._arrived: list[RequestState] = []
         self._leaving: list[str] = []
-        self._courses: dict[str, Course] = {}
+        self._request_states: dict[str, RequestState] = {}
         self._failure = ""
 
-    def run(self, courses: Sequence[Course], aborted: Event) -> None:
+    def run(self, request_states: Sequence[RequestState], aborted: Event) -> None:
         """Bring requests to their end.
 
         Args:
-            courses: The requests.
+            request_states: The requests.
             aborted: Set by someone else to end them early.
 
         Raises:
@@ -138,24 +138,28 @@ class Stepper:
             GenerationFailedError: vLLM refuses one of the requests, or ended it with an error.
         """
         with self._change:
-            self._arrived += courses
+            self._arrived += request_states
         try:
-            while not aborted.is_set() and not all(course.done for course in courses):
-                self._step_or_wait(courses, aborted)
+            while not aborted.is_set() and not all(request_state.done for request_state in request_states):
+                self._step_or_wait(request_states, aborted)
         finally:
             with self._change:
-                self._leaving += [course.request.request_id for course in courses]
+                self._leaving += [request_state.request.request_id for request_state in request_states]
                 if not self._stepping:  # else the thread that steps tidies up; to wait for it could take until its end
                     self._tidy()
-        if failed := [course.error for course in courses if course.error]:
+        if failed := [request_state.error for request_state in request_states if request_state.error]:
             raise GenerationFailedError(failed[0])
 
-    def _step_or_wait(self, courses: Sequence[Course], aborted: Event) -> None:
+    def _step_or_wait(self, request_states: Sequence[RequestState], aborted: Event) -> None:
         """Step the core for everybody, or wait until the thread that does so has."""
         with self._change:
             if self._stepping:
                 self._change.wait_for(
-                    lambda: not self._stepping or aborted.is_set() or all(course.done for course in courses)
+                    lambda: (
+                        not self._stepping
+                        or aborted.is_set()
+                        or all(request_state.done for request_state in request_states)
+                    )
                 )
                 return
             if self._failure:
@@ -166,10 +170,10 @@ class Stepper:
         try:
             started = time.perf_counter()
             outputs = self._core.get_output().outputs
-            for course in self._courses.values():
-                course.stepping_s += time.perf_counter() - started
+            for request_state in self._request_states.values():
+                request_state.stepping_s += time.perf_counter() - started
             for output in outputs:
-                answered = self._courses.get(output.request_id)
+                answered = self._request_states.get(output.request_id)
                 chunk = answered.take(output) if answered else None
                 if chunk is not None:
                     self._core.add_request(chunk)
@@ -186,15 +190,15 @@ class Stepper:
 
     def _tidy(self) -> None:
         """Add the requests that have come to the core, and take out those that nobody waits for; nobody steps."""
-        for course in self._arrived:
-            self._courses[course.request.request_id] = course
+        for request_state in self._arrived:
+            self._request_states[request_state.request.request_id] = request_state
             try:
-                self._core.add_request(course.request)
+                self._core.add_request(request_state.request)
             except Exception as error:  # nothing is queued yet, whatever is wrong
-                course.error, course.done = f"vLLM refuses the request: {error}", True
+                request_state.error, request_state.done = f"vLLM refuses the request: {error}", True
         self._arrived.clear()
         if self._leaving and not self._failure:
             self._core.abort_requests(self._leaving)
         for name in self._leaving:
-            self._courses.pop(name, None)
+            self._request_states.pop(name, None)
         self._leaving.clear()

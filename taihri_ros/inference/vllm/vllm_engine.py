@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.inference.constrained.lark import to_lark
+from taihri_ros.inference.constrained.template import Template, TemplateState
 from taihri_ros.inference.engine import (
     EngineError,
     EngineInfo,
@@ -23,7 +25,8 @@ from taihri_ros.inference.engine import (
     Question,
     RawAnswer,
 )
-from taihri_ros.inference.constrained.lark import to_lark
+from taihri_ros.inference.framework import require
+from taihri_ros.inference.image_patches import ImagePatches
 from taihri_ros.inference.local_engine import (
     Decoded,
     LocalEngine,
@@ -31,14 +34,11 @@ from taihri_ros.inference.local_engine import (
     has_few_cores,
     stage_times,
 )
-from taihri_ros.inference.image_patches import Patches
 from taihri_ros.inference.process.protocol import AT_ONCE
-from taihri_ros.inference.constrained.template import Filling, Straight
 from taihri_ros.inference.vllm.image_inputs import ImagePatterns
 from taihri_ros.inference.vllm.logprobs import Row, read_rows
 from taihri_ros.inference.vllm.settings import engine_arguments, set_environment
-from taihri_ros.inference.vllm.stepping import Course, Stepper, StraightCourse
-from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.inference.vllm.stepping import RequestState, Stepper, TemplateRequestState
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
 
@@ -114,14 +114,14 @@ class VllmEngine(LocalEngine):
             device=name if platform.is_cpu() else f"{name}:0 {platform.get_device_name()}",
             dtype=str(model_config.dtype).removeprefix("torch."),
             spec=spec,
-            side_by_side=True,
+            batched=True,
         )
         super().__init__(info, Vocabulary(checkpoint), model_config.max_model_len)
         self._lark = lru_cache(_GRAMMARS_KEPT)(self._to_lark)
         self._coordinates_only = lru_cache(_PARAMETERS_KEPT)(self._make_coordinates_only)
         self._numbers = itertools.count(1)
         self._preparing = Lock()
-        self._images = ImagePatterns(Patches.load(checkpoint))
+        self._images = ImagePatterns(ImagePatches.load(checkpoint))
         self._pattern: Any = None
         self._stepper = Stepper(self._engine.engine_core)
 
@@ -136,33 +136,40 @@ class VllmEngine(LocalEngine):
     def _fill(
         self,
         request: GenerationRequest,
-        straights: tuple[Straight, ...],
+        templates: tuple[Template, ...],
         prompts: tuple[tuple[int, ...], ...],
         started: float,
         aborted: Event,
     ) -> Generation:
-        if not self._has_room(request, straights, prompts):
+        if not self._has_room(request, templates, prompts):
             return self._in_turn(request, prompts, started, aborted)
-        fillings = [Filling[Row](straight) for straight in straights]
+        template_states = [TemplateState[Row](template) for template in templates]
 
         def parameters(count: int) -> Any:
-            return self._coordinates_only(count, request.alternatives, request.repetition_penalty)
+            return self._coordinates_only(count, request.top_k, request.repetition_penalty)
 
         def chunk(name: str, unread: tuple[int, ...], count: int) -> Any:
             return self._variant(first, name, list(unread), parameters(count), mm_features=None)
 
-        texts = [prompt + filling.unread for prompt, filling in zip(prompts, fillings, strict=True)]
-        first = self._session(request, texts[0], parameters(fillings[0].left))
+        texts = [
+            prompt + template_state.unread for prompt, template_state in zip(prompts, template_states, strict=True)
+        ]
+        first = self._session(request, texts[0], parameters(template_states[0].left))
         sessions = [first]
-        for tokens, filling in zip(texts[1:], fillings[1:], strict=True):
+        for tokens, template_state in zip(texts[1:], template_states[1:], strict=True):
             whole = self._with_image(tokens, self.visual_tokens(request))
-            sessions.append(self._variant(first, self._name(), whole, parameters(filling.left)))
-        courses = [StraightCourse(session, filling, chunk) for session, filling in zip(sessions, fillings, strict=True)]
-        self._stepper.run(courses, aborted)
+            sessions.append(self._variant(first, self._name(), whole, parameters(template_state.left)))
+        request_states = [
+            TemplateRequestState(session, template_state, chunk)
+            for session, template_state in zip(sessions, template_states, strict=True)
+        ]
+        self._stepper.run(request_states, aborted)
         return Generation(
-            answers=self._answers(request, courses, stopped=True),
-            steps=max(course.passes for course in courses),
-            timings_ms=stage_times(started, _first_token(courses, started), time.perf_counter(), courses[0].stepping_s),
+            answers=self._answers(request, request_states, stopped=True),
+            steps=max(request_state.passes for request_state in request_states),
+            timings_ms=stage_times(
+                started, _first_token(request_states, started), time.perf_counter(), request_states[0].stepping_s
+            ),
         )
 
     def _decode(
@@ -173,18 +180,18 @@ class VllmEngine(LocalEngine):
             temperature=0.0,
             max_tokens=request.max_tokens,
             repetition_penalty=request.repetition_penalty,
-            logprobs=request.alternatives or None,
+            logprobs=request.top_k or None,
             detokenize=False,
             stop_token_ids=list(self._vocabulary.end_ids),
             structured_outputs=grammar and self._sampling.StructuredOutputsParams(grammar=grammar),
         )
         with self._preparing:
             prepared = self._prepare(request, prompt, parameters)
-        course = Course(prepared)
-        self._stepper.run([course], aborted)
-        stopped = bool(course.tokens) and course.tokens[-1] in self._vocabulary.end_ids
-        (answer,) = self._answers(request, [course], stopped=stopped)
-        return Decoded(answer, course.passes, course.first_token, course.stepping_s)
+        request_state = RequestState(prepared)
+        self._stepper.run([request_state], aborted)
+        stopped = bool(request_state.tokens) and request_state.tokens[-1] in self._vocabulary.end_ids
+        (answer,) = self._answers(request, [request_state], stopped=stopped)
+        return Decoded(answer, request_state.passes, request_state.first_token, request_state.stepping_s)
 
     def _name(self) -> str:
         return f"request-{next(self._numbers)}"
@@ -208,7 +215,7 @@ class VllmEngine(LocalEngine):
             raise GenerationFailedError(f"vLLM refuses the request: {error}") from error
 
     def _has_room(
-        self, request: GenerationRequest, straights: tuple[Straight, ...], prompts: tuple[tuple[int, ...], ...]
+        self, request: GenerationRequest, templates: tuple[Template, ...], prompts: tuple[tuple[int, ...], ...]
     ) -> bool:
         """Tell whether all questions fit into the cache beside those of another request.
 
@@ -217,8 +224,8 @@ class VllmEngine(LocalEngine):
         cache = self._engine.vllm_config.cache_config
         shared = common_prefix(prompts)
         blocks = (self.visual_tokens(request) + shared) // cache.block_size
-        for straight, prompt in zip(straights, prompts, strict=True):
-            blocks += 2 + (len(prompt) - shared + straight.length) // cache.block_size
+        for template, prompt in zip(templates, prompts, strict=True):
+            blocks += 2 + (len(prompt) - shared + template.length) // cache.block_size
         return bool(blocks <= cache.num_gpu_blocks // AT_ONCE)
 
     def _session(self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any) -> Any:
@@ -246,33 +253,36 @@ class VllmEngine(LocalEngine):
         """Make another request about the same image."""
         return self._replace(request, request_id=name, prompt_token_ids=tokens, sampling_params=parameters, **changes)
 
-    def _make_coordinates_only(self, count: int, alternatives: int, repetition_penalty: float) -> Any:
+    def _make_coordinates_only(self, count: int, top_k: int, repetition_penalty: float) -> Any:
         """Make the parameters of a chunk: so many coordinates, and nothing else."""
         return self._sampling.SamplingParams(
             temperature=0.0,
             max_tokens=count,
             repetition_penalty=repetition_penalty,
-            logprobs=alternatives or None,
+            logprobs=top_k or None,
             detokenize=False,
             allowed_token_ids=list(self._vocabulary.coordinates),
         )
 
     def _answers(
-        self, request: GenerationRequest, courses: Sequence[Course], *, stopped: bool
+        self, request: GenerationRequest, request_states: Sequence[RequestState], *, stopped: bool
     ) -> tuple[RawAnswer, ...]:
         coordinates, end_ids = self._vocabulary.coordinates, self._vocabulary.end_ids
         measured = [
-            [row if token in coordinates else None for token, row in zip(course.tokens, course.rows, strict=True)]
-            for course in courses
+            [
+                row if token in coordinates else None
+                for token, row in zip(request_state.tokens, request_state.rows, strict=True)
+            ]
+            for request_state in request_states
         ]
-        found = read_rows(measured, self._vocabulary.first_coordinate, request.alternatives)
+        found = read_rows(measured, self._vocabulary.first_coordinate, request.top_k)
         answers: list[RawAnswer] = []
-        for course, alternatives in zip(courses, found, strict=True):
-            count = len(course.tokens) - (bool(course.tokens) and course.tokens[-1] in end_ids)
+        for request_state, top_k in zip(request_states, found, strict=True):
+            count = len(request_state.tokens) - (bool(request_state.tokens) and request_state.tokens[-1] in end_ids)
             answers.append(
                 RawAnswer(
-                    tokens=self._vocabulary.texts(course.tokens[:count]),
-                    alternatives=alternatives[:count],
+                    tokens=self._vocabulary.texts(request_state.tokens[:count]),
+                    top_k=top_k[:count],
                     finish_reason="stop" if stopped else "length",
                 )
             )
@@ -283,6 +293,6 @@ class VllmEngine(LocalEngine):
         del self._engine
 
 
-def _first_token(courses: Sequence[Course], started: float) -> float:
+def _first_token(request_states: Sequence[RequestState], started: float) -> float:
     """Give when every question had its first token; none has come where the request was ended before."""
-    return max(course.first_token for course in courses) or started
+    return max(request_state.first_token for request_state in request_states) or started

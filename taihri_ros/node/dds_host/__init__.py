@@ -25,9 +25,9 @@ except ImportError as error:
         "(on Linux aarch64, for which cyclonedds has no wheel, run the node under ROS: ros2 launch taihri_ros)"
     ) from error
 
+from taihri_ros.node.dds_host.dds_node import DdsNode
 from taihri_ros.node.dds_host.discovery import domain_id, receive_buffer_warning
 from taihri_ros.node.dds_host.names import Remap, node_identity, resolve
-from taihri_ros.node.dds_host.dds_node import DdsNode
 from taihri_ros.node.dds_host.publisher import Publisher
 from taihri_ros.node.dds_host.qos import DEFAULT, LATCHED, SENSOR_DATA, TF, QoS
 from taihri_ros.node.dds_host.subscription import Subscription

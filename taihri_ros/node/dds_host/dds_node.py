@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from taihri_ros.node.dds_host import discovery
-
-from taihri_ros.node.dds_host import names
+from taihri_ros.node.dds_host import discovery, names
 from taihri_ros.node.dds_host.graph import Graph
 from taihri_ros.node.dds_host.participant import Participant
 from taihri_ros.node.dds_host.publisher import Publisher

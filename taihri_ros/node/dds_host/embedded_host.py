@@ -13,7 +13,7 @@ from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
 from taihri_ros.node.application import Application
 from taihri_ros.node.dds_host import DdsNode, Publisher, QoS, RosTypes, Subscription, receive_buffer_warning
-from taihri_ros.node.diagnostics import engine_tasks, perception_tasks
+from taihri_ros.node.diagnostics import engine_tasks, scheduler_tasks
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Messages, Placement
 from taihri_ros.node.parameters import ParameterError, Parameters
@@ -67,7 +67,7 @@ class EmbeddedHost:
             self._image = self._subscribe_inputs()
             stack.pop_all()
         self._tasks = [
-            *perception_tasks(self.application.perception, lambda: self._image.matched),
+            *scheduler_tasks(self.application.scheduler, lambda: self._image.matched),
             *engine_tasks(engine),
         ]
         self.application.start()

@@ -17,21 +17,21 @@ from rclpy.subscription import Subscription
 from rclpy.task import Future
 
 from taihri_ros.commands.command import CommandError
-from taihri_ros.inference.engine import Engine
 from taihri_ros.errors import TaihriError
+from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
 from taihri_ros.node.application import Application
-from taihri_ros.node.diagnostics import ERROR, OK, Report, engine_tasks, perception_tasks
 from taihri_ros.node.configured_engine import open_engine_for
+from taihri_ros.node.diagnostics import ERROR, OK, Report, engine_tasks, scheduler_tasks
 from taihri_ros.node.messages import Messages
 from taihri_ros.node.parameters import Parameters
-from taihri_ros.node.ros_host.diagnostic_tasks import added
-from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.ros_host.cv_bridge_images import ImageDecoder
+from taihri_ros.node.ros_host.diagnostic_tasks import added
 from taihri_ros.node.ros_host.log import RosLogHandler
+from taihri_ros.node.ros_host.message_classes import message_class, sequence
 from taihri_ros.node.ros_host.outputs import RosOutputs, qos_profile
 from taihri_ros.node.ros_host.ros_parameters import RosParameters
-from taihri_ros.node.ros_host.message_classes import message_class, sequence
+from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.topics import Topic
 from taihri_ros.srv import Localize
 
@@ -149,7 +149,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             self._application = application
             stack.callback(setattr, self, "_application", None)
             image = self._subscribe_inputs(application, parameters, stack)
-            tasks = perception_tasks(application.perception, lambda: self.count_publishers(image.topic_name))
+            tasks = scheduler_tasks(application.scheduler, lambda: self.count_publishers(image.topic_name))
             stack.enter_context(added(self._updater, tasks))
             self._watch_silence(image, stack)
             self._activated = stack.pop_all()
@@ -212,7 +212,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             if command is None:
                 raise CommandError("'stop' finds nothing: name joints, or say what to do")
             timeout_s = request.timeout or self._settings.read().engine_request_timeout_s
-            result = application.perception.localize(command, timeout_s)
+            result = application.scheduler.localize(command, timeout_s)
             response.person = application.person(result)
         except TaihriError as error:
             response.message = str(error)

@@ -11,8 +11,8 @@ from tf2_ros import TransformBroadcaster
 
 from taihri_ros.node import topics
 from taihri_ros.node.messages import Placement
-from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.ros_host.message_classes import message_class
+from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.topics import Topic
 
 PUBLISHED = (topics.KEYPOINTS, topics.PERSON, topics.MARKERS, topics.OVERLAY)

@@ -111,7 +111,7 @@ def is_hair(head: Floats, hairline: float, length: float) -> NDArray[np.bool_]:
     return np.asarray(head[:, 2] > edge)
 
 
-def draw_outfit(rng: Rng) -> Outfit:
+def sample_outfit(rng: Rng) -> Outfit:
     """Draw skin, hair and clothes."""
     skin = _vary(rng, SKINS[int(rng.integers(len(SKINS)))], 0.15)
     jacket = rng.random() < 0.22

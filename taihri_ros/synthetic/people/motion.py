@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from taihri_ros.synthetic.people.body import Body, Place, body_model, moved
-from taihri_ros.synthetic.people.clothing import Outfit, draw_outfit
+from taihri_ros.synthetic.people.clothing import Outfit, sample_outfit
 from taihri_ros.synthetic.people.garments import surface
-from taihri_ros.synthetic.people.phenotype import Phenotype, draw_phenotype
-from taihri_ros.synthetic.people.poses import Pose, blend, draw_pose
+from taihri_ros.synthetic.people.phenotype import Phenotype, sample_phenotype
+from taihri_ros.synthetic.people.poses import Pose, blend, sample_pose
 from taihri_ros.synthetic.people.skirt import with_skirt
 
 CHANGE = 0.9
@@ -31,8 +31,8 @@ class Actor:
             gesture: What it does at first, one of `poses.TASKS`.
         """
         rng = np.random.default_rng([seed, 1])
-        self.shape: Phenotype = draw_phenotype(rng)
-        self.outfit: Outfit = draw_outfit(rng)
+        self.shape: Phenotype = sample_phenotype(rng)
+        self.outfit: Outfit = sample_outfit(rng)
         self._seed = seed
         self._thickness = self.outfit.thickness(surface(body_model().template))[None]
         self._poses: dict[str, Pose] = {}
@@ -81,7 +81,7 @@ class Actor:
     def _gesture_pose(self, gesture: str) -> Pose:
         if gesture not in self._poses:
             number = sum(ord(letter) * 31**i for i, letter in enumerate(gesture)) % (1 << 31)
-            self._poses[gesture] = draw_pose(np.random.default_rng([self._seed, number]), gesture)
+            self._poses[gesture] = sample_pose(np.random.default_rng([self._seed, number]), gesture)
         return self._poses[gesture]
 
     def _step(self, pose: Pose, seconds: float) -> Pose:

@@ -28,7 +28,7 @@ class Phenotype:
     proportions: float
 
 
-def draw_phenotype(rng: np.random.Generator) -> Phenotype:
+def sample_phenotype(rng: np.random.Generator) -> Phenotype:
     """Draw the shape of an adult, from thin to heavy and as tall as adults are; one in eight may be of any height."""
     female = rng.random() < 0.5
     gender = float(np.clip((0.9 if female else 0.1) + rng.normal(0.0, 0.12), 0.0, 1.0))

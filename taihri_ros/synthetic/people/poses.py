@@ -128,7 +128,7 @@ def focus(task: str) -> tuple[str, ...]:
     return _FOCUS.get(task, ("left_wrist", "right_wrist") if task in _GESTURES else ("spine2", "spine3", "pelvis"))
 
 
-def draw_task(rng: Rng) -> str:
+def sample_task(rng: Rng) -> str:
     """Draw what a person is doing: a third anything at all, a fifth a stance, else a gesture."""
     choice = rng.random()
     if choice < 0.36:
@@ -137,7 +137,7 @@ def draw_task(rng: Rng) -> str:
     return names[int(rng.integers(len(names)))]
 
 
-def draw_pose(rng: Rng, task: str) -> Pose:
+def sample_pose(rng: Rng, task: str) -> Pose:
     """Draw a pose for a task.
 
     Args:

@@ -10,9 +10,9 @@ import warp as wp
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.synthetic.rendering.casting import People, accumulate_normals, cast, probe
 from taihri_ros.synthetic.people.clothing import Outfit
 from taihri_ros.synthetic.people.garments import Surface
+from taihri_ros.synthetic.rendering.casting import People, accumulate_normals, cast, probe
 from taihri_ros.synthetic.rendering.geometry import Lamp, Surroundings
 from taihri_ros.synthetic.rendering.raster import candidates, depth_map
 from taihri_ros.synthetic.room import Room

@@ -12,8 +12,8 @@ import cv2
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.synthetic.dataset import read_shard, shards
-from taihri_ros.training.recipe import PictureSettings
 from taihri_ros.training.data.pictures import Picture, write_pictures
+from taihri_ros.training.recipe import PictureSettings
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.inference.checkpoint.layout import TOKEN_PX
 from taihri_ros.pipeline.person_crop import extent, look_along
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.skeleton import JOINTS
 
 _JPEG_QUALITY = 92
@@ -160,7 +160,7 @@ class Viewpoint:
         *,
         max_side: int,
         degrees: tuple[float, float, float],
-        aimed: float = 0.0,
+        person_crops: float = 0.0,
     ) -> Viewpoint:
         """Draw a viewpoint at random: the size that shows the whole picture, or a smaller one, or one for the person.
 
@@ -170,12 +170,15 @@ class Viewpoint:
             focal_px: Focal length in px.
             max_side: Largest width and height in px.
             degrees: Standard deviations of tilt, pan and roll.
-            aimed: How often it turns toward the person and shows not much more, as the node's fovea does.
+            person_crops: How often it turns toward the person and shows not much more, as the node's fovea does.
 
         Returns:
             The viewpoint.
         """
-        if rng.random() < aimed and (found := cls._aimed(rng, picture, focal_px, max_side, degrees)) is not None:
+        if (
+            rng.random() < person_crops
+            and (found := cls._person_crops(rng, picture, focal_px, max_side, degrees)) is not None
+        ):
             return found
         tilt, pan, roll = (float(angle) for angle in np.radians(degrees) * rng.standard_normal(3))
         blocks = whole_size(picture, focal_px, max_side) // TOKEN_PX
@@ -185,7 +188,7 @@ class Viewpoint:
         return cls(focal_px, (width, height), (tilt, pan, roll), bool(rng.random() < 0.5))
 
     @classmethod
-    def _aimed(
+    def _person_crops(
         cls,
         rng: np.random.Generator,
         picture: Picture,

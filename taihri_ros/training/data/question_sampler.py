@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.commands.command import Command
+from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.lexer import BLOCKS
 from taihri_ros.model.prompts import make_prompt
-from taihri_ros.model.answer_format import AnswerStyle
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.quantization import BINS
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.commands.tasks import Tasks
-from taihri_ros.training.network.packing import Branch, Packed
 from taihri_ros.training.data.pictures import View
+from taihri_ros.training.network.packing import Branch, Packed
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class QuestionSettings:
             error that the coordinates before each one are given. The smallest should be no less than the errors that
             the model makes itself: what it has written agrees with itself, and it would trust that, not the image.
         beyond_weight: Weight of a 2D coordinate of a joint out of the view.
-        forced_weight: Weight of the tokens that the grammar forces.
+        template_weight: Weight of the tokens that the grammar forces.
     """
 
     named: tuple[tuple[int, int], ...] = ((1, 3), (2, 6), (4, 10))
@@ -46,7 +46,7 @@ class QuestionSettings:
     shuffled: float = 0.1
     noise_bins: tuple[float, float] = (3.0, 300.0)
     beyond_weight: float = 0.3
-    forced_weight: float = 0.05
+    template_weight: float = 0.05
 
 
 class Questioner:
@@ -62,10 +62,10 @@ class Questioner:
             settings: How many of which kind.
         """
         self._vocabulary, self._spec, self._tasks, self._settings = vocabulary, spec, tasks, settings
-        self._style = replace(spec.answer or AnswerStyle(), box=False)
+        self._answer_format = replace(spec.answer or AnswerFormat(), box=False)
         self._ids = {
             text: vocabulary.ids(text)
-            for text in (*BLOCKS["2d"], *BLOCKS["3d"], *(self._style.spell(joint) for joint in JOINTS))
+            for text in (*BLOCKS["2d"], *BLOCKS["3d"], *(self._answer_format.joint_text(joint) for joint in JOINTS))
         }
 
     def ask(self, view: View, rng: np.random.Generator) -> Packed:
@@ -112,7 +112,7 @@ class Questioner:
         least, most = settings.noise_bins
         noise = least * (most / least) ** rng.random() * rng.standard_normal((len(JOINTS), 5))
         misread = np.clip(np.rint(truth.bins + noise), 0, BINS - 1).astype(int)
-        choice = 1.0 if chosen else settings.forced_weight
+        choice = 1.0 if chosen else settings.template_weight
         answer: list[int] = []
         targets: list[int] = []
         weights: list[float] = []
@@ -124,9 +124,9 @@ class Questioner:
 
         for block, columns in (("2d", slice(0, 2)), ("3d", slice(2, 5))):
             start, end = (self._ids[text] for text in BLOCKS[block])
-            write(start, start, [settings.forced_weight] * len(start))
+            write(start, start, [settings.template_weight] * len(start))
             for joint in joints:
-                name, row = self._ids[self._style.spell(joint)], INDEX[joint]
+                name, row = self._ids[self._answer_format.joint_text(joint)], INDEX[joint]
                 write(name, name, [choice] * len(name))
                 write(
                     [first + int(value) for value in misread[row, columns]],
@@ -135,7 +135,7 @@ class Questioner:
                 )
             write(end, end, [choice] * len(end))
         stop = self._vocabulary.end_ids[:1]
-        write(stop, stop, [settings.forced_weight])
+        write(stop, stop, [settings.template_weight])
         return Branch(prompt, tuple(answer), tuple(targets), tuple(weights))
 
 

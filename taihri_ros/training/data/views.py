@@ -24,13 +24,13 @@ class ViewSettings:
         focal_px: Focal length of the model's canonical camera in px.
         max_side: Largest width and height of a view in px.
         degrees: Standard deviations of the virtual camera's tilt, pan and roll.
-        aimed: Share of the views that turn toward the person and show not much more.
+        person_crops: Share of the views that turn toward the person and show not much more.
     """
 
     focal_px: float
     max_side: int
     degrees: tuple[float, float, float] = (4.0, 6.0, 6.0)
-    aimed: float = 0.0
+    person_crops: float = 0.0
 
 
 class RandomViews(Dataset[View]):
@@ -80,7 +80,7 @@ class RandomViews(Dataset[View]):
             settings.focal_px,
             max_side=settings.max_side,
             degrees=settings.degrees,
-            aimed=settings.aimed,
+            person_crops=settings.person_crops,
         )
         view = viewpoint.see(picture)
         return View(vary(view.image, rng), view.joints, view.pixels, view.visibility)

@@ -29,7 +29,7 @@ class AnswerLoss(nn.Module):
         *,
         first_coordinate: int,
         sigma_bins: float,
-        own_answers: float = 0.0,
+        scheduled_sampling: float = 0.0,
     ) -> None:
         """Wrap a model.
 
@@ -37,12 +37,12 @@ class AnswerLoss(nn.Module):
             model: transformers' Qwen3VLForConditionalGeneration.
             first_coordinate: Id of `<0>`.
             sigma_bins: Standard deviation of the soft targets in bins; 0 for plain cross-entropy.
-            own_answers: Part of the pictures whose answers hold the model's own numbers while it writes.
+            scheduled_sampling: Part of the pictures whose answers hold the model's own numbers while it writes.
         """
         super().__init__()
         self.model = model
         self.sigma_bins = sigma_bins
-        self._own_answers = own_answers
+        self._scheduled_sampling = scheduled_sampling
         self._first = first_coordinate
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -78,9 +78,9 @@ class AnswerLoss(nn.Module):
                 use_cache=False,
             ).last_hidden_state
 
-        if self._own_answers > 0.0:
+        if self._scheduled_sampling > 0.0:
             with torch.no_grad():
-                input_ids = self._with_own_answers(input_ids, read(input_ids), targets)
+                input_ids = self._with_scheduled_sampling(input_ids, read(input_ids), targets)
         hidden = read(input_ids)
         wanted = (targets != NO_TARGET) & (weights > 0.0)
         logits = self.model.lm_head(hidden[wanted]).float()
@@ -109,9 +109,9 @@ class AnswerLoss(nn.Module):
     def _is_number(self, ids: torch.Tensor) -> torch.Tensor:
         return (ids >= self._first) & (ids < self._first + BINS)
 
-    def _with_own_answers(self, ids: torch.Tensor, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def _with_scheduled_sampling(self, ids: torch.Tensor, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Put the numbers that the model would have written into the answers of a part of the pictures."""
-        chosen = torch.rand(len(ids), 1, device=ids.device) < (self._own_answers if self.training else 1.0)
+        chosen = torch.rand(len(ids), 1, device=ids.device) < (self._scheduled_sampling if self.training else 1.0)
         row, place = (self._is_number(targets) & chosen).nonzero(as_tuple=True)
         numbers = self.model.lm_head(hidden[row, place])[:, self._first : self._first + BINS]
         mixed = ids.clone()

@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from taihri_ros.inference.checkpoint.layout import PATCH_PX, TOKEN_PX
 from taihri_ros.skeleton import JOINTS
-from taihri_ros.training.network.patch_batch import to_patches
 from taihri_ros.training.data.pictures import View
+from taihri_ros.training.network.patch_batch import to_patches
 
 CELLS = 4
 """A visual token has CELLS x CELLS cells of the heatmap."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from taihri_ros.inference.framework import require
 from taihri_ros.inference.checkpoint.layout import answer_ends, make_config, make_tokenizer, rope, write_image_processor
-from taihri_ros.model.spec import ModelSpec
+from taihri_ros.inference.framework import require
 from taihri_ros.model.quantization import BINS, coordinate_token
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.network.priors import (
     POSITIONS_PER_SIDE,
     frequency_filters,

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from asking import noise
 
-from taihri_ros.evaluation.benchmark.comparison import Times, compare, quantiles, wrists_and_more
-from taihri_ros.evaluation.benchmark.published_recipe import Recipe
-from taihri_ros.evaluation.benchmark.footage import Footage
 from taihri_ros.camera.camera import Camera, DistortionModel
-from taihri_ros.inference.local_engine import LocalEngine
+from taihri_ros.evaluation.benchmark.comparison import Times, compare, quantiles, wrists_and_more
+from taihri_ros.evaluation.benchmark.footage import Footage
+from taihri_ros.evaluation.benchmark.published_recipe import Recipe
 from taihri_ros.inference.factory import open_engine
-from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.pipeline.tracker import Follower
+from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.model.prompts import make_prompt
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import NANO
 from taihri_ros.skeleton import JOINTS
 
@@ -67,8 +67,8 @@ def test_an_endless_answer_of_the_recipe_is_cut_off(nano: LocalEngine, footage: 
 
 
 def test_the_comparison_measures_both_on_every_image(nano: LocalEngine, footage: Footage) -> None:
-    follower = Follower(Estimator(nano))
-    times = compare(follower, Recipe(nano), footage, wrists_and_more(2), images=3)
+    tracker = Tracker(Estimator(nano))
+    times = compare(tracker, Recipe(nano), footage, wrists_and_more(2), images=3)
     summary = times.summary()
     assert summary["images"] == len(times.recipe_ms) == 3
     assert summary["recipe_whole_share"] == 1.0

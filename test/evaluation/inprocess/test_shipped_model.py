@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from taihri_ros.model.spec import Calibration
 from taihri_ros.cli.eval import command
-from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.spec import Calibration, ModelSpec
 from taihri_ros.resources import NANO
 from taihri_ros.synthetic import frozen_split as test_split
 from taihri_ros.synthetic.dataset import shard_path, write_shard
@@ -40,10 +39,10 @@ def test_it_sees_and_chooses(engine: str, people: Path, tmp_path: Path) -> None:
     assert model["g_mpjpe_mm"] < 0.5 * baseline["g_mpjpe_mm"]
     assert model["pixel_percent_of_width"] < 0.5 * baseline["pixel_percent_of_width"]
     assert figures["choices"]["f1"] > 0.9
-    for certainty in figures["certainty"].values():
-        assert certainty["joints"] == model["joints"]
-        assert 0.75 < certainty["coverage"]["90%"] < 0.99
-        assert certainty["rank_correlation"] > 0.3
+    for uncertainty in figures["uncertainty"].values():
+        assert uncertainty["joints"] == model["joints"]
+        assert 0.75 < uncertainty["coverage"]["90%"] < 0.99
+        assert uncertainty["rank_correlation"] > 0.3
 
 
 def test_its_certainty_was_measured() -> None:

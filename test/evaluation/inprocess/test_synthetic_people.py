@@ -8,8 +8,8 @@ import pytest
 from evaluated_people import CAMERA, HEIGHT, STANDING, WIDTH
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.datasets.items import Visibility
+from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.synthetic.dataset import Sample, shard_path, write_shard
 
 

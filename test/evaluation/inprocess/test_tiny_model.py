@@ -15,7 +15,7 @@ from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.skeleton import JOINTS
 
 
-@pytest.mark.parametrize("decoding", ["side_by_side", "sequence"])
+@pytest.mark.parametrize("decoding", ["per_joint", "jump_forward"])
 def test_a_run_with_free_commands(tmp_path: Path, checkpoint: Path, decoding: str) -> None:
     manifest = write_manifest(tmp_path, [STANDING, moved(0.1, 0, -0.5)])
     mean = tmp_path / "mean.json"
@@ -31,7 +31,7 @@ def test_a_run_with_free_commands(tmp_path: Path, checkpoint: Path, decoding: st
     assert figures["questions"] == 2 * 4
     assert figures["malformed"] == 0
     assert figures["choices"]["questions"] == 4
-    assert figures["certainty"]["bins"]["joints"] == figures["certainty"]["pixel"]["joints"] > 0
+    assert figures["uncertainty"]["bins"]["joints"] == figures["uncertainty"]["pixel"]["joints"] > 0
     model = figures["named"]["bins"]
     assert model["missing"] == 0
     assert set(model["by_part"]) == {"left_arm", "lower_body"}

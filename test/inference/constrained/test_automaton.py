@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 
 from taihri_ros.inference.constrained.automaton import Automaton, Tokens, tokenize
 from taihri_ros.inference.constrained.lark import to_lark
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text, free_grammar, named_grammar
 from taihri_ros.model.parser import parse
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.skeleton import JOINTS
 
 COORDINATES = range(10_000, 11_000)
 SPECIAL: dict[str, int] = {}
-STYLES = [
-    AnswerStyle(),
-    AnswerStyle(box=False, between_coordinates=", "),
-    AnswerStyle(joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ", between_blocks="\n"),
+ANSWER_FORMATS = [
+    AnswerFormat(),
+    AnswerFormat(box=False, between_coordinates=", "),
+    AnswerFormat(joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ", between_blocks="\n"),
 ]
-GRAMMARS = [named_grammar(("left_wrist", "right_wrist"), style) for style in STYLES] + [
-    free_grammar(style) for style in STYLES
+GRAMMARS = [named_grammar(("left_wrist", "right_wrist"), answer_format) for answer_format in ANSWER_FORMATS] + [
+    free_grammar(answer_format) for answer_format in ANSWER_FORMATS
 ]
 
 
@@ -91,7 +91,7 @@ def test_a_named_answer_has_one_shape() -> None:
 
 
 def test_joints_whose_spellings_begin_alike_stay_apart() -> None:
-    automaton = Automaton(free_grammar(STYLES[2]), encode, COORDINATES)
+    automaton = Automaton(free_grammar(ANSWER_FORMATS[2]), encode, COORDINATES)
     state = automaton.start
     head = [
         *encode("<|box_start|>"),

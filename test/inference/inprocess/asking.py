@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 
 from taihri_ros.commands.command import named
-from taihri_ros.inference.engine import Engine, Generation, GenerationRequest, Question, RawAnswer
 from taihri_ros.inference.checkpoint.tiny import SPEC
+from taihri_ros.inference.engine import Engine, Generation, GenerationRequest, Question, RawAnswer
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar, named_grammar
 from taihri_ros.model.prompts import Prompt, make_prompt
-from taihri_ros.model.answer_format import AnswerStyle
 
 BOTH_WRISTS = ("left_wrist", "right_wrist")
 UNLIMITED = 512
-NAMED = named_grammar(BOTH_WRISTS, AnswerStyle())
-STYLES = {
-    "official": AnswerStyle(),
-    "no box": AnswerStyle(box=False),
-    "separated": AnswerStyle(
+NAMED = named_grammar(BOTH_WRISTS, AnswerFormat())
+ANSWER_FORMATS = {
+    "official": AnswerFormat(),
+    "no box": AnswerFormat(box=False),
+    "separated": AnswerFormat(
         joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ", between_blocks="\n"
     ),
-    "texts without box": AnswerStyle(box=False, joint="text", between_joints="\n"),
+    "texts without box": AnswerFormat(box=False, joint="text", between_joints="\n"),
 }
 
 
@@ -39,18 +39,18 @@ def ask(
     prompt: Prompt | None = None,
     questions: tuple[Question, ...] = (),
     max_tokens: int = UNLIMITED,
-    alternatives: int = 20,
+    top_k: int = 20,
     repetition_penalty: float = 1.05,
-    skip_forced: bool = True,
+    jump_forward: bool = True,
     image: np.ndarray | None = None,
 ) -> GenerationRequest:
     return GenerationRequest(
         image=noise(seed) if image is None else image,
         questions=questions or (Question(prompt or make_prompt(named(joints), SPEC), grammar),),
         max_tokens=max_tokens,
-        alternatives=alternatives,
+        top_k=top_k,
         repetition_penalty=repetition_penalty,
-        skip_forced=skip_forced,
+        jump_forward=jump_forward,
     )
 
 
@@ -64,7 +64,7 @@ def assert_alike(one: RawAnswer, other: RawAnswer) -> None:
     """Check that two answers are the same to what numbers of another order of summation may differ."""
     assert one.tokens == other.tokens
     assert one.finish_reason == other.finish_reason
-    for left, right in zip(one.alternatives, other.alternatives, strict=True):
+    for left, right in zip(one.top_k, other.top_k, strict=True):
         assert (left is None) == (right is None)
         if left is None or right is None:
             continue
@@ -74,18 +74,18 @@ def assert_alike(one: RawAnswer, other: RawAnswer) -> None:
             assert theirs.get(index, right.logprobs[-1]) == pytest.approx(logprob, abs=1e-3)
 
 
-def about(joint: str, style: AnswerStyle = STYLES["official"], system: str | None = None) -> Question:
+def about(joint: str, answer_format: AnswerFormat = ANSWER_FORMATS["official"], system: str | None = None) -> Question:
     prompt = make_prompt(named((joint,)), SPEC)
-    return Question(prompt if system is None else Prompt(system, prompt.user), named_grammar((joint,), style))
+    return Question(prompt if system is None else Prompt(system, prompt.user), named_grammar((joint,), answer_format))
 
 
-def each(joints: tuple[str, ...], style: AnswerStyle = STYLES["official"]) -> tuple[Question, ...]:
-    return tuple(about(joint, style) for joint in joints)
+def each(joints: tuple[str, ...], answer_format: AnswerFormat = ANSWER_FORMATS["official"]) -> tuple[Question, ...]:
+    return tuple(about(joint, answer_format) for joint in joints)
 
 
 def alone(engine: Engine, request: GenerationRequest) -> list[RawAnswer]:
     """Ask every question of a request for itself, with every token decoded."""
-    plain = dataclasses.replace(request, skip_forced=False)
+    plain = dataclasses.replace(request, jump_forward=False)
     return [answer(engine, dataclasses.replace(plain, questions=(question,))) for question in request.questions]
 
 

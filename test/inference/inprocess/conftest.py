@@ -16,8 +16,8 @@ else:
     VllmEngine.prepare()
 
 from taihri_ros.inference.checkpoint import tiny
-from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.factory import open_engine
+from taihri_ros.inference.local_engine import LocalEngine
 
 
 @pytest.fixture(scope="session")

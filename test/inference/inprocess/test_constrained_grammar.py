@@ -11,23 +11,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoTokenizer
 
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.automaton import Automaton
 from taihri_ros.inference.constrained.lark import to_lark
-from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar, free_grammar, named_grammar
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.skeleton import JOINTS
 
-STYLES = {
-    "plain": AnswerStyle(),
-    "no box": AnswerStyle(box=False),
-    "separators": AnswerStyle(
+ANSWER_FORMATS = {
+    "plain": AnswerFormat(),
+    "no box": AnswerFormat(box=False),
+    "separators": AnswerFormat(
         joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ", between_blocks="\n"
     ),
 }
-GRAMMARS = {f"named, {name}": named_grammar(("left_wrist", "head"), style) for name, style in STYLES.items()}
-GRAMMARS |= {f"all, {name}": named_grammar(JOINTS, style) for name, style in STYLES.items()}
-GRAMMARS |= {f"free, {name}": free_grammar(style) for name, style in STYLES.items()}
+GRAMMARS = {
+    f"named, {name}": named_grammar(("left_wrist", "head"), answer_format)
+    for name, answer_format in ANSWER_FORMATS.items()
+}
+GRAMMARS |= {f"all, {name}": named_grammar(JOINTS, answer_format) for name, answer_format in ANSWER_FORMATS.items()}
+GRAMMARS |= {f"free, {name}": free_grammar(answer_format) for name, answer_format in ANSWER_FORMATS.items()}
 
 
 class Compiled:

@@ -12,6 +12,7 @@ import pytest
 from asking import BOTH_WRISTS, NAMED, answer, ask, assert_alike, noise
 
 from taihri_ros.commands.command import named
+from taihri_ros.inference.checkpoint.tiny import SPEC
 from taihri_ros.inference.constrained.automaton import Automaton
 from taihri_ros.inference.engine import (
     EngineError,
@@ -19,38 +20,37 @@ from taihri_ros.inference.engine import (
     GenerationAbortedError,
     GenerationFailedError,
 )
-from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.factory import open_engine
-from taihri_ros.inference.checkpoint.tiny import SPEC
+from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Coordinate, free_grammar, named_grammar
 from taihri_ros.model.parser import Outcome, parse
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.model.quantization import coordinate_token
 from taihri_ros.skeleton import JOINTS
 
-SEPARATED = AnswerStyle(
+SEPARATED = AnswerFormat(
     joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ", between_blocks="\n"
 )
 FREE_WORDS = Prompt(SPEC.system_prompt, "Give the person a big hug.")
 REQUESTS = {
     "two joints": ask(),
     "another image": ask(seed=1),
-    "all joints": ask(JOINTS, seed=2, grammar=named_grammar(JOINTS, AnswerStyle())),
+    "all joints": ask(JOINTS, seed=2, grammar=named_grammar(JOINTS, AnswerFormat())),
     "no penalty": ask(seed=3, repetition_penalty=1.0),
     "strong penalty": ask(seed=3, repetition_penalty=1.5),
     "separators": ask(seed=4, grammar=named_grammar(BOTH_WRISTS, SEPARATED)),
-    "free choice": ask(seed=5, grammar=free_grammar(AnswerStyle()), prompt=FREE_WORDS),
+    "free choice": ask(seed=5, grammar=free_grammar(AnswerFormat()), prompt=FREE_WORDS),
     "free choice with separators": ask(seed=6, grammar=free_grammar(SEPARATED), prompt=FREE_WORDS),
     "small image": ask(image=noise(7, 128, 160)),
 }
 
 
-@pytest.mark.parametrize("skip_forced", [True, False])
+@pytest.mark.parametrize("jump_forward", [True, False])
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_constrained_answer_is_whole_and_in_its_grammar(engine: LocalEngine, name: str, skip_forced: bool) -> None:
-    request = dataclasses.replace(REQUESTS[name], skip_forced=skip_forced)
+def test_a_constrained_answer_is_whole_and_in_its_grammar(engine: LocalEngine, name: str, jump_forward: bool) -> None:
+    request = dataclasses.replace(REQUESTS[name], jump_forward=jump_forward)
     generation = engine.generate(request)
     (found,), (question,) = generation.answers, request.questions
     assert found.finish_reason == "stop"
@@ -63,12 +63,12 @@ def test_a_constrained_answer_is_whole_and_in_its_grammar(engine: LocalEngine, n
     assert 0 < generation.timings_ms["prefill"] < generation.timings_ms["total"]
 
 
-@pytest.mark.parametrize("skip_forced", [True, False])
+@pytest.mark.parametrize("jump_forward", [True, False])
 @pytest.mark.parametrize("name", REQUESTS)
 def test_both_frameworks_answer_alike(
-    transformers_engine: LocalEngine, vllm_engine: LocalEngine, name: str, skip_forced: bool
+    transformers_engine: LocalEngine, vllm_engine: LocalEngine, name: str, jump_forward: bool
 ) -> None:
-    request = dataclasses.replace(REQUESTS[name], skip_forced=skip_forced)
+    request = dataclasses.replace(REQUESTS[name], jump_forward=jump_forward)
     assert_alike(*(answer(engine, request) for engine in (transformers_engine, vllm_engine)))
 
 
@@ -82,8 +82,8 @@ def test_both_frameworks_speak_freely_alike(transformers_engine: LocalEngine, vl
 def test_coordinates_have_alternatives_and_other_tokens_none(engine: LocalEngine) -> None:
     given = answer(engine, ask())
     coordinates = [element for element in NAMED if isinstance(element, Coordinate)]
-    assert sum(found is not None for found in given.alternatives) == len(coordinates) == 14
-    for token, found in zip(given.tokens, given.alternatives, strict=True):
+    assert sum(found is not None for found in given.top_k) == len(coordinates) == 14
+    for token, found in zip(given.tokens, given.top_k, strict=True):
         if found is None:
             assert token.startswith("<|")
             continue
@@ -94,29 +94,31 @@ def test_coordinates_have_alternatives_and_other_tokens_none(engine: LocalEngine
 
 
 def test_fewer_alternatives_or_none_on_request(engine: LocalEngine) -> None:
-    few, none = (answer(engine, ask(alternatives=count)) for count in (3, 0))
+    few, none = (answer(engine, ask(top_k=count)) for count in (3, 0))
     assert few.tokens == none.tokens
-    assert {len(found.bins) for found in few.alternatives if found} == {3}
-    assert set(none.alternatives) == {None}
+    assert {len(found.bins) for found in few.top_k if found} == {3}
+    assert set(none.top_k) == {None}
 
 
-@pytest.mark.parametrize("skip_forced", [True, False])
-def test_one_joint_after_another_is_answered(engine: LocalEngine, skip_forced: bool) -> None:
+@pytest.mark.parametrize("jump_forward", [True, False])
+def test_one_joint_after_another_is_answered(engine: LocalEngine, jump_forward: bool) -> None:
     """Grammars of equal shape that differ in a joint only: xgrammar's cache mistakes one for another."""
     for joint in ("left_wrist", "head", "right_wrist", "pelvis"):
-        found = answer(engine, ask((joint,), grammar=named_grammar((joint,), AnswerStyle()), skip_forced=skip_forced))
+        found = answer(
+            engine, ask((joint,), grammar=named_grammar((joint,), AnswerFormat()), jump_forward=jump_forward)
+        )
         assert found.finish_reason == "stop"
         assert found.tokens.count(f"<|{joint}|>") == 2
 
 
 def test_the_image_matters(engine: LocalEngine) -> None:
-    assert answer(engine, ask(seed=0)).alternatives != answer(engine, ask(seed=8)).alternatives
+    assert answer(engine, ask(seed=0)).top_k != answer(engine, ask(seed=8)).top_k
 
 
 def test_an_answer_that_is_cut_off_says_so(engine: LocalEngine) -> None:
     found = answer(engine, ask(max_tokens=7))
     assert found.finish_reason == "length"
-    assert len(found.tokens) == len(found.alternatives) == 7
+    assert len(found.tokens) == len(found.top_k) == 7
 
 
 def test_special_tokens_in_a_users_words_stay_words(engine: LocalEngine) -> None:
@@ -140,7 +142,7 @@ BAD_REQUESTS = {
     "tiny image": (ask(image=noise(0, 32, 32)), "multiples of 32"),
     "huge image": (ask(image=np.zeros((2048, 2048, 3), np.uint8)), "multiples of 32"),
     "endless prompt": (ask(prompt=Prompt("", "x y z " * 20_000)), "say it shorter"),
-    "too many alternatives": (ask(alternatives=21), "0 to 20"),
+    "too many alternatives": (ask(top_k=21), "0 to 20"),
     "no tokens": (ask(max_tokens=0), "at least one token"),
     "no number": (ask(repetition_penalty=float("nan")), "positive"),
 }
@@ -229,10 +231,10 @@ def test_vllm_that_ends_a_request_with_an_error_says_so(
     end = vllm_engine.vocabulary.end_ids[0]
     monkeypatch.setattr(vllm_engine, "_lark", lambda _: f"start: <[{end}]> <[{end}]>\n")
     with pytest.raises(GenerationFailedError, match="vLLM ended the request with 'error'"):
-        vllm_engine.generate(ask(skip_forced=False))
+        vllm_engine.generate(ask(jump_forward=False))
     monkeypatch.setattr(vllm_engine, "_lark", lambda _: "start: %%%\n")
     with pytest.raises(GenerationFailedError, match="vLLM refuses the request"):
-        vllm_engine.generate(ask(skip_forced=False))
+        vllm_engine.generate(ask(jump_forward=False))
     monkeypatch.undo()
     assert answer(vllm_engine, ask()).finish_reason == "stop"
 

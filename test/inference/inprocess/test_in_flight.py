@@ -8,31 +8,31 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from asking import BOTH_WRISTS, STYLES, alone, answer, ask, assert_same, each, noise
+from asking import ANSWER_FORMATS, BOTH_WRISTS, alone, answer, ask, assert_same, each, noise
 
+from taihri_ros.inference.checkpoint.tiny import SPEC
 from taihri_ros.inference.engine import GenerationAbortedError, GenerationRequest, Question
 from taihri_ros.inference.local_engine import LocalEngine
-from taihri_ros.inference.checkpoint.tiny import SPEC
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Coordinate, Text, named_grammar
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.skeleton import JOINTS
 
 
-def long_request(count: int = 3000, *, straight: bool) -> GenerationRequest:
+def long_request(count: int = 3000, *, template: bool) -> GenerationRequest:
     """Ask for so many tokens; 3000 take several seconds."""
-    grammar = (Text("<|kpt2d_start|>"), *[Coordinate()] * count) if straight else None
-    return ask(grammar=grammar, max_tokens=count + 2 if straight else count, alternatives=0)
+    grammar = (Text("<|kpt2d_start|>"), *[Coordinate()] * count) if template else None
+    return ask(grammar=grammar, max_tokens=count + 2 if template else count, top_k=0)
 
 
-@pytest.mark.parametrize("straight", [True, False])
-def test_abort_ends_the_request_under_way(engine: LocalEngine, straight: bool) -> None:
+@pytest.mark.parametrize("template", [True, False])
+def test_abort_ends_the_request_under_way(engine: LocalEngine, template: bool) -> None:
     timer = threading.Timer(0.15, engine.abort)
     started = time.perf_counter()
     timer.start()
     with pytest.raises(GenerationAbortedError):
-        engine.generate(long_request(straight=straight))
+        engine.generate(long_request(template=template))
     assert 0.14 < time.perf_counter() - started < 1.5
     timer.join()
     assert answer(engine, ask()).finish_reason == "stop"
@@ -45,15 +45,15 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.mark.parametrize("first", ["aborted", "kept"])
-@pytest.mark.parametrize("straight", [True, False])
+@pytest.mark.parametrize("template", [True, False])
 def test_an_abort_of_one_request_leaves_another_alone(
-    engine: LocalEngine, pool: ThreadPoolExecutor, straight: bool, first: str
+    engine: LocalEngine, pool: ThreadPoolExecutor, template: bool, first: str
 ) -> None:
     stop = threading.Event()
-    kept = long_request(400, straight=straight)
+    kept = long_request(400, template=template)
     running = {}
     for name in ("aborted", "kept") if first == "aborted" else ("kept", "aborted"):
-        arguments = (kept,) if name == "kept" else (long_request(straight=straight), stop)
+        arguments = (kept,) if name == "kept" else (long_request(template=template), stop)
         running[name] = pool.submit(engine.generate, *arguments)
         time.sleep(0.05)
     stop.set()
@@ -65,7 +65,7 @@ def test_an_abort_of_one_request_leaves_another_alone(
 
 
 def test_an_abort_of_all_ends_all(engine: LocalEngine, pool: ThreadPoolExecutor) -> None:
-    running = [pool.submit(engine.generate, long_request(straight=straight)) for straight in (True, False)]
+    running = [pool.submit(engine.generate, long_request(template=template)) for template in (True, False)]
     time.sleep(0.3)
     engine.abort()
     started = time.perf_counter()
@@ -81,7 +81,7 @@ def test_an_abort_from_before_the_request_ends_it_at_once(engine: LocalEngine) -
     stop.set()
     started = time.perf_counter()
     with pytest.raises(GenerationAbortedError):
-        engine.generate(long_request(straight=True), stop)
+        engine.generate(long_request(template=True), stop)
     assert time.perf_counter() - started < 1.5
     assert answer(engine, ask()).finish_reason == "stop"
 
@@ -90,11 +90,11 @@ def test_several_threads_get_their_own_answers(engine: LocalEngine, pool: Thread
     """More of them than the engine is made for, and in every way of asking."""
     requests = [
         ask(seed=20, questions=each(JOINTS)),
-        ask(seed=21, questions=each(JOINTS, STYLES["separated"]), repetition_penalty=1.5),
-        ask(JOINTS, seed=22, grammar=named_grammar(JOINTS, AnswerStyle())),
-        ask(seed=23, skip_forced=False),
+        ask(seed=21, questions=each(JOINTS, ANSWER_FORMATS["separated"]), repetition_penalty=1.5),
+        ask(JOINTS, seed=22, grammar=named_grammar(JOINTS, AnswerFormat())),
+        ask(seed=23, jump_forward=False),
         ask(seed=24, grammar=None, max_tokens=60),
-        ask(seed=25, image=noise(25, 128, 160), questions=each(BOTH_WRISTS, STYLES["no box"])),
+        ask(seed=25, image=noise(25, 128, 160), questions=each(BOTH_WRISTS, ANSWER_FORMATS["no box"])),
     ]
     wanted = [list(engine.generate(request).answers) for request in requests]
     for _ in range(3):
@@ -104,7 +104,7 @@ def test_several_threads_get_their_own_answers(engine: LocalEngine, pool: Thread
 
 def test_two_requests_under_way_share_the_passes_of_vllm(vllm_engine: LocalEngine, pool: ThreadPoolExecutor) -> None:
     stop = threading.Event()
-    long = pool.submit(vllm_engine.generate, long_request(straight=False), stop)
+    long = pool.submit(vllm_engine.generate, long_request(template=False), stop)
     time.sleep(0.2)
     try:
         for seed in range(3):
@@ -143,7 +143,7 @@ def test_vllm_keeps_nothing_of_a_request_that_has_ended(vllm_engine: LocalEngine
     for delay_s in (0.0, 0.01, 0.03, 0.05):
         stop = threading.Event()
         running = [
-            pool.submit(vllm_engine.generate, ask(seed=seed, questions=each(JOINTS, STYLES["separated"])), stop)
+            pool.submit(vllm_engine.generate, ask(seed=seed, questions=each(JOINTS, ANSWER_FORMATS["separated"])), stop)
             for seed in range(2)
         ]
         time.sleep(delay_s)
@@ -161,7 +161,7 @@ def test_questions_that_do_not_fit_into_memory_together_are_answered_one_after_t
     holdings = Holdings(vllm_engine)
     before = holdings.free_blocks
     questions = tuple(
-        Question(Prompt(SPEC.system_prompt, f"{joint} " + "!" * 1200), named_grammar((joint,), AnswerStyle()))
+        Question(Prompt(SPEC.system_prompt, f"{joint} " + "!" * 1200), named_grammar((joint,), AnswerFormat()))
         for joint in JOINTS
     )
     request = ask(questions=questions)

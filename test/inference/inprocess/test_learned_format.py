@@ -11,15 +11,15 @@ from asking import BOTH_WRISTS, answer, ask
 
 from taihri_ros.commands.command import named
 from taihri_ros.inference.checkpoint import tiny
-from taihri_ros.inference.warmup import canary_image
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
+from taihri_ros.inference.warmup import warmup_image
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import named_grammar
 from taihri_ros.model.prompts import make_prompt
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.model.spec import ModelSpec
 
-STYLE = AnswerStyle(box=False, joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ")
+ANSWER_FORMAT = AnswerFormat(box=False, joint="text", after_joint=" ", between_coordinates=", ", between_joints=", ")
 ANSWER = (
     "<|kpt2d_start|><left_wrist> <261>, <630>, <right_wrist> <700>, <12><|kpt2d_end|>"
     "<|kpt3d_start|><left_wrist> <500>, <400>, <300>, <right_wrist> <520>, <90>, <310><|kpt3d_end|><|im_end|>"
@@ -32,7 +32,7 @@ def teach(directory: Path, lesson: str) -> None:
     with TransformersEngine(directory, spec) as engine:
         model, vocabulary = engine._model, engine.vocabulary
         prompt = make_prompt(named(BOTH_WRISTS), spec)
-        request = ask(image=canary_image(spec), prompt=prompt, grammar=None)
+        request = ask(image=warmup_image(spec), prompt=prompt, grammar=None)
         inputs = engine._inputs(request, vocabulary.prompt_ids(prompt))
         words = torch.tensor([vocabulary.ids(lesson)])
         length = inputs["input_ids"].shape[1]
@@ -63,13 +63,13 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_spelling_is_learned_and_used(taught: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "taihri_ros"), open_engine("transformers", str(taught)) as engine:
-        assert engine.info.spec.answer == STYLE
+        assert engine.info.spec.answer == ANSWER_FORMAT
         assert any("learned from the unconstrained answer" in record.message for record in caplog.records)
         spec = engine.info.spec
         request = ask(
-            image=canary_image(spec),
+            image=warmup_image(spec),
             prompt=make_prompt(named(BOTH_WRISTS), spec),
-            grammar=named_grammar(BOTH_WRISTS, STYLE),
+            grammar=named_grammar(BOTH_WRISTS, ANSWER_FORMAT),
             repetition_penalty=spec.repetition_penalty,
         )
         assert answer(engine, request).text + "<|im_end|>" == ANSWER
@@ -78,7 +78,7 @@ def test_the_spelling_is_learned_and_used(taught: Path, caplog: pytest.LogCaptur
 def test_babble_teaches_nothing_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     directory = tiny.build(tmp_path / "tiny", spec=None)
     with caplog.at_level(logging.INFO, "taihri_ros"), open_engine("transformers", str(directory)) as engine:
-        assert engine.info.spec.answer == AnswerStyle()
+        assert engine.info.spec.answer == AnswerFormat()
     (record,) = [record for record in caplog.records if record.name.startswith("taihri_ros")]
     assert record.levelno == logging.WARNING
     assert "teaches no spelling" in record.message

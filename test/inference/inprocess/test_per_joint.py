@@ -7,47 +7,52 @@ import dataclasses
 import pytest
 import torch
 import transformers
-from asking import BOTH_WRISTS, NAMED, STYLES, about, alone, answer, ask, assert_alike, assert_same, each, noise
+from asking import ANSWER_FORMATS, BOTH_WRISTS, NAMED, about, alone, answer, ask, assert_alike, assert_same, each, noise
 
-from taihri_ros.pipeline.prompt_batch import ask as put
 from taihri_ros.commands.command import named
+from taihri_ros.inference.checkpoint.tiny import SPEC
+from taihri_ros.inference.constrained.template import Run, Template, TemplateState
 from taihri_ros.inference.engine import (
     GenerationFailedError,
     Question,
 )
-from taihri_ros.inference.local_engine import MOST_QUESTIONS, LocalEngine
-from taihri_ros.inference.constrained.template import Filling, Run, Straight
-from taihri_ros.inference.checkpoint.tiny import SPEC
+from taihri_ros.inference.local_engine import MAX_QUESTIONS, LocalEngine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import free_grammar, named_grammar
 from taihri_ros.model.parser import Outcome
 from taihri_ros.model.prompts import Prompt, make_prompt
-from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.pipeline.prompt_batch import ask as put
 from taihri_ros.skeleton import JOINTS
 
 PENALTIES = [1.0, 1.05, 1.5]
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("answer_format", ANSWER_FORMATS)
 @pytest.mark.parametrize("joints", [("head",), BOTH_WRISTS, JOINTS[::3]], ids=["one", "two", "eight"])
 def test_forced_tokens_that_are_not_decoded_change_nothing(
-    engine: LocalEngine, joints: tuple[str, ...], style: str, penalty: float
+    engine: LocalEngine, joints: tuple[str, ...], answer_format: str, penalty: float
 ) -> None:
-    request = ask(joints, seed=len(joints), grammar=named_grammar(joints, STYLES[style]), repetition_penalty=penalty)
-    quick, plain = (engine.generate(dataclasses.replace(request, skip_forced=skip)) for skip in (True, False))
+    request = ask(
+        joints,
+        seed=len(joints),
+        grammar=named_grammar(joints, ANSWER_FORMATS[answer_format]),
+        repetition_penalty=penalty,
+    )
+    quick, plain = (engine.generate(dataclasses.replace(request, jump_forward=skip)) for skip in (True, False))
     assert_same(quick, list(plain.answers))
     assert quick.answers[0].finish_reason == "stop"
     assert quick.steps < plain.steps
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("answer_format", ANSWER_FORMATS)
 @pytest.mark.parametrize("joints", [BOTH_WRISTS, ("pelvis", "neck", "head"), JOINTS], ids=["two", "three", "all"])
 def test_questions_side_by_side_are_answered_as_each_alone(
-    engine: LocalEngine, joints: tuple[str, ...], style: str, penalty: float
+    engine: LocalEngine, joints: tuple[str, ...], answer_format: str, penalty: float
 ) -> None:
-    request = ask(seed=len(joints), questions=each(joints, STYLES[style]), repetition_penalty=penalty)
+    request = ask(seed=len(joints), questions=each(joints, ANSWER_FORMATS[answer_format]), repetition_penalty=penalty)
     assert_same(engine.generate(request), alone(engine, request))
 
 
@@ -60,21 +65,21 @@ def test_the_repetition_penalty_is_that_of_transformers(transformers_engine: Loc
     scores = torch.randn(
         (2, transformers_engine._model.config.text_config.vocab_size), generator=torch.Generator().manual_seed(0)
     )
-    fillings = []
+    template_states = []
     for said in (range(600), range(300, 900)):
-        fillings.append(Filling(Straight((Run((5, 7), 700),), ())))
+        template_states.append(TemplateState(Template((Run((5, 7), 700),), ())))
         for index in said:
-            fillings[-1].choose(vocabulary.first_coordinate + index, None)
+            template_states[-1].choose(vocabulary.first_coordinate + index, None)
     plain = transformers.RepetitionPenaltyLogitsProcessor(penalty)
     wanted = [
-        plain(torch.tensor([filling.tokens]), scores[row : row + 1].clone())[0, coordinates].log_softmax(-1)
-        for row, filling in enumerate(fillings)
+        plain(torch.tensor([template_state.tokens]), scores[row : row + 1].clone())[0, coordinates].log_softmax(-1)
+        for row, template_state in enumerate(template_states)
     ]
-    transformers_engine._choose(ask(repetition_penalty=penalty), scores, fillings)
-    for filling, logprobs in zip(fillings, wanted, strict=True):
-        found = filling.alternatives[-1]
+    transformers_engine._choose(ask(repetition_penalty=penalty), scores, template_states)
+    for template_state, logprobs in zip(template_states, wanted, strict=True):
+        found = template_state.top_k[-1]
         assert found is not None
-        assert filling.tokens[-1] == vocabulary.first_coordinate + int(logprobs.argmax())
+        assert template_state.tokens[-1] == vocabulary.first_coordinate + int(logprobs.argmax())
         values, bins = logprobs.topk(20)
         assert found.bins == tuple(bins.tolist())
         assert found.logprobs == pytest.approx(values.tolist(), abs=1e-5)
@@ -97,49 +102,53 @@ def test_the_order_of_the_questions_is_that_of_the_answers(engine: LocalEngine) 
 
 def test_fewer_alternatives_or_none_on_request(engine: LocalEngine) -> None:
     questions = each(BOTH_WRISTS)
-    many, few, none = (engine.generate(ask(questions=questions, alternatives=count)) for count in (20, 3, 0))
+    many, few, none = (engine.generate(ask(questions=questions, top_k=count)) for count in (20, 3, 0))
     for full, short, bare in zip(many.answers, few.answers, none.answers, strict=True):
         assert full.tokens == short.tokens == bare.tokens
-        assert {len(found.bins) for found in short.alternatives if found} == {3}
-        assert [found and found.bins[:3] for found in full.alternatives] == [
-            found and found.bins for found in short.alternatives
-        ]
-        assert set(bare.alternatives) == {None}
+        assert {len(found.bins) for found in short.top_k if found} == {3}
+        assert [found and found.bins[:3] for found in full.top_k] == [found and found.bins for found in short.top_k]
+        assert set(bare.top_k) == {None}
 
 
-@pytest.mark.parametrize(("style", "steps"), [("no box", 5), ("official", 9), ("separated", 9)])
-def test_all_joints_take_as_many_passes_as_one(engine: LocalEngine, style: str, steps: int) -> None:
+@pytest.mark.parametrize(("answer_format", "steps"), [("no box", 5), ("official", 9), ("separated", 9)])
+def test_all_joints_take_as_many_passes_as_one(engine: LocalEngine, answer_format: str, steps: int) -> None:
     for joints in (("head",), BOTH_WRISTS, JOINTS):
-        generation = engine.generate(ask(questions=each(joints, STYLES[style])))
+        generation = engine.generate(ask(questions=each(joints, ANSWER_FORMATS[answer_format])))
         assert generation.steps == steps
         assert 0 < generation.timings_ms["prefill"] < generation.timings_ms["total"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-@pytest.mark.parametrize(("style", "box"), [("no box", 0), ("official", 4), ("separated", 4)])
-def test_one_question_takes_a_pass_for_each_coordinate(engine: LocalEngine, style: str, box: int, count: int) -> None:
-    generation = engine.generate(ask(JOINTS[:count], grammar=named_grammar(JOINTS[:count], STYLES[style])))
+@pytest.mark.parametrize(("answer_format", "box"), [("no box", 0), ("official", 4), ("separated", 4)])
+def test_one_question_takes_a_pass_for_each_coordinate(
+    engine: LocalEngine, answer_format: str, box: int, count: int
+) -> None:
+    generation = engine.generate(
+        ask(JOINTS[:count], grammar=named_grammar(JOINTS[:count], ANSWER_FORMATS[answer_format]))
+    )
     assert generation.steps == 5 * count + box
 
 
 def test_what_is_decoded_token_by_token_takes_a_pass_for_each(engine: LocalEngine) -> None:
-    generation = engine.generate(ask(skip_forced=False))
+    generation = engine.generate(ask(jump_forward=False))
     assert generation.steps == len(generation.answers[0].tokens) + 1, "the end token takes one, too"
 
 
-@pytest.mark.parametrize("skip_forced", [True, False])
+@pytest.mark.parametrize("jump_forward", [True, False])
 @pytest.mark.parametrize("max_tokens", [1, 7, 23])
-def test_an_answer_that_is_too_long_is_cut_off_as_ever(engine: LocalEngine, max_tokens: int, skip_forced: bool) -> None:
+def test_an_answer_that_is_too_long_is_cut_off_as_ever(
+    engine: LocalEngine, max_tokens: int, jump_forward: bool
+) -> None:
     whole = answer(engine, ask())
-    found = answer(engine, ask(max_tokens=max_tokens, skip_forced=skip_forced))
+    found = answer(engine, ask(max_tokens=max_tokens, jump_forward=jump_forward))
     assert found.finish_reason == "length"
     assert found.tokens == whole.tokens[:max_tokens]
-    assert len(found.alternatives) == max_tokens
+    assert len(found.top_k) == max_tokens
 
 
 @pytest.mark.parametrize("max_tokens", [24, 25])
 def test_the_end_token_needs_room_in_either_way(engine: LocalEngine, max_tokens: int) -> None:
-    found = [answer(engine, ask(max_tokens=max_tokens, skip_forced=skip)) for skip in (True, False)]
+    found = [answer(engine, ask(max_tokens=max_tokens, jump_forward=skip)) for skip in (True, False)]
     assert_alike(*found)
     assert len(found[0].tokens) == 24
     assert found[0].finish_reason == ("length" if max_tokens == 24 else "stop")
@@ -166,7 +175,7 @@ def words(engine: LocalEngine, left: int) -> Prompt:
 
 @pytest.mark.parametrize("left", [1, 5, 17, 18])
 def test_an_answer_for_which_the_model_has_no_room_is_cut_off(vllm_engine: LocalEngine, left: int) -> None:
-    head = named_grammar(("head",), AnswerStyle())
+    head = named_grammar(("head",), AnswerFormat())
     long, short = Question(words(vllm_engine, left), head), Question(Prompt("", "head"), head)
     request = ask(questions=(short, long, short))
     generation = vllm_engine.generate(request)
@@ -179,11 +188,15 @@ MIXED = {
     "other system prompts": (about("head"), about("left_wrist", system="Look closely."), about("neck")),
     "a free choice among them": (
         about("head"),
-        Question(Prompt(SPEC.system_prompt, "hug me"), free_grammar(AnswerStyle())),
+        Question(Prompt(SPEC.system_prompt, "hug me"), free_grammar(AnswerFormat())),
         about("neck"),
     ),
     "an unconstrained answer among them": (about("head"), Question(make_prompt(named(("neck",)), SPEC)), about("neck")),
-    "other styles": (about("head"), about("head", STYLES["separated"]), about("left_wrist", STYLES["no box"])),
+    "other styles": (
+        about("head"),
+        about("head", ANSWER_FORMATS["separated"]),
+        about("left_wrist", ANSWER_FORMATS["no box"]),
+    ),
     "one joint and several": (about("head"), ask().questions[0], about("right_wrist")),
     "messages that share nothing": tuple(
         Question(Prompt(SPEC.system_prompt, text), NAMED) for text in ("wrists?", "Where?", "", "x y z " * 50)
@@ -205,12 +218,12 @@ def test_whatever_is_asked_together_is_answered_as_each_alone(engine: LocalEngin
 def test_questions_that_cannot_stand_side_by_side_are_answered_in_turn(engine: LocalEngine, name: str) -> None:
     request = ask(questions=MIXED[name], max_tokens=400)
     generation = engine.generate(request)
-    parts = [engine.generate(dataclasses.replace(request, questions=(one,), skip_forced=False)) for one in MIXED[name]]
+    parts = [engine.generate(dataclasses.replace(request, questions=(one,), jump_forward=False)) for one in MIXED[name]]
     assert generation.steps == sum(part.steps for part in parts)
     assert 0 < generation.timings_ms["prefill"] < generation.timings_ms["total"]
 
 
-@pytest.mark.parametrize("count", [0, MOST_QUESTIONS + 1])
+@pytest.mark.parametrize("count", [0, MAX_QUESTIONS + 1])
 def test_no_question_and_too_many_are_refused(engine: LocalEngine, count: int) -> None:
     request = dataclasses.replace(ask(), questions=(about("head"),) * count)
     with pytest.raises(GenerationFailedError, match=f"{count} questions were asked: ask 1 to 22"):
@@ -224,14 +237,14 @@ def test_one_endless_prompt_among_others_is_refused(engine: LocalEngine) -> None
         engine.generate(ask(questions=(about("head"), endless)))
 
 
-@pytest.mark.parametrize("decoding", ["side_by_side", "sequence", "plain"])
+@pytest.mark.parametrize("decoding", ["per_joint", "jump_forward", "plain"])
 def test_the_estimators_questions_are_answered(engine: LocalEngine, decoding: str) -> None:
-    assert engine.info.side_by_side
+    assert engine.info.batched
     asked = put(named(JOINTS), engine.info, decoding)  # type: ignore[arg-type]
     request = dataclasses.replace(
-        ask(questions=asked.questions, max_tokens=asked.max_tokens), skip_forced=asked.skip_forced
+        ask(questions=asked.questions, max_tokens=asked.max_tokens), jump_forward=asked.jump_forward
     )
     found = asked.read(engine.generate(request).answers)
     assert [joint.joint for joint in found.joints] == list(JOINTS)
     assert {joint.outcome for joint in found.joints} == {Outcome.ANSWERED}
-    assert len(asked.questions) == (22 if decoding == "side_by_side" else 1)
+    assert len(asked.questions) == (22 if decoding == "per_joint" else 1)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taihri_ros.inference.checkpoint import tiny
-from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
-from taihri_ros.model.answer_format import AnswerStyle
+from taihri_ros.inference.engine import CheckpointError
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
 
 
@@ -31,7 +31,7 @@ def test_a_second_build_does_nothing_and_another_one_replaces(tmp_path: Path) ->
     before = (directory / "model.safetensors").stat().st_mtime_ns
     assert tiny.build(directory) == directory
     assert (directory / "model.safetensors").stat().st_mtime_ns == before
-    tiny.build(directory, spec=ModelSpec(name="mine", answer=AnswerStyle(box=False)))
+    tiny.build(directory, spec=ModelSpec(name="mine", answer=AnswerFormat(box=False)))
     assert ModelSpec.load(directory).name == "mine"
     tiny.build(directory, spec=None)
     assert not (directory / FILE_NAME).exists()

@@ -14,9 +14,6 @@ import numpy as np
 import pytest
 from support import INFO, Line, NullEngine, Served, ask, eventually, framed, words
 
-from taihri_ros.inference.process import protocol
-from taihri_ros.inference.process.client import EngineClient
-from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.engine import (
     Engine,
     EngineUnavailableError,
@@ -25,6 +22,9 @@ from taihri_ros.inference.engine import (
     GenerationFailedError,
     RawAnswer,
 )
+from taihri_ros.inference.process import protocol
+from taihri_ros.inference.process.client import EngineClient
+from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.process.protocol import EngineStatus, State
 
 
@@ -52,7 +52,7 @@ def test_the_image_arrives(served: Served) -> None:
     image = np.arange(96 * 64 * 3, dtype=np.uint8).reshape(96, 64, 3)
     with EngineClient(served.socket) as client:
         (answer,) = client.generate(replace(ask(), image=image)).answers
-    (found,) = answer.alternatives
+    (found,) = answer.top_k
     assert found is not None
     assert found.bins == (int(image.sum()) % 1000,)
 
@@ -280,7 +280,7 @@ def ready(line: Line) -> None:
 
 def said(text: str, identifier: int) -> bytes:
     """Give the bytes of an answer."""
-    answer = RawAnswer(tokens=(text,), alternatives=(None,), finish_reason="stop")
+    answer = RawAnswer(tokens=(text,), top_k=(None,), finish_reason="stop")
     return framed(protocol.pack(protocol.encode_generation(Generation(answers=(answer,)), identifier)))
 
 

@@ -11,10 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taihri_ros.inference.process import protocol
-from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.engine import (
-    Alternatives,
     EngineError,
     EngineInfo,
     EngineUnavailableError,
@@ -24,11 +21,14 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     Question,
     RawAnswer,
+    TopK,
 )
+from taihri_ros.inference.process import protocol
+from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.process.protocol import EngineStatus, Kind, Message, State
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text, free_grammar, named_grammar
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.answer_format import AnswerStyle
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS
 
@@ -41,18 +41,18 @@ elements = st.recursive(
     max_leaves=12,
 )
 grammars = st.lists(elements, max_size=5).map(tuple)
-alternatives = st.lists(st.tuples(st.integers(0, 999), st.floats(-1e3, 0)), max_size=20).map(
-    lambda pairs: Alternatives(tuple(b for b, _ in pairs), tuple(p for _, p in pairs))
+top_k = st.lists(st.tuples(st.integers(0, 999), st.floats(-1e3, 0)), max_size=20).map(
+    lambda pairs: TopK(tuple(b for b, _ in pairs), tuple(p for _, p in pairs))
 )
 prompts = st.builds(Prompt, texts, texts)
 questions = st.builds(Question, prompts, grammars | st.none())
 answers = st.builds(
     lambda tokens, reason: RawAnswer(
         tokens=tuple(token for token, _ in tokens),
-        alternatives=tuple(found for _, found in tokens),
+        top_k=tuple(found for _, found in tokens),
         finish_reason=reason,
     ),
-    st.lists(st.tuples(texts, st.none() | alternatives), max_size=8),
+    st.lists(st.tuples(texts, st.none() | top_k), max_size=8),
     st.sampled_from(["stop", "length"]),
 )
 json_values = st.recursive(
@@ -66,12 +66,10 @@ json_values = st.recursive(
     max_leaves=8,
 )
 
-SPEC = ModelSpec(name="tiny", answer=AnswerStyle(box=False, between_coordinates=", "), max_image_size=(640, 480))
-INFO = EngineInfo(
-    kind="vllm", version="0.32.0", model="/m", device="cpu", dtype="float32", spec=SPEC, side_by_side=True
-)
-ONE = RawAnswer(tokens=("<1>",), alternatives=(Alternatives((1, 2), (-0.1, -3.0)),), finish_reason="stop")
-OTHER = RawAnswer(tokens=("a", "<2>"), alternatives=(None, Alternatives((2,), (0.0,))), finish_reason="stop")
+SPEC = ModelSpec(name="tiny", answer=AnswerFormat(box=False, between_coordinates=", "), max_image_size=(640, 480))
+INFO = EngineInfo(kind="vllm", version="0.32.0", model="/m", device="cpu", dtype="float32", spec=SPEC, batched=True)
+ONE = RawAnswer(tokens=("<1>",), top_k=(TopK((1, 2), (-0.1, -3.0)),), finish_reason="stop")
+OTHER = RawAnswer(tokens=("a", "<2>"), top_k=(None, TopK((2,), (0.0,))), finish_reason="stop")
 
 
 def request(grammar: Grammar | None = None, **changes: Any) -> GenerationRequest:
@@ -91,10 +89,10 @@ def across(message: Message) -> Message:
     st.booleans(),
 )
 def test_a_request_comes_out_as_it_went_in(
-    asked: tuple[Question, ...], max_tokens: int, count: int, penalty: float, skip_forced: bool
+    asked: tuple[Question, ...], max_tokens: int, count: int, penalty: float, jump_forward: bool
 ) -> None:
     sent = dataclasses.replace(
-        request(max_tokens=max_tokens, alternatives=count, repetition_penalty=penalty, skip_forced=skip_forced),
+        request(max_tokens=max_tokens, top_k=count, repetition_penalty=penalty, jump_forward=jump_forward),
         questions=asked,
     )
     message = across(protocol.encode_request(sent, 7))
@@ -104,9 +102,11 @@ def test_a_request_comes_out_as_it_went_in(
     assert dataclasses.replace(received, image=sent.image) == sent
 
 
-@pytest.mark.parametrize("style", [AnswerStyle(), AnswerStyle(box=False, between_joints=", ", after_joint=" ")])
-def test_the_grammars_of_the_language_come_out_as_they_went_in(style: AnswerStyle) -> None:
-    for grammar in (free_grammar(style), named_grammar(["left_wrist", "head"], style)):
+@pytest.mark.parametrize(
+    "answer_format", [AnswerFormat(), AnswerFormat(box=False, between_joints=", ", after_joint=" ")]
+)
+def test_the_grammars_of_the_language_come_out_as_they_went_in(answer_format: AnswerFormat) -> None:
+    for grammar in (free_grammar(answer_format), named_grammar(["left_wrist", "head"], answer_format)):
         (question,) = protocol.decode_request(across(protocol.encode_request(request(grammar), 1))).questions
         assert question.grammar == grammar
 
@@ -138,7 +138,7 @@ def test_a_generation_comes_out_as_it_went_in(
 
 
 def test_the_questions_of_all_joints_and_their_answers_keep_their_order() -> None:
-    asked = tuple(Question(Prompt("system", name), named_grammar([name], AnswerStyle())) for name in JOINTS)
+    asked = tuple(Question(Prompt("system", name), named_grammar([name], AnswerFormat())) for name in JOINTS)
     sent = dataclasses.replace(request(), questions=asked)
     assert protocol.decode_request(across(protocol.encode_request(sent, 1))).questions == asked
     told = Generation(answers=tuple(dataclasses.replace(ONE, tokens=(name,)) for name in JOINTS))
@@ -147,12 +147,12 @@ def test_the_questions_of_all_joints_and_their_answers_keep_their_order() -> Non
 
 
 def test_alternatives_that_have_no_probability_at_all_are_kept() -> None:
-    found = Alternatives((1, 2), (0.0, -float("inf")))
-    sent = Generation(answers=(dataclasses.replace(ONE, alternatives=(found,)), OTHER))
+    found = TopK((1, 2), (0.0, -float("inf")))
+    sent = Generation(answers=(dataclasses.replace(ONE, top_k=(found,)), OTHER))
     assert protocol.decode_generation(across(protocol.encode_generation(sent, 1))) == sent
 
 
-@pytest.mark.parametrize("info", [None, INFO, dataclasses.replace(INFO, side_by_side=False)])
+@pytest.mark.parametrize("info", [None, INFO, dataclasses.replace(INFO, batched=False)])
 @pytest.mark.parametrize("state", list(State))
 def test_a_status_comes_out_as_it_went_in(state: State, info: EngineInfo | None) -> None:
     sent = EngineStatus(
@@ -213,9 +213,9 @@ def test_frames_that_are_no_message_are_refused(frames: list[bytes], complaint: 
         ({"dtype": "O"}, "uint8"),
         ({"max_tokens": 0}, "max_tokens must be"),
         ({"max_tokens": 10**9}, "max_tokens must be"),
-        ({"alternatives": 21}, "alternatives must be"),
+        ({"top_k": 21}, "top_k must be"),
         ({"repetition_penalty": float("nan")}, "repetition_penalty must be"),
-        ({"skip_forced": 1}, "skip_forced must be true or false"),
+        ({"jump_forward": 1}, "jump_forward must be true or false"),
         ({"questions": None}, "questions must be a list"),
         ({"questions": {}}, "questions must be a list"),
         ({"questions": ["where?"]}, "question: must be a mapping"),
@@ -310,7 +310,7 @@ def test_a_generation_that_is_wrong_is_refused(changes: dict[str, Any], complain
         ({"spec": {"focal_px": -1}}, "must be positive"),
         ({"spec": {}}, "spelling of the answers is missing"),
         ({"kind": 3}, "kind must be a text"),
-        ({"side_by_side": 1}, "side_by_side must be true or false"),
+        ({"batched": 1}, "batched must be true or false"),
     ],
 )
 def test_engine_facts_that_are_wrong_are_refused(changes: dict[str, Any], complaint: str) -> None:

@@ -17,10 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import INFO, Line, NullEngine, Served, ask, eventually, framed, words
 
-from taihri_ros.inference.process import protocol
-
-from taihri_ros.inference.process import server
-from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.engine import (
     CheckpointError,
     EngineError,
@@ -28,7 +24,17 @@ from taihri_ros.inference.engine import (
     GenerationAbortedError,
     GenerationFailedError,
 )
-from taihri_ros.inference.process.protocol import AT_ONCE, EXIT_FAILED, EXIT_PERMANENT, EngineStatus, Kind, Message, State
+from taihri_ros.inference.process import protocol, server
+from taihri_ros.inference.process.fields import ProtocolError
+from taihri_ros.inference.process.protocol import (
+    AT_ONCE,
+    EXIT_FAILED,
+    EXIT_PERMANENT,
+    EngineStatus,
+    Kind,
+    Message,
+    State,
+)
 
 
 class Peer:
@@ -226,14 +232,14 @@ def test_one_request_waits_and_the_next_is_refused(served: Served, peer: Peer) -
 
 
 def test_a_waiting_request_can_be_aborted(served: Served, peer: Peer) -> None:
-    under_way = occupy(peer)
+    in_flight = occupy(peer)
     waiting = peer.ask("never begun")
     peer.tell(Kind.ABORT, waiting)
-    for identifier in under_way:
+    for identifier in in_flight:
         peer.tell(Kind.ABORT, identifier)
     answers = [peer.receive() for _ in range(AT_ONCE + 1)]
     assert {answer.kind for answer in answers} == {Kind.ERROR}
-    assert {answer.id for answer in answers} == {*under_way, waiting}
+    assert {answer.id for answer in answers} == {*in_flight, waiting}
     assert peer.status().completed == 0
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import support
 from required import ENGINE_PYTHON, ROOT
 from support import INFO, ask, eventually, null_python, words
 
@@ -209,7 +210,7 @@ def test_a_broken_engine_is_restarted(start: Callable[..., EngineProcess]) -> No
 
 
 def test_the_canary_finds_an_idle_engine_that_hangs(start: Callable[..., EngineProcess]) -> None:
-    engine = start(request_timeout_s=0.5, canary_period_s=0.2)
+    engine = start(request_timeout_s=0.5, probe_period_s=0.2)
     pid = ready_pid(engine)
     os.kill(pid, signal.SIGSTOP)
     assert eventually(lambda: engine.health.restarts == 1)
@@ -217,7 +218,7 @@ def test_the_canary_finds_an_idle_engine_that_hangs(start: Callable[..., EngineP
 
 
 def test_the_canary_keeps_an_idle_engine_young(start: Callable[..., EngineProcess]) -> None:
-    engine = start(canary_period_s=0.2)
+    engine = start(probe_period_s=0.2)
     pid = ready_pid(engine)
     ages = []
     for _ in range(40):
@@ -228,7 +229,7 @@ def test_the_canary_keeps_an_idle_engine_young(start: Callable[..., EngineProces
 
 
 def test_without_canary_the_age_grows(start: Callable[..., EngineProcess]) -> None:
-    engine = start(canary_period_s=0)
+    engine = start(probe_period_s=0)
     engine.wait_ready(20)
     time.sleep(0.5)
     assert (engine.health.last_success_age_s or 0.0) >= 0.5
@@ -372,13 +373,13 @@ def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpo
             engine.generate(request)
         engine.wait_ready(120)
         (again,) = engine.generate(request).answers
-        assert (again.tokens, again.alternatives) == (first.tokens, first.alternatives)
+        assert (again.tokens, again.top_k) == (first.tokens, first.top_k)
 
 
 def test_a_real_engine_answers_several_threads_and_questions_at_once(checkpoint: Path) -> None:
     with EngineProcess(python=str(ENGINE_PYTHON), kind="vllm", model=str(checkpoint)) as engine:
         info = engine.wait_ready(120)
-        assert info.side_by_side
+        assert info.batched
         assert info.spec.answer is not None
         questions = tuple(
             Question(make_prompt(named((joint,)), info.spec), named_grammar((joint,), info.spec.answer))
@@ -401,7 +402,7 @@ def test_a_real_engine_answers_several_threads_and_questions_at_once(checkpoint:
 
 def test_a_real_engine_is_aborted_and_ends(checkpoint: Path) -> None:
     with EngineProcess(
-        python=str(ENGINE_PYTHON), kind="transformers", model=str(checkpoint), canary_period_s=0.5
+        python=str(ENGINE_PYTHON), kind="transformers", model=str(checkpoint), probe_period_s=0.5
     ) as engine:
         engine.wait_ready(120)
         pid = ready_pid(engine)
@@ -454,7 +455,7 @@ engine.generate(ask({text!r}))
 @pytest.mark.parametrize("text", ["sleep 30", "hold"])
 def test_the_engine_dies_with_its_parent(tmp_path: Path, text: str) -> None:
     script = textwrap.dedent(PARENT).format(
-        tests=str(Path(__file__).parent), root=str(ROOT), python=null_python(tmp_path), text=text
+        tests=str(Path(support.__file__).parent), root=str(ROOT), python=null_python(tmp_path), text=text
     )
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -472,7 +473,7 @@ def test_the_engine_dies_with_its_parent(tmp_path: Path, text: str) -> None:
 
 def test_a_parent_that_does_not_close_its_engine_leaves_nothing(tmp_path: Path) -> None:
     script = textwrap.dedent(PARENT).format(
-        tests=str(Path(__file__).parent), root=str(ROOT), python=null_python(tmp_path), text="hello"
+        tests=str(Path(support.__file__).parent), root=str(ROOT), python=null_python(tmp_path), text="hello"
     )
     temporary = tmp_path / "tmp"
     temporary.mkdir()

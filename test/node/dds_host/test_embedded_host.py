@@ -136,9 +136,9 @@ def test_markers_and_overlay_come_to_those_who_subscribe(robot: Robot) -> None:
 
 def test_diagnostics_tell_of_input_perception_and_engine(robot: Robot) -> None:
     robot.answered()
-    assert robot.status("perception").level == 0
-    assert int(robot.values("perception")["published"]) > 0
-    assert robot.values("perception")["command"] == "left_wrist, right_wrist"
+    assert robot.status("scheduler").level == 0
+    assert int(robot.values("scheduler")["published"]) > 0
+    assert robot.values("scheduler")["command"] == "left_wrist, right_wrist"
     assert robot.values("input")["image publishers"] == "1"
     assert robot.values("engine")["kind"].startswith("vllm ")
     assert robot.values("engine")["trained"] == "False"
@@ -150,7 +150,7 @@ def test_every_image_is_accounted_for(robot: Robot) -> None:
     for _ in range(20):
         robot.show()
     robot.settle()
-    values = robot.values("perception")
+    values = robot.values("scheduler")
     dropped = sum(int(value) for name, value in values.items() if name.startswith("dropped."))
     assert int(values["frames_in"]) == int(values["published"]) + dropped + int(values["pending"])
 
@@ -220,7 +220,7 @@ def test_commands_switch_and_stop(node: RunningNode, robot: Robot) -> None:
     shown = {robot.show() for _ in range(5)}
     robot.settle()
     assert not shown & robot.stamps(topics.KEYPOINTS)
-    assert robot.status("perception").message == "waiting for a command"
+    assert robot.status("scheduler").message == "waiting for a command"
     since = len(node.lines)
     robot.say("left_wrist, right_wrist")
     node.wait_to_say("command: left_wrist, right_wrist", since)

@@ -7,8 +7,8 @@ import pytest
 
 from taihri_ros.skeleton import BONES, INDEX
 from taihri_ros.synthetic.people.body import Body, BodyModel, Place, body_model, moved
-from taihri_ros.synthetic.people.phenotype import Phenotype, draw_phenotype, height_parameter
-from taihri_ros.synthetic.people.poses import TASKS, blend, draw_pose
+from taihri_ros.synthetic.people.phenotype import Phenotype, height_parameter, sample_phenotype
+from taihri_ros.synthetic.people.poses import TASKS, blend, sample_pose
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def person(gender: float, stature: float) -> Phenotype:
 
 
 def posed(model: BodyModel, task: str, seed: int = 0) -> Body:
-    return model.pose([(person(0.5, 1.7), draw_pose(np.random.default_rng(seed), task))])[0]
+    return model.pose([(person(0.5, 1.7), sample_pose(np.random.default_rng(seed), task))])[0]
 
 
 def joint(body: Body, name: str) -> np.ndarray:
@@ -38,7 +38,7 @@ def test_people_are_as_tall_as_asked(model: BodyModel, gender: float, stature: f
 def test_most_people_are_as_tall_as_adults_are() -> None:
     rng = np.random.default_rng(0)
     heights = [
-        1.352 - 0.136 * shape.gender + 1.09 * shape.height for shape in (draw_phenotype(rng) for _ in range(500))
+        1.352 - 0.136 * shape.gender + 1.09 * shape.height for shape in (sample_phenotype(rng) for _ in range(500))
     ]
     assert np.mean(heights) == pytest.approx(1.71, abs=0.03)
     assert np.std(heights) < 0.13
@@ -93,7 +93,7 @@ def test_who_sits_has_a_seat_under_the_pelvis(model: BodyModel) -> None:
 
 
 def test_between_two_poses_every_joint_moves_a_little(model: BodyModel) -> None:
-    first, second = (draw_pose(np.random.default_rng(0), task) for task in ("stand", "hug"))
+    first, second = (sample_pose(np.random.default_rng(0), task) for task in ("stand", "hug"))
     shape = person(0.5, 1.7)
     steps = [model.pose([(shape, blend(first, second, share))])[0] for share in np.linspace(0.0, 1.0, 9)]
     moves = [np.linalg.norm(b.joints - a.joints, axis=1).max() for a, b in itertools.pairwise(steps)]
@@ -112,7 +112,7 @@ def test_a_moved_body_keeps_its_shape(model: BodyModel) -> None:
 
 
 def test_clothes_stand_off_the_skin(model: BodyModel) -> None:
-    shape, pose = person(0.5, 1.7), draw_pose(np.random.default_rng(0), "stand")
+    shape, pose = person(0.5, 1.7), sample_pose(np.random.default_rng(0), "stand")
     thick = np.full((1, len(model.template.vertices)), 0.02, np.float32)
     bare, dressed = model.pose([(shape, pose)])[0], model.pose([(shape, pose)], thick)[0]
     trunk = np.abs(bare.vertices[:, 2] - bare.joints[INDEX["spine3"], 2]) < 0.05

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from taihri_ros.skeleton import INDEX
-from taihri_ros.synthetic.rendering import shading
 from taihri_ros.synthetic.people import skirt
 from taihri_ros.synthetic.people.body import body_model
-from taihri_ros.synthetic.people.clothing import Outfit, draw_outfit
+from taihri_ros.synthetic.people.clothing import Outfit, sample_outfit
 from taihri_ros.synthetic.people.garments import Surface, surface
-from taihri_ros.synthetic.people.phenotype import draw_phenotype
-from taihri_ros.synthetic.people.poses import draw_pose
+from taihri_ros.synthetic.people.phenotype import sample_phenotype
+from taihri_ros.synthetic.people.poses import sample_pose
+from taihri_ros.synthetic.rendering import shading
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def places() -> Surface:
 
 
 def outfit(**changes: float) -> Outfit:
-    return replace(draw_outfit(np.random.default_rng(0)), **changes)
+    return replace(sample_outfit(np.random.default_rng(0)), **changes)
 
 
 def test_the_renderer_reads_the_fields_where_they_are_laid() -> None:
@@ -60,7 +60,7 @@ def test_a_sleeve_ends_where_it_is_cut(places: Surface) -> None:
 @pytest.mark.parametrize("task", ["stand", "sit", "crouch", "walk"])
 def test_a_skirt_goes_round_both_legs(task: str) -> None:
     rng = np.random.default_rng(1)
-    body = body_model().pose([(draw_phenotype(rng), draw_pose(rng, task))])[0]
+    body = body_model().pose([(sample_phenotype(rng), sample_pose(rng, task))])[0]
     dressed = skirt.with_skirt(body, skirt.Cut(waist=-0.12, length=0.5, flare=0.1, thickness=0.01, phase=0.0))
     rings = dressed.vertices[len(body.vertices) :].reshape(-1, 24, 3)
     assert dressed.vertices[: len(body.vertices)] == pytest.approx(body.vertices)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.parser import Outcome, parse
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import INDEX
-from taihri_ros.commands.tasks import Tasks
 from taihri_ros.training.data.pictures import Picture, View, Viewpoint
 from taihri_ros.training.data.question_sampler import Questioner, QuestionSettings
 

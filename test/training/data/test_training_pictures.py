@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from people import CAMERA, make_sample
 
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.errors import TaihriError
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.training.recipe import PictureSettings
 from taihri_ros.training.data.picture_shards import PictureJob
 from taihri_ros.training.data.pictures import Picture, Viewpoint, project, read_pictures, write_pictures
 from taihri_ros.training.data.views import RandomViews, ViewSettings
-from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.training.recipe import PictureSettings
 
 FOCAL_PX = 104.0
 
@@ -117,14 +117,14 @@ def test_a_training_begins_with_pictures_that_show_much(pictures: list[Picture],
 
 def test_an_aimed_view_turns_toward_the_person_and_shows_not_much_more(pictures: list[Picture]) -> None:
     focal_px, max_side = 112.0, 256
-    aimed, straight, areas = [], [], []
+    person_crops, straight, areas = [], [], []
     for seed in range(60):
         picture = pictures[seed % len(pictures)]
         rng = np.random.default_rng(seed)
-        found = Viewpoint.draw(rng, picture, focal_px, max_side=max_side, degrees=(4.0, 6.0, 6.0), aimed=1.0)
+        found = Viewpoint.draw(rng, picture, focal_px, max_side=max_side, degrees=(4.0, 6.0, 6.0), person_crops=1.0)
         plain = Viewpoint.plain(picture, focal_px, max_side)
         inside = picture.visibility < 2
-        for viewpoint, offsets in ((found, aimed), (plain, straight)):
+        for viewpoint, offsets in ((found, person_crops), (plain, straight)):
             pixels = viewpoint.see(replace(picture)).pixels[inside]
             centre = (np.array(viewpoint.size) - 1) / 2
             offsets.append(np.abs(pixels.mean(axis=0) - centre).max())
@@ -135,12 +135,12 @@ def test_an_aimed_view_turns_toward_the_person_and_shows_not_much_more(pictures:
         np.testing.assert_allclose(
             np.sort(np.linalg.norm(view.joints, axis=1)), np.sort(np.linalg.norm(picture.joints, axis=1)), rtol=1e-4
         )
-    assert np.mean(aimed) < 0.8 * np.mean(straight)
+    assert np.mean(person_crops) < 0.8 * np.mean(straight)
     assert np.mean(areas) < 0.9
 
 
 def test_a_picture_of_nobody_is_not_aimed_at(pictures: list[Picture]) -> None:
     nobody = replace(pictures[0], visibility=np.full(22, 2, np.int8))
     rng = np.random.default_rng(0)
-    found = Viewpoint.draw(rng, nobody, 112.0, max_side=256, degrees=(0.0, 0.0, 0.0), aimed=1.0)
+    found = Viewpoint.draw(rng, nobody, 112.0, max_side=256, degrees=(0.0, 0.0, 0.0), person_crops=1.0)
     assert found.rotation_vector == (0.0, 0.0, 0.0)

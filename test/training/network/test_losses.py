@@ -11,15 +11,15 @@ import pytest
 import torch
 import transformers
 
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.quantization import BINS
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.callbacks import NarrowTargets
-from taihri_ros.training.recipe import SoftTargets
-from taihri_ros.training.network.dense import DensePretraining, collate
-from taihri_ros.training.optimizer import Muon, make_optimizer
-from taihri_ros.training.network.patch_batch import embed_still_patches
 from taihri_ros.training.data.pictures import Picture, Viewpoint
 from taihri_ros.training.network.answer_loss import AnswerLoss
+from taihri_ros.training.network.dense import DensePretraining, collate
+from taihri_ros.training.network.patch_batch import embed_still_patches
+from taihri_ros.training.optimizer import Muon, make_optimizer
+from taihri_ros.training.recipe import SoftTargets
 
 
 class _Inputs(torch.nn.Module):
@@ -91,7 +91,7 @@ def test_words_count_by_their_weight_and_are_never_soft() -> None:
 def test_answers_hold_what_the_model_would_have_written(part: float, training: bool) -> None:
     rows, own = 400, FIRST + 123
     model = _Fixed(torch.nn.functional.one_hot(torch.tensor(own), FIRST + BINS).float())
-    module = AnswerLoss(model, first_coordinate=FIRST, sigma_bins=4.0, own_answers=part).train(training)
+    module = AnswerLoss(model, first_coordinate=FIRST, sigma_bins=4.0, scheduled_sampling=part).train(training)
     ids = torch.tensor([[5, 3, FIRST + 400, FIRST + 500, 4, 7]]).repeat(rows, 1)
     targets = torch.tensor([[-100, FIRST + 401, FIRST + 501, 4, 7, -100]]).repeat(rows, 1)
     empty: Any = None

@@ -35,7 +35,7 @@ def test_the_checkpoint_answers_in_form(trained: Path) -> None:
     sample = make_sample(0)
     with open_engine("transformers", str(trained)) as engine:
         spec = engine.info.spec
-        assert (spec.name, spec.trained, spec.aimed, spec.repetition_penalty) == ("taihri-nano", True, True, 1.0)
+        assert (spec.name, spec.trained, spec.person_crops, spec.repetition_penalty) == ("taihri-nano", True, True, 1.0)
         estimate = Estimator(engine).estimate(sample.image, CAMERA, named(["left_wrist", "head"]))
     assert {keypoint.name for keypoint in estimate.person.keypoints if keypoint.position is not None} == {
         "left_wrist",

@@ -10,13 +10,13 @@ import pytest
 import torch
 import transformers
 
+from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.commands.tasks import Tasks
-from taihri_ros.training.network.packing import NO_TARGET, Packed, collate
-from taihri_ros.training.network.patch_batch import embed_still_patches, to_patches
 from taihri_ros.training.data.pictures import Picture, Viewpoint
 from taihri_ros.training.data.question_sampler import Questioner, QuestionSettings
+from taihri_ros.training.network.packing import NO_TARGET, Packed, collate
+from taihri_ros.training.network.patch_batch import embed_still_patches, to_patches
 
 SETTINGS = QuestionSettings(named=((1, 2), (2, 3)))
 
