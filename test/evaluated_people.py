@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command, named
 from taihri_ros.evaluation.datasets.items import Truth, label
 from taihri_ros.evaluation.evaluate import Answered

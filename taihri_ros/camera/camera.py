@@ -23,9 +23,7 @@ from taihri_ros.camera.camera_info import (
     read_numbers,
     read_region,
 )
-from taihri_ros.camera.distortion import DistortionModel, Lens
-
-__all__ = ["Camera", "CameraError", "CameraInfoLike", "DistortionModel"]
+from taihri_ros.camera.distortion import DistortionModel, LensDistortion
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,8 +197,8 @@ class Camera:
         return self.width, self.height, self.model, *self.K.ravel().tolist(), *self.D.tolist()
 
     @cached_property
-    def _lens(self) -> Lens:
-        return Lens(self.model, self.D)
+    def _lens(self) -> LensDistortion:
+        return LensDistortion(self.model, self.D)
 
     @property
     def _focal_lengths(self) -> NDArray[np.float64]:

@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from taihri_ros.camera.camera import Camera, CameraError, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import CameraError
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.view_size import size_within
 
 _ANTIALIAS_BELOW = 0.6

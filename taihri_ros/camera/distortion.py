@@ -38,7 +38,7 @@ class DistortionModel(str, Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class Lens:
+class LensDistortion:
     """A distortion model with its coefficients.
 
     Attributes:

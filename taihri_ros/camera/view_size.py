@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from taihri_ros.camera.camera import CameraError
+from taihri_ros.camera.camera_info import CameraError
 
 
 def size_within(

@@ -9,11 +9,9 @@ from pathlib import Path
 
 from taihri_ros.commands.phrase_index import PhraseIndex
 from taihri_ros.commands.task_files import read_task_files
-from taihri_ros.commands.task_table import SENTENCE_ENDS, Task, TaskError, TaskTable
+from taihri_ros.commands.task_table import SENTENCE_ENDS, Task, TaskTable
 from taihri_ros.resources import PACKAGE
 from taihri_ros.skeleton import JOINTS, in_order
-
-__all__ = ["Task", "TaskError", "Tasks"]
 
 TASKS_FILE = PACKAGE / "data" / "tasks.yaml"
 """The tasks that come with the package."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.camera.camera import CameraError
+from taihri_ros.camera.camera_info import CameraError
 from taihri_ros.commands.command import Command
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.evaluation.datasets.items import Data, DataError, Item, Truth

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taihri_ros.camera.camera import CameraError
+from taihri_ros.camera.camera_info import CameraError
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError, GenerationAbortedError
 from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.pipeline.counters import Drop

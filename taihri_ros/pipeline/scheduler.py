@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from threading import TIMEOUT_MAX, Condition, RLock, Thread
 from time import perf_counter
 
-from taihri_ros.camera.camera import Camera, CameraError, CameraInfoLike
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import CameraError, CameraInfoLike
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import GenerationAbortedError

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_typestore
 
-from taihri_ros.camera.camera import Camera, CameraError, DistortionModel
-from taihri_ros.camera.camera_info import InfoFields, Region
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import CameraError, InfoFields, Region
+from taihri_ros.camera.distortion import DistortionModel
 
 PLUMB_BOB = [-0.28, 0.09, 0.001, -0.0015, -0.012]
 RATIONAL = [0.42, 0.11, 0.0005, -0.0004, 0.01, 0.71, 0.2, 0.02]

@@ -11,9 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera, CameraError, DistortionModel
-from taihri_ros.camera.camera_info import InfoFields, Region
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import CameraError, InfoFields, Region
 from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.view_size import size_within
 
 LENSES: dict[str, list[float]] = {

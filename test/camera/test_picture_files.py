@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from taihri_ros.camera.camera import DistortionModel
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.picture_files import read_camera, read_picture
 from taihri_ros.errors import TaihriError
 

@@ -12,7 +12,8 @@ import yaml
 from required import ROOT
 
 from taihri_ros.commands.command import parse_command
-from taihri_ros.commands.tasks import TASKS_FILE, Task, TaskError, Tasks
+from taihri_ros.commands.task_table import Task, TaskError
+from taihri_ros.commands.tasks import TASKS_FILE, Tasks
 from taihri_ros.skeleton import JOINTS, in_order
 
 FUNCTION_WORDS = {

@@ -11,8 +11,9 @@ from evaluated_people import CAMERA, STANDING, moved, truth
 from numpy.typing import NDArray
 from oracle import Oracle, answer_tokens
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import named
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation import metrics

@@ -10,7 +10,8 @@ import pytest
 from evaluated_people import CAMERA, STANDING, moved, truth, write_manifest
 from oracle import Oracle
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import named
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.items import DataError

@@ -15,7 +15,7 @@ from camera_messages import FRAME_ID, HEIGHT, MESSAGES, TYPES, WIDTH, camera_inf
 from oracle import Oracle
 
 from taihri_ros.commands.command import CommandError
-from taihri_ros.commands.tasks import TaskError
+from taihri_ros.commands.task_table import TaskError
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.node import topics
 from taihri_ros.node.application import Application

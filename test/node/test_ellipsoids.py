@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.node.ellipsoids import Ellipsoid, image_ellipse
 
 Array = NDArray[np.float64]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import DepthUse, Keypoint, Person, State
 from taihri_ros.pipeline.depth_fusion import AGREEMENT_SIGMAS, SURFACE_OFFSETS, fuse, surface_depth

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracle import SPEC, Oracle, answer_tokens, info
 
-from taihri_ros.camera.camera import Camera, CameraError, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import CameraError
 from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command, named
 from taihri_ros.inference.engine import (
     EngineUnavailableError,

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import named
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Keypoint, Person, State

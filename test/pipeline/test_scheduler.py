@@ -15,8 +15,7 @@ import oracle
 import pytest
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import CameraError
-from taihri_ros.camera.camera_info import InfoFields, Region
+from taihri_ros.camera.camera_info import CameraError, InfoFields, Region
 from taihri_ros.commands.command import Command, named
 from taihri_ros.inference.engine import (
     EngineError,

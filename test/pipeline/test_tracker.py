@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from oracle import Oracle, answer_tokens
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command, named
 from taihri_ros.commands.joint_selection import JointSelection
 from taihri_ros.commands.tasks import Tasks

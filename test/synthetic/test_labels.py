@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.synthetic.labels import OCCLUDED, OUTSIDE, VISIBLE, box, project, visibility
 
 CAMERA = Camera(

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from evaluated_people import STANDING
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.synthetic.dataset import Sample
 
 CAMERA = Camera(

@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera, CameraError, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import CameraError
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.evaluation.datasets.items import Data, DataError, Item, label
 from taihri_ros.evaluation.datasets.pickles import read_archive

@@ -12,7 +12,8 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from asking import noise
 
-from taihri_ros.camera.camera import Camera, DistortionModel
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.evaluation.benchmark.comparison import Times, compare, quantiles, wrists_and_more
 from taihri_ros.evaluation.benchmark.footage import Footage
 from taihri_ros.evaluation.benchmark.published_recipe import Recipe
