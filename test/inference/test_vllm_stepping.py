@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support import eventually
 
-from taihri_ros.inference.constrained.template import Run, Template, TemplateState
+from taihri_ros.inference.constrained.template import Segment, Template, TemplateState
 from taihri_ros.inference.engine import EngineUnavailableError, GenerationFailedError
 from taihri_ros.inference.vllm.logprobs import Row
 from taihri_ros.inference.vllm.stepping import RequestState, Stepper, TemplateRequestState
@@ -244,7 +244,9 @@ def test_a_core_that_fails_ends_everybody(core: Core, stepper: Stepper, pool: Th
 
 
 def test_a_straight_answer_goes_chunk_by_chunk(core: Core, stepper: Stepper) -> None:
-    template_state = TemplateState[Row](Template((Run((50, 51), 2), Run((60,), 1), Run((70,), 3)), (80, 81)))
+    template_state = TemplateState[Row](
+        Template((Segment((50, 51), 2), Segment((60,), 1), Segment((70,), 3)), (80, 81))
+    )
 
     def chunk(name: str, unread: tuple[int, ...], count: int) -> Request:
         return Request(name, count, "length", unread)
@@ -265,7 +267,7 @@ def sessions(**runs: int) -> list[TemplateRequestState]:
     return [
         TemplateRequestState(
             Request(name, 1, "length"),
-            TemplateState[Row](Template(tuple(Run((50,), 1) for _ in range(count)), ())),
+            TemplateState[Row](Template(tuple(Segment((50,), 1) for _ in range(count)), ())),
             lambda name, unread, count: Request(name, count, "length", unread),
         )
         for name, count in runs.items()

@@ -11,7 +11,7 @@ from asking import ANSWER_FORMATS, BOTH_WRISTS, NAMED, about, alone, answer, ask
 
 from taihri_ros.commands.command import named
 from taihri_ros.inference.checkpoint.tiny import SPEC
-from taihri_ros.inference.constrained.template import Run, Template, TemplateState
+from taihri_ros.inference.constrained.template import Segment, Template, TemplateState
 from taihri_ros.inference.engine import (
     GenerationFailedError,
     Question,
@@ -67,7 +67,7 @@ def test_the_repetition_penalty_is_that_of_transformers(transformers_engine: Loc
     )
     template_states = []
     for said in (range(600), range(300, 900)):
-        template_states.append(TemplateState(Template((Run((5, 7), 700),), ())))
+        template_states.append(TemplateState(Template((Segment((5, 7), 700),), ())))
         for index in said:
             template_states[-1].choose(vocabulary.first_coordinate + index, None)
     plain = transformers.RepetitionPenaltyLogitsProcessor(penalty)
