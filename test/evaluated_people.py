@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.evaluation.datasets.items import Truth, label
 from taihri_ros.evaluation.evaluate import Answered
 from taihri_ros.evaluation.predictions import Found, Prediction
@@ -78,7 +78,7 @@ def prediction(joints: NDArray[np.float64], names: tuple[str, ...], camera: Came
 
 def answered(known: Truth, joints: NDArray[np.float64], names: tuple[str, ...] = JOINTS, number: int = 0) -> Answered:
     """Answer the question for some joints."""
-    return Answered(known, Question(number, known.source, named(names)), prediction(joints, names))
+    return Answered(known, Question(number, known.source, joint_command(names)), prediction(joints, names))
 
 
 def chose(names: tuple[str, ...], needed: tuple[str, ...] | None, **others: Any) -> Answered:

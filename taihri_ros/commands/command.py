@@ -69,7 +69,7 @@ def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[
     return command
 
 
-def named(joints: Collection[str]) -> Command:
+def joint_command(joints: Collection[str]) -> Command:
     """Make the command that names joints.
 
     Args:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import log, sqrt
 from typing import TypeAlias
 
-from taihri_ros.commands.task_table import SIDES, Questions, Task, TaskError, Wrapping
+from taihri_ros.commands.task_table import SIDES, Affixes, Questions, Task, TaskError
 from taihri_ros.skeleton import in_order
 
 THRESHOLD = 0.45
@@ -40,22 +40,22 @@ _Kind: TypeAlias = tuple[frozenset[str], bool]
 class PhraseIndex:
     """The trained sentences of all tasks and questions, to look others up in."""
 
-    def __init__(self, tasks: Iterable[Task], questions: Questions, wrapping: Wrapping) -> None:
+    def __init__(self, tasks: Iterable[Task], questions: Questions, affixes: Affixes) -> None:
         """Index the trained sentences.
 
         Args:
             tasks: The tasks.
             questions: Sentences about named joints.
-            wrapping: What may stand around sentences and says nothing.
+            affixes: What may stand around sentences and says nothing.
         """
         self._tasks = tuple(tasks)
         self._joints = {" ".join(_words(name)): joints for name, joints in questions.names.items()}
-        spoken, owners = _either(questions.names), _either(("the", *wrapping.owners))
+        spoken, owners = _either(questions.names), _either(("the", *affixes.possessives))
         self._name = re.compile(rf"\b{spoken}\b")
         run = rf"\b(?:{owners} )*{spoken}\b"
         self._run_of_names = re.compile(rf"{run}(?:(?: and)? {run})*")
-        self._before = re.compile(rf"^(?:{_either((*wrapping.openings, *wrapping.requests))} )+")
-        self._after = re.compile(rf"(?: {_either((*wrapping.closings, *wrapping.manners))})+$")
+        self._before = re.compile(rf"^(?:{_either((*affixes.openings, *affixes.requests))} )+")
+        self._after = re.compile(rf"(?: {_either((*affixes.closings, *affixes.adverbials))})+$")
         self._entries = [
             *(_Entry(self._bare(said), task) for task in self._tasks for said in task.phrasings),
             *(

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from taihri_ros.commands.task_table import SIDES, Questions, TaskError, TaskTable, Wrapping, make_tasks, spoken_names
+from taihri_ros.commands.task_table import SIDES, Affixes, Questions, TaskError, TaskTable, make_tasks, spoken_names
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's where PyYAML has it: ten times faster."""
@@ -52,12 +52,12 @@ def read_task_files(files: Iterable[Path]) -> TaskTable:
             tuple(questions["phrasings"]),
             tuple(questions["held_out"]),
         ),
-        wrapping=Wrapping(
+        affixes=Affixes(
             openings=tuple(prefixes["any"]),
             requests=tuple(prefixes["order"]),
             closings=tuple(suffixes["any"]),
-            manners=tuple(suffixes["order"]),
-            owners=tuple(person["my"] for person in persons),
+            adverbials=tuple(suffixes["order"]),
+            possessives=tuple(person["my"] for person in persons),
         ),
     )
 

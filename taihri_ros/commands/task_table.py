@@ -53,7 +53,7 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class Wrapping:
+class Affixes:
     """What may stand around a sentence.
 
     Attributes:
@@ -67,8 +67,8 @@ class Wrapping:
     openings: tuple[str, ...]
     requests: tuple[str, ...]
     closings: tuple[str, ...]
-    manners: tuple[str, ...]
-    owners: tuple[str, ...]
+    adverbials: tuple[str, ...]
+    possessives: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class TaskTable:
 
     tasks: tuple[Task, ...]
     questions: Questions
-    wrapping: Wrapping
+    affixes: Affixes
 
 
 def make_tasks(name: str, entry: Mapping[str, Any], persons: Sequence[Mapping[str, str]], where: str) -> list[Task]:

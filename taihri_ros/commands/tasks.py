@@ -33,7 +33,7 @@ class Tasks:
         """
         self.tasks = table.tasks
         self.questions = table.questions
-        self.wrapping = table.wrapping
+        self.affixes = table.affixes
         self._index.check()
 
     @classmethod
@@ -58,7 +58,7 @@ class Tasks:
 
     @cached_property
     def _index(self) -> PhraseIndex:
-        return PhraseIndex(self.tasks, self.questions, self.wrapping)
+        return PhraseIndex(self.tasks, self.questions, self.affixes)
 
     def match(self, text: str) -> Task | None:
         """Find the task that a sentence asks for, from its words alone.
@@ -71,7 +71,7 @@ class Tasks:
         """
         return self._index.match(text)
 
-    def phrase(self, rng: random.Random, *, held_out: bool = False) -> tuple[str, tuple[str, ...]]:
+    def sample_task(self, rng: random.Random, *, held_out: bool = False) -> tuple[str, tuple[str, ...]]:
         """Draw a task and a sentence that asks for it, as somebody would type or say it.
 
         Args:
@@ -82,9 +82,9 @@ class Tasks:
             The sentence and the joints that it needs, in the skeleton's order.
         """
         task = rng.choice([task for task in self.tasks if task.held_out or not held_out])
-        return self.say(rng, task, held_out=held_out), task.joints
+        return self.sample_phrasing(rng, task, held_out=held_out), task.joints
 
-    def say(self, rng: random.Random, task: Task, *, held_out: bool = False) -> str:
+    def sample_phrasing(self, rng: random.Random, task: Task, *, held_out: bool = False) -> str:
         """Draw a sentence that asks for a given task.
 
         Args:
@@ -97,7 +97,7 @@ class Tasks:
         """
         return self._wrap(rng, rng.choice(task.held_out if held_out else task.phrasings))
 
-    def question(
+    def sample_question(
         self, rng: random.Random, joints: Collection[str] | None = None, *, held_out: bool = False
     ) -> tuple[str, tuple[str, ...]]:
         """Draw a sentence about joints that it names.
@@ -133,8 +133,8 @@ class Tasks:
             for number, verb in enumerate(("is", "are")):
                 named = names[(2 * place + number) % len(names)]
                 sentences.append(template.replace("{joints}", named).replace("{is}", verb))
-        wrapping = self.wrapping
-        for words in (wrapping.openings, wrapping.requests, wrapping.closings, wrapping.manners, wrapping.owners):
+        affixes = self.affixes
+        for words in (affixes.openings, affixes.requests, affixes.closings, affixes.adverbials, affixes.possessives):
             sentences += [f"{word} {name}" for word in words for name in names]
         return list(dict.fromkeys(form for said in sentences for form in (said, said.lower(), _capital(said))))
 
@@ -153,7 +153,7 @@ class Tasks:
             if joints <= left and rng.random() < 0.5:
                 names.append(name)
                 left -= joints
-        owner = rng.choice(("", "", "the ", "the ", *(f"{owner} " for owner in self.wrapping.owners)))
+        owner = rng.choice(("", "", "the ", "the ", *(f"{owner} " for owner in self.affixes.possessives)))
         names += [
             owner + rng.choice([name for name, joints in spoken if joints == (joint,)]) for joint in in_order(left)
         ]
@@ -167,16 +167,16 @@ class Tasks:
         is_order = not mark
         before: list[str] = []
         if rng.random() < 0.25:
-            before.append(rng.choice(self.wrapping.openings))
+            before.append(rng.choice(self.affixes.openings))
         if is_order:
             mark = rng.choice((".", ".", "!"))
             if rng.random() < 0.35:
-                before.append(rng.choice(self.wrapping.requests))
+                before.append(rng.choice(self.affixes.requests))
                 mark = "?" if before[-1].split()[0] in ("could", "can", "would", "will") else "."
         if before and not words.startswith(("I ", "I'")):
             words = words[0].lower() + words[1:]
         words = " ".join([*before, words])
-        closing = rng.choice(self.wrapping.closings + self.wrapping.manners * is_order)
+        closing = rng.choice(self.affixes.closings + self.affixes.adverbials * is_order)
         if rng.random() < 0.2 and closing not in words:
             words += rng.choice((" ", ", ")) + closing
         case = rng.random()

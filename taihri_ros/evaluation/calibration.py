@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.canonical_view import CanonicalView
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.datasets.items import Item
@@ -131,7 +131,7 @@ def measure(estimator: Estimator, item: Item) -> Measurements | None:
     if not asked:
         return None
     try:
-        decoder = ask_about(estimator, item, named(asked)).decoder
+        decoder = ask_about(estimator, item, joint_command(asked)).decoder
     except MalformedAnswerError:
         return None
     return Measurements.of(decoder, item.truth.joints)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from taihri_ros.commands.command import Command, CommandError, named, parse_command
+from taihri_ros.commands.command import Command, CommandError, joint_command, parse_command
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.evaluation.datasets.items import DataError, Truth
 from taihri_ros.skeleton import JOINTS, PARTS
@@ -108,7 +108,7 @@ def questions(truth: Truth, index: int, plan: Plan, tasks: Tasks | None = None) 
         members = PARTS.get(name, () if name == "none" else JOINTS)
         choice = truth.labelled if name == "all" else truth.in_image
         if asked := [joint for joint, known in zip(JOINTS, choice, strict=True) if known and joint in members]:
-            yield Question(index, truth.source, named(asked), part=name if name in PARTS else "")
+            yield Question(index, truth.source, joint_command(asked), part=name if name in PARTS else "")
     if truth.command:
         try:
             own = parse_command(truth.command)
@@ -130,9 +130,9 @@ def _said(truth: Truth, index: int, tasks: Tasks, *, held_out: bool) -> Question
     while True:
         if turn < len(tasks.tasks):
             task = tasks.tasks[turn]
-            name, text, joints = task.name, tasks.say(rng, task, held_out=held_out), task.joints
+            name, text, joints = task.name, tasks.sample_phrasing(rng, task, held_out=held_out), task.joints
         else:
-            name, (text, joints) = QUESTION, tasks.question(rng, held_out=held_out)
+            name, (text, joints) = QUESTION, tasks.sample_question(rng, held_out=held_out)
         command = parse_command(text)
         if command is not None and not command.joints:
             return Question(index, truth.source, command, task=name, held_out=held_out, needed=tuple(joints))

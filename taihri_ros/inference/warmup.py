@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.engine import Engine, EngineError, GenerationRequest, Question, RawAnswer
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.model.answer_format import AnswerFormat, infer_answer_format
@@ -101,7 +101,7 @@ def _request(spec: ModelSpec, *, constrained: bool) -> GenerationRequest:
     grammar = named_grammar(_JOINTS, spec.answer or AnswerFormat()) if constrained else None
     return GenerationRequest(
         image=warmup_image(spec),
-        questions=(Question(make_prompt(named(_JOINTS), spec), grammar),),
+        questions=(Question(make_prompt(joint_command(_JOINTS), spec), grammar),),
         max_tokens=_MAX_TOKENS,
         repetition_penalty=spec.repetition_penalty,
     )

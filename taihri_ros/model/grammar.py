@@ -68,7 +68,7 @@ def free_grammar(answer_format: AnswerFormat) -> Grammar:
     return _answer(answer_format, *(_choice(answer_format, count) for count in (2, 3)))
 
 
-def texts(grammar: Grammar) -> set[str]:
+def literals(grammar: Grammar) -> set[str]:
     """Collect every text of a grammar, which an engine has to turn into token ids.
 
     Args:
@@ -82,13 +82,13 @@ def texts(grammar: Grammar) -> set[str]:
         if isinstance(element, Text):
             found.add(element.text)
         elif isinstance(element, Choice):
-            found.update(*(texts(branch) for branch in element.branches))
+            found.update(*(literals(branch) for branch in element.branches))
     return found
 
 
-def longest(grammar: Grammar) -> int:
+def max_length(grammar: Grammar) -> int:
     """Count the elements of the longest answer; a text that takes several tokens counts once."""
-    return sum(max(map(longest, element.branches)) if isinstance(element, Choice) else 1 for element in grammar)
+    return sum(max(map(max_length, element.branches)) if isinstance(element, Choice) else 1 for element in grammar)
 
 
 def _answer(answer_format: AnswerFormat, points_2d: Grammar, points_3d: Grammar) -> Grammar:

@@ -114,7 +114,7 @@ def parse(tokens: tuple[str, ...], asked: Collection[str] | None, *, first_token
     )
 
 
-def joined(answers: Sequence[Answer]) -> Answer:
+def merge_answers(answers: Sequence[Answer]) -> Answer:
     """Make one answer of those to several questions about the same person.
 
     Args:

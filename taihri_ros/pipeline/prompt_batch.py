@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.inference.engine import EngineInfo, Question, RawAnswer
 from taihri_ros.model.answer_format import AnswerFormat
-from taihri_ros.model.grammar import free_grammar, longest, named_grammar
-from taihri_ros.model.parser import Answer, MalformedAnswerError, joined, parse
+from taihri_ros.model.grammar import free_grammar, max_length, named_grammar
+from taihri_ros.model.parser import Answer, MalformedAnswerError, merge_answers, parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.spec import ModelSpec
 
@@ -62,7 +62,7 @@ class PromptBatch:
         for answer, joints in zip(answers, self.joints, strict=True):
             read.append(parse(answer.tokens, joints or None, first_token=first_token))
             first_token += len(answer.tokens)
-        return joined(read)
+        return merge_answers(read)
 
 
 def raw_text(answers: Sequence[RawAnswer]) -> str:
@@ -92,11 +92,11 @@ def _ask(command: Command, spec: ModelSpec, decoding: Decoding) -> PromptBatch:
     else:
         groups = (command.joints,)
     questions = tuple(
-        Question(make_prompt(named(joints), spec), named_grammar(joints, answer_format))
+        Question(make_prompt(joint_command(joints), spec), named_grammar(joints, answer_format))
         if joints
         else Question(make_prompt(command, spec), free_grammar(answer_format))
         for joints in groups
     )
     tokens_per_text = 1 if answer_format == AnswerFormat(box=answer_format.box) else _TOKENS_PER_TEXT
-    most = max(longest(question.grammar) for question in questions if question.grammar is not None)
+    most = max(max_length(question.grammar) for question in questions if question.grammar is not None)
     return PromptBatch(questions, groups, most * tokens_per_text + 1, decoding != "plain")

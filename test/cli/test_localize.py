@@ -14,7 +14,7 @@ from oracle import Oracle
 
 from taihri_ros.cli import localize
 from taihri_ros.cli.localize import to_json
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.pipeline.estimate import Estimate
 
@@ -52,7 +52,7 @@ def test_json_and_overlay(
 
 def test_json_has_null_where_nothing_is_known() -> None:
     keypoints = (Keypoint("head", State.NOT_ANSWERED, "not answered"),)
-    estimate = Estimate(named(["head"]), Person(keypoints, None), "", {"engine": 1.23456}, "m")
+    estimate = Estimate(joint_command(["head"]), Person(keypoints, None), "", {"engine": 1.23456}, "m")
     text = json.dumps(to_json(estimate), allow_nan=False)
     nothing = {"position": None, "covariance": None, "confidence": None, "pixel": None}
     assert json.loads(text)["keypoints"] == {"head": {"state": "NOT_ANSWERED", "reason": "not answered"} | nothing}

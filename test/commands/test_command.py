@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from taihri_ros.commands.command import MAX_LENGTH, CommandError, named, parse_command
+from taihri_ros.commands.command import MAX_LENGTH, CommandError, joint_command, parse_command
 from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER
 from taihri_ros.model.quantization import BINS, coordinate_token
 from taihri_ros.skeleton import JOINTS, joint_token
@@ -154,7 +154,7 @@ def test_any_spelling_of_any_joints_names_them(names: list[str], data: st.DataOb
         case = data.draw(st.sampled_from([str.lower, str.upper, str.title]))
         text += gap + data.draw(st.sampled_from(["", "the ", "The "])) + case(spelled)
     assert joints(text) == tuple(joint for joint in JOINTS if joint in names)
-    assert named(names).joints == joints(text)
+    assert joint_command(names).joints == joints(text)
 
 
 @pytest.mark.parametrize("text", ["stop", "STOP", " Stop. ", "stop!", "stop !", "stop\n", "stop<|im_end|>"])
@@ -178,9 +178,9 @@ def test_the_list_of_allowed_commands() -> None:
 
 
 def test_named() -> None:
-    assert named(["right_wrist", "head"]).joints == ("head", "right_wrist")
-    assert named({"right_wrist", "head"}).text == "head, right_wrist"
+    assert joint_command(["right_wrist", "head"]).joints == ("head", "right_wrist")
+    assert joint_command({"right_wrist", "head"}).text == "head, right_wrist"
     with pytest.raises(CommandError, match="'tail' is not a joint; the joints are pelvis, left_hip"):
-        named(["head", "tail"])
+        joint_command(["head", "tail"])
     with pytest.raises(CommandError, match="no joint is named"):
-        named([])
+        joint_command([])

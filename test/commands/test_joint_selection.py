@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.commands.joint_selection import JointSelection
 from taihri_ros.commands.tasks import Tasks
 
@@ -39,7 +39,7 @@ def test_the_model_chooses_anew_after_a_while() -> None:
 
 
 def test_named_joints_stay_as_they_are(tasks: Tasks) -> None:
-    joint_selection, wrist = JointSelection(tasks), named(["left_wrist"])
+    joint_selection, wrist = JointSelection(tasks), joint_command(["left_wrist"])
     joint_selection.learn(wrist, (), 0.0)
     joint_selection.learn(wrist, ("head",), 0.0)
     assert joint_selection.with_joints(wrist, 0.0) == wrist

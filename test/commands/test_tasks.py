@@ -125,7 +125,7 @@ def test_trained_sentences_are_recognised_in_any_wrapping(tasks: Tasks) -> None:
     rng = random.Random(5)
     for task in tasks.tasks:
         for _ in range(5):
-            said = tasks.say(rng, task)
+            said = tasks.sample_phrasing(rng, task)
             match = tasks.match(said)
             assert match is not None, said
             assert match.joints == task.joints, said
@@ -135,7 +135,7 @@ def test_trained_sentences_are_recognised_in_any_wrapping(tasks: Tasks) -> None:
 def test_questions_are_recognised(tasks: Tasks, held_out: bool) -> None:
     rng = random.Random(6)
     for _ in range(200):
-        said, joints = tasks.question(rng, held_out=held_out)
+        said, joints = tasks.sample_question(rng, held_out=held_out)
         assert joints_of(tasks.match(said)) == joints, said
 
 
@@ -165,8 +165,8 @@ def test_what_a_sentence_needs(tasks: Tasks, text: str, joints: tuple[str, ...])
 
 
 def test_what_is_drawn_varies_and_comes_again_with_the_seed(tasks: Tasks) -> None:
-    drawn = [tasks.phrase(random.Random(seed)) for seed in range(400)]
-    assert drawn == [tasks.phrase(random.Random(seed)) for seed in range(400)]
+    drawn = [tasks.sample_task(random.Random(seed)) for seed in range(400)]
+    assert drawn == [tasks.sample_task(random.Random(seed)) for seed in range(400)]
     said = [text for text, _ in drawn]
     assert len(set(said)) > 390
     assert {text[-1] for text in said} >= {".", "!", "?"}
@@ -180,20 +180,20 @@ def test_the_corpus_holds_every_word_that_is_trained_and_no_held_out_sentence(ta
     known = set.union(*(words(sentence) for sentence in corpus))
     rng = random.Random(7)
     for _ in range(300):
-        assert words(tasks.phrase(rng)[0]) <= known
-        assert words(tasks.question(rng)[0]) <= known
+        assert words(tasks.sample_task(rng)[0]) <= known
+        assert words(tasks.sample_question(rng)[0]) <= known
     assert not set(corpus) & {said for task in tasks.tasks for said in task.held_out}
 
 
 def test_questions_about_given_joints(tasks: Tasks) -> None:
     rng = random.Random(8)
-    said = [tasks.question(rng, ["right_wrist", "left_wrist", "head"]) for _ in range(200)]
+    said = [tasks.sample_question(rng, ["right_wrist", "left_wrist", "head"]) for _ in range(200)]
     assert {joints for _, joints in said} == {("head", "left_wrist", "right_wrist")}
     assert all("head" in text.lower() for text, _ in said)
     assert {"both" in text.lower() for text, _ in said} == {True, False}
-    counts = Counter(len(tasks.question(rng)[1]) for _ in range(300))
+    counts = Counter(len(tasks.sample_question(rng)[1]) for _ in range(300))
     assert set(counts) == {1, 2, 3, 4}
-    assert tasks.question(rng, JOINTS)[1] == JOINTS
+    assert tasks.sample_question(rng, JOINTS)[1] == JOINTS
 
 
 def test_a_users_file_adds_changes_and_leaves_out(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ suffixes:
     assert tasks.match("please pull the glove on his right hand, my dear") == tasks["glove_right"]
     assert joints_of(tasks.match("where is my left pulse?")) == ("left_wrist",)
     for seed in range(100):
-        tasks.phrase(random.Random(seed), held_out=True)  # the new tasks have nothing held out
+        tasks.sample_task(random.Random(seed), held_out=True)  # the new tasks have nothing held out
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from oracle import Oracle, answer_tokens
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
@@ -136,7 +136,9 @@ def test_an_answer_is_decoded_as_the_node_decodes_it(lens: list[float]) -> None:
     turn = np.asarray(cv2.Rodrigues(np.array([0.05, -0.1, 0.02]))[0])
     view = CanonicalView.fit(camera, rotation=turn)
     image = np.zeros((480, 640, 3), np.uint8)
-    decoder = Estimator(engine).exchange(image, camera, named(["head", "left_wrist", "spine1"]), view=view).decoder
+    decoder = (
+        Estimator(engine).exchange(image, camera, joint_command(["head", "left_wrist", "spine1"]), view=view).decoder
+    )
     shifted = moved(0.02, -0.01, 0.1)
     measured = Measurements.of(decoder, shifted)
     for source in XY_SOURCES:

@@ -12,7 +12,7 @@ from oracle import Oracle
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.items import DataError
 from taihri_ros.evaluation.datasets.readers import open_data
@@ -154,7 +154,7 @@ def test_an_image_of_another_size_is_named(manifest: Path) -> None:
 def test_both_sources_of_x_and_y_come_from_one_answer(lens: list[float]) -> None:
     model = DistortionModel.PLUMB_BOB if lens else DistortionModel.NONE
     camera = Camera(640, 480, np.array([[520.0, 0, 331.75], [0, 511.0, 228.1], [0, 0, 1]]), np.array(lens), model)
-    image, command = np.zeros((480, 640, 3), np.uint8), named(["head", "left_wrist", "spine1"])
+    image, command = np.zeros((480, 640, 3), np.uint8), joint_command(["head", "left_wrist", "spine1"])
     oracle = Oracle(STANDS, spread=(0.1, 0.4, 0.3, 0.15, 0.05))
     exchange = Estimator(oracle).exchange(image, camera, command)
     prediction = Prediction.of(exchange)
@@ -178,10 +178,12 @@ def test_a_prediction_is_the_same_after_the_file(tmp_path: Path) -> None:
             self.joints = {name: point for name, point in STANDS.items() if name != "neck"}
             return super().generate(request)
 
-    exchange = Estimator(Partly(STANDS)).exchange(np.zeros((240, 320, 3), np.uint8), CAMERA, named(["head", "neck"]))
+    exchange = Estimator(Partly(STANDS)).exchange(
+        np.zeros((240, 320, 3), np.uint8), CAMERA, joint_command(["head", "neck"])
+    )
     prediction = Prediction.of(exchange)
     assert set(prediction.joints) == {"head"}, "what was not answered was not chosen"
-    question = Question(7, truth().source, named(["head", "neck"]))
+    question = Question(7, truth().source, joint_command(["head", "neck"]))
     with PredictionFile(tmp_path / "p.jsonl", {"model": "x"}) as kept:
         assert kept.get(question) is None
         kept.add(question, prediction)
@@ -201,9 +203,9 @@ def test_a_prediction_is_the_same_after_the_file(tmp_path: Path) -> None:
 
 def test_what_is_not_known_is_the_same_after_the_file(tmp_path: Path) -> None:
     exchange = Estimator(Oracle(STANDS, spread=None)).exchange(
-        np.zeros((240, 320, 3), np.uint8), CAMERA, named(["head"])
+        np.zeros((240, 320, 3), np.uint8), CAMERA, joint_command(["head"])
     )
-    question = Question(7, truth().source, named(["head"]))
+    question = Question(7, truth().source, joint_command(["head"]))
     with PredictionFile(tmp_path / "p.jsonl", {"model": "x"}) as kept:
         kept.add(question, Prediction.of(exchange))
     with PredictionFile(tmp_path / "p.jsonl", {"model": "x"}) as kept:

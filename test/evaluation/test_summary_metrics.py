@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from evaluated_people import CAMERA, STANDING, WIDTH, answered, chose, moved, person, truth
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.evaluation.datasets.items import Visibility
 from taihri_ros.evaluation.evaluate import Answered
 from taihri_ros.evaluation.mean_pose import MeanPose
@@ -168,7 +168,7 @@ def test_latency_percentiles() -> None:
     entries = []
     for number in range(101):
         stages = {"view": 1.0, "engine": float(number), "parse": 1.0}
-        entries.append(Answered(truth(), Question(number, "a", named(["head"])), Prediction(stages_ms=stages)))
+        entries.append(Answered(truth(), Question(number, "a", joint_command(["head"])), Prediction(stages_ms=stages)))
     times = latency(entries)
     assert times["engine"] == {"p50": 50.0, "p95": 95.0}
     assert times["total"] == {"p50": 52.0, "p95": 97.0}

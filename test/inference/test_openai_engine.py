@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from required import ENGINE_PYTHON
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.engine import (
     EngineError,
     EngineUnavailableError,
@@ -123,7 +123,7 @@ def picture() -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 def about(spec: ModelSpec, joints: tuple[str, ...]) -> Question:
     assert spec.answer is not None
-    return Question(make_prompt(named(joints), spec), named_grammar(joints, spec.answer))
+    return Question(make_prompt(joint_command(joints), spec), named_grammar(joints, spec.answer))
 
 
 def ask(

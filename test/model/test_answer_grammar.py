@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taihri_ros.model.answer_format import AnswerFormat
-from taihri_ros.model.grammar import Choice, Coordinate, Text, free_grammar, longest, named_grammar, texts
+from taihri_ros.model.grammar import Choice, Coordinate, Text, free_grammar, literals, max_length, named_grammar
 from taihri_ros.model.parser import Outcome, parse
 from taihri_ros.skeleton import JOINTS
 
@@ -42,7 +42,7 @@ def test_every_sentence_of_a_named_grammar_answers_every_joint(
     assert [joint.joint for joint in answer.joints] == list(joints)
     assert all(joint.outcome is Outcome.ANSWERED for joint in answer.joints)
     assert (answer.box is not None) == answer_format.box
-    assert len(tokens) == longest(grammar)
+    assert len(tokens) == max_length(grammar)
     coordinates = [int(token[1:-1]) for token in tokens if token[1:-1].isdigit()]
     read = [c.bin for c in answer.box or ()]
     read += [c.bin for joint in answer.joints for c in joint.pixel]
@@ -57,8 +57,8 @@ def test_every_sentence_of_the_free_grammar_parses(data: st.DataObject, answer_f
     tokens = data.draw(sentences(grammar))
     answer = parse(tokens, None)
     assert {joint.outcome for joint in answer.joints} <= {Outcome.ANSWERED, Outcome.NO_2D, Outcome.NO_3D}
-    assert len(tokens) <= longest(grammar)
-    assert {token for token in tokens if not token[1:-1].isdigit()} <= texts(grammar)
+    assert len(tokens) <= max_length(grammar)
+    assert {token for token in tokens if not token[1:-1].isdigit()} <= literals(grammar)
 
 
 @pytest.mark.parametrize("gap", ["", ", "])
@@ -92,5 +92,5 @@ def spoken(grammar: tuple[object, ...], most_joints: int) -> list[str]:
 
 def test_texts_and_length_of_a_choice() -> None:
     grammar = (Text("a"), Choice(((), (Text("b"), C, C))), C)
-    assert texts(grammar) == {"a", "b"}
-    assert longest(grammar) == 5
+    assert literals(grammar) == {"a", "b"}
+    assert max_length(grammar) == 5

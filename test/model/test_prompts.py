@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.model.prompts import Prompt, make_prompt
 from taihri_ros.model.spec import ModelSpec
 
 
 def test_named_joints_are_asked_for_in_the_official_words() -> None:
-    assert make_prompt(named(["right_wrist", "left_wrist"]), ModelSpec()) == Prompt(
+    assert make_prompt(joint_command(["right_wrist", "left_wrist"]), ModelSpec()) == Prompt(
         "You are a helpful assistant",
         "Can you provide the 2D and 3D coordinates of the following keypoints of the person: left_wrist, right_wrist?",
     )
@@ -22,5 +22,5 @@ def test_free_words_are_put_as_they_are() -> None:
 
 def test_the_wording_is_the_checkpoints() -> None:
     spec = ModelSpec(system_prompt="Be brief.", named_prompt="{joints}, please", free_prompt="Do: {command}!")
-    assert make_prompt(named(["head"]), spec) == Prompt("Be brief.", "head, please")
+    assert make_prompt(joint_command(["head"]), spec) == Prompt("Be brief.", "head, please")
     assert make_prompt(Command("wave {command}"), spec).user == "Do: wave {command}!"

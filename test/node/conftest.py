@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.node.dds_host import RosTypes
@@ -42,7 +42,7 @@ def result() -> Result:
         Keypoint("right_wrist", State.DUPLICATE, "answered twice"),
     )
     estimate = Estimate(
-        command=named([keypoint.name for keypoint in keypoints]),
+        command=joint_command([keypoint.name for keypoint in keypoints]),
         person=Person(keypoints, np.array([10.0, 20.0, 300.0, 400.0])),
         answer="",
         stages_ms={"view": 2.0, "engine": 100.0},

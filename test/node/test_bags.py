@@ -12,7 +12,7 @@ from camera_messages import FRAME_ID, TYPES, camera_info, compressed, image
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.node.bags import BagError, BagReplay
 from taihri_ros.node.messages import stamp_ns
@@ -21,7 +21,7 @@ from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.pipeline.tracker import Tracker
 
-WRISTS = named(["left_wrist", "right_wrist"])
+WRISTS = joint_command(["left_wrist", "right_wrist"])
 
 
 @dataclass

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.engine import Engine, EngineInfo
 from taihri_ros.inference.process.supervisor import EngineHealth, EngineProcess, EngineState
 from taihri_ros.model.spec import ModelSpec
@@ -61,7 +61,7 @@ def test_perception_waits_for_a_command_first(loop: Loop) -> None:
 
 
 def test_perception_warns_of_drops_that_are_new_and_of_no_others(loop: Loop) -> None:
-    loop.set_command(named(["head"]))
+    loop.set_command(joint_command(["head"]))
     arrive(loop, 2)
     report = loop.scheduler.report()
     assert (report.level, report.message) == (WARN, "frames dropped: no_camera_info 2")
@@ -81,7 +81,7 @@ def test_drops_that_belong_to_the_work_are_no_trouble(loop: Loop, reason: Drop) 
 
 
 def test_perception_tells_stage_times_and_the_age_of_the_last_answer(loop: Loop) -> None:
-    loop.set_command(named(["head"]))
+    loop.set_command(joint_command(["head"]))
     for duration in (10.0, 20.0, 90.0):
         loop.counters.count_in()
         loop.counters.publish({"engine": duration})

@@ -17,7 +17,7 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.camera_info import CameraError
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.inference.engine import (
     EngineUnavailableError,
     Generation,
@@ -61,7 +61,7 @@ people = st.dictionaries(st.sampled_from(["head", "left_wrist", "right_wrist", "
 
 
 def locate(estimator: Estimator, lens: str, *joints: str) -> Estimate:
-    return estimator.estimate(IMAGE, camera(lens), named(joints))
+    return estimator.estimate(IMAGE, camera(lens), joint_command(joints))
 
 
 def view_size(engine: Oracle) -> NDArray[Any]:
@@ -111,7 +111,7 @@ def test_the_pixel_is_where_the_camera_sees_the_decoded_ray(lens: str) -> None:
 def test_what_the_engine_is_asked() -> None:
     engine = Oracle({"head": np.array([0.0, 0, 1])})
     estimator = Estimator(engine)
-    estimator.estimate(IMAGE, camera(), named(["left_wrist", "head"]))
+    estimator.estimate(IMAGE, camera(), joint_command(["left_wrist", "head"]))
     estimator.estimate(IMAGE, camera(), Command("hug me"))
     asked, free = engine.requests
     for joint, question in zip(("head", "left_wrist"), asked.questions, strict=True):
@@ -131,7 +131,7 @@ def test_what_the_engine_is_asked() -> None:
 @pytest.mark.parametrize("decoding", ["jump_forward", "plain"])
 def test_all_joints_are_asked_for_in_one_question_on_request(decoding: Decoding) -> None:
     engine = Oracle({"head": np.array([0.0, 0, 1])})
-    Estimator(engine, decoding=decoding).estimate(IMAGE, camera(), named(["left_wrist", "head"]))
+    Estimator(engine, decoding=decoding).estimate(IMAGE, camera(), joint_command(["left_wrist", "head"]))
     (asked,) = engine.requests
     (question,) = asked.questions
     assert question.grammar == named_grammar(["head", "left_wrist"], AnswerFormat())
@@ -145,7 +145,7 @@ def test_there_is_room_for_names_and_separators_of_several_tokens() -> None:
     engine = Oracle({})
     answer_format = AnswerFormat(joint="text", between_coordinates=", ")
     engine.info = info(replace(SPEC, answer=answer_format))
-    Estimator(engine).estimate(IMAGE, camera(), named(["right_shoulder"]))
+    Estimator(engine).estimate(IMAGE, camera(), joint_command(["right_shoulder"]))
     text = len("<right_shoulder>") * 2 + len(", ") * 6 + 10 + 9
     assert engine.requests[0].max_tokens > text
 
@@ -174,7 +174,7 @@ def test_the_stages_are_timed_and_the_answer_is_kept() -> None:
     assert len(answers) == 2, "one for each joint"
     assert all(answer.startswith("<|box_start|><100>") for answer in answers)
     assert ["<|head|>" in answer for answer in answers] == [False, True]
-    assert (estimate.model, estimate.command) == ("oracle", named(["head", "neck"]))
+    assert (estimate.model, estimate.command) == ("oracle", joint_command(["head", "neck"]))
 
 
 def test_missing_joints_stay_missing() -> None:
@@ -257,7 +257,7 @@ def test_a_box_where_the_lens_sees_nothing_is_no_box() -> None:
     )  # type: ignore[arg-type]
     tokens = answer_tokens({"head": (0, 0)}, {"head": (1, 1, 1)}, (0, 0, 30, 30))
     estimator = Estimator(Scripted(tokens))
-    estimate = estimator.estimate(np.zeros((48, 64, 3), np.uint8), narrow, named(["head"]))
+    estimate = estimator.estimate(np.zeros((48, 64, 3), np.uint8), narrow, joint_command(["head"]))
     assert estimate.person.box is None
     assert np.isnan(estimate.person.keypoints[0].pixel).all()
 
@@ -290,7 +290,7 @@ def test_errors_of_the_engine_pass_through(error: Exception) -> None:
 def test_an_image_of_another_size_is_refused(shape: tuple[int, ...]) -> None:
     engine = Oracle({})
     with pytest.raises(CameraError):
-        Estimator(engine).estimate(np.zeros(shape, np.uint8), camera(), named(["head"]))
+        Estimator(engine).estimate(np.zeros(shape, np.uint8), camera(), joint_command(["head"]))
     assert not engine.requests
 
 
@@ -348,7 +348,7 @@ def test_position_and_covariance_turn_with_the_view(xy_source: XySource) -> None
     c, s = np.cos(0.3), np.sin(0.3)
     rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     other = CanonicalView(view.source, view.focal_px, view.width, view.height, rotation)
-    (keypoint,) = turned.estimate(IMAGE, camera(), named(["head"]), view=other).person.keypoints
+    (keypoint,) = turned.estimate(IMAGE, camera(), joint_command(["head"]), view=other).person.keypoints
     np.testing.assert_allclose(keypoint.position, rotation.T @ seen.position, atol=1e-12)
     np.testing.assert_allclose(keypoint.covariance, rotation.T @ seen.covariance @ rotation, atol=1e-15)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.quantization import decode_pixels, encode_pixels
@@ -55,7 +55,7 @@ def camera(lens: str = "pinhole", focal: float = 330.0) -> Camera:
 
 def estimate(joints: Mapping[str, Any], state: State = State.MEASURED) -> Estimate:
     keypoints = tuple(Keypoint(name, state, position=np.array(place)) for name, place in joints.items())
-    return Estimate(named(WRISTS), Person(keypoints, None), "", {}, "oracle")
+    return Estimate(joint_command(WRISTS), Person(keypoints, None), "", {}, "oracle")
 
 
 def person(pelvis: Iterable[float], joints: Mapping[str, Iterable[float]] = STANDING) -> dict[str, NDArray[Any]]:

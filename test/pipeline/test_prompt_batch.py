@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import SPEC, answer_tokens, info
 
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.inference.engine import RawAnswer, TopK
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Text, free_grammar, named_grammar
-from taihri_ros.model.parser import Answer, CoordinateToken, MalformedAnswerError, Outcome, joined, parse
+from taihri_ros.model.parser import Answer, CoordinateToken, MalformedAnswerError, Outcome, merge_answers, parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.quantization import coordinate_token
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.prompt_batch import Decoding, PromptBatch, ask, raw_text
 from taihri_ros.skeleton import JOINTS
 
-TWO = named(["left_wrist", "head"])
+TWO = joint_command(["left_wrist", "head"])
 PER_JOINT, IN_TURN = info(), replace(info(), batched=False)
 BOX = (100, 110, 800, 810)
 
@@ -54,10 +54,10 @@ def test_side_by_side_there_is_a_question_for_each_joint() -> None:
 
 
 def test_all_joints_can_be_asked_side_by_side() -> None:
-    asked = ask(named(JOINTS), PER_JOINT, "per_joint")
+    asked = ask(joint_command(JOINTS), PER_JOINT, "per_joint")
     assert asked.joints == tuple((joint,) for joint in JOINTS)
     assert len(set(asked.questions)) == len(JOINTS)
-    assert asked.max_tokens == ask(named(["head"]), PER_JOINT, "per_joint").max_tokens
+    assert asked.max_tokens == ask(joint_command(["head"]), PER_JOINT, "per_joint").max_tokens
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_free_words_are_one_question(engine: Any, decoding: Decoding) -> None:
 
 def test_joints_that_a_free_command_stands_for_are_asked_by_name() -> None:
     asked = ask(Command("hug me", ("neck", "head")), PER_JOINT, "per_joint")
-    assert users(asked) == users(ask(named(["neck", "head"]), PER_JOINT, "per_joint"))
+    assert users(asked) == users(ask(joint_command(["neck", "head"]), PER_JOINT, "per_joint"))
     assert users(ask(Command("hug me", ("neck", "head")), PER_JOINT, "jump_forward")) == [
-        make_prompt(named(["neck", "head"]), SPEC).user
+        make_prompt(joint_command(["neck", "head"]), SPEC).user
     ]
 
 
@@ -155,7 +155,7 @@ def test_coordinates_are_counted_through_all_answers() -> None:
 
 @given(st.permutations(JOINTS).flatmap(lambda names: st.integers(1, 22).map(lambda count: names[:count])))
 def test_any_joints_are_read_in_the_skeletons_order(names: list[str]) -> None:
-    command = named(names)
+    command = joint_command(names)
     asked = ask(command, PER_JOINT, "per_joint")
     answers = [about(joint, 10 * JOINTS.index(joint)) for (joint,) in asked.joints]
     answer = asked.read(answers)
@@ -204,7 +204,7 @@ def test_one_answer_that_is_nonsense_makes_all_malformed(place: int) -> None:
 
 
 def test_what_an_answer_lacks_is_told_for_its_joint_alone() -> None:
-    asked = ask(named(["left_wrist", "head", "neck"]), PER_JOINT, "per_joint")
+    asked = ask(joint_command(["left_wrist", "head", "neck"]), PER_JOINT, "per_joint")
     empty = raw({}, {})
     far = raw({"head": (1, 2)}, {"head": (3, 4, 1000)})
     outcomes = {joint.joint: joint.outcome for joint in asked.read([empty, far, about("left_wrist", 20)]).joints}
@@ -243,10 +243,10 @@ def test_the_first_token_shifts_every_place(first: int, box: tuple[int, ...] | N
 
 def test_joined_sorts_joints_and_takes_the_first_box() -> None:
     head, wrist = (parse(about(joint, 10, box).tokens, [joint]) for joint, box in (("head", None), ("left_wrist", BOX)))
-    together = joined([wrist, head])
+    together = merge_answers([wrist, head])
     assert together.joints == (*head.joints, *wrist.joints)
     assert together.box == wrist.box
-    assert joined([head]) == head
+    assert merge_answers([head]) == head
 
 
 def test_the_text_of_an_answer_is_that_of_its_tokens() -> None:

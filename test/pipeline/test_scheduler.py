@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera_info import CameraError, InfoFields, Region
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.inference.engine import (
     EngineError,
     EngineUnavailableError,
@@ -46,7 +46,7 @@ INFO = InfoFields(
     binning_y=0,
     roi=Region(),
 )
-LEFT, RIGHT, HEAD = named(["left_wrist"]), named(["right_wrist"]), named(["head"])
+LEFT, RIGHT, HEAD = joint_command(["left_wrist"]), joint_command(["right_wrist"]), joint_command(["head"])
 SOON_S = 5.0
 
 
@@ -253,7 +253,7 @@ def test_the_same_command_again_disturbs_nothing(bench: Bench) -> None:
     bench.hold()
     bench.submit()
     bench.wait_began()
-    bench.scheduler.set_command(named(["left_wrist"]))
+    bench.scheduler.set_command(joint_command(["left_wrist"]))
     bench.engine.release.release()
     bench.wait_published()
     assert bench.engine.aborts == 0
@@ -810,7 +810,9 @@ def test_every_frame_is_accounted_for_under_stress(seed: int, max_in_flight: int
         choice = random.Random(seed + 2)
         while not ended.wait(choice.random() * 0.01):
             try:
-                localized.append(bench.scheduler.localize(named(["head", "left_wrist"]), 0.001 + choice.random() / 50))
+                localized.append(
+                    bench.scheduler.localize(joint_command(["head", "left_wrist"]), 0.001 + choice.random() / 50)
+                )
             except LocalizeError:
                 continue
 
@@ -843,7 +845,7 @@ def test_every_frame_is_accounted_for_under_stress(seed: int, max_in_flight: int
     assert snapshot.pending == 0
     assert snapshot.published == len(bench.results) + len(localized)
     assert "internal_error" not in snapshot.dropped
-    assert {r.estimate.command for r in localized} <= {named(["head", "left_wrist"])}
+    assert {r.estimate.command for r in localized} <= {joint_command(["head", "left_wrist"])}
     assert stamps(bench) == sorted(stamps(bench))
     assert len({r.frame.stamp_ns for r in bench.results} | {r.frame.stamp_ns for r in localized}) == snapshot.published
 

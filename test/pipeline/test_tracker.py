@@ -12,7 +12,7 @@ from oracle import Oracle, answer_tokens
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.commands.joint_selection import JointSelection
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import EngineUnavailableError, Generation, GenerationRequest, RawAnswer
@@ -33,7 +33,7 @@ PERSON: Mapping[str, NDArray[np.float64]] = {
     "neck": np.array([0.4, -0.2, 2.1]),
     "head": np.array([0.4, -0.3, 2.1]),
 }
-WRIST, SHAKE = named(["right_wrist"]), Command("shake my hand")
+WRIST, SHAKE = joint_command(["right_wrist"]), Command("shake my hand")
 TENTH = 100_000_000
 
 
@@ -72,7 +72,7 @@ def test_a_single_query_is_looked_at_in_whole_and_disturbs_nothing(engine: Oracl
     tracker = Tracker(Estimator(engine), person_crop=PersonCrop("always", refresh_s=10.0))
     for number in range(2):
         tracker.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
-    tracker.estimate(IMAGE, CAMERA, named(["head"]), 3 * TENTH, one_shot=True)
+    tracker.estimate(IMAGE, CAMERA, joint_command(["head"]), 3 * TENTH, one_shot=True)
     tracker.estimate(IMAGE, CAMERA, WRIST, 4 * TENTH)
     whole, followed, query, again = shown(engine)
     assert query == whole

@@ -10,7 +10,7 @@ import torch
 import transformers
 from people import CAMERA, make_sample
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.checkpoint import layout
 from taihri_ros.inference.factory import open_engine
@@ -108,7 +108,7 @@ def test_a_published_model_learns_the_tokens_and_answers_in_form(
     assert all((after.get_parameter(name) - weights[name]).abs().max() > 1e-3 for name in layers)
     assert not [name for name, _ in after.named_parameters() if "lora" in name]
     with open_engine("transformers", str(written)) as engine:
-        estimate = Estimator(engine).estimate(make_sample(0).image, CAMERA, named(["left_wrist", "head"]))
+        estimate = Estimator(engine).estimate(make_sample(0).image, CAMERA, joint_command(["left_wrist", "head"]))
     assert len([keypoint for keypoint in estimate.person.keypoints if keypoint.position is not None]) == 2
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.evaluation.benchmark.footage import Footage
 from taihri_ros.evaluation.benchmark.published_recipe import Recipe
 from taihri_ros.model.answer_format import AnswerFormat
-from taihri_ros.model.grammar import longest, named_grammar
+from taihri_ros.model.grammar import max_length, named_grammar
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.skeleton import INDEX, JOINTS
@@ -77,7 +77,7 @@ def quantiles(values: Sequence[float] | NDArray[np.float64]) -> dict[str, float]
 
 def wrists_and_more(count: int) -> Command:
     """Give the command that names so many joints: the wrists, and then up the arms and on."""
-    return named([*reversed(JOINTS)][:count])
+    return joint_command([*reversed(JOINTS)][:count])
 
 
 def compare(tracker: Tracker, recipe: Recipe, footage: Footage, command: Command, images: int) -> Times:
@@ -95,7 +95,7 @@ def compare(tracker: Tracker, recipe: Recipe, footage: Footage, command: Command
     """
     times, spec = Times(), tracker.engine.info.spec
     prompt = make_prompt(command, spec)
-    most = longest(named_grammar(command.joints, spec.answer or AnswerFormat())) + _SPARE_TOKENS
+    most = max_length(named_grammar(command.joints, spec.answer or AnswerFormat())) + _SPARE_TOKENS
     for number, moment in enumerate(footage.moments(images + _WARM_UP)):
         started = perf_counter()
         estimate = tracker.estimate(moment.image, footage.camera, command, moment.stamp_ns)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from taihri_ros.commands.command import Command, named
+from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.evaluation.datasets.items import Item
 from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.inference.factory import open_engine
@@ -46,7 +46,7 @@ def main() -> None:
             for name, joints in QUESTIONS.items():
                 asked = [joint for joint in joints if item.truth.in_image[INDEX[joint]]]
                 if asked:
-                    rows[name].append(compare(estimator, PersonCrop(arguments.mode), item, named(asked)))
+                    rows[name].append(compare(estimator, PersonCrop(arguments.mode), item, joint_command(asked)))
     figures = {name: summarise(found) for name, found in rows.items()}
     print(json.dumps(figures, indent=2))
     if arguments.out:

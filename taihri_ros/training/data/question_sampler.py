@@ -87,8 +87,8 @@ class Questioner:
         for fewest, most in self._settings.listings:
             listed = truth.draw_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
             asked.append((Command(""), listed, False))
-        free = [self._tasks.phrase(words) for _ in range(self._settings.tasks)]
-        free += [self._tasks.question(words) for _ in range(self._settings.questions)]
+        free = [self._tasks.sample_task(words) for _ in range(self._settings.tasks)]
+        free += [self._tasks.sample_question(words) for _ in range(self._settings.questions)]
         asked += [(Command(text), joints, True) for text, joints in free]
         prefix: tuple[int, ...] = ()
         branches = []

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint.tiny import SPEC
 from taihri_ros.inference.engine import Engine, Generation, GenerationRequest, Question, RawAnswer
 from taihri_ros.model.answer_format import AnswerFormat
@@ -46,7 +46,7 @@ def ask(
 ) -> GenerationRequest:
     return GenerationRequest(
         image=noise(seed) if image is None else image,
-        questions=questions or (Question(prompt or make_prompt(named(joints), SPEC), grammar),),
+        questions=questions or (Question(prompt or make_prompt(joint_command(joints), SPEC), grammar),),
         max_tokens=max_tokens,
         top_k=top_k,
         repetition_penalty=repetition_penalty,
@@ -75,7 +75,7 @@ def assert_alike(one: RawAnswer, other: RawAnswer) -> None:
 
 
 def about(joint: str, answer_format: AnswerFormat = ANSWER_FORMATS["official"], system: str | None = None) -> Question:
-    prompt = make_prompt(named((joint,)), SPEC)
+    prompt = make_prompt(joint_command((joint,)), SPEC)
     return Question(prompt if system is None else Prompt(system, prompt.user), named_grammar((joint,), answer_format))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from asking import BOTH_WRISTS, NAMED, answer, ask, assert_alike, noise
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint.tiny import SPEC
 from taihri_ros.inference.constrained.automaton import Automaton
 from taihri_ros.inference.engine import (
@@ -263,4 +263,4 @@ def test_the_prompt_is_laid_out_as_the_chat_template_says(checkpoint: Path, tran
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     expected = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
     assert transformers_engine.vocabulary.prompt_ids(prompt) == tuple(expected)
-    assert named(BOTH_WRISTS).text in prompt.user
+    assert joint_command(BOTH_WRISTS).text in prompt.user

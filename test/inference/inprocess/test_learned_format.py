@@ -9,7 +9,7 @@ import pytest
 import torch
 from asking import BOTH_WRISTS, answer, ask
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint import tiny
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
@@ -31,7 +31,7 @@ def teach(directory: Path, lesson: str) -> None:
     spec = ModelSpec.load(directory)
     with TransformersEngine(directory, spec) as engine:
         model, vocabulary = engine._model, engine.vocabulary
-        prompt = make_prompt(named(BOTH_WRISTS), spec)
+        prompt = make_prompt(joint_command(BOTH_WRISTS), spec)
         request = ask(image=warmup_image(spec), prompt=prompt, grammar=None)
         inputs = engine._inputs(request, vocabulary.prompt_ids(prompt))
         words = torch.tensor([vocabulary.ids(lesson)])
@@ -68,7 +68,7 @@ def test_the_spelling_is_learned_and_used(taught: Path, caplog: pytest.LogCaptur
         spec = engine.info.spec
         request = ask(
             image=warmup_image(spec),
-            prompt=make_prompt(named(BOTH_WRISTS), spec),
+            prompt=make_prompt(joint_command(BOTH_WRISTS), spec),
             grammar=named_grammar(BOTH_WRISTS, ANSWER_FORMAT),
             repetition_penalty=spec.repetition_penalty,
         )

@@ -9,7 +9,7 @@ import torch
 import transformers
 from asking import ANSWER_FORMATS, BOTH_WRISTS, NAMED, about, alone, answer, ask, assert_alike, assert_same, each, noise
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint.tiny import SPEC
 from taihri_ros.inference.constrained.template import Segment, Template, TemplateState
 from taihri_ros.inference.engine import (
@@ -191,7 +191,11 @@ MIXED = {
         Question(Prompt(SPEC.system_prompt, "hug me"), free_grammar(AnswerFormat())),
         about("neck"),
     ),
-    "an unconstrained answer among them": (about("head"), Question(make_prompt(named(("neck",)), SPEC)), about("neck")),
+    "an unconstrained answer among them": (
+        about("head"),
+        Question(make_prompt(joint_command(("neck",)), SPEC)),
+        about("neck"),
+    ),
     "other styles": (
         about("head"),
         about("head", ANSWER_FORMATS["separated"]),
@@ -240,7 +244,7 @@ def test_one_endless_prompt_among_others_is_refused(engine: LocalEngine) -> None
 @pytest.mark.parametrize("decoding", ["per_joint", "jump_forward", "plain"])
 def test_the_estimators_questions_are_answered(engine: LocalEngine, decoding: str) -> None:
     assert engine.info.batched
-    asked = put(named(JOINTS), engine.info, decoding)  # type: ignore[arg-type]
+    asked = put(joint_command(JOINTS), engine.info, decoding)  # type: ignore[arg-type]
     request = dataclasses.replace(
         ask(questions=asked.questions, max_tokens=asked.max_tokens), jump_forward=asked.jump_forward
     )

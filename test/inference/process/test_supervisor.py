@@ -18,7 +18,7 @@ import support
 from required import ENGINE_PYTHON, ROOT
 from support import INFO, ask, eventually, null_python, words
 
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.engine import (
     Engine,
     EngineUnavailableError,
@@ -342,7 +342,7 @@ def real_request(engine: EngineProcess) -> GenerationRequest:
     joints = ("left_wrist", "right_wrist")
     return GenerationRequest(
         image=np.random.default_rng(0).integers(0, 256, (416, 544, 3), np.uint8),
-        questions=(Question(make_prompt(named(joints), spec), named_grammar(joints, spec.answer)),),
+        questions=(Question(make_prompt(joint_command(joints), spec), named_grammar(joints, spec.answer)),),
     )
 
 
@@ -382,7 +382,7 @@ def test_a_real_engine_answers_several_threads_and_questions_at_once(checkpoint:
         assert info.batched
         assert info.spec.answer is not None
         questions = tuple(
-            Question(make_prompt(named((joint,)), info.spec), named_grammar((joint,), info.spec.answer))
+            Question(make_prompt(joint_command((joint,)), info.spec), named_grammar((joint,), info.spec.answer))
             for joint in JOINTS
         )
         one = dataclasses.replace(real_request(engine), questions=questions)

@@ -13,7 +13,7 @@ from people import CAMERA, make_sample
 from safetensors.torch import load_file
 
 from taihri_ros.cli.train import command
-from taihri_ros.commands.command import named
+from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint.checks import check_checkpoint
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.pipeline.estimator import Estimator
@@ -36,7 +36,7 @@ def test_the_checkpoint_answers_in_form(trained: Path) -> None:
     with open_engine("transformers", str(trained)) as engine:
         spec = engine.info.spec
         assert (spec.name, spec.trained, spec.person_crops, spec.repetition_penalty) == ("taihri-nano", True, True, 1.0)
-        estimate = Estimator(engine).estimate(sample.image, CAMERA, named(["left_wrist", "head"]))
+        estimate = Estimator(engine).estimate(sample.image, CAMERA, joint_command(["left_wrist", "head"]))
     assert {keypoint.name for keypoint in estimate.person.keypoints if keypoint.position is not None} == {
         "left_wrist",
         "head",
