@@ -1,1 +1,1 @@
-"""Engines: what turns an image, a prompt and a grammar into answer tokens with their alternatives."""
+"""Inference engines: they turn an image, a prompt and a grammar into answer tokens with top-k log-probabilities."""

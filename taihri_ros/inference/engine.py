@@ -1,4 +1,4 @@
-"""The one interface of all engines, and the types that cross it."""
+"""The interface of all inference engines, with its request and result types."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ FinishReason = Literal["stop", "length"]
 
 
 class EngineError(TaihriError):
-    """An engine could not do what it was asked."""
+    """An engine failed: the base class of all engine errors."""
 
 
 class CheckpointError(EngineError):
-    """A checkpoint cannot be loaded; the message names what is missing or wrong in it."""
+    """A checkpoint cannot be loaded; the message names what is missing or wrong."""
 
 
 class EngineUnavailableError(EngineError):
-    """The engine does not answer now: it is starting, has failed, or cannot be reached."""
+    """The engine is not available now: it is starting, has failed, or cannot be reached."""
 
 
 class GenerationAbortedError(EngineError):
-    """The request was ended by `Engine.abort` before it was finished."""
+    """The request was aborted before it was complete."""
 
 
 class GenerationFailedError(EngineError):
-    """The engine ended this one request with an error; others may succeed."""
+    """This request failed; later requests may succeed."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about the image.
+    """One prompt about the image, with the grammar of its answer.
 
     Attributes:
-        prompt: System and user message; the image stands before the user text.
-        grammar: What the answer may be, or None for an unconstrained answer.
+        prompt: System and user message; the image precedes the user text.
+        grammar: Grammar that constrains the answer, or None for unconstrained decoding.
     """
 
     prompt: Prompt
@@ -53,17 +53,16 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationRequest:
-    """Questions about one image. An engine answers several of them side by side: the image is paid for once.
+    """Questions about one image, which an engine may decode as one batch that encodes the image only once.
 
     Attributes:
-        image: (height, width, 3) uint8 RGB, the canonical view, both sides multiples of the model's patch-and-merge
-            size.
-        questions: At least one; each is answered as if it had been asked alone.
-        max_tokens: Longest answer in tokens.
-        top_k: How many alternatives of every token to return, 0 to 20.
-        repetition_penalty: 1.0 for none.
-        jump_forward: Whether tokens that the grammar leaves no choice about are written without being decoded, where
-            the engine can do that; the answer is the same.
+        image: (height, width, 3) uint8 RGB, the canonical view; both sides are multiples of `ModelSpec.image_multiple`.
+        questions: One or more; each gets the same answer as in a request of its own.
+        max_tokens: Maximum length of each answer, tokens.
+        top_k: Number of top-k log-probabilities to return for each coordinate token, 0 to 20.
+        repetition_penalty: As in Hugging Face transformers; 1.0 for none.
+        jump_forward: Whether to insert tokens that the grammar determines without decoding them (jump-forward
+            decoding), where the engine supports it. The answer is the same either way.
     """
 
     image: NDArray[np.uint8]
@@ -75,11 +74,11 @@ class GenerationRequest:
 
 
 class TopK(NamedTuple):
-    """The likeliest coordinates at the place of one coordinate token.
+    """The most likely bins of one coordinate token.
 
     Attributes:
-        bins: Their bins, the chosen one among them.
-        logprobs: Natural logarithms of their probabilities, among what the grammar allowed.
+        bins: Bin indices, most likely first; the decoded bin is among them.
+        logprobs: Their natural log-probabilities, normalised over the tokens that the grammar allows.
     """
 
     bins: tuple[int, ...]
@@ -88,12 +87,13 @@ class TopK(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RawAnswer:
-    """The answer to one question, as the model gave it.
+    """The unparsed answer to one question.
 
     Attributes:
-        tokens: Its tokens as text, special tokens kept, the end token left out.
-        top_k: For each token the alternatives where it is a coordinate, else None; a tuple or a table.
-        finish_reason: `stop` when the model ended its answer, `length` when it was cut off at `max_tokens`.
+        tokens: Token texts, special tokens included, without the end token.
+        top_k: One entry for each token: its top-k log-probabilities if it is a coordinate, else None. A tuple or a
+            `TopKTable`.
+        finish_reason: `stop` when the model ended the answer, `length` when it was truncated at `max_tokens`.
     """
 
     tokens: tuple[str, ...]
@@ -108,13 +108,14 @@ class RawAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """What the engine answered.
+    """The result of one request.
 
     Attributes:
-        answers: One for each question.
-        steps: Passes through the language model, the one that reads the prompt included; 0 where it is not known.
-        timings_ms: Milliseconds by stage; `total` is there always. Where the engine can tell: `prefill` (until the
-            first token), `decode`, and `passes`, what of both is the model at work, without the request's preparation.
+        answers: One answer for each question.
+        steps: Number of forward passes of the language model, including the prefill; 0 if unknown.
+        timings_ms: Milliseconds by stage. `total` is always present; where the engine measures them, so are `prefill`
+            (until the first token), `decode` (the rest), and `passes` (time in forward passes, without the preparation
+            of the request).
     """
 
     answers: tuple[RawAnswer, ...]
@@ -124,16 +125,16 @@ class Generation:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineInfo:
-    """What an engine is.
+    """Description of an engine.
 
     Attributes:
         kind: `vllm`, `transformers` or `openai`.
         version: Version of the framework.
         model: The checkpoint, as a path or name.
-        device: Where it runs, such as `cpu` or `cuda:0 NVIDIA ...`.
-        dtype: Number format of the weights.
-        spec: The checkpoint's own numbers; its `answer` is never None here.
-        batched: Whether several questions about one image cost about as much as one.
+        device: Device that it runs on, such as `cpu` or `cuda:0 NVIDIA ...`.
+        dtype: Data type of the weights.
+        spec: The checkpoint's specification; its `answer` is never None.
+        batched: Whether several questions about one image are decoded as one batch, at about the cost of one.
     """
 
     kind: str
@@ -146,14 +147,14 @@ class EngineInfo:
 
 
 class Engine(Protocol):
-    """An engine that is loaded and ready. Any thread may call any method, and several threads `generate` at once."""
+    """A loaded inference engine. All methods are thread-safe, and several threads may call `generate` concurrently."""
 
     @property
     def info(self) -> EngineInfo:
-        """What this engine is."""
+        """Description of this engine."""
 
     def generate(self, request: GenerationRequest) -> Generation:
-        """Answer one request; blocks until all its answers are complete.
+        """Answer one request; block until all its answers are complete.
 
         Args:
             request: The request.
@@ -162,19 +163,19 @@ class Engine(Protocol):
             The answers.
 
         Raises:
-            EngineUnavailableError: The engine is not there now.
-            GenerationAbortedError: `abort` was called meanwhile.
-            GenerationFailedError: The engine ended the request with an error.
+            EngineUnavailableError: The engine is not available now.
+            GenerationAbortedError: `abort` was called while the request was in flight.
+            GenerationFailedError: The request failed.
         """
 
     def abort(self) -> None:
-        """End the requests that are under way, if any, as soon as possible. Returns at once."""
+        """Abort all requests in flight as soon as possible; return immediately."""
 
     def close(self) -> None:
-        """End the engine and give back what it holds; a second call does nothing."""
+        """Shut the engine down and release its resources; repeated calls do nothing."""
 
     def __enter__(self) -> Engine:
-        """Use the engine in a `with` statement, which closes it."""
+        """Return the engine, for use in a `with` statement."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

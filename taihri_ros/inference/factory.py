@@ -1,4 +1,4 @@
-"""Opens an engine in this process: checks the checkpoint, loads it, and has it answer once before it is relied on."""
+"""Open an in-process engine: check the checkpoint, load it, and run a warm-up request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine
-from taihri_ros.inference.warmup import check_answer, learn_answer_format
+from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
 from taihri_ros.model.spec import ModelSpec
 
 EngineKind = Literal["vllm", "transformers"]
@@ -23,7 +23,7 @@ _ENGINES: dict[str, type[VllmEngine] | type[TransformersEngine]] = {
 
 
 def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] | None = None) -> LocalEngine:
-    """Open an engine that is ready to answer.
+    """Open an engine and run a warm-up request.
 
     Args:
         kind: The framework.
@@ -31,21 +31,38 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
         options: Keyword options of `VllmEngine` or `TransformersEngine`.
 
     Returns:
-        The engine, which has answered one request in the format already.
+        The engine, which has already answered one request correctly.
 
     Raises:
-        CheckpointError: The checkpoint is not there, not whole, or not a TAIHRI.
-        EngineError: The framework is not installed, an option is unknown, or the model cannot be loaded or does not
-            answer.
-        TaihriError: `taihri.json` is broken.
+        CheckpointError: The checkpoint is missing, incomplete, or not a TAIHRI model.
+        EngineError: The framework is not installed, an option is unknown, the model cannot be loaded, or it fails the
+            warm-up request.
+        TaihriError: `taihri.json` is invalid.
+
+    Example:
+        >>> import numpy as np
+        >>> from taihri_ros.commands.command import joint_command
+        >>> from taihri_ros.inference.engine import GenerationRequest, Question
+        >>> from taihri_ros.model.grammar import named_grammar
+        >>> from taihri_ros.model.prompts import make_prompt
+        >>> from taihri_ros.resources import NANO
+        >>> with open_engine("transformers", str(NANO)) as engine:
+        ...     spec, joints = engine.info.spec, ("left_wrist",)
+        ...     question = Question(make_prompt(joint_command(joints), spec), named_grammar(joints, spec.answer))
+        ...     image = np.zeros((160, 192, 3), np.uint8)  # RGB; normally a canonical view
+        ...     (answer,) = engine.generate(GenerationRequest(image=image, questions=(question,))).answers
+        >>> answer.finish_reason
+        'stop'
+        >>> len(answer.top_k[2].bins)
+        20
     """
     if kind not in _ENGINES:
-        raise EngineError(f"{kind!r} is no engine; there are {', '.join(_ENGINES)}")
+        raise EngineError(f"there is no engine {kind!r}: choose one of {', '.join(_ENGINES)}")
     engine_class = _ENGINES[kind]
     chosen = dict(options or {})
     known = [name for name in inspect.signature(engine_class).parameters if name not in ("checkpoint", "spec")]
     if unknown := sorted(set(chosen) - set(known)):
-        raise EngineError(f"the engine {kind} has no option {unknown[0]!r}; it has {', '.join(known)}")
+        raise EngineError(f"the engine {kind} has no option {unknown[0]!r}: its options are {', '.join(known)}")
     checkpoint = find_checkpoint(model)
     engine_class.prepare()
     check_checkpoint(checkpoint)
@@ -53,7 +70,7 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
     try:
         if engine.info.spec.answer is None:
             learn_answer_format(engine)
-        check_answer(engine)
+        check_warmup_answer(engine)
     except BaseException:
         engine.close()
         raise

@@ -1,4 +1,4 @@
-"""Imports of what only an engine environment has."""
+"""Import of packages that only an engine environment contains."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ def require(module: str, engine: str) -> Any:
     """Import a module of an engine's framework.
 
     Args:
-        module: Its name, such as `torch`.
-        engine: The engine that needs it, as `taihri engine install` names it.
+        module: Module name, such as `torch`.
+        engine: Name of the engine that needs it, as in `taihri engine install --engine`.
 
     Returns:
         The module.
 
     Raises:
-        EngineError: It is not installed here, or cannot be imported.
+        EngineError: The module is not installed or cannot be imported.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise EngineError(
             f"{module} cannot be imported by {sys.executable} ({error}): run `taihri engine install --engine {engine}` "
-            "and use the environment that it makes"
+            "and use the environment that it creates"
         ) from error

@@ -1,8 +1,8 @@
-"""An image as the patches that Qwen3-VL's vision tower reads, straight from its bytes.
+"""Conversion of an image to the patches that Qwen3-VL's vision tower takes.
 
-The processors of transformers and vLLM take images of any kind and size, by way of PIL or of several tensors. A
-canonical view is of a size that the model takes: what is left is to normalise it and to put its pixels into the order
-of the patches, as `Qwen2VLImageProcessor` has it.
+The image processors of transformers and vLLM accept any image, and convert it through PIL or several tensors. A
+canonical view already has a size that the model accepts, so it only needs to be normalised and rearranged into
+patches, in the layout of transformers' `Qwen2VLImageProcessor`.
 """
 
 from __future__ import annotations
@@ -19,31 +19,34 @@ from taihri_ros.inference.framework import require
 
 @dataclass(frozen=True, eq=False)
 class ImagePatches:
-    """The image processor of a checkpoint.
+    """Image processor with the settings of a checkpoint.
 
     Attributes:
-        side: Side of a patch, px.
-        merge: So many patches to a side make a visual token.
-        frames: So often an image is repeated, as a video of one frame.
-        scale: (3,) float32, by which a channel is multiplied.
-        offset: (3,) float32, which is then added.
+        patch_size: Side of a patch, px.
+        merge_size: Side of a visual token, patches.
+        temporal_patch_size: Number of video frames in a patch; an image is repeated to fill them.
+        scale: (3,) float32, factor of each channel.
+        offset: (3,) float32, added to each channel after scaling.
     """
 
-    side: int
-    merge: int
-    frames: int
+    patch_size: int
+    merge_size: int
+    temporal_patch_size: int
     scale: NDArray[np.float32]
     offset: NDArray[np.float32]
 
     @classmethod
     def load(cls, checkpoint: Path) -> ImagePatches:
-        """Read a checkpoint's settings.
+        """Load the settings of a checkpoint's image processor.
 
         Args:
-            checkpoint: Its directory.
+            checkpoint: The checkpoint's directory.
+
+        Returns:
+            The processor.
 
         Raises:
-            CheckpointError: They cannot be read.
+            CheckpointError: The settings cannot be read.
             EngineError: transformers is not installed.
         """
         transformers = require("transformers", "transformers")
@@ -53,9 +56,9 @@ class ImagePatches:
             )
             mean, std = (np.array(values, np.float64) for values in (processor.image_mean, processor.image_std))
             return cls(
-                side=int(processor.patch_size),
-                merge=int(processor.merge_size),
-                frames=int(processor.temporal_patch_size),
+                patch_size=int(processor.patch_size),
+                merge_size=int(processor.merge_size),
+                temporal_patch_size=int(processor.temporal_patch_size),
                 scale=(processor.rescale_factor / std).astype(np.float32),
                 offset=(-mean / std).astype(np.float32),
             )
@@ -63,32 +66,34 @@ class ImagePatches:
             raise CheckpointError(f"the image processor of {checkpoint} cannot be loaded: {error}") from error
 
     def grid(self, image: NDArray[np.uint8]) -> tuple[int, int, int]:
-        """Count the patches of an image: frames, rows, columns."""
-        return 1, image.shape[0] // self.side, image.shape[1] // self.side
+        """Return the patch grid of an image: frames, rows, columns."""
+        return 1, image.shape[0] // self.patch_size, image.shape[1] // self.patch_size
 
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Cut an image into patches.
 
         Args:
-            image: (height, width, 3) uint8 RGB; both sides are multiples of `side` times `merge`.
+            image: (height, width, 3) uint8 RGB; both sides are multiples of `patch_size * merge_size`.
 
         Returns:
-            (rows * columns, 3 * frames * side²) uint8; the patches of one visual token follow each other.
+            (rows * columns, 3 * temporal_patch_size * patch_size²) uint8; the patches of one visual token are
+            consecutive.
         """
         _, rows, columns = self.grid(image)
-        side, merge = self.side, self.merge
+        side, merge = self.patch_size, self.merge_size
         blocks = image.reshape(rows // merge, merge, side, columns // merge, merge, side, 3)
         patches = blocks.transpose(0, 3, 1, 4, 6, 2, 5).reshape(rows * columns, 3, 1, side * side)
-        return np.broadcast_to(patches, (rows * columns, 3, self.frames, side * side)).reshape(rows * columns, -1)
+        repeated = np.broadcast_to(patches, (rows * columns, 3, self.temporal_patch_size, side * side))
+        return repeated.reshape(rows * columns, -1)
 
     def normalise(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Normalise patches, as the model was trained with them.
+        """Normalise patches with the checkpoint's mean and standard deviation.
 
         Args:
-            patches: What `cut` gives.
+            patches: Patches from `cut`.
 
         Returns:
-            float32, same shape.
+            Normalised patches, float32, same shape.
         """
         channels = patches.reshape(len(patches), 3, -1).astype(np.float32)
         return np.asarray(channels * self.scale[:, None] + self.offset[:, None]).reshape(patches.shape)

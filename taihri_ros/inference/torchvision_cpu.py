@@ -1,11 +1,11 @@
-"""Lets torchvision be imported beside a CPU build of torch when its own operators do not load there.
+"""Import hook that makes a CUDA build of torchvision importable with a CPU build of torch.
 
-The torchvision wheel of most package indexes is compiled for CUDA. Beside a CPU torch its library does not load and
-its Python part fails on import because the operators for which it registers meta kernels do not exist. Image processing
-needs none of them, so two declarations mend the import.
+The torchvision wheel of most package indexes is compiled for CUDA. With a CPU torch its shared library does not load,
+and `import torchvision` then fails because the operators for which it registers meta kernels do not exist. Image
+processing uses none of these operators, so it is enough to declare them.
 
-This file stands alone: the installer copies it into an engine environment's site-packages and has it registered at
-interpreter start.
+This file imports nothing of this package: the installer copies it into an engine environment's site-packages and
+registers it at interpreter start.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _libraries: list[Any] = []
 
 
 class _BeforeTorchvision:
-    """A finder that finds nothing: it only sees that torchvision is about to be imported."""
+    """Meta path finder that declares the operators just before torchvision is imported, and finds no module itself."""
 
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
@@ -34,7 +34,7 @@ class _BeforeTorchvision:
 
 
 def register() -> None:
-    """Mend torchvision the moment it is imported, and cost nothing before; a second call does nothing."""
+    """Install the import hook; repeated calls do nothing."""
     if not any(isinstance(finder, _BeforeTorchvision) for finder in sys.meta_path):
         sys.meta_path.insert(0, _BeforeTorchvision())
 

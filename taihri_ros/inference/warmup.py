@@ -1,4 +1,4 @@
-"""The question that every engine is asked before it may serve: does it answer, in the format, and how does it spell?"""
+"""The warm-up request that every engine must answer before it serves, and inference of the answer format from it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _log = logging.getLogger(__name__)
 
 
 def warmup_image(spec: ModelSpec) -> NDArray[np.uint8]:
-    """Draw a plain figure in front of a wall.
+    """Draw a stick figure on a plain background.
 
     Args:
-        spec: The checkpoint's numbers.
+        spec: The checkpoint's specification.
 
     Returns:
-        (height, width, 3) uint8 RGB, a square of a size that the model takes.
+        (height, width, 3) uint8 RGB, square, of a size that the model accepts.
     """
     multiple = spec.image_multiple
     smallest, largest = np.ceil(np.sqrt(spec.min_pixels) / multiple), np.floor(np.sqrt(spec.max_pixels) / multiple)
@@ -48,48 +48,50 @@ def warmup_image(spec: ModelSpec) -> NDArray[np.uint8]:
 
 
 def learn_answer_format(engine: LocalEngine) -> None:
-    """Learn how a checkpoint without `taihri.json` spells, from one unconstrained answer, and let the engine adopt it.
+    """Infer the answer format of a checkpoint without `taihri.json` from one unconstrained answer, and set it.
+
+    Falls back to the default format, with a warning, if the answer is malformed.
 
     Args:
-        engine: The engine.
+        engine: The engine whose answer format is set.
 
     Raises:
-        EngineError: The engine does not answer.
+        EngineError: The engine does not answer the request.
     """
     (answer,) = engine.generate(_request(engine.info.spec, constrained=False)).answers
-    answer_format = infer_answer_format(answer.tokens) if _is_whole(answer) else None
+    answer_format = infer_answer_format(answer.tokens) if _is_complete(answer) else None
     if answer_format is None:
         answer_format = AnswerFormat()
         _log.warning(
-            "the unconstrained answer of %s teaches no spelling, the default holds: %s (it answered %.200r)",
+            "cannot infer the answer format of %s from its unconstrained answer, using the default %s (answer: %.200r)",
             engine.info.model,
             answer_format,
             answer.text,
         )
     else:
-        _log.info("learned from the unconstrained answer of %s: %s", engine.info.model, answer_format)
+        _log.info("the answer format of %s, inferred from its answer, is %s", engine.info.model, answer_format)
     engine.adopt_answer_format(answer_format)
 
 
-def check_answer(engine: Engine) -> None:
-    """Make sure that an engine answers a constrained request completely and in the format.
+def check_warmup_answer(engine: Engine) -> None:
+    """Raise an error unless an engine answers a constrained warm-up request completely and in the answer format.
 
     Args:
         engine: The engine.
 
     Raises:
-        EngineError: It does not.
+        EngineError: The answer is truncated or malformed, or the engine does not answer.
     """
     (answer,) = engine.generate(_request(engine.info.spec, constrained=True)).answers
     if answer.finish_reason != "stop":
-        raise EngineError(f"the canary answer of {engine.info.model} was cut off after {len(answer.tokens)} tokens")
+        raise EngineError(f"the warm-up answer of {engine.info.model} was truncated after {len(answer.tokens)} tokens")
     try:
         parse(answer.tokens, _JOINTS)
     except MalformedAnswerError as error:
-        raise EngineError(f"the canary answer of {engine.info.model} breaks its grammar: {error}") from error
+        raise EngineError(f"the warm-up answer of {engine.info.model} is malformed: {error}") from error
 
 
-def _is_whole(answer: RawAnswer) -> bool:
+def _is_complete(answer: RawAnswer) -> bool:
     try:
         parse(answer.tokens, None)
     except MalformedAnswerError:

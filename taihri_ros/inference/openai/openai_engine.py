@@ -40,7 +40,7 @@ from taihri_ros.inference.local_engine import sorted_top_k
 from taihri_ros.inference.openai.http_connection import HttpConnection
 from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.process.protocol import AT_ONCE
-from taihri_ros.inference.warmup import check_answer, learn_answer_format
+from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.lexer import END_OF_ANSWER
@@ -107,7 +107,7 @@ class OpenAiEngine:
             )
             if spec.answer is None:
                 learn_answer_format(self)  # type: ignore[arg-type]
-            check_answer(self)
+            check_warmup_answer(self)
         except BaseException:
             self.close()
             raise

@@ -219,7 +219,7 @@ class TransformersEngine(LocalEngine):
         """Give the inputs for a prompt or its beginning, the placeholder repeated for every visual token."""
         count = self.visual_tokens(request)
         grid = self._patches.grid(request.image)
-        if math.prod(grid) != count * self._patches.merge**2:
+        if math.prod(grid) != count * self._patches.merge_size**2:
             raise GenerationFailedError(
                 f"the image processor of {self._info.model} cuts the image into another number of patches than "
                 f"image_multiple {self._info.spec.image_multiple} says: correct it in taihri.json"

@@ -240,9 +240,9 @@ def test_vllm_that_ends_a_request_with_an_error_says_so(
 
 
 def test_unknown_options_and_engines_are_refused(checkpoint: Path) -> None:
-    with pytest.raises(EngineError, match=r"no option 'devise'; it has device, dtype"):
+    with pytest.raises(EngineError, match=r"no option 'devise': its options are device, dtype"):
         open_engine("transformers", str(checkpoint), options={"devise": "cpu"})
-    with pytest.raises(EngineError, match="'tensorrt' is no engine; there are vllm, transformers"):
+    with pytest.raises(EngineError, match="there is no engine 'tensorrt': choose one of vllm, transformers"):
         open_engine("tensorrt", str(checkpoint))  # type: ignore[arg-type]
 
 

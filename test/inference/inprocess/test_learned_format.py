@@ -64,7 +64,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_spelling_is_learned_and_used(taught: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "taihri_ros"), open_engine("transformers", str(taught)) as engine:
         assert engine.info.spec.answer == ANSWER_FORMAT
-        assert any("learned from the unconstrained answer" in record.message for record in caplog.records)
+        assert any("inferred from its answer" in record.message for record in caplog.records)
         spec = engine.info.spec
         request = ask(
             image=warmup_image(spec),
@@ -81,4 +81,4 @@ def test_babble_teaches_nothing_and_says_so(tmp_path: Path, caplog: pytest.LogCa
         assert engine.info.spec.answer == AnswerFormat()
     (record,) = [record for record in caplog.records if record.name.startswith("taihri_ros")]
     assert record.levelno == logging.WARNING
-    assert "teaches no spelling" in record.message
+    assert "cannot infer the answer format" in record.message

@@ -22,7 +22,7 @@ from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import free_grammar, named_grammar
 from taihri_ros.model.parser import Outcome
 from taihri_ros.model.prompts import Prompt, make_prompt
-from taihri_ros.pipeline.prompt_batch import ask as put
+from taihri_ros.pipeline.prompt_batch import make_prompt_batch
 from taihri_ros.skeleton import JOINTS
 
 PENALTIES = [1.0, 1.05, 1.5]
@@ -244,11 +244,11 @@ def test_one_endless_prompt_among_others_is_refused(engine: LocalEngine) -> None
 @pytest.mark.parametrize("decoding", ["per_joint", "jump_forward", "plain"])
 def test_the_estimators_questions_are_answered(engine: LocalEngine, decoding: str) -> None:
     assert engine.info.batched
-    asked = put(joint_command(JOINTS), engine.info, decoding)  # type: ignore[arg-type]
+    batch = make_prompt_batch(joint_command(JOINTS), engine.info, decoding)  # type: ignore[arg-type]
     request = dataclasses.replace(
-        ask(questions=asked.questions, max_tokens=asked.max_tokens), jump_forward=asked.jump_forward
+        ask(questions=batch.questions, max_tokens=batch.max_tokens), jump_forward=batch.jump_forward
     )
-    found = asked.read(engine.generate(request).answers)
+    found = batch.parse(engine.generate(request).answers)
     assert [joint.joint for joint in found.joints] == list(JOINTS)
     assert {joint.outcome for joint in found.joints} == {Outcome.ANSWERED}
-    assert len(asked.questions) == (22 if decoding == "per_joint" else 1)
+    assert len(batch.questions) == (22 if decoding == "per_joint" else 1)
