@@ -1,1 +1,1 @@
-"""From one frame and a command to keypoints in the camera frame, with uncertainty."""
+"""Turns a frame and a command into keypoints in the camera frame, with uncertainty."""

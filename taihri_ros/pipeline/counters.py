@@ -1,4 +1,4 @@
-"""What became of every frame, and how long each stage took."""
+"""Counters of received, published and dropped frames, and the duration of each processing stage."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from time import monotonic
 import numpy as np
 
 _WINDOW = 300
+"""Number of results over which the stage times are summarized."""
 
 
 class Drop(str, Enum):
-    """Why a frame was not answered."""
+    """Reason why a frame was dropped."""
 
     NO_COMMAND = "no_command"
     NO_CAMERA_INFO = "no_camera_info"
@@ -33,13 +34,13 @@ class Drop(str, Enum):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The counters at one moment.
+    """The values of the counters at one moment.
 
     Attributes:
         frames_in: Frames received.
-        published: Frames whose result was published or returned.
+        published: Frames whose result was published, or returned to a `localize` call.
         dropped: Frames dropped, by reason.
-        pending: Frames that wait or are in flight; frames_in = published + all dropped + pending.
+        pending: Frames that wait or are in flight: frames_in = published + sum of dropped + pending.
         stages_ms: (median, 95th percentile) by stage over the last 300 results, in milliseconds.
         success_age_s: Seconds since the last result, None before the first.
     """
@@ -53,10 +54,10 @@ class Snapshot:
 
 
 class Counters:
-    """Counts frames; may be used from any thread."""
+    """Thread-safe counters of frames and stage times."""
 
     def __init__(self) -> None:
-        """Create counters at zero."""
+        """Start all counters at zero."""
         self._lock = Lock()
         self._in = 0
         self._published = 0
@@ -65,17 +66,17 @@ class Counters:
         self._last_success: float | None = None
 
     def count_in(self) -> None:
-        """Count a frame that arrived."""
+        """Count a received frame."""
         with self._lock:
             self._in += 1
 
     def drop(self, reason: Drop) -> None:
-        """Count a frame that is not answered."""
+        """Count a dropped frame under its reason."""
         with self._lock:
             self._dropped[reason] += 1
 
     def publish(self, stages_ms: dict[str, float]) -> None:
-        """Count a frame whose result went out, with its stage times in milliseconds."""
+        """Count a frame whose result was published, and record its stage times in milliseconds."""
         with self._lock:
             self._published += 1
             self._last_success = monotonic()
@@ -83,7 +84,7 @@ class Counters:
                 self._stages.setdefault(stage, deque(maxlen=_WINDOW)).append(duration)
 
     def snapshot(self) -> Snapshot:
-        """Read all counters at one moment."""
+        """Return a consistent snapshot of all counters."""
         with self._lock:
             dropped = {reason.value: count for reason, count in sorted(self._dropped.items())}
             stages = {stage: np.array(times) for stage, times in self._stages.items()}

@@ -1,4 +1,4 @@
-"""The model's answer to keypoints: bins to pixels and metres in the view, and from there to the source camera."""
+"""Decodes a parsed answer into keypoints: bins to pixels and metres in the view, then to the source camera."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ from taihri_ros.pipeline.uncertainty import (
 )
 
 XySource = Literal["bins", "pixel"]
-"""Where x and y of a point come from: its own 3D bins, or its 2D pixel and the depth."""
+"""Source of x and y: `bins` takes them from the 3D bins, `pixel` back-projects the 2D pixel to the decoded depth."""
 
 _COORDINATES = 5
+"""Coordinate tokens per joint: u, v, x, y, z."""
+
 _EDGE_POINTS = 9
+"""Points per edge with which the outline of a box is mapped through the lens distortion."""
 
 _STATES = {
     Outcome.ANSWERED: State.MEASURED,
@@ -42,13 +45,13 @@ _STATES = {
 
 @dataclass(frozen=True, eq=False)
 class AnswerDecoder:
-    """A parsed answer with what is needed to decode it.
+    """Decodes one parsed answer: `AnswerDecoder(answer, top_k, view, spec).person("bins")`.
 
     Attributes:
-        answer: The answer.
-        top_k: The alternatives of each of its tokens.
+        answer: The parsed answer.
+        top_k: Top-k log-probabilities of each answer token; None where the engine returned none.
         view: The view that the model was shown.
-        spec: The checkpoint's numbers.
+        spec: The checkpoint's specification.
     """
 
     answer: Answer
@@ -57,15 +60,14 @@ class AnswerDecoder:
     spec: ModelSpec
 
     def person(self, xy_source: XySource, *, sub_bin: bool = True) -> Person:
-        """Decode the answer.
+        """Return the person that the answer describes.
 
         Args:
-            xy_source: Where x and y come from.
-            sub_bin: Whether the alternatives of a token place a coordinate between the bins; else it is the bin of the
-                token.
+            xy_source: Source of x and y.
+            sub_bin: If true, a coordinate is the mean over its top-k bins; if false, it is the bin of the answer token.
 
         Returns:
-            The person; positions in the optical frame of the view's source camera, pixels in its image.
+            The person, with positions (m) in the optical frame of the view's source camera and pixels in its image.
         """
         measured = [joint for joint in self.answer.joints if joint.outcome is Outcome.ANSWERED]
         located = iter(self._locate(measured, xy_source, sub_bin) if measured else ())
@@ -80,7 +82,7 @@ class AnswerDecoder:
         )
 
     def _locate(self, joints: list[JointAnswer], xy_source: XySource, sub_bin: bool) -> list[Keypoint]:
-        """Locate N answered joints at once: arrays have a row for each joint and the columns u, v, x, y, z."""
+        """Return the keypoints of N answered joints; arrays have one row per joint and the columns u, v, x, y, z."""
         view, space, calibration = self.view, self.spec.space, self.spec.calibration
         bins = self._estimates(joints)
         values = bins.mean if sub_bin else bins.index.astype(np.float64)
@@ -110,7 +112,7 @@ class AnswerDecoder:
         ]
 
     def _estimates(self, joints: list[JointAnswer]) -> BinEstimates:
-        """Estimate the (N, 5) coordinates of N joints."""
+        """Return the mean, variance and bin of the (N, 5) coordinates of N joints."""
         tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
         bins, logprobs = as_arrays(self.top_k, [token.token for token in tokens])
         shape = (len(joints), _COORDINATES)
@@ -119,7 +121,7 @@ class AnswerDecoder:
 
 
 def _decode_box(answer: Answer, view: CanonicalView) -> NDArray[np.float64] | None:
-    """Map the box's outline, whose edges a lens may bend, to the source image and span it there."""
+    """Return the bounding box of the answer's box in the source image; lens distortion may bend its edges."""
     if answer.box is None:
         return None
     left, top, right, bottom = (coordinate.bin for coordinate in answer.box)

@@ -1,9 +1,9 @@
-"""Refine the model's keypoints by a depth image that is registered to the colour image.
+"""Refines the model's keypoints with a depth image that is registered to the colour image.
 
-A depth camera measures the skin or the clothes, a joint lies beneath them: a mean inset of the joint is added to the
-measured depth, and the inset's spread to the measurement's variance. Where model and measurement agree they are fused
-by their variances; where they do not, the model's point stands, since a depth camera sees any hand or thing that is
-before the joint.
+A depth camera measures the skin or the clothes, and a joint lies beneath them. The mean surface-to-joint offset is
+therefore added to the measured depth, and the variance of the offset to the variance of the measurement. Where model
+and measurement agree, they are fused by their variances. Where they disagree, the model's point is kept: the depth
+camera may see a hand or an object in front of the joint.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.skeleton import JOINTS
 
 AGREEMENT_SIGMAS = 3.0
-"""Model and measurement agree if they differ by at most this many standard deviations of their difference."""
+"""Validation gate: model and measurement agree within this many standard deviations of their difference."""
 
 _WINDOW_SIDE, _WINDOW_OF_WIDTH = 5, 640
-"""Side of the window around a keypoint's pixel in an image of that width; both in pixels."""
+"""Side of the window around a keypoint's pixel in an image of this width, px. It scales with the image width."""
 
-_LEAST_VALID = 1 / 3
-"""Part of the window that must hold a measurement."""
+_MIN_VALID_FRACTION = 1 / 3
+"""Fraction of the window's pixels that must hold a measurement."""
 
 _NOISE_PER_M, _NOISE_M = 0.002, 0.002
-"""Typical of active stereo: the standard deviation of a depth z is 0.002 z² + 0.002 m (z in metres)."""
+"""Sensor noise, typical of active stereo: the standard deviation of a depth z (m) is 0.002 z² + 0.002 m."""
 
 
 class SurfaceOffset(NamedTuple):
-    """How much further than the surface that is seen at its pixel a joint is.
+    """Surface-to-joint offset: how far a joint lies behind the visible surface at its pixel.
 
     Attributes:
-        mean: Along the camera's z axis, metres.
-        sigma: Its standard deviation from person to person and view to view, metres.
+        mean: Mean offset along the camera's z axis, metres.
+        sigma: Standard deviation across people and views, metres.
     """
 
     mean: float
@@ -61,54 +61,54 @@ _BY_JOINT = {
     "ankle": SurfaceOffset(0.047, 0.014),
     "foot": SurfaceOffset(0.004, 0.003),
 }
-# Measured by evaluation/benchmark/surface_offsets.py (seed 0): 500 dressed synthetic people, 4 views each, 1,278 to 2,668
-# visible joints a row. Left and right share a row. Their foot joint is the root of the big toe, just below the skin.
+# Measured by evaluation/benchmark/surface_offsets.py (seed 0): 500 dressed people, 4 views each, 1,278 to 2,668
+# visible joints per row. Left and right share a row. The foot joint is the root of the big toe, just below the skin.
 
 SURFACE_OFFSETS = {name: _BY_JOINT[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS}
-"""The inset of each joint of the skeleton."""
+"""Surface-to-joint offset of each joint of the skeleton."""
 
 
 def fuse(estimate: Estimate, depth: NDArray[np.float32], camera: Camera) -> Estimate:
     """Fuse the measured keypoints of an estimate with a depth image.
 
-    Each is updated by the measurement of its z, as a Kalman filter does (Kalman 1960), so that what is correlated with
-    z moves along; before that the innovation has to pass a validation gate of `AGREEMENT_SIGMAS` (Bar-Shalom and
-    Fortmann 1988). A keypoint without a finite covariance, or whose pixel lies outside of the image, stays as it is.
+    Each keypoint is corrected by a Kalman update (Kalman 1960) with the measured z, which also moves the coordinates
+    that are correlated with z. The innovation must first pass a validation gate of `AGREEMENT_SIGMAS` (Bar-Shalom and
+    Fortmann 1988). A keypoint without a finite covariance, or with a pixel outside the image, is left unchanged.
 
     Args:
-        estimate: The estimate, of an image of this camera.
-        depth: float32 (height, width) metres along the camera's z axis; what is not finite or not positive is no
-            measurement.
+        estimate: The estimate for an image of this camera.
+        depth: float32 (height, width) metres along the camera's z axis; values that are not finite or not positive are
+            missing measurements.
         camera: The camera of the colour image, to which the depth image is registered.
 
     Returns:
-        The estimate with `Keypoint.depth` set, and position and covariance updated where that is `FUSED`.
+        The estimate with `Keypoint.depth` set; position and covariance are updated where it is `FUSED`.
 
     Raises:
-        ImageError: The depth image is not of the camera's size.
+        ImageError: The depth image does not have the camera's size.
     """
     height, width = depth.shape
     if (width, height) != (camera.width, camera.height):
         raise ImageError(
-            f"the depth image is {width}x{height}, but the colour image {camera.width}x{camera.height}: use the depth "
-            "topic that is registered (aligned) to the colour image"
+            f"the depth image is {width}x{height}, but the colour image is {camera.width}x{camera.height}: use the "
+            "depth topic that is registered (aligned) to the colour image"
         )
     keypoints = tuple(_refine(keypoint, depth) for keypoint in estimate.person.keypoints)
     return replace(estimate, person=replace(estimate.person, keypoints=keypoints))
 
 
 def surface_depth(depth: NDArray[np.float32], pixel: ArrayLike) -> float:
-    """Measure the surface that is seen at a pixel: the median of a small window around it.
+    """Return the depth of the visible surface at a pixel: the median of a small window around it.
 
-    Of an even number it is the lower one of the two in the middle: their mean could be in the air between a person and
-    the wall behind.
+    For an even number of values it is the lower of the two middle ones: their mean could lie between a person and the
+    wall behind, where there is no surface.
 
     Args:
-        depth: float32 (height, width) metres; what is not finite or not positive is no measurement.
+        depth: float32 (height, width) metres; values that are not finite or not positive are missing measurements.
         pixel: (2,) column and row, px.
 
     Returns:
-        Metres along the camera's z axis; NaN outside of the image, and where too little of the window was measured.
+        Metres along the camera's z axis; NaN outside the image, or if too few pixels of the window hold a measurement.
     """
     height, width = depth.shape
     place = np.floor(np.asarray(pixel, np.float64) + 0.5)
@@ -118,7 +118,7 @@ def surface_depth(depth: NDArray[np.float32], pixel: ArrayLike) -> float:
     reach = max(1, round((_WINDOW_SIDE // 2) * width / _WINDOW_OF_WIDTH))
     window = depth[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
     measured = window[np.isfinite(window) & (window > 0.0)]
-    if measured.size < _LEAST_VALID * window.size:
+    if measured.size < _MIN_VALID_FRACTION * window.size:
         return float("nan")
     middle = (measured.size - 1) // 2
     return float(np.partition(measured, middle)[middle])

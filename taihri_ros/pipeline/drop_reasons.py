@@ -1,4 +1,4 @@
-"""Which error of a frame is counted under which reason."""
+"""Maps an error to the reason under which a dropped frame is counted."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from taihri_ros.pipeline.frames import ImageError
 
 
 def drop_reason(error: Exception) -> Drop:
-    """Tell under which reason a frame is counted that ended with an error.
+    """Return the drop reason of a frame that ended with an error.
 
     Args:
         error: The error.
 
     Returns:
-        The reason.
+        The reason; `Drop.INTERNAL_ERROR` for an unexpected error.
     """
     match error:
         case ImageError():

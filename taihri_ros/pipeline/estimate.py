@@ -1,4 +1,4 @@
-"""The result for one image: the person, and how the answer was made."""
+"""The result for one image: the person, the raw answer and the stage times."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from taihri_ros.keypoints import Person
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """The answer to one command for one image.
+    """The result of one command for one image.
 
     Attributes:
         command: The command.
-        person: The person found.
+        person: The person that was found, in the camera's optical frame.
         answer: The model's raw answer.
-        stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own as `engine.<stage>`.
+        stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own stages as `engine.<stage>`.
         model: Name of the checkpoint.
-        view_size: Width and height of what the model was shown, px; None where that is not known.
+        view_size: Width and height of the view that the model was shown, px; None if unknown.
     """
 
     command: Command

@@ -1,7 +1,7 @@
-"""The method from end to end: an image, its camera and a command to keypoints in the camera frame.
+"""Estimates keypoints in the camera frame from an image, its camera and a command.
 
-TAIHRI (arXiv 2604.08921): show the model the canonical view, ask, parse the answer's bins, decode them to pixels and
-metres, and map these back to the camera that took the image.
+The steps are those of TAIHRI (arXiv 2604.08921): render the canonical view, prompt the model, parse the bins of its
+answer, decode them to pixels and metres, and map these back to the camera that took the image.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import Command
 from taihri_ros.inference.engine import Engine, GenerationRequest
-from taihri_ros.inference.top_k import join
+from taihri_ros.inference.top_k import concatenate
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.decoder import AnswerDecoder, XySource
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.person_crop import full_view
-from taihri_ros.pipeline.prompt_batch import Decoding, ask, raw_text
+from taihri_ros.pipeline.prompt_batch import Decoding, make_prompt_batch, raw_text
 
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
-    """A command that was put to the model, and what it answered.
+    """A command and the model's parsed answer to it.
 
     Attributes:
         command: The command.
-        decoder: The answer, parsed.
+        decoder: Decodes the parsed answer into keypoints.
         raw: The answer as the model wrote it.
-        steps: Passes through the language model that it took; 0 where the engine does not say.
-        stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own as `engine.<stage>`.
+        steps: Passes through the language model; 0 if the engine does not report them.
+        stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own stages as `engine.<stage>`.
     """
 
     command: Command
@@ -43,7 +43,7 @@ class Exchange:
     stages_ms: dict[str, float]
 
     def estimate(self, xy_source: XySource) -> Estimate:
-        """Decode the answer into keypoints."""
+        """Return the keypoints, with x and y from the given source."""
         started = perf_counter()
         person = self.decoder.person(xy_source)
         view = self.decoder.view
@@ -54,15 +54,30 @@ class Exchange:
 
 
 class Estimator:
-    """Estimates the keypoints that a command needs. May be used from several threads where the engine may."""
+    """A stateless estimator of the keypoints that a command needs. It is as thread-safe as its engine.
+
+    Example:
+        >>> import numpy as np
+        >>> from taihri_ros.camera.camera import Camera
+        >>> from taihri_ros.camera.distortion import DistortionModel
+        >>> from taihri_ros.commands.command import joint_command
+        >>> from taihri_ros.inference.factory import open_engine
+        >>> from taihri_ros.resources import NANO
+        >>> camera = Camera(640, 480, [[500, 0, 320], [0, 500, 240], [0, 0, 1]], [], DistortionModel.NONE)
+        >>> image = np.zeros((480, 640, 3), np.uint8)
+        >>> with open_engine("transformers", str(NANO)) as engine:
+        ...     estimate = Estimator(engine).estimate(image, camera, joint_command(["right_wrist"]))
+        >>> [keypoint.name for keypoint in estimate.person.keypoints]
+        ['right_wrist']
+    """
 
     def __init__(self, engine: Engine, *, xy_source: XySource = "bins", decoding: Decoding = "per_joint") -> None:
         """Create an estimator.
 
         Args:
-            engine: The engine that answers.
-            xy_source: Where x and y come from.
-            decoding: How the model is asked for named joints.
+            engine: The engine that runs the model.
+            xy_source: Source of x and y of a keypoint.
+            decoding: How the model is prompted for named joints.
         """
         self.engine = engine
         self._xy_source = xy_source
@@ -72,47 +87,47 @@ class Estimator:
     def estimate(
         self, image: NDArray[np.uint8], camera: Camera, command: Command, *, view: CanonicalView | None = None
     ) -> Estimate:
-        """Find the joints that a command needs.
+        """Return the joints that a command needs.
 
         Args:
-            image: (height, width, 3) uint8 RGB, as the camera took it.
-            camera: Its calibration.
-            command: What to look for.
-            view: What to show the model of it; by default as much as the model may be shown.
+            image: (height, width, 3) uint8 RGB, not undistorted.
+            camera: Calibration of the camera that took the image.
+            command: The joints to find, as names or as free text.
+            view: The view to show the model; by default the largest view that the model accepts.
 
         Returns:
-            The estimate, positions in the camera's optical frame in metres.
+            The estimate, with positions in the camera's optical frame in metres.
 
         Raises:
-            CameraError: The image has another size than the calibration, or no view of it suits the model.
+            CameraError: The size of the image differs from the calibration, or the model accepts no view of it.
             EngineError: The engine did not answer.
-            MalformedAnswerError: The answer cannot be trusted.
+            MalformedAnswerError: The answer was cut off, or is not in the answer format.
         """
         return self.exchange(image, camera, command, view=view).estimate(self._xy_source)
 
     def exchange(
         self, image: NDArray[np.uint8], camera: Camera, command: Command, *, view: CanonicalView | None = None
     ) -> Exchange:
-        """Put a command to the model and parse its answer; arguments and errors are those of `estimate`."""
+        """Prompt the model and parse its answer without decoding it. Arguments and errors are those of `estimate`."""
         camera.check_image(image.shape[1], image.shape[0])
         info = self.engine.info
         started = perf_counter()
         view = view or self.full_view(camera)
         shown = view.render(image)
         rendered = perf_counter()
-        asked = ask(command, info, self._decoding)
+        batch = make_prompt_batch(command, info, self._decoding)
         generation = self.engine.generate(
             GenerationRequest(
                 image=shown,
-                questions=asked.questions,
-                max_tokens=asked.max_tokens,
+                questions=batch.questions,
+                max_tokens=batch.max_tokens,
                 repetition_penalty=info.spec.repetition_penalty,
-                jump_forward=asked.jump_forward,
+                jump_forward=batch.jump_forward,
             )
         )
         answered = perf_counter()
-        answer = asked.read(generation.answers)
-        top_k = join([raw.top_k for raw in generation.answers])
+        answer = batch.parse(generation.answers)
+        top_k = concatenate([raw.top_k for raw in generation.answers])
         stages = {
             "view": (rendered - started) * 1e3,
             "engine": (answered - rendered) * 1e3,
@@ -123,12 +138,12 @@ class Estimator:
         return Exchange(command, decoder, raw_text(generation.answers), generation.steps, stages)
 
     def full_view(self, camera: Camera) -> CanonicalView:
-        """Give the view that shows as much of a camera's image as the model may be shown; it is made once.
+        """Return the largest view of a camera's image that the model accepts; it is cached.
 
         Raises:
-            CameraError: No view of the camera suits the model.
+            CameraError: The model accepts no view of the camera.
         """
-        spec, known = self.engine.info.spec, self._full
-        if known is None or known[:2] != (camera, spec):
-            self._full = known = (camera, spec, full_view(camera, spec))
-        return known[2]
+        spec, cached = self.engine.info.spec, self._full
+        if cached is None or cached[:2] != (camera, spec):
+            self._full = cached = (camera, spec, full_view(camera, spec))
+        return cached[2]

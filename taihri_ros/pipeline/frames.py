@@ -1,4 +1,4 @@
-"""What goes into the perception loop and what comes out: received images, and results with the image they belong to."""
+"""Input and output of the scheduler: received frames, and results with the frame that they belong to."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class ImageError(TaihriError):
 
 
 def no_depth() -> None:
-    """Give the depth image of a frame that has none."""
+    """Return None, the depth image of a frame without depth."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One received image, not yet decoded: only frames that are used are paid for.
+    """One received image; it is decoded only if it is used.
 
     Attributes:
-        stamp_ns: The image's stamp in nanoseconds.
-        frame_id: The image's frame.
-        decode: Gives (height, width, 3) uint8 RGB; raises `ImageError`.
-        received: `time.perf_counter()` when it arrived, in seconds.
-        receive_ms: Its age when it arrived, by the clock of its stamp, in milliseconds: camera, driver and network.
-        depth: Gives the depth image that belongs to it, (height, width) float32 metres, or None; raises `ImageError`.
+        stamp_ns: Time stamp of the image, nanoseconds.
+        frame_id: Frame id of the image: the camera's optical frame.
+        decode: Returns the image, (height, width, 3) uint8 RGB; raises `ImageError`.
+        received: `time.perf_counter()` at arrival, seconds.
+        receive_ms: Age of the stamp at arrival, milliseconds: the delay of camera, driver and network.
+        depth: Returns the matching depth image, (height, width) float32 metres, or None; raises `ImageError`.
     """
 
     stamp_ns: int
@@ -45,14 +45,14 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """An estimate with the frame that it belongs to.
+    """An estimate and the frame that it belongs to.
 
     Attributes:
         estimate: The estimate.
         frame: The frame.
-        image: Its pixels, (height, width, 3) uint8 RGB.
-        stages_ms: Milliseconds by stage, from `receive` to `parse`, and `total` since the frame arrived.
-        camera: The calibration that it was taken with; None where that does not matter.
+        image: The decoded image, (height, width, 3) uint8 RGB.
+        stages_ms: Milliseconds by stage, from `receive` to `refine`, and `total` since the frame arrived.
+        camera: Calibration of the camera that took the image; None if not needed.
     """
 
     estimate: Estimate

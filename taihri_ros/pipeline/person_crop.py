@@ -1,9 +1,9 @@
-"""The view that follows the person: turned toward them and no larger than they need.
+"""Chooses the person crop: a view that is turned toward the person and no larger than needed.
 
-The time to an answer grows with the number of visual tokens, and TAIHRI (arXiv 2604.08921) may be shown any size at
-its one focal length. So once a person has been found, a virtual camera at the same optical centre looks at them. Its
-focal length is the canonical one and its principal point its centre, as the model learned it, and `points_to_camera`
-undoes its turn exactly: a smaller view loses surroundings, not metres.
+The time to an answer grows with the number of visual tokens, and TAIHRI (arXiv 2604.08921) accepts views of any size at
+its canonical focal length. Once a person has been found, a virtual camera at the same optical centre is turned toward
+them. It has the canonical focal length and its principal point at its centre, as in training. `points_to_camera`
+inverts the rotation exactly, so a smaller view loses surroundings but no metric accuracy.
 """
 
 from __future__ import annotations
@@ -24,52 +24,55 @@ from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.estimate import Estimate
 
 PersonCropMode = Literal["never", "always", "auto"]
-"""Never; whenever it saves a visual token; when it saves at least a third of them and the model knows such views."""
+"""When to crop: `never`; `always`, whenever it saves a visual token; `auto`, when it saves at least a third of them and
+the model was trained on person crops."""
 
 MARGIN_M = 0.5
-"""How far around every located joint a new view reaches, metres."""
+"""Margin of a new view around every located joint, metres."""
 
 FEW_JOINTS = 6
 FEW_JOINTS_MARGIN_M = 0.9
-"""The same around fewer joints than that: how far away a wrist is is told by the body, which is about an arm away."""
+"""Margin if fewer joints than `FEW_JOINTS` are located, metres. It is about an arm's length, since the model needs the
+body in view to estimate the depth of, for example, a wrist."""
 
-KEPT_MARGIN = 0.5
-"""A view is kept as long as it reaches this part of the margin around every joint."""
+KEEP_MARGIN = 0.5
+"""A view is kept as long as it leaves this fraction of the margin around every joint."""
 
 LOST_MARGIN = 0.25
-"""What is found nearer to the view's edge than this part of the margin may be cut off by it: all is looked at again."""
+"""A joint closer to the view's edge than this fraction of the margin may be cut off: the next view is the full one."""
 
-KEPT_SIZE = 1.5
-"""A view is kept as long as it has at most this many times the visual tokens that a new one would have."""
+KEEP_SIZE = 1.5
+"""A view is kept as long as it has at most this many times the visual tokens of a new one."""
 
-LEAST_TOKENS_A_SIDE = 4
-"""No view is narrower or lower than so many visual tokens, unless the full view is: taihri-nano learned with three."""
+MIN_TOKENS_PER_SIDE = 4
+"""Smallest width and height of a crop, visual tokens, unless the full view is smaller. taihri-nano was trained with
+three."""
 
-_MOST_TOKENS: dict[PersonCropMode, float] = {"never": 0.0, "always": 1.0 - 1e-9, "auto": 2 / 3}
-"""A view is shown instead of the full one if it has at most this part of its visual tokens."""
+_MAX_TOKEN_FRACTION: dict[PersonCropMode, float] = {"never": 0.0, "always": 1.0 - 1e-9, "auto": 2 / 3}
+"""A crop replaces the full view if it has at most this fraction of its visual tokens."""
 
-_VIEWS_KEPT = 4
-_FULL_KEPT_NS = 500_000_000
-"""So long the full view is kept where nothing smaller would do, before that is computed again: nanoseconds."""
+_RECENT_VIEWS = 4
+_FULL_VIEW_NS = 500_000_000
+"""How long the full view is kept when no crop is small enough, before crops are tried again, nanoseconds."""
 
-_AIMING_STEPS = 2
-_NEAREST = 1e-3
-_DEPTH_TO_SPARE = 0.1
+_CENTERING_STEPS = 2
+_MIN_DEPTH = 1e-3
+_DEPTH_RESERVE = 0.1
 """How far behind all joints the depth bins of a turned view must reach, metres."""
 
 
 def full_view(camera: Camera, spec: ModelSpec) -> CanonicalView:
-    """Make the view that shows as much of the camera's image as the model may be shown.
+    """Return the largest view of a camera's image that the model accepts.
 
     Args:
         camera: The source camera.
-        spec: The model's numbers.
+        spec: The checkpoint's specification.
 
     Returns:
         The view.
 
     Raises:
-        CameraError: There is none within the model's limits.
+        CameraError: No view is within the model's limits.
     """
     return CanonicalView.fit(
         camera,
@@ -82,84 +85,101 @@ def full_view(camera: Camera, spec: ModelSpec) -> CanonicalView:
 
 
 class PersonCrop:
-    """Chooses the view of every frame by what was found in the one before. Used from one thread at a time.
+    """Chooses the view of each frame from the joints found in the frame before. Not thread-safe.
 
-    The full view is shown first, after an error, when no joint was found or one near the view's edge, and every
-    `refresh_s`, so that nobody is followed who is not there. A view is kept until the person leaves its inner part or
-    needs much less of it, and the last few are kept at hand: a person who sways between two of them costs nothing.
+    The full view is used for the first frame, after an error, when no joint was found or one was found near the view's
+    edge, and every `refresh_s`, so that a false detection is not tracked forever. A view is kept until the person
+    leaves its inner part or needs much less of it. The last few views are reused, so that a person who sways between
+    two of them causes no new ones.
+
+    Example:
+        >>> from taihri_ros.camera.camera import Camera
+        >>> from taihri_ros.camera.distortion import DistortionModel
+        >>> from taihri_ros.commands.command import joint_command
+        >>> from taihri_ros.keypoints import Keypoint, Person
+        >>> camera = Camera(640, 480, [[500, 0, 320], [0, 500, 240], [0, 0, 1]], [], DistortionModel.NONE)
+        >>> spec, joints = ModelSpec(), ("head",)
+        >>> head = Keypoint("head", State.MEASURED, position=np.array([0.2, -0.3, 3.0]))
+        >>> estimate = Estimate(joint_command(joints), Person((head,), None), "", {}, spec.name)
+        >>> person_crop = PersonCrop("always")
+        >>> full = person_crop.view(camera, spec, joints, stamp_ns=0)
+        >>> person_crop.update(estimate, full, stamp_ns=0)
+        >>> crop = person_crop.view(camera, spec, joints, stamp_ns=100_000_000)
+        >>> crop.width * crop.height < full.width * full.height
+        True
     """
 
     def __init__(self, mode: PersonCropMode, *, refresh_s: float = 1.0) -> None:
-        """Create a fovea that has seen nothing.
+        """Create a person crop that starts with the full view.
 
         Args:
-            mode: When to show less than the full view.
+            mode: When to show a crop instead of the full view.
             refresh_s: Longest time between two full views, seconds.
 
         Raises:
-            TaihriError: A setting is out of its range.
+            TaihriError: A setting is out of range.
         """
-        if mode not in _MOST_TOKENS:
-            raise TaihriError(f"the fovea's mode must be never, always or auto, not {mode!r}")
+        if mode not in _MAX_TOKEN_FRACTION:
+            raise TaihriError(f"person_crop.mode must be never, always or auto, not {mode!r}")
         if not refresh_s > 0.0:
-            raise TaihriError(f"the fovea's refresh_s must be positive, not {refresh_s:g} s")
+            raise TaihriError(f"person_crop.refresh_s must be positive, not {refresh_s:g} s")
         self._mode: PersonCropMode = mode
         self._refresh_ns = refresh_s * 1e9
         self._full: CanonicalView | None = None
         self._spec: ModelSpec | None = None
         self._joints: tuple[str, ...] = ()
-        self._recent: deque[CanonicalView] = deque(maxlen=_VIEWS_KEPT)
+        self._recent: deque[CanonicalView] = deque(maxlen=_RECENT_VIEWS)
         self.reset()
 
     def reset(self) -> None:
-        """Forget where the person was: the next view is the full one."""
+        """Discard the person's position: the next view is the full one."""
         self._person: NDArray[np.float64] | None = None
         self._full_seen_ns = 0
         self._full_until_ns = 0
 
     def view(self, camera: Camera, spec: ModelSpec, joints: tuple[str, ...], stamp_ns: int) -> CanonicalView:
-        """Choose the view for a frame.
+        """Return the view for a frame.
 
         Args:
-            camera: The camera that took it.
-            spec: The model's numbers.
-            joints: The joints that are asked for; another question starts from the full view.
-            stamp_ns: The frame's stamp, nanoseconds.
+            camera: The camera that took the frame.
+            spec: The checkpoint's specification.
+            joints: The requested joints; when they change, the full view is used.
+            stamp_ns: Time stamp of the frame, nanoseconds.
 
         Returns:
-            The view; mostly the same object as for the frame before.
+            The view; usually the same object as for the frame before.
 
         Raises:
-            CameraError: No view of the camera suits the model.
+            CameraError: The model accepts no view of the camera.
         """
         if self._full is None or self._full.source != camera or self._spec != spec:
             self._full, self._spec = full_view(camera, spec), spec
-            self._shown = self._full.view_rays(_corners(self._full.source_box()))
+            self._full_corners = self._full.view_rays(_corners(self._full.source_box()))
             self._recent.clear()
             self.reset()
         if joints != self._joints:
             self._joints = joints
             self.reset()
         if (
-            self._most_tokens(spec) == 0.0
+            self._max_token_fraction(spec) == 0.0
             or self._person is None
             or not 0 <= stamp_ns - self._full_seen_ns < self._refresh_ns
         ):
             return self._full
-        if 0 < self._full_until_ns - stamp_ns <= _FULL_KEPT_NS:
+        if 0 < self._full_until_ns - stamp_ns <= _FULL_VIEW_NS:
             return self._full
-        view = self._toward(self._person, self._full, spec)
+        view = self._crop_around(self._person, self._full, spec)
         if view is self._full:
-            self._full_until_ns = stamp_ns + _FULL_KEPT_NS
+            self._full_until_ns = stamp_ns + _FULL_VIEW_NS
         return view
 
-    def learn(self, estimate: Estimate | None, view: CanonicalView, stamp_ns: int) -> None:
-        """Take note of what was found.
+    def update(self, estimate: Estimate | None, view: CanonicalView, stamp_ns: int) -> None:
+        """Update the person's position with the result of a frame.
 
         Args:
-            estimate: What was found; None for an error.
-            view: The view that it was found in.
-            stamp_ns: The frame's stamp, nanoseconds.
+            estimate: The estimate; None after an error.
+            view: The view that it was made from.
+            stamp_ns: Time stamp of the frame, nanoseconds.
         """
         self._person = None
         known = view is self._full or view in self._recent
@@ -171,97 +191,104 @@ class PersonCrop:
         points = np.array(found)
         if view is self._full:
             self._full_seen_ns = stamp_ns
-        elif not self._holds(view, points, LOST_MARGIN, self._spec.space):
+        elif not self._contains(view, points, LOST_MARGIN, self._spec.space):
             return
         self._person = points
 
-    def _most_tokens(self, spec: ModelSpec) -> float:
-        """Give the part of the full view's visual tokens that another view may have."""
-        return 0.0 if self._mode == "auto" and not spec.person_crops else _MOST_TOKENS[self._mode]
+    def _max_token_fraction(self, spec: ModelSpec) -> float:
+        """Return the fraction of the full view's visual tokens that a crop may have."""
+        return 0.0 if self._mode == "auto" and not spec.person_crops else _MAX_TOKEN_FRACTION[self._mode]
 
-    def _toward(self, points: NDArray[np.float64], full: CanonicalView, spec: ModelSpec) -> CanonicalView:
-        """Give a view of N points, (N, 3) metres in the camera's frame: the last one or a recent one where it will do.
+    def _crop_around(self, points: NDArray[np.float64], full: CanonicalView, spec: ModelSpec) -> CanonicalView:
+        """Return a view of N points, (N, 3) metres in the camera's frame; a recent view if one is suitable.
 
-        A new one costs nothing until it is drawn.
+        A new view costs nothing until an image is rendered.
         """
-        aim = self._aim(points)
-        if aim is None:
+        centered = self._center(points)
+        if centered is None:
             return full
-        rotation, reach = aim
-        least = np.minimum(LEAST_TOKENS_A_SIDE * spec.image_multiple, [full.width, full.height])
+        rotation, reach = centered
+        min_size = np.minimum(MIN_TOKENS_PER_SIDE * spec.image_multiple, [full.width, full.height])
         width, height = size_within(
-            np.maximum(2.0 * spec.focal_px * reach, least),
+            np.maximum(2.0 * spec.focal_px * reach, min_size),
             max_size=spec.max_image_size,
             min_pixels=spec.min_pixels,
             max_pixels=spec.max_pixels,
             multiple=spec.image_multiple,
         )
-        most_pixels = min(self._most_tokens(spec) * full.width * full.height, KEPT_SIZE * width * height)
+        max_pixels_kept = min(self._max_token_fraction(spec) * full.width * full.height, KEEP_SIZE * width * height)
         new = CanonicalView(full.source, spec.focal_px, width, height, rotation)
         for view in (*self._recent, new):
             pixels = view.width * view.height
-            if pixels <= most_pixels and self._holds(view, points, KEPT_MARGIN, spec.space):
+            if pixels <= max_pixels_kept and self._contains(view, points, KEEP_MARGIN, spec.space):
                 if view in self._recent:
                     self._recent.remove(view)
                 self._recent.appendleft(view)
                 return view
         return full
 
-    def _aim(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Find the direction in which points with their margin are in the middle of the view.
+    def _center(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return the view direction that centres points with their margin.
 
         Returns:
-            The rotation from the camera's frame to the view's, (3, 3), and how far the view must reach to either side
-            of its centre, (2,), on the plane z = 1; None where nothing of it is in the full view.
+            The rotation from the camera's frame to the view's, (3, 3), and the half width and half height that the view
+            needs on the plane z = 1, (2,); None if none of it is in the full view.
         """
-        ahead = np.column_stack([points[:, :2], np.maximum(points[:, 2], _NEAREST)])
+        ahead = np.column_stack([points[:, :2], np.maximum(points[:, 2], _MIN_DEPTH)])
         direction = (ahead / np.linalg.norm(ahead, axis=1, keepdims=True)).sum(axis=0)
-        for _ in range(_AIMING_STEPS):
+        for _ in range(_CENTERING_STEPS):
             rotation = look_along(direction)
-            low, high = self._needed(points, rotation)
+            low, high = self._required_box(points, rotation)
             if not (low < high).all():
                 return None
             direction = rotation.T @ [*(low + high) / 2, 1.0]
         rotation = look_along(direction)
-        return rotation, np.abs(self._needed(points, rotation)).max(axis=0)
+        return rotation, np.abs(self._required_box(points, rotation)).max(axis=0)
 
-    def _needed(
-        self, points: NDArray[np.float64], rotation: NDArray[np.float64], part: float = 1.0
+    def _required_box(
+        self, points: NDArray[np.float64], rotation: NDArray[np.float64], fraction: float = 1.0
     ) -> NDArray[np.float64]:
-        """Span a box around points with a part of their margin, as far as the full view shows it.
+        """Return the box around points with a fraction of their margin, clipped to the full view.
 
         Returns:
             (2, 2), left and top, right and bottom on the plane z = 1 of the turned frame.
         """
-        low, high = extent(points @ rotation.T, part * (MARGIN_M if len(points) >= FEW_JOINTS else FEW_JOINTS_MARGIN_M))
-        shown_low, shown_high = extent(self._shown @ rotation.T, 0.0)
+        low, high = extent(
+            points @ rotation.T, fraction * (MARGIN_M if len(points) >= FEW_JOINTS else FEW_JOINTS_MARGIN_M)
+        )
+        shown_low, shown_high = extent(self._full_corners @ rotation.T, 0.0)
         return np.array([np.maximum(low, shown_low), np.minimum(high, shown_high)])
 
-    def _holds(self, view: CanonicalView, points: NDArray[np.float64], part: float, space: InteractionSpace) -> bool:
-        """Tell whether a view shows points, (N, 3) metres in the camera's frame, with a part of their margin.
+    def _contains(
+        self, view: CanonicalView, points: NDArray[np.float64], fraction: float, space: InteractionSpace
+    ) -> bool:
+        """Check that a view shows points, (N, 3) metres in the camera's frame, with a fraction of their margin.
 
-        And whether the model's bins reach as far: depth is measured along the view's own direction.
+        The points must also be in the range of the model's bins, whose depth is along the view's own axis.
         """
-        needed = self._needed(points, view.R_view_from_camera, part)
+        required = self._required_box(points, view.R_view_from_camera, fraction)
         reach = np.array([view.width, view.height]) / (2.0 * view.focal_px)
-        in_range = space.contains(view.points_to_view(points) + np.array([0.0, 0.0, _DEPTH_TO_SPARE]))
-        return bool((np.abs(needed) <= reach).all() and in_range.all())
+        in_range = space.contains(view.points_to_view(points) + np.array([0.0, 0.0, _DEPTH_RESERVE]))
+        return bool((np.abs(required) <= reach).all() and in_range.all())
 
 
 def extent(points: NDArray[np.float64], margin_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Span a box around what is seen of points and a margin around each, on the plane z = 1: two corners, (2,)."""
-    depth = np.maximum(points[:, 2:], _NEAREST)
+    """Return two corners, (2,), of the box around projected points (N, 3) with a margin (m), on the plane z = 1."""
+    depth = np.maximum(points[:, 2:], _MIN_DEPTH)
     return ((points[:, :2] - margin_m) / depth).min(axis=0), ((points[:, :2] + margin_m) / depth).max(axis=0)
 
 
 def _corners(box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the four corners, (4, 2), of a box (2, 2)."""
+    """Return the four corners, (4, 2), of a box (2, 2)."""
     (left, top), (right, bottom) = box
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
 
 
 def look_along(direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn the camera to look along a direction, (3,) in its optical frame, without rolling: what is level stays level.
+    """Return the rotation that turns a camera to look along a direction without rolling.
+
+    Args:
+        direction: (3,) in the camera's optical frame, of any length.
 
     Returns:
         (3, 3), from the camera's frame to the view's.

@@ -1,4 +1,4 @@
-"""Log messages for problems that return with every frame: said at once, then rarely."""
+"""Rate-limited log of problems that recur with every frame."""
 
 from __future__ import annotations
 
@@ -7,34 +7,37 @@ from math import inf
 from time import monotonic
 
 _REPEAT_S = 10.0
+"""Period in which an unchanged problem is logged again, seconds."""
+
 _CHANGE_S = 1.0
+"""Shortest time between two messages of a kind, seconds."""
 
 
 class ProblemLog:
-    """Warns of a problem when it appears or changes, at most once a second, and every ten seconds while it lasts."""
+    """Logs a problem when it appears or changes, at most once per second, and every ten seconds while it lasts."""
 
     def __init__(self, logger: logging.Logger) -> None:
         """Create a log.
 
         Args:
-            logger: Where the warnings go.
+            logger: Receives the warnings.
         """
         self._logger = logger
-        self._said: dict[str, tuple[str, float]] = {}
+        self._logged: dict[str, tuple[str, float]] = {}
 
     def report(self, kind: str, message: str) -> None:
-        """Report a problem.
+        """Log a problem as a warning, unless it was logged recently.
 
         Args:
-            kind: What the message is about; only the last message of a kind counts as said.
-            message: One line that says what to do.
+            kind: Subject of the message; each kind is rate-limited on its own.
+            message: One line that states the problem and what to do.
         """
-        said, when = self._said.get(kind, ("", -inf))
+        logged, when = self._logged.get(kind, ("", -inf))
         now = monotonic()
-        if now - when >= (_REPEAT_S if message == said else _CHANGE_S):
-            self._said[kind] = (message, now)
+        if now - when >= (_REPEAT_S if message == logged else _CHANGE_S):
+            self._logged[kind] = (message, now)
             self._logger.warning("%s", message)
 
     def clear(self) -> None:
-        """Take all as well again: a problem that returns is new, but still told of at most once a second."""
-        self._said = {kind: ("", when) for kind, (_, when) in self._said.copy().items()}
+        """Mark all problems as solved: one that returns is logged as new, but still at most once per second."""
+        self._logged = {kind: ("", when) for kind, (_, when) in self._logged.copy().items()}

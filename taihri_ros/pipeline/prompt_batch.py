@@ -1,8 +1,8 @@
-"""How a command is put to the model: the questions about one image, and what their answers may be.
+"""Turns a command into a batch of prompts about one image, and parses the answers.
 
-Joints that are named can be asked for in one question, or each in a question of its own. The official recipe does the
-first; a model that measures one joint does not need the others' numbers for it, so that the questions can be answered
-side by side, and the answer takes as many passes through the model as that of a single joint.
+Named joints can share one prompt, or have one prompt each. The official recipe uses one prompt. Since the position of a
+joint does not depend on the answers for other joints, per-joint prompts can be decoded as a batch; the batch takes as
+many passes through the model as the prompt for a single joint.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.spec import ModelSpec
 
 Decoding = Literal["per_joint", "jump_forward", "plain"]
-"""`per_joint`: one question for each joint, answered together. `jump_forward`: one question, its answer's forced tokens
-written without being decoded. `plain`: one question, every token decoded."""
+"""`per_joint`: one prompt per joint, decoded as a batch. `jump_forward`: one prompt; tokens that the template fixes are
+inserted without decoding. `plain`: one prompt, every token decoded."""
 
 _TOKENS_PER_TEXT = 8
+"""Upper bound of the tokens in a piece of text (joint name or separator) that is not a special token."""
 
 
 @dataclass(frozen=True)
 class PromptBatch:
-    """What is asked for one command.
+    """The prompts for one command.
 
     Attributes:
-        questions: The questions.
-        joints: For each question the joints that it names; empty where the model is to choose.
-        max_tokens: The longest answer that the grammars allow, in tokens.
-        jump_forward: As in `GenerationRequest`.
+        questions: The prompts with their grammars.
+        joints: The joints that each prompt names; empty for a prompt in which the model selects the joints.
+        max_tokens: Length of the longest answer that the grammars allow, tokens.
+        jump_forward: Whether fixed tokens are inserted without decoding, as in `GenerationRequest`.
     """
 
     questions: tuple[Question, ...]
@@ -43,49 +44,49 @@ class PromptBatch:
     max_tokens: int
     jump_forward: bool
 
-    def read(self, answers: Sequence[RawAnswer]) -> Answer:
-        """Read the answers.
+    def parse(self, answers: Sequence[RawAnswer]) -> Answer:
+        """Parse the answers to all prompts into one.
 
         Args:
-            answers: One for each question.
+            answers: One answer per prompt.
 
         Returns:
-            What they say of all joints; its tokens are counted through all answers.
+            The joints of all answers; token indices count through the concatenated answers.
 
         Raises:
-            MalformedAnswerError: An answer was cut off or is not in the format, so that none can be trusted.
+            MalformedAnswerError: An answer was cut off or is not in the answer format; all answers are then rejected.
         """
         if any(answer.finish_reason != "stop" for answer in answers):
             raise MalformedAnswerError("it was cut off before its end", raw_text(answers))
-        read: list[Answer] = []
+        parsed: list[Answer] = []
         first_token = 0
         for answer, joints in zip(answers, self.joints, strict=True):
-            read.append(parse(answer.tokens, joints or None, first_token=first_token))
+            parsed.append(parse(answer.tokens, joints or None, first_token=first_token))
             first_token += len(answer.tokens)
-        return merge_answers(read)
+        return merge_answers(parsed)
 
 
 def raw_text(answers: Sequence[RawAnswer]) -> str:
-    """Give answers as the model wrote them, one a line."""
+    """Return the answers as the model wrote them, one per line."""
     return "\n".join(answer.text for answer in answers)
 
 
-def ask(command: Command, info: EngineInfo, decoding: Decoding) -> PromptBatch:
-    """Put a command into questions; the same for every image.
+def make_prompt_batch(command: Command, info: EngineInfo, decoding: Decoding) -> PromptBatch:
+    """Return the prompts for a command; they do not depend on the image.
 
     Args:
-        command: Named joints, or free words.
-        info: The engine; where it does not answer side by side, one question names all joints.
-        decoding: How to ask for named joints.
+        command: Named joints, or free text.
+        info: The engine's description. An engine that does not batch prompts gets one prompt for all joints.
+        decoding: How the model is prompted for named joints.
 
     Returns:
-        The questions.
+        The prompts.
     """
-    return _ask(command, info.spec, decoding if info.batched or decoding == "plain" else "jump_forward")
+    return _make_prompt_batch(command, info.spec, decoding if info.batched or decoding == "plain" else "jump_forward")
 
 
 @lru_cache(maxsize=64)
-def _ask(command: Command, spec: ModelSpec, decoding: Decoding) -> PromptBatch:
+def _make_prompt_batch(command: Command, spec: ModelSpec, decoding: Decoding) -> PromptBatch:
     answer_format = spec.answer or AnswerFormat()
     if decoding == "per_joint" and command.joints:
         groups: tuple[tuple[str, ...], ...] = tuple((joint,) for joint in command.joints)
@@ -98,5 +99,5 @@ def _ask(command: Command, spec: ModelSpec, decoding: Decoding) -> PromptBatch:
         for joints in groups
     )
     tokens_per_text = 1 if answer_format == AnswerFormat(box=answer_format.box) else _TOKENS_PER_TEXT
-    most = max(max_length(question.grammar) for question in questions if question.grammar is not None)
-    return PromptBatch(questions, groups, most * tokens_per_text + 1, decoding != "plain")
+    max_texts = max(max_length(question.grammar) for question in questions if question.grammar is not None)
+    return PromptBatch(questions, groups, max_texts * tokens_per_text + 1, decoding != "plain")

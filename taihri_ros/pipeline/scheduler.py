@@ -1,4 +1,4 @@
-"""The always-on loop: the newest frame wins, answers to an old command are dropped, every frame is counted."""
+"""Schedules frames: the newest frame wins, answers to an old command are dropped, and every frame is counted."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from taihri_ros.pipeline.tracker import Tracker
 logger = logging.getLogger(__name__)
 
 _ABORT_AGAIN_S = 0.1
-"""A request that begins just after an abort is not ended by it; whoever waits for the end aborts again."""
+"""Period in which `stop` repeats the abort, seconds: an abort does not end a request that begins just after it."""
 
 
 class LocalizeError(TaihriError):
-    """A single query was not answered."""
+    """A `localize` call was not answered."""
 
 
 class _Query:
-    """A single command that waits for its answer; `taken` while a frame is being answered with it."""
+    """A one-shot command that waits for its result; `taken` while a frame is processed for it."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
@@ -42,8 +42,8 @@ class _Query:
 
 
 @dataclass(frozen=True, eq=False)
-class _Work:
-    """A frame in flight, its number, the command that it answers, and the query that asked, if it was one."""
+class _Job:
+    """A frame in flight: its number, its command, and its query if the command is one-shot."""
 
     number: int
     frame: Frame
@@ -52,20 +52,21 @@ class _Work:
 
 
 class Scheduler:
-    """Feeds frames to the model in threads of its own and hands out the results in the order of the frames.
+    """Runs the tracker on frames in background threads and publishes the results in the order of the frames.
 
-    At most one frame waits; a newer one replaces it. A request in flight is never ended for a newer frame, since a
-    camera that is faster than the engine would then starve it; it is ended when the command changes or the loop stops.
+    At most one frame waits; a newer frame replaces it. A newer frame never aborts a request in flight: otherwise a
+    camera that is faster than the engine would prevent every result. A request is aborted when the command changes or
+    the scheduler stops.
     """
 
     def __init__(self, tracker: Tracker, publish: Callable[[Result], None], *, max_in_flight: int = 1) -> None:
-        """Create the loop; `start` sets it going.
+        """Create a scheduler; call `start` to run it.
 
         Args:
-            tracker: Finds the joints; used by this loop only.
-            publish: Receives every result, in one thread at a time.
-            max_in_flight: How many frames may be answered at once: with 2, the image of the next one is made ready
-                and read by the model while the current one is decoded.
+            tracker: Estimates the joints; it must not be used elsewhere.
+            publish: Receives each result of the running command, from one thread at a time.
+            max_in_flight: Maximum number of frames in flight. With 2, the model's prefill of the next frame overlaps
+                with the decoding of the current frame.
         """
         self.counters = Counters()
         self._tracker = tracker
@@ -77,7 +78,7 @@ class Scheduler:
         self._waiting: Frame | None = None
         self._command: Command | None = None
         self._query: _Query | None = None
-        self._in_flight: dict[int, _Work] = {}
+        self._in_flight: dict[int, _Job] = {}
         self._begun = 0
         self._finished = 0
         self._camera: Camera | CameraError | None = None
@@ -87,12 +88,12 @@ class Scheduler:
         ]
 
     def start(self) -> None:
-        """Set the loop going."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End the loop and the requests in flight. The frame that waits is counted as dropped."""
+        """Abort the requests in flight, join the threads and drop the waiting frame."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -109,23 +110,23 @@ class Scheduler:
         return self._command
 
     def set_command(self, command: Command | None) -> None:
-        """Run another command from the next frame on; once this returns, no answer to the old one is published.
+        """Set the command for the next frames. After it returns, no result of the old command is published.
 
         Args:
-            command: The command, or None to stop.
+            command: The command, or None to pause.
         """
         with self._publishing, self._changed:
             if command == self._command:
                 return
             self._command = command
-            if any(work.query is None for work in self._in_flight.values()):
+            if any(job.query is None for job in self._in_flight.values()):
                 self._tracker.engine.abort()
 
     def set_camera(self, info: CameraInfoLike, *, rectified: bool = False) -> None:
-        """Use a calibration from the next frame on; one that cannot be used is reported when a frame needs it.
+        """Set the camera calibration for the next frames. An invalid calibration is reported when a frame needs it.
 
         Args:
-            info: The received CameraInfo.
+            info: The received sensor_msgs/CameraInfo.
             rectified: Whether the images are rectified.
         """
         try:
@@ -136,10 +137,10 @@ class Scheduler:
             self._camera = camera
 
     def submit(self, frame: Frame) -> None:
-        """Offer a frame. Returns at once.
+        """Submit a frame for processing; return at once.
 
         Args:
-            frame: The frame.
+            frame: The frame; it replaces a waiting frame.
         """
         with self._changed:
             self.counters.count_in()
@@ -159,25 +160,25 @@ class Scheduler:
                 self._changed.notify_all()
 
     def localize(self, command: Command, timeout_s: float) -> Result:
-        """Answer one command on the next frame; the running command goes on afterwards.
+        """Run a one-shot command on the next frame; the running command continues afterwards.
 
         Args:
             command: The command.
-            timeout_s: Longest wait in seconds.
+            timeout_s: Longest wait for the result, seconds.
 
         Returns:
             The result, which is counted as published.
 
         Raises:
-            LocalizeError: There was no frame or no answer in time, another query waits already, or the timeout is not
-                a positive number of seconds.
+            LocalizeError: No frame was answered in time, another call is in progress, or the timeout is not a positive
+                number of seconds.
         """
         if not 0.0 < timeout_s <= TIMEOUT_MAX:
             raise LocalizeError(f"the timeout must be a positive number of seconds, not {timeout_s:g}")
         query = _Query(command)
         with self._changed:
             if self._query is not None:
-                raise LocalizeError("another localize call is being answered: try again")
+                raise LocalizeError("another localize call is in progress: try again later")
             self._query = query
             try:
                 self._changed.wait_for(lambda: self._query is not query or self._stopped, timeout_s)
@@ -192,22 +193,24 @@ class Scheduler:
         )
 
     def _withdraw(self, query: _Query) -> None:
-        """Forget a query that nobody waits for any more, and end its request."""
+        """Remove a query whose caller no longer waits, and abort its request."""
         if self._query is query:
             self._query = None
-            if any(work.query is query for work in self._in_flight.values()):
+            if any(job.query is query for job in self._in_flight.values()):
                 self._tracker.engine.abort()
 
     @property
     def _next_query(self) -> _Query | None:
-        """The query that the next frame is to answer."""
+        """The query that the next frame will answer."""
         return None if self._query is None or self._query.taken else self._query
 
     def _run(self) -> None:
-        while (work := self._next()) is not None:
-            self._answer(work)
+        """Process frames until the scheduler stops."""
+        while (job := self._next()) is not None:
+            self._handle(job)
 
-    def _next(self) -> _Work | None:
+    def _next(self) -> _Job | None:
+        """Wait for a frame and return it as a job; None when the scheduler stops."""
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._stopped or self._waiting is not None)
@@ -220,59 +223,62 @@ class Scheduler:
                     continue
                 frame, self._waiting = self._waiting, None
                 assert frame is not None
-                work = _Work(self._begun, frame, command, query)
-                self._in_flight[work.number] = work
+                job = _Job(self._begun, frame, command, query)
+                self._in_flight[job.number] = job
                 self._begun += 1
                 if query is not None:
                     query.taken = True
-                return work
+                return job
 
-    def _answer(self, work: _Work) -> None:
-        """Answer one frame; whatever comes of it waits for the frames before it."""
+    def _handle(self, job: _Job) -> None:
+        """Process one frame, then publish its result or count its error after the frames before it."""
         outcome: Result | Exception
         try:
-            outcome = self._process(work)
+            outcome = self._process(job)
         except Exception as error:
             outcome = error
         with self._changed:
-            self._changed.wait_for(lambda: self._finished == work.number)
-            wanted = self._obsolete(work) is None
+            self._changed.wait_for(lambda: self._finished == job.number)
+            wanted = self._obsolete(job) is None
         try:
             if isinstance(outcome, Result) and wanted:
-                outcome = self._refined(outcome, one_shot=work.query is not None)
+                outcome = self._refine(outcome, one_shot=job.query is not None)
         except Exception as error:
             outcome = error
         try:
             if isinstance(outcome, Result):
-                self._deliver(outcome, work)
+                self._deliver(outcome, job)
             else:
-                self._fail(outcome, work)
+                self._fail(outcome, job)
         finally:
             with self._changed:
-                del self._in_flight[work.number]
+                del self._in_flight[job.number]
                 self._finished += 1
                 self._changed.notify_all()
 
-    def _obsolete(self, work: _Work) -> Drop | None:
-        """Tell why the answer is not wanted any more, or None while it is."""
+    def _obsolete(self, job: _Job) -> Drop | None:
+        """Return the reason why the result is no longer wanted; None while it is wanted."""
         if self._stopped:
             return Drop.STOPPED
-        if work.query is not None:
-            return None if work.query is self._query else Drop.LOCALIZE_TIMEOUT
-        return None if work.command == self._command else Drop.COMMAND_CHANGED
+        if job.query is not None:
+            return None if job.query is self._query else Drop.LOCALIZE_TIMEOUT
+        return None if job.command == self._command else Drop.COMMAND_CHANGED
 
-    def _process(self, work: _Work) -> Result:
-        frame = work.frame
+    def _process(self, job: _Job) -> Result:
+        """Decode the image and estimate the joints."""
+        frame = job.frame
         taken = perf_counter()
         camera = self._camera
         if not isinstance(camera, Camera):
-            raise CameraError(str(camera))  # a new one: the kept one would grow by a traceback with every frame
+            raise CameraError(
+                str(camera)
+            )  # a new error: re-raising the stored one would extend its traceback each time
         image = frame.decode()
         decoded = perf_counter()
         with self._changed:
-            if self._obsolete(work) is not None:
-                raise GenerationAbortedError("the answer is not wanted any more")
-        estimate = self._tracker.estimate(image, camera, work.command, frame.stamp_ns, one_shot=work.query is not None)
+            if self._obsolete(job) is not None:
+                raise GenerationAbortedError("the result is no longer wanted")
+        estimate = self._tracker.estimate(image, camera, job.command, frame.stamp_ns, one_shot=job.query is not None)
         stages = {
             "receive": frame.receive_ms,
             "queue": (taken - frame.received) * 1e3,
@@ -286,7 +292,7 @@ class Scheduler:
             camera,
         )
 
-    def _refined(self, result: Result, *, one_shot: bool) -> Result:
+    def _refine(self, result: Result, *, one_shot: bool) -> Result:
         """Fuse the depth image and filter the motion; called in the order of the frames."""
         started = perf_counter()
         estimate, frame, camera = result.estimate, result.frame, result.camera
@@ -302,14 +308,15 @@ class Scheduler:
         refined = {"refine": (perf_counter() - started) * 1e3, "total": (perf_counter() - frame.received) * 1e3}
         return replace(result, estimate=estimate, stages_ms=result.stages_ms | refined)
 
-    def _deliver(self, result: Result, work: _Work) -> None:
+    def _deliver(self, result: Result, job: _Job) -> None:
+        """Publish a result, or return it to its query, and count it."""
         with self._publishing:
             with self._changed:
-                if (obsolete := self._obsolete(work)) is not None:
+                if (obsolete := self._obsolete(job)) is not None:
                     self.counters.drop(obsolete)
                     return
-                if work.query is not None:
-                    work.query.result, self._query = result, None
+                if job.query is not None:
+                    job.query.result, self._query = result, None
                     self.counters.publish(result.stages_ms)
                     self._changed.notify_all()
                     return
@@ -317,8 +324,8 @@ class Scheduler:
             try:
                 self._publish(result)
             except Exception as error:
-                said = error if isinstance(error, TaihriError) else repr(error)
-                self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {said}")
+                detail = error if isinstance(error, TaihriError) else repr(error)
+                self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {detail}")
                 self.counters.drop(Drop.NOT_PUBLISHED)
                 return
         finished = perf_counter()
@@ -328,18 +335,19 @@ class Scheduler:
         )
         self._problems.clear()
 
-    def _fail(self, error: Exception, work: _Work) -> None:
+    def _fail(self, error: Exception, job: _Job) -> None:
+        """Count and log the error of a frame, and pass it to its query."""
         reason = drop_reason(error)
         with self._changed:
             aborted = isinstance(error, GenerationAbortedError)
             if aborted:
-                reason = self._obsolete(work) or reason
+                reason = self._obsolete(job) or reason
             self.counters.drop(reason)
-            if work.query is not None and work.query is self._query:
-                if aborted:  # the end was meant for another frame: the next one answers the query
-                    work.query.taken = False
+            if job.query is not None and job.query is self._query:
+                if aborted:  # the abort was meant for another frame: the next frame answers the query
+                    job.query.taken = False
                 else:
-                    work.query.error, self._query = str(error), None
+                    job.query.error, self._query = str(error), None
                 self._changed.notify_all()
         if reason is Drop.INTERNAL_ERROR:
             logger.exception("an internal error dropped a frame", exc_info=error)

@@ -1,4 +1,4 @@
-"""What one frame of a running command teaches for the next: the joints that it means, where to look, how they move."""
+"""Estimates the frames of a running command, using joint selection, person crop and motion filter across frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ from taihri_ros.pipeline.person_crop import PersonCrop
 
 
 class Tracker:
-    """An estimator with a memory. Several threads may call `estimate`; `smooth` goes in the order of the frames."""
+    """A stateful estimator. `estimate` is thread-safe; `smooth` must be called in the order of the frames.
+
+    Example:
+        `Tracker(Estimator(engine), person_crop=PersonCrop("auto"), motion_filter=MotionFilter())` crops to the person
+        and smooths their motion: call `smooth(estimate(image, camera, command, stamp_ns), stamp_ns)` for each frame.
+    """
 
     def __init__(
         self,
@@ -30,23 +35,23 @@ class Tracker:
         person_crop: PersonCrop | None = None,
         motion_filter: MotionFilter | None = None,
     ) -> None:
-        """Create a follower that has seen nothing.
+        """Create a tracker without state.
 
         Args:
-            estimator: Answers each frame.
-            joint_selection: Remembers which joints a free command means; by default the model chooses for every frame.
-            person_crop: Chooses what the model is shown; by default always the full view.
-            motion_filter: Filters the joints' motion; by default nothing does.
+            estimator: Estimates each frame.
+            joint_selection: Remembers the joints of a free command; if None, the model selects them in every frame.
+            person_crop: Chooses the view of each frame; if None, the full view is used.
+            motion_filter: Filters the motion of the joints; if None, it is not filtered.
         """
         self._estimator = estimator
         self._joint_selection = joint_selection
         self._person_crop = person_crop
         self._filter = motion_filter
-        self._looking = Lock()
+        self._crop_lock = Lock()
 
     @property
     def engine(self) -> Engine:
-        """The engine that answers."""
+        """The engine that runs the model."""
         return self._estimator.engine
 
     def estimate(
@@ -58,47 +63,50 @@ class Tracker:
         *,
         one_shot: bool = False,
     ) -> Estimate:
-        """Find the joints that a command needs; errors are those of `Estimator.estimate`.
+        """Return the joints that a command needs; errors are those of `Estimator.estimate`.
 
         Args:
-            image: (height, width, 3) uint8 RGB, as the camera took it.
-            camera: Its calibration.
-            command: What to look for.
-            stamp_ns: The image's stamp, nanoseconds.
-            one_shot: The frame answers a single query: it is looked at in whole, and nothing is learned of the person.
+            image: (height, width, 3) uint8 RGB, not undistorted.
+            camera: Calibration of the camera that took the image.
+            command: The joints to find, as names or as free text.
+            stamp_ns: Time stamp of the image, nanoseconds.
+            one_shot: Whether the frame answers a single query: it is seen in full view, and the person crop is not
+                updated.
 
         Returns:
-            The estimate. Its command has the joints that were asked for by name.
+            The estimate. Its command contains the joints that were requested by name.
         """
-        asked = command if self._joint_selection is None else self._joint_selection.with_joints(command, monotonic())
+        requested = (
+            command if self._joint_selection is None else self._joint_selection.with_joints(command, monotonic())
+        )
         view = None
-        if self._person_crop is not None and asked.joints and not one_shot:
-            with self._looking:
-                view = self._person_crop.view(camera, self.engine.info.spec, asked.joints, stamp_ns)
+        if self._person_crop is not None and requested.joints and not one_shot:
+            with self._crop_lock:
+                view = self._person_crop.view(camera, self.engine.info.spec, requested.joints, stamp_ns)
         estimate: Estimate | None = None
         try:
-            estimate = self._estimator.estimate(image, camera, asked, view=view)
+            estimate = self._estimator.estimate(image, camera, requested, view=view)
         except MalformedAnswerError:
-            self._learn_selection(asked, None)
+            self._learn_selection(requested, None)
             raise
         finally:
             if self._person_crop is not None and view is not None:
-                with self._looking:
-                    self._person_crop.learn(estimate, view, stamp_ns)
-        self._learn_selection(asked, estimate)
+                with self._crop_lock:
+                    self._person_crop.update(estimate, view, stamp_ns)
+        self._learn_selection(requested, estimate)
         return estimate
 
-    def _learn_selection(self, asked: Command, estimate: Estimate | None) -> None:
+    def _learn_selection(self, requested: Command, estimate: Estimate | None) -> None:
         if self._joint_selection is not None:
             joints = tuple(keypoint.name for keypoint in estimate.person.keypoints) if estimate else ()
-            self._joint_selection.learn(asked, joints, monotonic())
+            self._joint_selection.learn(requested, joints, monotonic())
 
     def smooth(self, estimate: Estimate, stamp_ns: int) -> Estimate:
-        """Filter the motion of the joints, where that is switched on.
+        """Return an estimate with filtered positions; unchanged without a motion filter.
 
         Args:
             estimate: The estimate of a frame.
-            stamp_ns: The frame's stamp, nanoseconds.
+            stamp_ns: Time stamp of the frame, nanoseconds.
 
         Returns:
             The estimate with filtered positions.

@@ -1,8 +1,7 @@
-"""How certain a point is: from the variances of its coordinate tokens to a covariance in metres and a confidence.
+"""Converts the variances of coordinate tokens into a covariance in metres and a confidence.
 
-A coordinate's variance comes from the model's own probabilities (`quantization.estimate_bins`). How much it can be
-believed is a property of the checkpoint, measured on data that it has not seen, and travels with it as a scale for
-each coordinate.
+The variance of a coordinate comes from the model's own probabilities (`quantization.estimate_bins`). It is calibrated
+by one scale factor per coordinate, which is measured on held-out data and stored with the checkpoint.
 """
 
 from __future__ import annotations
@@ -17,21 +16,21 @@ from taihri_ros.model.quantization import BINS, InteractionSpace
 from taihri_ros.model.spec import Calibration
 
 CONFIDENCE_RADIUS_M = 0.1
-"""A confidence is the probability that the joint lies within this distance of its point, metres."""
+"""The confidence is the probability that the joint lies within this distance of its estimate, metres."""
 
 
 def bins_covariance(
     variances: NDArray[np.float64], space: InteractionSpace, calibration: Calibration
 ) -> NDArray[np.float64]:
-    """Give the covariance of points whose coordinates are three bins with independent errors.
+    """Return the covariance of points given by three bins with independent errors.
 
     Args:
-        variances: (N, 3) bins², of x, y and z.
+        variances: (N, 3) bins², variances of x, y and z.
         space: The ranges of the bins.
-        calibration: The checkpoint's.
+        calibration: Scale factors of the checkpoint.
 
     Returns:
-        (N, 3, 3) m², view's frame.
+        (N, 3, 3) m², in the view's frame.
     """
     metres = variances * (space.step * np.array(calibration.bins)) ** 2
     return np.asarray(metres[:, :, None] * np.eye(3))
@@ -45,20 +44,20 @@ def pixel_covariance(
     space: InteractionSpace,
     calibration: Calibration,
 ) -> NDArray[np.float64]:
-    """Give the covariance of points that lie at a depth on the ray of a pixel, all errors independent.
+    """Return the covariance of points given by a pixel and a depth with independent errors.
 
-    It is that of the product of ray and depth: an error of the depth moves the point along the ray.
+    A point is the product of ray and depth: a depth error moves it along the ray.
 
     Args:
-        variances: (N, 3) bins², of u, v and z.
+        variances: (N, 3) bins², variances of u, v and z.
         depths: (N,) metres.
-        rays: (N, 3) rays (x, y, 1) of the pixels, view's frame.
+        rays: (N, 3) rays (x, y, 1) of the pixels, in the view's frame.
         view: The view.
         space: The ranges of the bins.
-        calibration: The checkpoint's.
+        calibration: Scale factors of the checkpoint.
 
     Returns:
-        (N, 3, 3) m², view's frame.
+        (N, 3, 3) m², in the view's frame.
     """
     scales = np.array(calibration.pixel)
     steps = np.array([view.width, view.height]) / (BINS - 1) / view.focal_px
@@ -70,14 +69,14 @@ def pixel_covariance(
 
 
 def probability_within(covariances: ArrayLike, radius_m: float = CONFIDENCE_RADIUS_M) -> NDArray[np.float64]:
-    """Give the probability that a normally distributed point lies within a distance of its mean.
+    """Return the probability that a normally distributed point lies within a distance of its mean.
 
     Args:
         covariances: (N, 3, 3) m², or one (3, 3).
         radius_m: The distance, metres.
 
     Returns:
-        (N,) in [0, 1]; NaN where a covariance is.
+        (N,) in [0, 1]; NaN where a covariance is NaN.
     """
     given = np.asarray(covariances, np.float64).reshape(-1, 3, 3)
     known = np.asarray(np.isfinite(given).all(axis=(1, 2)))
@@ -88,17 +87,17 @@ def probability_within(covariances: ArrayLike, radius_m: float = CONFIDENCE_RADI
 def probability_within_axes(
     variances: NDArray[np.float64], radius_m: float = CONFIDENCE_RADIUS_M
 ) -> NDArray[np.float64]:
-    """Give what `probability_within` does, of points whose errors along three orthogonal axes are independent.
+    """Return the same as `probability_within`, for independent errors along three orthogonal axes.
 
-    The squared distance is a weighted sum of chi-squares, whose distribution the saddlepoint approximation of Lugannani
-    and Rice gives (Kuonen 1999): within 0.015 for balls, discs and needles of any size.
+    The squared distance is a weighted sum of chi-squares. Its distribution is computed with the saddlepoint
+    approximation of Lugannani and Rice (Kuonen 1999), which is accurate to 0.015 for covariances of any shape and size.
 
     Args:
-        variances: (N, 3) m².
+        variances: (N, 3) m², variances along the axes.
         radius_m: The distance, metres.
 
     Returns:
-        (N,) in [0, 1]; NaN where a variance is.
+        (N,) in [0, 1]; NaN where a variance is NaN.
     """
     weights = variances / radius_m**2
     largest = weights.max(axis=1, keepdims=True)
@@ -113,16 +112,16 @@ def probability_within_axes(
 
 
 _NEWTON_STEPS = 4
-"""Three leave 5e-7 of the root, four nothing that a double could tell, for weights and limits of any size."""
+"""Three steps leave a relative error of 5e-7, four steps less than double precision, for any weights and limits."""
 
 _FROM_MEAN = 1e-4
-"""At the mean itself the approximation is 0 / 0; so near to it, it is as good and can be computed."""
+"""At the mean the approximation is 0 / 0. It is evaluated this far beside it instead, where it is as accurate."""
 
 
 def _saddlepoint(shares: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Solve f(s) = sum(shares / (1 - 2 shares s)) = limit for s, (N,); the largest of the shares (N, 3) is 1.
 
-    Newton's method on 1 / f, which is nearly straight, from where the largest share alone would reach the limit.
+    It applies Newton's method to 1 / f, which is nearly linear, starting from the solution for the largest share only.
     """
     point = 0.5 - 0.5 / limits
     for _ in range(_NEWTON_STEPS):

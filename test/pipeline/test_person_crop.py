@@ -67,7 +67,7 @@ def shown(
 ) -> Any:
     """Give the view after a person was found in the full one."""
     source = source or camera()
-    person_crop.learn(estimate(joints), person_crop.view(source, spec, WRISTS, 0), 0)
+    person_crop.update(estimate(joints), person_crop.view(source, spec, WRISTS, 0), 0)
     return person_crop.view(source, spec, WRISTS, 1)
 
 
@@ -173,7 +173,7 @@ def walk(person_crop: PersonCrop, places: Iterable[Iterable[float]], joints: Map
     for number, place in enumerate(places):
         found = person(place, joints)
         views.append(person_crop.view(camera(), SPEC, WRISTS, number * SECOND // 10))
-        person_crop.learn(estimate(found), views[-1], number * SECOND // 10)
+        person_crop.update(estimate(found), views[-1], number * SECOND // 10)
         assert is_full(views[-1]) or edge_distances(views[-1], found).min() >= LOST_MARGIN * MARGIN_M
     return views
 
@@ -230,7 +230,7 @@ def test_the_full_view_comes_back_when_the_refresh_is_due() -> None:
 
 def test_the_full_view_comes_back_when_time_runs_backwards() -> None:
     person_crop = PersonCrop("auto", refresh_s=1.0)
-    person_crop.learn(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, SECOND), SECOND)
+    person_crop.update(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, SECOND), SECOND)
     assert is_full(person_crop.view(camera(), SPEC, WRISTS, SECOND - 1))
     assert not is_full(person_crop.view(camera(), SPEC, WRISTS, SECOND))
 
@@ -249,9 +249,9 @@ def test_the_full_view_comes_back_when_the_person_is_lost(seen: Estimate | None)
     person_crop = PersonCrop("auto")
     view = shown(person_crop, person((0, 0, 3)))
     assert not is_full(view)
-    person_crop.learn(seen, view, 2)
+    person_crop.update(seen, view, 2)
     assert is_full(person_crop.view(camera(), SPEC, WRISTS, 3))
-    person_crop.learn(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, 4), 4)
+    person_crop.update(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, 4), 4)
     assert person_crop.view(camera(), SPEC, WRISTS, 5) is view
 
 
@@ -261,7 +261,7 @@ def test_the_full_view_comes_back_when_a_joint_is_near_the_edge(share: float) ->
     view = shown(person_crop, {"left_wrist": np.array([0.0, 0.0, 3.0])})
     reach = view.width / (2 * SPEC.focal_px) * 3.0
     moved = view.points_to_camera([[reach - share * LOST_MARGIN * FEW_JOINTS_MARGIN_M, 0.0, 3.0]])[0]
-    person_crop.learn(estimate({"left_wrist": moved}), view, 2)
+    person_crop.update(estimate({"left_wrist": moved}), view, 2)
     assert is_full(person_crop.view(camera(), SPEC, WRISTS, 3)) == (share < 1)
 
 
@@ -272,7 +272,7 @@ def test_the_edge_of_the_image_is_no_edge_to_widen_at() -> None:
     view = shown(person_crop, {"left_wrist": corner}, source=source)
     assert not is_full(view)
     assert edge_distances(view, {"left_wrist": corner}).min() < 0.2
-    person_crop.learn(estimate({"left_wrist": corner}), view, 2)
+    person_crop.update(estimate({"left_wrist": corner}), view, 2)
     assert person_crop.view(source, SPEC, WRISTS, 3) is view
 
 
@@ -314,7 +314,7 @@ def test_another_camera_question_or_model_starts_from_the_full_view() -> None:
         view = person_crop.view(source, spec, joints, 2)
         assert is_full(view, spec)
         assert (view.source, view.focal_px) == (source, spec.focal_px)
-        person_crop.learn(estimate(person((0, 0, 3))), before, 2) if joints == WRISTS else None
+        person_crop.update(estimate(person((0, 0, 3))), before, 2) if joints == WRISTS else None
         assert is_full(person_crop.view(source, spec, joints, 3), spec)  # what was found in an old view is forgotten
 
 

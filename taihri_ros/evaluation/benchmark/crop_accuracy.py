@@ -59,7 +59,7 @@ def compare(estimator: Estimator, person_crop: PersonCrop, item: Item, command: 
     camera, image, spec = item.truth.camera, item.image(), estimator.engine.info.spec
     view = person_crop.view(camera, spec, command.joints, 1)
     whole = estimator.estimate(image, camera, command, view=view)
-    person_crop.learn(whole, view, 1)
+    person_crop.update(whole, view, 1)
     near = person_crop.view(camera, spec, command.joints, 2)
     found = {"tokens": view.width * view.height / spec.image_multiple**2, "error": error_mm(whole, item)}
     found |= {"ms": whole.stages_ms["engine"], "joints": len(command.joints)}

@@ -23,7 +23,7 @@ from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.pipeline.prompt_batch import ask
+from taihri_ros.pipeline.prompt_batch import make_prompt_batch
 from taihri_ros.resources import NANO
 from taihri_ros.training.network.nano import build_nano
 
@@ -86,11 +86,11 @@ def make(directory: Path, width: int, layers: int, depth: int) -> Path:
 def measure(engine: LocalEngine, size: tuple[int, int], joints: int, images: int) -> dict[str, Any]:
     """Time requests about noise of one size."""
     rng = np.random.default_rng(0)
-    asked = ask(wrists_and_more(joints), engine.info, "per_joint")
+    batch = make_prompt_batch(wrists_and_more(joints), engine.info, "per_joint")
     times: dict[str, list[float]] = {"total": [], "prefill": [], "decode": []}
     for _ in range(images + 3):
         request = GenerationRequest(
-            image=rng.integers(0, 256, (*size, 3), np.uint8), questions=asked.questions, max_tokens=asked.max_tokens
+            image=rng.integers(0, 256, (*size, 3), np.uint8), questions=batch.questions, max_tokens=batch.max_tokens
         )
         found = engine.generate(request).timings_ms
         for stage, values in times.items():

@@ -165,10 +165,10 @@ def test_one_answer_that_is_too_long_does_not_shorten_the_others(engine: LocalEn
 def words(engine: LocalEngine, left: int) -> Prompt:
     """Write a message that leaves so many tokens for the answer."""
     taken = engine.visual_tokens(ask()) - 1
-    for count in range(engine._longest, 0, -1):
+    for count in range(engine._max_length, 0, -1):
         prompt = Prompt("", "!" * count)
         length = taken + len(engine.vocabulary.prompt_ids(prompt))
-        if length == engine._longest - left:
+        if length == engine._max_length - left:
             return prompt
     raise AssertionError("no such message")
 
