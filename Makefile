@@ -17,7 +17,7 @@ REQUIREMENTS := setup.py setup.cfg pyproject.toml
 
 export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
 
-.PHONY: demo test lint types check bench clean help
+.PHONY: demo test lint types bench docs clean help
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -31,10 +31,13 @@ test: $(VLLM_ENV)/.tests  ## Check style and types, and run every test
 	$(NODE)/bin/python -m pytest
 	$(VLLM_ENV)/bin/python -m pytest test/inference/inprocess test/evaluation/inprocess test/synthetic test/training
 
+PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs taihri_ros/models/nano/README.md
+
 lint: $(NODE)/.ready  ## Check style, and which room imports which
 	$(NODE)/bin/ruff check .
 	$(NODE)/bin/ruff format --check .
 	$(NODE)/bin/lint-imports
+	$(NODE)/bin/mdformat --check $(PAGES)
 
 types: $(NODE)/.ready  ## Check types
 	$(NODE)/bin/mypy
@@ -42,6 +45,10 @@ types: $(NODE)/.ready  ## Check types
 bench: $(VLLM_ENV)/.tests  ## Measure the node against the published recipe, and its stages; writes out/bench/
 	$(VLLM_ENV)/bin/taihri bench --out out/bench/recipe.json
 	$(NODE)/bin/python taihri_ros/evaluation/benchmark/stages.py --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0
+
+docs: $(NODE)/.ready  ## Make docs/parameters.md, and wrap the pages
+	$(NODE)/bin/python -m taihri_ros.node.parameter_reference >docs/parameters.md
+	$(NODE)/bin/mdformat $(PAGES)
 
 clean:  ## Remove everything that was made
 	rm -rf $(NODE) $(TRANSFORMERS) $(VLLM_ENV) out build *.egg-info .mypy_cache .pytest_cache .ruff_cache

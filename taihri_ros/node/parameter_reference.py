@@ -6,11 +6,12 @@ from taihri_ros.node.parameters import Declaration, declarations
 
 _HEAD = """# Parameters
 
-Every parameter of the node, for `ros2 launch ... params_file:=FILE`, `taihri run --params-file FILE` and `-p NAME:=VALUE` alike.
-`config/taihri.yaml` is a file to start from. This page is made from the table in `taihri_ros/node/parameters.py` by `make docs`.
+Every parameter of the node, for `ros2 launch ... params_file:=FILE`, `taihri run --params-file FILE` and
+`-p NAME:=VALUE` alike. `config/taihri.yaml` is a file to start from. This page is made from the table in
+`taihri_ros/node/parameters.py` by `make docs`.
 
 | parameter | type | default | what it does |
-|---|---|---|---|
+| -- | -- | -- | -- |
 """
 
 _TYPES = {bool: "bool", int: "int", float: "float", str: "string", tuple: "string list"}
