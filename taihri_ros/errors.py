@@ -1,5 +1,5 @@
-"""The root of every error that this package raises on purpose."""
+"""The base class of every error that this package raises on purpose."""
 
 
 class TaihriError(Exception):
-    """Something that the user can mend: the message is one clear line that says what to do."""
+    """An error that the user can fix; its message is one line that names the problem and what to do about it."""

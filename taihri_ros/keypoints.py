@@ -1,4 +1,4 @@
-"""The results: keypoints with units, covariance and why something is missing."""
+"""The results for one image: keypoints with position, covariance and confidence, or the reason why they are missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class State(IntEnum):
-    """What became of a keypoint; the numbers are those of `Keypoint.msg`."""
+    """Whether a keypoint has a position, and why not; the values equal the constants of `Keypoint.msg`."""
 
     MEASURED = 0
     PREDICTED = 1
@@ -24,14 +24,14 @@ class State(IntEnum):
 
 
 class DepthUse(IntEnum):
-    """What a registered depth image said about a keypoint; the numbers are those of `Keypoint.msg`."""
+    """How a registered depth image was used for a keypoint; the values equal `DEPTH_*` of `Keypoint.msg`."""
 
     NONE = 0
-    """There is no depth image, or no measurement at the keypoint's pixel."""
+    """There is no depth image, or it has no measurement at the keypoint's pixel."""
     FUSED = 1
-    """It agrees with the model: position and covariance are those of both."""
+    """The depth agrees with the model; position and covariance are the fusion of both."""
     DISAGREES = 2
-    """It does not agree with the model: position and covariance are the model's alone."""
+    """The depth contradicts the model; position and covariance come from the model only."""
 
 
 def _nan(*shape: int) -> NDArray[np.float64]:
@@ -40,17 +40,17 @@ def _nan(*shape: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Keypoint:
-    """One joint.
+    """One joint of a person in one image.
 
     Attributes:
-        name: Joint name.
-        state: Whether it has a position, or why not.
-        reason: The reason in words; empty when measured.
-        position: (3,) metres, camera optical frame; NaN without a position.
+        name: Joint name, one of `skeleton.JOINTS`.
+        state: Whether the joint has a position, and why not.
+        reason: The reason for the state in words; empty when measured.
+        position: (3,) metres, camera optical frame (x right, y down, z forward); NaN without a position.
         covariance: (3, 3) m², camera optical frame; NaN where it is not known.
         confidence: In [0, 1]; NaN where it is not known.
-        pixel: (2,) px in the source image; NaN without one.
-        depth: What a depth image had to say about it.
+        pixel: (2,) px in the source image (column, row); NaN without one.
+        depth: How a depth image was used.
     """
 
     name: str
@@ -64,16 +64,16 @@ class Keypoint:
 
     @property
     def has_position(self) -> bool:
-        """Whether the position may be published."""
+        """Whether the position is valid and may be published."""
         return self.state in (State.MEASURED, State.PREDICTED)
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """The person that the answer is about.
+    """The person in one image.
 
     Attributes:
-        keypoints: Every joint that was asked for or mentioned, in the skeleton's order.
+        keypoints: Every joint that was requested or that the model answered, in the order of `skeleton.JOINTS`.
         box: (4,) px in the source image: left, top, right, bottom; None without one.
     """
 

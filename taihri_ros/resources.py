@@ -1,4 +1,4 @@
-"""Where the files that are not Python live: message definitions, configuration, launch and RViz files."""
+"""Paths of the files that are not Python (messages, configuration, launch and RViz files) and of the small model."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ PACKAGE = Path(__file__).resolve().parent
 """The directory of the Python package."""
 
 NANO = PACKAGE / "models" / "nano"
-"""The checkpoint that ships with the package: small, and trained on nothing but synthetic people."""
+"""The small checkpoint that ships with the package; it is trained on synthetic people only."""
 
 
 def share_directory() -> Path:
-    """Find the directory that holds `msg/`, `srv/`, `config/`, `launch/` and `rviz/`.
+    """Return the directory that holds `msg/`, `srv/`, `config/`, `launch/` and `rviz/`.
 
-    That is the source tree itself, the environment that pip installed the package into, or the share directory of an
-    ament workspace, whichever is there first.
+    The candidates, in this order: the source tree, `share/taihri_ros` of the Python environment, `share/taihri_ros` of
+    every prefix in `AMENT_PREFIX_PATH`.
 
     Returns:
         The directory.
 
     Raises:
-        TaihriError: None of the places has the message definitions.
+        TaihriError: No candidate has the message definitions.
     """
     prefixes = [sys.prefix, *os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)]
     candidates = [PACKAGE.parent]

@@ -1,6 +1,6 @@
-"""The 22 joints that the model knows: names, tokens, body parts, and the bones to draw between them.
+"""The 22 joints that the model knows: their names, tokens and body parts, and the bones between them.
 
-They are the first 22 joints of the SMPL body model, in its order.
+They are the first 22 joints of the SMPL body model (Loper et al., 2015), in its order.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ JOINTS = (
 """Joint names; the position in this tuple is the joint's SMPL index."""
 
 INDEX = {name: index for index, name in enumerate(JOINTS)}
+"""SMPL index by joint name."""
+"""SMPL index by joint name."""
 
 _PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 
@@ -48,10 +50,10 @@ PARTS = {
 
 
 def joint_token(name: str) -> str:
-    """Give the added token of a joint, such as `<|left_wrist|>`."""
+    """Return the special token of a joint, such as `<|left_wrist|>`."""
     return f"<|{name}|>"
 
 
 def in_order(names: set[str] | frozenset[str]) -> tuple[str, ...]:
-    """Sort joint names by their SMPL index, the order in which the model is asked and answers."""
+    """Return joint names sorted by their SMPL index, the order used in prompts and answers."""
     return tuple(sorted(names, key=INDEX.__getitem__))

@@ -1,4 +1,4 @@
-"""Results: what has a position may be published, what has none is not a number."""
+"""Keypoints: only measured and predicted ones have a position; missing values are NaN."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def test_only_measured_and_predicted_have_a_position(state: State) -> None:
     assert Person((keypoint,), None).located == ((keypoint,) if keypoint.has_position else ())
 
 
-def test_what_is_missing_is_not_a_number() -> None:
+def test_missing_values_are_nan() -> None:
     keypoint = Keypoint("head", State.NOT_ANSWERED)
     assert (keypoint.position.shape, keypoint.covariance.shape, keypoint.pixel.shape) == ((3,), (3, 3), (2,))
     assert np.isnan([*keypoint.position, *keypoint.covariance.ravel(), *keypoint.pixel, keypoint.confidence]).all()
     assert keypoint.position is not Keypoint("neck", State.NOT_ANSWERED).position
 
 
-def test_states_and_uses_of_depth_are_those_of_the_message() -> None:
+def test_states_and_depth_uses_equal_the_constants_of_the_message() -> None:
     definition = (Path(share_directory()) / "msg" / "Keypoint.msg").read_text()
     constants = dict(
         line.split()[1].split("=", 1) for line in definition.splitlines() if line.startswith("uint8 ") and "=" in line

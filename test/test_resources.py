@@ -1,4 +1,4 @@
-"""The files that are not Python are found where each kind of installation puts them."""
+"""The files that are not Python are found in every kind of installation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.resources import share_directory
 
 
-def test_in_the_source_tree() -> None:
+def test_found_in_the_source_tree() -> None:
     assert share_directory() == Path(__file__).resolve().parents[1]
 
 
@@ -24,28 +24,25 @@ def install(prefix: Path) -> Path:
 
 
 @pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def outside_source_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(resources, "PACKAGE", tmp_path / "site-packages" / "taihri_ros")
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
     monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
     return tmp_path
 
 
-def test_in_an_environment_of_pip(elsewhere: Path) -> None:
-    assert share_directory_after(install(elsewhere / "environment"))
+def test_found_in_the_environment_of_pip(outside_source_tree: Path) -> None:
+    share = install(outside_source_tree / "environment")
+    assert share_directory() == share
 
 
-def test_in_an_ament_workspace(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    share = install(elsewhere / "workspace")
-    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{elsewhere / 'other'}::{elsewhere / 'workspace'}")
-    assert share_directory_after(share)
+def test_found_in_an_ament_workspace(outside_source_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    share = install(outside_source_tree / "workspace")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{outside_source_tree / 'other'}::{outside_source_tree / 'workspace'}")
+    assert share_directory() == share
 
 
-def share_directory_after(share: Path) -> bool:
-    return share_directory() == share
-
-
-def test_nowhere(elsewhere: Path) -> None:
+def test_missing_files_are_an_error(outside_source_tree: Path) -> None:
     with pytest.raises(TaihriError, match="are missing; reinstall the package") as raised:
         share_directory()
-    assert str(elsewhere / "environment") in str(raised.value)
+    assert str(outside_source_tree / "environment") in str(raised.value)

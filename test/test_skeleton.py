@@ -1,17 +1,17 @@
-"""The joints are the first 22 of SMPL, in its order."""
+"""The skeleton: the first 22 joints of SMPL, in its order."""
 
 from __future__ import annotations
 
 from taihri_ros.skeleton import BONES, INDEX, JOINTS, PARTS, in_order, joint_token
 
 
-def test_the_joints_of_smpl() -> None:
+def test_joints_have_their_smpl_index() -> None:
     assert len(JOINTS) == len(set(JOINTS)) == 22
     assert [INDEX[name] for name in ("pelvis", "neck", "head", "left_wrist", "right_wrist")] == [0, 12, 15, 20, 21]
     assert joint_token("left_wrist") == "<|left_wrist|>"
 
 
-def test_the_parts_of_the_evaluation() -> None:
+def test_parts_are_those_of_the_evaluation() -> None:
     assert {part: [INDEX[name] for name in names] for part, names in PARTS.items()} == {
         "left_arm": [16, 18, 20],
         "right_arm": [17, 19, 21],
@@ -20,7 +20,7 @@ def test_the_parts_of_the_evaluation() -> None:
     }
 
 
-def test_the_bones_are_a_tree_that_does_not_cross_sides() -> None:
+def test_bones_form_a_tree_without_crossing_sides() -> None:
     assert len(BONES) == 21
     assert {child for _, child in BONES} == set(JOINTS) - {"pelvis"}
     for parent, child in BONES:
@@ -29,5 +29,5 @@ def test_the_bones_are_a_tree_that_does_not_cross_sides() -> None:
     assert {("left_elbow", "left_wrist"), ("neck", "head"), ("left_knee", "left_ankle")} <= set(BONES)
 
 
-def test_order() -> None:
+def test_in_order_sorts_by_smpl_index() -> None:
     assert in_order({"head", "pelvis", "left_wrist"}) == ("pelvis", "head", "left_wrist")

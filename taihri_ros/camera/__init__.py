@@ -1,1 +1,1 @@
-"""Cameras: calibrations, lens distortion, and the canonical view that the model is shown."""
+"""Cameras: calibration, lens distortion, and the canonical view that is the model's input image."""

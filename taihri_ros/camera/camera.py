@@ -1,4 +1,4 @@
-"""A calibrated camera at the resolution of the image that is really published.
+"""A calibrated camera at the resolution of its published image.
 
 Pixel coordinates follow OpenCV: the centre of the top left pixel is (0, 0), its outer corner (-0.5, -0.5).
 """
@@ -30,12 +30,28 @@ from taihri_ros.camera.distortion import DistortionModel, LensDistortion
 class Camera:
     """A calibrated camera at the size of its published image, binning and region of interest applied.
 
+    Example:
+        >>> from taihri_ros.camera.camera import Camera
+        >>> camera = Camera.from_mapping(
+        ...     {
+        ...         "width": 640,
+        ...         "height": 480,
+        ...         "distortion_model": "plumb_bob",
+        ...         "d": [-0.28, 0.09, 0.0, 0.0, 0.0],
+        ...         "k": [520.0, 0.0, 319.5, 0.0, 520.0, 239.5, 0.0, 0.0, 1.0],
+        ...     }
+        ... )
+        >>> camera.project([[0.25, 0.0, 1.0]]).round(2).tolist()  # 0.25 m to the right, 1 m ahead
+        [[447.27, 239.5]]
+        >>> camera.unproject([[447.27, 239.5]]).round(3).tolist()
+        [[0.25, 0.0, 1.0]]
+
     Attributes:
         width: Width of the image, pixels.
         height: Height of the image, pixels.
         K: Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], pixels, float64 (3, 3), read-only.
         D: Distortion coefficients in OpenCV's order, float64 (M,), read-only; empty without distortion.
-        model: Lens model that D belongs to.
+        model: Distortion model of D.
     """
 
     width: int
@@ -45,11 +61,11 @@ class Camera:
     model: DistortionModel
 
     def __post_init__(self) -> None:
-        """Take read-only copies of the arrays and check them."""
+        """Copy the arrays, make them read-only, and check them."""
         if self.width < 1 or self.height < 1:
             raise CameraError(
-                f"camera_info describes an image of {self.width}x{self.height} pixels: width, height and "
-                "binning must be those of the published image; correct the driver's settings"
+                f"camera_info describes an image of {self.width}x{self.height} pixels: correct width, height and "
+                "binning in the driver's settings"
             )
         object.__setattr__(self, "K", read_numbers("camera matrix", self.K, 9).reshape(3, 3))
         object.__setattr__(self, "D", read_numbers("d", self.D))
@@ -65,26 +81,24 @@ class Camera:
 
     @classmethod
     def from_info(cls, info: CameraInfoLike, *, rectified: bool = False) -> Camera:
-        """Read a sensor_msgs/CameraInfo, as its definition and image_geometry's PinholeCameraModel have it.
+        """Create the camera from a sensor_msgs/CameraInfo, in the same way as image_geometry's PinholeCameraModel.
 
-        A raw image is described by K and the distortion, a rectified one by the left 3x3 part of P. The
-        region of interest, in unbinned pixels, is cut out first; binning then divides focal lengths and
-        principal point. `roi.do_rectify` changes nothing, since image_proc writes the rectified image in the
-        window of the raw ROI.
+        K and the distortion coefficients describe a raw image, the left 3x3 part of P a rectified one. The region of
+        interest (in unbinned pixels) is applied first, then the binning. `roi.do_rectify` is ignored, because
+        image_proc keeps the raw ROI for the rectified image.
 
-        The fourth column of P is not used: 3D points are relative to this camera's own optical centre. The
-        right image of a stereo pair must therefore carry the frame_id of the right camera.
+        The fourth column of P is not used: 3D points are relative to the optical centre of this camera. The right
+        image of a stereo pair must therefore carry the frame_id of the right camera.
 
         Args:
             info: The message, or any object with its fields.
-            rectified: The image is rectified: use P, without distortion.
+            rectified: Whether the image is rectified: use P, without distortion.
 
         Returns:
             The camera of the published image.
 
         Raises:
-            CameraError: The camera is not calibrated, or its description contradicts itself.
-
+            CameraError: The camera is not calibrated, or the message is inconsistent.
         """
         width, height = int(info.width), int(info.height)
         matrix: NDArray[np.float64] = read_numbers("k", info.k, 9).reshape(3, 3)
@@ -96,8 +110,8 @@ class Camera:
             matrix = read_numbers("p", info.p, 12).reshape(3, 4)[:, :3]
             if not matrix.any():
                 raise CameraError(
-                    "camera_info: the image is said to be rectified but p is all zeros: use the raw image "
-                    f"with rectified:=false, or {CALIBRATE}"
+                    "camera_info: rectified:=true is set but p is all zeros: use the raw image with "
+                    f"rectified:=false, or {CALIBRATE}"
                 )
         else:
             model, coefficients = read_lens(info.distortion_model, info.d)
@@ -116,42 +130,41 @@ class Camera:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, rectified: bool = False) -> Camera:
-        """Read a camera from a parsed JSON or YAML file.
+        """Create the camera from a parsed JSON or YAML file.
 
         Args:
-            mapping: Either the fields of CameraInfo as `ros2 topic echo` prints them (`width`, `height`,
-                `distortion_model`, `d`, `k` at least; ROS 1's capital letters are accepted), or the layout of
+            mapping: Either the fields of CameraInfo as `ros2 topic echo` prints them (at least `width`, `height`,
+                `distortion_model`, `d` and `k`; the capital letters of ROS 1 are accepted), or the layout of
                 camera_calibration (`image_width`, `camera_matrix: {data: [...]}` and so on).
-            rectified: As for `from_info`.
+            rectified: Whether the image is rectified: use P, without distortion.
 
         Returns:
             The camera of the published image.
 
         Raises:
-            CameraError: A field is missing or of the wrong type, or as for `from_info`.
-
+            CameraError: A field is missing or of the wrong type, the camera is not calibrated, or the fields are
+                inconsistent.
         """
         return cls.from_info(InfoFields.from_mapping(mapping), rectified=rectified)
 
     def check_image(self, width: int, height: int) -> None:
-        """Refuse an image that this camera does not describe.
+        """Check that an image has the size of this camera.
 
         Args:
             width: Width of the image, pixels.
             height: Height of the image, pixels.
 
         Raises:
-            CameraError: The image is of another size.
-
+            CameraError: The image has another size.
         """
         if (width, height) == (self.width, self.height):
             return
         if (width, height) == (self.height, self.width):
-            reason = "the image was turned on its way; use it as the camera gives it"
+            reason = "the image was rotated by 90 degrees; use the image as the camera publishes it"
         elif width * self.height == height * self.width:
-            reason = "only one of the two was resized or binned; take both from one node"
+            reason = "only one of the two was resized or binned; take both from the same node"
         else:
-            reason = "camera_info is of another camera, video mode or roi; take both from one node"
+            reason = "camera_info is of another camera, video mode or ROI; take both from the same node"
         raise CameraError(f"image is {width}x{height} but camera_info describes {self.width}x{self.height}: {reason}")
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
@@ -161,35 +174,33 @@ class Camera:
             points: (N, 3) metres, camera optical frame (x right, y down, z forward).
 
         Returns:
-            float64 (N, 2) pixels, also beyond the edge of the image; NaN for points behind the camera
-            (z <= 0) and outside of the field of view of the lens model.
-
+            float64 (N, 2) pixels, also outside of the image; NaN for points behind the camera (z <= 0) and outside
+            of the field of view of the distortion model.
         """
         xyz = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         depth = np.where(xyz[:, 2:] > 0.0, xyz[:, 2:], np.nan)
         return self._lens.distort(xyz[:, :2] / depth) * self._focal_lengths + self._principal_point
 
     def unproject(self, pixels: ArrayLike) -> NDArray[np.float64]:
-        """Find the rays that pixels look along: the inverse of `project`.
+        """Return the viewing rays of pixels, the inverse of `project`.
 
         Args:
             pixels: (N, 2) pixels.
 
         Returns:
-            float64 (N, 3) rays (x, y, 1), camera optical frame; NaN outside of the field of view of the lens
+            float64 (N, 3) rays (x, y, 1), camera optical frame; NaN outside of the field of view of the distortion
             model.
-
         """
         uv = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
         xy = self._lens.undistort((uv - self._principal_point) / self._focal_lengths)
         return np.column_stack([xy, np.where(np.isnan(xy[:, 0]), np.nan, 1.0)])
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether two cameras are the same: a view is only made anew when camera_info changes."""
+        """Return whether all values are equal; views are cached until camera_info changes."""
         return isinstance(other, Camera) and self._values == other._values
 
     def __hash__(self) -> int:
-        """Agree with equality."""
+        """Return a hash of the values that `__eq__` compares."""
         return hash(self._values)
 
     @property
@@ -210,10 +221,10 @@ class Camera:
 
 
 def _check_principal_point(matrix: NDArray[np.float64], width: int, height: int) -> None:
-    """Refuse a principal point that lies further from the whole image than that image is large."""
+    """Raise if the principal point is more than one image size away from the image."""
     cx, cy = matrix[:2, 2].tolist()
     if not (-width <= cx <= 2 * width and -height <= cy <= 2 * height):
         raise CameraError(
             f"camera_info: principal point ({cx:g}, {cy:g}) is far outside of the {width}x{height} image: "
-            "K, P and the size must be of one video mode; correct the calibration file"
+            "K, P and the size must belong to the same video mode; correct the calibration file"
         )

@@ -1,4 +1,4 @@
-"""The fields of sensor_msgs/CameraInfo, from a message or a file, and what must hold for them."""
+"""The fields of sensor_msgs/CameraInfo, read from a message or a file and checked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.errors import TaihriError
 
-CALIBRATE = "calibrate the camera (ros2 run camera_calibration cameracalibrator), let its driver load the result"
-"""What to do about most of what can be wrong with a camera_info."""
+CALIBRATE = "calibrate the camera (ros2 run camera_calibration cameracalibrator) and load the result in its driver"
+"""The advice at the end of most messages about an invalid camera_info."""
 
 _COEFFICIENTS = {
     DistortionModel.NONE: (0,),
@@ -26,11 +26,11 @@ _REQUIRED = ("width", "height", "distortion_model", "d", "k")
 
 
 class CameraError(TaihriError):
-    """A camera description, image or view that cannot be used; the message says what to do."""
+    """An error for a camera description, image or view that cannot be used."""
 
 
 class RegionOfInterestLike(Protocol):
-    """The fields of sensor_msgs/RegionOfInterest that are used."""
+    """An object with the used fields of sensor_msgs/RegionOfInterest."""
 
     @property
     def x_offset(self) -> int:
@@ -50,7 +50,7 @@ class RegionOfInterestLike(Protocol):
 
 
 class CameraInfoLike(Protocol):
-    """The fields of sensor_msgs/CameraInfo that are used; rclpy's and rosbags' messages both have them."""
+    """An object with the used fields of sensor_msgs/CameraInfo, such as a message of rclpy or rosbags."""
 
     @property
     def width(self) -> int:
@@ -62,7 +62,7 @@ class CameraInfoLike(Protocol):
 
     @property
     def distortion_model(self) -> str:
-        """Name of the lens model."""
+        """Name of the distortion model."""
 
     @property
     def d(self) -> ArrayLike:
@@ -78,20 +78,20 @@ class CameraInfoLike(Protocol):
 
     @property
     def binning_x(self) -> int:
-        """Columns of the sensor in one pixel; 0 means 1."""
+        """Sensor columns per pixel; 0 means 1."""
 
     @property
     def binning_y(self) -> int:
-        """Rows of the sensor in one pixel; 0 means 1."""
+        """Sensor rows per pixel; 0 means 1."""
 
     @property
     def roi(self) -> RegionOfInterestLike:
-        """Window of the sensor that is published; all zeros mean the whole."""
+        """Published part of the sensor; all zeros mean the whole sensor."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A window in unbinned pixels."""
+    """A region of interest, unbinned pixels."""
 
     x_offset: int = 0
     y_offset: int = 0
@@ -115,17 +115,16 @@ class InfoFields:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> InfoFields:
-        """Read a parsed file in the layout of CameraInfo or of camera_calibration.
+        """Read the fields from a parsed file in the layout of CameraInfo or of camera_calibration.
 
         Args:
             mapping: The parsed file.
 
         Returns:
-            The fields; P, binning and region of interest are zero where the file is silent.
+            The fields; P, binning and region of interest are zero where the file lacks them.
 
         Raises:
-            CameraError: A field is missing or is not of its type.
-
+            CameraError: A field is missing or of the wrong type.
         """
         fields = {key.lower() if len(key) == 1 else key: value for key, value in mapping.items()}
         if "camera_matrix" in fields:
@@ -143,8 +142,8 @@ class InfoFields:
         missing = [name for name in _REQUIRED if name not in fields]
         if missing:
             raise CameraError(
-                f"camera file lacks {', '.join(missing)}: give the fields of sensor_msgs/CameraInfo "
-                f"({', '.join(_REQUIRED)}) or a file that camera_calibration has written"
+                f"camera file lacks {', '.join(missing)}: use a file with the fields of sensor_msgs/CameraInfo "
+                f"({', '.join(_REQUIRED)}) or a file written by camera_calibration"
             )
         try:
             roi = {name: int(fields.get("roi", {}).get(name, 0)) for name in Region.__dataclass_fields__}
@@ -164,19 +163,18 @@ class InfoFields:
 
 
 def read_numbers(name: str, values: ArrayLike, size: int | None = None) -> NDArray[np.float64]:
-    """Check a field of numbers.
+    """Convert a field of numbers to an array and check it.
 
     Args:
-        name: What the field is called, for the message.
+        name: Name of the field, for the error message.
         values: The numbers in any nesting.
-        size: How many there must be; any number when None.
+        size: Required number of values; None for any.
 
     Returns:
         float64 (M,), a read-only copy.
 
     Raises:
-        CameraError: They are not numbers, not finite, or not as many as there must be.
-
+        CameraError: The values are not numbers, not finite, or of the wrong count.
     """
     try:
         array = np.array(values, dtype=np.float64).ravel()
@@ -193,19 +191,18 @@ def read_numbers(name: str, values: ArrayLike, size: int | None = None) -> NDArr
 def read_lens(name: str, d: ArrayLike) -> tuple[DistortionModel, NDArray[np.float64]]:
     """Read `distortion_model` and `d`.
 
-    Without a model, or with coefficients that are all zero, there is no distortion. A fisheye is the
-    exception: four zeros are an ideal equidistant lens, whose radius is f times the angle.
+    There is no distortion if the model is empty or if all coefficients are zero. The exception is `equidistant`: four
+    zeros describe an ideal equidistant fisheye lens, whose image radius is f times the angle.
 
     Args:
-        name: The name of the model.
+        name: Name of the model.
         d: The coefficients in OpenCV's order.
 
     Returns:
-        The model, and the coefficients as float64 (M,); none of them without distortion.
+        The model and its coefficients, float64 (M,); M is 0 without distortion.
 
     Raises:
-        CameraError: The model is unknown, or has another number of coefficients.
-
+        CameraError: The model is unknown, or the number of coefficients does not fit it.
     """
     coefficients = read_numbers("d", d)
     if name not in ("", *_MODEL_NAMES):
@@ -215,8 +212,8 @@ def read_lens(name: str, d: ArrayLike) -> tuple[DistortionModel, NDArray[np.floa
         )
     if name == "" and coefficients.any():
         raise CameraError(
-            "camera_info: d has values but distortion_model is empty: name the model in the calibration "
-            "file, such as plumb_bob"
+            "camera_info: d has values but distortion_model is empty: set the model in the calibration file, "
+            "for example plumb_bob"
         )
     if name != DistortionModel.EQUIDISTANT.value and not coefficients.any():
         return DistortionModel.NONE, np.empty(0)
@@ -226,15 +223,14 @@ def read_lens(name: str, d: ArrayLike) -> tuple[DistortionModel, NDArray[np.floa
 
 
 def check_coefficients(model: DistortionModel, coefficients: NDArray[np.float64]) -> None:
-    """Refuse a number of coefficients that is not the model's.
+    """Check that the number of coefficients fits the distortion model.
 
     Args:
-        model: The lens model.
-        coefficients: (M,).
+        model: The distortion model.
+        coefficients: float64 (M,).
 
     Raises:
-        CameraError: M is wrong.
-
+        CameraError: M does not fit the model.
     """
     accepted = _COEFFICIENTS[model]
     if coefficients.size not in accepted:
@@ -245,19 +241,18 @@ def check_coefficients(model: DistortionModel, coefficients: NDArray[np.float64]
 
 
 def read_region(roi: RegionOfInterestLike, width: int, height: int) -> Region:
-    """Read the region of interest; all zeros stand for the whole image.
+    """Read the region of interest; all zeros mean the whole image.
 
     Args:
-        roi: The region in unbinned pixels.
+        roi: The region, unbinned pixels.
         width: Width of the whole image, pixels.
         height: Height of the whole image, pixels.
 
     Returns:
-        The region, inside of the image.
+        The region, which lies inside the image.
 
     Raises:
-        CameraError: It is empty or reaches out of the image.
-
+        CameraError: The region is empty or not inside the image.
     """
     region = Region(int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height))
     if region == Region():
@@ -271,7 +266,7 @@ def read_region(roi: RegionOfInterestLike, width: int, height: int) -> Region:
     if not inside:
         raise CameraError(
             f"camera_info: roi {region.width}x{region.height} at ({region.x_offset}, {region.y_offset}) is "
-            f"empty or not inside of the {width}x{height} image: give it in unbinned pixels, or all zeros for "
-            "the whole image"
+            f"empty or not inside the {width}x{height} image: set it in unbinned pixels, or to all zeros for the "
+            "whole image"
         )
     return region

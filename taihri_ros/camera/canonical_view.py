@@ -1,8 +1,8 @@
-"""The image that the model is shown: undistorted, centred, and of the focal length that it learned with.
+"""The model's input image: undistorted, with the principal point in its centre and the canonical focal length.
 
-TAIHRI (arXiv 2604.08921) knows the camera only through a canonical focal length. Every source image is
-therefore drawn anew as an ideal camera would have seen it, in one remap; what the model answers is taken back
-exactly.
+TAIHRI (arXiv 2604.08921) knows the camera only through a canonical focal length. Every source image is therefore
+warped in one remap to the image of an ideal camera with that focal length. The inverse mapping of the model's answer
+to the source image is exact.
 """
 
 from __future__ import annotations
@@ -20,25 +20,38 @@ from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.view_size import size_within
 
 _ANTIALIAS_BELOW = 0.6
-"""Bilinear interpolation skips source pixels where the view is smaller than this part of the source."""
+"""Scale (view to source) below which bilinear interpolation would skip source pixels."""
 
 _ROWS_AT_ONCE = 16
-"""Rows of the view that are mapped at once by `projectPoints`; its derivatives of all of them would take 200 MB."""
+"""Rows of the view in one call of `projectPoints`, whose Jacobian for a whole view would take 200 MB."""
 
 _GRID_SIDE = 65
-"""Points along each side of an image by which it is measured what one camera sees of the other; odd."""
+"""Number of grid points along each side of an image; odd, so that the grid contains the centre."""
 
 
 @dataclass(frozen=True, eq=False)
 class CanonicalView:
-    """An ideal pinhole camera at the source camera's optical centre, and the remap that draws its image.
+    """An ideal pinhole camera at the optical centre of the source camera, and the remap that renders its image.
 
-    Its frame is the source's optical frame turned by `R_view_from_camera`: p_view = R p_camera. Its
-    principal point is the centre of its image, ((width - 1) / 2, (height - 1) / 2); whole numbers are centres
-    of pixels.
+    The view's frame is the source's optical frame rotated by `R_view_from_camera`: p_view = R p_camera. The principal
+    point is the centre of the image, ((width - 1) / 2, (height - 1) / 2).
+
+    Example:
+        >>> import numpy as np
+        >>> from taihri_ros.camera.camera import Camera
+        >>> from taihri_ros.camera.canonical_view import CanonicalView
+        >>> from taihri_ros.camera.distortion import DistortionModel
+        >>> K = np.array([[610.0, 0.0, 319.5], [0.0, 610.0, 239.5], [0.0, 0.0, 1.0]])
+        >>> view = CanonicalView.fit(Camera(640, 480, K, np.empty(0), DistortionModel.NONE))
+        >>> (view.width, view.height, view.focal_px)
+        (1056, 800, 1000.0)
+        >>> view.render(np.zeros((480, 640, 3), np.uint8)).shape
+        (800, 1056, 3)
+        >>> view.source_to_view_pixels([[319.5, 239.5]]).round(2).tolist()  # centre to centre
+        [[527.5, 399.5]]
 
     Attributes:
-        source: The camera whose images are drawn.
+        source: The camera of the source images.
         focal_px: Focal length of the view, pixels.
         width: Width of the view, pixels.
         height: Height of the view, pixels.
@@ -52,7 +65,7 @@ class CanonicalView:
     R_view_from_camera: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        """Take a read-only copy of the rotation and check it."""
+        """Copy the rotation, make it read-only, and check it."""
         object.__setattr__(self, "R_view_from_camera", _rotation_matrix(self.R_view_from_camera))
 
     @classmethod
@@ -67,10 +80,10 @@ class CanonicalView:
         multiple: int = 32,
         rotation: ArrayLike | None = None,
     ) -> CanonicalView:
-        """Choose the smallest view that shows the whole source image within the model's limits.
+        """Return the smallest view that shows the whole source image within the model's limits.
 
-        What is too large is cropped around the centre, never scaled: the focal length is how the model
-        measures depth. What is too small is surrounded with black.
+        A source image that is too large is cropped around its centre and never scaled down, because the model derives
+        depth from the focal length. One that is too small is padded with black.
 
         Args:
             camera: The source camera.
@@ -78,16 +91,15 @@ class CanonicalView:
             max_size: Largest width and height, pixels.
             min_pixels: Smallest area, pixels.
             max_pixels: Largest area, pixels.
-            multiple: Width and height are multiples of this: the side of a visual token.
-            rotation: From the camera's optical frame to the view's, (3, 3); none by default.
+            multiple: Width and height are multiples of this, the side of a visual token in pixels.
+            rotation: Rotation from the camera's optical frame to the view's, (3, 3); None for the identity.
 
         Returns:
             The view.
 
         Raises:
-            CameraError: No size keeps the limits, the view would show nothing of the source, or the rotation
-                is none.
-
+            CameraError: No size is within the limits, the view would show nothing of the source image, or `rotation`
+                is not a rotation matrix.
         """
         R_view_from_camera = _rotation_matrix(np.eye(3) if rotation is None else rotation)
         shown = _distances_from_centre(camera, focal_px, R_view_from_camera)
@@ -108,13 +120,13 @@ class CanonicalView:
 
     @cached_property
     def camera(self) -> Camera:
-        """The view as a camera: its K, without distortion."""
+        """The view as a pinhole camera."""
         centre_x, centre_y = (self.width - 1) / 2, (self.height - 1) / 2
         matrix = np.array([[self.focal_px, 0.0, centre_x], [0.0, self.focal_px, centre_y], [0.0, 0.0, 1.0]])
         return Camera(self.width, self.height, matrix, np.empty(0), DistortionModel.NONE)
 
     def render(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Draw the view. What lies outside of the source image is black.
+        """Render the view from a source image; pixels outside the source image are black.
 
         Args:
             image: Source image, uint8 (H, W, 3), channels in any order.
@@ -124,7 +136,6 @@ class CanonicalView:
 
         Raises:
             CameraError: The image is not of the source camera's size, or not uint8 with three channels.
-
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise CameraError(f"image must be uint8 (height, width, 3), not {image.dtype} {image.shape}")
@@ -134,52 +145,47 @@ class CanonicalView:
             width, height = self.source.width // reduction, self.source.height // reduction
             divisible = image[: height * reduction, : width * reduction]
             image = np.asarray(cv2.resize(divisible, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        drawn = cv2.remap(image, whole, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        return np.asarray(drawn, np.uint8)
+        rendered = cv2.remap(image, whole, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return np.asarray(rendered, np.uint8)
 
     def view_to_source_pixels(self, pixels: ArrayLike) -> NDArray[np.float64]:
-        """Find where pixels of the view lie in the source image.
+        """Convert pixels of the view to pixels of the source image.
 
         Args:
             pixels: (N, 2) pixels of the view.
 
         Returns:
-            float64 (N, 2) pixels of the source, perhaps beyond its edge; NaN where its lens cannot see.
-
+            float64 (N, 2) pixels of the source, also outside of its image; NaN outside of its field of view.
         """
         return self.source.project(self.points_to_camera(self.view_rays(pixels)))
 
     def source_to_view_pixels(self, pixels: ArrayLike) -> NDArray[np.float64]:
-        """Find where pixels of the source image lie in the view.
+        """Convert pixels of the source image to pixels of the view.
 
         Args:
             pixels: (N, 2) pixels of the source.
 
         Returns:
-            float64 (N, 2) pixels of the view, perhaps beyond its edge; NaN behind the view.
-
+            float64 (N, 2) pixels of the view, also outside of its image; NaN behind the view.
         """
         return self.camera.project(self.points_to_view(self.source.unproject(pixels)))
 
     def view_rays(self, pixels: ArrayLike) -> NDArray[np.float64]:
-        """Find the rays that pixels of the view look along; a depth times its ray is a point.
+        """Return the viewing rays of pixels of the view; a ray times a depth in metres is a point.
 
         Args:
             pixels: (N, 2) pixels of the view.
 
         Returns:
             float64 (N, 3) rays (x, y, 1), view's frame.
-
         """
         return self.camera.unproject(pixels)
 
     def source_box(self) -> NDArray[np.float64]:
-        """Find the part of the view in which the source image can be.
+        """Return the bounding box, in the view, of the visible part of the source image.
 
         Returns:
-            float64 (2, 2) pixels of the view: left and top, right and bottom of the box around all of the source that
-            is seen, outer edges of pixels.
-
+            float64 (2, 2) pixels of the view: (left, top) and (right, bottom), at the outer edges of the pixels.
         """
         rays = self.points_to_view(self.source.unproject(_grid(self.source.width, self.source.height)))
         seen = self.camera.project(rays[rays[:, 2] > 0.0])
@@ -188,88 +194,86 @@ class CanonicalView:
         return box
 
     def points_to_camera(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Turn points or rays from the view's frame into the camera's optical frame.
+        """Rotate points or rays from the view's frame to the camera's optical frame.
 
         Args:
             points: (N, 3), view's frame.
 
         Returns:
             float64 (N, 3), camera optical frame, same unit.
-
         """
-        turned: NDArray[np.float64] = np.asarray(points, np.float64).reshape(-1, 3) @ self.R_view_from_camera
-        return turned
+        rotated: NDArray[np.float64] = np.asarray(points, np.float64).reshape(-1, 3) @ self.R_view_from_camera
+        return rotated
 
     def points_to_view(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Turn points or rays from the camera's optical frame into the view's frame.
+        """Rotate points or rays from the camera's optical frame to the view's frame.
 
         Args:
             points: (N, 3), camera optical frame.
 
         Returns:
             float64 (N, 3), view's frame, same unit.
-
         """
-        turned: NDArray[np.float64] = np.asarray(points, np.float64).reshape(-1, 3) @ self.R_view_from_camera.T
-        return turned
+        rotated: NDArray[np.float64] = np.asarray(points, np.float64).reshape(-1, 3) @ self.R_view_from_camera.T
+        return rotated
 
     def covariances_to_camera(self, covariances: ArrayLike) -> NDArray[np.float64]:
-        """Turn covariances of points from the view's frame into the camera's optical frame.
+        """Rotate covariances of points from the view's frame to the camera's optical frame.
 
         Args:
             covariances: (N, 3, 3), view's frame.
 
         Returns:
             float64 (N, 3, 3), camera optical frame, same unit.
-
         """
         rotation = self.R_view_from_camera
-        turned: NDArray[np.float64] = rotation.T @ np.asarray(covariances, np.float64).reshape(-1, 3, 3) @ rotation
-        return turned
+        rotated: NDArray[np.float64] = rotation.T @ np.asarray(covariances, np.float64).reshape(-1, 3, 3) @ rotation
+        return rotated
 
     def _sees_source(self) -> bool:
-        """Tell whether anything of the source image is in the view."""
+        """Return whether any part of the source image is in the view."""
         sources = self.view_to_source_pixels(_grid(self.width, self.height))
         edge = [self.source.width - 0.5, self.source.height - 0.5]
         return bool(((sources >= -0.5) & (sources <= edge)).all(axis=1).any())
 
     @cached_property
     def _remap(self) -> tuple[int, NDArray[np.int16], NDArray[np.uint16]]:
-        """Compute OpenCV's fixed-point maps from the view into the source reduced by a whole factor.
+        """Compute the reduction factor of the source image and OpenCV's fixed-point maps into the reduced image.
 
-        The reduction averages the source pixels that bilinear interpolation would otherwise skip.
+        The reduction by area averaging prevents aliasing where bilinear interpolation would skip source pixels.
         """
         shrinkage = float(np.sqrt(self.source.K[0, 0] * self.source.K[1, 1])) / self.focal_px
         reduction = round(shrinkage) if shrinkage > 1.0 / _ANTIALIAS_BELOW else 1
-        places = self._sources_of_rows(0, self.height)
-        places += 0.5
-        places /= reduction
-        places -= 0.5
-        places[np.isnan(places)] = -2.0
-        np.clip(places, -2.0, max(self.source.width, self.source.height) + 1.0, out=places)
-        whole, fraction = cv2.convertMaps(places[0], places[1], cv2.CV_16SC2)
+        pixels = self._source_pixels_of_rows(0, self.height)
+        pixels += 0.5
+        pixels /= reduction
+        pixels -= 0.5
+        pixels[np.isnan(pixels)] = -2.0
+        np.clip(pixels, -2.0, max(self.source.width, self.source.height) + 1.0, out=pixels)
+        whole, fraction = cv2.convertMaps(pixels[0], pixels[1], cv2.CV_16SC2)
         return reduction, np.asarray(whole, np.int16), np.asarray(fraction, np.uint16)
 
-    def _sources_of_rows(self, first: int, end: int) -> NDArray[np.float32]:
-        """Find where the pixels of some rows lie in the source image, (2, rows, width) pixels; NaN as in `project`.
+    def _source_pixels_of_rows(self, first: int, end: int) -> NDArray[np.float32]:
+        """Return the source pixels of the rows [first, end) of the view, (2, rows, width); NaN as in `project`.
 
-        OpenCV's own maps are many times faster than its `projectPoints`, but fold back where a lens model ends and
-        mirror what is behind. What a lens model covers is a convex cone, so that rows whose corners it covers are
-        covered whole; others are halved until they are few.
+        OpenCV's undistortion maps are many times faster than its `projectPoints`, but they are wrong outside of the
+        field of view: the polynomial folds back, and points behind the camera are mirrored. The field of view of a
+        distortion model is a convex cone. A block of rows therefore lies inside it when its four corners do; other
+        blocks are halved until they are small enough for `projectPoints`.
         """
         corners = [[u, v] for u in (0, self.width - 1) for v in (first, end - 1)]
         if np.isfinite(self.view_to_source_pixels(corners)).all():
             return self._undistortion_map(first, end)
         if end - first > _ROWS_AT_ONCE:
             middle = (first + end) // 2
-            halves = [self._sources_of_rows(first, middle), self._sources_of_rows(middle, end)]
+            halves = [self._source_pixels_of_rows(first, middle), self._source_pixels_of_rows(middle, end)]
             return np.concatenate(halves, axis=1)
         pixels = np.stack(np.meshgrid(np.arange(self.width), np.arange(first, end)), axis=-1)
         sources = self.view_to_source_pixels(pixels.reshape(-1, 2)).astype(np.float32)
         return sources.T.reshape(2, end - first, self.width)
 
     def _undistortion_map(self, first: int, end: int) -> NDArray[np.float32]:
-        """Map rows of which the lens model covers every pixel, (2, rows, width) pixels of the source."""
+        """Return the source pixels of rows that lie inside the field of view, (2, rows, width)."""
         matrix = self.camera.K - np.array([[0, 0, 0], [0, 0, first], [0, 0, 0]])
         size = (self.width, end - first)
         fisheye = self.source.model is DistortionModel.EQUIDISTANT
@@ -279,7 +283,7 @@ class CanonicalView:
 
 
 def _rotation_matrix(values: ArrayLike) -> NDArray[np.float64]:
-    """Check that the values are a rotation and return them read-only, (3, 3)."""
+    """Return the values as a read-only rotation matrix (3, 3), or raise if they are none."""
     rotation = np.array(values, dtype=np.float64)
     proper = rotation.shape == (3, 3) and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
     if not proper or np.linalg.det(rotation) < 0.0:
@@ -289,7 +293,7 @@ def _rotation_matrix(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _grid(width: int, height: int) -> NDArray[np.float64]:
-    """Spread points over a whole image, with its corners, edges and centre, (M, 2) pixels."""
+    """Return a regular grid of points over a whole image, corners and centre included, (M, 2) pixels."""
     x = np.linspace(-0.5, width - 0.5, _GRID_SIDE)
     y = np.linspace(-0.5, height - 0.5, _GRID_SIDE)
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
@@ -298,9 +302,9 @@ def _grid(width: int, height: int) -> NDArray[np.float64]:
 def _distances_from_centre(
     camera: Camera, focal_px: float, R_view_from_camera: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Measure how far a grid of points over the source image lies from the centre of the view, (M, 2) pixels.
+    """Return the distances from the centre of the view to a grid of points over the source image, (M, 2) pixels.
 
-    What lies behind the view is infinitely far; what the lens model does not cover is left out.
+    Points behind the view are infinitely far; points outside of the source's field of view are left out.
     """
     rays = camera.unproject(_grid(camera.width, camera.height)) @ R_view_from_camera.T
     rays = rays[np.isfinite(rays[:, 0])]

@@ -1,4 +1,4 @@
-"""Pictures and calibrations from files."""
+"""Reading pictures and camera calibrations from files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """Read a picture file.
 
     Args:
-        path: JPEG, PNG or another format that OpenCV reads.
+        path: File in JPEG, PNG or another format that OpenCV reads.
 
     Returns:
         (height, width, 3) uint8 RGB.
 
     Raises:
-        TaihriError: The file is not a picture.
+        TaihriError: The file is missing or not a picture.
     """
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
-        raise TaihriError(f"{path} is not a picture that can be read: give a JPEG or PNG file")
+        raise TaihriError(f"{path} is not a readable picture: use a JPEG or PNG file")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
@@ -35,13 +35,13 @@ def read_camera(path: Path) -> Camera:
     """Read a calibration file.
 
     Args:
-        path: YAML as camera_calibration writes it, or YAML or JSON with the fields of sensor_msgs/CameraInfo.
+        path: YAML file written by camera_calibration, or YAML or JSON file with the fields of sensor_msgs/CameraInfo.
 
     Returns:
         The camera.
 
     Raises:
-        TaihriError: The file is not a calibration.
+        TaihriError: The file is missing or not a calibration.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))

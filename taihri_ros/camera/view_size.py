@@ -1,4 +1,4 @@
-"""The size of a view within the limits of a model's image processor."""
+"""Choice of the size of a view within the limits of a model's image processor."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from taihri_ros.camera.camera_info import CameraError
 def size_within(
     needed: ArrayLike, *, max_size: tuple[int, int], min_pixels: int, max_pixels: int, multiple: int
 ) -> tuple[int, int]:
-    """Choose the smallest size of a view that holds what is needed within the model's limits.
+    """Return the smallest size of a view that shows the needed area within the model's limits.
 
     Args:
-        needed: (2,) width and height to be shown, pixels; infinite for as much as there can be.
+        needed: (2,) width and height to show, pixels; infinite for as much as possible.
         max_size: Largest width and height, pixels.
         min_pixels: Smallest area, pixels.
         max_pixels: Largest area, pixels.
         multiple: Width and height are multiples of this.
 
     Returns:
-        Width and height, pixels; where the limits forbid the smallest, the one that covers most of it.
+        Width and height, pixels; if the needed size is outside the limits, the allowed size that covers most of it.
 
     Raises:
-        CameraError: No size keeps the limits.
-
+        CameraError: No size is within the limits.
     """
     limit = np.array(max_size) // multiple * multiple
     wanted = np.clip(np.asarray(needed, np.float64), 1.0, limit)
@@ -38,10 +37,10 @@ def size_within(
 def _choose_size(
     needed: NDArray[np.float64], most_blocks: NDArray[np.int_], multiple: int, pixels: tuple[int, int]
 ) -> tuple[int, int]:
-    """Choose the size among all whole numbers of blocks that keep the limits.
+    """Return the best size among all allowed numbers of blocks.
 
-    In this order: the less covered direction is covered best, the area covered is largest, the more exceeded
-    direction is exceeded least, and the view is smallest.
+    Sizes are compared by these criteria, in this order: the largest coverage along the less covered axis, the largest
+    covered area, the smallest excess along the axis that exceeds the need most, the smallest view.
     """
     columns, rows = np.meshgrid(*(np.arange(1, most + 1) for most in most_blocks), indexing="ij")
     sizes = multiple * np.column_stack([columns.ravel(), rows.ravel()])

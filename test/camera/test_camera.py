@@ -1,4 +1,4 @@
-"""Camera: what CameraInfo means, what is refused, and projection against the textbook formulas."""
+"""Camera: reading CameraInfo, refusing invalid ones, and projection compared with the textbook formulas."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ LENSES = {
 
 
 def info(**changes: Any) -> InfoFields:
-    """A sound 640x480 camera with unequal focal lengths and an off-centre principal point, but for the changes."""
-    sound = InfoFields(
+    """Return a valid 640x480 camera with fx != fy and an off-centre principal point, with the given changes."""
+    valid = InfoFields(
         width=640,
         height=480,
         distortion_model="plumb_bob",
@@ -46,7 +46,7 @@ def info(**changes: Any) -> InfoFields:
         binning_y=0,
         roi=Region(),
     )
-    return replace(sound, **changes)
+    return replace(valid, **changes)
 
 
 def lens_info(lens: str, **changes: Any) -> InfoFields:
@@ -54,7 +54,7 @@ def lens_info(lens: str, **changes: Any) -> InfoFields:
 
 
 def textbook_projection(model: str, d: list[float], k: list[float], points: NDArray[Any]) -> NDArray[Any]:
-    """The lens formulas as OpenCV's manual prints them (no thin prism, no tilt)."""
+    """Project with the formulas of OpenCV's manual (without thin prism and tilt)."""
     x, y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
     r2 = x**2 + y**2
     if model == "equidistant":
@@ -76,7 +76,7 @@ points_ahead = st.lists(
 
 @pytest.mark.parametrize("lens", ["plumb_bob", "plumb_bob of 4", "rational_polynomial", "equidistant", ""])
 @given(points=points_ahead)
-def test_projection_is_the_textbook_formula(lens: str, points: NDArray[Any]) -> None:
+def test_projection_matches_the_textbook_formula(lens: str, points: NDArray[Any]) -> None:
     fields = lens_info(lens)
     expected = textbook_projection(lens.split(" ")[0], LENSES[lens], list(fields.k), points)  # type: ignore[arg-type]
     np.testing.assert_allclose(Camera.from_info(fields).project(points), expected, atol=1e-6)
@@ -91,7 +91,7 @@ def test_unproject_inverts_project(lens: str, points: NDArray[Any]) -> None:
 
 
 @pytest.mark.parametrize("lens", LENSES)
-def test_every_pixel_of_the_image_is_inverted_exactly_or_not_at_all(lens: str) -> None:
+def test_every_pixel_is_unprojected_exactly_or_nan(lens: str) -> None:
     camera = Camera.from_info(lens_info(lens))
     u, v = np.meshgrid(np.arange(0, 640, 7), np.arange(0, 480, 7))
     pixels = np.column_stack([u.ravel(), v.ravel()]).astype(float)
@@ -101,7 +101,7 @@ def test_every_pixel_of_the_image_is_inverted_exactly_or_not_at_all(lens: str) -
     assert np.abs(back - pixels)[seen].max() < 1e-6
 
 
-def test_strong_distortion_is_inverted_where_opencv_stops_short() -> None:
+def test_strong_distortion_is_inverted_where_opencv_does_not_converge() -> None:
     camera = Camera.from_info(info(d=[-0.36, 0.05, 0.0, 0.0, 0.0]))
     pixels = camera.project([[0.82, 0.2, 1.0]])
     assert np.abs(camera.unproject(pixels) - [0.82, 0.2, 1.0]).max() < 1e-8
@@ -109,7 +109,7 @@ def test_strong_distortion_is_inverted_where_opencv_stops_short() -> None:
     assert np.abs(opencv - [0.82, 0.2]).max() > 1e-3
 
 
-def test_the_principal_point_of_every_lens_looks_straight_ahead() -> None:
+def test_the_ray_of_the_principal_point_is_the_optical_axis() -> None:
     for lens in ("plumb_bob", "rational_polynomial", "equidistant", ""):
         camera = Camera.from_info(lens_info(lens))
         np.testing.assert_allclose(camera.unproject([[331.5, 228.25]]), [[0, 0, 1]], atol=1e-12)
@@ -121,8 +121,8 @@ def test_points_behind_the_camera_have_no_pixel() -> None:
         assert np.isnan(camera.project([[0.1, 0.1, 0.0], [0.1, 0.1, -1.0]])).all()
 
 
-def test_a_lens_that_folds_back_ends_its_field_of_view_before_the_fold() -> None:
-    # r (1 - 0.4 r^2) grows up to r = 0.913 and then comes back: a ray at 1.3 would land inside of the image.
+def test_the_field_of_view_ends_where_the_distortion_folds_back() -> None:
+    # r (1 - 0.4 r^2) grows up to r = 0.913 and then shrinks: a ray at 1.3 would be projected into the image.
     camera = Camera.from_info(info(d=[-0.4, 0.0, 0.0, 0.0]))
     pixels = camera.project([[0.8, 0.0, 1.0], [0.95, 0.0, 1.0], [1.3, 0.0, 1.0]])
     assert np.isfinite(pixels[0]).all()
@@ -131,14 +131,14 @@ def test_a_lens_that_folds_back_ends_its_field_of_view_before_the_fold() -> None
     assert np.isnan(camera.unproject(beyond_the_image_circle)).all()
 
 
-def test_a_pole_of_the_rational_model_ends_its_field_of_view() -> None:
+def test_the_field_of_view_ends_at_a_pole_of_the_rational_model() -> None:
     camera = Camera.from_info(info(distortion_model="rational_polynomial", d=[0, 0, 0, 0, 0, -1.0, 0, 0]))
     pixels = camera.project([[0.9, 0.0, 1.0], [1.1, 0.0, 1.0]])
     assert np.isfinite(pixels[0]).all()
     assert np.isnan(pixels[1]).all()
 
 
-def test_no_points_and_nan_points_pass_through() -> None:
+def test_empty_and_nan_inputs_are_passed_through() -> None:
     for lens in LENSES:
         camera = Camera.from_info(lens_info(lens))
         assert camera.project(np.empty((0, 3))).shape == (0, 2)
@@ -149,7 +149,7 @@ def test_no_points_and_nan_points_pass_through() -> None:
 
 @pytest.mark.parametrize("lens", LENSES)
 @given(points=points_ahead, left=st.integers(0, 200), top=st.integers(0, 150), binning=st.integers(1, 4))
-def test_roi_and_binning_are_cropping_and_decimating(
+def test_roi_crops_and_binning_decimates_the_projection(
     lens: str, points: NDArray[Any], left: int, top: int, binning: int
 ) -> None:
     region = Region(left, top, 401, 303)
@@ -159,7 +159,7 @@ def test_roi_and_binning_are_cropping_and_decimating(
     np.testing.assert_allclose(part.project(points), (whole.project(points) - [left, top]) / [binning, 2], atol=1e-9)
 
 
-def test_a_roi_moves_what_is_drawn_by_its_offset() -> None:
+def test_a_point_of_the_cropped_and_binned_image_is_projected_to_its_pixel() -> None:
     image = np.zeros((480, 640), np.uint8)
     image[236, 308] = 255
     decimated = image[100:400, 200:600][::2, ::4]
@@ -183,17 +183,17 @@ def test_roi_and_binning_change_p_as_they_change_k() -> None:
     np.testing.assert_allclose(camera.K, [[249, 0, 112.5], [0, 249, 93], [0, 0, 1]])
 
 
-def test_a_rectified_image_needs_no_known_distortion_model() -> None:
+def test_the_distortion_model_of_a_rectified_image_is_ignored() -> None:
     assert Camera.from_info(info(distortion_model="thin_prism_fisheye"), rectified=True).width == 640
 
 
 @pytest.mark.parametrize("model", ["", "none", "plumb_bob", "rational_polynomial"])
 @pytest.mark.parametrize("d", [[], [0.0] * 5])
-def test_without_coefficients_there_is_no_distortion(model: str, d: list[float]) -> None:
+def test_empty_or_zero_coefficients_mean_no_distortion(model: str, d: list[float]) -> None:
     assert Camera.from_info(info(distortion_model=model, d=d)).model is DistortionModel.NONE
 
 
-def test_an_equidistant_lens_of_zeros_still_bends() -> None:
+def test_an_equidistant_lens_with_zero_coefficients_still_distorts() -> None:
     camera = Camera.from_info(info(distortion_model="equidistant", d=[0.0] * 4))
     (u, _) = camera.project([[1.0, 0.0, 1.0]])[0]
     assert u == pytest.approx(331.5 + 520.0 * np.pi / 4)
@@ -208,17 +208,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "NaN in p": ({"p": [np.nan] * 12, "rectified": True}, r"p holds NaN or infinity"),
     "no width": ({"width": 0}, r"0x480 pixels"),
     "no height": ({"height": 0}, r"640x0 pixels"),
-    "binned away": ({"binning_x": 641}, r"0x480 pixels: width, height and binning"),
+    "binned to nothing": ({"binning_x": 641}, r"0x480 pixels: correct width, height and binning"),
     "short k": ({"k": [500.0, 0, 320]}, r"k must have 9 values, not 3"),
     "words in k": ({"k": ["a"] * 9}, r"k must be numbers"),
     "negative focal length": ({"k": [-520, 0, 331, 0, 511, 228, 0, 0, 1]}, r"positive, not fx = -520, fy = 511"),
     "no fy": ({"k": [520, 0, 331, 0, 0, 228, 0, 0, 1]}, r"positive, not fx = 520, fy = 0"),
     "skew": ({"k": [520, 3, 331, 0, 511, 228, 0, 0, 1]}, r"no skew"),
     "last row of k": ({"k": [520, 0, 331, 0, 511, 228, 0, 0, 0]}, r"0 0 1 .no skew."),
-    "column by column k": ({"k": [520, 0, 0, 0, 511, 0, 331, 228, 1]}, r"0 0 1 .no skew."),
+    "k by columns": ({"k": [520, 0, 0, 0, 511, 0, 331, 228, 1]}, r"0 0 1 .no skew."),
     "unknown model": ({"distortion_model": "ftheta"}, r"'ftheta' is not supported .*rectified:=true"),
     "unknown model of zeros": ({"distortion_model": "ftheta", "d": [0.0]}, r"'ftheta' is not supported"),
-    "unnamed model": ({"distortion_model": ""}, r"distortion_model is empty: name the model"),
+    "unnamed model": ({"distortion_model": ""}, r"distortion_model is empty: set the model"),
     "plumb_bob of 8": ({"d": RATIONAL}, r"plumb_bob has 4 or 5 coefficients, d has 8"),
     "rational of 5": (
         {"distortion_model": "rational_polynomial"},
@@ -236,7 +236,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refusals_say_what_is_wrong(case: str) -> None:
+def test_an_invalid_camera_info_is_refused_with_the_reason(case: str) -> None:
     changes, message = REFUSED[case]
     rectified = changes.get("rectified", False)
     fields = info(**{name: value for name, value in changes.items() if name != "rectified"})
@@ -246,7 +246,7 @@ def test_refusals_say_what_is_wrong(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("size", "reason"),
-    [((1280, 960), "resized or binned"), ((480, 640), "turned"), ((1280, 720), "another camera")],
+    [((1280, 960), "resized or binned"), ((480, 640), "rotated"), ((1280, 720), "another camera")],
 )
 def test_an_image_of_another_size_is_refused(size: tuple[int, int], reason: str) -> None:
     camera = Camera.from_info(info())
@@ -281,7 +281,7 @@ def rosbags_info(store: Stores, **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize("store", [Stores.ROS2_HUMBLE, Stores.ROS2_JAZZY])
-def test_a_message_off_the_wire_is_read(store: Stores) -> None:
+def test_a_deserialized_message_is_read(store: Stores) -> None:
     typestore = get_typestore(store)
     message_type = "sensor_msgs/msg/CameraInfo"
     message = typestore.deserialize_cdr(typestore.serialize_cdr(rosbags_info(store), message_type), message_type)
@@ -289,7 +289,7 @@ def test_a_message_off_the_wire_is_read(store: Stores) -> None:
     assert camera == Camera.from_info(info(roi=Region(20, 10, 600, 400), binning_x=2, binning_y=2))
 
 
-def test_an_empty_message_is_uncalibrated() -> None:
+def test_a_message_of_zeros_is_refused_as_uncalibrated() -> None:
     message = rosbags_info(Stores.ROS2_JAZZY, d=np.empty(0), k=np.zeros(9), p=np.zeros(12), distortion_model="")
     with pytest.raises(CameraError, match="not calibrated"):
         Camera.from_info(message)
@@ -325,7 +325,7 @@ def test_files_in_both_layouts_are_read(rectified: bool) -> None:
     assert Camera.from_mapping(capitals, rectified=rectified) == expected
 
 
-def test_binning_and_roi_of_a_file_count() -> None:
+def test_binning_and_roi_are_read_from_a_file() -> None:
     mapping = yaml.safe_load(CALIBRATION_YAML)
     mapping |= {"binning_x": 2, "binning_y": 2, "roi": {"x_offset": 20, "y_offset": 10, "width": 600, "height": 400}}
     expected = Camera.from_info(info(roi=Region(20, 10, 600, 400), binning_x=2, binning_y=2))
@@ -335,19 +335,19 @@ def test_binning_and_roi_of_a_file_count() -> None:
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({}, "camera file lacks width, height, distortion_model, d, k: give the fields"),
+        ({}, "camera file lacks width, height, distortion_model, d, k: use a file with the fields"),
         ({"width": 640, "height": 480, "distortion_model": "", "d": []}, "camera file lacks k"),
         ({"width": "wide", "height": 480, "distortion_model": "", "d": [], "k": K}, "wrong type: .*wide"),
         ({"width": 640, "height": 480, "distortion_model": "", "d": [], "k": K, "roi": 3}, "wrong type"),
         ({"width": 640, "height": 480, "distortion_model": "", "d": [], "k": {"rows": 3}}, "k must be numbers"),
     ],
 )
-def test_files_that_are_no_camera_are_refused(mapping: dict[str, Any], message: str) -> None:
+def test_a_file_without_a_valid_camera_is_refused(mapping: dict[str, Any], message: str) -> None:
     with pytest.raises(CameraError, match=message):
         Camera.from_mapping(mapping)
 
 
-def test_equal_cameras_are_known_again() -> None:
+def test_cameras_with_equal_values_are_equal() -> None:
     camera = Camera.from_info(info())
     assert camera == Camera.from_info(info())
     assert hash(camera) == hash(Camera.from_info(info()))
@@ -355,7 +355,7 @@ def test_equal_cameras_are_known_again() -> None:
     assert camera != Camera.from_info(info(binning_x=2))
 
 
-def test_a_camera_keeps_its_numbers_when_the_message_is_reused() -> None:
+def test_a_camera_copies_the_values_of_the_message() -> None:
     k = np.array(info().k)
     camera = Camera.from_info(info(k=k))
     k[:] = 0.0

@@ -1,4 +1,4 @@
-"""CanonicalView: the same point in the source and in the view, the size it takes, and the picture it draws."""
+"""CanonicalView: mapping between source and view, the size of the view, and the rendered image."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def pinhole(width: int, height: int, fx: float, fy: float, cx: float, cy: float)
 def opencv_projection(
     lens: str, points: NDArray[Any], roi: tuple[int, int] = (0, 0), binning: tuple[int, int] = (2, 2)
 ) -> NDArray[Any]:
-    """Project with OpenCV and the unbinned K, then crop and decimate the pixels by hand."""
+    """Project with OpenCV and the unbinned K, then apply ROI and binning to the pixels."""
     K = np.array([[1040.0, 0, 663.5], [0, 1022.0, 456.25], [0, 0, 1]])
     d = np.array(LENSES[lens])
     project = cv2.fisheye.projectPoints if lens == "equidistant" else cv2.projectPoints
@@ -69,7 +69,7 @@ points_ahead = st.lists(
 
 @pytest.mark.parametrize("lens", LENSES)
 @given(points=points_ahead, turn=angles, left=st.integers(0, 300), binning_x=st.integers(1, 3))
-def test_a_point_is_the_same_in_the_source_and_in_the_view(
+def test_a_point_has_matching_pixels_in_the_source_and_in_the_view(
     lens: str, points: NDArray[Any], turn: tuple[float, float, float], left: int, binning_x: int
 ) -> None:
     camera = source_camera(lens, roi=Region(left, 64, 900, 640), binning_x=binning_x)
@@ -85,7 +85,9 @@ def test_a_point_is_the_same_in_the_source_and_in_the_view(
 
 @pytest.mark.parametrize("lens", LENSES)
 @given(turn=st.tuples(st.floats(-15, 15), st.floats(-15, 15), st.floats(-180, 180)), data=st.data())
-def test_pixels_of_the_view_come_back(lens: str, turn: tuple[float, float, float], data: st.DataObject) -> None:
+def test_source_to_view_inverts_view_to_source(
+    lens: str, turn: tuple[float, float, float], data: st.DataObject
+) -> None:
     view = CanonicalView.fit(source_camera(lens), rotation=rotation(*turn))
     u, v = data.draw(st.floats(0, view.width - 1)), data.draw(st.floats(0, view.height - 1))
     there = view.view_to_source_pixels([[u, v]])
@@ -94,7 +96,7 @@ def test_pixels_of_the_view_come_back(lens: str, turn: tuple[float, float, float
 
 
 @given(turn=angles, points=points_ahead)
-def test_points_and_rays_turn_with_the_view(turn: tuple[float, float, float], points: NDArray[Any]) -> None:
+def test_points_and_rays_are_rotated_with_the_view(turn: tuple[float, float, float], points: NDArray[Any]) -> None:
     view = CanonicalView(source_camera(""), 1000.0, 640, 480, rotation(*turn))
     np.testing.assert_allclose(view.points_to_view(points), [rotation(*turn) @ p for p in points], atol=1e-12)
     np.testing.assert_allclose(view.points_to_camera(view.points_to_view(points)), points, atol=1e-12)
@@ -102,7 +104,7 @@ def test_points_and_rays_turn_with_the_view(turn: tuple[float, float, float], po
     np.testing.assert_allclose(rays, [[0, 0, 1], [1, 0, 1]], atol=1e-12)
 
 
-def test_covariances_turn_as_their_samples_do() -> None:
+def test_covariances_are_rotated_like_their_samples() -> None:
     view = CanonicalView(source_camera(""), 1000.0, 640, 480, rotation(10, -25, 60))
     random = np.random.default_rng(0)
     samples = random.normal(size=(500, 3)) * [0.01, 0.02, 0.1]
@@ -175,13 +177,13 @@ def test_any_lens_and_direction_gets_a_view_within_the_limits(lens: str, turn: t
         (pinhole(64, 48, 1000.0, 1000.0, 31.5, 23.5), (160, 96)),
     ],
 )
-def test_sizes_of_known_cameras(camera: Camera, size: tuple[int, int]) -> None:
+def test_known_cameras_get_the_expected_size(camera: Camera, size: tuple[int, int]) -> None:
     view = CanonicalView.fit(camera)
     assert (view.width, view.height) == size
     assert view.camera.K[0, 0] == view.camera.K[1, 1] == 1000.0
 
 
-def test_the_pixel_budget_crops_without_changing_the_shape_much() -> None:
+def test_the_pixel_limit_crops_and_keeps_the_aspect_ratio() -> None:
     camera = pinhole(3000, 1500, 1000.0, 1000.0, 1499.5, 749.5)
     view = CanonicalView.fit(camera, max_size=(4096, 4096))
     assert view.width * view.height > 0.95 * MOST_PIXELS
@@ -189,7 +191,7 @@ def test_the_pixel_budget_crops_without_changing_the_shape_much() -> None:
     assert view.camera.K[0, 0] == 1000.0
 
 
-def test_a_distorted_image_is_covered_to_its_corners() -> None:
+def test_the_view_covers_the_corners_of_a_distorted_image() -> None:
     camera = source_camera("plumb_bob")
     view = CanonicalView.fit(camera, max_size=(2000, 2000))
     corners = view.source_to_view_pixels([[0, 0], [639, 0], [639, 479], [0, 479]])
@@ -212,7 +214,7 @@ def test_a_distorted_image_is_covered_to_its_corners() -> None:
         ({"min_pixels": 12545, "max_pixels": 12600}, "no view of at most 1376x1376"),
     ],
 )
-def test_views_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
+def test_an_impossible_view_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(CameraError, match=message):
         CanonicalView.fit(source_camera(""), **options)
 
@@ -233,12 +235,12 @@ def test_the_smallest_size_within_the_limits(needed: tuple[float, float], size: 
     assert size_within(needed, **limits) == size  # type: ignore[arg-type]
 
 
-def test_no_size_within_the_limits_is_refused() -> None:
+def test_limits_that_no_size_satisfies_are_refused() -> None:
     with pytest.raises(CameraError, match="no view of at most 64x64"):
         size_within((50, 50), max_size=(64, 64), min_pixels=FEWEST_PIXELS, max_pixels=MOST_PIXELS, multiple=32)
 
 
-def test_the_part_of_the_view_that_the_source_fills() -> None:
+def test_source_box_is_the_part_of_the_view_that_the_source_fills() -> None:
     camera = pinhole(640, 480, 1000.0, 1000.0, 119.5, 239.5)
     view = CanonicalView.fit(camera)
     centre = (view.width - 1) / 2
@@ -249,7 +251,7 @@ def test_the_part_of_the_view_that_the_source_fills() -> None:
 
 @pytest.mark.parametrize("turn", [(0, 0, 0), (0, 35, 0), (-30, -20, 10), (0, 75, 0)])
 @pytest.mark.parametrize("lens", LENSES)
-def test_the_source_is_seen_in_its_box_only(lens: str, turn: tuple[float, float, float]) -> None:
+def test_source_box_bounds_the_visible_source(lens: str, turn: tuple[float, float, float]) -> None:
     camera = source_camera(lens)
     view = CanonicalView(camera, 500.0, 1024, 512, rotation(*turn))
     columns, rows = np.meshgrid(np.linspace(0, camera.width - 1, 161), np.linspace(0, camera.height - 1, 121))
@@ -261,7 +263,7 @@ def test_the_source_is_seen_in_its_box_only(lens: str, turn: tuple[float, float,
 
 
 def blob(camera: Camera, centre: NDArray[Any], sigma: float) -> NDArray[np.uint8]:
-    """Draw a smooth round spot, each colour of another brightness."""
+    """Draw a smooth round spot with a different brightness in each channel."""
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     spot = np.exp(-((u - centre[0]) ** 2 + (v - centre[1]) ** 2) / (2 * sigma**2))
     return np.round(spot[..., None] * [250.0, 200.0, 150.0]).astype(np.uint8)
@@ -275,17 +277,17 @@ def centroid(image: NDArray[np.uint8]) -> NDArray[Any]:
 
 @pytest.mark.parametrize("turn", [(0, 0, 0), (8, -6, 20)])
 @pytest.mark.parametrize("lens", LENSES)
-def test_what_is_drawn_is_where_the_formulas_say(lens: str, turn: tuple[float, float, float]) -> None:
+def test_a_spot_is_rendered_where_source_to_view_pixels_puts_it(lens: str, turn: tuple[float, float, float]) -> None:
     camera = source_camera(lens)
     view = CanonicalView.fit(camera, rotation=rotation(*turn))
     for place in ([250.3, 180.7], [400.0, 300.5]):
         centre = np.array(place)
-        drawn = view.render(blob(camera, centre, 3.0))
-        assert drawn.shape == (view.height, view.width, 3)
-        assert drawn.dtype == np.uint8
-        assert drawn.flags.c_contiguous
-        np.testing.assert_allclose(centroid(drawn), view.source_to_view_pixels([centre])[0], atol=0.12)
-        assert drawn.reshape(-1, 3).max(axis=0) == pytest.approx([250, 200, 150], abs=8)
+        rendered = view.render(blob(camera, centre, 3.0))
+        assert rendered.shape == (view.height, view.width, 3)
+        assert rendered.dtype == np.uint8
+        assert rendered.flags.c_contiguous
+        np.testing.assert_allclose(centroid(rendered), view.source_to_view_pixels([centre])[0], atol=0.12)
+        assert rendered.reshape(-1, 3).max(axis=0) == pytest.approx([250, 200, 150], abs=8)
 
 
 FOLDING = [-0.4, 0.0, 0.0, 0.0]
@@ -295,24 +297,24 @@ FOLDING = [-0.4, 0.0, 0.0, 0.0]
     "turn", [(0, 0, 0), (-25, 40, 15), (30, 45, 0), (20, 0, 0), (-20, 0, 0), (0, 20, 0), (0, -20, 0)]
 )
 @pytest.mark.parametrize("lens", [*LENSES, "folding"])
-def test_every_pixel_is_drawn_from_where_the_formulas_say(lens: str, turn: tuple[float, float, float]) -> None:
+def test_every_pixel_is_rendered_from_its_source_pixel(lens: str, turn: tuple[float, float, float]) -> None:
     camera = source_camera("plumb_bob", d=FOLDING) if lens == "folding" else source_camera(lens)
     view = CanonicalView(camera, 200.0, 256, 224, rotation(*turn))
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     ramps = np.stack([u / 3, v / 2, np.full(u.shape, 200.0)], axis=-1).round().astype(np.uint8)
-    drawn = view.render(ramps).reshape(-1, 3).astype(float)
+    rendered = view.render(ramps).reshape(-1, 3).astype(float)
     columns, rows = np.meshgrid(np.arange(view.width), np.arange(view.height))
     sources = view.view_to_source_pixels(np.column_stack([columns.ravel(), rows.ravel()]))
     inside = ((sources >= 4) & (sources <= [camera.width - 5, camera.height - 5])).all(axis=1)
     outside = ~((sources >= -4) & (sources <= [camera.width + 3, camera.height + 3])).all(axis=1)
     assert inside.sum() > 1000
-    np.testing.assert_allclose(drawn[inside, :2], sources[inside] / [3, 2], atol=1.1)
-    assert (drawn[inside, 2] == 200).all()
-    assert not drawn[outside].any()
+    np.testing.assert_allclose(rendered[inside, :2], sources[inside] / [3, 2], atol=1.1)
+    assert (rendered[inside, 2] == 200).all()
+    assert not rendered[outside].any()
 
 
 @pytest.mark.parametrize("focal", [1700.0, 2100.0, 3300.0])
-def test_a_much_larger_source_is_placed_right(focal: float) -> None:
+def test_a_much_larger_source_is_rendered_in_the_right_place(focal: float) -> None:
     camera = pinhole(1923, 1081, focal, focal, 975.0, 530.0)
     view = CanonicalView.fit(camera)
     centre = np.array([700.4, 600.2])
@@ -321,38 +323,38 @@ def test_a_much_larger_source_is_placed_right(focal: float) -> None:
     )
 
 
-def test_a_much_larger_source_does_not_alias() -> None:
+def test_a_much_larger_source_is_rendered_without_aliasing() -> None:
     camera = pinhole(1920, 1080, 2500.0, 2500.0, 959.5, 539.5)
     stripes = np.zeros((1080, 1920, 3), np.uint8)
     stripes[:, ::2] = 255
     view = CanonicalView.fit(camera)
     inside = view.render(stripes)[60:-60, 60:-60].astype(float)
     assert inside.mean() == pytest.approx(127.5, abs=3)
-    assert inside.std() < 45  # without the reduction: 104, the stripes turned into false ones
+    assert inside.std() < 45  # 104 without the reduction, by aliasing
 
 
-def test_outside_of_the_source_is_black() -> None:
+def test_pixels_outside_the_source_are_black() -> None:
     camera = pinhole(640, 480, 1000.0, 1000.0, 119.5, 239.5)
     white = np.full((480, 640, 3), 255, np.uint8)
     view = CanonicalView.fit(camera)
-    drawn = view.render(white)
+    rendered = view.render(white)
     assert (view.width, view.height) == (1056, 480)
     left_edge = (view.width - 1) / 2 - 119.5
-    assert not drawn[:, : int(left_edge)].any()
-    assert (drawn[1:-1, int(left_edge) + 1 : int(left_edge) + 639] == 255).all()
+    assert not rendered[:, : int(left_edge)].any()
+    assert (rendered[1:-1, int(left_edge) + 1 : int(left_edge) + 639] == 255).all()
 
 
-def test_what_a_folding_lens_cannot_see_is_black() -> None:
+def test_pixels_beyond_the_fold_of_a_lens_are_black() -> None:
     camera = source_camera("plumb_bob", d=FOLDING)
     view = CanonicalView(camera, 300.0, 1024, 1024, np.eye(3))
-    drawn = view.render(np.full((480, 640, 3), 255, np.uint8))
+    rendered = view.render(np.full((480, 640, 3), 255, np.uint8))
     beyond_the_fold = [511.5 + 300.0 * 1.3, 511.5]
     assert np.isnan(view.view_to_source_pixels([beyond_the_fold])).all()
-    assert not drawn[511, int(beyond_the_fold[0])].any()
-    assert drawn[511, 511].all()
+    assert not rendered[511, int(beyond_the_fold[0])].any()
+    assert rendered[511, 511].all()
 
 
-def test_channels_in_any_memory_order_are_drawn() -> None:
+def test_images_in_any_memory_order_are_rendered() -> None:
     camera = source_camera("plumb_bob")
     view = CanonicalView.fit(camera)
     image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
@@ -369,6 +371,6 @@ def test_channels_in_any_memory_order_are_drawn() -> None:
         (np.zeros((720, 1280, 3), np.uint8), r"image is 1280x720 but camera_info describes 640x480"),
     ],
 )
-def test_images_that_do_not_fit_are_refused(image: NDArray[Any], message: str) -> None:
+def test_an_image_of_another_size_or_type_is_refused(image: NDArray[Any], message: str) -> None:
     with pytest.raises(CameraError, match=message):
         CanonicalView.fit(source_camera("")).render(image)

@@ -1,4 +1,4 @@
-"""Pictures and calibrations from files, and what is said of files that are neither."""
+"""Pictures and calibrations are read from files; other files are refused with a clear message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taihri_ros.camera.picture_files import read_camera, read_picture
 from taihri_ros.errors import TaihriError
 
 
-def test_a_picture_is_rgb(tmp_path: Path) -> None:
+def test_a_picture_is_read_as_rgb(tmp_path: Path) -> None:
     path = tmp_path / "p.png"
     cv2.imwrite(str(path), np.full((4, 6, 3), (1, 2, 3), np.uint8))
     picture = read_picture(path)
@@ -30,13 +30,13 @@ def test_a_grey_picture_gets_three_channels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a picture", b"\x89PNG\r\n\x1a\n"])
-def test_what_is_not_a_picture_is_refused(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_not_a_picture_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "p.jpg"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(TaihriError, match=r"p\.jpg is not a picture that can be read: give a JPEG or PNG file"):
+    with pytest.raises(TaihriError, match=r"p\.jpg is not a readable picture: use a JPEG or PNG file"):
         read_picture(path)
-    with pytest.raises(TaihriError, match="is not a picture"):
+    with pytest.raises(TaihriError, match="is not a readable picture"):
         read_picture(tmp_path)
 
 
@@ -44,7 +44,7 @@ K = [500.0, 0, 320, 0, 510, 240, 0, 0, 1]
 FIELDS = {"width": 640, "height": 480, "distortion_model": "plumb_bob", "d": [0.1, 0, 0, 0, 0], "k": K}
 
 
-def test_json_with_the_fields_of_camera_info(tmp_path: Path) -> None:
+def test_a_json_file_with_the_fields_of_camera_info_is_read(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     path.write_text(json.dumps(FIELDS))
     camera = read_camera(path)
@@ -52,7 +52,7 @@ def test_json_with_the_fields_of_camera_info(tmp_path: Path) -> None:
     np.testing.assert_array_equal(camera.K.ravel(), K)
 
 
-def test_yaml_of_camera_calibration(tmp_path: Path) -> None:
+def test_a_yaml_file_of_camera_calibration_is_read(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(
         "image_width: 640\nimage_height: 480\ncamera_name: head\n"
@@ -77,7 +77,7 @@ def test_yaml_of_camera_calibration(tmp_path: Path) -> None:
         (json.dumps(FIELDS | {"k": [0.0] * 9}).encode(), "not calibrated"),
     ],
 )
-def test_what_is_not_a_calibration_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_not_a_calibration_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "c.yaml"
     if content is not None:
         path.write_bytes(content)

@@ -89,7 +89,7 @@ def test_what_cannot_be_localized_is_refused_before_the_engine_starts(
             (photo, "--camera-info", calibration, "--command", "head", "--engine", "openai"),
             "no model: set engine.model (--model)",
         ),
-        ((note, "--camera-info", calibration, "--command", "head"), "note.jpg is not a picture that can be read"),
+        ((note, "--camera-info", calibration, "--command", "head"), "note.jpg is not a readable picture"),
         ((photo, "--command", "head"), "Missing option '--camera-info'"),
     ):
         taihri("localize", *arguments).fails_with(message)
