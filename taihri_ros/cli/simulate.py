@@ -1,4 +1,4 @@
-"""`taihri simulate`: the simulated robot camera."""
+"""`taihri simulate`: run the simulated robot camera."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SMALLEST_PX = 16
 
 
 def _read_size(context: click.Context, option: click.Parameter, value: str) -> tuple[int, int]:
-    """Read WIDTHxHEIGHT in px."""
+    """Parse WIDTHxHEIGHT in px."""
     width, _, height = value.partition("x")
     if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= _SMALLEST_PX):
         raise click.BadParameter(f"{value!r} is not a size such as 640x480", context, option)
@@ -25,16 +25,16 @@ def _read_size(context: click.Context, option: click.Parameter, value: str) -> t
 
 @click.command("simulate")
 @click.option("--rate", type=click.FloatRange(0.1, 120), default=10.0, show_default=True, help="Images per second.")
-@click.option("--size", callback=_read_size, default="640x480", show_default=True, help="Size of the image in px.")
+@click.option("--size", callback=_read_size, default="640x480", show_default=True, help="Image size, px.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=6,
     show_default=True,
-    help="Chooses person and room.",
+    help="Seed of person and room.",
 )
-@click.option("--duration", type=click.FloatRange(min=0), help="Seconds until the end; without it, until interrupted.")
-@click.option("--gesture", help="What the person does until it is told something.")
+@click.option("--duration", type=click.FloatRange(min=0), help="Duration in seconds; by default until interrupted.")
+@click.option("--gesture", help="Gesture of the person while no command is active.")
 @click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic.")
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution of the robot.")
 def command(
@@ -47,10 +47,10 @@ def command(
     remap: tuple[str, ...],
     distro: str,
 ) -> None:
-    """Publish a simulated robot camera in front of a person that moves, and the truth about its joints.
+    """Publish images of a simulated moving person, and the ground truth of its joints.
 
-    Images go to `image` and `camera_info`, the 22 joints to /sim/keypoints with the image's stamp. The person hears
-    /taihri/command and makes the gesture that goes with it: "shake my hand", and it holds its hand out.
+    Images go to `image` and `camera_info`, the 22 joints to /sim/keypoints with the image's stamp. The person performs
+    the gesture of each command on /taihri/command: after "shake my hand" it holds out its hand.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def command(
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    logger.info("making the person and the room; the first time on a machine this takes half a minute")
+    logger.info("generating person and room; the first time on a machine this takes half a minute")
     simulation = Simulation(seed=seed, size=size, gesture=gesture)
     with RobotCamera(simulation, rate_hz=rate, distro=distro, remaps=remap) as camera:
         camera.run(stop, float("inf") if duration is None else duration)

@@ -1,1 +1,1 @@
-"""Synthetic people in front of a robot: posed bodies, rooms, lenses, pictures and their exact labels."""
+"""Synthetic people in front of a robot: posed bodies, rooms, lenses, pictures and exact labels."""

@@ -1,4 +1,4 @@
-"""Contact sheets: many samples in one picture, with the joints drawn over them."""
+"""Contact sheets: a grid of samples in one picture, with their labels drawn over them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _TEXT = (255, 255, 255)
 
 
 def contact_sheet(samples: Sequence[Sample], columns: int = 8, cell: int = 224) -> NDArray[np.uint8]:
-    """Lay samples out in a grid; each stands twice, side by side, as it is and with its labels.
+    """Return a grid of samples; each appears twice, as it is and with its labels drawn.
 
     Args:
         samples: The samples.
-        columns: Samples in a row.
-        cell: Side of the square for each picture, pixels.
+        columns: Samples per row.
+        cell: Side of the square for each picture, px.
 
     Returns:
-        uint8 (H, W, 3) RGB. The person's left is orange, its right blue; joints that are seen are filled.
+        uint8 (H, W, 3) RGB. The person's left is orange, the right blue; visible joints are filled circles.
     """
     rows = -(-len(samples) // columns)
     sheet = np.full((rows * cell, columns * 2 * cell, 3), 40, dtype=np.uint8)
@@ -39,10 +39,10 @@ def contact_sheet(samples: Sequence[Sample], columns: int = 8, cell: int = 224) 
 
 
 def draw_labels(sample: Sample) -> NDArray[np.uint8]:
-    """Draw bones, joints, box and task over a sample's picture, twice as large.
+    """Return a sample's picture at twice its size with bones, joints, box and task drawn over it.
 
     Args:
-        sample: The sample.
+        sample: A sample.
 
     Returns:
         uint8 (2 H, 2 W, 3) RGB.

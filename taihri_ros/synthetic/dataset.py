@@ -1,7 +1,7 @@
-"""Samples in sharded Parquet, as Hugging Face `datasets` reads and streams them.
+"""Samples in sharded Parquet files that Hugging Face `datasets` can read and stream.
 
-Each shard is written under another name and then renamed, so that what is there is whole: a reader may start while
-others are being made, and making them again goes on where it ended.
+A shard is written to a temporary name and then renamed, so a shard file is always complete. Readers may start while
+generation runs, and an interrupted generation resumes at the first missing shard.
 """
 
 from __future__ import annotations
@@ -23,31 +23,32 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
 
 GENERATOR_VERSION = "2"
-"""Version of the distribution that the samples are drawn from."""
+"""Version of the distribution from which samples are generated."""
 
 _PREFIX = "synthetic-"
 
 
 class DatasetError(TaihriError):
-    """A directory of samples cannot be read or written."""
+    """Raised when a directory of samples cannot be read or written."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture of a person and the truth about it.
+    """One picture of a person and its ground truth.
 
     Attributes:
-        encoded: The picture as JPEG.
-        camera: Its calibrated camera.
-        joints: float32 (22, 3) metres, camera optical frame, in the order of `taihri_ros.skeleton.JOINTS`; true also
-            for joints that are not seen.
-        pixels: float32 (22, 2) in the (distorted) picture; beyond the edge of the lens model, those of an ideal lens.
+        encoded: The picture, JPEG bytes.
+        camera: The calibrated camera that took it.
+        joints: float32 (22, 3) metres, camera optical frame, in the order of `taihri_ros.skeleton.JOINTS`; exact for
+            occluded and out-of-image joints too.
+        pixels: float32 (22, 2) in the (distorted) picture, px; outside the valid range of the lens model, the pinhole
+            projection.
         visibility: int8 (22,): 0 visible, 1 occluded, 2 out of the image.
-        box: float32 (4,) x0, y0, x1, y1 of what is seen of the person, pixels.
-        task: What the person does.
-        body: The person and its surroundings in the generator's parameters.
-        index: Number of the sample; with the seed, it decides all of it.
-        seed: The seed.
+        box: float32 (4,) x0, y0, x1, y1 of the visible part of the person, px.
+        task: What the person does, one of `poses.TASKS`.
+        body: Parameters of the person and the view that generated the picture.
+        index: Number of the sample; seed and index determine the whole sample.
+        seed: Seed of the data set.
     """
 
     encoded: bytes
@@ -128,16 +129,16 @@ _SCHEMA = _COLUMNS.with_metadata(
 
 
 def shard_path(directory: Path, number: int) -> Path:
-    """Name a shard."""
+    """Return the path of a shard."""
     return directory / f"{_PREFIX}{number:05d}.parquet"
 
 
 def write_shard(path: Path, samples: Sequence[Sample]) -> None:
-    """Write one shard; it appears whole or not at all.
+    """Write one shard atomically.
 
     Args:
-        path: Its path, in a directory that is there.
-        samples: Its samples.
+        path: Path of the shard; its directory must exist.
+        samples: Samples of the shard.
     """
     columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names}
     for sample in samples:
@@ -164,20 +165,22 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
 
 
 def shards(directory: Path) -> list[Path]:
-    """List the finished shards of a directory.
+    """Return the finished shards of a directory.
 
     Args:
-        directory: The directory.
+        directory: Directory that holds the shards.
 
     Returns:
-        Their paths, in order.
+        Paths of the shards, in order.
 
     Raises:
-        DatasetError: There is none.
+        DatasetError: The directory holds no shard.
     """
     found = sorted(directory.glob(f"{_PREFIX}*.parquet"))
     if not found:
-        raise DatasetError(f"{directory} holds no {_PREFIX}*.parquet: make them with `taihri synth --out {directory}`")
+        raise DatasetError(
+            f"{directory} holds no {_PREFIX}*.parquet: generate them with `taihri synth --out {directory}`"
+        )
     return found
 
 
@@ -185,13 +188,13 @@ def read(directory: Path | str) -> Iterator[Sample]:
     """Read all samples of a directory, shard by shard.
 
     Args:
-        directory: Where the shards are.
+        directory: Directory that holds the shards.
 
     Yields:
-        The samples.
+        The samples, in order.
 
     Raises:
-        DatasetError: There are none, or a shard is damaged.
+        DatasetError: The directory holds no shard, or a shard is damaged.
     """
     for path in shards(Path(directory)):
         yield from read_shard(path)
@@ -201,20 +204,20 @@ def read_shard(path: Path) -> Iterator[Sample]:
     """Read the samples of one shard.
 
     Args:
-        path: The shard.
+        path: Path of the shard.
 
     Yields:
-        The samples.
+        The samples, in order.
 
     Raises:
-        DatasetError: It is damaged, or not made by `taihri synth`.
+        DatasetError: The file is damaged or was not written by `taihri synth`.
     """
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=100):
                 yield from map(_sample, batch.to_pylist())
     except (pa.ArrowException, KeyError, OSError) as error:
-        raise DatasetError(f"{path} is damaged, or not made by `taihri synth`: {error}") from error
+        raise DatasetError(f"{path} is damaged or was not written by `taihri synth`: {error}") from error
 
 
 def _sample(row: dict[str, Any]) -> Sample:

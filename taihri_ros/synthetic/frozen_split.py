@@ -1,4 +1,4 @@
-"""The frozen test split: defined by its seed, and checked by a checksum of its labels."""
+"""The frozen test split, defined by its seed and verified by a checksum of its labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from taihri_ros.synthetic.generation import Job
 
 SEED = 7_000_003
-"""No training set may use it."""
+"""Seed of the test split; no training set may use it."""
 
 COUNT = 600
 SIZE = 224
@@ -23,18 +23,20 @@ CHECKSUM = "36bdef80e563afe9a6a76432cb7cec9b0cbb5267ece9c22d3c0b855d412d063f"
 
 _CELL = 0.1
 _OFFSET = 0.09591
-"""Joints are compared by the cell of a grid that they lie in (metres), from an offset at which every joint keeps its
-distance from the edges of its cell, so that the last bits of another machine do not matter."""
+"""Joints are quantized to grid cells of `_CELL` metres from this offset (metres).
+
+At this offset no joint lies near the edge of a cell, so rounding on another machine does not change the checksum.
+"""
 
 
 def job(directory: Path) -> Job:
-    """Say what `make.run` shall make.
+    """Return the generation job of the test split.
 
     Args:
-        directory: Where the shards go.
+        directory: Output directory of the shards.
 
     Returns:
-        The job.
+        The job, for `generation.run`.
     """
     from taihri_ros.synthetic.generation import Job
 
@@ -42,11 +44,11 @@ def job(directory: Path) -> Job:
 
 
 def checksum(samples: Iterable[Sample], offset: float = _OFFSET) -> str:
-    """Compute the checksum of samples: SHA-256 of their numbers, tasks, picture sizes and joints in cells of 10 cm.
+    """Return the checksum of samples: SHA-256 of indices, tasks, picture sizes and joints in cells of 10 cm.
 
     Args:
         samples: The samples, in order.
-        offset: Of the grid, metres.
+        offset: Offset of the grid, metres.
 
     Returns:
         64 hexadecimal digits.
@@ -62,10 +64,10 @@ def check(directory: Path | str) -> None:
     """Check that a directory holds the frozen test split.
 
     Args:
-        directory: Where it is.
+        directory: Directory of the split.
 
     Raises:
-        DatasetError: It is not there, or is another one.
+        DatasetError: The directory holds no samples, or other samples.
     """
     found = checksum(read(directory))
     if found != CHECKSUM:

@@ -1,4 +1,4 @@
-"""Many samples, shard by shard, by one or more processes."""
+"""Generation of many samples, shard by shard, in one or more processes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from taihri_ros.synthetic.dataset import DatasetError, Sample, shard_path, write
 from taihri_ros.synthetic.people.body import body_model
 from taihri_ros.synthetic.sample import VIEWS, Generator
 
-SHARD = 1000
-"""Samples in a shard; a multiple of `VIEWS`."""
+SHARD_SIZE = 1000
+"""Samples per shard; a multiple of `VIEWS`."""
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""Numerical libraries read these when they are loaded; small matrices gain nothing from more threads."""
+"""Environment of the worker processes; small matrices gain nothing from more threads."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Samples to make.
+    """A set of samples to generate.
 
     Attributes:
-        directory: Where the shards go.
-        seed: The seed.
-        count: How many samples.
-        size: The longer side of the pictures, pixels.
-        start: Number of the first sample.
+        directory: Output directory of the shards.
+        seed: Seed of the data set.
+        count: Number of samples.
+        size: Longer side of the pictures, px.
+        start: Index of the first sample.
     """
 
     directory: Path
@@ -40,34 +40,34 @@ class Job:
 
     @property
     def shards(self) -> int:
-        """How many shards the samples fill."""
-        return -(-self.count // SHARD)
+        """Number of shards."""
+        return -(-self.count // SHARD_SIZE)
 
     def bounds(self, shard: int) -> tuple[int, int]:
-        """Give the first sample of a shard and the one after its last."""
-        first = self.start + shard * SHARD
-        return first, min(first + SHARD, self.start + self.count)
+        """Return the index of the first sample of a shard and the index after its last."""
+        first = self.start + shard * SHARD_SIZE
+        return first, min(first + SHARD_SIZE, self.start + self.count)
 
     def path(self, shard: int) -> Path:
-        """Name a shard by the number of its first sample, in thousands."""
-        return shard_path(self.directory, self.start // SHARD + shard)
+        """Return the path of a shard, numbered by its first sample in thousands."""
+        return shard_path(self.directory, self.start // SHARD_SIZE + shard)
 
 
 def run(job: Job, workers: int = 1) -> Iterator[Path]:
-    """Make what is missing.
+    """Generate the missing shards.
 
     Args:
-        job: What to make.
-        workers: How many processes.
+        job: Samples to generate.
+        workers: Number of processes.
 
     Yields:
-        The path of each shard, those that were there first.
+        The path of each shard; existing shards come first.
 
     Raises:
-        DatasetError: The directory cannot be written.
+        DatasetError: The first index is not a multiple of the shard size, or the directory cannot be written.
     """
-    if job.start % SHARD:
-        raise DatasetError(f"the first sample must be a multiple of {SHARD}, not {job.start}: shards are named by it")
+    if job.start % SHARD_SIZE:
+        raise DatasetError(f"the start index must be a multiple of {SHARD_SIZE}, not {job.start}")
     try:
         job.directory.mkdir(parents=True, exist_ok=True)
         for unfinished in job.directory.glob("*.part"):
@@ -82,24 +82,24 @@ def run(job: Job, workers: int = 1) -> Iterator[Path]:
             missing.append(shard)
     if not missing:
         return
-    body_model()  # builds anny's cache, once
+    body_model()  # builds anny's cache before the workers start
     os.environ.update(_ONE_THREAD)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for finished in as_completed([pool.submit(_make_shard, job, shard) for shard in missing]):
             yield finished.result()
 
 
-def first_samples(seed: int, count: int, size: int, start: int = 0) -> list[Sample]:
-    """Make some samples in this process.
+def make_samples(seed: int, count: int, size: int, start: int = 0) -> list[Sample]:
+    """Generate samples in this process.
 
     Args:
-        seed: The seed.
-        count: How many.
-        size: The longer side of the pictures, pixels.
-        start: Number of the first.
+        seed: Seed of the data set.
+        count: Number of samples.
+        size: Longer side of the pictures, px.
+        start: Index of the first sample.
 
     Returns:
-        The samples.
+        The samples, in order.
     """
     generator = Generator(seed, size)
     first, last = start // VIEWS, -(-(start + count) // VIEWS)
@@ -109,7 +109,7 @@ def first_samples(seed: int, count: int, size: int, start: int = 0) -> list[Samp
 
 def _make_shard(job: Job, shard: int) -> Path:
     first, end = job.bounds(shard)
-    samples = first_samples(job.seed, end - first, job.size, first)
+    samples = make_samples(job.seed, end - first, job.size, first)
     try:
         write_shard(job.path(shard), samples)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Exact labels: joints in the camera frame, their pixels, whether they are seen, and the box of what is seen."""
+"""Exact labels: pixels and visibility of the joints, and the bounding box of the visible person."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _THICKNESS = {
     "pelvis": 0.24, "hip": 0.22, "spine1": 0.24, "spine2": 0.24, "spine3": 0.24, "neck": 0.16, "collar": 0.17,
     "head": 0.19, "shoulder": 0.17, "elbow": 0.12, "wrist": 0.09, "knee": 0.15, "ankle": 0.11, "foot": 0.1,
 }  # fmt: skip
-DEPTHS = np.array([_THICKNESS[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS])
-"""How deep each joint may lie below the skin or clothes that show it (metres)."""
+JOINT_DEPTHS_M = np.array([_THICKNESS[name.removeprefix("left_").removeprefix("right_")] for name in JOINTS])
+"""Largest depth of each joint below the person's own surface at which it still counts as visible (metres)."""
 
 
 def project(camera: Camera, joints: Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Project joints, and where the lens has no place for them, as an ideal lens would.
+    """Project joints; outside the valid range of the lens model, use a pinhole projection.
 
     Args:
         camera: The camera.
         joints: (N, 3) metres, camera optical frame.
 
     Returns:
-        Pixels float32 (N, 2), never NaN, and whether each lies in the image, (N,).
+        Pixels float32 (N, 2), always finite, and whether each lies in the image, bool (N,).
     """
     pixels = camera.project(joints)
     beyond = np.isnan(pixels[:, 0])
@@ -41,27 +41,28 @@ def project(camera: Camera, joints: Array) -> tuple[NDArray[np.float32], NDArray
 
 
 def visibility(inside: NDArray[np.bool_], gaps: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Tell which joints are seen.
+    """Return the visibility of the joints.
 
     Args:
-        inside: (22,) whether each lies in the image.
-        gaps: (22, 2) metres between it and the first surface before it: its own body's, and another's.
+        inside: (22,) whether each joint lies in the image.
+        gaps: (22, 2) distance along the ray from the first surface to the joint, metres: of the person's own body, and
+            of another person or object; 0 where there is none.
 
     Returns:
         int8 (22,): `VISIBLE`, `OCCLUDED` or `OUTSIDE`.
     """
-    hidden = (gaps[:, 0] > DEPTHS) | (gaps[:, 1] > 0.0)
+    hidden = (gaps[:, 0] > JOINT_DEPTHS_M) | (gaps[:, 1] > 0.0)
     return np.where(inside, np.where(hidden, OCCLUDED, VISIBLE), OUTSIDE).astype(np.int8)
 
 
 def box(seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Bound the pixels of the person.
+    """Return the bounding box of the visible person.
 
     Args:
-        seen: (H, W) whether each pixel shows it; at least one does.
+        seen: (H, W) whether each pixel shows the person; at least one does.
 
     Returns:
-        float32 (4,): x0, y0, x1, y1 of the outermost pixels' centres.
+        float32 (4,): x0, y0, x1, y1 of the outermost pixels' centres, px.
     """
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     return np.array([columns[0], rows[0], columns[-1], rows[-1]], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Cameras of many lenses, and the rays of all their pixels."""
+"""Random cameras with many lenses, and the viewing rays of their pixels."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Array = NDArray[np.float64]
 
 _ASPECTS = ((4, 3), (4, 3), (4, 3), (16, 9), (16, 9), (16, 10), (1, 1), (3, 4))
 _WIDEST = np.deg2rad(108.0)
-"""Widest field of view, also through a lens that bends the image inward (radians)."""
+"""Widest field of view including lens distortion (radians)."""
 
 _STEP = 8.0
-"""Pixels between the nodes at which the lens model is inverted; between them rays are interpolated (cubic)."""
+"""Spacing of the nodes at which the lens model is inverted, px; rays between nodes are interpolated (cubic)."""
 
 
 def sample_camera(rng: Rng, size: int) -> tuple[Camera, NDArray[np.float32]]:
-    """Draw a camera: 45 to 105 degrees wide, an off-centre principal point, and in two of three a distorted lens.
+    """Sample a camera: 45 to 105 degrees wide, off-centre principal point, distorted lens in two of three cases.
 
     Args:
-        rng: Source of chance.
-        size: The longer side of its image, pixels.
+        rng: Random number generator.
+        size: Longer side of the image, px.
 
     Returns:
-        The camera, whose lens sees the whole image, and its rays as `ray_grid` gives them.
+        The camera, whose lens model is valid over the whole image, and its rays from `ray_grid`.
     """
     while True:
         wide, high = _ASPECTS[int(rng.integers(len(_ASPECTS)))]
@@ -70,7 +70,7 @@ def _sample_lens(rng: Rng) -> tuple[DistortionModel, list[float]]:
 
 
 def _widest_angle(camera: Camera) -> float:
-    """Measure the angle between the rays of the middles of two opposite edges, radians."""
+    """Return the larger of the horizontal and vertical field of view, radians."""
     x, y = (camera.width - 1) / 2, (camera.height - 1) / 2
     left, top, right, bottom = camera.unproject([[0.0, y], [x, 0.0], [2 * x, y], [x, 2 * y]])
     return float(
@@ -79,13 +79,13 @@ def _widest_angle(camera: Camera) -> float:
 
 
 def ray_grid(camera: Camera) -> NDArray[np.float32]:
-    """Find the rays of all pixels of an image.
+    """Return the viewing rays of all pixels of an image.
 
     Args:
         camera: The camera.
 
     Returns:
-        float32 (H, W, 2): x and y at z = 1, camera optical frame; NaN around what its lens does not see.
+        float32 (H, W, 2): x and y at z = 1, camera optical frame; NaN where the lens model is not invertible.
     """
     columns, rows = _nodes(camera.width), _nodes(camera.height)
     grid = camera.unproject(np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2))
@@ -99,7 +99,7 @@ def _nodes(length: int) -> Array:
 
 
 def _cubic(places: Array, nodes: Array) -> Array:
-    """Make the matrix that interpolates from nodes to places by cubic polynomials through the four nearest nodes."""
+    """Return the matrix that interpolates from nodes to places with cubic polynomials through four nodes."""
     scaled = (places - nodes[0]) / _STEP
     start = np.clip(np.floor(scaled).astype(int) - 1, 0, len(nodes) - 4)
     t = scaled - start

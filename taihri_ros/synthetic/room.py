@@ -1,6 +1,6 @@
-"""Rooms: floor, walls, furniture and clutter with procedural surfaces, and the light in them.
+"""Random rooms: floor, walls, furniture and clutter with procedural surfaces, and their light.
 
-World frame: that of the person looked at; x to its left, y to its back, z up from the floor, metres.
+World frame: the frame of the labelled person; x to its left, y to its back, z up from the floor, metres.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ BOX, ELLIPSOID, CYLINDER = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A box, ellipsoid or upright cylinder.
+class Primitive:
+    """A box, ellipsoid or upright cylinder: furniture, a held object or an obstacle.
 
     Attributes:
         shape: `BOX`, `ELLIPSOID` or `CYLINDER`.
-        middle: (3,) metres.
-        half: (3,) half its size along its own axes, metres.
-        yaw: Turn about the vertical, radians.
+        middle: (3,) centre, metres.
+        half: (3,) half extents along its own axes, metres.
+        yaw: Rotation about the vertical axis, radians.
     """
 
     shape: int
@@ -37,20 +37,20 @@ class Thing:
 
 @dataclass(frozen=True)
 class Room:
-    """A room and what stands in it.
+    """A room with its objects and light.
 
     Attributes:
-        middle: (2,) of its floor, metres.
-        half: (2,) half its width and depth, metres.
-        height: Metres.
-        yaw: Turn about the vertical, radians.
-        surfaces: float32 (6 + N, 9) of floor, ceiling, four walls and each thing: two colours (linear RGB), pattern,
-            its scale (metres), gloss.
-        things: N things.
-        light: (3,) place of the lamp or sun, metres.
-        light_color: (3,) linear RGB of its light where it falls straight on a surface.
+        middle: (2,) centre of the floor, metres.
+        half: (2,) half of width and depth, metres.
+        height: Height of the ceiling, metres.
+        yaw: Rotation about the vertical axis, radians.
+        surfaces: float32 (6 + N, 9) for floor, ceiling, four walls and each object: two colours (linear RGB), pattern,
+            scale of the pattern (metres), gloss.
+        primitives: The N objects.
+        light: (3,) position of the lamp or sun, metres.
+        light_color: (3,) linear RGB of its light at normal incidence.
         ambient: (2, 3) linear RGB of the light from above and from below.
-        seed: Of the noise in the patterns.
+        seed: Seed of the noise in the patterns.
     """
 
     middle: NDArray[np.float64]
@@ -58,22 +58,22 @@ class Room:
     height: float
     yaw: float
     surfaces: Floats
-    things: tuple[Thing, ...]
+    primitives: tuple[Primitive, ...]
     light: NDArray[np.float64]
     light_color: NDArray[np.float64]
     ambient: NDArray[np.float64]
     seed: int
 
-    def packed_things(self) -> Floats:
-        """Lay the things out as the renderer reads them: float32 (N, 9)."""
-        rows = [(t.shape, *t.middle, *t.half, np.cos(t.yaw), np.sin(t.yaw)) for t in self.things]
+    def packed_primitives(self) -> Floats:
+        """Return the objects as the renderer reads them: float32 (N, 9)."""
+        rows = [(t.shape, *t.middle, *t.half, np.cos(t.yaw), np.sin(t.yaw)) for t in self.primitives]
         return np.array(rows, dtype=np.float32).reshape(-1, 9)
 
     def shadow(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Find where the shadows of points fall on floor or walls.
+        """Return where the shadows of points fall on floor, ceiling or walls.
 
         Args:
-            points: (N, 3) metres, in the room.
+            points: (N, 3) metres, inside the room.
 
         Returns:
             float64 (N, 3) metres.
@@ -81,20 +81,20 @@ class Room:
         cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
         turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
         start = (points - [*self.middle, 0.0]) @ turn.T
-        way = (points - self.light) @ turn.T
-        way = way / np.linalg.norm(way, axis=1, keepdims=True) + 1e-9
-        walls = np.where(way > 0.0, [*self.half, self.height], [*(-self.half), 0.0])
-        return np.asarray(points + ((walls - start) / way).min(axis=1, keepdims=True) * (way @ turn))
+        direction = (points - self.light) @ turn.T
+        direction = direction / np.linalg.norm(direction, axis=1, keepdims=True) + 1e-9
+        walls = np.where(direction > 0.0, [*self.half, self.height], [*(-self.half), 0.0])
+        return np.asarray(points + ((walls - start) / direction).min(axis=1, keepdims=True) * (direction @ turn))
 
 
-def sample_room(rng: Rng, camera: NDArray[np.float64], things: tuple[Thing, ...], margin: float = 0.55) -> Room:
-    """Draw a room around a person at the origin and a camera.
+def sample_room(rng: Rng, camera: NDArray[np.float64], primitives: tuple[Primitive, ...], margin: float = 0.55) -> Room:
+    """Sample a room around a person at the origin and a camera.
 
     Args:
-        rng: Source of chance.
-        camera: (3,) place of the camera, metres.
-        things: What the person sits on or holds.
-        margin: From the person and the camera to the walls at least, metres.
+        rng: Random number generator.
+        camera: (3,) position of the camera, metres.
+        primitives: Objects that belong to the person: seat, held objects, obstacles.
+        margin: Smallest distance of the person and the camera to the walls, metres.
 
     Returns:
         The room.
@@ -105,18 +105,18 @@ def sample_room(rng: Rng, camera: NDArray[np.float64], things: tuple[Thing, ...]
     low = np.minimum(camera_in_room, 0.0) - np.exp(rng.uniform(np.log(margin), np.log(6.0), 2))
     high = np.maximum(camera_in_room, 0.0) + np.exp(rng.uniform(np.log(margin), np.log(6.0), 2))
     middle, half = turn.T @ (0.5 * (low + high)), 0.5 * (high - low)
-    all_things = (*things, *_furniture(rng, camera[:2], turn, low, high, yaw))
+    primitives_in_room = (*primitives, *_furniture(rng, camera[:2], turn, low, high, yaw))
     surfaces = [_surface(rng, _FLOORS, 0.08, 0.6, gloss=0.25), _surface(rng, (0, 0, 10), 0.5, 1.0)]
     wall = _surface(rng, _WALLS, 0.08, 0.6)
     surfaces += [wall if rng.random() < 0.7 else _surface(rng, _WALLS, 0.08, 0.6) for _ in range(4)]
-    surfaces += [_surface(rng, _OBJECTS, 0.02, 0.3, gloss=0.3) for _ in all_things]
+    surfaces += [_surface(rng, _OBJECTS, 0.02, 0.3, gloss=0.3) for _ in primitives_in_room]
     return Room(
         middle=middle,
         half=half,
         height=float(rng.uniform(2.3, 4.0)),
         yaw=float(yaw),
         surfaces=np.array(surfaces, dtype=np.float32),
-        things=all_things,
+        primitives=primitives_in_room,
         **_light(rng),
         seed=int(rng.integers(1 << 20)),
     )
@@ -152,9 +152,9 @@ def _furniture(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
     yaw: float,
-) -> list[Thing]:
-    """Put cupboards, tables, lamps, balls and pictures where neither person nor camera is."""
-    found: list[Thing] = []
+) -> list[Primitive]:
+    """Sample cupboards, tables, columns, balls and pictures that leave person, camera and the line between free."""
+    found: list[Primitive] = []
     for _ in range(int(rng.integers(1, 11))):
         place = rng.uniform(low, high)
         kind = rng.random()
@@ -162,48 +162,50 @@ def _furniture(
             axis = int(rng.integers(2))
             place[axis] = (low, high)[int(rng.integers(2))][axis]
             half = (rng.uniform(0.1, 0.9), rng.uniform(0.05, 0.5), rng.uniform(0.2, 1.1))
-            thing = Thing(BOX, (*_back(turn, place), half[2]), half, yaw)
+            primitive = Primitive(BOX, (*_to_world(turn, place), half[2]), half, yaw)
         elif kind < 0.5:  # a picture, window or door on a wall
             axis = int(rng.integers(2))
             place[axis] = (low, high)[int(rng.integers(2))][axis]
             size = (0.015, rng.uniform(0.15, 1.0)) if axis == 0 else (rng.uniform(0.15, 1.0), 0.015)
-            thing = Thing(BOX, (*_back(turn, place), rng.uniform(0.9, 1.9)), (*size, rng.uniform(0.15, 0.9)), yaw)
+            primitive = Primitive(
+                BOX, (*_to_world(turn, place), rng.uniform(0.9, 1.9)), (*size, rng.uniform(0.15, 0.9)), yaw
+            )
         elif kind < 0.75:  # a box or table on the floor
             half = (rng.uniform(0.08, 0.6), rng.uniform(0.08, 0.45), rng.uniform(0.05, 0.45))
-            thing = Thing(BOX, (*_back(turn, place), half[2]), half, rng.uniform(0.0, np.pi))
+            primitive = Primitive(BOX, (*_to_world(turn, place), half[2]), half, rng.uniform(0.0, np.pi))
         elif kind < 0.9:  # a column, bin or lamp
             radius, tall = rng.uniform(0.03, 0.3), rng.uniform(0.15, 1.2)
-            thing = Thing(CYLINDER, (*_back(turn, place), tall), (radius, radius, tall), 0.0)
+            primitive = Primitive(CYLINDER, (*_to_world(turn, place), tall), (radius, radius, tall), 0.0)
         else:
             radius = rng.uniform(0.06, 0.4)
-            thing = Thing(ELLIPSOID, (*_back(turn, place), radius), (radius, radius, radius), 0.0)
-        if _clear(thing, camera):
-            found.append(thing)
+            primitive = Primitive(ELLIPSOID, (*_to_world(turn, place), radius), (radius, radius, radius), 0.0)
+        if _clear(primitive, camera):
+            found.append(primitive)
     return found
 
 
-def _back(turn: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[float, float]:
+def _to_world(turn: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[float, float]:
     x, y = turn.T @ place
     return float(x), float(y)
 
 
-def _clear(thing: Thing, camera: NDArray[np.float64]) -> bool:
-    """Tell whether a thing leaves the person and the way from the camera to it free."""
-    middle, reach = np.array(thing.middle[:2]), float(np.hypot(*thing.half[:2]))
+def _clear(primitive: Primitive, camera: NDArray[np.float64]) -> bool:
+    """Return whether an object leaves the person and the line from the camera to it free."""
+    middle, reach = np.array(primitive.middle[:2]), float(np.hypot(*primitive.half[:2]))
     along = float(np.clip(middle @ camera / (camera @ camera + 1e-9), 0.0, 1.0))
     return bool(np.linalg.norm(middle - along * camera) > reach + (0.55 if along < 0.3 else 0.3))
 
 
-def sample_obstacle(rng: Rng, camera: NDArray[np.float64], target: NDArray[np.float64]) -> Thing:
-    """Draw an object that stands or hangs in front of a part of the person.
+def sample_obstacle(rng: Rng, camera: NDArray[np.float64], target: NDArray[np.float64]) -> Primitive:
+    """Sample an object that stands or hangs in front of a part of the person.
 
     Args:
-        rng: Source of chance.
-        camera: (3,) metres.
-        target: (3,) a part of the person, metres.
+        rng: Random number generator.
+        camera: (3,) position of the camera, metres.
+        target: (3,) position of the part, metres.
 
     Returns:
-        The thing, between the two.
+        An object between camera and target.
     """
     share = rng.uniform(0.35, 0.8)
     place = camera + share * (target - camera) + rng.normal(0.0, 0.12, 3)
@@ -211,9 +213,9 @@ def sample_obstacle(rng: Rng, camera: NDArray[np.float64], target: NDArray[np.fl
     shape = int(rng.integers(3))
     if shape == BOX and rng.random() < 0.5:  # a table or counter up to the floor
         top = float(np.clip(place[2], 0.3, 1.1))
-        return Thing(
+        return Primitive(
             BOX, (place[0], place[1], top / 2), (rng.uniform(0.2, 0.7), size[1], top / 2), rng.uniform(0, np.pi)
         )
     x, y, z = place.tolist()
     a, b, c = size.tolist()
-    return Thing(shape, (x, y, z), (a, b if shape == BOX else a, c), float(rng.uniform(0.0, np.pi)))
+    return Primitive(shape, (x, y, z), (a, b if shape == BOX else a, c), float(rng.uniform(0.0, np.pi)))

@@ -1,4 +1,4 @@
-"""One sample from its seed and number: people, lens, viewpoint, room, light, picture and labels."""
+"""Generation of one sample from seed and index: people, lens, viewpoint, room, light, picture and labels."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ from taihri_ros.synthetic.people.poses import Pose, sample_pose, sample_task
 from taihri_ros.synthetic.people.skirt import with_skirt
 from taihri_ros.synthetic.rendering.photograph import photograph
 from taihri_ros.synthetic.rendering.renderer import Renderer
-from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Thing, sample_obstacle, sample_room
+from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Primitive, sample_obstacle, sample_room
 from taihri_ros.synthetic.viewpoints import Viewpoint, sample_viewpoint
 
 Rng = np.random.Generator
 
 VIEWS = 4
-"""Consecutive samples that share two bodies: each is the person of two of them, and may be seen behind the other's."""
+"""Consecutive samples that share two bodies.
 
-_DYES = (
+Each body is the labelled person of two samples and may stand in the background of the other two. Sharing saves posing.
+"""
+
+_COLOR_FIELDS = (
     *("skin", "hair", "beard", "top", "top_second", "top_pattern", "top_scale", "shirt"),
     *("bottom", "bottom_second", "bottom_pattern", "bottom_scale", "shoe", "glove", "phase"),
 )
-"""Fields of an outfit that change nothing but colours."""
+"""Fields of an outfit that change only colours, so the body need not be posed again."""
 
-_SMALLEST_SHARE = 0.006
-"""Part of the picture that the person covers at least."""
+_MIN_PERSON_SHARE = 0.006
+"""Smallest share of the picture that the person may cover."""
 
 
 @dataclass(frozen=True)
@@ -49,34 +52,34 @@ class _Character:
 
 
 class Generator:
-    """Makes samples. Sample i depends on the seed and i alone."""
+    """Generator of samples; sample i depends only on the seed and i."""
 
     def __init__(self, seed: int, size: int = 224) -> None:
         """Load the body model.
 
         Args:
-            seed: The seed.
-            size: The longer side of the pictures, pixels.
+            seed: Seed of the data set.
+            size: Longer side of the pictures, px.
         """
         self.seed, self.size = seed, size
         self._places = surface(body_model().template)
         self._renderer = Renderer(self._places)
 
     def group(self, number: int) -> list[Sample]:
-        """Make the samples `number * VIEWS` and the `VIEWS - 1` after it.
+        """Generate one group: the samples from `number * VIEWS` to `number * VIEWS + VIEWS - 1`.
 
         Args:
             number: Number of the group.
 
         Returns:
-            Its samples.
+            The samples of the group.
         """
         rng = np.random.default_rng([self.seed, number])
         characters = [_sample_character(rng) for _ in range(2)]
         thickness = np.stack([character.outfit.thickness(self._places) for character in characters])
         bare = body_model().pose([(character.shape, character.pose) for character in characters], thickness)
         bodies = [
-            with_skirt(body, character.outfit.skirt_cut()) for body, character in zip(bare, characters, strict=True)
+            with_skirt(body, character.outfit.skirt_shape()) for body, character in zip(bare, characters, strict=True)
         ]
         made = []
         for view in range(VIEWS):
@@ -97,18 +100,18 @@ class Generator:
             pixels, inside = labels.project(camera, joints)
             if inside.sum() < 2:
                 continue
-            bodies, things = [body], _things(rng, character, body, viewpoint)
+            bodies, primitives = [body], _sample_primitives(rng, character, body, viewpoint)
             if rng.random() < 0.22:
-                bodies.append(moved(other_body, _beside(rng, viewpoint)))
-                things += _seat(rng, bodies[1])
-            self._renderer.stand([(there.vertices, worn) for there, worn in zip(bodies, outfits, strict=False)])
-            room = sample_room(rng, viewpoint.eye, tuple(things))
+                bodies.append(moved(other_body, _sample_place_nearby(rng, viewpoint)))
+                primitives += _seat(rng, bodies[1])
+            self._renderer.set_people([(there.vertices, worn) for there, worn in zip(bodies, outfits, strict=False)])
+            room = sample_room(rng, viewpoint.eye, tuple(primitives))
             gaps = self._renderer.probe(body.joints, viewpoint, room)
             visibility = labels.visibility(inside, gaps)
             if not (visibility == labels.VISIBLE).any():
                 continue
-            light, whose = self._renderer.render(camera, rays, viewpoint, room)
-            if (whose == 1).mean() >= _SMALLEST_SHARE:
+            light, owners = self._renderer.render(camera, rays, viewpoint, room)
+            if (owners == 1).mean() >= _MIN_PERSON_SHARE:
                 break
         picture = photograph(rng, light)
         quality = int(rng.integers(55, 97))
@@ -118,9 +121,9 @@ class Generator:
             joints=joints.astype(np.float32),
             pixels=pixels,
             visibility=visibility,
-            box=labels.box(whose == 1),
+            box=labels.box(owners == 1),
             task=character.task,
-            body=_describe(character, viewpoint, len(things), len(bodies)),
+            body=_describe(character, viewpoint, len(primitives), len(bodies)),
             index=index,
             seed=self.seed,
         )
@@ -132,21 +135,21 @@ def _sample_character(rng: Rng) -> _Character:
 
 
 def _recolored(rng: Rng, outfit: Outfit) -> Outfit:
-    """Dye the clothes, and change skin and hair, where the shape stays."""
+    """Return an outfit of the same shape with other colours of clothes, skin and hair."""
     other = sample_outfit(rng)
-    return replace(outfit, **{name: getattr(other, name) for name in _DYES})
+    return replace(outfit, **{name: getattr(other, name) for name in _COLOR_FIELDS})
 
 
-def _beside(rng: Rng, viewpoint: Viewpoint) -> Place:
-    """Stand somebody behind or beside the person."""
+def _sample_place_nearby(rng: Rng, viewpoint: Viewpoint) -> Place:
+    """Sample a place behind or beside the labelled person for a second person."""
     away = np.arctan2(-viewpoint.eye[1], -viewpoint.eye[0])
     angle, distance = away + np.clip(rng.normal(0.0, 0.6), -1.4, 1.4), rng.uniform(0.75, 3.0)
     x, y = distance * np.cos(angle), distance * np.sin(angle)
     return Place(float(x), float(y), float(rng.uniform(-np.pi, np.pi)))
 
 
-def _seat(rng: Rng, body: Body) -> list[Thing]:
-    """Put a stool or a chair under somebody who sits."""
+def _seat(rng: Rng, body: Body) -> list[Primitive]:
+    """Return a stool or chair under a seated person, or nothing for a standing one."""
     if body.seat is None:
         return []
     hips = body.joints[INDEX["left_hip"]] - body.joints[INDEX["right_hip"]]
@@ -154,17 +157,19 @@ def _seat(rng: Rng, body: Body) -> list[Thing]:
     back = np.array([-np.sin(yaw), np.cos(yaw)])
     shape, half = (BOX if rng.random() < 0.7 else CYLINDER), float(rng.uniform(0.17, 0.3))
     x, y = (body.joints[0, :2] + 0.05 * back).tolist()
-    things = [Thing(shape, (x, y, body.seat / 2), (half, half, body.seat / 2), yaw + float(rng.normal(0.0, 0.1)))]
+    primitives = [
+        Primitive(shape, (x, y, body.seat / 2), (half, half, body.seat / 2), yaw + float(rng.normal(0.0, 0.1)))
+    ]
     if shape == BOX and rng.random() < 0.5:
         tall = float(rng.uniform(0.2, 0.4))
         x, y = (body.joints[0, :2] + 0.3 * back).tolist()
-        things.append(Thing(BOX, (x, y, body.seat + tall - 0.1), (half, 0.02, tall), yaw))
-    return things
+        primitives.append(Primitive(BOX, (x, y, body.seat + tall - 0.1), (half, 0.02, tall), yaw))
+    return primitives
 
 
-def _things(rng: Rng, character: _Character, body: Body, viewpoint: Viewpoint) -> list[Thing]:
-    """Find what belongs to the person: its seat, what it holds, and perhaps something before it."""
-    things = _seat(rng, body)
+def _sample_primitives(rng: Rng, character: _Character, body: Body, viewpoint: Viewpoint) -> list[Primitive]:
+    """Sample the objects around the person: seat, held objects and sometimes an obstacle in front."""
+    primitives = _seat(rng, body)
     holds = character.task == "take_object" or character.task.startswith("hand_over")
     for side in ("left", "right"):
         if rng.random() < (0.45 if holds else 0.06):
@@ -174,14 +179,16 @@ def _things(rng: Rng, character: _Character, body: Body, viewpoint: Viewpoint) -
             x, y, z = place.tolist()
             a, b, c = size.tolist()
             shape = (BOX, CYLINDER, ELLIPSOID)[int(rng.integers(3))]
-            things.append(Thing(shape, (x, y, z), (a, b if shape != CYLINDER else a, c), float(rng.uniform(0, np.pi))))
+            primitives.append(
+                Primitive(shape, (x, y, z), (a, b if shape != CYLINDER else a, c), float(rng.uniform(0, np.pi)))
+            )
     if rng.random() < 0.14:
         target = body.joints[int(rng.integers(len(body.joints)))]
-        things.append(sample_obstacle(rng, viewpoint.eye, target))
-    return things
+        primitives.append(sample_obstacle(rng, viewpoint.eye, target))
+    return primitives
 
 
-def _describe(character: _Character, viewpoint: Viewpoint, things: int, people: int) -> dict[str, Any]:
+def _describe(character: _Character, viewpoint: Viewpoint, primitives: int, people: int) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         return value.tolist() if isinstance(value, np.ndarray) else value
 
@@ -193,7 +200,7 @@ def _describe(character: _Character, viewpoint: Viewpoint, things: int, people: 
         "pose": pose,
         "eye": viewpoint.eye.tolist(),
         "rotation": viewpoint.rotation.tolist(),
-        "things": things,
+        "things": primitives,
         "people": people,
     }
 

@@ -1,4 +1,4 @@
-"""A fixed camera in a room, and what it sees of a person that moves there."""
+"""A fixed camera in a room that renders a moving person."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from taihri_ros.synthetic.viewpoints import Viewpoint
 
 @dataclass(frozen=True)
 class View:
-    """One picture of a scene and the truth about it.
+    """One picture of a scene and its ground truth.
 
     Attributes:
         image: uint8 (H, W, 3) RGB.
         joints: float32 (22, 3) metres, camera optical frame.
-        pixels: float32 (22, 2) pixels; beyond the edge of the lens model, those of an ideal lens.
+        pixels: float32 (22, 2) px; outside the valid range of the lens model, the pinhole projection.
         visibility: int8 (22,): 0 visible, 1 occluded, 2 out of the image.
     """
 
@@ -39,7 +39,7 @@ class View:
 
 
 class Scene:
-    """A room seen by one camera at (0, -distance, height), which looks along +y at a person near the origin."""
+    """A room with one camera at (0, -distance, height) that looks along +y at a person near the origin."""
 
     def __init__(
         self,
@@ -51,15 +51,15 @@ class Scene:
         pitch: float = 0.15,
         roll: float = 0.0,
     ) -> None:
-        """Draw the room and prepare the rays.
+        """Sample the room and compute the rays.
 
         Args:
-            camera: The camera; its lens must see the whole image.
-            seed: Decides room, light and noise.
-            height: Of the camera above the floor, metres.
-            distance: From the origin of the room, where the person stands, metres.
-            pitch: How far the camera looks down, radians.
-            roll: How far the camera is turned clockwise, radians.
+            camera: The camera; its lens model must be valid over the whole image.
+            seed: Seed of room, light and noise.
+            height: Height of the camera above the floor, metres.
+            distance: Horizontal distance of the camera from the origin, where the person stands, metres.
+            pitch: Downward tilt of the camera, radians.
+            roll: Clockwise roll of the camera, radians.
         """
         self.camera = camera
         straight = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # columns: right, down, forward
@@ -70,23 +70,23 @@ class Scene:
         self._rays = ray_grid(camera)
         places = surface(body_model().template)
         self._renderer = Renderer(places)
-        self._renderer.stand([(places.rest - np.float32(1000.0), sample_outfit(rng))])
+        self._renderer.set_people([(places.rest - np.float32(1000.0), sample_outfit(rng))])
         self._empty, _ = self._renderer.render(camera, self._rays, self.viewpoint, self._room)
         self._exposure = 0.2 / brightness(self._empty)
 
     def render(self, body: Body, outfit: Outfit) -> View:
-        """Take a picture.
+        """Render a picture.
 
         Args:
             body: The person in the room's frame, from `Actor.at`.
-            outfit: Its clothes, `Actor.outfit`.
+            outfit: Clothes of the person, `Actor.outfit`.
 
         Returns:
             The picture and its labels.
         """
-        self._renderer.stand([(body.vertices, outfit)])
-        within = (self._empty, self._touched(body))
-        light, _ = self._renderer.render(self.camera, self._rays, self.viewpoint, self._room, within=within)
+        self._renderer.set_people([(body.vertices, outfit)])
+        reuse = (self._empty, self._touched(body))
+        light, _ = self._renderer.render(self.camera, self._rays, self.viewpoint, self._room, reuse=reuse)
         gaps = self._renderer.probe(body.joints, self.viewpoint, self._room)
         joints = self.viewpoint.to_camera(body.joints)
         pixels, inside = labels.project(self.camera, joints)
@@ -98,7 +98,7 @@ class Scene:
         )
 
     def _touched(self, body: Body) -> NDArray[np.bool_]:
-        """Find the pixels that the person or its shadow may change: the hull of both in the picture."""
+        """Return the pixels that the person or its shadow may change: their convex hull in the picture."""
         points = body.vertices[::5].astype(np.float64)
         shadow = self._room.shadow(points)
         pixels, _ = labels.project(self.camera, self.viewpoint.to_camera(np.concatenate([points, shadow])))

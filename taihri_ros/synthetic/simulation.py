@@ -1,4 +1,4 @@
-"""What the simulated robot camera sees: a person who does this and that, and the gesture that it is asked for."""
+"""Scene of the simulated robot camera: a person who performs idle gestures and the gestures of commands."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from taihri_ros.synthetic.people.motion import Actor
 from taihri_ros.synthetic.people.poses import TASKS
 from taihri_ros.synthetic.scene import Scene
 
-_PASTIMES = ("stand", "wave", "walk", "hand_over_both", "point", "fist_bump", "follow_elbow", "high_five")
-"""What the person does in turn while nobody asks for a gesture."""
+_IDLE_GESTURES = ("stand", "wave", "walk", "hand_over_both", "point", "fist_bump", "follow_elbow", "high_five")
+"""Gestures that the person cycles through while no command is active."""
 
-_PASTIME_S = 2.5
+_IDLE_GESTURE_S = 2.5
 _OTHER_NAMES = {"hand_over": "hand_over_both", "take": "take_object", "check_posture": "stand", "put_on_belt": "stand"}
-"""Tasks of the task table whose gesture has another name in `poses`."""
+"""Tasks of the task table whose gesture has a different name in `poses`."""
 
 _FACING = "look_at_face"
 _QUESTION = "question"
-"""What `Tasks.match` calls a sentence about named joints."""
+"""Name that `Tasks.match` returns for a question about named joints."""
 
 _FOCAL_SHARE = 0.8
 _CHEST_M = 1.2
-"""Height above the floor of what the camera looks at."""
+"""Height above the floor of the point that the camera looks at."""
 
-_CAST_WIDTH = 256
-"""Rays in a row; a larger image is scaled up from them, which keeps 10 images/s on one core."""
+_RENDER_WIDTH_PX = 256
+"""Width at which the scene is rendered; larger images are scaled up, which keeps 10 images/s on one core."""
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What the camera sees at one moment.
+    """An image and its ground truth at one moment.
 
     Attributes:
         image: (height, width, 3) uint8 RGB.
@@ -51,55 +51,58 @@ class Snapshot:
 
 
 class Simulation:
-    """A person, a room and a camera that are drawn by chance.
+    """A randomly sampled person, room and camera.
 
     Attributes:
-        camera: The camera, with the small faults of a real one.
+        camera: The camera, with a slightly distorted lens and an off-centre principal point.
     """
 
     def __init__(self, *, seed: int = 6, size: tuple[int, int] = (640, 480), gesture: str | None = None) -> None:
-        """Load the body model and draw the scene. The first time on a machine this takes half a minute.
+        """Load the body model and sample the scene; the first time on a machine this takes half a minute.
 
         Args:
-            seed: Source of chance.
-            size: Width and height of the image in px.
-            gesture: What the person does while no command asks for a gesture, one of `poses.TASKS`; None for this and
-                that in turn.
+            seed: Seed of person, room and camera.
+            size: Width and height of the image, px.
+            gesture: Gesture while no command is active, one of `poses.TASKS`; None cycles through idle gestures.
 
         Raises:
             TaihriError: The gesture is unknown.
         """
         if gesture is not None and gesture not in TASKS:
-            raise TaihriError(f"{gesture!r} is no gesture; there are {', '.join(TASKS)}")
+            raise TaihriError(f"unknown gesture {gesture!r}; choose one of {', '.join(TASKS)}")
         self.camera = _camera(*size)
         self._tasks = Tasks.load()
-        self._by_itself = gesture
-        self._asked: str | None = None
-        self._doing = gesture or _PASTIMES[0]
-        self._actor = Actor(seed, self._doing)
+        self._default_gesture = gesture
+        self._commanded: str | None = None
+        self._current_gesture = gesture or _IDLE_GESTURES[0]
+        self._actor = Actor(seed, self._current_gesture)
         rng = np.random.default_rng(seed)
         height, distance = rng.uniform(1.2, 1.5), rng.uniform(1.3, 1.7)
         pitch, roll = np.arctan2(height - _CHEST_M, distance) + rng.normal(0.0, 0.03), rng.normal(0.0, 0.03)
-        small = _smaller(self.camera, _CAST_WIDTH)
+        small = _scaled_down(self.camera, _RENDER_WIDTH_PX)
         self._scene = Scene(small, seed, height=height, distance=distance, pitch=pitch, roll=roll)
 
     def hear(self, command: Command | None) -> None:
-        """Make the gesture that goes with a command, if there is one; None to do this and that again."""
-        self._asked = None if command is None or command.joints else self._gesture(command.text)
+        """Set the newest command; the person performs its gesture. None returns to the idle gestures."""
+        self._commanded = None if command is None or command.joints else self._gesture(command.text)
 
     def expose(self, seconds: float) -> Snapshot:
-        """Take the image at a time, in seconds since the beginning; times never run back."""
-        gesture = self._asked or self._by_itself or _PASTIMES[int(seconds / _PASTIME_S) % len(_PASTIMES)]
-        if gesture != self._doing:
-            self._doing = gesture
-            self._actor.turn_to(gesture, seconds)
+        """Render the image at a time, seconds since the start; times must not decrease."""
+        gesture = (
+            self._commanded
+            or self._default_gesture
+            or _IDLE_GESTURES[int(seconds / _IDLE_GESTURE_S) % len(_IDLE_GESTURES)]
+        )
+        if gesture != self._current_gesture:
+            self._current_gesture = gesture
+            self._actor.start_gesture(gesture, seconds)
         view = self._scene.render(self._actor.at(seconds, _place(seconds)), self._actor.outfit)
         size = (self.camera.width, self.camera.height)
         image = np.asarray(cv2.resize(view.image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
         return Snapshot(image, view.joints.astype(np.float64))
 
     def _gesture(self, text: str) -> str | None:
-        """Find the gesture of a task, one of `poses.TASKS`; a task without one wants the person's attention."""
+        """Return the gesture of a task, one of `poses.TASKS`; without its own gesture the person looks at the robot."""
         task = self._tasks.match(text)
         if task is None or task.name == _QUESTION:
             return None
@@ -109,7 +112,7 @@ class Simulation:
 
 
 def _place(seconds: float) -> Place:
-    """Shift from foot to foot, and turn a little."""
+    """Return a place that sways slowly with time."""
     return Place(0.1 * np.sin(0.7 * seconds), 0.08 * np.sin(0.5 * seconds), 0.2 * np.sin(0.6 * seconds))
 
 
@@ -119,8 +122,8 @@ def _camera(width: int, height: int) -> Camera:
     return Camera(width, height, matrix, np.array([-0.08, 0.02, 5e-4, -5e-4, 0.0]), DistortionModel.PLUMB_BOB)
 
 
-def _smaller(camera: Camera, width: int) -> Camera:
-    """Give the camera of an image that is scaled down to a width, if it is wider."""
+def _scaled_down(camera: Camera, width: int) -> Camera:
+    """Return the camera of the image scaled down to a width; narrower images keep their size."""
     scale = min(1.0, width / camera.width)
     matrix = camera.K.copy()
     matrix[:2] *= scale

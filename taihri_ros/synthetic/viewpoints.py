@@ -1,4 +1,4 @@
-"""Where a robot's head is, and where it looks."""
+"""Random camera poses of a robot's head that looks at a person."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ Rng = np.random.Generator
 Array = NDArray[np.float64]
 
 NEAREST_SURFACE = 0.16
-"""No part of the person is nearer to the camera than this (metres)."""
+"""Smallest distance between the camera and the person's surface (metres)."""
 
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """A camera's place in the world: x to the person's left, y to its back, z up, metres.
+    """Pose of a camera in the world frame: x to the person's left, y to its back, z up, metres.
 
     Attributes:
-        eye: (3,) metres.
-        rotation: (3, 3) from the camera's optical frame to the world.
+        eye: (3,) position, metres.
+        rotation: (3, 3) rotation from the camera optical frame to the world frame.
     """
 
     eye: Array
     rotation: Array
 
     def to_camera(self, points: Array) -> Array:
-        """Move points (N, 3) from the world to the camera's optical frame."""
+        """Transform points (N, 3) from the world frame to the camera optical frame."""
         return np.asarray((points - self.eye) @ self.rotation)
 
 
 def sample_viewpoint(rng: Rng, body: Body, task: str, camera: Camera) -> Viewpoint | None:
-    """Draw a view of a person from a robot's head.
+    """Sample a camera pose from which a robot sees a person.
 
     Args:
-        rng: Source of chance.
+        rng: Random number generator.
         body: The person.
-        task: What it is doing, which decides what is looked at.
-        camera: The lens.
+        task: Task of the person, which determines the joints looked at.
+        camera: The camera.
 
     Returns:
-        The viewpoint, or None where this draw sees too little of the person.
+        The viewpoint, or None if it is too near to the person or too far away.
     """
     names = focus(task)
     choice = rng.random()
@@ -74,7 +74,7 @@ def sample_viewpoint(rng: Rng, body: Body, task: str, camera: Camera) -> Viewpoi
 
 
 def _look(rng: Rng, direction: Array, camera: Camera) -> Array:
-    """Turn the camera so that a direction falls on some pixel of the inner image."""
+    """Return a camera rotation that projects a direction to a random pixel of the inner image."""
     attentive = rng.random() < 0.75
     share = np.clip(rng.normal(0.5, 0.15, 2), 0.05, 0.95) if attentive else rng.uniform(0.08, 0.92, 2)
     ray = unit(camera.unproject([share * (camera.width - 1, camera.height - 1)])[0])

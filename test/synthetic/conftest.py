@@ -1,4 +1,4 @@
-"""Synthetic people. These tests run in an engine environment, which has torch, anny, warp and pyarrow."""
+"""Fixtures for synthetic people. These tests run in an engine environment, which has torch, anny, warp and pyarrow."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def sample(index: int, model: DistortionModel = DistortionModel.PLUMB_BOB) -> Sa
 
 
 @pytest.mark.parametrize("model", DistortionModel)
-def test_what_is_written_is_read(tmp_path: Path, model: DistortionModel) -> None:
+def test_written_samples_are_read_back(tmp_path: Path, model: DistortionModel) -> None:
     if model is DistortionModel.RATIONAL_POLYNOMIAL:
         made = replace(
             sample(3), camera=replace(sample(3).camera, D=np.array([0.1, 0, 0, 0, 0, 0.2, 0, 0]), model=model)
@@ -73,7 +73,7 @@ def test_shards_are_read_in_order(tmp_path: Path) -> None:
     assert [got.index for got in read(tmp_path)] == [0, 1, 2, 3]
 
 
-def test_the_schema_tells_hugging_face_datasets_what_is_a_picture(tmp_path: Path) -> None:
+def test_the_schema_declares_pictures_to_hugging_face_datasets(tmp_path: Path) -> None:
     write_shard(shard_path(tmp_path, 0), [sample(0)])
     schema = pq.read_schema(shard_path(tmp_path, 0))
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
@@ -81,7 +81,7 @@ def test_the_schema_tells_hugging_face_datasets_what_is_a_picture(tmp_path: Path
     assert set(features) == set(schema.names)
 
 
-def test_a_shard_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_shard(tmp_path: Path) -> None:
     broken = replace(sample(0), task=3)  # type: ignore[arg-type]
     with pytest.raises(Exception, match="int"):
         write_shard(shard_path(tmp_path, 0), [broken])
@@ -90,7 +90,7 @@ def test_a_shard_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and nothing more"])
-def test_a_damaged_shard_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_shard_is_named_in_the_error(tmp_path: Path, content: bytes) -> None:
     shard_path(tmp_path, 0).write_bytes(content)
     with pytest.raises(DatasetError, match=r"synthetic-00000\.parquet is damaged"):
         list(read_shard(shard_path(tmp_path, 0)))

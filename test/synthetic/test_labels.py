@@ -16,7 +16,7 @@ CAMERA = Camera(
 )
 
 
-def test_pixels_are_the_lens_models_where_it_holds_and_never_nan() -> None:
+def test_pixels_follow_the_lens_model_where_it_is_valid_and_are_always_finite() -> None:
     joints = np.array([[0.1, 0.1, 1.0], [9.0, 0.0, 1.0], [0.3, 0.2, -0.5], [0.0, 0.0, 0.0]])
     pixels, inside = project(CAMERA, joints)
     assert pixels[0] == pytest.approx(CAMERA.project(joints[:1])[0], abs=1e-4)
@@ -24,17 +24,17 @@ def test_pixels_are_the_lens_models_where_it_holds_and_never_nan() -> None:
     assert inside.tolist() == [True, False, False, False]
 
 
-def test_the_edge_of_the_image_is_that_of_its_outermost_pixels() -> None:
+def test_the_image_ends_at_the_edge_of_its_outermost_pixels() -> None:
     plain = Camera(160, 120, CAMERA.K, np.empty(0), DistortionModel.NONE)
     rays = plain.unproject([[-0.4, 60.0], [-0.6, 60.0], [159.4, 119.4], [159.6, 60.0]])
     assert project(plain, rays)[1].tolist() == [True, False, True, False]
 
 
-def test_a_joint_is_hidden_by_others_by_its_own_body_only_from_afar_and_not_out_of_the_image() -> None:
+def test_visibility_depends_on_the_gap_to_own_body_and_to_other_surfaces() -> None:
     gaps = np.zeros((22, 2), np.float32)
-    gaps[3, 0] = 0.2  # spine below the skin of the back
-    gaps[20, 0] = 0.2  # a wrist behind the own back
-    gaps[5, 1] = 0.01  # another's
+    gaps[3, 0] = 0.2  # spine below the skin of the back, within its depth
+    gaps[20, 0] = 0.2  # wrist behind the own back
+    gaps[5, 1] = 0.01  # behind another person or an object
     inside = np.ones(22, bool)
     inside[7] = False
     gaps[7] = 1.0
@@ -43,7 +43,7 @@ def test_a_joint_is_hidden_by_others_by_its_own_body_only_from_afar_and_not_out_
     assert (seen == VISIBLE).sum() == 19
 
 
-def test_the_box_bounds_what_is_seen() -> None:
+def test_the_box_bounds_the_visible_person() -> None:
     seen = np.zeros((10, 20), bool)
     seen[3:6, 7:15] = True
     assert box(seen).tolist() == [7.0, 3.0, 14.0, 5.0]

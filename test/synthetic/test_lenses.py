@@ -15,11 +15,11 @@ def cameras() -> list[Camera]:
     return [sample_camera(rng, 160)[0] for _ in range(60)]
 
 
-def test_every_lens_model_is_drawn(cameras: list[Camera]) -> None:
+def test_every_lens_model_is_sampled(cameras: list[Camera]) -> None:
     assert {camera.model for camera in cameras} == set(DistortionModel)
 
 
-def test_the_longer_side_is_as_asked_and_the_field_within_bounds(cameras: list[Camera]) -> None:
+def test_the_longer_side_is_as_requested_and_the_field_of_view_within_bounds(cameras: list[Camera]) -> None:
     for camera in cameras:
         assert max(camera.width, camera.height) == 160
         middle = (camera.height - 1) / 2
@@ -28,7 +28,7 @@ def test_the_longer_side_is_as_asked_and_the_field_within_bounds(cameras: list[C
         assert 25.0 < angle < 108.0
 
 
-def test_rays_are_those_of_the_lens(cameras: list[Camera]) -> None:
+def test_rays_project_back_to_their_pixels(cameras: list[Camera]) -> None:
     for camera in cameras[:20]:
         rays = ray_grid(camera)
         assert rays.shape == (camera.height, camera.width, 2)
@@ -37,11 +37,11 @@ def test_rays_are_those_of_the_lens(cameras: list[Camera]) -> None:
         assert np.abs(back - pixels.reshape(-1, 2)).max() < 0.05
 
 
-def test_vertices_are_projected_as_the_camera_does(cameras: list[Camera]) -> None:
+def test_vertices_are_projected_like_the_camera(cameras: list[Camera]) -> None:
     rng = np.random.default_rng(2)
     points = (rng.uniform([-0.6, -0.6, 1.0], [0.6, 0.6, 2.0], (200, 3))).astype(np.float32)
     for camera in cameras[:20]:
-        drawn = _project(camera, points)
-        assert np.abs(drawn[:, :2] - camera.project(points)).max() < 1e-2
-        assert drawn[:, 2] == pytest.approx(1.0 / points[:, 2], rel=1e-5)
+        projected = _project(camera, points)
+        assert np.abs(projected[:, :2] - camera.project(points)).max() < 1e-2
+        assert projected[:, 2] == pytest.approx(1.0 / points[:, 2], rel=1e-5)
     assert _project(cameras[0], np.array([[0.0, 0.0, -1.0]], np.float32))[0, 2] == 0.0

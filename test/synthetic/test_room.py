@@ -7,17 +7,17 @@ from taihri_ros.synthetic.room import sample_obstacle, sample_room
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_person_and_camera_are_in_the_room_and_the_way_between_is_free(seed: int) -> None:
+def test_person_and_camera_are_in_the_room_and_the_line_between_is_free(seed: int) -> None:
     camera = np.array([0.6, -1.8, 1.3])
     room = sample_room(np.random.default_rng(seed), camera, ())
     turn = np.array([[np.cos(room.yaw), np.sin(room.yaw)], [-np.sin(room.yaw), np.cos(room.yaw)]])
     for place in (np.zeros(2), camera[:2]):
         assert (np.abs(turn @ (place - room.middle)) <= room.half - 0.5).all()
-    for thing in room.things:
+    for primitive in room.primitives:
         for share in np.linspace(0.0, 1.0, 20):
-            apart = np.linalg.norm(np.array(thing.middle[:2]) - share * camera[:2])
-            assert apart > np.hypot(*thing.half[:2]) + 0.29
-    assert len(room.surfaces) == 6 + len(room.things)
+            apart = np.linalg.norm(np.array(primitive.middle[:2]) - share * camera[:2])
+            assert apart > np.hypot(*primitive.half[:2]) + 0.29
+    assert len(room.surfaces) == 6 + len(room.primitives)
 
 
 def test_a_shadow_lies_on_a_wall_in_line_with_the_light() -> None:
@@ -35,7 +35,7 @@ def test_a_shadow_lies_on_a_wall_in_line_with_the_light() -> None:
 
 def test_an_obstacle_stands_between_camera_and_target() -> None:
     camera, target = np.array([0.0, -2.0, 1.4]), np.array([0.0, 0.0, 1.2])
-    things = [sample_obstacle(np.random.default_rng(seed), camera, target) for seed in range(40)]
-    places = np.array([thing.middle for thing in things])
+    primitives = [sample_obstacle(np.random.default_rng(seed), camera, target) for seed in range(40)]
+    places = np.array([primitive.middle for primitive in primitives])
     assert -1.6 < np.median(places[:, 1]) < -0.3
     assert np.abs(np.median(places[:, 0])) < 0.1

@@ -9,21 +9,21 @@ import pytest
 from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic.contact_sheet import contact_sheet
 from taihri_ros.synthetic.dataset import Sample
-from taihri_ros.synthetic.generation import first_samples
+from taihri_ros.synthetic.generation import make_samples
 from taihri_ros.synthetic.labels import OUTSIDE, VISIBLE
 from taihri_ros.synthetic.sample import VIEWS, Generator
 
 SEED = 5
 
 
-def test_a_sample_depends_on_its_seed_and_number_alone(samples: list[Sample]) -> None:
+def test_a_sample_depends_only_on_seed_and_index(samples: list[Sample]) -> None:
     start = 2 * VIEWS + 1
-    again = first_samples(SEED, 3, 160, start)
+    again = make_samples(SEED, 3, 160, start)
     for made, before in zip(again, samples[start:], strict=False):
         assert made.encoded == before.encoded
         assert (made.joints == before.joints).all()
         assert made.body == before.body
-    assert first_samples(SEED + 1, 1, 160)[0].encoded != samples[0].encoded
+    assert make_samples(SEED + 1, 1, 160)[0].encoded != samples[0].encoded
 
 
 def test_every_sample_differs(samples: list[Sample]) -> None:
@@ -43,24 +43,24 @@ def test_labels_agree_with_the_camera(samples: list[Sample]) -> None:
         assert (sample.visibility == VISIBLE).any()
 
 
-def test_the_person_is_near_and_the_camera_at_a_robots_head(samples: list[Sample]) -> None:
+def test_the_person_is_near_and_the_camera_at_head_height_of_a_robot(samples: list[Sample]) -> None:
     for sample in samples:
         assert 0.2 < np.linalg.norm(sample.joints, axis=1).min() < 3.9
         assert 0.7 < sample.body["eye"][2] < 1.8
 
 
-def test_the_box_bounds_what_is_seen_of_the_person(samples: list[Sample]) -> None:
+def test_the_box_bounds_the_visible_part_of_the_person(samples: list[Sample]) -> None:
     for sample in samples:
         x0, y0, x1, y1 = sample.box
         assert 0 <= x0 < x1 < sample.camera.width
         assert 0 <= y0 < y1 < sample.camera.height
         seen = sample.pixels[sample.visibility == VISIBLE]
-        slack = 0.07 * sample.camera.width  # a joint may lie under skin that is hidden itself
+        slack = 0.07 * sample.camera.width  # a joint may lie under occluded skin
         assert (seen >= [x0 - slack, y0 - slack]).all()
         assert (seen <= [x1 + slack, y1 + slack]).all()
 
 
-def test_what_is_drawn_lies_where_the_labels_say(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rendered_person_lies_where_the_labels_are(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     cast, owners = generator._renderer.render, []
 
     def remembered(*arguments: Any) -> Any:
@@ -71,7 +71,7 @@ def test_what_is_drawn_lies_where_the_labels_say(generator: Generator, monkeypat
     monkeypatch.setattr(generator._renderer, "render", remembered)
     hits: list[int] = []
     for number in range(100, 112):
-        sample = generator.group(number)[-1]  # the last picture that was cast is its own
+        sample = generator.group(number)[-1]  # the last rendered picture is its own
         near = cv2.dilate((owners[-1] == 1).astype(np.uint8), np.ones((5, 5), np.uint8))
         seen = sample.pixels[sample.visibility == VISIBLE]
         columns, rows = np.clip(np.rint(seen), 0, [near.shape[1] - 1, near.shape[0] - 1]).astype(int).T
@@ -80,7 +80,7 @@ def test_what_is_drawn_lies_where_the_labels_say(generator: Generator, monkeypat
     assert np.mean(hits) > 0.97
 
 
-def test_whose_toes_point_to_the_camera_has_its_left_to_the_right(samples: list[Sample]) -> None:
+def test_a_person_facing_the_camera_has_its_left_on_the_right(samples: list[Sample]) -> None:
     facing = 0
     for sample in samples:
         place = {name: sample.joints[index] for name, index in INDEX.items()}

@@ -21,12 +21,12 @@ def simulation() -> Iterator[Simulation]:
 
 
 def reach(joints: np.ndarray, wrist: str) -> float:
-    """How much nearer to the camera than the pelvis a wrist is, in metres."""
+    """Return how much nearer to the camera a wrist is than the pelvis, metres."""
     return float(joints[INDEX["pelvis"], 2] - joints[INDEX[wrist], 2])
 
 
-@pytest.mark.parametrize("size", [SIZE, (400, 300)], ids=["every pixel cast", "scaled up"])
-def test_the_truth_is_where_the_person_is_seen(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [SIZE, (400, 300)], ids=["rendered in full size", "scaled up"])
+def test_the_ground_truth_is_where_the_person_is_visible(size: tuple[int, int]) -> None:
     simulation = Simulation(seed=1, size=size, gesture="stand")
     shown = simulation.expose(0.0)
     assert (shown.image.shape, shown.image.dtype) == ((size[1], size[0], 3), np.uint8)
@@ -43,7 +43,7 @@ def test_the_truth_is_where_the_person_is_seen(size: tuple[int, int]) -> None:
     assert middle == pytest.approx(pixels[INDEX["spine3"], 0], abs=0.06 * size[0])
 
 
-def test_the_person_makes_the_gesture_that_it_is_asked_for(simulation: Simulation) -> None:
+def test_the_person_performs_the_gesture_of_a_command(simulation: Simulation) -> None:
     before = reach(simulation.expose(1.0).joints, "right_wrist")
     simulation.hear(parse_command("shake my hand"))
     simulation.expose(1.1)
@@ -55,16 +55,16 @@ def test_the_person_makes_the_gesture_that_it_is_asked_for(simulation: Simulatio
 
 
 @pytest.mark.parametrize("text", ["left_wrist, right_wrist", "where is my left wrist", "sing a song"])
-def test_other_commands_ask_for_no_gesture(simulation: Simulation, text: str) -> None:
+def test_other_commands_have_no_gesture(simulation: Simulation, text: str) -> None:
     simulation.hear(parse_command("give me a hug"))
     simulation.hear(parse_command(text))
-    assert simulation._asked is None
+    assert simulation._commanded is None
 
 
 def test_every_task_has_a_gesture(simulation: Simulation) -> None:
     for task in simulation._tasks.tasks:
         simulation.hear(parse_command(task.phrasings[0]))
-        assert simulation._asked is not None, task.name
+        assert simulation._commanded is not None, task.name
 
 
 def test_the_joints_move_without_a_jump(simulation: Simulation) -> None:
@@ -73,6 +73,6 @@ def test_the_joints_move_without_a_jump(simulation: Simulation) -> None:
     assert np.abs(np.diff(path, axis=0)).max() < 0.25
 
 
-def test_an_unknown_gesture_is_named() -> None:
-    with pytest.raises(TaihriError, match="'fly' is no gesture; there are stand, walk"):
+def test_an_unknown_gesture_is_named_in_the_error() -> None:
+    with pytest.raises(TaihriError, match="unknown gesture 'fly'; choose one of stand, walk"):
         Simulation(gesture="fly")

@@ -64,8 +64,8 @@ def measure(people: int, views: int, seed: int) -> dict[str, NDArray[np.float64]
         rng = np.random.default_rng([seed, number])
         task, outfit = sample_task(rng), sample_outfit(rng)
         bare = body_model().pose([(sample_phenotype(rng), sample_pose(rng, task))], outfit.thickness(places)[None])[0]
-        body = with_skirt(bare, outfit.skirt_cut())
-        renderer.stand([(body.vertices, outfit)])
+        body = with_skirt(bare, outfit.skirt_shape())
+        renderer.set_people([(body.vertices, outfit)])
         looks = 0
         while looks < views:
             camera, _ = sample_camera(rng, WIDTH)

@@ -1,7 +1,7 @@
-"""anny, loaded from its cache, which the first load on a machine makes.
+"""Loading of the anny body model, with a faster and smaller cache.
 
-Left alone, anny takes minutes to read its shapes and leaves 0.8 GB; here it takes half a minute and leaves 50 MB. The
-directory is anny's own: ANNY_CACHE_DIR, or ~/.cache/anny.
+The first load on a machine builds anny's cache in ANNY_CACHE_DIR, or ~/.cache/anny. anny's own loader takes minutes and
+leaves 0.8 GB there; this one takes half a minute and leaves 50 MB.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import warp
 
 
 def load_anny() -> Any:
-    """Load the model in single precision, on one thread.
+    """Load the model in single precision on one thread.
 
     Returns:
         `anny.Anny`.
@@ -29,12 +29,12 @@ def load_anny() -> Any:
     from anny.models import full_model
     from anny.paths import get_anny_cache_path
 
-    with _without_leftovers(get_anny_cache_path()), patch.object(full_model, "load_blend_shape", _read_shape):
+    with _intermediate_files_removed(get_anny_cache_path()), patch.object(full_model, "load_blend_shape", _read_shape):
         return anny.Anny().to(torch.float32)
 
 
 def _read_shape(filename: str, vertices_count: int, world_transformation: Any, dtype: torch.dtype) -> Any:
-    """Read a shape's lines of vertex and offset, as anny's function of this place does line by line."""
+    """Read the vertex offsets of a blend shape at once; anny's own function parses line by line."""
     with gzip.open(filename, "rt") as file:
         rows = np.fromstring(file.read(), sep=" ").reshape(-1, 4)
     offsets = torch.zeros((vertices_count, 3), dtype=dtype)
@@ -43,8 +43,8 @@ def _read_shape(filename: str, vertices_count: int, world_transformation: Any, d
 
 
 @contextmanager
-def _without_leftovers(cache: Any) -> Iterator[None]:
-    """Remove the large files that only lead to the last one."""
+def _intermediate_files_removed(cache: Any) -> Iterator[None]:
+    """Remove the large intermediate cache files on exit; anny only reads the final one."""
     before = set(cache.glob("*/*"))
     yield
     for path in set(cache.glob("*/*")) - before:

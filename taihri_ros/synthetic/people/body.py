@@ -1,7 +1,7 @@
-"""Bodies of adults: `anny`'s parametric human, posed by the directions of its limbs.
+"""Bodies of adults: anny's parametric human, posed by the directions of its limbs.
 
-anny (https://github.com/naver/anny, Apache-2.0, assets CC0) gives the shape at rest and the skinning; the pose is
-computed here, in global rotations of bones. Body frame: x to the own left, y to the back, z up, metres.
+anny (https://github.com/naver/anny, Apache-2.0, assets CC0) provides the rest shape and the skinning. The pose is
+computed here as global rotations of bones. Body frame: x to the own left, y to the back, z up, metres.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from taihri_ros.synthetic.people.anny_model import load_anny
-from taihri_ros.synthetic.people.kinematics import bend_limb, cross, euler, frame, heads, rotation, unit
+from taihri_ros.synthetic.people.kinematics import bend_limb, cross, euler, forward_kinematics, frame, rotation, unit
 from taihri_ros.synthetic.people.phenotype import Phenotype
 from taihri_ros.synthetic.people.poses import Limb, Pose
 
@@ -45,7 +45,7 @@ _BONES = (
     "wrist.L",
     "wrist.R",
 )
-"""The bone whose head is each joint of `taihri_ros.skeleton.JOINTS`."""
+"""The bone whose head is each joint, in the order of `taihri_ros.skeleton.JOINTS`."""
 
 _SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 _NECK = ("neck01", "neck02", "neck03", "head")
@@ -58,8 +58,8 @@ class Body:
 
     Attributes:
         vertices: float32 (V, 3) metres, body frame, with the lowest point at z = 0.
-        joints: float64 (22, 3) metres, same frame, in the order of `taihri_ros.skeleton.JOINTS`.
-        seat: Height of the surface that it sits on, metres; None where it does not sit.
+        joints: float64 (22, 3) metres, body frame, in the order of `taihri_ros.skeleton.JOINTS`.
+        seat: Height of the seat, metres; None for a body that does not sit.
     """
 
     vertices: NDArray[np.float32]
@@ -69,12 +69,12 @@ class Body:
 
 @dataclass(frozen=True)
 class Place:
-    """Where somebody stands.
+    """Planar pose of a standing person.
 
     Attributes:
-        x: Offset, metres.
-        y: Offset, metres.
-        yaw: Turn to the own left, radians.
+        x: Offset to the left, metres.
+        y: Offset to the back, metres.
+        yaw: Rotation to the person's left, radians.
     """
 
     x: float = 0.0
@@ -83,7 +83,7 @@ class Place:
 
 
 def moved(body: Body, place: Place) -> Body:
-    """Turn a body about the vertical through the origin of its frame, and move it."""
+    """Return a body rotated about the vertical axis through the origin and then moved."""
     turn, offset = rotation([0.0, 0.0, 1.0], place.yaw), np.array([place.x, place.y, 0.0])
     vertices = body.vertices @ turn.T.astype(np.float32) + offset.astype(np.float32)
     return replace(body, vertices=vertices, joints=body.joints @ turn.T + offset)
@@ -91,14 +91,14 @@ def moved(body: Body, place: Place) -> Body:
 
 @dataclass(frozen=True)
 class Template:
-    """The body that all bodies share vertex by vertex.
+    """The mean body at rest, whose topology all bodies share.
 
     Attributes:
         vertices: float32 (V, 3) at rest, metres.
         normals: float32 (V, 3) outward unit normals at rest.
-        faces: int32 (F, 3) vertices of each triangle, anticlockwise from outside.
+        faces: int32 (F, 3) vertex indices of each triangle, counter-clockwise from outside.
         joints: float64 (22, 3) at rest, metres.
-        weights: Share of bones whose name starts with a word in each vertex, by `weight_of`.
+        weights: Skinning weight of each vertex, float32 (V,), summed over the bones whose name starts with the key.
     """
 
     vertices: NDArray[np.float32]
@@ -109,7 +109,7 @@ class Template:
 
 
 class BodyModel:
-    """anny, loaded once. The first construction on a machine builds anny's cache, which takes half a minute."""
+    """The anny body model. The first construction on a machine builds anny's cache, which takes half a minute."""
 
     def __init__(self) -> None:
         """Load the model."""
@@ -121,7 +121,7 @@ class BodyModel:
 
     @cached_property
     def template(self) -> Template:
-        """The middle of all adults, at rest."""
+        """The mean adult at rest."""
         vertices, rest_heads = self._rest([Phenotype(0.5, 2 / 3, 0.5, 0.5, 0.4, 0.5)])
         faces = self._model.faces.numpy().astype(np.int32)
         points = vertices[0].numpy()
@@ -142,15 +142,15 @@ class BodyModel:
     def pose(self, people: Sequence[tuple[Phenotype, Pose]], clothing: NDArray[np.float32] | None = None) -> list[Body]:
         """Pose several bodies in one call.
 
-        The numbers of people in a call may change the last bits of the result: for results that repeat bit by bit,
-        always pose as many at once.
+        The number of people in a call may change the last bits of the result. For bit-identical results always pose the
+        same number at once.
 
         Args:
-            people: Shape and pose of each.
-            clothing: float32 (N, V) metres that clothes and hair stand off the skin; None for none.
+            people: Shape and pose of each person.
+            clothing: float32 (N, V) distance of clothes and hair from the skin, metres; None for bare bodies.
 
         Returns:
-            The bodies.
+            The bodies, in order.
         """
         vertices, rest_heads = self._rest([shape for shape, _ in people])
         if clothing is not None:
@@ -170,7 +170,7 @@ class BodyModel:
         ]
 
     def _stand(self, vertices: NDArray[np.float32], joints: Array, pose: Pose) -> Body:
-        """Put the body on the ground."""
+        """Return the body with its lowest point on the ground."""
         ground = np.array([0.0, 0.0, vertices[:, 2].min()])
         seat = float(joints[:3, 2].min() - 0.1 - ground[2]) if pose.seated else None
         return Body(vertices - ground.astype(np.float32), joints - ground, seat)
@@ -185,7 +185,7 @@ class BodyModel:
         return vertices, joints.numpy().astype(np.float64)
 
     def _bones(self, rest: Array, pose: Pose) -> tuple[Array, Array]:
-        """Turn a pose into global rotations of bones, and follow them."""
+        """Convert a pose to global rotations and positions of all bones."""
         index = self._index
         pelvis = euler(*pose.pelvis)
         turned = {index["root"]: pelvis}
@@ -198,12 +198,12 @@ class BodyModel:
             lift = float(np.clip(0.35 + 0.5 * arm.target[2], 0.0, 0.5))
             raised = rotation([0, 1, 0], -mirror * 0.6 * lift) @ rotation([0, 0, 1], -mirror * 0.125 * arm.target[1])
             turned[index[f"clavicle.{side}"]] = turned[index[f"shoulder01.{side}"]] = chest @ raised
-        _, placed = heads(self._parents, rest, turned)
+        _, placed = forward_kinematics(self._parents, rest, turned)
         heading = euler(0.0, 0.0, float(pose.pelvis[2]))
         for (side, mirror), arm, leg in zip(_SIDES, pose.arms, pose.legs, strict=True):
             self._arm(turned, rest, placed, chest, arm, side, mirror, pose.fingers)
             self._leg(turned, rest, placed, heading, leg, side, mirror)
-        return heads(self._parents, rest, turned)
+        return forward_kinematics(self._parents, rest, turned)
 
     def _arm(
         self,
@@ -239,19 +239,19 @@ class BodyModel:
         turned[ankle] = heading @ rotation([0, 0, 1], mirror * limb.twist * 0.7) @ rotation([1, 0, 0], limb.bend)
 
 
-def _seen_from_body(place: Array, mirror: float) -> Array:
-    """Turn (outward, forward, up) of a side into the axes of the body."""
+def _to_body_axes(place: Array, mirror: float) -> Array:
+    """Convert (outward, forward, up) of a side to the axes of the body."""
     return np.array([mirror * place[0], -place[1], place[2]])
 
 
 def _bend(
     rest: Array, bones: tuple[int, int, int], root: Array, limb: Limb, axes: Array, mirror: float
 ) -> tuple[Array, Array, Array]:
-    """Bend a limb to its target: the rotations that its two bones and their hinge need, and where the second points."""
+    """Bend a limb to its target; return the rotations of its two bones and the direction of the second."""
     first, second = rest[bones[1]] - rest[bones[0]], rest[bones[2]] - rest[bones[1]]
     lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
-    target = root + sum(lengths) * (axes @ _seen_from_body(limb.target, mirror))
-    middle, end = bend_limb(root, target, *lengths, axes @ _seen_from_body(limb.pole, mirror))
+    target = root + sum(lengths) * (axes @ _to_body_axes(limb.target, mirror))
+    middle, end = bend_limb(root, target, *lengths, axes @ _to_body_axes(limb.pole, mirror))
     hinge, rest_hinge = cross(middle - root, end - middle), cross(first, second)
     upper = frame(middle - root, hinge) @ frame(first, rest_hinge).T
     lower = frame(end - middle, hinge) @ frame(second, rest_hinge).T
@@ -260,5 +260,5 @@ def _bend(
 
 @lru_cache(maxsize=1)
 def body_model() -> BodyModel:
-    """Give this process's body model, loaded on first use."""
+    """Return the body model of this process, loaded on first use."""
     return BodyModel()

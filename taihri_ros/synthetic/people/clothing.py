@@ -1,4 +1,4 @@
-"""What people wear: skin, hair, garments with their outlines and patterns, and how far they stand off the body."""
+"""Outfits: colours of skin and hair, and garments with outlines, patterns and thickness."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.synthetic.people.garments import Floats, Surface
-from taihri_ros.synthetic.people.skirt import Cut
+from taihri_ros.synthetic.people.skirt import SkirtShape
 
 Rng = np.random.Generator
 Color = tuple[float, float, float]
@@ -34,15 +34,16 @@ _HAIRS: tuple[Color, ...] = (
     (0.4, 0.4, 0.4),
     (0.75, 0.75, 0.75),
 )
-PATTERNS = 7
-"""Plain, stripes across, stripes along, checks, dots, print (noise), logo on the chest."""
+PATTERN_COUNT = 7
+"""Number of patterns: plain, stripes across, stripes along, checks, dots, print (noise), logo on the chest."""
 
 
 @dataclass(frozen=True)
 class Outfit:
-    """Colours (linear RGB, 0 to 1) and outlines, in the coordinates of `garments.Surface`; sizes in metres.
+    """Skin, hair and clothes of a person.
 
-    The order of the fields is that of the array which the renderer reads.
+    Colours are linear RGB, 0 to 1; outlines are in the coordinates of `garments.Surface`; sizes are in metres. The
+    renderer reads the fields as an array in this order (`rendering.shading`).
     """
 
     skin: Color
@@ -77,17 +78,17 @@ class Outfit:
     hair_thickness: float
 
     def pack(self) -> Floats:
-        """Lay the fields out as the renderer reads them: float32."""
+        """Return the fields as the float32 array that the renderer reads."""
         return np.hstack([np.atleast_1d(getattr(self, field.name)) for field in fields(self)]).astype(np.float32)
 
     def thickness(self, places: Surface) -> Floats:
-        """Tell how far clothes and hair stand off the skin.
+        """Return the distance of clothes and hair from the skin.
 
         Args:
-            places: The surface of the body.
+            places: Surface coordinates of the body.
 
         Returns:
-            float32 (V,) metres, of the vertices of the body without the skirt's.
+            float32 (V,) metres, for the vertices of the body without the skirt's.
         """
         top = (places.arm < self.sleeve) & (places.leg < self.hem) & (places.neck < self.collar) & (places.arm < 0.98)
         bottom = (places.leg > self.waist) & (places.leg < min(self.bottom_length, 1.0)) & (places.arm <= 0.0)
@@ -98,21 +99,21 @@ class Outfit:
         hair = is_hair(places.head, self.hairline, self.hair_length) & (places.neck > -0.02)
         return np.where(hair, self.hair_thickness, worn)[: places.skin].astype(np.float32)
 
-    def skirt_cut(self) -> Cut | None:
-        """Give the shape of the skirt, if it is worn."""
+    def skirt_shape(self) -> SkirtShape | None:
+        """Return the shape of the skirt, or None if none is worn."""
         if self.skirt < 0.5:
             return None
-        return Cut(self.waist, self.bottom_length, self.flare, self.bottom_thickness, self.phase)
+        return SkirtShape(self.waist, self.bottom_length, self.flare, self.bottom_thickness, self.phase)
 
 
 def is_hair(head: Floats, hairline: float, length: float) -> NDArray[np.bool_]:
-    """Tell which places of the head have hair: high on the forehead, low at the back."""
+    """Return which points of the head have hair: high on the forehead, low at the back."""
     edge = hairline - np.clip(head[:, 1] + 0.3, -0.6, 1.6) * (0.9 + length)
     return np.asarray(head[:, 2] > edge)
 
 
 def sample_outfit(rng: Rng) -> Outfit:
-    """Draw skin, hair and clothes."""
+    """Sample skin, hair and clothes."""
     skin = _vary(rng, SKINS[int(rng.integers(len(SKINS)))], 0.15)
     jacket = rng.random() < 0.22
     short = rng.random()
@@ -166,11 +167,11 @@ def sample_outfit(rng: Rng) -> Outfit:
 
 
 def _pattern(rng: Rng, plain: float) -> float:
-    return 0.0 if rng.random() < plain else float(rng.integers(1, PATTERNS))
+    return 0.0 if rng.random() < plain else float(rng.integers(1, PATTERN_COUNT))
 
 
 def _color(rng: Rng, dark: float = 0.15) -> Color:
-    """Draw a colour of cloth: mostly muted, some greys, some bright."""
+    """Sample a colour of cloth: mostly muted, some greys, some bright."""
     kind = rng.random()
     if kind < 0.3:
         red = green = blue = float(rng.uniform(0.02, 0.95))

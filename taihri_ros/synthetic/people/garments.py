@@ -1,4 +1,4 @@
-"""Places on the surface of a body, by which clothes are cut: how far along the arm, the leg and the neck."""
+"""Surface coordinates of a body that outline clothes: position along arm, leg and neck."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Surface:
-    """Coordinates of each vertex that mean the same on every body.
+    """Coordinates of each vertex that have the same meaning on every body.
 
     Attributes:
-        rest: float32 (V, 3) places at rest, metres, for patterns; the skirt is laid out around the legs.
-        faces: int32 (F, 3) vertices of each triangle.
+        rest: float32 (V, 3) rest positions, metres, for patterns; the skirt surrounds the legs.
+        faces: int32 (F, 3) vertex indices of each triangle.
         arm: float32 (V,) -1 on the skirt, 0 on the trunk, 0 to 0.5 from shoulder to elbow, 0.5 to 1 from there to the
-            wrist, more on the hand.
+            wrist, more than 1 on the hand.
         leg: float32 (V,) 0 at the height of the hips, 0.5 at the knees, 1 at the ankles; negative above the hips.
-        neck: float32 (V,) metres above the root of the neck.
-        head: float32 (V, 3) place on the head from its middle, in units of 0.1 m: to the left, to the back, up.
-        eyes: float32 (V,) share of the eyeballs.
-        skin: How many of the vertices are the body's; the skirt's follow them.
+        neck: float32 (V,) height above the neck joint, metres.
+        head: float32 (V, 3) position relative to the centre of the head, in units of 0.1 m: to the left, to the back,
+            up.
+        eyes: float32 (V,) skinning weight of the eyeballs.
+        skin: Number of vertices of the body; those of the skirt follow.
         rough: float32 (V, 3) three smooth random fields, about -1 to 1: blotches of skin, edges and folds of cloth.
     """
 
@@ -44,7 +45,7 @@ class Surface:
 
 
 def surface(template: Template) -> Surface:
-    """Measure the places of a body at rest, and add those of the skirt."""
+    """Return the surface coordinates of a body at rest and of the skirt."""
     points, joints = template.vertices.astype(np.float64), template.joints
     weights = template.weights
     arm_share = weights["upperarm"] + weights["lowerarm"] + weights["wrist"] + weights["finger"] + weights["metacarpal"]
@@ -59,7 +60,7 @@ def surface(template: Template) -> Surface:
     hip, ankle = joints[INDEX["left_hip"], 2], joints[INDEX["left_ankle"], 2]
     leg = np.where(arm_share > 0.25, -0.5, (hip - points[:, 2]) / (hip - ankle))
     middle = joints[INDEX["head"]] + np.array([0.0, -0.01, 0.065])
-    cloth, cloth_along = skirt.flat()
+    cloth, cloth_along = skirt.rest_tube()
     nowhere = np.zeros(skirt.POINTS)
 
     def joined(skin: NDArray[Any], tube: NDArray[Any]) -> Floats:
@@ -79,7 +80,7 @@ def surface(template: Template) -> Surface:
 
 
 def _rough(points: Floats) -> Floats:
-    """Make random fields on the body as sums of plane waves of 6 to 40 cm."""
+    """Return random fields on the body as sums of plane waves of 6 to 40 cm wavelength."""
     rng = np.random.default_rng(3)
     directions = rng.normal(0.0, 1.0, (3, 14, 3))
     directions /= np.linalg.norm(directions, axis=2, keepdims=True)
@@ -89,6 +90,6 @@ def _rough(points: Floats) -> Floats:
 
 
 def _share(points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Tell how far along a bone points lie: 0 at its start, 1 at its end."""
+    """Return the position of points along a bone: 0 at its start, 1 at its end."""
     axis = end - start
     return np.asarray((points - start) @ axis / (axis @ axis))

@@ -1,7 +1,7 @@
-"""Where the bones of a posed body are: directions of limbs to rotations of bones, and forward kinematics.
+"""Kinematics of a posed body: rotations, inverse kinematics of limbs and forward kinematics.
 
-A body at rest stands with its arms slightly spread. In the body frame x points to its own left, y to its back and z
-up (metres). A bone's global rotation takes its orientation at rest to its orientation in the pose.
+A body at rest stands with its arms slightly spread. In the body frame x points to the person's left, y to
+the back and z up (metres). A bone's global rotation maps its orientation at rest to its orientation in the pose.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ Array = NDArray[np.float64]
 
 
 def rotation(axis: ArrayLike, angle: float) -> Array:
-    """Make a rotation matrix about an axis (Rodrigues).
+    """Return the rotation matrix about an axis (Rodrigues).
 
     Args:
-        axis: (3,), of any length but zero.
-        angle: Radians, right-handed.
+        axis: (3,) any vector but zero.
+        angle: Right-handed angle, radians.
 
     Returns:
         float64 (3, 3).
@@ -38,12 +38,12 @@ def rotation(axis: ArrayLike, angle: float) -> Array:
 
 
 def euler(pitch: float, roll: float, yaw: float) -> Array:
-    """Rotate the trunk or the head: first bend forward, then to the side, then turn.
+    """Return the rotation of trunk or head: bend forward first, then to the side, then turn.
 
     Args:
         pitch: Bend forward, radians.
-        roll: Bend to the own left, radians.
-        yaw: Turn to the own left, radians.
+        roll: Bend to the person's left, radians.
+        yaw: Turn to the person's left, radians.
 
     Returns:
         float64 (3, 3).
@@ -52,35 +52,35 @@ def euler(pitch: float, roll: float, yaw: float) -> Array:
 
 
 def unit(vector: ArrayLike) -> Array:
-    """Scale a vector to length one."""
+    """Return a vector scaled to length one."""
     array = np.asarray(vector, dtype=np.float64)
     return np.asarray(array / math.sqrt(array @ array))
 
 
 def cross(first: Array, second: Array) -> Array:
-    """Multiply two vectors crosswise; for single ones much quicker than `numpy.cross`."""
+    """Return the cross product; for single vectors much faster than `numpy.cross`."""
     a, b, c = first.tolist()
     x, y, z = second.tolist()
     return np.array([b * z - c * y, c * x - a * z, a * y - b * x])
 
 
 def frame(direction: Array, hinge: Array) -> Array:
-    """Make the right-handed frame whose first axis is `direction` and whose second lies towards `hinge`."""
+    """Return the right-handed frame whose first axis is `direction` and whose second leans towards `hinge`."""
     first = unit(direction)
     second = unit(hinge - first * (hinge @ first))
     return np.column_stack([first, second, cross(first, second)])
 
 
 def bend_limb(root: Array, target: Array, upper: float, lower: float, pole: Array) -> tuple[Array, Array]:
-    """Place the middle joint of a limb of two bones (inverse kinematics by the law of cosines).
+    """Return the joints of a limb of two bones (inverse kinematics by the law of cosines).
 
     Args:
         root: (3,) shoulder or hip, metres.
-        target: (3,) where the wrist or ankle is wanted, not the root itself; what is out of reach is reached
-            for.
+        target: (3,) desired position of wrist or ankle, different from the root; a target out of reach is
+            approached as far as possible.
         upper: Length of the first bone, metres.
         lower: Length of the second bone, metres.
-        pole: (3,) direction in which the elbow or knee points, from the line between root and target.
+        pole: (3,) direction in which the elbow or knee points from the line between root and target.
 
     Returns:
         The middle joint and the end joint, float64 (3,) each, metres.
@@ -97,16 +97,18 @@ def bend_limb(root: Array, target: Array, upper: float, lower: float, pole: Arra
     return middle, root + distance * along
 
 
-def heads(parents: Sequence[int], rest_heads: Array, rotations: Mapping[int, Array]) -> tuple[Array, Array]:
-    """Place every bone (forward kinematics from global rotations).
+def forward_kinematics(
+    parents: Sequence[int], rest_heads: Array, rotations: Mapping[int, Array]
+) -> tuple[Array, Array]:
+    """Return rotation and position of every bone (forward kinematics from global rotations).
 
     Args:
-        parents: Index of each bone's parent, which stands before it; the first is the root.
+        parents: Index of each bone's parent, which must be smaller than its own; the first bone is the root.
         rest_heads: (B, 3) joints at rest, metres.
-        rotations: Global rotations of some bones, the root among them; the others move with their parents.
+        rotations: Global rotations of some bones including the root; the others move with their parents.
 
     Returns:
-        Rotations float64 (B, 3, 3) and joints float64 (B, 3), with the root where it is at rest.
+        Rotations float64 (B, 3, 3) and joints float64 (B, 3), with the root at its rest position.
     """
     turned = np.empty((len(parents), 3, 3))
     placed = np.empty((len(parents), 3))

@@ -1,4 +1,4 @@
-"""A person that moves: it walks up, waits, and turns from one gesture to the next without a jump."""
+"""A moving person that blends smoothly from one gesture to the next."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from taihri_ros.synthetic.people.phenotype import Phenotype, sample_phenotype
 from taihri_ros.synthetic.people.poses import Pose, blend, sample_pose
 from taihri_ros.synthetic.people.skirt import with_skirt
 
-CHANGE = 0.9
-"""Seconds from one gesture to the next."""
+TRANSITION_S = 0.9
+"""Duration of the transition between two gestures."""
 
-_STEPS = 0.9
-"""Double steps a second while walking."""
+_STRIDE_HZ = 0.9
+"""Strides (two steps) per second while walking."""
 
 
 class Actor:
-    """A person of one shape and outfit whose gestures follow commands."""
+    """A person of one shape and outfit that performs gestures over time."""
 
     def __init__(self, seed: int, gesture: str = "stand") -> None:
-        """Draw the person.
+        """Sample the person.
 
         Args:
-            seed: Decides shape, clothes and the way of each gesture.
-            gesture: What it does at first, one of `poses.TASKS`.
+            seed: Seed of shape, clothes and the variation of each gesture.
+            gesture: First gesture, one of `poses.TASKS`.
         """
         rng = np.random.default_rng([seed, 1])
         self.shape: Phenotype = sample_phenotype(rng)
@@ -38,23 +38,23 @@ class Actor:
         self._poses: dict[str, Pose] = {}
         self._from = self._to = self._gesture_pose(gesture)
         self._gestures = (gesture, gesture)
-        self._changed = -CHANGE
+        self._changed = -TRANSITION_S
         self._phase = float(rng.uniform(0.0, 2.0 * np.pi))
 
-    def turn_to(self, gesture: str, seconds: float) -> None:
-        """Begin another gesture.
+    def start_gesture(self, gesture: str, seconds: float) -> None:
+        """Start a gesture.
 
         Args:
             gesture: One of `poses.TASKS`; `walk` walks on the spot.
-            seconds: When, on the clock of `at`.
+            seconds: Start time, on the clock of `at`.
         """
         self._from, self._to = self.pose(seconds), self._gesture_pose(gesture)
         self._gestures = (self._gestures[1], gesture)
         self._changed = seconds
 
     def pose(self, seconds: float) -> Pose:
-        """Tell how the person stands at a time, breathing and swaying."""
-        share = float(np.clip((seconds - self._changed) / CHANGE, 0.0, 1.0))
+        """Return the pose at a time, with breathing and swaying."""
+        share = float(np.clip((seconds - self._changed) / TRANSITION_S, 0.0, 1.0))
         eased = share * share * (3.0 - 2.0 * share)
         pose = blend(self._from, self._step(self._to, seconds), eased)
         slow = 2.0 * np.pi * 0.23 * seconds + self._phase
@@ -64,18 +64,17 @@ class Actor:
         return replace(pose, spine=pose.spine + sway, head=pose.head + 2.0 * sway[::-1], arms=(arms[0], arms[1]))
 
     def at(self, seconds: float, place: Place | None = None) -> Body:
-        """Pose the body.
+        """Return the posed body at a time.
 
         Args:
-            seconds: Time; not before the last `turn_to`.
-            place: Where the person stands; at the origin otherwise.
+            seconds: Time; not before the last `start_gesture`.
+            place: Planar pose of the person; None for the origin.
 
         Returns:
-            The dressed body, in the room's frame: x to the left of somebody who looks along -y, z up from the floor,
-            metres.
+            The dressed body in the room's frame: the person faces -y, x to its left, z up from the floor, metres.
         """
         bare = body_model().pose([(self.shape, self.pose(seconds))], self._thickness)[0]
-        body = with_skirt(bare, self.outfit.skirt_cut())
+        body = with_skirt(bare, self.outfit.skirt_shape())
         return body if place is None else moved(body, place)
 
     def _gesture_pose(self, gesture: str) -> Pose:
@@ -85,11 +84,11 @@ class Actor:
         return self._poses[gesture]
 
     def _step(self, pose: Pose, seconds: float) -> Pose:
-        """Move legs and arms while the person walks."""
+        """Return the pose with swinging legs and arms if the person walks."""
         if self._gestures[1] != "walk":
             return pose
-        swing = np.sin(2.0 * np.pi * _STEPS * seconds + self._phase)
-        lift = np.cos(2.0 * np.pi * _STEPS * seconds + self._phase)
+        swing = np.sin(2.0 * np.pi * _STRIDE_HZ * seconds + self._phase)
+        lift = np.cos(2.0 * np.pi * _STRIDE_HZ * seconds + self._phase)
         legs, arms = [], []
         for side, sign in enumerate((1.0, -1.0)):
             leg, arm = pose.legs[side], pose.arms[side]

@@ -1,4 +1,4 @@
-"""Shapes of adults, as `anny` describes them."""
+"""Body shapes of adults in anny's parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Phenotype:
-    """Shape of an adult, in anny's parameters.
+    """Body shape of an adult in anny's parameters.
 
     Attributes:
         gender: 0 for male, 1 for female.
@@ -29,7 +29,7 @@ class Phenotype:
 
 
 def sample_phenotype(rng: np.random.Generator) -> Phenotype:
-    """Draw the shape of an adult, from thin to heavy and as tall as adults are; one in eight may be of any height."""
+    """Sample the shape of an adult: thin to heavy, height distributed as in adults, uniform in one of eight."""
     female = rng.random() < 0.5
     gender = float(np.clip((0.9 if female else 0.1) + rng.normal(0.0, 0.12), 0.0, 1.0))
     stature = rng.normal(1.64, 0.075) if female else rng.normal(1.765, 0.08)
@@ -46,10 +46,12 @@ def sample_phenotype(rng: np.random.Generator) -> Phenotype:
 
 
 def height_parameter(stature: float, gender: float) -> float:
-    """Give anny's height for a stature; its adults are 1.352 m - 0.136 m * gender + 1.09 m * height tall.
+    """Return anny's height parameter for a stature.
+
+    An adult of anny is 1.352 m - 0.136 m * gender + 1.09 m * height tall.
 
     Args:
-        stature: From sole to crown, metres.
+        stature: Height from sole to crown, metres.
         gender: 0 for male, 1 for female.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Poses with a purpose: where hands, feet, trunk and head of a person are while it stands, walks, sits or is helped."""
+"""Random poses for tasks: standing, walking, sitting, crouching and gestures of interaction."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Limb:
-    """Where the end of an arm or leg is.
+    """Target of an arm or leg.
 
     Attributes:
-        target: (3,) from the shoulder or hip, in limb lengths: outward (away from the body's middle), forward, up.
-            Arms are seen from the chest, legs from the pelvis before it is bent.
-        pole: (3,) where the elbow or knee points: outward, forward, up.
-        twist: Turn of the hand about the forearm or of the foot about the shin, radians.
-        bend: Bend of the hand, or pitch of the foot (toes down), radians.
+        target: (3,) position of wrist or ankle from shoulder or hip, in limb lengths: outward (away from the body's
+            middle), forward, up; in the frame of the chest for arms, in that of the unbent pelvis for legs.
+        pole: (3,) direction in which elbow or knee points: outward, forward, up.
+        twist: Rotation of the hand about the forearm or of the foot about the shin, radians.
+        bend: Flexion of the hand, or pitch of the foot (toes down), radians.
     """
 
     target: Array
@@ -31,15 +31,15 @@ class Limb:
 
 @dataclass(frozen=True)
 class Pose:
-    """A posture in parameters that mean the same for every body.
+    """A posture in parameters that have the same meaning for every body.
 
     Attributes:
         pelvis: Pitch (forward), roll (to the left) and yaw (to the left) of the pelvis, radians.
-        spine: Pitch, roll and yaw of the chest from the pelvis, radians.
-        head: Pitch, roll and yaw of the head from the chest, radians.
+        spine: Pitch, roll and yaw of the chest relative to the pelvis, radians.
+        head: Pitch, roll and yaw of the head relative to the chest, radians.
         arms: Left and right.
         legs: Left and right.
-        seated: A seat stands under the pelvis.
+        seated: Whether the person sits on a seat.
         fingers: Curl of the fingers, radians per joint.
     """
 
@@ -53,7 +53,7 @@ class Pose:
 
 
 def blend(first: Pose, second: Pose, share: float) -> Pose:
-    """Stand between two poses.
+    """Return the linear interpolation of two poses.
 
     Args:
         first: The pose at share 0.
@@ -61,7 +61,7 @@ def blend(first: Pose, second: Pose, share: float) -> Pose:
         share: In [0, 1].
 
     Returns:
-        The pose between; its seat is that of the nearer one.
+        The interpolated pose; it is seated if the nearer pose is.
     """
     rest = 1.0 - share
 
@@ -109,7 +109,7 @@ _GESTURES: dict[str, tuple[tuple[str, tuple[float, float, float], float], ...]] 
 }
 _STANCES = ("stand", "walk", "sit", "crouch")
 TASKS = (*_STANCES, *_GESTURES, "random")
-"""Names of what a synthetic person may be doing."""
+"""Names of all tasks of a synthetic person."""
 
 _SITTING = {"help_up": 0.85, "tie_shoe": 0.45, "check_knee": 0.5, "put_on_watch": 0.4}
 _FOCUS = {
@@ -124,12 +124,12 @@ _FOCUS = {
 
 
 def focus(task: str) -> tuple[str, ...]:
-    """Name the joints that a robot looks at during a task."""
+    """Return the joints that a robot looks at during a task."""
     return _FOCUS.get(task, ("left_wrist", "right_wrist") if task in _GESTURES else ("spine2", "spine3", "pelvis"))
 
 
 def sample_task(rng: Rng) -> str:
-    """Draw what a person is doing: a third anything at all, a fifth a stance, else a gesture."""
+    """Sample a task: 36 % random poses, 16 % stances, 48 % gestures."""
     choice = rng.random()
     if choice < 0.36:
         return "random"
@@ -138,10 +138,10 @@ def sample_task(rng: Rng) -> str:
 
 
 def sample_pose(rng: Rng, task: str) -> Pose:
-    """Draw a pose for a task.
+    """Sample a pose for a task.
 
     Args:
-        rng: Source of chance.
+        rng: Random number generator.
         task: One of `TASKS`.
 
     Returns:
@@ -237,7 +237,7 @@ def _arm(rng: Rng, target: ArrayLike, spread: float) -> Limb:
 
 
 def _free_arm(rng: Rng, seated: bool) -> Limb:
-    """Draw any arm that does not run through the trunk."""
+    """Sample any arm target that does not pass through the trunk."""
     if rng.random() < 0.2:
         return _common_arm(rng)
     while True:
@@ -252,7 +252,7 @@ def _free_arm(rng: Rng, seated: bool) -> Limb:
 
 
 def _common_arm(rng: Rng) -> Limb:
-    """Draw one of the arms that people make all day."""
+    """Sample one of the common arm postures."""
     targets = (
         (0.22, 0.02, -0.62),  # hand on the hip
         (-0.42, 0.36, -0.35),  # folded before the chest

@@ -1,4 +1,4 @@
-"""Skirts: a tube of cloth around both legs, that follows hips, knees and ankles."""
+"""Skirts: a tube of cloth around both legs that follows hips, knees and ankles."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _ALONG = np.linspace(-0.2, 1.0, _RINGS)
 _ANGLES = np.linspace(0.0, 2.0 * np.pi, _SPOKES, endpoint=False)
 _STEP = 0.06
 POINTS = _RINGS * _SPOKES
-"""Vertices of the tube; every body has them, so that all have one topology."""
+"""Number of vertices of the tube; every body has them, so that all bodies share one topology."""
 
 
 @dataclass(frozen=True)
-class Cut:
+class SkirtShape:
     """The shape of a skirt.
 
     Attributes:
-        waist: Where it begins, as `garments.Surface.leg` has it.
-        length: Where it ends.
-        flare: How much wider it is at the ankles, metres.
-        thickness: How far it stands off the skin, metres.
-        phase: Of its folds, radians.
+        waist: Upper edge, in the coordinate `garments.Surface.leg`.
+        length: Lower edge, in the same coordinate.
+        flare: Increase of the radius from hips to ankles, metres.
+        thickness: Distance from the skin, metres.
+        phase: Phase of the folds, radians.
     """
 
     waist: float
@@ -41,10 +41,10 @@ class Cut:
 
 
 def faces(first: int) -> NDArray[np.int32]:
-    """Give the triangles of the tube.
+    """Return the triangles of the tube.
 
     Args:
-        first: Number of its first vertex.
+        first: Index of its first vertex.
 
     Returns:
         int32 (F, 3).
@@ -55,11 +55,11 @@ def faces(first: int) -> NDArray[np.int32]:
     return (np.concatenate(quads) + first).astype(np.int32)
 
 
-def flat() -> tuple[Floats, Floats]:
-    """Give the tube at rest: where its cloth is cut.
+def rest_tube() -> tuple[Floats, Floats]:
+    """Return the tube at rest.
 
     Returns:
-        Places float32 (P, 3), metres, for patterns, and how far along the leg each is, float32 (P,).
+        Positions float32 (P, 3), metres, for patterns, and the leg coordinate of each, float32 (P,).
     """
     along = np.repeat(_ALONG, _SPOKES)
     angle = np.tile(_ANGLES, _RINGS)
@@ -67,15 +67,15 @@ def flat() -> tuple[Floats, Floats]:
     return places.astype(np.float32), along.astype(np.float32)
 
 
-def with_skirt(body: Body, cut: Cut | None) -> Body:
-    """Add the tube to the vertices of a body.
+def with_skirt(body: Body, cut: SkirtShape | None) -> Body:
+    """Return a body with the vertices of the tube appended.
 
     Args:
         body: The body.
-        cut: The shape of the skirt; None hides the tube within the body.
+        cut: Shape of the skirt; None hides the tube inside the body.
 
     Returns:
-        The body with it.
+        The body with the tube.
     """
     points = np.tile(body.joints[0], (POINTS, 1)) if cut is None else _tube(body.joints, _thigh(body), cut)
     return replace(body, vertices=np.concatenate([body.vertices, points.astype(np.float32)]))
@@ -87,7 +87,7 @@ def _leg_length(joints: Array) -> float:
 
 
 def _thigh(body: Body) -> float:
-    """Measure a thigh: the median distance of its skin from the line between hip and knee, metres."""
+    """Return the radius of a thigh: the median distance of its skin from the line between hip and knee, metres."""
     hip, knee = body.joints[INDEX["left_hip"]], body.joints[INDEX["left_knee"]]
     bone = knee - hip
     offsets = body.vertices[::3] - hip
@@ -97,8 +97,8 @@ def _thigh(body: Body) -> float:
     return float(np.median(distances[near])) if near.any() else 0.08
 
 
-def _tube(joints: Array, radius: float, cut: Cut) -> Array:
-    """Lay an ellipse around both legs at each ring; `radius` is that of a thigh, metres."""
+def _tube(joints: Array, radius: float, cut: SkirtShape) -> Array:
+    """Return the tube: an ellipse around both legs at each ring; `radius` is that of a thigh, metres."""
     along = np.clip(_ALONG, cut.waist, cut.length)
     left, right = (_on_leg(joints, side, along) for side in ("left", "right"))
     middle, apart = 0.5 * (left + right), left - right
@@ -118,7 +118,7 @@ def _tube(joints: Array, radius: float, cut: Cut) -> Array:
 
 
 def _on_leg(joints: Array, side: str, along: Array) -> Array:
-    """Follow a leg: above the hip towards the spine, from 0 at the hip over 0.5 at the knee to 1 at the ankle."""
+    """Return points along a leg: 0 at the hip, 0.5 at the knee, 1 at the ankle; negative towards the spine."""
     hip, knee, ankle = (joints[INDEX[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
     up = joints[INDEX["spine2"]] - joints[INDEX["pelvis"]]
     up = up / np.linalg.norm(up) * _leg_length(joints)

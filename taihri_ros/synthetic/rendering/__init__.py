@@ -1,1 +1,1 @@
-"""Pictures of synthetic people: ray casting, shading and a model of the camera sensor."""
+"""Rendering of synthetic people: ray casting, shading and a model of the camera sensor."""

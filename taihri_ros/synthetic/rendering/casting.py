@@ -1,4 +1,4 @@
-"""What a ray through a pixel brings back: the nearest surface, its colour, and the light on it (warp kernels)."""
+"""Ray casting: nearest surface, its colour and the light on it for every pixel (warp kernels)."""
 
 # mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
 # ruff: noqa: UP018
@@ -11,24 +11,24 @@ from taihri_ros.synthetic.rendering.geometry import (
     FAR,
     Surroundings,
     into_room,
-    shade_of_people,
-    thing_distance,
+    primitive_distance,
+    shadow_of_people,
     triangle_distance,
     wall_distance,
     wall_normal,
 )
-from taihri_ros.synthetic.rendering.shading import dressed, pattern, waves
+from taihri_ros.synthetic.rendering.shading import outfit_color, pattern, value_noise
 
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
 ROOM = wp.constant(0)
-THING = wp.constant(3)
-"""Whose a pixel is: the room's, the first or second person's (1, 2), or a thing's."""
+PRIMITIVE = wp.constant(3)
+"""Owner of a pixel: the room (0), the first or second person (1, 2) or an object (3)."""
 
 
 @wp.struct
 class People:
-    """Two people of one topology in one mesh, the second's vertices after the first's, and what both wear.
+    """Two people of one topology in one mesh, the second's vertices after the first's, and their outfits.
 
     The arrays from `rest` on are those of `garments.Surface`.
     """
@@ -47,7 +47,7 @@ class People:
 
 @wp.kernel
 def accumulate_normals(points: wp.array(dtype=wp.vec3), faces: wp.array2d(dtype=int), normals: wp.array(dtype=wp.vec3)):
-    """Add a triangle's normal, as long as its area is large, to those of its corners."""
+    """Add the area-weighted normal of a triangle to the normals of its corners."""
     face = wp.tid()
     a = faces[face, 0]
     b = faces[face, 1]
@@ -59,10 +59,10 @@ def accumulate_normals(points: wp.array(dtype=wp.vec3), faces: wp.array2d(dtype=
 
 
 @wp.func
-def in_shadow(things: wp.array2d(dtype=float), p: wp.vec3, way: wp.vec3, far: float):
-    """Tell whether a thing stands between a point and a light."""
-    for row in range(things.shape[0]):
-        hit = thing_distance(things, row, p, way)
+def in_shadow(primitives: wp.array2d(dtype=float), p: wp.vec3, direction: wp.vec3, far: float):
+    """Return whether an object blocks the line between a point and the light."""
+    for row in range(primitives.shape[0]):
+        hit = primitive_distance(primitives, row, p, direction)
         if hit[3] < far:
             return True
     return False
@@ -70,14 +70,14 @@ def in_shadow(things: wp.array2d(dtype=float), p: wp.vec3, way: wp.vec3, far: fl
 
 @wp.func
 def person_color(people: People, face: int, u: float, v: float):
-    """Colour of a place on a triangle."""
+    """Return the colour of a point on a person's triangle."""
     who = face // people.faces
     first = who * people.vertices
     a = wp.mesh_get_index(people.mesh, face * 3) - first
     b = wp.mesh_get_index(people.mesh, face * 3 + 1) - first
     c = wp.mesh_get_index(people.mesh, face * 3 + 2) - first
     w = 1.0 - u - v
-    return dressed(
+    return outfit_color(
         people.outfits,
         who,
         people.rest[a] * u + people.rest[b] * v + people.rest[c] * w,
@@ -90,7 +90,7 @@ def person_color(people: People, face: int, u: float, v: float):
 
 @wp.func
 def person_normal(people: People, face: int, u: float, v: float):
-    """Smooth normal of a place on a triangle."""
+    """Return the interpolated normal of a point on a person's triangle."""
     a = wp.mesh_get_index(people.mesh, face * 3)
     b = wp.mesh_get_index(people.mesh, face * 3 + 1)
     c = wp.mesh_get_index(people.mesh, face * 3 + 2)
@@ -99,7 +99,7 @@ def person_normal(people: People, face: int, u: float, v: float):
 
 @wp.func
 def surface_color(room: Surroundings, row: int, p: wp.vec3, at: wp.vec3, normal: wp.vec3):
-    """Colour of a wall or thing at a place `p`, which is `at` in the axes of the walls."""
+    """Return the colour of a wall or object at a point `p`, which is `at` in the axes of the walls."""
     scaled = at / room.surfaces[row, 7]
     facing = into_room(room, normal)
     u = scaled[0]
@@ -117,7 +117,7 @@ def surface_color(room: Surroundings, row: int, p: wp.vec3, at: wp.vec3, normal:
         wp.vec3(room.surfaces[row, 0], room.surfaces[row, 1], room.surfaces[row, 2]),
         wp.vec3(room.surfaces[row, 3], room.surfaces[row, 4], room.surfaces[row, 5]),
     )
-    return color * (1.0 + 0.1 * waves(1.7 * p[0] + 0.7 * p[2], 1.7 * p[1] + 0.9 * p[2], room.seed))
+    return color * (1.0 + 0.1 * value_noise(1.7 * p[0] + 0.7 * p[2], 1.7 * p[1] + 0.9 * p[2], room.seed))
 
 
 @wp.kernel
@@ -125,41 +125,41 @@ def cast(
     chosen: wp.array(dtype=int),
     candidates: wp.array(dtype=int),
     rays: wp.array2d(dtype=wp.vec2),
-    done: float,
+    ray_count: float,
     camera: wp.mat33,
     eye: wp.vec3,
     people: People,
     room: Surroundings,
     colors: wp.array(dtype=wp.vec3),
-    whose: wp.array(dtype=wp.int8),
+    owners: wp.array(dtype=wp.int8),
 ):
-    """Add light to the chosen pixels, each of which has had `done` rays; the first ray says whose the pixel is."""
+    """Add the light of further rays to pixels that have had `ray_count` rays; the first ray sets the owner."""
     index = wp.tid()
     pixel = chosen[index]
-    total = colors[pixel] * done
+    total = colors[pixel] * ray_count
     start = into_room(room, eye - wp.vec3(room.middle[0], room.middle[1], 0.0))
     for sample in range(rays.shape[0]):
         xy = rays[sample, index]
-        way = wp.normalize(camera * wp.vec3(xy[0], xy[1], 1.0))
-        forward = into_room(room, way)
+        direction = wp.normalize(camera * wp.vec3(xy[0], xy[1], 1.0))
+        forward = into_room(room, direction)
         distance, side = wall_distance(room, start, forward)
         kind = int(ROOM)
         row = int(side)
         normal = wp.vec3(0.0, 0.0, 1.0)
-        for thing in range(room.things.shape[0]):
-            hit = thing_distance(room.things, thing, eye, way)
+        for primitive in range(room.primitives.shape[0]):
+            hit = primitive_distance(room.primitives, primitive, eye, direction)
             if hit[3] < distance:
                 distance = hit[3]
-                row = 6 + thing
+                row = 6 + primitive
                 normal = wp.vec3(hit[0], hit[1], hit[2])
-                kind = THING
+                kind = PRIMITIVE
         face = -1
         u = float(0.0)
         v = float(0.0)
         candidate = candidates[pixel]
-        search = done > 0.0
+        search = ray_count > 0.0
         if candidate >= 0:
-            met = triangle_distance(people.mesh, candidate, eye, way)
+            met = triangle_distance(people.mesh, candidate, eye, direction)
             search = met[2] == FAR
             if met[2] < distance:
                 distance = met[2]
@@ -167,13 +167,13 @@ def cast(
                 u = met[0]
                 v = met[1]
         if search:
-            query = wp.mesh_query_ray(people.mesh, eye, way, distance)
+            query = wp.mesh_query_ray(people.mesh, eye, direction, distance)
             if query.result:
                 distance = query.t
                 face = query.face
                 u = query.u
                 v = query.v
-        p = eye + distance * way
+        p = eye + distance * direction
         gloss = float(0.06)
         if face >= 0:
             kind = 1 + face // people.faces
@@ -184,16 +184,16 @@ def cast(
                 normal = wall_normal(room, side)
             albedo = surface_color(room, row, p, start + distance * forward, normal)
             gloss = room.surfaces[row, 8]
-        if wp.dot(normal, way) > 0.0:
-            normal = normal - 1.02 * wp.dot(normal, way) * way
-        # One lamp with its shadow, and light from all around that is weaker on the floor under the person.
+        if wp.dot(normal, direction) > 0.0:
+            normal = normal - 1.02 * wp.dot(normal, direction) * direction
+        # One lamp with shadows, and ambient light that is weaker on the floor under the person.
         to_light = room.light - p
         far = wp.length(to_light)
         to_light = to_light / far
         lit = wp.max(wp.dot(normal, to_light), 0.0)
         if lit > 0.0:
-            lit = lit * (1.0 - shade_of_people(room.lamp, p + 1.0e-2 * normal - room.light))
-            if in_shadow(room.things, p + 2.0e-3 * normal, to_light, far):
+            lit = lit * (1.0 - shadow_of_people(room.shadow_map, p + 1.0e-2 * normal - room.light))
+            if in_shadow(room.primitives, p + 2.0e-3 * normal, to_light, far):
                 lit = 0.0
         up = 0.5 + 0.5 * normal[2]
         around = room.above * up + room.below * (1.0 - up)
@@ -201,39 +201,39 @@ def cast(
             around = around * (1.0 - 0.55 * wp.exp(-2.0 * (p[0] * p[0] + p[1] * p[1])))
         total += wp.cw_mul(albedo, around + lit * room.light_color)
         if lit > 0.0:
-            shine = wp.max(wp.dot(wp.normalize(to_light - way), normal), 0.0)
+            shine = wp.max(wp.dot(wp.normalize(to_light - direction), normal), 0.0)
             shine = shine * shine * shine
             shine = shine * shine * shine
             shine = shine * shine * shine
             total += gloss * shine * lit * room.light_color
-        if done == 0.0:
-            whose[pixel] = wp.int8(kind)
-    colors[pixel] = total / (done + float(rays.shape[0]))
+        if ray_count == 0.0:
+            owners[pixel] = wp.int8(kind)
+    colors[pixel] = total / (ray_count + float(rays.shape[0]))
 
 
 @wp.kernel
 def probe(
     eye: wp.vec3,
     people: People,
-    things: wp.array2d(dtype=float),
+    primitives: wp.array2d(dtype=float),
     targets: wp.array(dtype=wp.vec3),
     gaps: wp.array2d(dtype=float),
 ):
-    """How far before a target the ray to it meets the first person, and how far before it something else."""
+    """Measure the gaps between targets and the first surface on the ray: of the first person, and of anything else."""
     index = wp.tid()
-    way = targets[index] - eye
-    far = wp.length(way)
-    way = way / far
+    direction = targets[index] - eye
+    far = wp.length(direction)
+    direction = direction / far
     own = far
     foreign = far
-    query = wp.mesh_query_ray(people.mesh, eye, way, far)
+    query = wp.mesh_query_ray(people.mesh, eye, direction, far)
     if query.result:
         if query.face < people.faces:
             own = query.t
         else:
             foreign = query.t
-    for row in range(things.shape[0]):
-        hit = thing_distance(things, row, eye, way)
+    for row in range(primitives.shape[0]):
+        hit = primitive_distance(primitives, row, eye, direction)
         foreign = wp.min(foreign, hit[3])
     gaps[index, 0] = far - own
     gaps[index, 1] = far - foreign

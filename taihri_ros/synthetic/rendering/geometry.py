@@ -1,4 +1,4 @@
-"""Where a ray meets the walls of a room, the things in it and a triangle of a person (warp functions)."""
+"""Intersections of a ray with walls, objects and the triangles of people (warp functions)."""
 
 # mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
 # ruff: noqa: UP018
@@ -8,50 +8,54 @@ from __future__ import annotations
 import warp as wp
 
 FAR = wp.constant(60.0)
-"""Nothing is further away than this (metres)."""
+"""Distance that stands for no intersection (metres)."""
 
 
 @wp.struct
-class Lamp:
-    """What the people keep from the light, as a depth map seen from it.
+class ShadowMap:
+    """Shadow map: a depth map of the people seen from the light.
 
-    `turn` takes directions into the map's frame (z to the people); the map has `size` texels a side, `focal` texels of
-    focal length, and holds 1 / z of the nearest surface, or 0.
+    `turn` rotates directions into the map's frame (z to the people). The map has `size` texels a side and a focal
+    length of `focal` texels; it holds 1 / z of the nearest surface, or 0.
     """
 
     turn: wp.mat33
     focal: float
     size: int
-    nearness: wp.array(dtype=float)
+    inverse_depth: wp.array(dtype=float)
 
 
 @wp.struct
 class Surroundings:
-    """A room as the kernels read it; the fields are those of `room.Room`."""
+    """A room as the kernels read it, with the fields of `room.Room`."""
 
     middle: wp.vec2
     cosine: float
     sine: float
     size: wp.vec3
     surfaces: wp.array2d(dtype=float)
-    things: wp.array2d(dtype=float)
+    primitives: wp.array2d(dtype=float)
     light: wp.vec3
     light_color: wp.vec3
-    lamp: Lamp
+    shadow_map: ShadowMap
     above: wp.vec3
     below: wp.vec3
     seed: int
 
 
 @wp.func
-def into_room(room: Surroundings, way: wp.vec3):
-    """Turn a direction into the axes of the walls."""
-    return wp.vec3(room.cosine * way[0] + room.sine * way[1], room.cosine * way[1] - room.sine * way[0], way[2])
+def into_room(room: Surroundings, direction: wp.vec3):
+    """Rotate a direction into the axes of the walls."""
+    return wp.vec3(
+        room.cosine * direction[0] + room.sine * direction[1],
+        room.cosine * direction[1] - room.sine * direction[0],
+        direction[2],
+    )
 
 
 @wp.func
 def wall_distance(room: Surroundings, o: wp.vec3, d: wp.vec3):
-    """Distance along a ray in the axes of the walls, and which it meets: floor, ceiling, or one of four walls."""
+    """Return the distance along a ray in the axes of the walls, and the side: floor, ceiling or one of four walls."""
     distance = float(FAR)
     side = 0
     if d[2] < -1.0e-6:
@@ -70,7 +74,7 @@ def wall_distance(room: Surroundings, o: wp.vec3, d: wp.vec3):
 
 @wp.func
 def wall_normal(room: Surroundings, side: int):
-    """Give the direction that a wall faces."""
+    """Return the normal of a wall."""
     normal = wp.vec3(-room.sine, room.cosine, 0.0) * wp.where(side == 5, -1.0, 1.0)
     if side < 2:
         normal = wp.vec3(0.0, 0.0, 1.0 - 2.0 * float(side))
@@ -80,40 +84,44 @@ def wall_normal(room: Surroundings, side: int):
 
 
 @wp.func
-def shade_of_people(lamp: Lamp, p: wp.vec3):
-    """Share of the light that people keep from a place, which is given from the light; soft over one texel."""
-    q = lamp.turn * p
+def shadow_of_people(shadow_map: ShadowMap, p: wp.vec3):
+    """Return the share of light that people block at a point relative to the light; bilinear between texels."""
+    q = shadow_map.turn * p
     if q[2] <= 0.1:
         return float(0.0)
-    u = lamp.focal * q[0] / q[2] + 0.5 * float(lamp.size)
-    v = lamp.focal * q[1] / q[2] + 0.5 * float(lamp.size)
+    u = shadow_map.focal * q[0] / q[2] + 0.5 * float(shadow_map.size)
+    v = shadow_map.focal * q[1] / q[2] + 0.5 * float(shadow_map.size)
     x = int(wp.floor(u))
     y = int(wp.floor(v))
-    if x < 0 or y < 0 or x >= lamp.size - 1 or y >= lamp.size - 1:
+    if x < 0 or y < 0 or x >= shadow_map.size - 1 or y >= shadow_map.size - 1:
         return float(0.0)
     near = 1.0 / (q[2] - 0.02)
-    texel = y * lamp.size + x
+    texel = y * shadow_map.size + x
     a = u - float(x)
     b = v - float(y)
-    upper = wp.where(lamp.nearness[texel] > near, 1.0 - a, 0.0) + wp.where(lamp.nearness[texel + 1] > near, a, 0.0)
-    texel = texel + lamp.size
-    lower = wp.where(lamp.nearness[texel] > near, 1.0 - a, 0.0) + wp.where(lamp.nearness[texel + 1] > near, a, 0.0)
+    upper = wp.where(shadow_map.inverse_depth[texel] > near, 1.0 - a, 0.0) + wp.where(
+        shadow_map.inverse_depth[texel + 1] > near, a, 0.0
+    )
+    texel = texel + shadow_map.size
+    lower = wp.where(shadow_map.inverse_depth[texel] > near, 1.0 - a, 0.0) + wp.where(
+        shadow_map.inverse_depth[texel + 1] > near, a, 0.0
+    )
     return upper * (1.0 - b) + lower * b
 
 
 @wp.func
-def thing_distance(things: wp.array2d(dtype=float), row: int, start: wp.vec3, way: wp.vec3):
-    """Distance along a ray to a thing, after the normal there."""
-    half = wp.vec3(things[row, 4], things[row, 5], things[row, 6])
-    p = start - wp.vec3(things[row, 1], things[row, 2], things[row, 3])
-    along = wp.dot(p, way)
+def primitive_distance(primitives: wp.array2d(dtype=float), row: int, start: wp.vec3, direction: wp.vec3):
+    """Return the normal where a ray hits an object, and the distance or `FAR` as fourth component."""
+    half = wp.vec3(primitives[row, 4], primitives[row, 5], primitives[row, 6])
+    p = start - wp.vec3(primitives[row, 1], primitives[row, 2], primitives[row, 3])
+    along = wp.dot(p, direction)
     if wp.dot(p, p) - along * along > wp.dot(half, half):
         return wp.vec4(0.0, 0.0, 1.0, FAR)
-    c = things[row, 7]
-    s = things[row, 8]
+    c = primitives[row, 7]
+    s = primitives[row, 8]
     o = wp.vec3(c * p[0] + s * p[1], c * p[1] - s * p[0], p[2])
-    d = wp.vec3(c * way[0] + s * way[1], c * way[1] - s * way[0], way[2])
-    shape = int(things[row, 0])
+    d = wp.vec3(c * direction[0] + s * direction[1], c * direction[1] - s * direction[0], direction[2])
+    shape = int(primitives[row, 0])
     hit = wp.vec4(0.0, 0.0, 1.0, FAR)
     if shape == 1:
         hit = ellipsoid_distance(half, o, d)
@@ -126,7 +134,7 @@ def thing_distance(things: wp.array2d(dtype=float), row: int, start: wp.vec3, wa
 
 @wp.func
 def ellipsoid_distance(half: wp.vec3, o: wp.vec3, d: wp.vec3):
-    """Meet an ellipsoid around the origin from outside."""
+    """Intersect a ray from outside with an ellipsoid at the origin; return normal and distance."""
     a = wp.cw_div(o, half)
     b = wp.cw_div(d, half)
     qa = wp.dot(b, b)
@@ -143,7 +151,7 @@ def ellipsoid_distance(half: wp.vec3, o: wp.vec3, d: wp.vec3):
 
 @wp.func
 def cylinder_distance(half: wp.vec3, o: wp.vec3, d: wp.vec3):
-    """Meet an upright cylinder around the origin from outside."""
+    """Intersect a ray from outside with an upright cylinder at the origin; return normal and distance."""
     hit = wp.vec4(0.0, 0.0, 1.0, FAR)
     qa = d[0] * d[0] + d[1] * d[1]
     qb = o[0] * d[0] + o[1] * d[1]
@@ -163,7 +171,7 @@ def cylinder_distance(half: wp.vec3, o: wp.vec3, d: wp.vec3):
 
 @wp.func
 def box_distance(half: wp.vec3, o: wp.vec3, d: wp.vec3):
-    """Meet a box around the origin from outside (slabs)."""
+    """Intersect a ray from outside with a box at the origin (slab method); return normal and distance."""
     near = float(-1.0e9)
     far = float(1.0e9)
     axis = 0
@@ -184,20 +192,20 @@ def box_distance(half: wp.vec3, o: wp.vec3, d: wp.vec3):
 
 
 @wp.func
-def triangle_distance(mesh: wp.uint64, face: int, start: wp.vec3, way: wp.vec3):
-    """Meet a triangle (Moeller and Trumbore): shares of its first two corners, distance or `FAR`."""
+def triangle_distance(mesh: wp.uint64, face: int, start: wp.vec3, direction: wp.vec3):
+    """Intersect a ray with a triangle (Moeller-Trumbore); return two barycentric coordinates and distance or `FAR`."""
     points = wp.mesh_get(mesh).points
     c = points[wp.mesh_get_index(mesh, face * 3 + 2)]
     a = points[wp.mesh_get_index(mesh, face * 3)] - c
     b = points[wp.mesh_get_index(mesh, face * 3 + 1)] - c
-    across = wp.cross(way, b)
+    across = wp.cross(direction, b)
     size = wp.dot(a, across)
     if size == 0.0:
         return wp.vec3(0.0, 0.0, FAR)
     offset = start - c
     turned = wp.cross(offset, a)
     u = wp.dot(offset, across) / size
-    v = wp.dot(way, turned) / size
+    v = wp.dot(direction, turned) / size
     t = wp.dot(b, turned) / size
     if u < 0.0 or v < 0.0 or u + v > 1.0 or t <= 0.0:
         return wp.vec3(0.0, 0.0, FAR)

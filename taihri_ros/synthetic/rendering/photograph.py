@@ -1,4 +1,4 @@
-"""From light to a picture: defocus, motion, exposure, white balance, tone, noise."""
+"""Model of a camera: defocus, motion blur, exposure, white balance, tone curve and noise."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Rng = np.random.Generator
 
 
 def photograph(rng: Rng, light: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Take a picture as a robot's camera would.
+    """Return the picture that a robot's camera would take, with random faults.
 
     Args:
-        rng: Source of chance.
+        rng: Random number generator.
         light: float32 (H, W, 3) linear RGB.
 
     Returns:
@@ -26,11 +26,13 @@ def photograph(rng: Rng, light: NDArray[np.float32]) -> NDArray[np.uint8]:
         if sigma > 0.15:
             light = cv2.GaussianBlur(light, (0, 0), min(sigma, 2.2 * scale))
     if rng.random() < 0.2:
-        light = _move(rng, light, scale)
+        light = _motion_blur(rng, light, scale)
     target = float(np.clip(rng.normal(0.2, 0.07), 0.05, 0.45))
-    strength = rng.uniform(0.5, 1.0)  # how far the automatic exposure goes
+    strength = rng.uniform(0.5, 1.0)  # of the automatic exposure
     gain = (target / brightness(light)) ** strength * (2.0 / 3.0) ** (1.0 - strength)
-    gain = min(gain, rng.uniform(0.7, 1.8) / float(np.percentile(light[::4, ::4], 92.0)))  # spares the lights
+    gain = min(
+        gain, rng.uniform(0.7, 1.8) / float(np.percentile(light[::4, ::4], 92.0))
+    )  # limits clipping of highlights
     balance = np.exp(rng.normal(0.0, 0.07, 3))
     light = light * (balance * gain).astype(np.float32)
     if rng.random() < 0.4:
@@ -46,7 +48,7 @@ def photograph(rng: Rng, light: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def brightness(light: NDArray[np.float32]) -> float:
-    """Measure how bright a picture is: the geometric mean of its pixels."""
+    """Return the brightness of a picture: the geometric mean of its pixels."""
     return float(np.exp(np.mean(np.log(light[::4, ::4].mean(axis=2) + 1e-4))))
 
 
@@ -59,14 +61,14 @@ def develop(
     contrast: float = 1.0,
     color: float = 1.0,
 ) -> NDArray[np.uint8]:
-    """Turn exposed light into a picture.
+    """Convert exposed light to a picture.
 
     Args:
-        rng: Source of the noise.
+        rng: Random number generator of the noise.
         light: float32 (H, W, 3) linear RGB, 1 for white.
         grain: Strength of the noise.
-        gamma: Of the tone curve.
-        contrast: About middle grey.
+        gamma: Exponent of the tone curve.
+        contrast: Contrast about middle grey.
         color: Saturation; 0 is grey.
 
     Returns:
@@ -80,7 +82,7 @@ def develop(
     return np.asarray(cv2.convertScaleAbs(np.maximum(tone, np.float32(0.0)), alpha=255.0))
 
 
-def _move(rng: Rng, light: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+def _motion_blur(rng: Rng, light: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     length, angle = float(rng.uniform(1.0, 7.0)) * scale, float(rng.uniform(0.0, np.pi))
     size = 2 * int(np.ceil(length / 2)) + 3
     kernel = np.zeros((size, size), dtype=np.float32)

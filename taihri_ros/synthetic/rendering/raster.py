@@ -1,6 +1,6 @@
-"""Which triangle each pixel's ray meets first: a depth buffer, which is quicker than a search for every ray.
+"""Rasterization of people into a depth buffer, which is faster than a tree search for every ray.
 
-The answer is a candidate that the ray itself confirms (`casting`), so that it need not be exact.
+The nearest triangle of a pixel is only a candidate that ray casting confirms (`casting`), so it need not be exact.
 """
 
 # mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
@@ -18,7 +18,7 @@ from taihri_ros.camera.distortion import DistortionModel
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
 NEAREST = 0.03
-"""Triangles that reach nearer to the camera's plane than this are left out (metres)."""
+"""Triangles nearer to the camera plane than this are skipped (metres)."""
 
 
 @wp.kernel
@@ -27,10 +27,10 @@ def _fill(
     faces: wp.array2d(dtype=int),
     width: int,
     height: int,
-    nearness: wp.array(dtype=float),
+    inverse_depth: wp.array(dtype=float),
     winner: wp.array(dtype=int),
 ):
-    """Draw one triangle; corners are pixels and 1 / z, or have a z of 0 where they cannot be drawn."""
+    """Rasterize one triangle; corners are pixels and 1 / z, with 0 for corners behind the near plane."""
     face = wp.tid()
     a = corners[faces[face, 0]]
     b = corners[faces[face, 1]]
@@ -59,28 +59,28 @@ def _fill(
             if first_share >= 0.0 and second_share >= 0.0 and third_share >= 0.0:
                 near = first_share * a[2] + second_share * b[2] + third_share * c[2]
                 pixel = y * width + x
-                if near > nearness[pixel]:
-                    nearness[pixel] = near
+                if near > inverse_depth[pixel]:
+                    inverse_depth[pixel] = near
                     winner[pixel] = face
 
 
 def candidates(camera: Camera, vertices: NDArray[np.float32], faces: Any, count: int) -> Any:
-    """Find the triangle nearest to the camera in each pixel.
+    """Return the triangle nearest to the camera in each pixel.
 
     Args:
         camera: The camera.
         vertices: float32 (V, 3) metres, camera optical frame.
-        faces: Vertices of each triangle, a warp array (F, 3).
-        count: How many of the triangles to draw.
+        faces: Vertex indices of each triangle, a warp array (F, 3).
+        count: Number of triangles to rasterize, from the first.
 
     Returns:
-        Warp array (H * W,) of numbers of triangles; -1 where there is none.
+        Warp array (H * W,) of triangle indices; -1 where there is none.
     """
-    return _draw(_project(camera, vertices), faces, count, camera.width, camera.height)[1]
+    return _rasterize(_project(camera, vertices), faces, count, camera.width, camera.height)[1]
 
 
 def depth_map(vertices: NDArray[np.float32], faces: Any, count: int, focal: float, size: int) -> Any:
-    """Find how near the nearest triangle is in each texel of a square map.
+    """Return the inverse depth of the nearest triangle in each texel of a square map.
 
     Args:
         vertices: float32 (V, 3) metres, in the frame of the map's pinhole camera.
@@ -90,32 +90,32 @@ def depth_map(vertices: NDArray[np.float32], faces: Any, count: int, focal: floa
         size: Its side, texels.
 
     Returns:
-        Warp array (size * size,) of 1 / z; 0 where there is nothing.
+        Warp array (size * size,) of 1 / z, 1/m; 0 where there is no triangle.
     """
-    nearness = _nearness(vertices)
-    corners = (focal * nearness)[:, None] * vertices + np.float32(0.5 * size)
-    corners[:, 2] = nearness
-    return _draw(corners.astype(np.float32), faces, count, size, size)[0]
+    inverse_depth = _inverse_depth(vertices)
+    corners = (focal * inverse_depth)[:, None] * vertices + np.float32(0.5 * size)
+    corners[:, 2] = inverse_depth
+    return _rasterize(corners.astype(np.float32), faces, count, size, size)[0]
 
 
-def _draw(corners: NDArray[np.float32], faces: Any, count: int, width: int, height: int) -> tuple[Any, Any]:
-    nearness = wp.zeros(width * height, dtype=float, device="cpu")
+def _rasterize(corners: NDArray[np.float32], faces: Any, count: int, width: int, height: int) -> tuple[Any, Any]:
+    inverse_depth = wp.zeros(width * height, dtype=float, device="cpu")
     winner = wp.full(width * height, -1, dtype=int, device="cpu")
     at = wp.array(corners, dtype=wp.vec3, device="cpu")
-    wp.launch(_fill, dim=count, inputs=[at, faces, width, height, nearness, winner], device="cpu")
-    return nearness, winner
+    wp.launch(_fill, dim=count, inputs=[at, faces, width, height, inverse_depth, winner], device="cpu")
+    return inverse_depth, winner
 
 
-def _nearness(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give 1 / z of points, and 0 for those that cannot be drawn."""
-    drawn = points[:, 2] > NEAREST
-    return np.where(drawn, 1.0 / np.where(drawn, points[:, 2], 1.0), 0.0).astype(np.float32)
+def _inverse_depth(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return 1 / z of points, and 0 for points behind the near plane."""
+    valid = points[:, 2] > NEAREST
+    return np.where(valid, 1.0 / np.where(valid, points[:, 2], 1.0), 0.0).astype(np.float32)
 
 
 def _project(camera: Camera, points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give pixels and 1 / z of points by the formulas of OpenCV's lens models, also beyond the field of view."""
-    nearness = _nearness(points)
-    x, y = points[:, 0] * nearness, points[:, 1] * nearness
+    """Return pixels and 1 / z of points by OpenCV's lens models, also outside the field of view."""
+    inverse_depth = _inverse_depth(points)
+    x, y = points[:, 0] * inverse_depth, points[:, 1] * inverse_depth
     k = [*camera.D[:8].tolist(), *[0.0] * 8]
     if camera.model is DistortionModel.EQUIDISTANT:
         radius = np.hypot(x, y) + np.float32(1e-9)
@@ -132,6 +132,6 @@ def _project(camera: Camera, points: NDArray[np.float32]) -> NDArray[np.float32]
         )
     (fx, _, cx), (_, fy, cy), _ = camera.K.tolist()
     far = 1e6
-    return np.column_stack([np.clip(fx * x + cx, -far, far), np.clip(fy * y + cy, -far, far), nearness]).astype(
+    return np.column_stack([np.clip(fx * x + cx, -far, far), np.clip(fy * y + cy, -far, far), inverse_depth]).astype(
         np.float32
     )

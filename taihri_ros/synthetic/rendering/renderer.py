@@ -1,4 +1,4 @@
-"""Ray casting of dressed people in a room, through any lens (warp on the CPU)."""
+"""Renderer of dressed people in a room through any lens, by ray casting (warp on the CPU)."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.synthetic.people.clothing import Outfit
 from taihri_ros.synthetic.people.garments import Surface
 from taihri_ros.synthetic.rendering.casting import People, accumulate_normals, cast, probe
-from taihri_ros.synthetic.rendering.geometry import Lamp, Surroundings
+from taihri_ros.synthetic.rendering.geometry import ShadowMap, Surroundings
 from taihri_ros.synthetic.rendering.raster import candidates, depth_map
 from taihri_ros.synthetic.room import Room
 from taihri_ros.synthetic.viewpoints import Viewpoint
 
-_LAMP_SIZE = 240
-"""Side of the depth map that is drawn from the light, texels."""
+_SHADOW_MAP_SIZE = 240
+"""Side of the shadow map, texels."""
 
-_FURTHER = 0.4
-"""How far further rays of a pixel are from its middle, pixels, to the upper left and the lower right by turns."""
+_SUBPIXEL_OFFSET = 0.4
+"""Offset of the second ray of an edge pixel from its centre, px, alternating between upper left and lower right."""
 
-_NOWHERE = 1000.0
-"""Where a second person is that is not there (metres)."""
+_PARKED_M = 1000.0
+"""Coordinate at which the mesh of an absent second person is parked (metres)."""
 
 
 class Renderer:
-    """Casts rays at one or two people.
+    """Renderer of one or two people.
 
-    Their mesh is kept and its tree refitted, since building it is slow.
+    The mesh is kept and its tree refitted, since building the tree is slow.
     """
 
     def __init__(self, places: Surface) -> None:
         """Build the mesh.
 
         Args:
-            places: The surface of all bodies.
+            places: Surface coordinates that all bodies share.
         """
         count = len(places.rest)
-        both = np.concatenate([places.rest, places.rest + np.float32(_NOWHERE)])
+        both = np.concatenate([places.rest, places.rest + np.float32(_PARKED_M)])
         faces = np.concatenate([places.faces, places.faces + count])
         self._faces = _array(faces, int)
         self._mesh = wp.Mesh(_array(both, wp.vec3), _array(faces.ravel(), int))
@@ -56,11 +56,11 @@ class Renderer:
         self._people, self._count = people, 0
         self._standing: list[NDArray[np.float32]] = []
 
-    def stand(self, people: Sequence[tuple[NDArray[np.float32], Outfit]]) -> None:
-        """Say who is there.
+    def set_people(self, people: Sequence[tuple[NDArray[np.float32], Outfit]]) -> None:
+        """Set the people of the next pictures.
 
         Args:
-            people: Vertices (V, 3), metres, world, and clothes of the person looked at and perhaps of a second one.
+            people: Vertices (V, 3), metres, world frame, and outfit of the labelled person and optionally a second one.
         """
         self._people.outfits = _array(np.stack([outfit.pack() for _, outfit in people]), float)
         standing = [points for points, _ in people]
@@ -68,7 +68,7 @@ class Renderer:
             return
         self._standing, self._count = standing, len(standing)
         vertices = self._people.vertices
-        self._points[vertices:] = _NOWHERE
+        self._points[vertices:] = _PARKED_M
         for number, points in enumerate(standing):
             self._points[number * vertices : (number + 1) * vertices] = points
         self._mesh.refit()
@@ -83,49 +83,49 @@ class Renderer:
         viewpoint: Viewpoint,
         room: Room,
         *,
-        within: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None,
+        reuse: tuple[NDArray[np.float32], NDArray[np.bool_]] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        """Cast a ray for each pixel, and more where neighbours differ.
+        """Render a picture: one ray for each pixel, and a second one at edges.
 
         Args:
             camera: The camera.
-            rays: float32 (H, W, 2): x and y at z = 1 in the camera frame, of `lenses.ray_grid`.
-            viewpoint: Where the camera is.
+            rays: float32 (H, W, 2) x and y at z = 1, camera optical frame, from `lenses.ray_grid`.
+            viewpoint: Pose of the camera.
             room: The room.
-            within: A picture of the same room as this function gives it, float32 (H, W, 3), and which pixels may
-                differ from it, (H, W); the others are taken from it. None to cast them all.
+            reuse: A picture of the same room from this function, float32 (H, W, 3), and a mask (H, W) of the pixels to
+                render again; the others are copied from it. None renders all pixels.
 
         Returns:
-            Linear RGB float32 (H, W, 3), and whose each pixel is, int8 (H, W): 0 the room's, 1 and 2 the people's,
-            3 a thing's.
+            Linear RGB float32 (H, W, 3), and the owner of each pixel, int8 (H, W): 0 room, 1 and 2 first and second
+            person, 3 object.
         """
         height, width, _ = rays.shape
         chosen = np.arange(height * width, dtype=np.int32)
         colors = wp.zeros(height * width, dtype=wp.vec3, device="cpu")
-        whose = wp.zeros(height * width, dtype=wp.int8, device="cpu")
-        if within is not None:
-            colors.assign(within[0].reshape(-1, 3))
-            chosen = np.flatnonzero(within[1]).astype(np.int32)
+        owners = wp.zeros(height * width, dtype=wp.int8, device="cpu")
+        if reuse is not None:
+            colors.assign(reuse[0].reshape(-1, 3))
+            chosen = np.flatnonzero(reuse[1]).astype(np.int32)
         points = self._points[: self._count * self._people.vertices]
         seen = (points - viewpoint.eye.astype(np.float32)) @ viewpoint.rotation.astype(np.float32)
         found = candidates(camera, seen, self._faces, self._count * self._people.faces)
         turn, eye = wp.mat33(*viewpoint.rotation.ravel().tolist()), wp.vec3(*viewpoint.eye.tolist())
-        surroundings = _surroundings(room, self._lamp(room))
+        surroundings = _surroundings(room, self._shadow_map(room))
 
-        def launch(pixels: NDArray[np.int32], directions: NDArray[np.float32], done: float) -> None:
+        def launch(pixels: NDArray[np.int32], directions: NDArray[np.float32], ray_count: float) -> None:
             at, through = _array(pixels, int), _array(directions, wp.vec2)
-            inputs = [at, found, through, done, turn, eye, self._people, surroundings, colors, whose]
+            inputs = [at, found, through, ray_count, turn, eye, self._people, surroundings, colors, owners]
             wp.launch(cast, dim=len(pixels), inputs=inputs, device="cpu")
 
         launch(chosen, rays.reshape(1, -1, 2)[:, chosen], 0.0)
-        picture, owners = colors.numpy().reshape(height, width, 3), whose.numpy().reshape(height, width)
+        picture, owners = colors.numpy().reshape(height, width, 3), owners.numpy().reshape(height, width)
         edges = _edges(picture, owners)
-        rough = np.flatnonzero(edges if within is None else edges & within[1]).astype(np.int32)
-        launch(rough, _more_rays(rays, rough), 1.0)
+        rough = np.flatnonzero(edges if reuse is None else edges & reuse[1]).astype(np.int32)
+        launch(rough, _second_rays(rays, rough), 1.0)
         return picture, owners
 
-    def _lamp(self, room: Room) -> Any:
-        """Draw the people as the light sees them."""
+    def _shadow_map(self, room: Room) -> Any:
+        """Render the shadow map of the people."""
         points = self._points[: self._count * self._people.vertices]
         low, high = points[::9].min(axis=0), points[::9].max(axis=0)
         middle, radius = 0.5 * (low + high), 0.52 * float(np.linalg.norm(high - low))
@@ -135,46 +135,48 @@ class Renderer:
         right = np.cross(forward, [0.0, 1.0, 0.0] if abs(forward[1]) < 0.9 else [1.0, 0.0, 0.0])
         right /= np.linalg.norm(right)
         turn = np.stack([right, np.cross(forward, right), forward])
-        lamp = Lamp()
-        lamp.turn, lamp.size = wp.mat33(*turn.ravel().tolist()), _LAMP_SIZE
-        lamp.focal = 0.49 * _LAMP_SIZE * max(distance / radius, 1.0)
+        shadow_map = ShadowMap()
+        shadow_map.turn, shadow_map.size = wp.mat33(*turn.ravel().tolist()), _SHADOW_MAP_SIZE
+        shadow_map.focal = 0.49 * _SHADOW_MAP_SIZE * max(distance / radius, 1.0)
         seen = (points - room.light.astype(np.float32)) @ turn.T.astype(np.float32)
-        lamp.nearness = depth_map(seen, self._faces, self._count * self._people.faces, lamp.focal, _LAMP_SIZE)
-        return lamp
+        shadow_map.inverse_depth = depth_map(
+            seen, self._faces, self._count * self._people.faces, shadow_map.focal, _SHADOW_MAP_SIZE
+        )
+        return shadow_map
 
     def probe(self, targets: NDArray[np.float64], viewpoint: Viewpoint, room: Room) -> NDArray[np.float32]:
-        """Find what lies before points in the scene.
+        """Measure the gap between points and the first surface in front of them.
 
         Args:
-            targets: (N, 3) metres, world.
-            viewpoint: Where the camera is.
+            targets: (N, 3) metres, world frame.
+            viewpoint: Pose of the camera.
             room: The room.
 
         Returns:
-            float32 (N, 2) metres between the first surface on the ray and the target: of the person looked at, and of
-            the second person or a thing; 0 where there is none.
+            float32 (N, 2) distance along the ray from the first surface to the target, metres: of the labelled person,
+            and of the second person or an object; 0 where there is none.
         """
         gaps = wp.empty((len(targets), 2), dtype=float, device="cpu")
-        eye, things = wp.vec3(*viewpoint.eye.tolist()), _array(room.packed_things(), float)
-        inputs = [eye, self._people, things, _array(targets, wp.vec3), gaps]
+        eye, primitives = wp.vec3(*viewpoint.eye.tolist()), _array(room.packed_primitives(), float)
+        inputs = [eye, self._people, primitives, _array(targets, wp.vec3), gaps]
         wp.launch(probe, dim=len(targets), inputs=inputs, device="cpu")
         return np.asarray(gaps.numpy())
 
 
 def _array(values: NDArray[Any], dtype: Any) -> Any:
-    """Give an array to warp; 32 bits a number."""
+    """Convert an array to a warp array of 32-bit numbers."""
     kind = np.int32 if dtype is int else np.float32
     return wp.array(np.ascontiguousarray(values, dtype=kind), dtype=dtype, device="cpu")
 
 
-def _surroundings(room: Room, lamp: Any) -> Any:
+def _surroundings(room: Room, shadow_map: Any) -> Any:
     surroundings = Surroundings()
-    surroundings.lamp = lamp
+    surroundings.shadow_map = shadow_map
     surroundings.middle = wp.vec2(*room.middle.tolist())
     surroundings.cosine, surroundings.sine = float(np.cos(room.yaw)), float(np.sin(room.yaw))
     surroundings.size = wp.vec3(*room.half.tolist(), room.height)
     surroundings.surfaces = _array(room.surfaces, float)
-    surroundings.things = _array(room.packed_things(), float)
+    surroundings.primitives = _array(room.packed_primitives(), float)
     surroundings.light = wp.vec3(*room.light.tolist())
     surroundings.light_color = wp.vec3(*room.light_color.tolist())
     surroundings.above, surroundings.below = (wp.vec3(*color) for color in room.ambient.tolist())
@@ -182,20 +184,20 @@ def _surroundings(room: Room, lamp: Any) -> Any:
     return surroundings
 
 
-def _more_rays(rays: NDArray[np.float32], pixels: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Make one further ray of some pixels, by the differences between the rays of their neighbours."""
+def _second_rays(rays: NDArray[np.float32], pixels: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return a second ray of some pixels, extrapolated from the rays of their neighbours."""
     height, width, _ = rays.shape
     row, column = np.divmod(pixels, width)
     left, right = np.maximum(column - 1, 0), np.minimum(column + 1, width - 1)
     upper, lower = np.maximum(row - 1, 0), np.minimum(row + 1, height - 1)
     across = (rays[row, right] - rays[row, left]) / (right - left)[:, None].astype(np.float32)
     down = (rays[lower, column] - rays[upper, column]) / (lower - upper)[:, None].astype(np.float32)
-    by_turns = np.where((row + column) % 2, np.float32(_FURTHER), np.float32(-_FURTHER))[:, None]
-    return np.asarray((rays[row, column] + by_turns * (across + down))[None], dtype=np.float32)
+    alternating = np.where((row + column) % 2, np.float32(_SUBPIXEL_OFFSET), np.float32(-_SUBPIXEL_OFFSET))[:, None]
+    return np.asarray((rays[row, column] + alternating * (across + down))[None], dtype=np.float32)
 
 
 def _edges(picture: NDArray[np.float32], owners: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Tell which pixels differ much from a neighbour."""
+    """Return the pixels that differ from a neighbour in brightness or owner."""
     tone = np.sqrt(picture.mean(axis=2))
     edges = np.zeros(tone.shape, dtype=bool)
     across = (np.abs(np.diff(tone, axis=1)) > 0.1) | (np.diff(owners, axis=1) != 0)

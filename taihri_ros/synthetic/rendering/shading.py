@@ -1,11 +1,11 @@
-"""What surfaces look like: procedural patterns of rooms and of dressed people (warp functions)."""
+"""Procedural surface colours of rooms and of dressed people (warp functions)."""
 
 # mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
 from __future__ import annotations
 
 import warp as wp
 
-# Places in the array of `clothing.Outfit.pack`.
+# Indices into the array of `clothing.Outfit.pack`.
 SKIN = wp.constant(0)
 HAIR = wp.constant(3)
 HAIRLINE = wp.constant(6)
@@ -36,13 +36,13 @@ PHASE = wp.constant(41)
 
 @wp.func
 def color_at(values: wp.array2d(dtype=float), row: int, start: int):
-    """Read a colour from three neighbouring fields."""
+    """Return the colour in three consecutive fields."""
     return wp.vec3(values[row, start], values[row, start + 1], values[row, start + 2])
 
 
 @wp.func
-def lattice(x: int, y: int, seed: int):
-    """A number in [-1, 1) for a point of a lattice."""
+def lattice_noise(x: int, y: int, seed: int):
+    """Return a pseudo-random number in [-1, 1) for a lattice point."""
     h = wp.uint32(x) * wp.uint32(374761393) + wp.uint32(y) * wp.uint32(668265263) + wp.uint32(seed) * wp.uint32(362437)
     h = (h ^ (h >> wp.uint32(13))) * wp.uint32(1274126177)
     h = h ^ (h >> wp.uint32(16))
@@ -50,14 +50,14 @@ def lattice(x: int, y: int, seed: int):
 
 
 @wp.func
-def hashed(x: int, y: int, z: int):
-    """A number in [0, 1) for a point of a lattice."""
-    return 0.5 + 0.5 * lattice(x, y, z)
+def unit_noise(x: int, y: int, z: int):
+    """Return a pseudo-random number in [0, 1) for a lattice point."""
+    return 0.5 + 0.5 * lattice_noise(x, y, z)
 
 
 @wp.func
-def waves(x: float, y: float, seed: int):
-    """One octave of value noise, -1 to 1."""
+def value_noise(x: float, y: float, seed: int):
+    """Return one octave of value noise, -1 to 1."""
     fx = wp.floor(x)
     fy = wp.floor(y)
     i = int(fx)
@@ -66,22 +66,22 @@ def waves(x: float, y: float, seed: int):
     v = y - fy
     u = u * u * (3.0 - 2.0 * u)
     v = v * v * (3.0 - 2.0 * v)
-    low = lattice(i, j, seed) * (1.0 - u) + lattice(i + 1, j, seed) * u
-    high = lattice(i, j + 1, seed) * (1.0 - u) + lattice(i + 1, j + 1, seed) * u
+    low = lattice_noise(i, j, seed) * (1.0 - u) + lattice_noise(i + 1, j, seed) * u
+    high = lattice_noise(i, j + 1, seed) * (1.0 - u) + lattice_noise(i + 1, j + 1, seed) * u
     return low * (1.0 - v) + high * v
 
 
 @wp.func
-def cloud(x: float, y: float, z: float, seed: int):
-    """Two octaves of noise, about -1 to 1."""
-    return 0.7 * waves(x + 0.37 * z, y + 0.53 * z, seed) + 0.4 * waves(
+def fractal_noise(x: float, y: float, z: float, seed: int):
+    """Return two octaves of value noise, about -1 to 1."""
+    return 0.7 * value_noise(x + 0.37 * z, y + 0.53 * z, seed) + 0.4 * value_noise(
         2.03 * x - 0.71 * z, 2.03 * y + 0.6 * z, seed + 1
     )
 
 
 @wp.func
 def pattern(kind: int, u: float, v: float, w: float, seed: int, first: wp.vec3, second: wp.vec3):
-    """Colour of a patterned surface at a place in units of its scale."""
+    """Return the colour of a patterned surface at a point in units of its scale."""
     color = first
     if kind == 1:  # stripes across
         if v - wp.floor(v) < 0.42:
@@ -103,46 +103,46 @@ def pattern(kind: int, u: float, v: float, w: float, seed: int, first: wp.vec3, 
         if a * a + b * b < 0.07:
             color = second
     elif kind == 5:  # print
-        if cloud(u * 0.7, v * 0.7, w * 0.7, seed) > 0.08:
+        if fractal_noise(u * 0.7, v * 0.7, w * 0.7, seed) > 0.08:
             color = second
     elif kind == 6:  # patches
-        pick = hashed(int(wp.floor(u * 0.5)), int(wp.floor(v * 0.5)), seed)
+        pick = unit_noise(int(wp.floor(u * 0.5)), int(wp.floor(v * 0.5)), seed)
         color = first * (1.0 - pick) + second * pick
     elif kind == 7:  # tiles with joints
         a = u - wp.floor(u)
         b = v - wp.floor(v)
-        shade = 0.85 + 0.3 * hashed(int(wp.floor(u)), int(wp.floor(v)), seed)
+        shade = 0.85 + 0.3 * unit_noise(int(wp.floor(u)), int(wp.floor(v)), seed)
         color = first * shade
         if a < 0.03 or b < 0.03:
             color = second
     elif kind == 8:  # planks
         row = wp.floor(v)
-        along = u * 0.18 + hashed(int(row), 3, seed)
-        shade = 0.7 + 0.5 * hashed(int(row), int(wp.floor(along)), seed)
-        grain = cloud(u * 0.6, v * 7.0, 0.5, seed)
+        along = u * 0.18 + unit_noise(int(row), 3, seed)
+        shade = 0.7 + 0.5 * unit_noise(int(row), int(wp.floor(along)), seed)
+        grain = fractal_noise(u * 0.6, v * 7.0, 0.5, seed)
         color = first * (shade + 0.18 * grain)
         if v - row < 0.035 or along - wp.floor(along) < 0.006:
             color = color * 0.35
     elif kind == 9:  # bricks
         row = wp.floor(v)
         a = 0.5 * u + 0.5 * (row - 2.0 * wp.floor(0.5 * row))
-        shade = 0.75 + 0.45 * hashed(int(row), int(wp.floor(a)), seed)
+        shade = 0.75 + 0.45 * unit_noise(int(row), int(wp.floor(a)), seed)
         color = first * shade
         if v - row < 0.12 or a - wp.floor(a) < 0.06:
             color = second
     elif kind == 10:  # marble, concrete, carpet
-        mix = wp.clamp(0.5 + 0.7 * cloud(u, v, w, seed), 0.0, 1.0)
+        mix = wp.clamp(0.5 + 0.7 * fractal_noise(u, v, w, seed), 0.0, 1.0)
         color = first * mix + second * (1.0 - mix)
-    elif kind == 11:  # shelves full of things
+    elif kind == 11:  # shelves full of objects
         row = wp.floor(v)
-        column = wp.floor(u * 3.0 + hashed(int(row), 1, seed))
+        column = wp.floor(u * 3.0 + unit_noise(int(row), 1, seed))
         color = wp.vec3(
-            hashed(int(column), int(row), seed),
-            hashed(int(column), int(row), seed + 1),
-            hashed(int(column), int(row), seed + 2),
+            unit_noise(int(column), int(row), seed),
+            unit_noise(int(column), int(row), seed + 1),
+            unit_noise(int(column), int(row), seed + 2),
         )
         color = wp.cw_mul(color, color) * 0.5 + first * 0.35
-        if v - row > 0.55 + 0.4 * hashed(int(column), int(row), seed + 3):
+        if v - row > 0.55 + 0.4 * unit_noise(int(column), int(row), seed + 3):
             color = first * 0.4
         if v - row < 0.08:
             color = second
@@ -150,7 +150,7 @@ def pattern(kind: int, u: float, v: float, w: float, seed: int, first: wp.vec3, 
 
 
 @wp.func
-def dressed(
+def outfit_color(
     outfits: wp.array2d(dtype=float),
     row: int,
     rest: wp.vec3,
@@ -159,8 +159,9 @@ def dressed(
     rough: wp.vec3,
     eye: float,
 ):
-    """Colour of a person: rest is the place on the body at rest; coords are arm, leg and neck, and rough is
-    the roughness, of `garments.Surface`.
+    """Return the colour of a point on a person.
+
+    `rest`, `head` and `rough` are those of `garments.Surface`; `coords` are its arm, leg and neck coordinates.
     """
     arm = coords[0]
     leg = coords[1]
@@ -175,7 +176,7 @@ def dressed(
         edge = outfits[row, HAIRLINE] - wp.clamp(head[1] + 0.3, -0.6, 1.6) * (0.9 + outfits[row, HAIR_LENGTH])
         hair = color_at(outfits, row, HAIR)
         if head[2] > edge + 6.0 * wobble:
-            strands = waves(rest[0] * 60.0, rest[2] * 20.0 + rest[1] * 25.0, seed)
+            strands = value_noise(rest[0] * 60.0, rest[2] * 20.0 + rest[1] * 25.0, seed)
             return hair * (1.0 + 0.5 * strands)
         side = wp.abs(head[0])
         if head[1] < -0.2:
@@ -195,7 +196,7 @@ def dressed(
     scale = outfits[row, BOTTOM_SCALE]
     length = outfits[row, BOTTOM_LENGTH] + wobble
     if outfits[row, SKIRT] > 0.5:
-        length = wp.where(arm < -0.5, 2.0, 0.0)  # the tube, and the hips under it
+        length = wp.where(arm < -0.5, 2.0, 0.0)  # the skirt, and the hips under it
     if arm <= 0.0 and leg > outfits[row, WAIST] + wobble and leg < length:
         color = pattern(
             int(outfits[row, BOTTOM_PATTERN]),

@@ -14,7 +14,7 @@ from taihri_ros.model.spec import Calibration, ModelSpec
 from taihri_ros.resources import NANO
 from taihri_ros.synthetic import frozen_split as test_split
 from taihri_ros.synthetic.dataset import shard_path, write_shard
-from taihri_ros.synthetic.generation import first_samples
+from taihri_ros.synthetic.generation import make_samples
 
 COUNT = 24
 LARGEST_FILE = 25_000_000
@@ -23,7 +23,7 @@ LARGEST_FILE = 25_000_000
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("people")
-    write_shard(shard_path(directory, 0), first_samples(test_split.SEED, COUNT, test_split.SIZE))
+    write_shard(shard_path(directory, 0), make_samples(test_split.SEED, COUNT, test_split.SIZE))
     return directory
 
 

@@ -30,7 +30,7 @@ def joint(body: Body, name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("gender", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("stature", [1.5, 1.95])
-def test_people_are_as_tall_as_asked(model: BodyModel, gender: float, stature: float) -> None:
+def test_people_have_the_requested_stature(model: BodyModel, gender: float, stature: float) -> None:
     vertices, _ = model._rest([person(gender, stature)])
     assert float(np.ptp(vertices[0].numpy()[:, 2])) == pytest.approx(stature, abs=0.02)
 
@@ -65,7 +65,7 @@ def test_joints_lie_within_the_body(model: BodyModel) -> None:
         distances = np.linalg.norm(body.vertices - place, axis=1)
         assert distances.min() < 0.13, index
         nearest = body.vertices[distances.argsort()[:400]] - place
-        assert (nearest.min(axis=0) < 0.02).all(), index  # skin on all sides
+        assert (nearest.min(axis=0) < 0.02).all(), index  # skin on all sides of the joint
         assert (nearest.max(axis=0) > -0.02).all(), index
 
 
@@ -80,19 +80,19 @@ def test_left_is_the_persons_own(model: BodyModel) -> None:
 @pytest.mark.parametrize(
     ("task", "side"), [("handshake", "right"), ("handshake_left", "left"), ("hand_over_left", "left"), ("hug", "left")]
 )
-def test_the_hand_of_a_gesture_is_held_out(model: BodyModel, task: str, side: str) -> None:
+def test_a_gesture_holds_out_its_hand(model: BodyModel, task: str, side: str) -> None:
     reach = [joint(b, "pelvis")[1] - joint(b, f"{side}_wrist")[1] for b in (posed(model, task, s) for s in range(12))]
     assert np.median(reach) > 0.2
 
 
-def test_who_sits_has_a_seat_under_the_pelvis(model: BodyModel) -> None:
+def test_a_seated_person_has_a_seat_under_the_pelvis(model: BodyModel) -> None:
     body = posed(model, "sit")
     assert body.seat is not None
     assert 0.2 < body.seat < joint(body, "pelvis")[2]
     assert posed(model, "stand").seat is None
 
 
-def test_between_two_poses_every_joint_moves_a_little(model: BodyModel) -> None:
+def test_blending_moves_every_joint_smoothly(model: BodyModel) -> None:
     first, second = (sample_pose(np.random.default_rng(0), task) for task in ("stand", "hug"))
     shape = person(0.5, 1.7)
     steps = [model.pose([(shape, blend(first, second, share))])[0] for share in np.linspace(0.0, 1.0, 9)]

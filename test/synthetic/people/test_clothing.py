@@ -24,7 +24,7 @@ def outfit(**changes: float) -> Outfit:
     return replace(sample_outfit(np.random.default_rng(0)), **changes)
 
 
-def test_the_renderer_reads_the_fields_where_they_are_laid() -> None:
+def test_the_renderer_reads_the_packed_fields() -> None:
     worn = outfit(sleeve=0.37, hem=-0.11, bottom_length=0.83, skirt=1.0, phase=42.0)
     packed = worn.pack()
     read = {
@@ -36,7 +36,7 @@ def test_the_renderer_reads_the_fields_where_they_are_laid() -> None:
         assert packed[start : start + 3] == pytest.approx(getattr(worn, name), rel=1e-6)
 
 
-def test_places_on_arms_and_legs_are_the_same_on_both_sides(places: Surface) -> None:
+def test_arm_and_leg_coordinates_are_symmetric(places: Surface) -> None:
     x, arm, leg = places.rest[: places.skin, 0], places.arm[: places.skin], places.leg[: places.skin]
     for coordinate in (arm[np.abs(arm) > 0], leg):
         assert np.isfinite(coordinate).all()
@@ -49,7 +49,7 @@ def test_places_on_arms_and_legs_are_the_same_on_both_sides(places: Surface) -> 
     assert np.median(leg[near]) == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_sleeve_ends_where_it_is_cut(places: Surface) -> None:
+def test_a_sleeve_ends_at_its_length(places: Surface) -> None:
     thick = outfit(sleeve=0.5, top_thickness=0.02, hair_thickness=0.0, hairline=3.0).thickness(places)
     arm, leg = places.arm[: places.skin], places.leg[: places.skin]
     assert (thick[(arm > 0.05) & (arm < 0.45)] >= 0.02).all()
@@ -58,10 +58,10 @@ def test_a_sleeve_ends_where_it_is_cut(places: Surface) -> None:
 
 
 @pytest.mark.parametrize("task", ["stand", "sit", "crouch", "walk"])
-def test_a_skirt_goes_round_both_legs(task: str) -> None:
+def test_a_skirt_surrounds_both_legs(task: str) -> None:
     rng = np.random.default_rng(1)
     body = body_model().pose([(sample_phenotype(rng), sample_pose(rng, task))])[0]
-    dressed = skirt.with_skirt(body, skirt.Cut(waist=-0.12, length=0.5, flare=0.1, thickness=0.01, phase=0.0))
+    dressed = skirt.with_skirt(body, skirt.SkirtShape(waist=-0.12, length=0.5, flare=0.1, thickness=0.01, phase=0.0))
     rings = dressed.vertices[len(body.vertices) :].reshape(-1, 24, 3)
     assert dressed.vertices[: len(body.vertices)] == pytest.approx(body.vertices)
     assert np.isfinite(rings).all()
@@ -72,7 +72,7 @@ def test_a_skirt_goes_round_both_legs(task: str) -> None:
     assert hidden == pytest.approx(np.tile(body.joints[0], (skirt.POINTS, 1)), abs=1e-5)
 
 
-def test_the_triangles_of_the_skirt_use_each_of_its_points() -> None:
+def test_the_triangles_of_the_skirt_use_all_its_vertices() -> None:
     faces = skirt.faces(100)
     assert faces.min() == 100
     assert faces.max() == 100 + skirt.POINTS - 1

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from taihri_ros.synthetic.people.kinematics import bend_limb, cross, euler, frame, heads, rotation, unit
+from taihri_ros.synthetic.people.kinematics import bend_limb, cross, euler, forward_kinematics, frame, rotation, unit
 
 coordinate = st.floats(-1.0, 1.0)
 vector = st.tuples(coordinate, coordinate, coordinate).filter(lambda v: np.linalg.norm(v) > 0.1).map(np.array)
 
 
-def test_a_rotation_turns_right_handed_about_its_axis() -> None:
+def test_a_rotation_is_right_handed() -> None:
     assert rotation([0, 0, 2.0], np.pi / 2) @ [1.0, 0.0, 0.0] == pytest.approx([0.0, 1.0, 0.0])
 
 
@@ -36,7 +36,7 @@ def test_cross_is_the_cross_product(first: np.ndarray, second: np.ndarray) -> No
 
 
 @given(vector, vector, vector)
-def test_a_limb_keeps_its_lengths_and_reaches_what_is_in_reach(
+def test_a_limb_keeps_its_lengths_and_reaches_targets_in_reach(
     root: np.ndarray, target: np.ndarray, pole: np.ndarray
 ) -> None:
     assume(np.linalg.norm(target - root) > 0.01)
@@ -60,7 +60,7 @@ def test_a_frame_keeps_its_direction_and_leans_to_the_hinge() -> None:
 
 def test_bones_without_a_rotation_move_with_their_parents() -> None:
     rest = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 2.0], [0.0, 0.0, 3.0]])
-    turned, placed = heads([0, 0, 1], rest, {0: rotation([1, 0, 0], np.pi / 2)})
+    turned, placed = forward_kinematics([0, 0, 1], rest, {0: rotation([1, 0, 0], np.pi / 2)})
     assert placed == pytest.approx(np.array([[0, 0, 1], [0, -1, 1], [0, -2, 1]], dtype=float))
     assert turned[2] == pytest.approx(turned[0])
     assert unit([0.0, 3.0, 4.0]) == pytest.approx([0.0, 0.6, 0.8])

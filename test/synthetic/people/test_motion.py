@@ -7,7 +7,7 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic.people.body import Place
-from taihri_ros.synthetic.people.motion import CHANGE, Actor
+from taihri_ros.synthetic.people.motion import TRANSITION_S, Actor
 from taihri_ros.synthetic.scene import Scene
 
 CAMERA = Camera(
@@ -25,30 +25,30 @@ def scene() -> Scene:
 
 
 def steps(actor: Actor, start: float, end: float) -> list[float]:
-    """How far the joints move from image to image at 20 Hz, metres."""
+    """Return the largest joint motion between images at 20 Hz, metres."""
     places = np.array([actor.at(float(t)).joints for t in np.arange(start, end, 0.05)])
     return np.linalg.norm(np.diff(places, axis=0), axis=2).max(axis=1).tolist()
 
 
 @pytest.mark.parametrize("gesture", ["hug", "sit", "walk"])
-def test_nothing_jumps(gesture: str) -> None:
+def test_motion_is_continuous(gesture: str) -> None:
     actor = Actor(2)
     before = steps(actor, 0.0, 1.0)
-    actor.turn_to(gesture, 1.0)
-    changing = steps(actor, 1.0, 1.0 + CHANGE + 0.5)
-    assert 0.0 < max(before) < 0.03  # it breathes
+    actor.start_gesture(gesture, 1.0)
+    changing = steps(actor, 1.0, 1.0 + TRANSITION_S + 0.5)
+    assert 0.0 < max(before) < 0.03  # the person breathes
     assert max(changing) < 0.2
 
 
-def test_a_gesture_may_change_on_its_way() -> None:
+def test_a_gesture_may_change_during_its_transition() -> None:
     actor = Actor(2)
-    actor.turn_to("hug", 1.0)
+    actor.start_gesture("hug", 1.0)
     early = actor.at(1.4).joints
-    actor.turn_to("high_five", 1.4)
+    actor.start_gesture("high_five", 1.4)
     assert actor.at(1.4).joints == pytest.approx(early, abs=0.02)
 
 
-def test_an_actor_is_who_it_is() -> None:
+def test_an_actor_depends_on_its_seed() -> None:
     first, second, other = Actor(2), Actor(2), Actor(3)
     assert (first.at(0.5).vertices == second.at(0.5).vertices).all()
     assert first.shape != other.shape
@@ -64,7 +64,7 @@ def test_steps_alternate_while_walking() -> None:
     assert max(apart) > 0.1
 
 
-def test_a_scene_shows_the_person_where_its_labels_say(scene: Scene) -> None:
+def test_a_scene_shows_the_person_where_its_labels_are(scene: Scene) -> None:
     actor = Actor(4)
     empty = scene.render(actor.at(0.0, Place(x=100.0)), actor.outfit).image.astype(int)
     for x in (-0.3, 0.3):
@@ -79,18 +79,18 @@ def test_a_scene_shows_the_person_where_its_labels_say(scene: Scene) -> None:
     assert view.joints[0] == pytest.approx(scene.viewpoint.to_camera(actor.at(0.0, Place(x=0.3)).joints)[0], abs=1e-5)
 
 
-def test_what_lies_out_of_reach_of_person_and_shadow_is_not_cast_again(scene: Scene) -> None:
+def test_pixels_away_from_person_and_shadow_are_reused(scene: Scene) -> None:
     actor = Actor(4)
     body = actor.at(0.0)
     touched = scene._touched(body)
     assert 0.05 < touched.mean() < 0.9
-    scene._renderer.stand([(body.vertices, actor.outfit)])
+    scene._renderer.set_people([(body.vertices, actor.outfit)])
     whole, _ = scene._renderer.render(CAMERA, scene._rays, scene.viewpoint, scene._room)
-    part, _ = scene._renderer.render(CAMERA, scene._rays, scene.viewpoint, scene._room, within=(scene._empty, touched))
+    part, _ = scene._renderer.render(CAMERA, scene._rays, scene.viewpoint, scene._room, reuse=(scene._empty, touched))
     assert np.percentile(np.abs(whole - part).max(axis=2), 99.5) < 1e-3
 
 
-def test_a_person_who_turns_away_hides_what_it_holds_before_it(scene: Scene) -> None:
+def test_a_person_turned_away_hides_its_hands(scene: Scene) -> None:
     actor = Actor(4, "hand_over_both")
     wrists = [INDEX["left_wrist"], INDEX["right_wrist"]]
     back = scene.render(actor.at(5.0, Place(yaw=np.pi)), actor.outfit)

@@ -11,13 +11,13 @@ def scene(level: float) -> np.ndarray:
     return (level * shapes).astype(np.float32)
 
 
-def test_grey_is_developed_by_the_tone_curve() -> None:
+def test_develop_applies_the_tone_curve() -> None:
     picture = develop(np.random.default_rng(0), np.full((8, 8, 3), 0.5, np.float32), grain=0.0, gamma=2.0)
     assert picture.dtype == np.uint8
     assert np.abs(picture.astype(int) - round(255 * 0.5**0.5)).max() <= 1
 
 
-def test_without_colour_a_picture_is_grey() -> None:
+def test_zero_saturation_gives_a_grey_picture() -> None:
     picture = develop(np.random.default_rng(0), scene(1.0), color=0.0)
     assert np.ptp(picture.astype(int), axis=2).max() <= 1
 
@@ -28,7 +28,7 @@ def test_the_exposure_follows_the_light(level: float) -> None:
     assert 50 < np.median(means) < 200
 
 
-def test_a_photograph_repeats() -> None:
+def test_a_photograph_depends_only_on_its_seed() -> None:
     first, second = (photograph(np.random.default_rng(4), scene(1.0)) for _ in range(2))
     assert (first == second).all()
     assert (photograph(np.random.default_rng(5), scene(1.0)) != first).any()
