@@ -73,7 +73,7 @@ def measure(people: int, views: int, seed: int) -> dict[str, NDArray[np.float64]
             if viewpoint is None:
                 continue
             looks += 1
-            room = replace(sample_room(rng, viewpoint.eye, ()), things=())
+            room = replace(sample_room(rng, viewpoint.eye, ()), primitives=())
             joints = viewpoint.to_camera(body.joints)
             pixels, inside = labels.project(camera, joints)
             gaps = renderer.probe(body.joints, viewpoint, room)

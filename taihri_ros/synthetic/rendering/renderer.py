@@ -102,7 +102,7 @@ class Renderer:
         height, width, _ = rays.shape
         chosen = np.arange(height * width, dtype=np.int32)
         colors = wp.zeros(height * width, dtype=wp.vec3, device="cpu")
-        owners = wp.zeros(height * width, dtype=wp.int8, device="cpu")
+        hits = wp.zeros(height * width, dtype=wp.int8, device="cpu")
         if reuse is not None:
             colors.assign(reuse[0].reshape(-1, 3))
             chosen = np.flatnonzero(reuse[1]).astype(np.int32)
@@ -114,11 +114,11 @@ class Renderer:
 
         def launch(pixels: NDArray[np.int32], directions: NDArray[np.float32], ray_count: float) -> None:
             at, through = _array(pixels, int), _array(directions, wp.vec2)
-            inputs = [at, found, through, ray_count, turn, eye, self._people, surroundings, colors, owners]
+            inputs = [at, found, through, ray_count, turn, eye, self._people, surroundings, colors, hits]
             wp.launch(cast, dim=len(pixels), inputs=inputs, device="cpu")
 
         launch(chosen, rays.reshape(1, -1, 2)[:, chosen], 0.0)
-        picture, owners = colors.numpy().reshape(height, width, 3), owners.numpy().reshape(height, width)
+        picture, owners = colors.numpy().reshape(height, width, 3), hits.numpy().reshape(height, width)
         edges = _edges(picture, owners)
         rough = np.flatnonzero(edges if reuse is None else edges & reuse[1]).astype(np.int32)
         launch(rough, _second_rays(rays, rough), 1.0)
