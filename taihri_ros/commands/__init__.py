@@ -1,1 +1,1 @@
-"""Commands: what was said, made safe, and the joints that it needs."""
+"""Commands: checking the received text, and finding the joints that it needs."""

@@ -1,4 +1,4 @@
-"""What the user asked for, made safe: named joints, free words, or `stop`."""
+"""The command of a user, checked and cleaned: named joints, free words, or `stop`."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.skeleton import JOINTS, in_order
 
 MAX_LENGTH = 500
-"""Default limit of a command in characters."""
+"""Default limit of the length of a command, in characters."""
 
 _SPECIAL_TOKEN = re.compile(r"<\|[^<>]*\|>|</?[^<>\s]{1,32}>")
-_CLOSING = " .!?"
-_SPELLINGS = {joint.replace("_", ""): joint for joint in JOINTS}
-_JOINERS = re.compile(r"\s*(?:,|;|\band\b|&|\+)\s*")
+_CLOSING_MARKS = " .!?"
+_JOINT_OF_LETTERS = {joint.replace("_", ""): joint for joint in JOINTS}
+_LIST_SEPARATORS = re.compile(r"\s*(?:,|;|\band\b|&|\+)\s*")
 
 
 class CommandError(TaihriError):
-    """The command cannot be put to the model."""
+    """An error for a command that cannot be sent to the model."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command that is safe to put to the model.
+    """A command that is safe to send to the model.
 
     Attributes:
-        text: The words, without control characters and special-token text.
-        joints: The joints that it names, in the skeleton's order; empty when the model is to choose.
+        text: The words, without control characters and without the text of special tokens.
+        joints: The joints that the command names, in the skeleton's order; empty if the model chooses them.
     """
 
     text: str
@@ -37,54 +37,56 @@ class Command:
 
 
 def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[str] = ()) -> Command | None:
-    """Read a command as it came from a topic, a command line or a service.
+    """Parse the text of a command from a topic, a command line or a service.
 
-    A list of nothing but joint names, in any spelling ("left wrist", `left_wrist`, "Left Wrist and head"), names
-    joints; anything else is free words. Text that the tokenizer would read as a control token is taken out of it.
+    A list of joint names in any spelling ("left wrist", `left_wrist`, "Left Wrist and head") is a command with named
+    joints; any other text is a command in free words. Text that the tokenizer would read as a special token is
+    removed.
 
     Args:
-        text: What was received.
-        max_length: Longest command accepted, in characters.
-        allow: Where not empty, the only commands accepted; upper and lower case are the same, and joint lists match
-            in any spelling.
+        text: The received text.
+        max_length: Maximum length in characters.
+        allow: The only accepted commands, or empty to accept all. The case is ignored, and joint lists match in any
+            spelling.
 
     Returns:
         The command, or None for `stop`.
 
     Raises:
-        CommandError: The command is empty, too long, has nothing but control characters in it, or is not allowed.
+        CommandError: The command is too long, contains no words after cleaning, or is not allowed.
     """
     if len(text) > max_length:
-        raise CommandError(f"the command has {len(text)} characters, at most {max_length} are accepted: say it shorter")
+        raise CommandError(f"the command has {len(text)} characters, at most {max_length} are accepted: shorten it")
     words = _clean(text)
     if not words:
-        raise CommandError(f"the command {text[:40]!r} holds no words: say what to do, name joints, or say 'stop'")
-    if words.casefold().rstrip(_CLOSING) == "stop":
+        raise CommandError(f"the command {text[:40]!r} holds no words: describe a task, name joints, or use 'stop'")
+    if words.casefold().rstrip(_CLOSING_MARKS) == "stop":
         return None
     command = Command(words, _named_joints(words))
     if allow and not any(_same(command, entry) for entry in allow):
         raise CommandError(
-            f"the command {words[:80]!r} is not on the list of allowed commands (parameter command.allow)"
+            f"the command {words[:80]!r} is not on the list of allowed commands: use one of the list, or add it to the "
+            "parameter command.allow"
         )
     return command
 
 
 def joint_command(joints: Collection[str]) -> Command:
-    """Make the command that names joints.
+    """Return the command that names the given joints.
 
     Args:
-        joints: Joint names.
+        joints: Joint names in any order.
 
     Returns:
-        The command, its joints in the skeleton's order.
+        The command, with its joints in the skeleton's order.
 
     Raises:
-        CommandError: A name is not a joint, or there is none.
+        CommandError: A name is not a joint, or `joints` is empty.
     """
     if unknown := sorted(set(joints) - set(JOINTS)):
         raise CommandError(f"{unknown[0]!r} is not a joint; the joints are {', '.join(JOINTS)}")
     if not joints:
-        raise CommandError("no joint is named")
+        raise CommandError("no joint is named: name at least one")
     ordered = in_order(frozenset(joints))
     return Command(", ".join(ordered), ordered)
 
@@ -98,8 +100,8 @@ def _clean(text: str) -> str:
 
 
 def _named_joints(words: str) -> tuple[str, ...]:
-    parts = [part for part in _JOINERS.split(words.casefold().rstrip(_CLOSING)) if part]
-    names = {_SPELLINGS.get(re.sub(r"[\s_-]", "", part.removeprefix("the "))) for part in parts}
+    parts = [part for part in _LIST_SEPARATORS.split(words.casefold().rstrip(_CLOSING_MARKS)) if part]
+    names = {_JOINT_OF_LETTERS.get(re.sub(r"[\s_-]", "", part.removeprefix("the "))) for part in parts}
     return () if None in names else in_order({name for name in names if name})
 
 

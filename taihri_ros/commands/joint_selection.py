@@ -1,7 +1,7 @@
-"""Which joints a free command means: the model is asked once, its choice is kept, and later images ask by name.
+"""Selection of the joints for a command in free words.
 
-A question that names its joints has a shorter answer, without choices, and the same joints from image to image. Where
-the model finds none, the table of tasks names them for the same words.
+The model chooses the joints on the first image. Later images request these joints by name, which makes the answer
+shorter and keeps the joints the same from image to image. If the model chooses no joint, the task table selects them.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from taihri_ros.commands.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
-_COMMANDS_KEPT = 16
+_MAX_COMMANDS = 16
 
 _TABLE_IMAGES = 30
-"""So many images are asked by the table's names before the model may choose again: there may have been nobody."""
+"""Number of images with the joints of the task table before the model chooses again: perhaps nobody was in view."""
 
 
 @dataclass
 class _Selection:
-    """The joints that a command stands for, until when the model is not asked again, and for how many images."""
+    """The joints of a command, with the time and the number of images after which the model chooses again."""
 
     joints: tuple[str, ...]
     until_s: float = float("inf")
@@ -32,30 +32,30 @@ class _Selection:
 
 
 class JointSelection:
-    """Remembers what free commands mean. May be used from any thread."""
+    """A memory of the joints that were selected for commands in free words; thread-safe."""
 
     def __init__(self, tasks: Tasks | None = None, *, refresh_s: float = 0.0) -> None:
         """Create an empty memory.
 
         Args:
-            tasks: Names the joints where the model finds none; None for nobody.
-            refresh_s: After so many seconds the model chooses again; 0 for never.
+            tasks: The task table to use if the model chooses no joint; None to use none.
+            refresh_s: Time after which the model chooses again, seconds; 0 for never.
         """
         self._tasks = tasks
         self._refresh_s = refresh_s
         self._lock = Lock()
         self._known: OrderedDict[str, _Selection] = OrderedDict()
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def with_joints(self, command: Command, now_s: float) -> Command:
-        """Give the command as it is to be put to the model.
+        """Return the command with the joints that were selected for it.
 
         Args:
-            command: Free words, or named joints, which stay as they are.
-            now_s: Now, in seconds of any steady clock.
+            command: Command in free words, or with named joints, which is returned as it is.
+            now_s: Current time of any monotonic clock, seconds.
 
         Returns:
-            The same words with the joints that they stand for, as far as these are known.
+            The same words with their joints, or the unchanged command if the model has to choose.
         """
         with self._lock:
             selection = None if command.joints else self._known.get(command.text)
@@ -65,12 +65,12 @@ class JointSelection:
             return Command(command.text, selection.joints)
 
     def learn(self, command: Command, joints: tuple[str, ...], now_s: float) -> None:
-        """Take in what was answered.
+        """Remember the joints of an answer.
 
         Args:
-            command: The command as it was put to the model; one that names joints teaches nothing.
-            joints: The joints that the answer has; none for a malformed one.
-            now_s: As for `with_joints`.
+            command: The command as it was sent to the model; one with named joints is ignored.
+            joints: The joints of the answer; empty for a malformed answer.
+            now_s: Current time of the same clock as for `with_joints`, seconds.
         """
         if command.joints:
             return
@@ -80,20 +80,20 @@ class JointSelection:
             if selection is not None:
                 self._known[command.text] = selection
                 self._known.move_to_end(command.text)
-            while len(self._known) > _COMMANDS_KEPT:
+            while len(self._known) > _MAX_COMMANDS:
                 self._known.popitem(last=False)
 
     def _from_table(self, command: Command) -> _Selection | None:
         if self._tasks is None:
             return None
         task = self._tasks.match(command.text)
-        if command.text not in self._told:
-            self._told.add(command.text)
+        if command.text not in self._warned:
+            self._warned.add(command.text)
             logger.warning(
                 "the model chose no joint for %r; %s",
                 command.text,
-                f"asking for {', '.join(task.joints)}, as the task {task.name} needs"
+                f"requesting {', '.join(task.joints)} for the task {task.name}"
                 if task
-                else "no task is said like that either: say it in another way or name the joints",
+                else "no task matches it either: use other words or name the joints",
             )
         return _Selection(task.joints, images_left=_TABLE_IMAGES) if task else None

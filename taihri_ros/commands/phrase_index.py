@@ -1,8 +1,9 @@
-"""Finds the sentence that is nearest to another by the words and pairs of neighbouring words that both have.
+"""A search index that finds the trained sentence most similar to a given one.
 
-The weight of a word is its inverse document frequency, all sentences of a task together being one document; nearness is
-the cosine of the weight vectors (Salton, Wong and Yang, A vector space model for automatic indexing, 1975). A word that
-no sentence has weighs as much as a word can, so that a sentence about something else is near to none.
+The terms of a sentence are its words and the pairs of neighbouring words. A term is weighted by its inverse document
+frequency, where all sentences of a task are one document. The similarity of two sentences is the cosine of their weight
+vectors (Salton, Wong and Yang, A vector space model for automatic indexing, 1975). Unknown words have the largest
+weight, so that a sentence about something else is similar to none.
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ from taihri_ros.commands.task_table import SIDES, Affixes, Questions, Task, Task
 from taihri_ros.skeleton import in_order
 
 THRESHOLD = 0.45
-"""Least nearness, in [0, 1], at which a sentence is taken for another."""
+"""Minimum similarity of a match, in [0, 1]."""
 
-_NAMED = "{joints}"
+_JOINTS_PLACEHOLDER = "{joints}"
 _WORD = re.compile(r"\{joints\}|[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A trained sentence: its words without politeness, and the task; None for a question about named joints."""
+    """The words of a trained sentence without polite words, and its task; None for a question about named joints."""
 
     words: tuple[str, ...]
     task: Task | None
 
 
 _Kind: TypeAlias = tuple[frozenset[str], bool]
-"""The sides that a sentence speaks of, and whether it is a question about named joints: only the same are compared."""
+"""The sides in a sentence, and whether it is a question about named joints; only sentences of one kind are compared."""
 
 
 class PhraseIndex:
-    """The trained sentences of all tasks and questions, to look others up in."""
+    """A search index of the trained sentences of all tasks and questions."""
 
     def __init__(self, tasks: Iterable[Task], questions: Questions, affixes: Affixes) -> None:
         """Index the trained sentences.
@@ -46,21 +47,21 @@ class PhraseIndex:
         Args:
             tasks: The tasks.
             questions: Sentences about named joints.
-            affixes: What may stand around sentences and says nothing.
+            affixes: Polite words around sentences, which are ignored.
         """
         self._tasks = tuple(tasks)
         self._joints = {" ".join(_words(name)): joints for name, joints in questions.names.items()}
-        spoken, owners = _either(questions.names), _either(("the", *affixes.possessives))
+        spoken, determiners = _any_of(questions.names), _any_of(("the", *affixes.possessives))
         self._name = re.compile(rf"\b{spoken}\b")
-        run = rf"\b(?:{owners} )*{spoken}\b"
-        self._run_of_names = re.compile(rf"{run}(?:(?: and)? {run})*")
-        self._before = re.compile(rf"^(?:{_either((*affixes.openings, *affixes.requests))} )+")
-        self._after = re.compile(rf"(?: {_either((*affixes.closings, *affixes.adverbials))})+$")
+        noun = rf"\b(?:{determiners} )*{spoken}\b"
+        self._list_of_names = re.compile(rf"{noun}(?:(?: and)? {noun})*")
+        self._prefix = re.compile(rf"^(?:{_any_of((*affixes.openings, *affixes.requests))} )+")
+        self._suffix = re.compile(rf"(?: {_any_of((*affixes.closings, *affixes.adverbials))})+$")
         self._entries = [
-            *(_Entry(self._bare(said), task) for task in self._tasks for said in task.phrasings),
+            *(_Entry(self._core_words(phrasing), task) for task in self._tasks for phrasing in task.phrasings),
             *(
-                _Entry(self._bare(said.replace("{is}", verb)), None)
-                for said in questions.phrasings
+                _Entry(self._core_words(phrasing.replace("{is}", verb)), None)
+                for phrasing in questions.phrasings
                 for verb in ("is", "are")
             ),
         ]
@@ -72,85 +73,90 @@ class PhraseIndex:
         self._unknown_weight = log(1 + len(documents))
         self._weights = {term: log(1 + len(documents) / count) for term, count in frequencies.items()}
         self._norms = [self._norm(entry.words) for entry in self._entries]
-        self._places: dict[tuple[_Kind, str], list[int]] = defaultdict(list)
-        for place, entry in enumerate(self._entries):
+        self._entries_with: dict[tuple[_Kind, str], list[int]] = defaultdict(list)
+        for index, entry in enumerate(self._entries):
             kind = _kind(entry.words, entry.task is None)
             for term in _terms(entry.words):
-                self._places[kind, term].append(place)
+                self._entries_with[kind, term].append(index)
 
     def match(self, text: str) -> Task | None:
-        """Find the task of the nearest sentence.
+        """Return the task of the most similar sentence.
 
         Args:
             text: Free words.
 
         Returns:
-            The task; for a question about named joints a task `question` with these joints; None when no sentence is
-            near enough.
+            The task; a task named `question` for a question about named joints; None if no sentence is similar enough.
         """
-        words = self._bare(text)
-        question, named = self._without_names(words)
-        candidates = [(words, False), (question, True)] if named else [(words, False)]
-        for form, about_names in candidates:
-            if (entry := self._exact.get(form)) and (entry.task is None) == about_names:
-                return entry.task or Task("question", named, (), ())
-        nearness, entry = max((self._nearest(*candidate) for candidate in candidates), key=lambda found: found[0])
-        if nearness < THRESHOLD or entry is None:
+        words = self._core_words(text)
+        question, joints = self._replace_names(words)
+        candidates = [(words, False), (question, True)] if joints else [(words, False)]
+        for form, is_question in candidates:
+            if (entry := self._exact.get(form)) and (entry.task is None) == is_question:
+                return entry.task or Task("question", joints, (), ())
+        similarity, entry = max(
+            (self._most_similar(*candidate) for candidate in candidates), key=lambda found: found[0]
+        )
+        if similarity < THRESHOLD or entry is None:
             return None
-        return entry.task or Task("question", named, (), ())
+        return entry.task or Task("question", joints, (), ())
 
     def check(self) -> None:
-        """Check that a sentence asks for one set of joints, and that none is both trained and held out.
+        """Check that every sentence belongs to one task, and is either trained or held out.
 
         Raises:
-            TaskError: One does not.
+            TaskError: Two tasks share a name or a sentence, a sentence names other joints than its task needs, or a
+                sentence is both trained and held out.
         """
         names = Counter(task.name for task in self._tasks)
-        if twice := [name for name, count in names.items() if count > 1]:
-            raise TaskError(f"two tasks are named {twice[0]}: give one another name")
+        if duplicates := [name for name, count in names.items() if count > 1]:
+            raise TaskError(f"two tasks are named {duplicates[0]}: rename one")
         owners: dict[tuple[str, ...], Task] = {}
         for task in self._tasks:
-            for said in (*task.phrasings, *task.held_out):
-                words = self._bare(said)
+            for phrasing in (*task.phrasings, *task.held_out):
+                words = self._core_words(phrasing)
                 other = owners.setdefault(words, task)
                 if other.name != task.name:
-                    raise TaskError(f"tasks {other.name} and {task.name} share the phrasing {said!r}: leave it to one")
-                question, named = self._without_names(words)
-                if question in self._exact and named and named != task.joints:
                     raise TaskError(
-                        f"task {task.name}: the phrasing {said!r} names {', '.join(named)}, but the task needs "
-                        f"{', '.join(task.joints)}: say it in another way"
+                        f"tasks {other.name} and {task.name} share the phrasing {phrasing!r}: remove it from one"
                     )
-            trained = {self._bare(said) for said in task.phrasings}
-            if both := [said for said in task.held_out if self._bare(said) in trained]:
-                raise TaskError(f"task {task.name}: {both[0]!r} is held out and among the phrasings: take one away")
+                question, joints = self._replace_names(words)
+                if question in self._exact and joints and joints != task.joints:
+                    raise TaskError(
+                        f"task {task.name}: the phrasing {phrasing!r} names {', '.join(joints)}, but the task needs "
+                        f"{', '.join(task.joints)}: reword it"
+                    )
+            trained = {self._core_words(phrasing) for phrasing in task.phrasings}
+            if both := [phrasing for phrasing in task.held_out if self._core_words(phrasing) in trained]:
+                raise TaskError(f"task {task.name}: {both[0]!r} is in phrasings and in held_out: remove it from one")
 
-    def _bare(self, text: str) -> tuple[str, ...]:
-        """Give the words of a sentence without the polite ones around it."""
-        return tuple(self._after.sub("", self._before.sub("", " ".join(_words(text)))).split())
+    def _core_words(self, text: str) -> tuple[str, ...]:
+        """Return the words of a sentence without the polite words around it."""
+        return tuple(self._suffix.sub("", self._prefix.sub("", " ".join(_words(text)))).split())
 
-    def _without_names(self, words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Put a placeholder where joints are named; give the words and the joints."""
+    def _replace_names(self, words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Replace every list of joint names by a placeholder; return the words and the joints."""
         sentence = " ".join(words)
-        named = {
+        joints = {
             joint
-            for run in self._run_of_names.finditer(sentence)
-            for name in self._name.findall(run[0])
+            for names in self._list_of_names.finditer(sentence)
+            for name in self._name.findall(names[0])
             for joint in self._joints[name]
         }
-        return tuple(self._run_of_names.sub(_NAMED, sentence).split()), in_order(frozenset(named))
+        replaced = self._list_of_names.sub(_JOINTS_PLACEHOLDER, sentence)
+        return tuple(replaced.split()), in_order(frozenset(joints))
 
-    def _nearest(self, words: tuple[str, ...], about_names: bool) -> tuple[float, _Entry | None]:
-        """Find the nearest sentence that speaks of the same sides."""
+    def _most_similar(self, words: tuple[str, ...], is_question: bool) -> tuple[float, _Entry | None]:
+        """Return the similarity and the entry of the most similar sentence of the same kind."""
         overlap: dict[int, float] = defaultdict(float)
-        kind = _kind(words, about_names)
+        kind = _kind(words, is_question)
         for term in _terms(words):
-            for place in self._places.get((kind, term), ()):
-                overlap[place] += self._weights[term] ** 2
+            for index in self._entries_with.get((kind, term), ()):
+                overlap[index] += self._weights[term] ** 2
         if not overlap:
             return 0.0, None
-        nearness, place = max((shared / self._norms[place], place) for place, shared in overlap.items())
-        return nearness / self._norm(words), self._entries[place]
+        similarity, index = max((shared / self._norms[index], index) for index, shared in overlap.items())
+        return similarity / self._norm(words), self._entries[index]
 
     def _norm(self, words: tuple[str, ...]) -> float:
         unknown = sum(word not in self._weights for word in words)
@@ -162,14 +168,14 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.replace("\u2019", "'") for word in _WORD.findall(text.casefold().replace("_", " ")))
 
 
-def _either(texts: Iterable[str]) -> str:
-    """Give the expression for any of several texts, the longest that fits."""
+def _any_of(texts: Iterable[str]) -> str:
+    """Return a regular expression that matches any of the texts, longer ones first."""
     normal = sorted((" ".join(_words(text)) for text in texts), key=len, reverse=True)
     return f"(?:{'|'.join(map(re.escape, normal))})"
 
 
-def _kind(words: tuple[str, ...], about_names: bool) -> _Kind:
-    return frozenset(words) & frozenset(SIDES), about_names
+def _kind(words: tuple[str, ...], is_question: bool) -> _Kind:
+    return frozenset(words) & frozenset(SIDES), is_question
 
 
 def _terms(words: tuple[str, ...]) -> set[str]:

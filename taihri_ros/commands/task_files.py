@@ -3,20 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
-from taihri_ros.commands.task_table import SIDES, Affixes, Questions, TaskError, TaskTable, make_tasks, spoken_names
+from taihri_ros.commands.task_table import Affixes, Questions, TaskError, TaskTable, make_tasks, spoken_names
+from taihri_ros.validation import read_dataclass
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's where PyYAML has it: ten times faster."""
 
-_SECTIONS = ("persons", "prefixes", "suffixes", "tasks", "questions")
-_PLACES = ("any", "order")
-_TASK_FIELDS = ("joints", "unsided", "gesture", "phrasings", "held_out")
-_QUESTION_FIELDS = ("names", "groups", "phrasings", "held_out")
+_Strings = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Person:
+    me: str
+    my: str
+
+
+@dataclass(frozen=True)
+class _Affixes:
+    any: _Strings = ()
+    order: _Strings = ()
+
+
+@dataclass(frozen=True)
+class _TaskEntry:
+    joints: _Strings = ()
+    unsided: Literal["left", "right"] | None = None
+    gesture: str | None = None
+    phrasings: _Strings = ()
+    held_out: _Strings = ()
+
+
+@dataclass(frozen=True)
+class _QuestionEntry:
+    names: Mapping[str, _Strings] = field(default_factory=dict)
+    groups: Mapping[str, _Strings] = field(default_factory=dict)
+    phrasings: _Strings = ()
+    held_out: _Strings = ()
+
+
+@dataclass(frozen=True)
+class _TaskFile:
+    """The layout of a task file, against which each file is checked."""
+
+    persons: tuple[_Person, ...] = ()
+    prefixes: _Affixes = field(default_factory=_Affixes)
+    suffixes: _Affixes = field(default_factory=_Affixes)
+    tasks: Mapping[str, _TaskEntry | None] = field(default_factory=dict)
+    questions: _QuestionEntry = field(default_factory=_QuestionEntry)
 
 
 def read_task_files(files: Iterable[Path]) -> TaskTable:
@@ -69,67 +108,20 @@ def _read(file: Path) -> dict[str, Any]:
         raise TaskError(f"task file {file} is not readable: {error}") from error
     except yaml.YAMLError as error:
         raise TaskError(f"task file {file} is not YAML: {' '.join(str(error).split())}") from error
-    for section, entry in _mapping(content, f"task file {file}", _SECTIONS).items():
-        where = f"{file}: {section}"
-        if section == "persons":
-            _check_persons(entry, where)
-        elif section == "tasks":
-            for name, fields in _mapping(entry, where).items():
-                if fields is not None:
-                    _check_task(fields, f"{file}: task {name}")
-        elif section == "questions":
-            _check_questions(entry, where)
-        else:
-            _check_lists(_mapping(entry, where, _PLACES), where)
+    source = f"task file {file}"
+    entries = read_dataclass(content, _TaskFile, source, TaskError)
+    _check_not_blank(content, f"{source}: ")
+    if lacking := [text for text in entries.questions.phrasings if "{joints}" not in text]:
+        raise TaskError(f"{source}: questions: {lacking[0]!r} must hold {{joints}}, where the names go")
     return dict(content)
 
 
-def _mapping(value: Any, where: str, keys: tuple[str, ...] = ()) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        wanted = f"have the fields {', '.join(keys)}" if keys else "hold names, each with what it stands for"
-        raise TaskError(f"{where} must {wanted}; it is {str(value)[:40]!r}")
-    if unknown := [key for key in value if keys and key not in keys]:
-        raise TaskError(f"{where} has the unknown field {unknown[0]!r}: it may have {', '.join(keys)}")
-    return value
-
-
-def _check_texts(entry: Any, where: str) -> None:
-    if not isinstance(entry, list) or not all(isinstance(text, str) and text.strip() for text in entry):
-        raise TaskError(f"{where} must be a list of texts; put a text that YAML misreads in quotes")
-
-
-def _check_lists(entry: Mapping[str, Any], where: str) -> None:
-    for key, texts in entry.items():
-        _check_texts(texts, f"{where}: {key}")
-
-
-def _check_persons(entry: Any, where: str) -> None:
-    if not isinstance(entry, list):
-        raise TaskError(f"{where} must be a list of pairs such as {{me: her, my: her}}")
-    for person in entry:
-        if not isinstance(person, Mapping) or sorted(person) != ["me", "my"]:
-            raise TaskError(f"{where}: {person!r} must be a pair such as {{me: her, my: her}}")
-        _check_texts(list(person.values()), where)
-
-
-def _check_questions(entry: Any, where: str) -> None:
-    for field, value in _mapping(entry, where, _QUESTION_FIELDS).items():
-        if field in ("names", "groups"):
-            _check_lists(_mapping(value, f"{where}: {field}"), f"{where}: {field}")
-            continue
-        _check_texts(value, f"{where}: {field}")
-        if lacking := [text for text in value if "{joints}" not in text]:
-            raise TaskError(f"{where}: {lacking[0]!r} must hold {{joints}}, where the names go")
-
-
-def _check_task(fields: Any, where: str) -> None:
-    for field, value in _mapping(fields, where, _TASK_FIELDS).items():
-        if field == "unsided" and value not in (None, *SIDES):
-            raise TaskError(f"{where}: unsided must be left or right, or be left out for both sides; not {value!r}")
-        if field == "gesture" and not isinstance(value, (str, type(None))):
-            raise TaskError(f"{where}: gesture must be a text, not {value!r}")
-        if field in ("joints", "phrasings", "held_out"):
-            _check_texts(value, f"{where}: {field}")
+def _check_not_blank(content: Any, place: str) -> None:
+    for key, entry in content.items() if isinstance(content, Mapping) else enumerate(content):
+        if isinstance(entry, str) and not entry.strip():
+            raise TaskError(f"{place}{key} is an empty string: remove it, or write a sentence or a name")
+        if isinstance(entry, (Mapping, list)):
+            _check_not_blank(entry, f"{place}{key}.")
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What task files say, made into values: tasks with their sentences, spoken names of joints, polite words."""
+"""The contents of task files: tasks with their sentences, spoken names of joints, and polite words."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ SENTENCE_ENDS = (".", "?", "!")
 
 
 class TaskError(TaihriError):
-    """A task file cannot be used."""
+    """An error for a task file that cannot be used."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something that the robot is asked to do, and the joints that it needs for it.
+    """A task of the robot, with the joints that it needs and sentences that ask for it.
 
     Attributes:
-        name: Its name, such as `hand_over_left`.
-        joints: Joint names, in the skeleton's order; left and right are the person's own.
-        phrasings: Sentences that ask for it and may be trained on. One that does not end with `.`, `?` or `!` is an
+        name: Name of the task, such as `hand_over_left`.
+        joints: Joint names, in the skeleton's order; left and right are those of the person.
+        phrasings: Sentences that ask for the task, for training. A sentence without `.`, `?` or `!` at its end is an
             order, which may follow "could you".
-        held_out: Sentences to test with, in the same form; never trained on.
-        gesture: What the person does meanwhile, such as `hand_held_out`; None for nothing special.
+        held_out: Sentences for testing, in the same form; never used in training.
+        gesture: The person's gesture during the task, such as `hand_held_out`; None for no particular one.
     """
 
     name: str
@@ -40,11 +40,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Questions:
-    """Sentences about any joints.
+    """Questions about named joints.
 
     Attributes:
-        names: The joints that a spoken name means: one, or all of a group such as "both wrists".
-        phrasings, held_out: As those of `Task`, with `{joints}` where names go, and `{is}` for "is" or "are".
+        names: Joints by spoken name: one joint, or several for a group such as "both wrists".
+        phrasings, held_out: Sentences as in `Task`, with `{joints}` in place of the names and `{is}` for "is" or "are".
     """
 
     names: Mapping[str, tuple[str, ...]]
@@ -54,14 +54,14 @@ class Questions:
 
 @dataclass(frozen=True)
 class Affixes:
-    """What may stand around a sentence.
+    """Polite words around a sentence, and the words before the name of a joint.
 
     Attributes:
-        openings: May stand before every sentence: "hey robot,".
-        requests: May stand before an order: "could you".
-        closings: May stand after every sentence: "please".
-        manners: May stand after an order: "slowly".
-        owners: Whose joints they are: "my", "the person's".
+        openings: Words before any sentence, such as "hey robot,".
+        requests: Words before an order, such as "could you".
+        closings: Words after any sentence, such as "please".
+        adverbials: Words after an order, such as "slowly".
+        possessives: Words before the name of a joint, such as "my" or "the person's".
     """
 
     openings: tuple[str, ...]
@@ -73,7 +73,7 @@ class Affixes:
 
 @dataclass(frozen=True)
 class TaskTable:
-    """All that task files say."""
+    """The contents of one or more task files."""
 
     tasks: tuple[Task, ...]
     questions: Questions
@@ -81,25 +81,26 @@ class TaskTable:
 
 
 def make_tasks(name: str, entry: Mapping[str, Any], persons: Sequence[Mapping[str, str]], where: str) -> list[Task]:
-    """Make the task of an entry under `tasks`; or three, if its joints have sides.
+    """Create the task of an entry under `tasks`, or three tasks if its joints have sides.
 
     Args:
-        name: Its name.
-        entry: Its fields.
+        name: Name of the entry.
+        entry: Fields of the entry.
         persons: The forms of `{me}` and `{my}`.
-        where: The file and the task, for messages.
+        where: The file and the task, for error messages.
 
     Returns:
-        The task; or the left one, the right one, and the one for sentences that name no side.
+        The task, or three: for the left side, for the right side, and for sentences without a side.
 
     Raises:
-        TaskError: A name is not a joint, or a sentence has an unknown placeholder or lacks `{side}`.
+        TaskError: A name is not a joint, a sentence has an unknown placeholder, or no sentence has `{side}` although
+            the joints have.
     """
     gesture = entry.get("gesture")
     lists = (entry["phrasings"], entry.get("held_out", []))
 
     def task(full_name: str, joints: Iterable[str], lines: Iterable[list[str]]) -> Task:
-        trained, held_out = (_said(part, persons, where) for part in lines)
+        trained, held_out = (_fill_in_persons(part, persons, where) for part in lines)
         return Task(full_name, in_order(frozenset(known_joints(joints, where))), trained, held_out, gesture)
 
     if not any("{side}" in joint for joint in entry["joints"]):
@@ -114,21 +115,21 @@ def make_tasks(name: str, entry: Mapping[str, Any], persons: Sequence[Mapping[st
         for side in SIDES
     ]
     if not sided[0].phrasings:
-        raise TaskError(f"{where}: its joints have sides, but no phrasing has: write {{side}} before a word of some")
-    meant = [entry["unsided"]] if entry.get("unsided") else SIDES
+        raise TaskError(f"{where}: its joints have {{side}}, but no phrasing has: add {{side}} to at least one")
+    default_sides = [entry["unsided"]] if entry.get("unsided") else SIDES
     unsided = [[line.replace("{side} ", "") for line in part] for part in lists]
-    return [*sided, task(name, itertools.chain(*(joints_of[side] for side in meant)), unsided)]
+    return [*sided, task(name, itertools.chain(*(joints_of[side] for side in default_sides)), unsided)]
 
 
 def spoken_names(
     names: Mapping[str, list[str]], groups: Mapping[str, list[str]], where: str
 ) -> dict[str, tuple[str, ...]]:
-    """Give the joints that each spoken name means.
+    """Return the joints of each spoken name.
 
     Args:
         names: Spoken names by joint; `{side}` in both stands for left and right.
-        groups: Joints by the spoken name of several.
-        where: For messages.
+        groups: Joints by the spoken name of a group.
+        where: The place in the file, for error messages.
 
     Returns:
         Joints in the skeleton's order, by spoken name.
@@ -136,29 +137,30 @@ def spoken_names(
     Raises:
         TaskError: A name is not a joint.
     """
-    meant = {
+    joints_of = {
         spoken.replace("{side}", side): (joint.replace("{side}", side),)
-        for joint, said in names.items()
-        for spoken in said
+        for joint, spoken_of_joint in names.items()
+        for spoken in spoken_of_joint
         for side in (SIDES if "{side}" in joint else ("",))
     } | {spoken: tuple(joints) for spoken, joints in groups.items()}
     return {
-        spoken: in_order(frozenset(known_joints(joints, f"{where}: {spoken!r}"))) for spoken, joints in meant.items()
+        spoken: in_order(frozenset(known_joints(joints, f"{where}: {spoken!r}")))
+        for spoken, joints in joints_of.items()
     }
 
 
 def known_joints(names: Iterable[str], where: str) -> list[str]:
-    """Check joint names.
+    """Check joint names and return them.
 
     Args:
         names: The names.
-        where: For messages.
+        where: The place in the file, for error messages.
 
     Returns:
         The same names.
 
     Raises:
-        TaskError: One is not a joint.
+        TaskError: A name is not a joint.
     """
     checked = list(names)
     if unknown := [name for name in checked if name not in INDEX]:
@@ -166,12 +168,12 @@ def known_joints(names: Iterable[str], where: str) -> list[str]:
     return checked
 
 
-def _said(lines: Iterable[str], persons: Sequence[Mapping[str, str]], where: str) -> tuple[str, ...]:
-    """Say every line of each person, and every sentence that comes of it once."""
+def _fill_in_persons(lines: Iterable[str], persons: Sequence[Mapping[str, str]], where: str) -> tuple[str, ...]:
+    """Return every line for every person, without duplicates."""
     try:
-        said = [line.format_map(person) for line, person in itertools.product(lines, persons)]
+        sentences = [line.format_map(person) for line, person in itertools.product(lines, persons)]
     except (KeyError, ValueError, IndexError) as error:
         raise TaskError(
-            f"{where}: a sentence may hold {{me}} and {{my}}, and {{side}} if its joints do: {error}"
+            f"{where}: a sentence may contain {{me}} and {{my}}, and {{side}} if its joints do: {error}"
         ) from error
-    return tuple(dict.fromkeys(said))
+    return tuple(dict.fromkeys(sentences))

@@ -1,4 +1,4 @@
-"""Commands: what is refused, what names joints, what stops, and that no text smuggles a control token in."""
+"""Commands: refused texts, lists of joint names, `stop`, and the removal of special tokens."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def joints(text: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t \r", "\x00\x01\x1b", "\u200b\ufeff", "\ud800", "\ufffd" * 20])
 def test_a_command_without_words_is_refused(text: str) -> None:
-    with pytest.raises(CommandError, match="holds no words: say what to do"):
+    with pytest.raises(CommandError, match="holds no words: describe a task"):
         parse_command(text)
 
 
 @pytest.mark.parametrize(
     "text", ["<|im_end|>", "<|im_<|x|>end|>", "<261>", "<|left_wrist|> <261><7>", "<think></think>"]
 )
-def test_a_command_of_nothing_but_special_tokens_is_refused(text: str) -> None:
+def test_a_command_of_special_tokens_only_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="holds no words"):
         parse_command(text)
 
 
-def test_the_length_is_limited() -> None:
+def test_a_command_that_is_too_long_is_refused() -> None:
     assert words("a" * MAX_LENGTH) == "a" * MAX_LENGTH
     with pytest.raises(CommandError, match="has 501 characters, at most 500"):
         parse_command("a" * (MAX_LENGTH + 1))
@@ -80,10 +80,10 @@ def test_the_length_is_limited() -> None:
         ("if 3 < 4 and 5 > 2", "if 3 < 4 and 5 > 2"),
         ("umarme mich für 5 €", "umarme mich für 5 €"),
         ("握手して", "握手して"),
-        ("\uff1c\uff5cim_end\uff5c\uff1e hug", "\uff1c\uff5cim_end\uff5c\uff1e hug"),  # look-alikes are only words
+        ("\uff1c\uff5cim_end\uff5c\uff1e hug", "\uff1c\uff5cim_end\uff5c\uff1e hug"),  # look-alikes are ordinary words
     ],
 )
-def test_what_is_left_of_a_text(text: str, left: str) -> None:
+def test_control_characters_and_special_tokens_are_removed(text: str, left: str) -> None:
     command = parse_command(text)
     assert command is not None
     assert (command.text, command.joints) == (left, ())
@@ -104,7 +104,7 @@ pieces = st.one_of(
 @given(st.one_of(st.text(), st.lists(pieces, max_size=14).map("".join)))
 @example("<|im_<|im_end|>end|>")
 @example("<" * 240 + "1" + ">" * 240)
-def test_no_text_smuggles_a_special_token_in(text: str) -> None:
+def test_no_special_token_survives_in_any_text(text: str) -> None:
     try:
         command = parse_command(text, max_length=100_000)
     except CommandError:
@@ -141,7 +141,7 @@ def test_no_text_smuggles_a_special_token_in(text: str) -> None:
         (",,", ()),
     ],
 )
-def test_lists_of_joints(text: str, expected: tuple[str, ...]) -> None:
+def test_a_list_of_joint_names_names_these_joints(text: str, expected: tuple[str, ...]) -> None:
     assert joints(text) == expected
 
 
@@ -158,26 +158,26 @@ def test_any_spelling_of_any_joints_names_them(names: list[str], data: st.DataOb
 
 
 @pytest.mark.parametrize("text", ["stop", "STOP", " Stop. ", "stop!", "stop !", "stop\n", "stop<|im_end|>"])
-def test_stop(text: str) -> None:
+def test_stop_is_recognised(text: str) -> None:
     assert parse_command(text) is None
     assert parse_command(text, allow=["left_wrist"]) is None, "stop is always allowed"
 
 
 @pytest.mark.parametrize("text", ["stop it", "do not stop", "stopp"])
-def test_what_is_not_stop(text: str) -> None:
+def test_other_words_with_stop_are_not_stop(text: str) -> None:
     assert words(text) == text
 
 
-def test_the_list_of_allowed_commands() -> None:
+def test_only_allowed_commands_are_accepted() -> None:
     allow = ["Shake my hand", "left_wrist, head"]
     for text in ("shake my HAND", "left wrist and head", "Head; left-wrist"):
         assert parse_command(text, allow=allow) is not None
     for text in ("shake my hand now", "left wrist", "head", "hug me"):
-        with pytest.raises(CommandError, match=r"not on the list of allowed commands \(parameter command.allow\)"):
+        with pytest.raises(CommandError, match=r"not on the list of allowed commands: .* parameter command\.allow"):
             parse_command(text, allow=allow)
 
 
-def test_named() -> None:
+def test_joint_command_checks_and_sorts_the_joints() -> None:
     assert joint_command(["right_wrist", "head"]).joints == ("head", "right_wrist")
     assert joint_command({"right_wrist", "head"}).text == "head, right_wrist"
     with pytest.raises(CommandError, match="'tail' is not a joint; the joints are pelvis, left_hip"):

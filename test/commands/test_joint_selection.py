@@ -1,4 +1,4 @@
-"""A free command is put to the model once; what it chose, or the table of tasks in its stead, is asked by name."""
+"""JointSelection: the model chooses joints once, later images request them by name; the task table is the fallback."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def tasks() -> Tasks:
     return Tasks.load()
 
 
-def test_the_models_choice_is_kept_until_the_command_changes() -> None:
+def test_the_joints_of_the_model_are_kept_for_the_same_command() -> None:
     joint_selection = JointSelection()
     assert joint_selection.with_joints(SHAKE, 0.0) == SHAKE
     joint_selection.learn(SHAKE, ("right_wrist",), 0.0)
     kept = Command("shake my hand", ("right_wrist",))
     assert joint_selection.with_joints(SHAKE, 1e6) == kept
-    assert joint_selection.with_joints(HUG, 1.0) == HUG, "another command is the model's to answer"
+    assert joint_selection.with_joints(HUG, 1.0) == HUG, "the model chooses the joints of another command"
     joint_selection.learn(kept, (), 2.0)
-    assert joint_selection.with_joints(SHAKE, 3.0) == kept, "a question by name teaches nothing about the choice"
+    assert joint_selection.with_joints(SHAKE, 3.0) == kept, "an answer for named joints does not change the selection"
 
 
-def test_the_model_chooses_anew_after_a_while() -> None:
+def test_the_model_chooses_again_after_the_refresh_time() -> None:
     joint_selection = JointSelection(refresh_s=5.0)
     joint_selection.learn(SHAKE, ("right_wrist",), 100.0)
     assert joint_selection.with_joints(SHAKE, 104.9).joints == ("right_wrist",)
@@ -38,35 +38,37 @@ def test_the_model_chooses_anew_after_a_while() -> None:
     assert joint_selection.with_joints(SHAKE, 105.1).joints == ("left_wrist",)
 
 
-def test_named_joints_stay_as_they_are(tasks: Tasks) -> None:
+def test_a_command_with_named_joints_is_unchanged(tasks: Tasks) -> None:
     joint_selection, wrist = JointSelection(tasks), joint_command(["left_wrist"])
     joint_selection.learn(wrist, (), 0.0)
     joint_selection.learn(wrist, ("head",), 0.0)
     assert joint_selection.with_joints(wrist, 0.0) == wrist
 
 
-def test_where_the_model_finds_none_the_table_names_the_joints(tasks: Tasks, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_task_table_selects_the_joints_if_the_model_chooses_none(
+    tasks: Tasks, caplog: pytest.LogCaptureFixture
+) -> None:
     joint_selection = JointSelection(tasks)
     with caplog.at_level(logging.WARNING):
         joint_selection.learn(SHAKE, (), 0.0)
         joint_selection.learn(SHAKE, (), 1.0)
     assert joint_selection.with_joints(SHAKE, 2.0).joints == ("right_elbow", "right_wrist")
     assert [record.getMessage() for record in caplog.records] == [
-        "the model chose no joint for 'shake my hand'; asking for right_elbow, right_wrist, as the task handshake needs"
+        "the model chose no joint for 'shake my hand'; requesting right_elbow, right_wrist for the task handshake"
     ]
 
 
-def test_the_model_may_choose_again_after_thirty_images(tasks: Tasks) -> None:
+def test_the_model_chooses_again_after_thirty_images_of_the_task_table(tasks: Tasks) -> None:
     joint_selection = JointSelection(tasks)
     with_joints = []
     for _ in range(70):
-        asked = joint_selection.with_joints(SHAKE, 0.0)
-        with_joints.append(bool(asked.joints))
-        joint_selection.learn(asked, (), 0.0)
-    assert [image for image, named_ in enumerate(with_joints) if not named_] == [0, 31, 62]
+        command = joint_selection.with_joints(SHAKE, 0.0)
+        with_joints.append(bool(command.joints))
+        joint_selection.learn(command, (), 0.0)
+    assert [image for image, has_joints in enumerate(with_joints) if not has_joints] == [0, 31, 62]
 
 
-def test_words_that_no_task_has_stay_the_models(tasks: Tasks, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_command_that_matches_no_task_is_unchanged(tasks: Tasks, caplog: pytest.LogCaptureFixture) -> None:
     joint_selection, strange = JointSelection(tasks), Command("vacuum the living room")
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
@@ -74,17 +76,17 @@ def test_words_that_no_task_has_stay_the_models(tasks: Tasks, caplog: pytest.Log
             joint_selection.learn(strange, (), 0.0)
     assert [record.getMessage() for record in caplog.records] == [
         "the model chose no joint for 'vacuum the living room'; "
-        "no task is said like that either: say it in another way or name the joints"
+        "no task matches it either: use other words or name the joints"
     ]
 
 
-def test_without_a_table_nothing_is_named() -> None:
+def test_without_a_task_table_the_command_is_unchanged() -> None:
     joint_selection = JointSelection()
     joint_selection.learn(SHAKE, (), 0.0)
     assert joint_selection.with_joints(SHAKE, 0.0) == SHAKE
 
 
-def test_the_memory_does_not_grow_for_ever() -> None:
+def test_only_the_last_sixteen_commands_are_remembered() -> None:
     joint_selection = JointSelection()
     commands = [Command(f"do number {number}") for number in range(40)]
     for command in commands:

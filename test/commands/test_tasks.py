@@ -1,4 +1,4 @@
-"""The table of tasks: what it must hold, what is drawn from it, what a user's file does to it, what it recognises."""
+"""Tasks: the contents of the task table, sampling, recognition, and the task files of a user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FUNCTION_WORDS = {
     *("a", "an", "the", "to", "of", "in", "on", "at", "with", "and", "or", "it", "is", "are", "be", "so", "that", "by"),
     *("from", "me", "my", "i", "you", "your", "for", "both"),
 }
-ELSEWHERE = (
+OTHER_COMMANDS = (
     "tell me a joke",
     "go to the kitchen",
     "turn on the lights",
@@ -58,7 +58,7 @@ def words(text: str) -> set[str]:
 
 
 def scores(found: list[tuple[tuple[str, ...], tuple[str, ...]]]) -> tuple[float, float]:
-    """Give precision and recall of the joints found against those wanted."""
+    """Return precision and recall of the joints."""
     right = sum(len(set(got) & set(wanted)) for got, wanted in found)
     return right / sum(len(got) for got, _ in found), right / sum(len(wanted) for _, wanted in found)
 
@@ -67,7 +67,7 @@ def joints_of(task: Task | None) -> tuple[str, ...]:
     return task.joints if task else ()
 
 
-def test_there_are_enough_tasks_and_phrasings(written: dict[str, dict[str, list[str]]]) -> None:
+def test_every_task_has_enough_phrasings(written: dict[str, dict[str, list[str]]]) -> None:
     assert len(written) >= 16
     for name, entry in written.items():
         sided = "{side}" in entry["joints"][0]
@@ -76,13 +76,13 @@ def test_there_are_enough_tasks_and_phrasings(written: dict[str, dict[str, list[
             assert least <= len(set(lines)) <= most, f"{name}: {field}"
 
 
-def test_every_joint_of_every_task_is_a_joint_in_the_skeletons_order(tasks: Tasks) -> None:
+def test_the_joints_of_every_task_are_in_the_skeletons_order(tasks: Tasks) -> None:
     names = [task.name for task in tasks.tasks]
     assert len(set(names)) == len(names)
     for task in tasks.tasks:
         assert task.joints == in_order(frozenset(task.joints))
         assert task.joints
-    assert {joint for task in tasks.tasks for joint in task.joints} == set(JOINTS), "no joint is out of use"
+    assert {joint for task in tasks.tasks for joint in task.joints} == set(JOINTS), "every joint is used by a task"
 
 
 def test_left_and_right_mirror_each_other(tasks: Tasks) -> None:
@@ -94,17 +94,17 @@ def test_left_and_right_mirror_each_other(tasks: Tasks) -> None:
         assert not any({"left", "right"} & words(said) for said in tasks[left.name.removesuffix("_left")].phrasings)
 
 
-def test_no_sentence_asks_for_two_sets_of_joints_or_is_trained_and_held_out(tasks: Tasks) -> None:
-    asked: dict[str, tuple[str, ...]] = {}
+def test_every_sentence_belongs_to_one_task_and_is_trained_or_held_out(tasks: Tasks) -> None:
+    joints_by_words: dict[str, tuple[str, ...]] = {}
     for task in tasks.tasks:
         for said in task.phrasings + task.held_out:
-            assert asked.setdefault(" ".join(sorted(said.lower().split())), task.joints) == task.joints, said
+            assert joints_by_words.setdefault(" ".join(sorted(said.lower().split())), task.joints) == task.joints, said
             assert "{" not in said
             assert parse_command(said).joints == (), "a phrasing is free words"  # type: ignore[union-attr]
         assert not {said.lower() for said in task.phrasings} & {said.lower() for said in task.held_out}
 
 
-def test_a_held_out_sentence_is_new_but_its_words_are_not(tasks: Tasks) -> None:
+def test_the_words_of_a_held_out_sentence_are_in_the_corpus(tasks: Tasks) -> None:
     corpus = set.union(*(words(sentence) for sentence in tasks.corpus()))
     for task in tasks.tasks:
         trained = set.union(*(words(said) for said in task.phrasings))
@@ -114,14 +114,14 @@ def test_a_held_out_sentence_is_new_but_its_words_are_not(tasks: Tasks) -> None:
             assert len(content & trained) >= 0.6 * len(content), f"{said}: {sorted(content - trained)}"
 
 
-def test_held_out_sentences_are_told_apart(tasks: Tasks) -> None:
+def test_held_out_sentences_match_their_task(tasks: Tasks) -> None:
     found = [(joints_of(tasks.match(said)), task.joints) for task in tasks.tasks for said in task.held_out[::5]]
     precision, recall = scores(found)
     assert precision > 0.99
     assert recall > 0.98
 
 
-def test_trained_sentences_are_recognised_in_any_wrapping(tasks: Tasks) -> None:
+def test_trained_sentences_match_with_any_polite_words(tasks: Tasks) -> None:
     rng = random.Random(5)
     for task in tasks.tasks:
         for _ in range(5):
@@ -132,15 +132,15 @@ def test_trained_sentences_are_recognised_in_any_wrapping(tasks: Tasks) -> None:
 
 
 @pytest.mark.parametrize("held_out", [False, True])
-def test_questions_are_recognised(tasks: Tasks, held_out: bool) -> None:
+def test_questions_match_their_joints(tasks: Tasks, held_out: bool) -> None:
     rng = random.Random(6)
     for _ in range(200):
         said, joints = tasks.sample_question(rng, held_out=held_out)
         assert joints_of(tasks.match(said)) == joints, said
 
 
-@pytest.mark.parametrize("text", ELSEWHERE)
-def test_other_words_match_nothing(tasks: Tasks, text: str) -> None:
+@pytest.mark.parametrize("text", OTHER_COMMANDS)
+def test_other_commands_match_no_task(tasks: Tasks, text: str) -> None:
     assert tasks.match(text) is None
 
 
@@ -160,22 +160,22 @@ def test_other_words_match_nothing(tasks: Tasks, text: str) -> None:
         ("it\u2019s cold, put the scarf around the person\u2019s neck", ("neck", "left_collar", "right_collar")),
     ],
 )
-def test_what_a_sentence_needs(tasks: Tasks, text: str, joints: tuple[str, ...]) -> None:
+def test_a_sentence_matches_the_joints_that_it_needs(tasks: Tasks, text: str, joints: tuple[str, ...]) -> None:
     assert joints_of(tasks.match(text)) == joints
 
 
-def test_what_is_drawn_varies_and_comes_again_with_the_seed(tasks: Tasks) -> None:
-    drawn = [tasks.sample_task(random.Random(seed)) for seed in range(400)]
-    assert drawn == [tasks.sample_task(random.Random(seed)) for seed in range(400)]
-    said = [text for text, _ in drawn]
+def test_samples_vary_and_are_reproducible(tasks: Tasks) -> None:
+    samples = [tasks.sample_task(random.Random(seed)) for seed in range(400)]
+    assert samples == [tasks.sample_task(random.Random(seed)) for seed in range(400)]
+    said = [text for text, _ in samples]
     assert len(set(said)) > 390
     assert {text[-1] for text in said} >= {".", "!", "?"}
     assert 0.3 < sum(text[0].isupper() for text in said) / len(said) < 0.8
-    assert len({joints for _, joints in drawn}) > 15
+    assert len({joints for _, joints in samples}) > 15
     assert all(parse_command(text).joints == () for text in said)  # type: ignore[union-attr]
 
 
-def test_the_corpus_holds_every_word_that_is_trained_and_no_held_out_sentence(tasks: Tasks) -> None:
+def test_the_corpus_has_every_trained_word_and_no_held_out_sentence(tasks: Tasks) -> None:
     corpus = tasks.corpus()
     known = set.union(*(words(sentence) for sentence in corpus))
     rng = random.Random(7)
@@ -185,7 +185,7 @@ def test_the_corpus_holds_every_word_that_is_trained_and_no_held_out_sentence(ta
     assert not set(corpus) & {said for task in tasks.tasks for said in task.held_out}
 
 
-def test_questions_about_given_joints(tasks: Tasks) -> None:
+def test_sampled_questions_name_the_given_joints(tasks: Tasks) -> None:
     rng = random.Random(8)
     said = [tasks.sample_question(rng, ["right_wrist", "left_wrist", "head"]) for _ in range(200)]
     assert {joints for _, joints in said} == {("head", "left_wrist", "right_wrist")}
@@ -196,7 +196,7 @@ def test_questions_about_given_joints(tasks: Tasks) -> None:
     assert tasks.sample_question(rng, JOINTS)[1] == JOINTS
 
 
-def test_a_users_file_adds_changes_and_leaves_out(tmp_path: Path) -> None:
+def test_a_file_of_the_user_adds_changes_and_removes_tasks(tmp_path: Path) -> None:
     file = tmp_path / "more.yaml"
     file.write_text(
         """
@@ -225,44 +225,44 @@ suffixes:
     assert tasks.match("please pull the glove on his right hand, my dear") == tasks["glove_right"]
     assert joints_of(tasks.match("where is my left pulse?")) == ("left_wrist",)
     for seed in range(100):
-        tasks.sample_task(random.Random(seed), held_out=True)  # the new tasks have nothing held out
+        tasks.sample_task(random.Random(seed), held_out=True)  # the new tasks have no held-out sentences
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tasks: [hug]", r"more.yaml: tasks must hold names, each with what it stands for; it is \"\['hug'\]\""),
-        ("chores: {}", "task file .*more.yaml has the unknown field 'chores': it may have persons, prefixes"),
-        ("tasks: {hug: {joint: [head]}}", "more.yaml: task hug has the unknown field 'joint': it may have joints"),
+        ("tasks: [hug]", r"more.yaml: tasks must be a mapping with names, not \['hug'\]"),
+        ("chores: {}", "task file .*more.yaml: unknown entry 'chores'; known are persons, prefixes"),
+        ("tasks: {hug: {joint: [head]}}", "more.yaml: tasks.hug: unknown entry 'joint': did you mean 'joints'"),
         ("tasks: {wave: {joints: [head]}}", "more.yaml: task wave lacks phrasings: list at least one"),
         (
             "tasks: {wave: {joints: [tail], phrasings: [wave]}}",
             "more.yaml: task wave: 'tail' is not a joint; the joints",
         ),
-        ("tasks: {wave: {joints: head, phrasings: [wave]}}", "task wave: joints must be a list of texts"),
+        ("tasks: {wave: {joints: head, phrasings: [wave]}}", "tasks.wave.joints must be a list of strings, not 'head'"),
         (
             "tasks: {wave: {joints: [head], phrasings: [yes]}}",
-            "task wave: phrasings must be a list of texts; put a text",
+            r"tasks.wave.phrasings\[0\] must be a string, not True: put it in quotes",
         ),
         (
             "tasks: {wave: {joints: [head], phrasings: ['wave at {you}']}}",
-            "task wave: a sentence may hold {me} and {my}, and {side} if its joints do: 'you'",
+            "task wave: a sentence may contain {me} and {my}, and {side} if its joints do: 'you'",
         ),
         (
             "tasks: {wave: {joints: ['{side}_hip'], phrasings: [wave]}}",
-            "wave: its joints have sides, but no phrasing has",
+            "wave: its joints have {side}, but no phrasing has",
         ),
         (
             "tasks: {wave: {joints: ['{side}_hip'], unsided: both, phrasings: ['{side} wave']}}",
-            "task wave: unsided must be left or right, or be left out for both sides; not 'both'",
+            "tasks.wave.unsided must be one of left, right, not 'both'",
         ),
         (
             "tasks: {wave: {joints: [head], phrasings: ['Please give me a hug!']}}",
-            "tasks hug and wave share the phrasing 'Please give me a hug!': leave it to one",
+            "tasks hug and wave share the phrasing 'Please give me a hug!': remove it from one",
         ),
         (
             "tasks: {wave: {joints: [head], phrasings: [wave], held_out: ['Wave, please.']}}",
-            "task wave: 'Wave, please.' is held out and among the phrasings: take one away",
+            "task wave: 'Wave, please.' is in phrasings and in held_out: remove it from one",
         ),
         (
             "tasks: {wave: {joints: [head], phrasings: ['Where is my left wrist?']}}",
@@ -270,15 +270,15 @@ suffixes:
         ),
         ("tasks: {take_left: {joints: [head], phrasings: [wave]}}", "two tasks are named take_left"),
         ("questions: {phrasings: [where]}", "more.yaml: questions: 'where' must hold {joints}, where the names go"),
-        ("questions: {names: [head]}", "more.yaml: questions: names must hold names"),
+        ("questions: {names: [head]}", "more.yaml: questions.names must be a mapping with names"),
         ("questions: {groups: {tails: [tail]}}", "questions: 'tails': 'tail' is not a joint"),
-        ("persons: [me]", "more.yaml: persons: 'me' must be a pair such as"),
-        ("prefixes: {order: please}", "more.yaml: prefixes: order must be a list of texts"),
+        ("persons: [me]", r"more.yaml: persons\[0\] must be a mapping with me, my, not 'me'"),
+        ("prefixes: {order: please}", "more.yaml: prefixes.order must be a list of strings"),
         ("tasks: {", "more.yaml is not YAML: "),
-        ("- a", "task file .*more.yaml must have the fields persons"),
+        ("- a", "task file .*more.yaml must be a mapping with persons"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_file_is_refused_with_the_reason(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "more.yaml"
     file.write_text(text)
     with pytest.raises(TaskError, match=message.replace("{", r"\{")) as refused:
@@ -286,19 +286,19 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str, message: s
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r"task file .*none.yaml is not readable"):
         Tasks.load(tmp_path / "none.yaml")
 
 
-def test_the_documentation_has_every_task(written: dict[str, dict[str, list[str]]]) -> None:
+def test_the_documentation_lists_every_task(written: dict[str, dict[str, list[str]]]) -> None:
     documented = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     for name, entry in written.items():
         (row,) = re.findall(rf"^\| `{name}` \|.*$", documented, re.MULTILINE)
         assert set(re.findall("`([^`]+)`", row)) - {name} == set(entry["joints"])
 
 
-def test_the_example_in_the_documentation_is_a_task_file(tmp_path: Path) -> None:
+def test_the_example_in_the_documentation_is_valid(tmp_path: Path) -> None:
     documented = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     file = tmp_path / "more.yaml"
     file.write_text(re.findall("```yaml\n(.*?)```", documented, re.DOTALL)[0])

@@ -136,7 +136,7 @@ def test_localize_answers_without_a_running_command(active: Hosted, robot: Robot
 
 
 @pytest.mark.parametrize(
-    ("command", "message"), [("", "holds no words"), ("stop", "'stop' finds nothing"), ("y" * 501, "say it shorter")]
+    ("command", "message"), [("", "holds no words"), ("stop", "'stop' finds nothing"), ("y" * 501, "shorten it")]
 )
 def test_localize_says_what_is_wrong_with_a_command(active: Hosted, robot: Robot, command: str, message: str) -> None:
     answer = localize(robot, command)
