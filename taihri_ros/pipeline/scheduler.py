@@ -270,9 +270,7 @@ class Scheduler:
         taken = perf_counter()
         camera = self._camera
         if not isinstance(camera, Camera):
-            raise CameraError(
-                str(camera)
-            )  # a new error: re-raising the stored one would extend its traceback each time
+            raise CameraError(str(camera))  # raising the stored error itself would extend its traceback every time
         image = frame.decode()
         decoded = perf_counter()
         with self._changed:

@@ -1,4 +1,4 @@
-"""Counters: every frame once, the last 300 stage times, from any thread."""
+"""Counters count every frame once, summarize the last 300 stage times, and are thread-safe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_counters_start_at_zero() -> None:
     assert (snapshot.stages_ms, snapshot.success_age_s) == ({}, None)
 
 
-def test_what_is_neither_published_nor_dropped_is_pending() -> None:
+def test_frames_neither_published_nor_dropped_are_pending() -> None:
     counters = Counters()
     for _ in range(7):
         counters.count_in()
@@ -30,7 +30,7 @@ def test_what_is_neither_published_nor_dropped_is_pending() -> None:
     assert 0.0 <= snapshot.success_age_s < 5.0
 
 
-def test_stage_times_are_of_the_last_300_results() -> None:
+def test_stage_times_cover_the_last_300_results() -> None:
     counters = Counters()
     for duration in range(1000):
         counters.publish({"engine": float(duration)} | ({"view": 1.0} if duration == 999 else {}))
@@ -40,7 +40,7 @@ def test_stage_times_are_of_the_last_300_results() -> None:
     assert counters.snapshot().stages_ms["view"] == (1.0, 1.0)
 
 
-def test_threads_do_not_lose_counts() -> None:
+def test_counts_from_several_threads_are_not_lost() -> None:
     counters = Counters()
 
     def count() -> None:

@@ -1,4 +1,4 @@
-"""Depth images refine what they agree with, leave alone what they do not, and nothing stands for a measurement."""
+"""Depth images refine keypoints that they agree with and leave all others unchanged."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def noise(surface: float, sigma: float = WRIST.sigma) -> float:
     return (0.002 * surface**2 + 0.002) ** 2 + sigma**2
 
 
-def test_position_and_covariance_are_those_computed_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_position_and_covariance_match_a_manual_calculation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SURFACE_OFFSETS, "left_wrist", type(WRIST)(0.02, 0.024))
     # Surface at 2 m: sensor noise 0.002 * 4 + 0.002 = 0.01; R = 1e-4 + 5.76e-4 = 6.76e-4. P_zz = 9.24e-4: S = 16e-4.
     covariance = np.array([[4.0, 0.0, 4.0], [0.0, 4.0, -2.0], [4.0, -2.0, 9.24]]) * 1e-4
@@ -76,7 +76,7 @@ def test_position_and_covariance_are_those_computed_by_hand(monkeypatch: pytest.
     assert (result.depth, result.state) == (DepthUse.FUSED, State.MEASURED)
 
 
-def test_what_is_correlated_with_depth_moves_along_and_what_is_not_stays() -> None:
+def test_only_coordinates_correlated_with_depth_move() -> None:
     surface = 1.5 + 0.05 - WRIST.mean
     mixed = fused(wrist(), flat(surface))
     assert mixed.position[2] > 1.5
@@ -87,7 +87,7 @@ def test_what_is_correlated_with_depth_moves_along_and_what_is_not_stays() -> No
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
-def test_the_limit_of_agreement(sign: float) -> None:
+def test_the_gate_is_at_three_sigmas(sign: float) -> None:
     covariance = np.eye(3) * 4e-4
     limits = {}
     for sigmas in (AGREEMENT_SIGMAS - 0.01, AGREEMENT_SIGMAS + 0.01):
@@ -96,14 +96,14 @@ def test_the_limit_of_agreement(sign: float) -> None:
     assert list(limits.values()) == [DepthUse.FUSED, DepthUse.DISAGREES]
 
 
-def test_what_disagrees_stays_as_it_was_and_says_so() -> None:
+def test_a_keypoint_that_disagrees_is_unchanged_and_marked() -> None:
     keypoint = wrist()
     result = fused(keypoint, flat(0.9))
     assert same(result, keypoint)
     assert (result.depth, result.state) == (DepthUse.DISAGREES, State.MEASURED)
 
 
-def test_a_point_is_never_fused_to_lie_behind_the_camera() -> None:
+def test_fusion_never_moves_a_point_behind_the_camera() -> None:
     keypoint = wrist(-0.001, np.eye(3) * 1e-6)
     assert WRIST.mean + 0.002 < AGREEMENT_SIGMAS * WRIST.sigma, "they agree"
     result = fused(keypoint, flat(0.001))
@@ -112,14 +112,14 @@ def test_a_point_is_never_fused_to_lie_behind_the_camera() -> None:
     assert fused(wrist(-0.001, np.eye(3) * 1e-2), flat(0.001)).depth is DepthUse.FUSED
 
 
-@pytest.mark.parametrize("nothing", [0.0, np.nan, np.inf, -np.inf, -1.5])
-def test_a_missing_pixel_is_no_measurement(nothing: float) -> None:
+@pytest.mark.parametrize("invalid", [0.0, np.nan, np.inf, -np.inf, -1.5])
+def test_invalid_depth_is_not_a_measurement(invalid: float) -> None:
     keypoint = wrist()
-    result = fused(keypoint, flat(nothing))
+    result = fused(keypoint, flat(invalid))
     assert same(result, keypoint)
     assert result.depth is DepthUse.NONE
     holes = flat(1.49)
-    holes[::2] = nothing
+    holes[::2] = invalid
     assert surface_depth(holes, keypoint.pixel) == np.float32(1.49)
 
 
@@ -138,14 +138,14 @@ def test_a_missing_pixel_is_no_measurement(nothing: float) -> None:
         {"pixel": np.array([np.inf, 1e300])},
     ],
 )
-def test_a_keypoint_that_cannot_be_fused_stays_as_it_was(changes: dict[str, object]) -> None:
+def test_a_keypoint_that_cannot_be_fused_is_unchanged(changes: dict[str, object]) -> None:
     keypoint = wrist(**changes)  # type: ignore[arg-type]
     result = fused(keypoint, flat(1.49))
     assert same(result, keypoint)
     assert result.depth is DepthUse.NONE
 
 
-def test_each_keypoint_is_measured_at_its_own_pixel_with_its_own_inset() -> None:
+def test_each_keypoint_uses_its_own_pixel_and_surface_offset() -> None:
     depth = flat(np.nan)
     depth[335:345, 515:525] = 1.45
     depth[95:105, 195:205] = 2.0
@@ -159,13 +159,13 @@ def test_each_keypoint_is_measured_at_its_own_pixel_with_its_own_inset() -> None
     np.testing.assert_allclose(result.person.keypoints[1].position, hip.position, atol=1e-6)
 
 
-def test_the_median_is_one_that_was_measured() -> None:
+def test_the_median_is_a_measured_value() -> None:
     depth = flat(4.0)
     depth[:, :321] = 1.5
     assert surface_depth(depth, (320.0, 240.0)) == 1.5
     assert surface_depth(depth, (321.0, 240.0)) == 4.0
     depth[:, 320] = np.nan
-    assert surface_depth(depth, (320.0, 240.0)) == 1.5, "ten before and ten behind: nothing is at 2.75"
+    assert surface_depth(depth, (320.0, 240.0)) == 1.5, "nothing was measured at the mean of 2.75"
 
 
 @pytest.mark.parametrize(("valid", "enough"), [(8, False), (9, True)])
@@ -177,17 +177,17 @@ def test_a_third_of_the_window_must_be_valid(valid: int, enough: bool) -> None:
 
 
 @pytest.mark.parametrize(("width", "reach"), [(64, 1), (320, 1), (640, 2), (1280, 4)])
-def test_the_window_grows_with_the_image_and_reaches_no_further(width: int, reach: int) -> None:
+def test_the_window_scales_with_the_image(width: int, reach: int) -> None:
     depth = np.full((100, width), 9.0, np.float32)
     depth[50 - reach : 51 + reach, 30 - reach : 31 + reach] = np.nan
     assert np.isnan(surface_depth(depth, (30.0, 50.0)))
     depth[50 - reach, 30 - reach : 31 + reach] = depth[50 + reach, 30 - reach : 31 + reach] = 1.0
     depth[50 - reach : 51 + reach, 30 - reach] = depth[50 - reach : 51 + reach, 30 + reach] = 1.0
-    assert surface_depth(depth, (30.0, 50.0)) == 1.0, "its rim belongs to it"
+    assert surface_depth(depth, (30.0, 50.0)) == 1.0, "the rim is part of the window"
 
 
 @pytest.mark.parametrize(("u", "v"), [(-0.5, -0.5), (639.4, 479.4), (0.0, 479.0), (639.0, 0.2)])
-def test_a_window_at_the_edge_is_cut_off_there(u: float, v: float) -> None:
+def test_a_window_is_clipped_at_the_edge(u: float, v: float) -> None:
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     far = np.hypot(rows - round(max(v, 0)), columns - round(max(u, 0))) > 3
     depth = np.where(far, np.float32(9.0), np.float32(1.25))
@@ -199,9 +199,9 @@ def test_a_pixel_is_rounded_to_the_nearest() -> None:
     assert [surface_depth(depth, (u, 100.0)) for u in (99.5, 100.0, 100.4, 100.5)] == [101.0, 101.0, 101.0, 102.0]
 
 
-def test_a_depth_image_of_another_size_is_refused() -> None:
+def test_a_depth_image_of_another_size_is_rejected() -> None:
     estimate = Estimate(Command("x"), Person((wrist(),), None), "", {}, "model")
-    with pytest.raises(ImageError, match=r"is 848x480, but the colour image 640x480: use .* registered \(aligned\)"):
+    with pytest.raises(ImageError, match=r"is 848x480, but the colour image is 640x480: use .* registered \(aligned\)"):
         fuse(estimate, np.ones((480, 848), np.float32), CAMERA)
     with pytest.raises(ImageError, match="is 480x640"):
         fuse(estimate, flat(1.0).T, CAMERA)
@@ -216,7 +216,7 @@ numbers = st.floats(-1.0, 1.0)
     surface=st.floats(0.05, 6.0),
     joint=st.sampled_from(JOINTS),
 )
-def test_fusion_never_makes_a_point_less_certain_or_puts_it_outside_of_both(
+def test_fusion_reduces_the_covariance_and_stays_between_model_and_measurement(
     factor: list[float], z: float, surface: float, joint: str
 ) -> None:
     root = np.reshape(factor, (3, 3)) * 0.3
@@ -233,7 +233,7 @@ def test_fusion_never_makes_a_point_less_certain_or_puts_it_outside_of_both(
     assert np.linalg.eigvalsh(keypoint.covariance - result.covariance).min() > -1e-12
 
 
-def test_every_joint_lies_behind_the_surface_that_shows_it() -> None:
+def test_every_surface_offset_is_positive_and_symmetric() -> None:
     assert tuple(SURFACE_OFFSETS) == JOINTS
     for name, surface_offset in SURFACE_OFFSETS.items():
         assert 0.0 < surface_offset.mean < 0.25, name

@@ -1,4 +1,4 @@
-"""Estimator: what an all-knowing engine answers comes out in the camera's frame, exact to the quantisation."""
+"""The estimator recovers the joints that an oracle engine answers, in the camera's frame, to the quantization."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ XySource = Literal["bins", "pixel"]
 
 
 def camera(lens: str = "pinhole") -> Camera:
-    """Give a camera with fx != fy and an off-centre principal point."""
+    """Return a camera with fx != fy and an off-centre principal point."""
     model, coefficients = LENSES[lens]
     K = np.array([[520.0, 0, 331.75], [0, 511.0, 228.1], [0, 0, 1]])
     return Camera(640, 480, K, np.array(coefficients), model)
@@ -73,12 +73,12 @@ def view_size(engine: Oracle) -> NDArray[Any]:
 @pytest.mark.parametrize("lens", LENSES)
 @settings(max_examples=25, deadline=None)
 @given(people)
-def test_a_known_person_is_found_to_the_quantisation(
+def test_a_known_person_is_located_to_the_quantization(
     lens: str, xy_source: XySource, decoding: Decoding, person: dict[str, NDArray[Any]]
 ) -> None:
     engine = Oracle(person)
-    made = Estimator(engine, xy_source=xy_source, decoding=decoding)
-    estimator = _estimators.setdefault((lens, xy_source, decoding), made)
+    created = Estimator(engine, xy_source=xy_source, decoding=decoding)
+    estimator = _estimators.setdefault((lens, xy_source, decoding), created)
     estimator.engine = engine
     estimate = locate(estimator, lens, *person)
     assert {k.name for k in estimate.person.located} == set(person)
@@ -93,55 +93,55 @@ def test_a_known_person_is_found_to_the_quantisation(
         assert (error <= allowed + 1e-9).all()
         assert 0.0 <= keypoint.confidence <= 1.0
         assert np.linalg.eigvalsh(keypoint.covariance).min() > 0.0
-        shown = camera(lens).project(truth[None])[0]
-        # a bin of the view is smaller in the source, whose focal length is half as long
-        assert (np.abs(keypoint.pixel - shown) <= bin_px).all()
+        projected = camera(lens).project(truth[None])[0]
+        # the source's focal length is half of the view's, so a bin of the view is smaller in the source
+        assert (np.abs(keypoint.pixel - projected) <= bin_px).all()
 
 
 _estimators: dict[tuple[str, str, str], Estimator] = {}
 
 
 @pytest.mark.parametrize("lens", LENSES)
-def test_the_pixel_is_where_the_camera_sees_the_decoded_ray(lens: str) -> None:
+def test_the_pixel_is_the_projection_of_the_position(lens: str) -> None:
     engine = Oracle({"head": np.array([0.21, -0.14, 0.9])})
     (keypoint,) = locate(Estimator(engine, xy_source="pixel"), lens, "head").person.keypoints
     np.testing.assert_allclose(keypoint.pixel, camera(lens).project(keypoint.position[None])[0], atol=1e-6)
 
 
-def test_what_the_engine_is_asked() -> None:
+def test_requests_have_the_prompts_grammars_and_limits_of_the_command() -> None:
     engine = Oracle({"head": np.array([0.0, 0, 1])})
     estimator = Estimator(engine)
     estimator.estimate(IMAGE, camera(), joint_command(["left_wrist", "head"]))
     estimator.estimate(IMAGE, camera(), Command("hug me"))
-    asked, free = engine.requests
-    for joint, question in zip(("head", "left_wrist"), asked.questions, strict=True):
+    named, free = engine.requests
+    for joint, question in zip(("head", "left_wrist"), named.questions, strict=True):
         assert question.grammar == named_grammar([joint], AnswerFormat())
         assert question.prompt.user.endswith(f"of the person: {joint}?")
-    (words,) = free.questions
-    assert words.grammar == free_grammar(AnswerFormat())
-    assert words.prompt.user == "hug me"
-    assert asked.repetition_penalty == 1.05
-    assert asked.jump_forward
-    assert asked.top_k == 20
+    (free_question,) = free.questions
+    assert free_question.grammar == free_grammar(AnswerFormat())
+    assert free_question.prompt.user == "hug me"
+    assert named.repetition_penalty == 1.05
+    assert named.jump_forward
+    assert named.top_k == 20
     longest_of_one = 6 + 2 + 3 + 2 + 4
-    assert asked.max_tokens == longest_of_one + 1
+    assert named.max_tokens == longest_of_one + 1
     assert free.max_tokens == 6 + 2 + 22 * 3 + 2 + 22 * 4 + 1
 
 
 @pytest.mark.parametrize("decoding", ["jump_forward", "plain"])
-def test_all_joints_are_asked_for_in_one_question_on_request(decoding: Decoding) -> None:
+def test_unbatched_decoding_has_one_prompt_for_all_joints(decoding: Decoding) -> None:
     engine = Oracle({"head": np.array([0.0, 0, 1])})
     Estimator(engine, decoding=decoding).estimate(IMAGE, camera(), joint_command(["left_wrist", "head"]))
-    (asked,) = engine.requests
-    (question,) = asked.questions
+    (request,) = engine.requests
+    (question,) = request.questions
     assert question.grammar == named_grammar(["head", "left_wrist"], AnswerFormat())
     assert question.prompt.user.endswith("of the person: head, left_wrist?")
     longest_named = 6 + 2 + 2 * 3 + 2 + 2 * 4
-    assert asked.max_tokens == longest_named + 1
-    assert asked.jump_forward == (decoding == "jump_forward")
+    assert request.max_tokens == longest_named + 1
+    assert request.jump_forward == (decoding == "jump_forward")
 
 
-def test_there_is_room_for_names_and_separators_of_several_tokens() -> None:
+def test_max_tokens_fits_names_and_separators_of_several_tokens() -> None:
     engine = Oracle({})
     answer_format = AnswerFormat(joint="text", between_coordinates=", ")
     engine.info = info(replace(SPEC, answer=answer_format))
@@ -150,12 +150,12 @@ def test_there_is_room_for_names_and_separators_of_several_tokens() -> None:
     assert engine.requests[0].max_tokens > text
 
 
-def test_the_view_follows_the_camera_and_the_checkpoint() -> None:
+def test_the_full_view_is_cached_per_camera_and_checkpoint() -> None:
     engine = Oracle({"head": np.array([0.1, 0.05, 1.5])})
     estimator = Estimator(engine)
     locate(estimator, "pinhole", "head")
     first = estimator.full_view(camera("pinhole"))
-    assert estimator.full_view(camera("pinhole")) is first, "it is made once"
+    assert estimator.full_view(camera("pinhole")) is first, "it is cached"
     assert engine.requests[-1].image.shape[:2] == (first.height, first.width)
     locate(estimator, "plumb_bob", "head")
     second = estimator.full_view(camera("plumb_bob"))
@@ -166,18 +166,18 @@ def test_the_view_follows_the_camera_and_the_checkpoint() -> None:
     assert (np.abs(keypoint.position - engine.joints["head"]) <= STEP / 2 + 1e-9).all()
 
 
-def test_the_stages_are_timed_and_the_answer_is_kept() -> None:
+def test_an_estimate_has_stage_times_and_the_raw_answer() -> None:
     estimate = locate(Estimator(Oracle({"head": np.array([0.0, 0, 1])})), "pinhole", "head", "neck")
     assert set(estimate.stages_ms) == {"view", "engine", "parse", "engine.total"}
     assert min(estimate.stages_ms.values()) >= 0.0
     answers = estimate.answer.splitlines()
-    assert len(answers) == 2, "one for each joint"
+    assert len(answers) == 2, "one per joint"
     assert all(answer.startswith("<|box_start|><100>") for answer in answers)
     assert ["<|head|>" in answer for answer in answers] == [False, True]
     assert (estimate.model, estimate.command) == ("oracle", joint_command(["head", "neck"]))
 
 
-def test_missing_joints_stay_missing() -> None:
+def test_a_joint_that_is_not_answered_has_no_values() -> None:
     estimate = locate(Estimator(Oracle({"head": np.array([0.0, 0, 1])})), "pinhole", "head", "neck")
     neck, head = estimate.person.keypoints
     assert (head.name, head.state, head.reason) == ("head", State.MEASURED, "")
@@ -187,7 +187,7 @@ def test_missing_joints_stay_missing() -> None:
 
 
 class Scripted(Oracle):
-    """Answers with given tokens."""
+    """Answers every prompt with the given tokens."""
 
     def __init__(self, tokens: tuple[str, ...], top_k: tuple[TopK | None, ...] | None = None) -> None:
         super().__init__({})
@@ -210,7 +210,7 @@ class Scripted(Oracle):
         ((5, 6), (5, 6, 5000), State.OUT_OF_RANGE),
     ],
 )
-def test_every_outcome_has_its_state(
+def test_every_outcome_maps_to_a_state(
     pixels: tuple[int, ...] | None, points: tuple[int, ...] | None, state: State
 ) -> None:
     tokens = answer_tokens({"head": pixels} if pixels else {}, {"head": points} if points else {})
@@ -220,7 +220,7 @@ def test_every_outcome_has_its_state(
     assert np.isnan(keypoint.position).all()
 
 
-def test_duplicates_and_joints_that_were_not_asked_for() -> None:
+def test_duplicate_and_unrequested_joints_are_marked() -> None:
     once = {"head": (1, 2), "neck": (3, 4)}, {"head": (1, 2, 3), "neck": (3, 4, 5)}
     tokens = answer_tokens(*once)
     doubled = (*tokens[:4], *tokens[1:4], *tokens[4:])
@@ -231,7 +231,7 @@ def test_duplicates_and_joints_that_were_not_asked_for() -> None:
 
 
 @pytest.mark.parametrize("lens", LENSES)
-def test_the_box_spans_its_outline_in_the_source_image(lens: str) -> None:
+def test_the_box_bounds_its_distorted_outline_in_the_source_image(lens: str) -> None:
     engine = Oracle({})
     box = locate(Estimator(engine), lens, "head").person.box
     assert box is not None
@@ -241,17 +241,17 @@ def test_the_box_spans_its_outline_in_the_source_image(lens: str) -> None:
     t = np.linspace(0, 1, 2001)[:, None]
     corners = np.array([near, (far[0], near[1]), far, (near[0], far[1])])
     outline = np.concatenate([a + (b - a) * t for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)])
-    seen = camera(lens).project(np.column_stack([(outline - centre) / SPEC.focal_px, np.ones(len(outline))]))
-    np.testing.assert_allclose(box, [*np.nanmin(seen, axis=0), *np.nanmax(seen, axis=0)], atol=2.0)
+    projected = camera(lens).project(np.column_stack([(outline - centre) / SPEC.focal_px, np.ones(len(outline))]))
+    np.testing.assert_allclose(box, [*np.nanmin(projected, axis=0), *np.nanmax(projected, axis=0)], atol=2.0)
 
 
 @pytest.mark.parametrize("box", [(500, 10, 500, 20), (500, 10, 400, 20), (10, 20, 20, 20), (10, 20, 20, 5)])
-def test_a_box_that_is_empty_or_inside_out_is_no_box(box: tuple[int, ...]) -> None:
+def test_an_empty_or_inverted_box_is_dropped(box: tuple[int, ...]) -> None:
     tokens = answer_tokens({}, {}, box)
     assert locate(Estimator(Scripted(tokens)), "pinhole", "head").person.box is None
 
 
-def test_a_box_where_the_lens_sees_nothing_is_no_box() -> None:
+def test_a_box_outside_the_domain_of_the_lens_is_dropped() -> None:
     narrow = Camera(
         64, 48, np.array([[400.0, 0, 31.5], [0, 400, 23.5], [0, 0, 1]]), [-20.0, 0, 0, 0], DistortionModel.PLUMB_BOB
     )  # type: ignore[arg-type]
@@ -262,7 +262,7 @@ def test_a_box_where_the_lens_sees_nothing_is_no_box() -> None:
     assert np.isnan(estimate.person.keypoints[0].pixel).all()
 
 
-def test_an_answer_that_was_cut_off_is_malformed_even_if_it_looks_whole() -> None:
+def test_a_cut_off_answer_is_malformed_even_if_it_looks_complete() -> None:
     engine = Oracle({"head": np.array([0.0, 0, 1])})
     engine.finish_reason = "length"
     with pytest.raises(MalformedAnswerError, match="cut off before its end") as refused:
@@ -270,7 +270,7 @@ def test_an_answer_that_was_cut_off_is_malformed_even_if_it_looks_whole() -> Non
     assert "<|head|>" in refused.value.raw
 
 
-def test_nonsense_is_malformed() -> None:
+def test_an_answer_outside_the_format_is_malformed() -> None:
     with pytest.raises(MalformedAnswerError):
         locate(Estimator(Scripted(("I", " see"))), "pinhole", "head")
 
@@ -278,7 +278,7 @@ def test_nonsense_is_malformed() -> None:
 @pytest.mark.parametrize(
     "error", [EngineUnavailableError("gone"), GenerationAbortedError("ended"), GenerationFailedError("failed")]
 )
-def test_errors_of_the_engine_pass_through(error: Exception) -> None:
+def test_engine_errors_are_passed_on(error: Exception) -> None:
     engine = Oracle({})
     engine.failure = error
     with pytest.raises(type(error)) as raised:
@@ -287,38 +287,38 @@ def test_errors_of_the_engine_pass_through(error: Exception) -> None:
 
 
 @pytest.mark.parametrize("shape", [(480, 641, 3), (640, 480, 3), (240, 320, 3), (0, 0, 3), (480, 640)])
-def test_an_image_of_another_size_is_refused(shape: tuple[int, ...]) -> None:
+def test_an_image_of_another_size_is_rejected(shape: tuple[int, ...]) -> None:
     engine = Oracle({})
     with pytest.raises(CameraError):
         Estimator(engine).estimate(np.zeros(shape, np.uint8), camera(), joint_command(["head"]))
     assert not engine.requests
 
 
-def covariance(xy_source: XySource, spread: tuple[float, ...] | None, point: NDArray[Any]) -> Keypoint:
+def located_head(xy_source: XySource, spread: tuple[float, ...] | None, point: NDArray[Any]) -> Keypoint:
     engine = Oracle({"head": point}, spread=spread)
     (keypoint,) = locate(Estimator(engine, xy_source=xy_source), "pinhole", "head").person.keypoints
     return keypoint
 
 
-def test_the_covariance_of_the_bins_is_their_spread_in_metres() -> None:
-    certain = covariance("bins", (1.0,), np.array([0.2, -0.1, 1.0]))
+def test_the_covariance_is_the_variance_of_the_bins_in_metres() -> None:
+    certain = located_head("bins", (1.0,), np.array([0.2, -0.1, 1.0]))
     np.testing.assert_allclose(certain.covariance, np.diag(STEP**2 / 12), atol=1e-15)
     assert certain.confidence == pytest.approx(1.0)
-    doubtful = covariance("bins", (0.2, 0.1, 0.4, 0.1, 0.2), np.array([0.2, -0.1, 1.0]))
-    np.testing.assert_allclose(doubtful.covariance, np.diag(STEP**2 * (1.8 + 1 / 12)), atol=1e-12)
-    assert doubtful.confidence == pytest.approx(1.0), "within some bins is within 0.1 m"
+    uncertain = located_head("bins", (0.2, 0.1, 0.4, 0.1, 0.2), np.array([0.2, -0.1, 1.0]))
+    np.testing.assert_allclose(uncertain.covariance, np.diag(STEP**2 * (1.8 + 1 / 12)), atol=1e-12)
+    assert uncertain.confidence == pytest.approx(1.0), "a spread of a few bins is within 0.1 m"
 
 
-def test_the_covariance_of_a_low_peak_is_that_of_all_the_bins_that_are_not_told() -> None:
-    unsure = covariance("bins", (0.01,), np.array([0.2, -0.1, 1.0]))
+def test_the_covariance_of_a_low_peak_accounts_for_the_bins_outside_the_top_k() -> None:
+    uncertain = located_head("bins", (0.01,), np.array([0.2, -0.1, 1.0]))
     width = 0.5 / NormalDist().inv_cdf(0.505)
-    np.testing.assert_allclose(unsure.covariance, np.diag(STEP**2 * (width**2 + 1 / 12)), rtol=1e-6)
-    assert unsure.confidence < 0.5
+    np.testing.assert_allclose(uncertain.covariance, np.diag(STEP**2 * (width**2 + 1 / 12)), rtol=1e-6)
+    assert uncertain.confidence < 0.5
 
 
-def test_the_covariance_from_pixel_and_depth_is_that_of_samples() -> None:
+def test_the_covariance_from_pixel_and_depth_matches_samples() -> None:
     point = np.array([0.3, -0.2, 1.0])
-    keypoint = covariance("pixel", (0.05, 0.1, 0.7, 0.1, 0.05), point)
+    keypoint = located_head("pixel", (0.05, 0.1, 0.7, 0.1, 0.05), point)
     engine = Oracle({"head": point})
     locate(Estimator(engine), "pinhole", "head")
     view_px = view_size(engine) / 999
@@ -339,23 +339,23 @@ def test_the_covariance_is_positive_definite_at_depth_zero() -> None:
 
 
 @pytest.mark.parametrize("xy_source", ["bins", "pixel"])
-def test_position_and_covariance_turn_with_the_view(xy_source: XySource) -> None:
+def test_position_and_covariance_rotate_with_the_view(xy_source: XySource) -> None:
     tokens = answer_tokens({"head": (600, 300)}, {"head": (520, 470, 250)})
     engine = Scripted(tokens)
-    straight, turned = Estimator(engine, xy_source=xy_source), Estimator(engine, xy_source=xy_source)
-    (seen,) = locate(straight, "pinhole", "head").person.keypoints
-    view = straight.full_view(camera())
+    unrotated, rotated = Estimator(engine, xy_source=xy_source), Estimator(engine, xy_source=xy_source)
+    (expected,) = locate(unrotated, "pinhole", "head").person.keypoints
+    view = unrotated.full_view(camera())
     c, s = np.cos(0.3), np.sin(0.3)
     rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
     other = CanonicalView(view.source, view.focal_px, view.width, view.height, rotation)
-    (keypoint,) = turned.estimate(IMAGE, camera(), joint_command(["head"]), view=other).person.keypoints
-    np.testing.assert_allclose(keypoint.position, rotation.T @ seen.position, atol=1e-12)
-    np.testing.assert_allclose(keypoint.covariance, rotation.T @ seen.covariance @ rotation, atol=1e-15)
+    (keypoint,) = rotated.estimate(IMAGE, camera(), joint_command(["head"]), view=other).person.keypoints
+    np.testing.assert_allclose(keypoint.position, rotation.T @ expected.position, atol=1e-12)
+    np.testing.assert_allclose(keypoint.covariance, rotation.T @ expected.covariance @ rotation, atol=1e-15)
 
 
-def test_every_joint_is_as_certain_as_its_own_answer() -> None:
+def test_every_joint_has_the_uncertainty_of_its_own_answer() -> None:
     class Half(Oracle):
-        """Gives alternatives for every second question only."""
+        """Returns top-k log-probabilities for every second prompt only."""
 
         def generate(self, request: GenerationRequest) -> Generation:
             generation = super().generate(request)
@@ -373,9 +373,9 @@ def test_every_joint_is_as_certain_as_its_own_answer() -> None:
 
 
 @pytest.mark.parametrize("xy_source", ["bins", "pixel"])
-def test_without_alternatives_there_is_a_position_but_no_covariance(xy_source: XySource) -> None:
+def test_without_top_k_there_is_a_position_but_no_covariance(xy_source: XySource) -> None:
     for spread in (None, ()):
-        keypoint = covariance(xy_source, spread, np.array([0.2, -0.1, 1.0]))
+        keypoint = located_head(xy_source, spread, np.array([0.2, -0.1, 1.0]))
         assert np.isfinite(keypoint.position).all()
         assert np.isfinite(keypoint.pixel).all()
         assert np.isnan(keypoint.covariance).all()

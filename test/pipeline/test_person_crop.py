@@ -1,4 +1,4 @@
-"""Fovea: the turned view tells the same metres, follows the person, and gives way to the full view when it must."""
+"""The person crop keeps metric positions, follows the person, and returns to the full view when necessary."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ WRISTS = ("left_wrist", "right_wrist")
 WAVING = {"left_wrist": (0.35, -0.3, 0.0), "right_wrist": (-0.25, 0.1, -0.1)}
 STANDING = {"head": (0.0, -0.6, 0.0), "left_shoulder": (0.2, -0.4, 0.0), "right_shoulder": (-0.2, -0.4, 0.0)} | WAVING
 STANDING["pelvis"] = (0.0, 0.0, 0.0)
-"""Where joints of a person are, seen from their pelvis, metres."""
+"""Joint positions relative to the pelvis, metres."""
 
 
 def camera(lens: str = "pinhole", focal: float = 330.0) -> Camera:
-    """Give a wide camera with fx != fy and an off-centre principal point."""
+    """Return a wide-angle camera with fx != fy and an off-centre principal point."""
     model, coefficients = LENSES[lens]
     K = np.array([[focal, 0, 331.75], [0, focal * 0.98, 228.1], [0, 0, 1]])
     return Camera(640, 480, K, np.array(coefficients), model)
@@ -62,10 +62,10 @@ def person(pelvis: Iterable[float], joints: Mapping[str, Iterable[float]] = STAN
     return {name: np.array(pelvis) + place for name, place in joints.items()}
 
 
-def shown(
+def next_view(
     person_crop: PersonCrop, joints: Mapping[str, Any], *, source: Camera | None = None, spec: ModelSpec = SPEC
 ) -> Any:
-    """Give the view after a person was found in the full one."""
+    """Return the view after a person was found in the full view."""
     source = source or camera()
     person_crop.update(estimate(joints), person_crop.view(source, spec, WRISTS, 0), 0)
     return person_crop.view(source, spec, WRISTS, 1)
@@ -77,7 +77,7 @@ def is_full(view: CanonicalView, spec: ModelSpec = SPEC) -> bool:
 
 
 def edge_distances(view: CanonicalView, joints: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    """Measure how far joints are from the view's edges, (N, 4) metres, negative outside."""
+    """Return the distances of joints from the view's edges, (N, 4) metres, negative outside."""
     points = view.points_to_view(list(joints.values()))
     size = np.array([view.width, view.height])
     reach = size / (2.0 * view.focal_px) * points[:, 2:]
@@ -92,83 +92,87 @@ far_away = st.tuples(st.floats(-0.5, 0.5), st.floats(-0.3, 0.2), st.floats(2.0, 
 @pytest.mark.parametrize("lens", LENSES)
 @settings(max_examples=30)
 @given(pelvis=far_away)
-def test_a_point_told_in_the_turned_view_is_the_same_in_the_camera(lens: str, pelvis: tuple[float, ...]) -> None:
+def test_a_point_decoded_in_the_crop_maps_back_to_the_camera(lens: str, pelvis: tuple[float, ...]) -> None:
     joints = person(pelvis, WAVING)
     source = camera(lens)
-    view = shown(PersonCrop("always"), joints, source=source)
+    view = next_view(PersonCrop("always"), joints, source=source)
     assert not is_full(view)
     places = np.array(list(joints.values()))
     in_view = view.points_to_view(places)
-    told = SPEC.space.decode(SPEC.space.encode(in_view))
-    errors = np.linalg.norm(view.points_to_camera(told) - places, axis=1)
+    decoded = SPEC.space.decode(SPEC.space.encode(in_view))
+    errors = np.linalg.norm(view.points_to_camera(decoded) - places, axis=1)
     assert (errors <= np.linalg.norm(SPEC.space.step / 2) + 1e-9).all()
     size = (view.width, view.height)
     pixels = decode_pixels(encode_pixels(view.camera.project(in_view), size), size)
-    misses = np.abs(view.view_to_source_pixels(pixels) - source.project(places))
-    assert (misses <= max(size) / 999).all()  # the source's focal length is a third of the view's
+    pixel_errors = np.abs(view.view_to_source_pixels(pixels) - source.project(places))
+    assert (pixel_errors <= max(size) / 999).all()  # the source's focal length is a third of the view's
 
 
 @pytest.mark.parametrize("lens", LENSES)
 @pytest.mark.parametrize("spec", [SPEC, NANO], ids=["official", "nano"])
 @given(pelvis=st.tuples(st.floats(-2.4, 2.4), st.floats(-2.4, 2.4), st.floats(0.1, 4.0)), joints=st.booleans())
 @settings(max_examples=30)
-def test_every_view_keeps_the_limits(lens: str, spec: ModelSpec, pelvis: tuple[float, ...], joints: bool) -> None:
-    view = shown(PersonCrop("always"), person(pelvis, STANDING if joints else WAVING), source=camera(lens), spec=spec)
+def test_every_view_is_within_the_limits_of_the_model(
+    lens: str, spec: ModelSpec, pelvis: tuple[float, ...], joints: bool
+) -> None:
+    view = next_view(
+        PersonCrop("always"), person(pelvis, STANDING if joints else WAVING), source=camera(lens), spec=spec
+    )
     assert view.focal_px == spec.focal_px
     assert view.width % 32 == view.height % 32 == 0
     assert max(view.width, view.height) <= spec.max_image_size[0]
     assert spec.min_pixels <= view.width * view.height <= spec.max_pixels
 
 
-def test_a_view_is_not_narrower_than_four_tokens() -> None:
+def test_a_crop_has_at_least_four_tokens_per_side() -> None:
     joints = person((0, 0, 3.8))
-    view = shown(PersonCrop("always"), joints, spec=NANO)
+    view = next_view(PersonCrop("always"), joints, spec=NANO)
     assert (view.width, view.height) == (128, 128)
     low = Camera(640, 160, np.array([[330.0, 0, 319.5], [0, 330.0, 79.5], [0, 0, 1]]), np.empty(0), camera().model)
     assert full_view(low, NANO).height == 64
-    view = shown(PersonCrop("always"), person((0, 0, 3.8)), source=low, spec=NANO)
+    view = next_view(PersonCrop("always"), person((0, 0, 3.8)), source=low, spec=NANO)
     assert (view.width, view.height) == (128, 64)
 
 
-def test_a_view_is_not_smaller_than_the_fewest_pixels() -> None:
+def test_a_crop_has_at_least_min_pixels() -> None:
     spec = replace(SPEC, min_pixels=600 * 600)
-    view = shown(PersonCrop("always"), person((0, 0, 3.8)), spec=spec)
+    view = next_view(PersonCrop("always"), person((0, 0, 3.8)), spec=spec)
     assert 600 * 600 <= view.width * view.height < 640 * 640
-    assert shown(PersonCrop("always"), person((0, 0, 3.8))).height < 500
+    assert next_view(PersonCrop("always"), person((0, 0, 3.8))).height < 500
 
 
 @pytest.mark.parametrize("lens", LENSES)
 @pytest.mark.parametrize(("found", "margin"), [(STANDING, MARGIN_M), (WAVING, FEW_JOINTS_MARGIN_M)])
-def test_the_person_is_in_the_middle_with_the_margin_around(lens: str, found: Mapping[str, Any], margin: float) -> None:
+def test_the_person_is_centred_with_the_margin_around(lens: str, found: Mapping[str, Any], margin: float) -> None:
     joints = person((0.5, 0.0, 3.0), found)
-    view = shown(PersonCrop("always"), joints, source=camera(lens))
+    view = next_view(PersonCrop("always"), joints, source=camera(lens))
     margins = edge_distances(view, joints).min(axis=0)
     assert (margins >= margin - 1e-6).all()
     token_m = 32 / SPEC.focal_px * 3.3
     assert (margins < margin + token_m).all()
     np.testing.assert_allclose(margins[:2], margins[2:], atol=0.02)
-    assert view.R_view_from_camera[0, 1] == 0.0  # it does not roll
+    assert view.R_view_from_camera[0, 1] == 0.0  # no roll
 
 
-def test_no_more_is_shown_than_the_full_view_has() -> None:
+def test_a_crop_does_not_extend_beyond_the_full_view() -> None:
     joints = person((-2.2, -0.4, 2.4))
     source = camera()
-    view = shown(PersonCrop("always"), joints, source=source)
+    view = next_view(PersonCrop("always"), joints, source=source)
     full = full_view(source, SPEC)
     left = full.view_rays([[-0.5, (full.height - 1) / 2]])
     (edge,) = view.camera.project(view.points_to_view(left))
-    assert -40 < edge[0] < 40  # the corners of the image make the difference
+    assert -40 < edge[0] < 40  # the corners of the image are further out
 
 
 @pytest.mark.parametrize(
     ("x", "z", "turned"), [(0.0, 3.85, True), (0.0, 3.95, False), (1.6, 3.4, True), (1.6, 3.6, False)]
 )
-def test_nobody_is_followed_to_where_the_depth_bins_of_a_turned_view_end(x: float, z: float, turned: bool) -> None:
-    assert is_full(shown(PersonCrop("auto"), {"left_wrist": np.array([x, 0.0, z])})) != turned
+def test_no_crop_where_the_depth_bins_of_the_turned_view_end(x: float, z: float, turned: bool) -> None:
+    assert is_full(next_view(PersonCrop("auto"), {"left_wrist": np.array([x, 0.0, z])})) != turned
 
 
 def walk(person_crop: PersonCrop, places: Iterable[Iterable[float]], joints: Mapping[str, Any]) -> list[CanonicalView]:
-    """Show a person at ten places a second and find them wherever they are."""
+    """Return the views of a person who is at each place in turn, at 10 Hz, and is always found."""
     views = []
     for number, place in enumerate(places):
         found = person(place, joints)
@@ -179,36 +183,36 @@ def walk(person_crop: PersonCrop, places: Iterable[Iterable[float]], joints: Map
 
 
 @pytest.mark.parametrize("joints", [STANDING, WAVING], ids=["standing", "wrists"])
-def test_someone_who_walks_past_stays_inside_few_views(joints: Mapping[str, Any]) -> None:
+def test_a_person_who_walks_past_needs_few_views(joints: Mapping[str, Any]) -> None:
     path = [(x, 0.1 * np.sin(6 * x), 3.0) for x in np.linspace(-1.2, 1.2, 48)]
     views = walk(PersonCrop("auto", refresh_s=100.0), path, joints)
     assert is_full(views[0])
     full_tokens = views[0].width * views[0].height
     assert all(view.width * view.height <= full_tokens * 2 / 3 for view in views[1:])
-    assert 5 <= len(set(views)) <= 14  # they walk 2.4 m and may move a quarter of a metre in each
+    assert 5 <= len(set(views)) <= 14  # the person walks 2.4 m and may move 0.25 m within a view
     assert all(not is_full(view) for view in views[1:])
 
 
-def test_someone_who_stands_is_shown_in_one_view_although_answers_scatter() -> None:
+def test_noisy_answers_for_a_standing_person_keep_one_view() -> None:
     random = np.random.default_rng(0)
     path = np.array([0.4, 0.0, 2.5]) + random.normal(0.0, [0.03, 0.03, 0.1], (60, 3))
     views = walk(PersonCrop("auto", refresh_s=100.0), path, STANDING)
     assert len(set(views[1:])) == 1
 
 
-def test_someone_who_sways_is_shown_in_the_views_there_are() -> None:
+def test_a_swaying_person_reuses_recent_views() -> None:
     path = [(0.35 * np.sin(t), 0.0, 3.0) for t in np.arange(0.0, 60.0, 0.2)]
     assert len(set(walk(PersonCrop("auto", refresh_s=100.0), path, STANDING))) <= 5
 
 
-def test_the_view_shrinks_for_someone_who_walks_away() -> None:
+def test_the_view_shrinks_as_the_person_walks_away() -> None:
     views = walk(PersonCrop("auto", refresh_s=100.0), [(0.0, 0.0, z) for z in np.linspace(1.8, 3.9, 22)], WAVING)
     areas = [view.width * view.height for view in views]
     assert areas == sorted(areas, reverse=True)
     assert areas[-1] < 0.4 * areas[1]
 
 
-def test_the_view_grows_for_someone_who_comes_near_until_it_is_the_full_one() -> None:
+def test_the_view_grows_to_the_full_view_as_the_person_approaches() -> None:
     views = walk(PersonCrop("auto", refresh_s=100.0), [(0.0, 0.0, z) for z in np.linspace(3.8, 0.5, 34)], WAVING)
     areas = [view.width * view.height for view in views[1:]]
     assert areas == sorted(areas)
@@ -216,19 +220,19 @@ def test_the_view_grows_for_someone_who_comes_near_until_it_is_the_full_one() ->
     assert not is_full(views[1])
 
 
-def test_where_nothing_smaller_would_do_that_is_found_out_twice_a_second() -> None:
+def test_without_a_suitable_crop_it_is_tried_again_twice_a_second() -> None:
     places = [(0.0, 0.0, 0.9)] * 2 + [(0.0, 0.0, 3.0)] * 8
     views = walk(PersonCrop("auto", refresh_s=100.0), places, STANDING)
     assert [number for number, view in enumerate(views) if is_full(view)] == [0, 1, 2, 3, 4, 5]
 
 
-def test_the_full_view_comes_back_when_the_refresh_is_due() -> None:
+def test_the_full_view_is_used_when_the_refresh_is_due() -> None:
     views = walk(PersonCrop("auto", refresh_s=0.5), [(0.0, 0.0, 3.0)] * 16, STANDING)
     assert [number for number, view in enumerate(views) if is_full(view)] == [0, 5, 10, 15]
     assert len(set(views)) == 2
 
 
-def test_the_full_view_comes_back_when_time_runs_backwards() -> None:
+def test_the_full_view_is_used_when_time_runs_backwards() -> None:
     person_crop = PersonCrop("auto", refresh_s=1.0)
     person_crop.update(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, SECOND), SECOND)
     assert is_full(person_crop.view(camera(), SPEC, WRISTS, SECOND - 1))
@@ -236,7 +240,7 @@ def test_the_full_view_comes_back_when_time_runs_backwards() -> None:
 
 
 @pytest.mark.parametrize(
-    "seen",
+    "result",
     [
         None,
         estimate({}),
@@ -245,31 +249,31 @@ def test_the_full_view_comes_back_when_time_runs_backwards() -> None:
     ],
     ids=["error", "no joint", "none answered", "predicted only"],
 )
-def test_the_full_view_comes_back_when_the_person_is_lost(seen: Estimate | None) -> None:
+def test_the_full_view_is_used_when_the_person_is_lost(result: Estimate | None) -> None:
     person_crop = PersonCrop("auto")
-    view = shown(person_crop, person((0, 0, 3)))
+    view = next_view(person_crop, person((0, 0, 3)))
     assert not is_full(view)
-    person_crop.update(seen, view, 2)
+    person_crop.update(result, view, 2)
     assert is_full(person_crop.view(camera(), SPEC, WRISTS, 3))
     person_crop.update(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, 4), 4)
     assert person_crop.view(camera(), SPEC, WRISTS, 5) is view
 
 
 @pytest.mark.parametrize("share", [0.9, 1.1])
-def test_the_full_view_comes_back_when_a_joint_is_near_the_edge(share: float) -> None:
+def test_the_full_view_is_used_when_a_joint_is_near_the_edge(share: float) -> None:
     person_crop = PersonCrop("auto")
-    view = shown(person_crop, {"left_wrist": np.array([0.0, 0.0, 3.0])})
+    view = next_view(person_crop, {"left_wrist": np.array([0.0, 0.0, 3.0])})
     reach = view.width / (2 * SPEC.focal_px) * 3.0
     moved = view.points_to_camera([[reach - share * LOST_MARGIN * FEW_JOINTS_MARGIN_M, 0.0, 3.0]])[0]
     person_crop.update(estimate({"left_wrist": moved}), view, 2)
     assert is_full(person_crop.view(camera(), SPEC, WRISTS, 3)) == (share < 1)
 
 
-def test_the_edge_of_the_image_is_no_edge_to_widen_at() -> None:
+def test_a_joint_near_the_edge_of_the_image_keeps_the_crop() -> None:
     source = camera(focal=610.0)
     corner = np.array([-0.54, -0.37, 1.0]) * 3.0
     person_crop = PersonCrop("auto")
-    view = shown(person_crop, {"left_wrist": corner}, source=source)
+    view = next_view(person_crop, {"left_wrist": corner}, source=source)
     assert not is_full(view)
     assert edge_distances(view, {"left_wrist": corner}).min() < 0.2
     person_crop.update(estimate({"left_wrist": corner}), view, 2)
@@ -287,8 +291,8 @@ def test_the_edge_of_the_image_is_no_edge_to_widen_at() -> None:
         ("always", 0.5, False),
     ],
 )
-def test_the_modes(mode: PersonCropMode, distance: float, turned: bool) -> None:
-    view = shown(PersonCrop(mode), person((0, 0, distance)))
+def test_each_mode_crops_when_it_saves_enough_tokens(mode: PersonCropMode, distance: float, turned: bool) -> None:
+    view = next_view(PersonCrop(mode), person((0, 0, distance)))
     assert is_full(view) != turned
     full = full_view(camera(), SPEC)
     if mode == "always" and distance == 1.45:
@@ -296,60 +300,58 @@ def test_the_modes(mode: PersonCropMode, distance: float, turned: bool) -> None:
 
 
 @pytest.mark.parametrize("mode", ["always", "auto"])
-def test_a_camera_that_sees_little_is_always_shown_whole(mode: PersonCropMode) -> None:
+def test_a_narrow_camera_is_never_cropped(mode: PersonCropMode) -> None:
     narrow = Camera(128, 96, np.array([[1000.0, 0, 63.5], [0, 1000.0, 47.5], [0, 0, 1]]), np.empty(0), camera().model)
     for distance in (0.5, 1.5, 3.9):
-        assert is_full(shown(PersonCrop(mode), person((0, 0, distance), WAVING), source=narrow))
+        assert is_full(next_view(PersonCrop(mode), person((0, 0, distance), WAVING), source=narrow))
 
 
-def test_another_camera_question_or_model_starts_from_the_full_view() -> None:
+def test_another_camera_command_or_model_starts_from_the_full_view() -> None:
     for source, spec, joints in (
         (camera(focal=340.0), SPEC, WRISTS),
         (camera(), replace(SPEC, focal_px=990.0), WRISTS),
         (camera(), SPEC, ("head",)),
     ):
         person_crop = PersonCrop("auto")
-        before = shown(person_crop, person((0, 0, 3)))
+        before = next_view(person_crop, person((0, 0, 3)))
         assert not is_full(before)
         view = person_crop.view(source, spec, joints, 2)
         assert is_full(view, spec)
         assert (view.source, view.focal_px) == (source, spec.focal_px)
         person_crop.update(estimate(person((0, 0, 3))), before, 2) if joints == WRISTS else None
-        assert is_full(person_crop.view(source, spec, joints, 3), spec)  # what was found in an old view is forgotten
+        assert is_full(person_crop.view(source, spec, joints, 3), spec)  # results of an old view are ignored
 
 
-@pytest.mark.parametrize(("mode", "follows"), [("always", True), ("auto", False), ("never", False)])
-def test_a_model_that_has_not_learned_such_views_is_shown_them_only_where_that_is_wanted(
-    mode: PersonCropMode, follows: bool
-) -> None:
+@pytest.mark.parametrize(("mode", "crops"), [("always", True), ("auto", False), ("never", False)])
+def test_a_model_not_trained_on_crops_is_cropped_only_in_mode_always(mode: PersonCropMode, crops: bool) -> None:
     official = ModelSpec()
-    assert is_full(shown(PersonCrop(mode), person((0, 0, 3)), spec=official), official) is not follows
+    assert is_full(next_view(PersonCrop(mode), person((0, 0, 3)), spec=official), official) is not crops
 
 
-def test_the_full_view_is_made_once_for_a_camera() -> None:
+def test_the_full_view_is_cached_per_camera() -> None:
     person_crop = PersonCrop("auto")
     first = person_crop.view(camera(), SPEC, WRISTS, 0)
     assert person_crop.view(camera(), SPEC, ("head",), 1) is first
     assert person_crop.view(camera("fisheye"), SPEC, WRISTS, 2) is not first
 
 
-def test_reset_forgets_the_person() -> None:
+def test_reset_discards_the_person() -> None:
     person_crop = PersonCrop("auto")
-    view = shown(person_crop, person((0, 0, 3)))
+    view = next_view(person_crop, person((0, 0, 3)))
     assert person_crop.view(camera(), SPEC, WRISTS, 2) is view
     person_crop.reset()
     assert is_full(person_crop.view(camera(), SPEC, WRISTS, 3))
 
 
-def test_the_view_is_no_larger_than_it_must_be() -> None:
-    view = shown(PersonCrop("always"), person((1.0, 0.3, 2.5)))
-    assert (view.width, view.height) == (512, 672)  # aimed at the mean of the joints it would have to be 576x704
+def test_the_view_is_no_larger_than_necessary() -> None:
+    view = next_view(PersonCrop("always"), person((1.0, 0.3, 2.5)))
+    assert (view.width, view.height) == (512, 672)  # centred on the mean of the joints it would be 576x704
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_was_found_outside_of_the_image_is_not_followed() -> None:
-    assert is_full(shown(PersonCrop("always"), {"left_wrist": np.array([2.4, 0.0, 0.3])}))
-    assert is_full(shown(PersonCrop("always"), {"left_wrist": np.array([0.0, 0.0, 0.0])}))
+def test_joints_outside_the_image_are_not_cropped_to() -> None:
+    assert is_full(next_view(PersonCrop("always"), {"left_wrist": np.array([2.4, 0.0, 0.3])}))
+    assert is_full(next_view(PersonCrop("always"), {"left_wrist": np.array([0.0, 0.0, 0.0])}))
 
 
 @pytest.mark.parametrize(
@@ -360,6 +362,6 @@ def test_what_was_found_outside_of_the_image_is_not_followed() -> None:
         ({"refresh_s": float("nan")}, "must be positive, not nan s"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_settings_out_of_range_are_rejected(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(TaihriError, match=message):
         PersonCrop(**{"mode": "always", **settings})

@@ -1,4 +1,4 @@
-"""The problem log speaks at once, then rarely."""
+"""The problem log reports at once, then at a limited rate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from taihri_ros.pipeline import problem_log as problems
+from taihri_ros.pipeline import problem_log
 from taihri_ros.pipeline.problem_log import ProblemLog
 
 
@@ -20,28 +20,28 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(problems, "monotonic", clock)
+    monkeypatch.setattr(problem_log, "monotonic", clock)
     return clock
 
 
 @pytest.fixture
 def log() -> ProblemLog:
-    return ProblemLog(logging.getLogger("test.problems"))
+    return ProblemLog(logging.getLogger("test.problem_log"))
 
 
-def test_a_problem_is_told_at_once_and_again_every_ten_seconds(
+def test_a_problem_is_logged_at_once_and_again_every_ten_seconds(
     clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = []
+    logged_at = []
     for tenth in range(250):
         clock.now = 0.5 + tenth / 10
         log.report("image", "no image")
-        told += [clock.now] * len(caplog.records)
+        logged_at += [clock.now] * len(caplog.records)
         caplog.clear()
-    assert told == pytest.approx([0.5, 10.5, 20.5])
+    assert logged_at == pytest.approx([0.5, 10.5, 20.5])
 
 
-def test_a_problem_that_changes_is_told_at_most_once_a_second(
+def test_a_changing_problem_is_logged_at_most_once_a_second(
     clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     for tenth in range(30):
@@ -50,14 +50,14 @@ def test_a_problem_that_changes_is_told_at_most_once_a_second(
     assert [record.getMessage() for record in caplog.records] == ["malformed 0", "malformed 10", "malformed 20"]
 
 
-def test_kinds_do_not_silence_each_other(clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_kinds_are_rate_limited_independently(clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture) -> None:
     log.report("a", "same")
     log.report("b", "same")
     assert len(caplog.records) == 2
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
-def test_a_problem_that_returns_is_new_but_does_not_flood(
+def test_a_returning_problem_is_logged_again_but_rate_limited(
     clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     log.report("a", "gone")
@@ -73,6 +73,6 @@ def test_a_problem_that_returns_is_new_but_does_not_flood(
     assert len(caplog.records) == 2
 
 
-def test_a_percent_sign_is_only_a_percent_sign(log: ProblemLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_percent_sign_is_not_interpreted(log: ProblemLog, caplog: pytest.LogCaptureFixture) -> None:
     log.report("a", "100 %s")
     assert caplog.records[0].getMessage() == "100 %s"

@@ -1,4 +1,4 @@
-"""A command as questions, and several answers as one."""
+"""Commands become prompt batches, and the answers to a batch are parsed into one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from taihri_ros.model.parser import Answer, CoordinateToken, MalformedAnswerErro
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.quantization import coordinate_token
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.pipeline.prompt_batch import Decoding, PromptBatch, ask, raw_text
+from taihri_ros.pipeline.prompt_batch import Decoding, PromptBatch, make_prompt_batch, raw_text
 from taihri_ros.skeleton import JOINTS
 
 TWO = joint_command(["left_wrist", "head"])
-PER_JOINT, IN_TURN = info(), replace(info(), batched=False)
+BATCHED, UNBATCHED = info(), replace(info(), batched=False)
 BOX = (100, 110, 800, 810)
 
 
@@ -34,65 +34,67 @@ def raw(
 
 
 def about(joint: str, first: int, box: tuple[int, ...] | None = None, **changes: Any) -> RawAnswer:
-    """Answer for one joint with five bins that follow each other."""
+    """Return an answer for one joint with five consecutive bins."""
     return raw({joint: range(first, first + 2)}, {joint: range(first + 2, first + 5)}, box, **changes)
 
 
-def users(asked: PromptBatch) -> list[str]:
-    return [question.prompt.user for question in asked.questions]
+def users(batch: PromptBatch) -> list[str]:
+    return [question.prompt.user for question in batch.questions]
 
 
-def test_side_by_side_there_is_a_question_for_each_joint() -> None:
-    asked = ask(TWO, PER_JOINT, "per_joint")
-    assert asked.joints == (("head",), ("left_wrist",))
-    assert [user.rpartition("person: ")[2] for user in users(asked)] == ["head?", "left_wrist?"]
-    assert [question.grammar for question in asked.questions] == [
+def test_per_joint_decoding_has_one_prompt_per_joint() -> None:
+    batch = make_prompt_batch(TWO, BATCHED, "per_joint")
+    assert batch.joints == (("head",), ("left_wrist",))
+    assert [user.rpartition("person: ")[2] for user in users(batch)] == ["head?", "left_wrist?"]
+    assert [question.grammar for question in batch.questions] == [
         named_grammar((joint,), AnswerFormat()) for joint in ("head", "left_wrist")
     ]
-    assert len({question.prompt.system for question in asked.questions}) == 1, "engines share what questions begin with"
-    assert asked.jump_forward
+    assert len({question.prompt.system for question in batch.questions}) == 1, "engines share the prefix"
+    assert batch.jump_forward
 
 
-def test_all_joints_can_be_asked_side_by_side() -> None:
-    asked = ask(joint_command(JOINTS), PER_JOINT, "per_joint")
-    assert asked.joints == tuple((joint,) for joint in JOINTS)
-    assert len(set(asked.questions)) == len(JOINTS)
-    assert asked.max_tokens == ask(joint_command(["head"]), PER_JOINT, "per_joint").max_tokens
+def test_all_joints_can_be_decoded_per_joint() -> None:
+    batch = make_prompt_batch(joint_command(JOINTS), BATCHED, "per_joint")
+    assert batch.joints == tuple((joint,) for joint in JOINTS)
+    assert len(set(batch.questions)) == len(JOINTS)
+    assert batch.max_tokens == make_prompt_batch(joint_command(["head"]), BATCHED, "per_joint").max_tokens
 
 
 @pytest.mark.parametrize(
     ("engine", "decoding", "jump_forward"),
     [
-        (PER_JOINT, "jump_forward", True),
-        (PER_JOINT, "plain", False),
-        (IN_TURN, "per_joint", True),
-        (IN_TURN, "jump_forward", True),
-        (IN_TURN, "plain", False),
+        (BATCHED, "jump_forward", True),
+        (BATCHED, "plain", False),
+        (UNBATCHED, "per_joint", True),
+        (UNBATCHED, "jump_forward", True),
+        (UNBATCHED, "plain", False),
     ],
 )
-def test_else_one_question_names_all_joints(engine: Any, decoding: Decoding, jump_forward: bool) -> None:
-    asked = ask(TWO, engine, decoding)
-    (question,) = asked.questions
-    assert asked.joints == (("head", "left_wrist"),)
+def test_other_decoding_modes_and_unbatched_engines_have_one_prompt_for_all_joints(
+    engine: Any, decoding: Decoding, jump_forward: bool
+) -> None:
+    batch = make_prompt_batch(TWO, engine, decoding)
+    (question,) = batch.questions
+    assert batch.joints == (("head", "left_wrist"),)
     assert question.prompt == make_prompt(TWO, SPEC)
     assert question.grammar == named_grammar(("head", "left_wrist"), AnswerFormat())
-    assert asked.jump_forward == jump_forward
+    assert batch.jump_forward == jump_forward
 
 
-@pytest.mark.parametrize("engine", [PER_JOINT, IN_TURN])
+@pytest.mark.parametrize("engine", [BATCHED, UNBATCHED])
 @pytest.mark.parametrize("decoding", ["per_joint", "jump_forward", "plain"])
-def test_free_words_are_one_question(engine: Any, decoding: Decoding) -> None:
-    asked = ask(Command("hug me"), engine, decoding)
-    (question,) = asked.questions
+def test_a_free_command_has_one_prompt(engine: Any, decoding: Decoding) -> None:
+    batch = make_prompt_batch(Command("hug me"), engine, decoding)
+    (question,) = batch.questions
     assert question.prompt.user == "hug me"
     assert question.grammar == free_grammar(AnswerFormat())
-    assert asked.joints == ((),)
+    assert batch.joints == ((),)
 
 
-def test_joints_that_a_free_command_stands_for_are_asked_by_name() -> None:
-    asked = ask(Command("hug me", ("neck", "head")), PER_JOINT, "per_joint")
-    assert users(asked) == users(ask(joint_command(["neck", "head"]), PER_JOINT, "per_joint"))
-    assert users(ask(Command("hug me", ("neck", "head")), PER_JOINT, "jump_forward")) == [
+def test_known_joints_of_a_free_command_are_requested_by_name() -> None:
+    batch = make_prompt_batch(Command("hug me", ("neck", "head")), BATCHED, "per_joint")
+    assert users(batch) == users(make_prompt_batch(joint_command(["neck", "head"]), BATCHED, "per_joint"))
+    assert users(make_prompt_batch(Command("hug me", ("neck", "head")), BATCHED, "jump_forward")) == [
         make_prompt(joint_command(["neck", "head"]), SPEC).user
     ]
 
@@ -101,10 +103,10 @@ def test_joints_that_a_free_command_stands_for_are_asked_by_name() -> None:
 @pytest.mark.parametrize(
     "answer_format", [AnswerFormat(), AnswerFormat(box=False), AnswerFormat(joint="text", between_coordinates=", ")]
 )
-def test_there_is_room_for_the_longest_answer(answer_format: AnswerFormat, decoding: Decoding) -> None:
-    """One token a character is the worst that a tokenizer does to a text that is no special token."""
-    asked = ask(TWO, info(replace(SPEC, answer=answer_format)), decoding)
-    for question in asked.questions:
+def test_max_tokens_fits_the_longest_answer(answer_format: AnswerFormat, decoding: Decoding) -> None:
+    """In the worst case a tokenizer makes one token per character of a text that is not a special token."""
+    batch = make_prompt_batch(TWO, info(replace(SPEC, answer=answer_format)), decoding)
+    for question in batch.questions:
         assert question.grammar is not None
         if answer_format.joint == "token":
             needed = len(question.grammar)
@@ -113,35 +115,35 @@ def test_there_is_room_for_the_longest_answer(answer_format: AnswerFormat, decod
                 len(element.text) if isinstance(element, Text) and not element.text.startswith("<|") else 1
                 for element in question.grammar
             )
-        assert needed < asked.max_tokens, "the end token needs room, too"
+        assert needed < batch.max_tokens, "the end token needs room, too"
 
 
-def test_the_spelling_of_the_checkpoint_is_asked_for() -> None:
+def test_prompts_and_grammars_use_the_answer_format_of_the_checkpoint() -> None:
     answer_format = AnswerFormat(box=False, joint="text", after_joint=" ")
     spec = replace(SPEC, answer=answer_format, named_prompt="Where is {joints}?", system_prompt="Look.")
-    asked = ask(TWO, info(spec), "per_joint")
-    assert users(asked) == ["Where is head?", "Where is left_wrist?"]
-    assert {question.prompt.system for question in asked.questions} == {"Look."}
-    assert asked.questions[1].grammar == named_grammar(("left_wrist",), answer_format)
-    assert ask(TWO, info(replace(SPEC, answer=None)), "plain").questions[0].grammar == named_grammar(
+    batch = make_prompt_batch(TWO, info(spec), "per_joint")
+    assert users(batch) == ["Where is head?", "Where is left_wrist?"]
+    assert {question.prompt.system for question in batch.questions} == {"Look."}
+    assert batch.questions[1].grammar == named_grammar(("left_wrist",), answer_format)
+    assert make_prompt_batch(TWO, info(replace(SPEC, answer=None)), "plain").questions[0].grammar == named_grammar(
         ("head", "left_wrist"), AnswerFormat()
     )
 
 
-def test_another_checkpoint_or_command_is_asked_anew() -> None:
-    """What is asked is remembered; the memory must not give one for another."""
+def test_cached_batches_depend_on_checkpoint_engine_and_decoding() -> None:
+    """Prompt batches are cached; the cache must not confuse them."""
     other = ModelSpec(name="other", named_prompt="Find {joints}.", answer=AnswerFormat(box=False))
     for _ in range(2):
-        assert users(ask(TWO, info(other), "jump_forward")) == ["Find head, left_wrist."]
-        assert users(ask(TWO, info(), "jump_forward")) == [make_prompt(TWO, SPEC).user]
-        assert len(ask(TWO, info(), "per_joint").questions) == 2
-        assert len(ask(TWO, IN_TURN, "per_joint").questions) == 1
-        assert ask(TWO, info(), "plain").jump_forward is False
+        assert users(make_prompt_batch(TWO, info(other), "jump_forward")) == ["Find head, left_wrist."]
+        assert users(make_prompt_batch(TWO, info(), "jump_forward")) == [make_prompt(TWO, SPEC).user]
+        assert len(make_prompt_batch(TWO, info(), "per_joint").questions) == 2
+        assert len(make_prompt_batch(TWO, UNBATCHED, "per_joint").questions) == 1
+        assert make_prompt_batch(TWO, info(), "plain").jump_forward is False
 
 
-def test_coordinates_are_counted_through_all_answers() -> None:
+def test_token_indices_count_through_all_answers() -> None:
     head, wrist = about("head", 10, BOX), about("left_wrist", 20, BOX)
-    answer = ask(TWO, PER_JOINT, "per_joint").read([head, wrist])
+    answer = make_prompt_batch(TWO, BATCHED, "per_joint").parse([head, wrist])
     tokens = (*head.tokens, *wrist.tokens)
     assert [joint.joint for joint in answer.joints] == ["head", "left_wrist"]
     for joint, first in zip(answer.joints, (10, 20), strict=True):
@@ -154,60 +156,60 @@ def test_coordinates_are_counted_through_all_answers() -> None:
 
 
 @given(st.permutations(JOINTS).flatmap(lambda names: st.integers(1, 22).map(lambda count: names[:count])))
-def test_any_joints_are_read_in_the_skeletons_order(names: list[str]) -> None:
+def test_joints_are_parsed_in_the_order_of_the_skeleton(names: list[str]) -> None:
     command = joint_command(names)
-    asked = ask(command, PER_JOINT, "per_joint")
-    answers = [about(joint, 10 * JOINTS.index(joint)) for (joint,) in asked.joints]
-    answer = asked.read(answers)
+    batch = make_prompt_batch(command, BATCHED, "per_joint")
+    answers = [about(joint, 10 * JOINTS.index(joint)) for (joint,) in batch.joints]
+    answer = batch.parse(answers)
     assert [joint.joint for joint in answer.joints] == [joint for joint in JOINTS if joint in names]
     assert [joint.pixel[0].bin // 10 for joint in answer.joints] == sorted(map(JOINTS.index, names))
 
 
-def test_the_first_box_is_the_persons() -> None:
-    asked = ask(TWO, PER_JOINT, "per_joint")
+def test_the_box_of_the_first_answer_is_used() -> None:
+    batch = make_prompt_batch(TWO, BATCHED, "per_joint")
     other = (1, 2, 3, 4)
-    box = asked.read([about("head", 10, BOX), about("left_wrist", 20, other)]).box
+    box = batch.parse([about("head", 10, BOX), about("left_wrist", 20, other)]).box
     assert box is not None
     assert tuple(coordinate.bin for coordinate in box) == BOX
     assert [coordinate.token for coordinate in box] == [1, 2, 3, 4]
 
 
-def test_a_box_that_only_a_later_answer_has_is_taken() -> None:
-    asked = ask(TWO, PER_JOINT, "per_joint")
+def test_the_box_of_a_later_answer_is_used_if_the_first_has_none() -> None:
+    batch = make_prompt_batch(TWO, BATCHED, "per_joint")
     head = about("head", 10, (0, 0, 0, 1000))
     wrist = about("left_wrist", 20, BOX)
-    box = asked.read([head, wrist]).box
+    box = batch.parse([head, wrist]).box
     assert box is not None
     assert tuple(coordinate.bin for coordinate in box) == BOX
     assert box[0].token == len(head.tokens) + 1
-    assert asked.read([about("head", 10), about("left_wrist", 20)]).box is None
+    assert batch.parse([about("head", 10), about("left_wrist", 20)]).box is None
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_one_answer_that_is_cut_off_makes_all_malformed(place: int) -> None:
-    asked = ask(TWO, PER_JOINT, "per_joint")
+def test_one_cut_off_answer_makes_the_batch_malformed(place: int) -> None:
+    batch = make_prompt_batch(TWO, BATCHED, "per_joint")
     answers = [about("head", 10), about("left_wrist", 20)]
-    asked.read(answers)
+    batch.parse(answers)
     answers[place] = replace(answers[place], finish_reason="length")
     with pytest.raises(MalformedAnswerError, match="cut off before its end") as refused:
-        asked.read(answers)
+        batch.parse(answers)
     assert refused.value.raw == raw_text(answers) == f"{answers[0].text}\n{answers[1].text}"
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_one_answer_that_is_nonsense_makes_all_malformed(place: int) -> None:
-    asked = ask(TWO, PER_JOINT, "per_joint")
+def test_one_nonsense_answer_makes_the_batch_malformed(place: int) -> None:
+    batch = make_prompt_batch(TWO, BATCHED, "per_joint")
     answers = [about("head", 10), about("left_wrist", 20)]
     answers[place] = RawAnswer(tokens=("I", " see"), top_k=(None, None), finish_reason="stop")
     with pytest.raises(MalformedAnswerError, match="'I' stands"):
-        asked.read(answers)
+        batch.parse(answers)
 
 
-def test_what_an_answer_lacks_is_told_for_its_joint_alone() -> None:
-    asked = ask(joint_command(["left_wrist", "head", "neck"]), PER_JOINT, "per_joint")
+def test_each_joint_has_the_outcome_of_its_own_answer() -> None:
+    batch = make_prompt_batch(joint_command(["left_wrist", "head", "neck"]), BATCHED, "per_joint")
     empty = raw({}, {})
     far = raw({"head": (1, 2)}, {"head": (3, 4, 1000)})
-    outcomes = {joint.joint: joint.outcome for joint in asked.read([empty, far, about("left_wrist", 20)]).joints}
+    outcomes = {joint.joint: joint.outcome for joint in batch.parse([empty, far, about("left_wrist", 20)]).joints}
     assert outcomes == {
         "neck": Outcome.NOT_ANSWERED,
         "head": Outcome.OUT_OF_RANGE,
@@ -215,19 +217,19 @@ def test_what_an_answer_lacks_is_told_for_its_joint_alone() -> None:
     }
 
 
-def test_free_words_are_read_as_the_model_chose() -> None:
-    answer = ask(Command("hug me"), PER_JOINT, "per_joint").read([about("head", 10)])
+def test_the_answer_to_a_free_command_has_the_joints_that_the_model_selected() -> None:
+    answer = make_prompt_batch(Command("hug me"), BATCHED, "per_joint").parse([about("head", 10)])
     assert [(joint.joint, joint.outcome) for joint in answer.joints] == [("head", Outcome.ANSWERED)]
-    assert ask(Command("hug me"), PER_JOINT, "per_joint").read([raw({}, {})]).joints == ()
+    assert make_prompt_batch(Command("hug me"), BATCHED, "per_joint").parse([raw({}, {})]).joints == ()
 
 
-def test_one_answer_for_several_joints_is_read_as_before() -> None:
+def test_a_single_answer_for_several_joints_is_parsed() -> None:
     one = raw({"head": (1, 2), "left_wrist": (3, 4)}, {"head": (5, 6, 7), "left_wrist": (8, 9, 10)}, BOX)
-    assert ask(TWO, PER_JOINT, "jump_forward").read([one]) == parse(one.tokens, TWO.joints)
+    assert make_prompt_batch(TWO, BATCHED, "jump_forward").parse([one]) == parse(one.tokens, TWO.joints)
 
 
 @given(st.integers(0, 500), st.sampled_from([None, BOX]))
-def test_the_first_token_shifts_every_place(first: int, box: tuple[int, ...] | None) -> None:
+def test_first_token_shifts_every_token_index(first: int, box: tuple[int, ...] | None) -> None:
     tokens = about("head", 10, box).tokens
     plain, shifted = parse(tokens, ["head"]), parse(tokens, ["head"], first_token=first)
 
@@ -241,7 +243,7 @@ def test_the_first_token_shifts_every_place(first: int, box: tuple[int, ...] | N
     )
 
 
-def test_joined_sorts_joints_and_takes_the_first_box() -> None:
+def test_merge_answers_sorts_joints_and_takes_the_first_box() -> None:
     head, wrist = (parse(about(joint, 10, box).tokens, [joint]) for joint, box in (("head", None), ("left_wrist", BOX)))
     together = merge_answers([wrist, head])
     assert together.joints == (*head.joints, *wrist.joints)
@@ -249,7 +251,7 @@ def test_joined_sorts_joints_and_takes_the_first_box() -> None:
     assert merge_answers([head]) == head
 
 
-def test_the_text_of_an_answer_is_that_of_its_tokens() -> None:
+def test_the_text_of_an_answer_joins_its_tokens() -> None:
     answer = RawAnswer(tokens=("a", "<1>", "b"), top_k=(None, TopK((1,), (0.0,)), None), finish_reason="stop")
     assert answer.text == "a<1>b"
     assert raw_text([answer]) == "a<1>b"

@@ -1,4 +1,4 @@
-"""What a frame teaches for the next: the joints of a free command, where to look, how the joints move."""
+"""The tracker uses earlier frames: joint selection, person crop and motion filter."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def engine() -> Oracle:
     return Oracle(PERSON, spread=(0.1, 0.2, 0.4, 0.2, 0.1))
 
 
-class Telling(PersonCrop):
-    """Tells the oracle where its view looks, so that it answers as one who sees the image."""
+class OracleCrop(PersonCrop):
+    """Transforms the oracle's joints into the chosen view, as if the oracle saw the image."""
 
     def __init__(self, engine: Oracle) -> None:
         super().__init__("always", refresh_s=10.0)
@@ -55,32 +55,32 @@ class Telling(PersonCrop):
         return view
 
 
-def shown(engine: Oracle) -> list[tuple[int, int]]:
+def view_sizes(engine: Oracle) -> list[tuple[int, int]]:
     return [request.image.shape[:2] for request in engine.requests]
 
 
-def test_the_view_follows_the_person_and_the_point_stays_where_it_is(engine: Oracle) -> None:
-    tracker = Tracker(Estimator(engine), person_crop=Telling(engine))
+def test_the_crop_follows_the_person_and_positions_are_unchanged(engine: Oracle) -> None:
+    tracker = Tracker(Estimator(engine), person_crop=OracleCrop(engine))
     found = [tracker.estimate(IMAGE, CAMERA, WRIST, (1 + n) * TENTH).person.located[0] for n in range(3)]
-    whole, *followed = [height * width for height, width in shown(engine)]
-    assert max(followed) < whole, "the model is shown less once it is known where the person is"
+    full, *crops = [height * width for height, width in view_sizes(engine)]
+    assert max(crops) < full, "the view is smaller once the person has been found"
     for keypoint in found:
         np.testing.assert_allclose(keypoint.position, PERSON["right_wrist"], atol=0.006)
 
 
-def test_a_single_query_is_looked_at_in_whole_and_disturbs_nothing(engine: Oracle) -> None:
+def test_a_one_shot_frame_uses_the_full_view_and_keeps_the_crop(engine: Oracle) -> None:
     tracker = Tracker(Estimator(engine), person_crop=PersonCrop("always", refresh_s=10.0))
     for number in range(2):
         tracker.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
     tracker.estimate(IMAGE, CAMERA, joint_command(["head"]), 3 * TENTH, one_shot=True)
     tracker.estimate(IMAGE, CAMERA, WRIST, 4 * TENTH)
-    whole, followed, query, again = shown(engine)
-    assert query == whole
-    assert again == followed != whole
+    full, crop, query, again = view_sizes(engine)
+    assert query == full
+    assert again == crop != full
 
 
 @pytest.mark.parametrize("failure", [EngineUnavailableError("gone"), None])
-def test_after_an_error_all_is_looked_at_again(engine: Oracle, failure: Exception | None) -> None:
+def test_the_full_view_is_used_after_an_error(engine: Oracle, failure: Exception | None) -> None:
     tracker = Tracker(Estimator(engine), person_crop=PersonCrop("always", refresh_s=10.0))
     for number in range(2):
         tracker.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
@@ -89,10 +89,10 @@ def test_after_an_error_all_is_looked_at_again(engine: Oracle, failure: Exceptio
         tracker.estimate(IMAGE, CAMERA, WRIST, 3 * TENTH)
     engine.failure, engine.finish_reason = None, "stop"
     tracker.estimate(IMAGE, CAMERA, WRIST, 4 * TENTH)
-    assert shown(engine)[-1] == shown(engine)[0]
+    assert view_sizes(engine)[-1] == view_sizes(engine)[0]
 
 
-def test_a_free_command_is_put_to_the_model_once(engine: Oracle) -> None:
+def test_the_joints_of_a_free_command_are_selected_once(engine: Oracle) -> None:
     tracker = Tracker(Estimator(engine), joint_selection=JointSelection())
     command = Command("what does the head do")
     found = [tracker.estimate(IMAGE, CAMERA, command, TENTH * (1 + number)) for number in range(3)]
@@ -112,7 +112,7 @@ class HeadIn2D(Oracle):
         return Generation(answers=(answer,) * len(request.questions), timings_ms={"total": 1.0})
 
 
-def test_joints_without_a_position_belong_to_the_selection() -> None:
+def test_joints_without_a_position_are_part_of_the_selection() -> None:
     tracker = Tracker(Estimator(HeadIn2D(PERSON)), joint_selection=JointSelection())
     first, second = (tracker.estimate(IMAGE, CAMERA, SHAKE, TENTH * (1 + number)) for number in range(2))
     assert [keypoint.name for keypoint in first.person.located] == ["neck"]
@@ -129,15 +129,15 @@ def test_a_malformed_answer_falls_back_to_the_table(engine: Oracle) -> None:
     assert [keypoint.name for keypoint in estimate.person.located] == ["right_elbow", "right_wrist"]
 
 
-def test_without_a_memory_every_frame_is_for_itself(engine: Oracle) -> None:
+def test_without_state_every_frame_is_independent(engine: Oracle) -> None:
     tracker = Tracker(Estimator(engine))
     for number in range(2):
         tracker.estimate(IMAGE, CAMERA, Command("what does the head do"), number)
-    assert len(set(shown(engine))) == 1
+    assert len(set(view_sizes(engine))) == 1
     assert {request.questions[0].prompt.user for request in engine.requests} == {"what does the head do"}
 
 
-def test_motion_is_filtered_only_where_that_is_wanted(engine: Oracle) -> None:
+def test_motion_is_filtered_only_with_a_motion_filter(engine: Oracle) -> None:
     plain = Tracker(Estimator(engine))
     filtered = Tracker(Estimator(engine), motion_filter=MotionFilter())
     estimates = [plain.estimate(IMAGE, CAMERA, WRIST, TENTH * (1 + number)) for number in range(5)]

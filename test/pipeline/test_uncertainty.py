@@ -1,4 +1,4 @@
-"""From the variances of coordinates to covariances in metres and a confidence, against what samples say."""
+"""Covariances in metres and confidences match sampled points."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ MEANS = np.array([[500.0, 400.0, 250.0], [120.0, 850.0, 700.0]])
 VARIANCES = np.array([[30.0, 8.0, 400.0], [2.0, 60.0, 90.0]])
 
 
-def draw(row: int, factors: tuple[float, float, float]) -> NDArray[np.float64]:
-    """Samples of three coordinates, (SAMPLES, 3) bins, of as many times the standard deviation as the factors say."""
+def sample(row: int, factors: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Return samples of three coordinates, (SAMPLES, 3) bins, with standard deviations scaled by the factors."""
     rng = np.random.default_rng(row)
     return MEANS[row] + rng.normal(size=(SAMPLES, 3)) * np.sqrt(VARIANCES[row]) * np.array(factors)
 
 
-def agree(covariance: NDArray[np.float64], points: NDArray[np.float64]) -> None:
-    """The covariance is that of the points, to the accuracy that so many have."""
+def assert_covariance(covariance: NDArray[np.float64], points: NDArray[np.float64]) -> None:
+    """Assert that a covariance is that of sampled points, to sampling accuracy."""
     sampled = np.cov(points.T)
     scale = np.sqrt(np.outer(np.diag(sampled), np.diag(sampled)))
     np.testing.assert_allclose(covariance / scale, sampled / scale, atol=0.015)
@@ -44,25 +44,25 @@ def agree(covariance: NDArray[np.float64], points: NDArray[np.float64]) -> None:
 
 @pytest.mark.parametrize("calibration", [Calibration(), CALIBRATION])
 @pytest.mark.parametrize("row", [0, 1])
-def test_points_of_three_bins(row: int, calibration: Calibration) -> None:
+def test_bins_covariance_matches_samples(row: int, calibration: Calibration) -> None:
     covariances = bins_covariance(VARIANCES, SPACE, calibration)
     assert covariances.shape == (2, 3, 3)
-    agree(covariances[row], SPACE.low + draw(row, calibration.bins) * SPACE.step)
+    assert_covariance(covariances[row], SPACE.low + sample(row, calibration.bins) * SPACE.step)
 
 
 @pytest.mark.parametrize("calibration", [Calibration(), CALIBRATION])
 @pytest.mark.parametrize("row", [0, 1])
-def test_points_on_the_ray_of_a_pixel(row: int, calibration: Calibration) -> None:
+def test_pixel_covariance_matches_samples(row: int, calibration: Calibration) -> None:
     size = (VIEW.width, VIEW.height)
     rays, depths = VIEW.view_rays(decode_pixels(MEANS[:, :2], size)), SPACE.low[2] + MEANS[:, 2] * SPACE.step[2]
     covariances = pixel_covariance(VARIANCES, depths, rays, VIEW, SPACE, calibration)
     assert covariances.shape == (2, 3, 3)
-    drawn = draw(row, calibration.pixel)
-    points = VIEW.view_rays(decode_pixels(drawn[:, :2], size)) * (SPACE.low[2] + drawn[:, 2:] * SPACE.step[2])
-    agree(covariances[row], points)
+    samples = sample(row, calibration.pixel)
+    points = VIEW.view_rays(decode_pixels(samples[:, :2], size)) * (SPACE.low[2] + samples[:, 2:] * SPACE.step[2])
+    assert_covariance(covariances[row], points)
 
 
-def test_an_error_of_the_depth_alone_moves_a_point_along_its_ray() -> None:
+def test_a_depth_error_moves_a_point_along_its_ray() -> None:
     ray = np.array([[0.6, -0.3, 1.0]])
     variances = np.array([[0.0, 0.0, 100.0]])
     (covariance,) = pixel_covariance(variances, np.array([2.0]), ray, VIEW, SPACE, Calibration())
@@ -72,7 +72,7 @@ def test_an_error_of_the_depth_alone_moves_a_point_along_its_ray() -> None:
     assert math.sqrt(covariance[2, 2]) == pytest.approx(10 * SPACE.step[2])
 
 
-def test_factors_scale_a_covariance_quadratically() -> None:
+def test_calibration_factors_scale_a_covariance_quadratically() -> None:
     rays, depths = np.array([[0.6, -0.3, 1.0]] * 2), np.array([2.0, 0.5])
     plain = bins_covariance(VARIANCES, SPACE, Calibration())
     scaled = bins_covariance(VARIANCES, SPACE, Calibration(bins=(3.0, 3.0, 3.0), pixel=(9.0, 9.0, 9.0)))
@@ -86,7 +86,7 @@ def test_factors_scale_a_covariance_quadratically() -> None:
         )
 
 
-def test_what_is_not_known_stays_unknown() -> None:
+def test_unknown_variances_give_nan() -> None:
     unknown = np.full((1, 3), np.nan)
     assert np.isnan(np.diagonal(bins_covariance(unknown, SPACE, Calibration()), axis1=1, axis2=2)).all()
     covariance = pixel_covariance(unknown, np.ones(1), np.ones((1, 3)), VIEW, SPACE, Calibration())
@@ -108,7 +108,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_the_probability_of_being_within_the_radius(shape: tuple[float, float, float]) -> None:
+def test_probability_within_matches_samples(shape: tuple[float, float, float]) -> None:
     rng = np.random.default_rng(3)
     turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     axes = turn * np.array(shape)
@@ -118,18 +118,18 @@ def test_the_probability_of_being_within_the_radius(shape: tuple[float, float, f
     np.testing.assert_allclose(probability_within(covariances), within, atol=0.02)
 
 
-def test_the_limits_of_the_probability() -> None:
+def test_the_probability_falls_from_one_to_zero_with_the_spread() -> None:
     steps = np.geomspace(1e-3, 30.0, 60)
     probabilities = probability_within(np.eye(3) * steps[:, None, None] ** 2)
     assert probabilities[0] == pytest.approx(1.0)
     assert probabilities[-1] == pytest.approx(0.0, abs=1e-3)
-    assert (np.diff(probabilities) <= 1e-9).all(), "the wider, the less certain"
+    assert (np.diff(probabilities) <= 1e-9).all(), "a wider distribution has a lower confidence"
     assert ((probabilities >= 0.0) & (probabilities <= 1.0)).all()
     (wider,) = probability_within(np.eye(3) * 0.1**2, 10.0)
     assert wider == pytest.approx(1.0)
 
 
-def test_each_probability_is_of_its_own_covariance() -> None:
+def test_probabilities_in_a_batch_are_independent() -> None:
     covariances = np.array([np.eye(3) * 0.05**2, np.full((3, 3), np.nan), np.eye(3) * 0.2**2])
     together = probability_within(covariances)
     assert np.isnan(together[1])
