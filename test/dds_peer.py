@@ -99,7 +99,7 @@ class PeerNode:
             publisher.publish(message)
 
     def publish_cdr(self, topic: str, cdr: bytes) -> None:
-        self.publishers[topic]._writer.write(bytearray(cdr))
+        self.publishers[topic].publish_cdr(bytearray(cdr))
 
     def subscribe(self, msg_type: str, topic: str, qos: QoS = DEFAULT) -> None:
         self.inboxes[topic] = Inbox()
@@ -112,7 +112,7 @@ class PeerNode:
         return (self.publishers.get(topic) or self.subscriptions[topic]).matched
 
     def writers_acknowledged(self, topic: str) -> bool:
-        writer = self.publishers[topic]._writer._writer
+        writer = self.publishers[topic]._dds
         return writer._wait_for_acks(writer._ref, duration(seconds=TIMEOUT)) == 0
 
     def incompatible_qos(self, topic: str) -> str | None:

@@ -115,7 +115,7 @@ class Robot:
         self._command.publish(MESSAGES.make(topics.COMMAND.type, data=text))
 
     def say_bytes(self, cdr: bytes) -> None:
-        self._command._writer.write(bytearray(cdr))
+        self._command.publish_cdr(bytearray(cdr))
 
     def show(self, message: Any = None, info: Any = None) -> int:
         """Publish one image and its camera_info, or None of them where it is False; give the image's stamp."""

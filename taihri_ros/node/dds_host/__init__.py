@@ -1,4 +1,4 @@
-"""ROS 2 on the wire without a ROS installation: a participant on Cyclone DDS, with rosbags' types and CDR.
+"""The embedded host: a ROS 2 node on Cyclone DDS without a ROS installation. rosbags provides the types and CDR.
 
     with DdsNode("taihri", types=RosTypes("jazzy", interfaces)) as node:
         keypoints = node.publisher("geometry_msgs/msg/PoseArray", "~/keypoints")
@@ -6,10 +6,15 @@
 
 Other nodes see it as `/taihri`, with its topics, types and type hashes. The layers, from the bottom:
 
-- `types`: message definitions, CDR and type hashes; `names`, `qos`: the rules of ROS 2 for both;
-- `discovery`, `domain`: the ROS_* variables, and a domain that follows them;
-- `idl`, `dispatcher`, `endpoint`, `reader`, `writer`, `participant`: CDR bytes in and out, per topic, by Cyclone DDS;
-- `graph`, `publisher`, `subscription`, `node`: messages, and a node that others see.
+- `names`, `qos`, `types`: ROS 2's rules for names and quality of service; message definitions, CDR and type hashes;
+- `discovery`, `domain`: the ROS_* variables as Cyclone DDS configuration, and the domains configured by it;
+- `idl`, `dispatcher`, `participant`: the DDS participant, its topics with their type information, and its thread;
+- `endpoints`: `Publisher` takes a message to the wire, `Subscription` takes it from the wire to a callback;
+- `dds_node`: the node, its names, and its entry in the ROS graph;
+- `embedded_host`: the node /taihri.
+
+Only CDR bytes pass between messages and the transport, in `Publisher.publish_cdr` and `Subscription._on_cdr`. Another
+transport, such as Zenoh, would replace `participant`, what it is made of, and the DDS calls in `endpoints`.
 """
 
 from __future__ import annotations
@@ -27,10 +32,9 @@ except ImportError as error:
 
 from taihri_ros.node.dds_host.dds_node import DdsNode
 from taihri_ros.node.dds_host.discovery import domain_id, receive_buffer_warning
+from taihri_ros.node.dds_host.endpoints import Publisher, Subscription
 from taihri_ros.node.dds_host.names import Remap, node_identity, resolve
-from taihri_ros.node.dds_host.publisher import Publisher
 from taihri_ros.node.dds_host.qos import DEFAULT, LATCHED, SENSOR_DATA, TF, QoS
-from taihri_ros.node.dds_host.subscription import Subscription
 from taihri_ros.node.dds_host.types import DISTROS, RosTypes
 
 __all__ = [

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from taihri_ros.node.dds_host import discovery, names
-from taihri_ros.node.dds_host.graph import Graph
+from taihri_ros.node.dds_host.endpoints import Publisher, Subscription
 from taihri_ros.node.dds_host.participant import Participant
-from taihri_ros.node.dds_host.publisher import Publisher
-from taihri_ros.node.dds_host.qos import DEFAULT, QoS
-from taihri_ros.node.dds_host.subscription import Subscription
+from taihri_ros.node.dds_host.qos import DEFAULT, LATCHED, QoS
 from taihri_ros.node.dds_host.types import RosTypes
 
 if TYPE_CHECKING:
@@ -18,17 +18,26 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from taihri_ros.node.dds_host.endpoints import Endpoint
+
+GRAPH_TOPIC = "ros_discovery_info"
+"""DDS topic on which every participant lists its nodes and their endpoints."""
+
+_GRAPH_INFO = "rmw_dds_common/msg/ParticipantEntitiesInfo"
+_GRAPH_NODE = "rmw_dds_common/msg/NodeEntitiesInfo"
+_GRAPH_GID = "rmw_dds_common/msg/Gid"
+
 
 class DdsNode:
-    """A node with publishers and subscriptions, visible to every other node of its domain.
+    """A node with publishers and subscriptions, visible to every other ROS 2 node of its domain.
 
-    Use it as a context manager, or call `close`. Callbacks run one after the other in a thread of the node's own.
+    Use it as a context manager, or call `close`. Callbacks run one after the other in the node's own thread.
 
     Attributes:
         name: The node's name, after remapping.
         namespace: Its absolute namespace, after remapping.
-        types: The message types that it speaks.
-        domain_id: The DDS domain that it is in.
+        types: The message types.
+        domain_id: The DDS domain.
     """
 
     def __init__(
@@ -46,9 +55,9 @@ class DdsNode:
         Args:
             name: Node name.
             namespace: Namespace of the node and of its relative names.
-            distro: ROS 2 distribution of the robot; not looked at where `types` are given.
-            domain_id: DDS domain; None for the one that ROS_DOMAIN_ID names.
-            types: Message types; None for those of the distribution, without our own.
+            distro: ROS 2 distribution of the robot; ignored when `types` is given.
+            domain_id: DDS domain; None for the one in ROS_DOMAIN_ID.
+            types: Message types; None for those of the distribution, without this package's own.
             remaps: Rules `[node:]from:=to`, `__node` and `__ns` among them.
 
         Raises:
@@ -59,15 +68,14 @@ class DdsNode:
         self.domain_id = discovery.domain_id() if domain_id is None else domain_id
         self._remaps = tuple(remaps)
         self._lock = threading.RLock()
-        self._publishers: list[Publisher] = []
-        self._subscriptions: list[Subscription] = []
+        self._endpoints: list[Endpoint] = []
         self._closed = False
         self._participant = Participant(self.domain_id, self.types)
-        self._graph = Graph(self._participant, self.types, self.name, self.namespace)
+        self._graph = Publisher(self._participant, _GRAPH_INFO, GRAPH_TOPIC, LATCHED)
         self._announce()
 
     def resolve(self, name: str) -> str:
-        """The absolute name of a topic, by the rules of ROS 2.
+        """Return the absolute name of a topic, by the rules of ROS 2.
 
         Args:
             name: Absolute, relative or private name.
@@ -81,7 +89,7 @@ class DdsNode:
         return names.resolve(name, self.name, self.namespace, self._remaps)
 
     def publisher(self, msg_type: str, topic: str, qos: QoS = DEFAULT) -> Publisher:
-        """Publish on a topic.
+        """Create a publisher.
 
         Args:
             msg_type: Full name of the message type, such as `sensor_msgs/msg/Image`.
@@ -97,20 +105,20 @@ class DdsNode:
         self.types.check(msg_type)
         name = self.resolve(topic)
         with self._lock:
-            publisher = Publisher(self._participant, self.types, name, msg_type, qos, self._forget)
-            self._publishers.append(publisher)
+            publisher = Publisher(self._participant, msg_type, name, qos, self._forget)
+            self._endpoints.append(publisher)
             self._announce()
         return publisher
 
     def subscribe(
         self, msg_type: str, topic: str, callback: Callable[[Any], object], qos: QoS = DEFAULT
     ) -> Subscription:
-        """Subscribe to a topic.
+        """Create a subscription.
 
         Args:
             msg_type: Full name of the message type.
             topic: Absolute, relative or private name.
-            callback: Called in the node's thread with every message; what it raises is logged.
+            callback: Called in the node's thread with every message; its exceptions are logged.
             qos: Quality of service. With a depth of one, only the newest message is delivered.
 
         Returns:
@@ -122,8 +130,8 @@ class DdsNode:
         self.types.check(msg_type)
         name = self.resolve(topic)
         with self._lock:
-            subscription = Subscription(self._participant, self.types, name, msg_type, qos, callback, self._forget)
-            self._subscriptions.append(subscription)
+            subscription = Subscription(self._participant, msg_type, name, callback, qos, self._forget)
+            self._endpoints.append(subscription)
             self._announce()
         return subscription
 
@@ -133,11 +141,9 @@ class DdsNode:
             if self._closed:
                 return
             self._closed = True
-        for subscription in tuple(self._subscriptions):
-            subscription.destroy()
-        for publisher in tuple(self._publishers):
-            publisher.destroy()
-        self._graph.close()
+        for endpoint in tuple(self._endpoints):
+            endpoint.destroy()
+        self._graph.destroy()
         self._participant.close()
 
     def __enter__(self) -> DdsNode:
@@ -150,15 +156,23 @@ class DdsNode:
         """Close the node."""
         self.close()
 
-    def _forget(self, endpoint: Publisher | Subscription) -> None:
+    def _forget(self, endpoint: Endpoint) -> None:
         with self._lock:
-            if isinstance(endpoint, Publisher):
-                self._publishers.remove(endpoint)
-            else:
-                self._subscriptions.remove(endpoint)
+            self._endpoints.remove(endpoint)
             if not self._closed:
                 self._announce()
 
     def _announce(self) -> None:
-        readers = [subscription.gid for subscription in self._subscriptions]
-        self._graph.announce(readers, [publisher.gid for publisher in self._publishers])
+        """Publish which endpoints belong to the node, for `ros2 node list`, `ros2 node info` and `ros2 topic info`."""
+        node = self.types.message(_GRAPH_NODE)(
+            node_namespace=self.namespace,
+            node_name=self.name,
+            reader_gid_seq=[self._gid(each.gid) for each in self._endpoints if isinstance(each, Subscription)],
+            writer_gid_seq=[self._gid(each.gid) for each in self._endpoints if isinstance(each, Publisher)],
+        )
+        gid = self._gid(self._participant.gid)
+        self._graph.publish(self.types.message(_GRAPH_INFO)(gid=gid, node_entities_info_seq=[node]))
+
+    def _gid(self, gid: bytes) -> Any:
+        padded = gid.ljust(self.types.gid_size, b"\0")
+        return self.types.message(_GRAPH_GID)(data=np.frombuffer(padded, np.uint8))

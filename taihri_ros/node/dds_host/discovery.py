@@ -1,7 +1,8 @@
-"""How participants find each other: the ROS_* variables, told to Cyclone DDS in its own XML.
+"""Discovery settings: the ROS_* environment variables as Cyclone DDS configuration.
 
-The XML is what rmw_cyclonedds_cpp makes of the same variables. In addition the loopback is an interface beside the one
-that Cyclone picks, so that nodes which were told to stay on this host are met too, and the receive buffer is large.
+The XML matches the one that rmw_cyclonedds_cpp builds from the same variables, with two additions. The loopback is an
+interface beside the one that Cyclone picks, so that nodes restricted to this machine are discovered too. The receive
+buffer is large enough for raw images.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ MAX_DOMAIN_ID = 232
 DISCOVERY_RANGES = ("OFF", "LOCALHOST", "SUBNET", "SYSTEM_DEFAULT")
 
 RECEIVE_BUFFER = 8 * 1024 * 1024
-"""Bytes of socket buffer to ask for: three raw 1280x720 images."""
+"""Requested size of the socket receive buffer in bytes: three raw 1280x720 images."""
 
 ENOUGH_RECEIVE_BUFFER = 4 * 1024 * 1024
-"""Bytes that hold one raw 1280x720 image with the kernel's overhead."""
+"""Size in bytes that holds one raw 1280x720 image with the kernel's overhead."""
 
 _PEER = re.compile(r"[A-Za-z0-9.:_%\[\]-]+")
 
 
 def domain_id(environ: Mapping[str, str] = os.environ) -> int:
-    """The DDS domain that ROS_DOMAIN_ID names.
+    """Return the DDS domain from ROS_DOMAIN_ID.
 
     Args:
         environ: Environment variables.
 
     Returns:
-        The domain, 0 where the variable is not set.
+        The domain; 0 when the variable is not set.
 
     Raises:
         DdsError: The variable is not a number from 0 to 232.
@@ -50,19 +51,19 @@ def domain_id(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def cyclone_xml(environ: Mapping[str, str] = os.environ, *, loopback: bool = True) -> str:
-    """Cyclone DDS configuration for the ROS_* variables, followed by the user's own.
+    """Return the Cyclone DDS configuration for the ROS_* variables, followed by the user's own.
 
     Args:
         environ: Environment variables: ROS_AUTOMATIC_DISCOVERY_RANGE, ROS_STATIC_PEERS, ROS_LOCALHOST_ONLY and
             CYCLONEDDS_URI are read.
-        loopback: Name the loopback as an interface beside the one that Cyclone picks. Not possible where Cyclone
-            picks the loopback itself, because there is no other.
+        loopback: Add the loopback as an interface beside the one that Cyclone picks. Cyclone refuses this on a machine
+            whose only interface is the loopback.
 
     Returns:
-        XML, a comma, and CYCLONEDDS_URI where it is set: what comes last wins.
+        XML, then a comma and CYCLONEDDS_URI if it is set: later settings override earlier ones.
 
     Raises:
-        DdsError: A variable has a value that means nothing.
+        DdsError: The value of a variable is not valid.
     """
     discovery_range = _discovery_range(environ)
     interfaces = '<NetworkInterface autodetermine="true"/>'
@@ -79,15 +80,15 @@ def cyclone_xml(environ: Mapping[str, str] = os.environ, *, loopback: bool = Tru
 
 
 def receive_buffer_warning(limit_file: Path = Path("/proc/sys/net/core/rmem_max")) -> str | None:
-    """Say whether the kernel allows a socket buffer that is large enough for raw video.
+    """Check that the kernel allows a socket buffer large enough for raw video.
 
-    With the stock limit of 212,992 bytes, most raw images of a best-effort camera are lost in bursts of UDP packets.
+    With Linux's default limit of 212,992 bytes, a best-effort camera loses most raw images in bursts of UDP packets.
 
     Args:
-        limit_file: Where the kernel tells its limit, in bytes.
+        limit_file: File with the kernel's limit in bytes.
 
     Returns:
-        One line that names the limit and the command that raises it; None where the limit is high enough or unknown.
+        One line with the limit and the command that raises it; None if the limit is high enough or unknown.
     """
     try:
         limit = int(limit_file.read_text(encoding="ascii"))
@@ -96,7 +97,7 @@ def receive_buffer_warning(limit_file: Path = Path("/proc/sys/net/core/rmem_max"
     if limit >= ENOUGH_RECEIVE_BUFFER:
         return None
     return (
-        f"net.core.rmem_max is {limit} bytes: raw images will be lost on their way. "
+        f"net.core.rmem_max is {limit} bytes: raw images will be lost in transit. "
         f"Raise it with: sudo sysctl -w net.core.rmem_max={RECEIVE_BUFFER}"
     )
 
@@ -115,7 +116,7 @@ def _static_peers(environ: Mapping[str, str]) -> list[str]:
     peers = [peer.strip() for peer in environ.get("ROS_STATIC_PEERS", "").split(";")]
     for peer in filter(None, peers):
         if not _PEER.fullmatch(peer):
-            raise DdsError(f"ROS_STATIC_PEERS names {peer!r}: give host names or addresses, separated by ';'")
+            raise DdsError(f"ROS_STATIC_PEERS contains {peer!r}: list host names or addresses, separated by ';'")
     return list(filter(None, peers))
 
 

@@ -1,4 +1,4 @@
-"""The thread that waits for DDS."""
+"""The thread that waits for DDS events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from cyclonedds.core import GuardCondition, WaitSet
 from cyclonedds.util import duration
 
-from taihri_ros.node.dds_host.entities import delete
+from taihri_ros.node.dds_host.domain import delete
 
 if TYPE_CHECKING:
     from cyclonedds.core import Entity
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Something that DDS has news for."""
+    """Something with DDS events to handle."""
 
     triggers: tuple[Entity, ...]
-    """What to wait for."""
+    """The entities to wait for."""
 
     def dispatch(self) -> None:
-        """Take the news, if there is any; does not raise."""
+        """Handle pending events, if any. Must not raise."""
 
 
 class Dispatcher:
-    """One thread that waits for any of its sources and lets them take their news.
+    """One thread that waits for any of its sources and calls their `dispatch`.
 
-    A wait set and not a listener: listeners run on the threads of DDS, which would wait there for Python's lock.
+    It uses a wait set instead of a listener: listeners run on the threads of DDS, which would wait there for the GIL.
     """
 
     def __init__(self, participant: DomainParticipant) -> None:
         """Start the thread.
 
         Args:
-            participant: Whose entities to wait for.
+            participant: The participant that owns the entities to wait for.
         """
         self._waitset = WaitSet(participant)
         self._wake = GuardCondition(participant)
@@ -47,7 +47,7 @@ class Dispatcher:
         self._thread.start()
 
     def add(self, source: Source) -> None:
-        """Begin to wait for a source.
+        """Wait for the events of a source.
 
         Args:
             source: Its triggers must exist until it is removed.
@@ -59,10 +59,10 @@ class Dispatcher:
             self._wake.set(True)
 
     def remove(self, source: Source) -> None:
-        """No longer wait for a source.
+        """Stop waiting for the events of a source.
 
         Args:
-            source: As added; a dispatch that already runs in the thread ends by itself.
+            source: As added; a running call of its `dispatch` finishes.
         """
         with self._lock:
             self._sources = tuple(other for other in self._sources if other is not source)
@@ -70,7 +70,7 @@ class Dispatcher:
                 self._waitset.detach(trigger)
 
     def close(self) -> None:
-        """Stop the thread, and wait for its end unless it is the one that calls."""
+        """Stop the thread, and join it unless called from it."""
         self._closing = True
         self._wake.set(True)
         if threading.current_thread() is not self._thread:

@@ -1,4 +1,7 @@
-"""DDS domains, shared by the participants of this process: Cyclone DDS configures each domain once."""
+"""Lifetime of DDS entities, and of the domains that the participants of this process share.
+
+Cyclone DDS configures each domain once in a process: the first participant creates it and the last one deletes it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from cyclonedds.core import DDSException
 from cyclonedds.domain import Domain
 
 from taihri_ros.node.dds_host.discovery import cyclone_xml
-from taihri_ros.node.dds_host.entities import delete
 from taihri_ros.node.dds_host.errors import DdsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cyclonedds.core import Entity
 
 _lock = threading.Lock()
 _domains: dict[int, Domain] = {}
@@ -29,7 +33,7 @@ def acquire(domain_id: int, environ: Mapping[str, str] = os.environ) -> None:
         environ: Environment variables that configure discovery.
 
     Raises:
-        DdsError: The configuration is refused.
+        DdsError: Cyclone DDS refuses the configuration.
     """
     with _lock:
         if domain_id not in _domains:
@@ -39,7 +43,7 @@ def acquire(domain_id: int, environ: Mapping[str, str] = os.environ) -> None:
 
 
 def release(domain_id: int) -> None:
-    """Give a domain back; the last user takes it down.
+    """Release a domain; the last user deletes it.
 
     Args:
         domain_id: The domain, as acquired.
@@ -51,14 +55,24 @@ def release(domain_id: int) -> None:
             delete(_domains.pop(domain_id))
 
 
+def delete(*entities: Entity) -> None:
+    """Delete DDS entities now instead of when Python collects them.
+
+    Args:
+        entities: Deleted in this order; deleting one twice does nothing.
+    """
+    for entity in entities:
+        entity.__del__()  # the binding has no other way to delete an entity
+
+
 def _create(domain_id: int, environ: Mapping[str, str]) -> Domain:
     with_loopback, without = (cyclone_xml(environ, loopback=loopback) for loopback in (True, False))
     if not with_loopback.isascii():
-        raise DdsError("CYCLONEDDS_URI or ROS_STATIC_PEERS holds characters outside ASCII: Cyclone DDS takes none")
+        raise DdsError("CYCLONEDDS_URI or ROS_STATIC_PEERS contains non-ASCII characters: use ASCII only")
     try:
         return Domain(domain_id, with_loopback)
     except DDSException:
-        # The loopback is already the interface that Cyclone picks on a machine that has no other.
+        # On a machine whose only interface is the loopback, Cyclone picks it already and refuses it a second time.
         try:
             return Domain(domain_id, without)
         except DDSException as error:

@@ -1,4 +1,4 @@
-"""The embedded host: the node as a ROS 2 participant on Cyclone DDS, on a machine without ROS."""
+"""The embedded host: the node /taihri as a ROS 2 participant on Cyclone DDS, without a ROS installation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class EmbeddedHost:
 
         Args:
             parameters: The node's parameters.
-            engine: The engine; closed by whoever made it.
+            engine: The engine; the caller closes it.
             distro: ROS 2 distribution of the robot.
             namespace: Namespace of the node.
             remaps: Rules `from:=to`.
@@ -52,7 +52,7 @@ class EmbeddedHost:
         """
         if parameters.target_frame:
             raise ParameterError(
-                "target_frame needs TF lookups, which only the ROS host has: use ros2 launch, or leave it"
+                "target_frame needs TF lookups, which only the rclpy host has: use ros2 launch, or leave it empty"
             )
         self._parameters = parameters
         self._image_input = topics.COMPRESSED_IMAGE if parameters.image_transport == "compressed" else topics.IMAGE
@@ -73,7 +73,7 @@ class EmbeddedHost:
         self.application.start()
 
     def run(self, stop: Event) -> None:
-        """Publish diagnostics until told to stop, and say what is missing.
+        """Publish diagnostics until `stop` is set, and warn when the system or the camera is not set up.
 
         Args:
             stop: Ends the run.
@@ -110,19 +110,19 @@ class EmbeddedHost:
         self.close()
 
     def publish(self, topic: Topic, message: Any) -> None:
-        """Publish a message, as `Outputs` has it."""
+        """Publish a message; part of `Outputs`."""
         self._publishers[topic].publish(message)
 
     def subscribers(self, topic: Topic) -> int:
-        """Count the subscribers of an output, as `Outputs` has it."""
+        """Return the number of subscribers of an output; part of `Outputs`."""
         return self._publishers[topic].matched
 
     def broadcast(self, transforms: list[Any]) -> None:
-        """Broadcast on /tf, as `Outputs` has it."""
+        """Broadcast transforms on /tf; part of `Outputs`."""
         self.publish(topics.TRANSFORMS, self._messages.tf_message(transforms))
 
-    def place(self, frame_id: str, stamp: int) -> Placement:  # noqa: ARG002 - the camera's own frame at any time
-        """Give poses in the camera's own frame, as `Outputs` has it."""
+    def place(self, frame_id: str, stamp: int) -> Placement:  # noqa: ARG002 - independent of the stamp
+        """Return the placement of poses in the camera's own frame; part of `Outputs`."""
         return Placement(frame_id)
 
     def _subscribe_inputs(self) -> Subscription:

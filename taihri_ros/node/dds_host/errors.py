@@ -1,4 +1,4 @@
-"""The error of the DDS host."""
+"""The error of the embedded host's DDS node."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from taihri_ros.errors import TaihriError
 
 
 class DdsError(TaihriError):
-    """The ROS 2 wire could not do what was asked: a bad name, type or setting, or a failure of DDS itself."""
+    """A name, type or setting is not valid for ROS 2 on DDS, or DDS itself failed."""

@@ -1,6 +1,6 @@
-"""What Cyclone DDS must know of a ROS 2 message type: its IDL, so that others see truthful type information.
+"""IDL of ROS 2 message types for Cyclone DDS, so that discovery announces truthful type information.
 
-Samples pass through as bytes: rosbags reads and writes CDR a hundred times faster than the binding does.
+Samples stay bytes for the binding: rosbags reads and writes CDR a hundred times faster.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PRIMITIVES: dict[str, Any] = {
 
 
 def dds_type_name(msg_type: str) -> str:
-    """The name of a ROS 2 type on DDS, with the dots that the binding turns into `::`.
+    """Return the DDS name of a ROS 2 type, with dots that the binding replaces by `::`.
 
     Args:
         msg_type: Full name, such as `sensor_msgs/msg/Image`.
@@ -46,26 +46,26 @@ def dds_type_name(msg_type: str) -> str:
 
 
 class IdlTypes:
-    """IDL classes for ROS 2 message types, each made once."""
+    """IDL classes for ROS 2 message types, each built once."""
 
     def __init__(self, types: RosTypes) -> None:
-        """Start with none.
+        """Start without any class.
 
         Args:
-            types: Where the definitions are.
+            types: The message definitions.
         """
         self._types = types
         self._structs: dict[str, type[IdlStruct]] = {}
         self._cdr: dict[str, type[IdlStruct]] = {}
 
     def cdr(self, msg_type: str) -> type[IdlStruct]:
-        """A class whose samples are CDR bytes, with the type name and the type information of the real type.
+        """Return a class whose samples are CDR bytes, with the name and type information of the message type.
 
         Args:
             msg_type: Full name, such as `sensor_msgs/msg/Image`.
 
         Returns:
-            A class to make a DDS topic of.
+            The class for a DDS topic.
         """
         if msg_type not in self._cdr:
             cdr = make_idl_struct("Cdr", dds_type_name(msg_type), {})

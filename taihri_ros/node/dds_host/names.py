@@ -1,8 +1,8 @@
 """ROS 2 names: validation, expansion and remapping.
 
-The rules are those of rcl and rmw (https://design.ros2.org/articles/topic_and_service_names.html): an absolute name
-stands as it is, a relative one goes under the namespace, `~` stands for the node; then the first matching rule
-`from:=to` replaces it.
+The rules are those of rcl and rmw (https://design.ros2.org/articles/topic_and_service_names.html). An absolute name
+stays as it is, a relative name goes under the namespace, and `~` is replaced by the node's full name. Then the first
+matching rule `from:=to` replaces the name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_NODE_NAME = 255
 MAX_TOPIC_NAME = 247
-"""Longest absolute name: DDS allows 255 characters, and ROS puts up to eight of its own around it."""
+"""Longest absolute name: DDS allows 255 characters, and ROS adds up to eight."""
 
 _TOKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -28,9 +28,9 @@ class Remap:
     """One rule `[node:]from:=to`, as given after `--ros-args -r`.
 
     Attributes:
-        source: The name to replace; `__node` and `__ns` stand for the node's own name and namespace.
-        target: What to replace it with.
-        node: The only node that the rule is for; None for every node.
+        source: The name to replace; `__node` and `__ns` are the node's own name and namespace.
+        target: The new name.
+        node: The only node that the rule applies to; None for every node.
     """
 
     source: str
@@ -39,7 +39,7 @@ class Remap:
 
     @classmethod
     def parse(cls, rule: str) -> Remap:
-        """Read a rule.
+        """Parse a rule.
 
         Args:
             rule: Text such as `image:=/camera/image_raw` or `taihri:__ns:=/robot1`.
@@ -97,10 +97,10 @@ def resolve(name: str, node_name: str, namespace: str = "/", remaps: Iterable[st
         remaps: Rules `[node:]from:=to`; the first that matches the expanded name wins, and is applied once.
 
     Returns:
-        The absolute name, without the `rt` that DDS puts before it.
+        The absolute name, without the prefix `rt` that it has on DDS.
 
     Raises:
-        DdsError: The name, a rule, or what a rule makes of the name is not valid.
+        DdsError: The name, a rule, or the remapped name is not valid.
     """
     expanded = _expand(name, node_name, namespace)
     for rule in _rules(remaps, node_name):
@@ -110,7 +110,7 @@ def resolve(name: str, node_name: str, namespace: str = "/", remaps: Iterable[st
 
 
 def _rules(remaps: Iterable[str], node_name: str) -> Iterator[Remap]:
-    """The rules that are for this node."""
+    """Return the rules that apply to this node."""
     for rule in map(Remap.parse, remaps):
         if rule.node in (None, node_name):
             yield rule

@@ -1,19 +1,38 @@
-"""Quality of service, as far as ROS 2 nodes set it."""
+"""Quality of service of ROS 2 nodes, and the Cyclone DDS policies that express it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cyclonedds.core import Policy, Qos
+from cyclonedds.util import duration
+
 from taihri_ros.node.dds_host.errors import DdsError
+
+MAX_BLOCKING_MS = 100
+"""Longest time that a reliable publisher waits for a subscription that does not keep up."""
+
+_POLICIES = {
+    2: "durability",
+    3: "presentation",
+    4: "deadline",
+    5: "latency budget",
+    6: "ownership",
+    8: "liveliness",
+    10: "partition",
+    11: "reliability",
+    12: "destination order",
+    23: "data representation",
+}
 
 
 @dataclass(frozen=True)
 class QoS:
-    """Quality of service of a publisher or a subscription; history is always "keep last".
+    """Quality of service of a publisher or a subscription. The history is always "keep last".
 
     Attributes:
         reliable: Lost samples are sent again (RELIABLE) or not (BEST_EFFORT).
-        depth: How many samples the history keeps.
+        depth: Number of samples that the history keeps.
         transient_local: A late subscriber gets the publisher's history (TRANSIENT_LOCAL) or not (VOLATILE).
 
     Raises:
@@ -31,13 +50,50 @@ class QoS:
 
 
 DEFAULT = QoS()
-"""What rclpy gives to a publisher that asks for a depth of 10."""
+"""The QoS of an rclpy publisher with a depth of 10."""
 
 SENSOR_DATA = QoS(reliable=False, depth=1)
-"""For camera images: the newest only, and a lost one stays lost."""
+"""For camera images: the newest only, best effort."""
 
 TF = QoS(depth=100)
-"""What tf2_ros uses on /tf."""
+"""The QoS of tf2_ros on /tf."""
 
 LATCHED = QoS(depth=1, transient_local=True)
-"""The last sample waits for whoever comes late."""
+"""A late subscriber receives the last sample."""
+
+
+def cyclone_qos(qos: QoS, user_data: bytes) -> Qos:
+    """Convert a quality of service to Cyclone DDS policies, the ones that rmw_cyclonedds_cpp sets.
+
+    Args:
+        qos: Quality of service.
+        user_data: What discovery announces about the endpoint, such as its type hash.
+
+    Returns:
+        Policies for a reader or a writer; the data representation is XCDR1.
+    """
+    history = Policy.History.KeepLast(qos.depth)
+    policies = [
+        Policy.Reliability.Reliable(duration(milliseconds=MAX_BLOCKING_MS))
+        if qos.reliable
+        else Policy.Reliability.BestEffort,
+        history,
+        Policy.Durability.TransientLocal if qos.transient_local else Policy.Durability.Volatile,
+        Policy.DataRepresentation(use_cdrv0_representation=True),
+        Policy.Userdata(user_data),
+    ]
+    if qos.transient_local:
+        policies.append(Policy.DurabilityService(0, history, -1, -1, -1))
+    return Qos(*policies)
+
+
+def policy_name(policy_id: int) -> str:
+    """Return the name of a policy.
+
+    Args:
+        policy_id: Number of the policy in the DDS specification.
+
+    Returns:
+        Its name in words.
+    """
+    return _POLICIES.get(policy_id, f"policy {policy_id}")

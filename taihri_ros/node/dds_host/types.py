@@ -1,4 +1,4 @@
-"""ROS 2 message types without ROS: definitions, classes, CDR and type hashes, by rosbags."""
+"""ROS 2 message types without ROS: definitions, classes, CDR and type hashes from rosbags."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ DISTROS = {
     "lyrical": Stores.ROS2_LYRICAL,
     "rolling": Stores.ROS2_LYRICAL,
 }
-"""The distributions that robots run, and where rosbags keeps their types."""
+"""ROS 2 distributions and the rosbags typestores with their types."""
 
 PACKAGE = "taihri_ros"
 
 
 class RosTypes:
-    """The message types of one ROS 2 distribution, and our own.
+    """The message types of one ROS 2 distribution and of this package.
 
     Attributes:
         distro: The distribution.
-        store: rosbags' own typestore, for reading and writing bags.
+        store: The typestore of rosbags, for reading and writing bags.
     """
 
     def __init__(self, distro: str = "jazzy", interfaces: Path | None = None) -> None:
         """Load the types.
 
         Args:
-            distro: Name of the distribution that the robot runs.
-            interfaces: Directory whose `msg/*.msg` define the messages of this package; None for none of them.
+            distro: ROS 2 distribution of the robot.
+            interfaces: Directory whose `msg/*.msg` define this package's messages; None to leave them out.
 
         Raises:
             DdsError: The distribution is unknown, or a definition cannot be read.
@@ -70,7 +70,7 @@ class RosTypes:
             raise DdsError(f"cannot read the message definitions in {interfaces / 'msg'}: {error}") from error
 
     def check(self, msg_type: str) -> None:
-        """Make sure that a type is known.
+        """Check that a type is known.
 
         Args:
             msg_type: Full name, such as `sensor_msgs/msg/Image`.
@@ -82,7 +82,7 @@ class RosTypes:
             raise DdsError(f"message type {msg_type!r} is unknown in ROS 2 {self.distro}: write 'package/msg/Name'")
 
     def message(self, msg_type: str) -> type[Any]:
-        """The class of a message; its constructor takes every field by keyword.
+        """Return the class of a message; its constructor takes every field by keyword.
 
         Args:
             msg_type: Full name, such as `sensor_msgs/msg/Image`.
@@ -97,7 +97,7 @@ class RosTypes:
         return self.store.types[msg_type]
 
     def serialize(self, message: object, msg_type: str) -> bytearray:
-        """Serialise a message.
+        """Serialize a message.
 
         Args:
             message: A message of that type.
@@ -107,18 +107,18 @@ class RosTypes:
             CDR (XCDR1, with its header of four bytes), padded to a multiple of four bytes.
 
         Raises:
-            DdsError: A field holds something that its type cannot carry.
+            DdsError: The value of a field does not fit its type.
         """
         try:
             cdr = self.store.serialize_cdr(message, msg_type).obj
-        except Exception as error:  # whatever generated code raises over a field of the wrong type
-            raise DdsError(f"cannot serialise a {msg_type}: {error}") from error
+        except Exception as error:  # the generated code raises various errors for a wrong field
+            raise DdsError(f"cannot serialize a {msg_type}: {error}") from error
         assert isinstance(cdr, bytearray)
         cdr.extend(bytes(-len(cdr) % 4))
         return cdr
 
     def deserialize(self, cdr: bytes | memoryview, msg_type: str) -> Any:
-        """Deserialise a message; arrays of numbers are read-only views of the given bytes.
+        """Deserialize a message; arrays of numbers are read-only views of the given bytes.
 
         Args:
             cdr: CDR (XCDR1, with its header), of either endianness.
@@ -136,7 +136,7 @@ class RosTypes:
             raise DdsError(f"malformed {msg_type} of {len(cdr)} bytes: {error}") from error
 
     def type_hash(self, msg_type: str) -> str:
-        """The hash by which ROS 2 tells definitions apart (REP 2011).
+        """Return the type hash, which identifies a definition in ROS 2 (REP 2011).
 
         Args:
             msg_type: Full name.
@@ -148,7 +148,7 @@ class RosTypes:
 
     @property
     def gid_size(self) -> int:
-        """Bytes of a gid in the ROS graph: 24 in Humble, 16 from Iron on."""
+        """Size in bytes of a gid in the ROS graph: 24 in Humble, 16 from Iron on."""
         _, fields = self.store.fielddefs["rmw_dds_common/msg/Gid"]
         _, desc = fields[0]
         assert desc[0] == Nodetype.ARRAY
@@ -156,7 +156,7 @@ class RosTypes:
 
 
 def _char_is_uint8(desc: FieldDesc) -> FieldDesc:
-    """A `char` in a .msg file is an `uint8` in IDL (rosidl_adapter), in the type hash and in XTypes."""
+    """Replace `char` of a .msg file by `uint8`, as rosidl_adapter does in IDL, type hash and XTypes."""
     if desc[0] in (Nodetype.ARRAY, Nodetype.SEQUENCE):
         element, size = desc[1]
         return desc[0], (_scalar_char_is_uint8(element), size)

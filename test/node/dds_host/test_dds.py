@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from dds_peer import Inbox, Peer, make, plain, wait_until
 
-from taihri_ros.node.dds_host import DEFAULT, LATCHED, SENSOR_DATA, TF, DdsError, DdsNode, QoS, RosTypes
+from taihri_ros.node.dds_host import DEFAULT, LATCHED, SENSOR_DATA, TF, DdsError, DdsNode, QoS, RosTypes, Subscription
 from taihri_ros.resources import share_directory
 
 STRING = "std_msgs/msg/String"
@@ -198,9 +198,7 @@ def test_the_graph_names_the_node_and_its_endpoints(topic: str, distro: str, gid
     types = RosTypes(distro)
     inbox = Inbox()
     with DdsNode("listener", types=types, domain_id=domain) as listener:
-        listener._participant.reader(
-            "ros_discovery_info", INFO, LATCHED, lambda cdr: inbox(types.deserialize(cdr, INFO))
-        )
+        Subscription(listener._participant, INFO, "ros_discovery_info", inbox, LATCHED)
         with DdsNode("taihri", "/robot", types=types, domain_id=domain) as node:
 
             def described() -> Any:
@@ -340,7 +338,7 @@ def test_qos_that_does_not_go_together_is_noticed_at_both_ends(
     assert wait_until(lambda: subscription.incompatible_qos) == "reliability"
     assert wait_until(lambda: peer.incompatible_qos(topic)) == "reliability"
     assert subscription.matched == 0
-    assert f"a publisher of {topic} offers another reliability" in caplog.text
+    assert f"a publisher of {topic} does not offer the reliability that this subscription requests" in caplog.text
 
 
 def test_a_volatile_publisher_does_not_go_with_a_latched_subscription(node: DdsNode, peer: Peer, topic: str) -> None:
@@ -393,7 +391,7 @@ def test_a_destroyed_publisher_says_so(node: DdsNode, types: RosTypes, topic: st
 
 def test_a_message_of_another_type_is_refused(node: DdsNode, types: RosTypes, topic: str) -> None:
     publisher = node.publisher(IMAGE, topic)
-    with pytest.raises(DdsError, match="cannot serialise a sensor_msgs/msg/Image"):
+    with pytest.raises(DdsError, match="cannot serialize a sensor_msgs/msg/Image"):
         publisher.publish(make(types, STRING, text("")))
 
 
@@ -427,7 +425,7 @@ def test_a_node_may_be_closed_by_its_own_callback(types: RosTypes) -> None:
     wait_until(lambda: publisher.matched)
     publisher.publish(make(types, STRING, text("close")))
     assert closed.wait(20)
-    wait_until(lambda: not any(thread is node._participant._dispatcher._thread for thread in threading.enumerate()))
+    wait_until(lambda: not any(thread is node._participant.dispatcher._thread for thread in threading.enumerate()))
 
 
 def test_the_domain_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, types: RosTypes) -> None:

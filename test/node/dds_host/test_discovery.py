@@ -105,7 +105,7 @@ def test_static_peers() -> None:
 
 @pytest.mark.parametrize("value", ['"/><Evil/>', "a b", "10.0.0.0/8", "a,b"])
 def test_a_peer_that_is_no_address_is_refused(value: str) -> None:
-    with pytest.raises(DdsError, match="ROS_STATIC_PEERS names"):
+    with pytest.raises(DdsError, match="ROS_STATIC_PEERS contains"):
         cyclone_xml({"ROS_STATIC_PEERS": f"robot.local;{value}"})
 
 

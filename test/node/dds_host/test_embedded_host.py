@@ -19,7 +19,7 @@ from dds_peer import Peer, PeerNode, wait_until
 from running_node import START_S, Robot, RunningNode
 
 from taihri_ros.node import topics
-from taihri_ros.node.dds_host import LATCHED, DdsError
+from taihri_ros.node.dds_host import LATCHED, DdsError, Subscription
 from taihri_ros.node.dds_host.embedded_host import EmbeddedHost
 from taihri_ros.node.images import decode_compressed
 from taihri_ros.node.parameters import ParameterError, Parameters
@@ -163,9 +163,7 @@ def first(find: Callable[[str], list[dict[str, Any]]], name: str, gids: set[byte
 def test_the_node_is_in_the_graph_with_every_endpoint_its_qos_and_type(node: RunningNode, robot: Robot) -> None:
     infos: list[Any] = []
     with contextlib.closing(PeerNode("observer", FIRST_DOMAIN)) as observer:
-        observer.node._participant.reader(
-            "ros_discovery_info", GRAPH, LATCHED, lambda cdr: infos.append(TYPES.deserialize(cdr, GRAPH))
-        )
+        Subscription(observer.node._participant, GRAPH, "ros_discovery_info", infos.append, LATCHED)
 
         def described() -> Any:
             nodes = [each for info in infos for each in info.node_entities_info_seq]
@@ -297,7 +295,7 @@ def test_a_command_of_bytes_that_are_no_text_changes_nothing(node: RunningNode, 
     since = len(node.lines)
     robot.say_bytes(b"\x00\x01\x00\x00" + len(data).to_bytes(4, "little") + data.ljust(8, b"\x00"))
     assert robot.about(topics.PERSON, robot.answered()).command == "left_wrist, right_wrist"
-    node.wait_to_say("dropped a sample of /taihri/command, further ones only counted")
+    node.wait_to_say("dropped a sample of /taihri/command .later ones are only counted")
     assert not node.said("Traceback|ERROR|command:", since)
 
 

@@ -110,7 +110,7 @@ def test_the_other_endianness_is_read(types: RosTypes) -> None:
 
 
 def test_a_field_of_the_wrong_type_is_refused(types: RosTypes) -> None:
-    with pytest.raises(DdsError, match="cannot serialise a std_msgs/msg/String"):
+    with pytest.raises(DdsError, match="cannot serialize a std_msgs/msg/String"):
         types.serialize(types.message("std_msgs/msg/String")(data=3), "std_msgs/msg/String")
 
 
