@@ -1,4 +1,4 @@
-"""How a checkpoint spells its answers: with or without a box, which separators, which joint names."""
+"""The answer format of a checkpoint: the bounding box, the form of joint names, and the separators."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import Literal
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.lexer import BLOCKS, SEPARATORS, Lexeme, LexemeKind, lex
 from taihri_ros.skeleton import joint_token
+from taihri_ros.validation import check_value
 
 _ANSWERED_JOINT = (LexemeKind.JOINT, LexemeKind.COORDINATE, LexemeKind.COORDINATE)
 
 
 @dataclass(frozen=True)
 class AnswerFormat:
-    """The spelling of an answer, data of the checkpoint.
+    """The answer format of a checkpoint.
 
-    A grammar that forces a spelling that the model has not learned works against the model, so every gap between two
-    tokens is a field here.
+    A grammar with another format than the one that the model has learned makes the answers worse. Every separator
+    between two tokens is therefore a field.
 
     Attributes:
-        box: Whether a bounding box of the person comes first.
-        joint: `token` for `<|left_wrist|>`, `text` for `<left_wrist>`.
-        after_joint: Text between a joint's name and its first coordinate.
-        between_coordinates: Text between two coordinates of one joint or box.
-        between_joints: Text between one joint's last coordinate and the next joint's name.
-        between_blocks: Text between the end of a block and the start of the next.
+        box: Whether an answer starts with a bounding box of the person.
+        joint: Form of a joint name: `token` for `<|left_wrist|>`, `text` for `<left_wrist>`.
+        after_joint: Separator between the name of a joint and its first coordinate.
+        between_coordinates: Separator between two coordinates of a joint or box.
+        between_joints: Separator between the last coordinate of a joint and the name of the next joint.
+        between_blocks: Separator between the end of a block and the start of the next.
     """
 
     box: bool = True
@@ -36,33 +37,31 @@ class AnswerFormat:
     between_blocks: str = ""
 
     def __post_init__(self) -> None:
-        if self.joint not in ("token", "text"):
-            raise TaihriError(f"answer.joint must be 'token' or 'text', not {self.joint!r}")
-        if not isinstance(self.box, bool):
-            raise TaihriError(f"answer.box must be true or false, not {self.box!r}")
+        check_value(self.joint, Literal["token", "text"], "joint")
+        check_value(self.box, bool, "box")
         for name in ("after_joint", "between_coordinates", "between_joints", "between_blocks"):
-            gap = getattr(self, name)
-            if not isinstance(gap, str) or gap.strip(SEPARATORS):
-                raise TaihriError(f"answer.{name} must hold nothing but commas and white space, not {gap!r}")
+            gap = check_value(getattr(self, name), str, name)
+            if gap.strip(SEPARATORS):
+                raise TaihriError(f"{name} may contain only commas and white space, not {gap!r}")
 
     def joint_text(self, joint: str) -> str:
-        """Write a joint's name as the checkpoint does."""
+        """Return the name of a joint in this format."""
         return joint_token(joint) if self.joint == "token" else f"<{joint}>"
 
 
 def infer_answer_format(tokens: tuple[str, ...]) -> AnswerFormat | None:
-    """Learn the spelling from one unconstrained answer.
+    """Infer the answer format from one unconstrained answer.
 
     Args:
-        tokens: The answer's tokens as text.
+        tokens: Tokens of the answer as text.
 
     Returns:
-        The style in which most of the answer is written, or None where the answer has no joint with two coordinates
-        to learn from.
+        The format, with the most frequent separators of the answer, or None if the answer has no joint with two
+        coordinates.
     """
     lexemes = lex(tokens)
     kinds = [lexeme.kind for lexeme in lexemes if lexeme.kind is not LexemeKind.SEPARATOR]
-    if not any(tuple(kinds[place : place + 3]) == _ANSWERED_JOINT for place in range(len(kinds))):
+    if not any(tuple(kinds[index : index + 3]) == _ANSWERED_JOINT for index in range(len(kinds))):
         return None
     gaps: dict[str, list[str]] = {
         "after_joint": [],
@@ -70,7 +69,7 @@ def infer_answer_format(tokens: tuple[str, ...]) -> AnswerFormat | None:
         "between_joints": [],
         "between_blocks": [],
     }
-    spellings: list[str] = []
+    joint_forms: list[str] = []
     gap = ""
     previous: Lexeme | None = None
     for lexeme in lexemes:
@@ -78,18 +77,19 @@ def infer_answer_format(tokens: tuple[str, ...]) -> AnswerFormat | None:
             gap += lexeme.text
             continue
         if lexeme.kind is LexemeKind.JOINT:
-            spellings.append("token" if lexeme.text.startswith("<|") else "text")
-        if previous is not None and (place := _place(previous, lexeme)) is not None:
-            gaps[place].append(gap)
+            joint_forms.append("token" if lexeme.text.startswith("<|") else "text")
+        if previous is not None and (field := _field_of_gap(previous, lexeme)) is not None:
+            gaps[field].append(gap)
         gap, previous = "", lexeme
     return AnswerFormat(
         box=any(lexeme.kind is LexemeKind.DELIMITER and lexeme.text == BLOCKS["box"][0] for lexeme in lexemes),
-        joint="token" if _most_frequent(spellings) == "token" else "text",
-        **{place: _most_frequent(found) if found else "" for place, found in gaps.items()},
+        joint="token" if _most_frequent(joint_forms) == "token" else "text",
+        **{field: _most_frequent(found) if found else "" for field, found in gaps.items()},
     )
 
 
-def _place(left: Lexeme, right: Lexeme) -> str | None:
+def _field_of_gap(left: Lexeme, right: Lexeme) -> str | None:
+    """Return the field of `AnswerFormat` for the separator between two lexemes; None if there is no such field."""
     starts = {start for start, _ in BLOCKS.values()}
     match (left.kind, right.kind):
         case (LexemeKind.JOINT, LexemeKind.COORDINATE):

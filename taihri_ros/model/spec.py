@@ -17,6 +17,7 @@ from typing import Any
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.quantization import InteractionSpace
+from taihri_ros.validation import read_dataclass
 
 FILE_NAME = "taihri.json"
 
@@ -98,25 +99,9 @@ class ModelSpec:
         Raises:
             TaihriError: A name is unknown or a value has the wrong type or range.
         """
-        known = {known_field.name for known_field in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise TaihriError(f"{source}: unknown entry {unknown[0]!r}; known are {', '.join(sorted(known))}")
-        try:
-            read = dict(values)
-            if "space" in read:
-                read["space"] = InteractionSpace(**{axis: _pair(limits) for axis, limits in read["space"].items()})
-            if "max_image_size" in read:
-                read["max_image_size"] = _pair(read["max_image_size"])
-            if read.get("answer") is not None:
-                read["answer"] = AnswerFormat(**read["answer"])
-            if "calibration" in read:
-                read["calibration"] = Calibration(
-                    **{name: _factors(name, fs) for name, fs in read["calibration"].items()}
-                )
-            spec = cls(**read)
-            spec._check()
-        except (TypeError, ValueError, AttributeError, TaihriError) as error:
-            raise TaihriError(f"{source}: {error}") from error
+        spec = read_dataclass(values, cls, source)
+        if fault := spec._fault():
+            raise TaihriError(f"{source}: {fault}")
         return spec
 
     @classmethod
@@ -152,45 +137,23 @@ class ModelSpec:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TaihriError(f"{path} is not readable JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise TaihriError(f"{path} must hold one JSON object")
         return cls.from_dict(values, str(path))
 
     def save(self, checkpoint: Path) -> None:
         """Write `taihri.json` into a checkpoint directory."""
         (checkpoint / FILE_NAME).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
-    def _check(self) -> None:
-        for name, official in vars(ModelSpec()).items():
-            _check_type(name, getattr(self, name), type(official))
-        for side in self.max_image_size:
-            _check_type("max_image_size", side, int)
+    def _fault(self) -> str:
+        """Return what is wrong with the values; empty where nothing is."""
         if "{joints}" not in self.named_prompt or "{command}" not in self.free_prompt:
-            raise ValueError("named_prompt must contain {joints} and free_prompt {command}")
+            return "named_prompt must contain {joints} and free_prompt {command}"
         if not (0 < self.focal_px < inf and 0 < self.min_pixels <= self.max_pixels):
-            raise ValueError("focal_px and min_pixels <= max_pixels must be positive")
+            return "focal_px and min_pixels <= max_pixels must be positive"
         if not 0 < self.repetition_penalty < inf:
-            raise ValueError("repetition_penalty must be positive")
+            return "repetition_penalty must be positive"
         if min(self.max_image_size) < self.image_multiple or self.image_multiple < 1:
-            raise ValueError("max_image_size must hold at least one image_multiple")
-
-
-def _check_type(name: str, value: object, kind: type) -> None:
-    """Check one entry; a whole number may stand for a float, nothing for what has no official value."""
-    kinds = (int, float) if kind is float else kind
-    if kind is type(None) or (isinstance(value, kinds) and (kind is bool or not isinstance(value, bool))):
-        return
-    raise ValueError(f"{name} must be of type {kind.__name__}, not {value!r}")
-
-
-def _factors(name: str, values: Any) -> Any:
-    factors = tuple(float(value) for value in values)
-    count = len(getattr(Calibration(), name))
-    if len(factors) != count or not all(0.0 < factor < inf for factor in factors):
-        raise ValueError(f"calibration.{name} must have {count} positive factors, not {values!r}")
-    return factors
-
-
-def _pair(values: Any) -> Any:
-    low, high = values
-    return (low, high)
+            return "max_image_size must hold at least one image_multiple"
+        for name, factors in vars(self.calibration).items():
+            if not all(0.0 < factor < inf for factor in factors):
+                return f"calibration.{name} must hold positive factors, not {factors}"
+        return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.person_crop import PersonCropMode
 from taihri_ros.pipeline.prompt_batch import Decoding
+from taihri_ros.validation import check_value, unknown_name
 
 EngineKind = Literal["vllm", "transformers", "openai"]
 """What the parameter engine.kind may be."""
@@ -140,8 +140,7 @@ class Parameters:
         checked: dict[str, Any] = {}
         for name, value in values.items():
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                raise ParameterError(f"unknown parameter {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+                raise ParameterError(unknown_name("parameter", name, known))
             checked[known[name].field] = known[name].check(value)
         return cls(**checked)
 
@@ -178,21 +177,9 @@ class Declaration:
         Raises:
             ParameterError: The value has the wrong type or is out of range.
         """
-        expected = type(self.default)
-        if expected is float and type(value) is int:
-            value = float(value)
-        if expected is tuple and isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value):
-            value = tuple(value)
-        if type(value) is not expected:
-            kind = {tuple: "a list of strings", str: "text", bool: "true or false", int: "an integer"}
-            raise ParameterError(f"parameter {self.name} must be {kind.get(expected, 'a number')}, not {value!r}")
-        if self.limits is not None and not self.limits[0] <= value <= self.limits[1]:
-            raise ParameterError(
-                f"parameter {self.name} must be between {self.limits[0]:g} and {self.limits[1]:g}, not {value:g}"
-            )
-        if self.choices and value not in self.choices:
-            raise ParameterError(f"parameter {self.name} must be one of {', '.join(self.choices)}, not {value!r}")
-        return value
+        kind = tuple[str, ...] if isinstance(self.default, tuple) else type(self.default)
+        source = f"parameter {self.name}"
+        return check_value(value, kind, source, ParameterError, limits=self.limits, choices=self.choices)
 
 
 _GROUPS = ("command", "depth", "engine", "filter", "person_crop", "overlay")

@@ -92,10 +92,10 @@ def test_only_the_choices_are_accepted(declaration: Declaration) -> None:
         ("overlay.jpeg_quality", True, "overlay.jpeg_quality must be an integer, not True"),
         ("marker_lifetime_s", True, "marker_lifetime_s must be a number, not True"),
         ("marker_lifetime_s", "0.5", "marker_lifetime_s must be a number, not '0.5'"),
-        ("engine.model", 7, "engine.model must be text, not 7"),
-        ("engine.model", None, "engine.model must be text, not None"),
+        ("engine.model", 7, "engine.model must be a string, not 7"),
+        ("engine.model", None, "engine.model must be a string, not None"),
         ("command.allow", "wave", "command.allow must be a list of strings, not 'wave'"),
-        ("command.allow", ["wave", 1], "command.allow must be a list of strings, not"),
+        ("command.allow", ["wave", 1], r"command.allow\[1\] must be a string, not 1: put it in quotes"),
     ],
 )
 def test_a_value_of_another_type_is_refused(name: str, value: object, message: str) -> None:

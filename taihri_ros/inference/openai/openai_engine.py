@@ -99,7 +99,7 @@ class OpenAiEngine:
             spec = spec or ModelSpec(name=model)
             self._info = EngineInfo(
                 kind="openai",
-                version=str(self._http.get("/version").text("version", 100)),
+                version=str(self._http.get("/version").get("version", str, length=100)),
                 model=model,
                 device=self._http.address,
                 dtype="as served",
@@ -193,7 +193,9 @@ class OpenAiEngine:
         return to_lark(grammar, self._ids, self._coordinates)
 
     def _check_model(self) -> None:
-        served = [Fields(card, "model").text("id", 1000) for card in self._http.get("/v1/models").items("data")]
+        served = [
+            Fields(card, "model").get("id", str, length=1000) for card in self._http.get("/v1/models").get("data", list)
+        ]
         if self._model not in served:
             raise EngineError(f"{self._http.address} does not serve {self._model!r}; it serves {', '.join(served)}")
 
@@ -201,7 +203,7 @@ class OpenAiEngine:
         question = {"model": self._model, "prompt": text, "add_special_tokens": False}
         with self._tokenizing:
             answer = self._http.post("/tokenize", question)
-        tokens = answer.items("tokens")
+        tokens = answer.get("tokens", list)
         if not all(type(token) is int for token in tokens):
             raise ProtocolError("tokenize: tokens must be numbers")
         return tuple(tokens)
@@ -224,12 +226,12 @@ class OpenAiEngine:
 
 def _read_answer(answer: Fields, wanted: bool) -> RawAnswer:
     """Read a chat completion; the end token, which vLLM counts among the tokens, is left out."""
-    choice = Fields(answer.items("choices", 1)[0], "choice")
-    reason = choice.text("finish_reason", 100)
+    choice = Fields(answer.get("choices", list, length=1)[0], "choice")
+    reason = choice.get("finish_reason", str, length=100)
     if reason not in ("stop", "length"):
         raise GenerationFailedError(f"the server ended the request with {reason!r}")
-    steps = [Fields(step, "token") for step in Fields(choice.mapping("logprobs"), "logprobs").items("content")]
-    tokens = [step.text("token", 1000) or _PART for step in steps]
+    steps = [Fields(step, "token") for step in Fields(choice.get("logprobs", dict), "logprobs").get("content", list)]
+    tokens = [step.get("token", str, length=1000) or _PART for step in steps]
     stopped = bool(tokens) and tokens[-1] in END_OF_ANSWER
     count = len(tokens) - stopped
     return RawAnswer(
@@ -243,15 +245,15 @@ def _top_k(step: Fields) -> TopK | None:
     """Give the coordinates among the alternatives of a token; None where it is no coordinate itself."""
     if _bin(step) is None:
         return None
-    candidates = [Fields(one, "alternative") for one in step.items("top_logprobs")]
-    logprobs = {_bin(one): one.number("logprob", -1e4, 1.0) for one in (*candidates, step)}
+    candidates = [Fields(one, "alternative") for one in step.get("top_logprobs", list)]
+    logprobs = {_bin(one): one.get("logprob", float, limits=(-1e4, 1.0)) for one in (*candidates, step)}
     return sorted_top_k(
         (index, logprob) for index, logprob in logprobs.items() if index is not None and logprob > _IMPOSSIBLE
     )
 
 
 def _bin(token: Fields) -> int | None:
-    match = _COORDINATE.fullmatch(token.text("token", 1000))
+    match = _COORDINATE.fullmatch(token.get("token", str, length=1000))
     return int(match[1]) if match else None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import Any, NoReturn
 
 import msgpack
@@ -31,7 +32,7 @@ from taihri_ros.inference.engine import (
 from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.process.message_stream import Frame
 from taihri_ros.inference.process.serialization import pack_grammar, read_grammar, read_msgpack
-from taihri_ros.inference.top_k import counts_of, flatten, join, unflatten
+from taihri_ros.inference.top_k import concatenate, counts_of, flatten, unflatten
 from taihri_ros.model.prompts import Prompt
 from taihri_ros.model.quantization import BINS
 from taihri_ros.model.spec import ModelSpec
@@ -157,7 +158,7 @@ def unpack(frames: Sequence[Frame]) -> Message:
     if not 1 <= len(frames) <= 2:
         raise ProtocolError(f"a message has one or two frames, not {len(frames)}")
     header = Fields(read_msgpack(frames[0], "the header"), "header")
-    version = header.integer("version", 0, 2**32)
+    version = header.get("version", int, limits=(0, 2**32))
     if version != VERSION:
         raise ProtocolError(
             f"the peer speaks version {version} of the engine protocol, this side version {VERSION}: "
@@ -165,8 +166,8 @@ def unpack(frames: Sequence[Frame]) -> Message:
         )
     return Message(
         Kind(header.choice("kind", [kind.value for kind in Kind])),
-        header.integer("id", 0, 2**64 - 1),
-        header.mapping("body"),
+        header.get("id", int, limits=(0, 2**64 - 1)),
+        header.get("body", dict),
         frames[1] if len(frames) == 2 else None,
     )
 
@@ -196,26 +197,26 @@ def decode_request(message: Message) -> GenerationRequest:
         ProtocolError: A field is missing or wrong, or the image's bytes do not fit its shape.
     """
     fields = Fields(message.body, "request")
-    shape = fields.items("shape", 3)
+    shape = fields.get("shape", list, length=3)
     height, width, channels = (side if type(side) is int and 0 < side <= _MAX_SIDE else 0 for side in shape)
-    if fields.text("dtype", 8) != "|u1" or channels != 3 or not height or not width:
+    if fields.get("dtype", str, length=8) != "|u1" or channels != 3 or not height or not width:
         raise ProtocolError(f"request: the image must be (height, width, 3) uint8, not {shape}")
     size = 0 if message.blob is None else len(message.blob)
     if message.blob is None or size != height * width * 3:
         raise ProtocolError(f"request: an image of {width}x{height} has {height * width * 3} bytes, not {size}")
     return GenerationRequest(
         image=np.frombuffer(message.blob, np.uint8).reshape(height, width, 3),
-        questions=tuple(_decode_question(Fields(one, "question")) for one in fields.items("questions")),
-        max_tokens=fields.integer("max_tokens", 1, _MAX_TOKENS),
-        top_k=fields.integer("top_k", 0, 20),
-        repetition_penalty=fields.number("repetition_penalty", 1e-3, 1e3),
-        jump_forward=fields.truth("jump_forward"),
+        questions=tuple(_decode_question(Fields(one, "question")) for one in fields.get("questions", list)),
+        max_tokens=fields.get("max_tokens", int, limits=(1, _MAX_TOKENS)),
+        top_k=fields.get("top_k", int, limits=(0, 20)),
+        repetition_penalty=fields.get("repetition_penalty", float, limits=(1e-3, 1e3)),
+        jump_forward=fields.get("jump_forward", bool),
     )
 
 
 def encode_generation(generation: Generation, identifier: int) -> Message:
     """Turn answers into a message; the alternatives of all of them travel as two arrays and a count for every token."""
-    bins, logprobs = flatten(join([answer.top_k for answer in generation.answers]))
+    bins, logprobs = flatten(concatenate([answer.top_k for answer in generation.answers]))
     body = {
         "answers": [
             {
@@ -243,7 +244,7 @@ def decode_generation(message: Message) -> Generation:
     bins, logprobs = fields.array("bins", _BINS_DTYPE), fields.array("logprobs", _LOGPROBS_DTYPE)
     if (bins >= BINS).any() or not (logprobs < np.inf).all():
         raise ProtocolError("generation: a bin or a logarithm of a probability is out of range")
-    answers = [Fields(one, "answer") for one in fields.items("answers")]
+    answers = [Fields(one, "answer") for one in fields.get("answers", list)]
     tokens = [_tokens(answer) for answer in answers]
     counts = [_counts(answer, len(texts)) for answer, texts in zip(answers, tokens, strict=True)]
     announced = sum(count for listed in counts for count in listed if count > 0)
@@ -257,7 +258,7 @@ def decode_generation(message: Message) -> Generation:
             RawAnswer(tokens=texts, top_k=top_k, finish_reason=_finish_reason(answer))
             for answer, texts, top_k in zip(answers, tokens, unflatten(counts, bins, logprobs), strict=True)
         ),
-        steps=fields.integer("steps", 0, _MAX_TOKENS),
+        steps=fields.get("steps", int, limits=(0, _MAX_TOKENS)),
         timings_ms=fields.numbers("timings_ms"),
     )
 
@@ -277,13 +278,16 @@ def decode_status(message: Message) -> EngineStatus:
         ProtocolError: A field is missing or wrong.
     """
     fields = Fields(message.body, "status")
-    info = fields.mapping("info", optional=True)
+    info = fields.optional("info", dict)
     return EngineStatus(
         state=State(fields.choice("state", [state.value for state in State])),
-        message=fields.text("message", _MAX_TEXT),
-        permanent=fields.truth("permanent"),
-        last_success_age_s=fields.number("last_success_age_s", 0.0, float("inf"), optional=True),
-        **{name: fields.integer(name, 0, 2**63) for name in ("completed", "failed", "aborted", "refused", "pid")},
+        message=fields.get("message", str, length=_MAX_TEXT),
+        permanent=fields.get("permanent", bool),
+        last_success_age_s=fields.optional("last_success_age_s", float, limits=(0.0, inf)),
+        **{
+            name: fields.get(name, int, limits=(0, 2**63))
+            for name in ("completed", "failed", "aborted", "refused", "pid")
+        },
         info=None if info is None else _decode_info(Fields(info, "info")),
     )
 
@@ -301,7 +305,7 @@ def raise_error(message: Message) -> NoReturn:
         EngineError: Always; one of the interface's own errors or a ProtocolError.
     """
     fields = Fields(message.body, "error")
-    raise _ERRORS[fields.choice("error", list(_ERRORS))](fields.text("message", _MAX_TEXT))
+    raise _ERRORS[fields.choice("error", list(_ERRORS))](fields.get("message", str, length=_MAX_TEXT))
 
 
 def _encode_question(question: Question) -> dict[str, Any]:
@@ -310,20 +314,20 @@ def _encode_question(question: Question) -> dict[str, Any]:
 
 
 def _decode_question(fields: Fields) -> Question:
-    packed = fields.data("grammar", optional=True)
-    prompt = Prompt(fields.text("system", _MAX_TEXT), fields.text("user", _MAX_TEXT))
+    packed = fields.optional("grammar", bytes)
+    prompt = Prompt(fields.get("system", str, length=_MAX_TEXT), fields.get("user", str, length=_MAX_TEXT))
     return Question(prompt, None if packed is None else read_grammar(packed))
 
 
 def _tokens(answer: Fields) -> tuple[str, ...]:
-    tokens = answer.items("tokens")
+    tokens = answer.get("tokens", list)
     if not all(type(token) is str for token in tokens):
         raise ProtocolError("answer: tokens must be texts")
     return tuple(tokens)
 
 
 def _counts(answer: Fields, length: int) -> list[int]:
-    counts = answer.items("counts", length)
+    counts = answer.get("counts", list, length=length)
     if not all(type(count) is int and -1 <= count <= BINS for count in counts):
         raise ProtocolError(f"answer: counts must be numbers from -1 to {BINS}")
     return counts
@@ -335,11 +339,11 @@ def _finish_reason(fields: Fields) -> FinishReason:
 
 def _decode_info(fields: Fields) -> EngineInfo:
     try:
-        spec = ModelSpec.from_dict(fields.mapping("spec"), "info of the engine")
+        spec = ModelSpec.from_dict(fields.get("spec", dict), "info of the engine")
     except TaihriError as error:
         raise ProtocolError(str(error)) from error
     if spec.answer is None:
         raise ProtocolError("info of the engine: the spelling of the answers is missing")
     names = ("kind", "version", "model", "device", "dtype")
-    texts = {name: fields.text(name, _MAX_TEXT) for name in names}
-    return EngineInfo(**texts, spec=spec, batched=fields.truth("batched"))
+    texts = {name: fields.get(name, str, length=_MAX_TEXT) for name in names}
+    return EngineInfo(**texts, spec=spec, batched=fields.get("batched", bool))
