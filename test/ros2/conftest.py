@@ -28,13 +28,13 @@ from robot import Robot
 
 @pytest.fixture(scope="module")
 def domain() -> int:
-    """A ROS_DOMAIN_ID of the module's own."""
+    """A ROS_DOMAIN_ID for this module alone."""
     return new_domain()
 
 
 @pytest.fixture(scope="module")
 def robot(domain: int) -> Iterator[Robot]:
-    """Another node in the same domain."""
+    """The robot's node, in the same domain."""
     with Robot(domain) as robot:
         yield robot
 
@@ -53,7 +53,7 @@ def checkpoint() -> str:
 
 @pytest.fixture(scope="session")
 def engine_parameters(engine_python: str, checkpoint: str) -> Callable[..., dict[str, object]]:
-    """Parameters of an engine that starts quickly."""
+    """A function that returns parameters of an engine that starts quickly."""
 
     def parameters(**others: object) -> dict[str, object]:
         return {

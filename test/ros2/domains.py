@@ -1,4 +1,4 @@
-"""ROS_DOMAIN_IDs, so that no test hears another."""
+"""A separate ROS_DOMAIN_ID for each test module, so that tests do not receive each other's messages."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _numbers = itertools.count(os.getpid())
 
 
 def new_domain() -> int:
-    """Give a domain between 1 and 100, which Linux keeps free of ephemeral ports."""
+    """Return a domain between 1 and 100, whose ports are not ephemeral ports on Linux."""
     return 1 + next(_numbers) % 100

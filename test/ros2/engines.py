@@ -14,10 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def python() -> str:
-    """Give the interpreter of the engine's environment; without one the test is skipped, in CI it fails."""
+    """Return the interpreter of the engine's environment. Without one the test is skipped; in CI it fails."""
     path = os.environ.get("TAIHRI_ENGINE_PYTHON", str(ROOT / ".venv-vllm" / "bin" / "python"))
     if not Path(path).exists():
-        message = f"{path} is missing: run `ros2 run taihri_ros install_engine`, and name it in TAIHRI_ENGINE_PYTHON"
+        message = f"{path} is missing: ros2 run taihri_ros install_engine, then set TAIHRI_ENGINE_PYTHON"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message, allow_module_level=True)
@@ -26,7 +26,7 @@ def python() -> str:
 
 @functools.cache
 def checkpoint() -> str:
-    """Make a tiny checkpoint and give its directory."""
+    """Make a tiny checkpoint and return its directory."""
     directory = tempfile.mkdtemp(prefix="taihri-tiny-")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(

@@ -1,4 +1,4 @@
-"""The node in this process, with a context and an executor thread of its own."""
+"""The lifecycle node in the test's own process, with its own context and executor thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLEANUP = Transition.TRANSITION_CLEANUP
 
 
 class Hosted:
-    """Use it as a context manager."""
+    """A running node. Use it as a context manager."""
 
     def __init__(self, domain: int, parameters: Mapping[str, Any]) -> None:
         self._context = Context()
@@ -55,11 +55,11 @@ class Hosted:
 
 
 def change(robot: Robot, transition: int) -> bool:
-    """Ask the node for a transition, and tell whether it was made."""
+    """Request a transition of the node, and return whether it succeeded."""
     answer = robot.call(ChangeState, "/taihri/change_state", transition=Transition(id=transition))
     return bool(answer.success)
 
 
 def state(robot: Robot) -> str:
-    """Give the node's lifecycle state."""
+    """Return the node's lifecycle state."""
     return str(robot.call(GetState, "/taihri/get_state").current_state.label)

@@ -1,4 +1,4 @@
-"""What stands around the node in these tests: a robot with a camera, a voice and a planner."""
+"""The other side of the node in these tests: a robot with a camera, a commander and a planner."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FRAME = "camera_optical_frame"
 
 
 def wait_for(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
-    """Wait until something is true, and give it."""
+    """Wait until a condition is true, and return its value."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {timeout_s:g} s"
+        assert time.monotonic() < deadline, f"timed out after {timeout_s:g} s"
         time.sleep(0.02)
     return value
 
@@ -49,7 +49,7 @@ def image(encoding: str = "rgb8", pixel_bytes: int = 3) -> Image:
 
 
 class Robot:
-    """A node with a context and an executor thread of its own. Use it as a context manager."""
+    """A node with its own context and executor thread. Use it as a context manager."""
 
     def __init__(self, domain: int) -> None:
         self.context = Context()
@@ -75,12 +75,12 @@ class Robot:
         self.context.try_shutdown()
 
     def start_camera(self, image_topic: str = "image", info_topic: str = "camera_info") -> None:
-        """Publish images and their CameraInfo at 10 Hz from now on."""
+        """Start publishing images and their CameraInfo at 10 Hz."""
         images = self.node.create_publisher(Image, image_topic, qos_profile_sensor_data)
         infos = self.node.create_publisher(CameraInfo, info_topic, qos_profile_sensor_data)
         picture, info = image(), camera_info()
 
-        def shoot() -> None:
+        def publish_images() -> None:
             while not self._stop.wait(0.1):
                 stamp = self.node.get_clock().now().to_msg()
                 for message in (info, picture):
@@ -90,23 +90,23 @@ class Robot:
                 infos.publish(info)
                 images.publish(picture)
 
-        self._threads.append(Thread(target=shoot))
+        self._threads.append(Thread(target=publish_images))
         self._threads[-1].start()
 
     def listen(self, message_type: Any, topic: str) -> list[Any]:
-        """Collect the messages of a topic from now on."""
+        """Return a list that collects the messages of a topic."""
         received: list[Any] = []
         self.node.create_subscription(message_type, topic, received.append, 10)
         return received
 
     def say(self, command: str) -> None:
-        """Send a command, once the node listens."""
-        voice = self.node.create_publisher(String, "/taihri/command", 10)
-        wait_for(lambda: voice.get_subscription_count() > 0)
-        voice.publish(String(data=command))
+        """Publish a command as soon as the node is subscribed."""
+        publisher = self.node.create_publisher(String, "/taihri/command", 10)
+        wait_for(lambda: publisher.get_subscription_count() > 0)
+        publisher.publish(String(data=command))
 
     def call(self, service_type: Any, name: str, timeout_s: float = 30.0, **fields: Any) -> Any:
-        """Call a service and wait for the answer."""
+        """Call a service and return its response."""
         client = self.node.create_client(service_type, name)
         assert client.wait_for_service(timeout_sec=timeout_s), f"no service {name}"
         answered = client.call_async(service_type.Request(**fields))
@@ -115,7 +115,7 @@ class Robot:
         return answered.result()
 
     def took(self, header: Any) -> bool:
-        """Tell whether the header is one of this camera's images."""
+        """Return whether the header belongs to one of this camera's images."""
         with self._lock:
             return header.frame_id == FRAME and (header.stamp.sec, header.stamp.nanosec) in self.stamps
 
@@ -125,17 +125,17 @@ class Robot:
 
 
 class Diagnosis:
-    """The last status of each name on /diagnostics."""
+    """The newest status of each name on /diagnostics."""
 
     def __init__(self, robot: Robot) -> None:
         self._arrays = robot.listen(DiagnosticArray, "/diagnostics")
 
     def status(self, name: str) -> Any:
-        """Give the last status of a name, None before the first."""
+        """Return the newest status of a name; None before the first."""
         statuses = (status for array in reversed(self._arrays) for status in array.status)
         return next((status for status in statuses if status.name == name), None)
 
     def values(self, name: str) -> dict[str, str]:
-        """Give the values of the last status of a name."""
+        """Return the values of the newest status of a name."""
         status = self.status(name)
         return {} if status is None else {pair.key: pair.value for pair in status.values}

@@ -1,4 +1,4 @@
-"""Both decoders give the same picture."""
+"""cv_bridge and the package's own decoder return the same picture."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def bridge(message: Image) -> np.ndarray:
 
 @pytest.mark.parametrize("padding", [0, 24])
 @pytest.mark.parametrize("encoding", EIGHT_BITS)
-def test_eight_bits_are_equal(encoding: str, padding: int) -> None:
+def test_eight_bit_encodings_are_equal(encoding: str, padding: int) -> None:
     message = make(encoding, EIGHT_BITS[encoding], padding)
     np.testing.assert_array_equal(decode_image(message), bridge(message))
     np.testing.assert_array_equal(ImageDecoder()(message), bridge(message))
@@ -46,19 +46,19 @@ def test_eight_bits_are_equal(encoding: str, padding: int) -> None:
 
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("encoding", SIXTEEN_BITS)
-def test_sixteen_bits_differ_by_rounding_only(encoding: str, big: bool) -> None:
+def test_sixteen_bit_encodings_differ_by_rounding_only(encoding: str, big: bool) -> None:
     message = make(encoding, SIXTEEN_BITS[encoding], 24, big=big)
     difference = np.abs(decode_image(message).astype(int) - bridge(message).astype(int))
     assert difference.max() <= 1
 
 
 @pytest.mark.parametrize(("encoding", "pixel_bytes"), [("uyvy", 2), ("yuyv", 2), ("8UC3", 3), ("16UC1", 2)])
-def test_what_cv_bridge_may_refuse_is_decoded_all_the_same(encoding: str, pixel_bytes: int) -> None:
+def test_encodings_that_cv_bridge_may_refuse_are_decoded(encoding: str, pixel_bytes: int) -> None:
     message = make(encoding, pixel_bytes)
     np.testing.assert_array_equal(ImageDecoder()(message), decode_image(message))
 
 
-def test_rows_whose_padding_is_no_whole_pixel_are_not_sheared() -> None:
+def test_rows_padded_by_a_fraction_of_a_pixel_are_not_sheared() -> None:
     message = make("rgb8", 3, padding=1)
     rows = np.frombuffer(message.data, np.uint8).reshape(HEIGHT, message.step)
     np.testing.assert_array_equal(ImageDecoder()(message), rows[:, : WIDTH * 3].reshape(HEIGHT, WIDTH, 3))
@@ -75,7 +75,7 @@ def test_rows_whose_padding_is_no_whole_pixel_are_not_sheared() -> None:
     ],
     ids=["step", "size", "0x0", "unknown", "depth"],
 )
-def test_bad_images_are_refused_in_the_same_words(message: Image) -> None:
+def test_both_decoders_refuse_bad_images_with_the_same_message(message: Image) -> None:
     with pytest.raises(ImageError) as ours:
         decode_image(message)
     with pytest.raises(ImageError) as through_bridge:
@@ -83,7 +83,7 @@ def test_bad_images_are_refused_in_the_same_words(message: Image) -> None:
     assert str(through_bridge.value) == str(ours.value)
 
 
-def test_without_cv_bridge_our_own_decoder_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_cv_bridge_the_own_decoder_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv_bridge.boost", None)
     message = make("bgr8", 3)
     np.testing.assert_array_equal(ImageDecoder()(message), decode_image(message))

@@ -1,4 +1,4 @@
-"""The embedded host, which has no ROS in it, as this ROS 2 sees it."""
+"""The embedded host, seen from a real ROS 2."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ TOPICS = {
 @pytest.fixture(scope="module", autouse=True)
 def embedded(domain: int, engine_python: str, checkpoint: str) -> Iterator[None]:
     if get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp":
-        pytest.skip("this test wants RMW_IMPLEMENTATION=rmw_cyclonedds_cpp")
+        pytest.skip("this test needs RMW_IMPLEMENTATION=rmw_cyclonedds_cpp")
     if not Path(TAIHRI).exists():
-        pytest.skip(f"{TAIHRI} is missing: make .venv/.ready, or name the command in TAIHRI_EMBEDDED")
+        pytest.skip(f"{TAIHRI} is missing: make .venv/.ready, or set TAIHRI_EMBEDDED to the taihri command")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [TAIHRI, "run", "--model", checkpoint, "--engine", "transformers", "--engine-python", engine_python]
     process = subprocess.Popen(command, env=environment | {"ROS_DOMAIN_ID": str(domain)})
@@ -54,7 +54,7 @@ def test_the_graph_shows_the_node_and_its_topics_with_their_types(robot: Robot) 
     assert publishers["/taihri/keypoints"] == ["geometry_msgs/msg/PoseArray"]
 
 
-def test_the_type_hash_is_the_one_of_this_ros(robot: Robot) -> None:
+def test_the_type_hash_equals_the_one_of_ros(robot: Robot) -> None:
     (theirs,) = robot.node.get_publishers_info_by_topic("/taihri/person")
     ours = robot.node.create_publisher(HumanKeypoints, "/elsewhere", 1)
     (mine,) = wait_for(lambda: robot.node.get_publishers_info_by_topic("/elsewhere"))

@@ -1,4 +1,4 @@
-"""The whole path: the launch file, vLLM in its process, images and a command in, all that is published out."""
+"""End to end: the launch file and vLLM in its process, from images and a command to every output."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def generate_test_description() -> LaunchDescription:
     return LaunchDescription([node, launch_testing.actions.ReadyToTest()])
 
 
-class TestWholePath(unittest.TestCase):
+class TestEndToEnd(unittest.TestCase):
     robot: ClassVar[Robot]
     diagnosis: ClassVar[Diagnosis]
 
@@ -62,24 +62,24 @@ class TestWholePath(unittest.TestCase):
     def tearDownClass(cls) -> None:
         cls.robot.__exit__()
 
-    def hear(self, message_type: Any, topic: str, number: int = 2) -> list[Any]:
+    def receive(self, message_type: Any, topic: str, number: int = 2) -> list[Any]:
         messages = self.robot.listen(message_type, topic)
         wait_for(lambda: len(messages) >= number)
         return messages
 
     def test_keypoints(self) -> None:
-        for message in self.hear(PoseArray, "/taihri/keypoints"):
+        for message in self.receive(PoseArray, "/taihri/keypoints"):
             assert self.robot.took(message.header)
             assert all(pose.orientation.w == 1.0 for pose in message.poses)
 
     def test_person(self) -> None:
-        for message in self.hear(HumanKeypoints, "/taihri/person"):
+        for message in self.receive(HumanKeypoints, "/taihri/person"):
             assert self.robot.took(message.header)
             assert message.command == "left_wrist, right_wrist"
             assert [keypoint.name for keypoint in message.keypoints] == ["left_wrist", "right_wrist"]
             assert len(message.stages) == len(message.durations) > 5
 
-    def test_person_and_keypoints_say_the_same(self) -> None:
+    def test_person_and_keypoints_agree(self) -> None:
         people, poses = (
             self.robot.listen(HumanKeypoints, "/taihri/person"),
             self.robot.listen(PoseArray, "/taihri/keypoints"),
@@ -94,42 +94,42 @@ class TestWholePath(unittest.TestCase):
             assert [each.position for each in pose.poses] == located
 
     def test_tf(self) -> None:
-        for transform in (each for message in self.hear(TFMessage, "/tf") for each in message.transforms):
+        for transform in (each for message in self.receive(TFMessage, "/tf") for each in message.transforms):
             assert self.robot.took(transform.header)
             assert transform.child_frame_id in ("person/left_wrist", "person/right_wrist")
 
     def test_markers(self) -> None:
-        for message in self.hear(MarkerArray, "/taihri/markers"):
+        for message in self.receive(MarkerArray, "/taihri/markers"):
             for marker in message.markers:
                 assert self.robot.took(marker.header)
                 assert marker.lifetime.nanosec == 500_000_000
 
     def test_overlay(self) -> None:
-        for message in self.hear(CompressedImage, "/taihri/overlay/compressed", 1):
+        for message in self.receive(CompressedImage, "/taihri/overlay/compressed", 1):
             assert self.robot.took(message.header)
             assert decode_compressed(message.data).shape == (240, 320, 3)
 
     def test_diagnostics(self) -> None:
-        wait_for(lambda: self.diagnosis.values("taihri: perception").get("published", "0") > "0")
+        wait_for(lambda: self.diagnosis.values("taihri: scheduler").get("published", "0") > "0")
         levels = {name: self.diagnosis.status(f"taihri: {name}").level for name in ("node", "engine", "input")}
         assert set(levels.values()) == {b"\x00"}, levels
-        values = self.diagnosis.values("taihri: perception")
+        values = self.diagnosis.values("taihri: scheduler")
         dropped = sum(int(count) for name, count in values.items() if name.startswith("dropped."))
         assert int(values["frames_in"]) == int(values["published"]) + dropped + int(values["pending"])
         assert float(values["engine_ms.p50"]) > 0
         assert self.diagnosis.values("taihri: engine")["kind"].startswith("vllm")
 
-    def test_a_parameter_that_is_set_is_logged_with_the_moment_when_it_counts(self) -> None:
+    def test_a_changed_parameter_is_logged_with_the_time_of_its_effect(self) -> None:
         log = self.robot.listen(Log, "/rosout")
         change = [Parameter("tf_prefix", value="person/").to_parameter_msg()]
         wait_for(lambda: self.robot.call(SetParameters, "/taihri/set_parameters", parameters=change) and log)
-        expected = "tf_prefix = 'person/' takes effect when the node is next activated"
+        expected = "tf_prefix = 'person/' takes effect when the node is activated the next time"
         wait_for(lambda: any(entry.msg == expected and entry.name == "taihri" for entry in log))
 
 
 @launch_testing.post_shutdown_test()
-class TestEnd(unittest.TestCase):
-    def test_it_ends_in_order(self, proc_info: Any, proc_output: Any) -> None:
+class TestShutdown(unittest.TestCase):
+    def test_every_process_exits_cleanly(self, proc_info: Any, proc_output: Any) -> None:
         launch_testing.asserts.assertExitCodes(proc_info)
         for process in proc_info:
             assert not any(b"Traceback" in entry.text for entry in proc_output[process.action])

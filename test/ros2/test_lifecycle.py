@@ -33,7 +33,7 @@ def hosted(domain: int, engine_parameters: Values) -> Iterator[Hosted]:
 
 @pytest.fixture(scope="module")
 def configured(hosted: Hosted, robot: Robot) -> Hosted:
-    """Ready to be activated, with a camera that runs."""
+    """A configured node whose engine is ready, with a running camera."""
     diagnosis = Diagnosis(robot)
     robot.start_camera()
     assert change(robot, CONFIGURE)
@@ -52,10 +52,11 @@ def localize(robot: Robot, command: str = "head", timeout: float = 20.0) -> Loca
     return robot.call(Localize, "/taihri/localize", timeout_s=40.0, command=command, timeout=timeout)
 
 
-def test_without_a_checkpoint_the_node_uses_the_shipped_model_and_says_so(
+def test_without_a_checkpoint_the_node_uses_the_shipped_model_and_logs_it(
     engine_parameters: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines.logger, "propagate", True)  # launch's plugin of pytest makes loggers that do not
+    # The pytest plugin of launch_testing creates loggers that do not propagate.
+    monkeypatch.setattr(engines.logger, "propagate", True)
     other = new_domain()
     parameters = engine_parameters(diagnostics_period_s=0.1)
     del parameters["engine.model"]
@@ -64,9 +65,9 @@ def test_without_a_checkpoint_the_node_uses_the_shipped_model_and_says_so(
         wait_for(lambda: robot.node.count_publishers("/rosout") > 0)
         assert change(robot, CONFIGURE)
         assert state(robot) == "inactive"
-        (said,) = wait_for(lambda: [one for one in log if "engine.model" in one.msg])
-        assert (said.name, said.level) == ("taihri", WARNING)
-        assert "is not set: using taihri-nano" in said.msg
+        (entry,) = wait_for(lambda: [each for each in log if "engine.model" in each.msg])
+        assert (entry.name, entry.level) == ("taihri", WARNING)
+        assert "is not set: using taihri-nano" in entry.msg
         wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
         assert diagnosis.values("taihri: engine")["model"] == "taihri-nano"
         assert change(robot, CLEANUP)
@@ -93,7 +94,7 @@ def test_an_answer_has_the_stamp_and_frame_of_its_image(active: Hosted, robot: R
     assert [keypoint.name for keypoint in people[-1].keypoints] == ["left_wrist", "right_wrist"]
 
 
-def test_what_cannot_be_said_to_the_model_changes_nothing(active: Hosted, robot: Robot) -> None:
+def test_a_refused_command_leaves_the_running_one_unchanged(active: Hosted, robot: Robot) -> None:
     poses = robot.listen(PoseArray, "/taihri/keypoints")
     robot.say("left_wrist")
     wait_for(lambda: poses)
@@ -102,7 +103,7 @@ def test_what_cannot_be_said_to_the_model_changes_nothing(active: Hosted, robot:
     wait_for(lambda: len(poses) > seen + 1)
 
 
-def test_deactivated_it_publishes_and_subscribes_nothing(configured: Hosted, robot: Robot) -> None:
+def test_a_deactivated_node_publishes_and_subscribes_to_nothing(configured: Hosted, robot: Robot) -> None:
     poses = robot.listen(PoseArray, "/taihri/keypoints")
     assert change(robot, ACTIVATE)
     robot.say("left_wrist")
@@ -116,7 +117,7 @@ def test_deactivated_it_publishes_and_subscribes_nothing(configured: Hosted, rob
     assert localize(robot).message.startswith("the node is not active")
 
 
-def test_a_forgotten_command_does_not_run_after_the_next_activation(configured: Hosted, robot: Robot) -> None:
+def test_a_command_does_not_outlive_deactivation(configured: Hosted, robot: Robot) -> None:
     assert change(robot, ACTIVATE)
     robot.say("left_wrist")
     assert change(robot, DEACTIVATE)
@@ -136,23 +137,25 @@ def test_localize_answers_without_a_running_command(active: Hosted, robot: Robot
 
 
 @pytest.mark.parametrize(
-    ("command", "message"), [("", "holds no words"), ("stop", "'stop' finds nothing"), ("y" * 501, "shorten it")]
+    ("command", "message"), [("", "holds no words"), ("stop", "'stop' requests no joints"), ("y" * 501, "shorten it")]
 )
-def test_localize_says_what_is_wrong_with_a_command(active: Hosted, robot: Robot, command: str, message: str) -> None:
+def test_localize_reports_what_is_wrong_with_a_command(
+    active: Hosted, robot: Robot, command: str, message: str
+) -> None:
     answer = localize(robot, command)
     assert not answer.success
     assert message in answer.message
     assert not answer.person.keypoints
 
 
-def test_localize_ends_in_time_and_the_node_goes_on(active: Hosted, robot: Robot) -> None:
+def test_localize_times_out_and_the_node_keeps_running(active: Hosted, robot: Robot) -> None:
     late = localize(robot, timeout=0.01)
     assert not late.success
     assert "within 0.01 s" in late.message
     assert localize(robot).success
 
 
-def test_poses_are_given_in_the_target_frame_at_the_images_stamp(configured: Hosted, robot: Robot) -> None:
+def test_poses_are_published_in_the_target_frame_at_the_images_stamp(configured: Hosted, robot: Robot) -> None:
     configured.node.set_parameters([Parameter("target_frame", value="base")])
     diagnosis = Diagnosis(robot)
     assert change(robot, ACTIVATE)
@@ -160,22 +163,22 @@ def test_poses_are_given_in_the_target_frame_at_the_images_stamp(configured: Hos
         poses = robot.listen(PoseArray, "/taihri/keypoints")
         people = robot.listen(HumanKeypoints, "/taihri/person")
         robot.say("left_wrist, right_wrist")
-        wait_for(lambda: int(diagnosis.values("taihri: perception").get("dropped.not_published", 0)) > 0)
+        wait_for(lambda: int(diagnosis.values("taihri: scheduler").get("dropped.not_published", 0)) > 0)
         assert not poses
         answer = localize(robot)
         assert not answer.success
         assert "no transform from 'camera_optical_frame' to target_frame 'base'" in answer.message
 
-        turned = TransformStamped()
-        turned.header.frame_id, turned.child_frame_id = "base", FRAME
-        turned.transform.translation.z = 10.0
-        turned.transform.rotation.x, turned.transform.rotation.w = np.sin(np.pi / 4), np.cos(np.pi / 4)
-        StaticTransformBroadcaster(robot.node).sendTransform(turned)
+        transform = TransformStamped()
+        transform.header.frame_id, transform.child_frame_id = "base", FRAME
+        transform.transform.translation.z = 10.0
+        transform.transform.rotation.x, transform.transform.rotation.w = np.sin(np.pi / 4), np.cos(np.pi / 4)
+        StaticTransformBroadcaster(robot.node).sendTransform(transform)
         wait_for(lambda: poses and people)
         header = poses[-1].header
         assert header.frame_id == "base"
         assert (header.stamp.sec, header.stamp.nanosec) in robot.stamps
-        # A quarter turn about x takes y (down) to z (up or down) and z (forward) to -y.
+        # A rotation by 90 degrees about x maps y (down) to z and z (forward) to -y.
         for keypoint in people[-1].keypoints:
             if keypoint.state == keypoint.MEASURED:
                 assert -4.0 <= keypoint.position.y <= 0.0
@@ -185,7 +188,7 @@ def test_poses_are_given_in_the_target_frame_at_the_images_stamp(configured: Hos
         configured.node.set_parameters([Parameter("target_frame", value="")])
 
 
-def test_cleanup_ends_the_engine_and_the_node_can_be_configured_again(configured: Hosted, robot: Robot) -> None:
+def test_cleanup_stops_the_engine_and_the_node_can_be_configured_again(configured: Hosted, robot: Robot) -> None:
     diagnosis = Diagnosis(robot)
     pid = int(wait_for(lambda: diagnosis.values("taihri: engine").get("pid")))
     os.kill(pid, 0)

@@ -1,4 +1,4 @@
-"""What colcon installs."""
+"""The package as colcon installs it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from taihri_ros.inference.install import _copy
 from taihri_ros.resources import share_directory
 
 
-def test_the_engines_environment_can_be_built_from_it(tmp_path: Path) -> None:
+def test_the_engine_environment_can_be_built_from_the_installed_package(tmp_path: Path) -> None:
     source = _copy(tmp_path / "source")
-    assert (source / "taihri_ros" / "engine" / "server.py").is_file()
+    assert (source / "taihri_ros" / "inference" / "process" / "server.py").is_file()
     assert not (source / "taihri_ros" / "msg").exists()
     target = tmp_path / "target"
     command = [sys.executable, "setup.py", "-q", "install_data", "--install-dir", str(target)]
@@ -46,8 +46,8 @@ def test_commands_run(executable: str, arguments: list[str], text: str) -> None:
 
 def test_the_launch_file_describes_its_arguments() -> None:
     command = ["ros2", "launch", "taihri_ros", "taihri.launch.py", "--show-args"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     for argument in ("model", "image", "camera_info", "command", "params_file", "autostart", "rviz"):
-        description = said.partition(f"'{argument}':\n")[2].splitlines()[0].strip()
+        description = output.partition(f"'{argument}':\n")[2].splitlines()[0].strip()
         assert description
         assert description != "no description given"

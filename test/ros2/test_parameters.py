@@ -62,14 +62,14 @@ def test_overrides_and_defaults_are_read(hosted: Hosted) -> None:
         ("diagnostics_period_s", 2.0, "read-only"),
     ],
 )
-def test_a_wrong_value_is_refused_with_the_reason(robot: Robot, name: str, value: object, reason: str) -> None:
-    successful, said = set_parameter(robot, name, value)
+def test_an_invalid_value_is_refused_with_the_reason(robot: Robot, name: str, value: object, reason: str) -> None:
+    successful, answer = set_parameter(robot, name, value)
     assert not successful
-    assert reason.replace("-", " ") in said.lower().replace("-", " ")
+    assert reason.replace("-", " ") in answer.lower().replace("-", " ")
 
 
 @pytest.mark.parametrize(("name", "value"), [("tf_prefix", "p/"), ("engine.model", "/m"), ("command.allow", [])])
-def test_a_good_value_is_taken(robot: Robot, hosted: Hosted, name: str, value: object) -> None:
+def test_a_valid_value_is_accepted(robot: Robot, hosted: Hosted, name: str, value: object) -> None:
     request = Parameter(name, Parameter.Type.STRING_ARRAY, value) if value == [] else Parameter(name, value=value)
     answer = robot.call(SetParameters, "/taihri/set_parameters", parameters=[request.to_parameter_msg()])
     assert answer.results[0].successful
@@ -89,7 +89,7 @@ def test_quality_of_service_can_be_overridden(hosted: Hosted) -> None:
         ("rectified", "no", "rectified"),
     ],
 )
-def test_a_wrong_value_at_the_start_is_an_error_that_names_it(
+def test_an_invalid_value_at_the_start_is_an_error_that_names_the_parameter(
     domain: int, name: str, value: object, message: str
 ) -> None:
     with pytest.raises(ParameterError, match=message), Hosted(domain, {name: value}):

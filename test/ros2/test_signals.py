@@ -1,4 +1,4 @@
-"""Ctrl-C, once or twice, and SIGTERM end the node in order in any state."""
+"""Ctrl-C, once or twice, and SIGTERM shut the node down cleanly in every state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hosted import ACTIVATE, CONFIGURE, change
 from robot import Diagnosis, Robot, wait_for
 
 LIMIT_S = 5.0
-"""Ending takes some 2 s on a free machine; ros2 launch sends SIGTERM after 5 s."""
+"""Shutdown takes some 2 s on an idle machine; ros2 launch sends SIGTERM after 5 s."""
 
 Values = Callable[..., dict[str, object]]
 
@@ -38,7 +38,7 @@ class Process:
         )
 
     def end(self, *signals: signal.Signals) -> tuple[int, str, float]:
-        """Send signals and give the exit status, what was printed, and how long it took."""
+        """Send signals and return the exit status, the output, and the seconds until the exit."""
         begin = time.monotonic()
         for number in signals:
             self._process.send_signal(number)
@@ -64,7 +64,7 @@ def node(parameters: dict[str, object]) -> Iterator[tuple[Process, Robot]]:
 
 
 def reach(goal: str, robot: Robot) -> int | None:
-    """Take the node to a situation, and give the pid of its engine where there is one."""
+    """Bring the node to a situation, and return the pid of its engine if there is one."""
     diagnosis = Diagnosis(robot)
     wait_for(lambda: diagnosis.status("taihri: node"))
     if goal == "unconfigured":
@@ -105,7 +105,7 @@ def is_gone(pid: int) -> bool:
         ("inferring", [signal.SIGTERM]),
     ],
 )
-def test_the_node_ends_in_order(goal: str, signals: list[signal.Signals], engine_parameters: Values) -> None:
+def test_the_node_shuts_down_cleanly(goal: str, signals: list[signal.Signals], engine_parameters: Values) -> None:
     with node(engine_parameters(diagnostics_period_s=0.1)) as (process, robot):
         pid = reach(goal, robot)
         status, output, duration = process.end(*signals)
@@ -116,7 +116,7 @@ def test_the_node_ends_in_order(goal: str, signals: list[signal.Signals], engine
 
 
 @pytest.mark.parametrize("delay_s", [0.15, 0.4, 0.8])
-def test_ctrl_c_while_the_node_starts(delay_s: float) -> None:
+def test_ctrl_c_during_start_shuts_down_cleanly(delay_s: float) -> None:
     process = Process(new_domain(), {})
     try:
         time.sleep(delay_s)
@@ -127,7 +127,7 @@ def test_ctrl_c_while_the_node_starts(delay_s: float) -> None:
     assert "Traceback" not in output
 
 
-def test_a_wrong_parameter_is_one_line_and_exit_status_1() -> None:
+def test_an_invalid_parameter_prints_one_line_and_exits_with_1() -> None:
     process = Process(new_domain(), {"engine.kind": "llama"})
     try:
         status, output, _ = process.end()
@@ -138,7 +138,7 @@ def test_a_wrong_parameter_is_one_line_and_exit_status_1() -> None:
     assert "parameter engine.kind must be one of vllm, transformers, openai, not 'llama'" in line
 
 
-def test_no_publisher_on_image_is_said(engine_parameters: Values) -> None:
+def test_a_missing_image_publisher_is_logged(engine_parameters: Values) -> None:
     with node(engine_parameters(**{"engine.model": "/none", "engine.max_restarts": 0})) as (process, robot):
         log: Any = Diagnosis(robot)
         wait_for(lambda: log.status("taihri: node"))

@@ -1,1 +1,1 @@
-"""The rclpy host: the node as a lifecycle node in a ROS 2 installation."""
+"""The rclpy host: the node /taihri as a lifecycle node in a ROS 2 installation."""

@@ -1,4 +1,4 @@
-"""Images through cv_bridge, which is ROS's own decoder, where it can be used and is right."""
+"""Image decoding by cv_bridge, with the package's own decoder for what cv_bridge cannot decode correctly."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ logger = logging.getLogger(__name__)
 
 
 class ImageDecoder:
-    """Turns sensor_msgs/Image into RGB arrays.
+    """Decoder of sensor_msgs/Image to RGB arrays.
 
-    The project's own decoder takes over for encodings that cv_bridge does not convert (nv21, uyvy, 8UC3 and others),
-    for rows whose padding is no whole number of pixels, which cv_bridge shears, and where cv_bridge does not load.
+    It uses cv_bridge. The package's own decoder is used instead in three cases: cv_bridge does not load; it does not
+    convert the encoding (nv21, uyvy, 8UC3 and others); or the row padding is not a whole number of pixels, in which
+    case cv_bridge returns a sheared image.
     """
 
     def __init__(self) -> None:
-        """Load cv_bridge; that it cannot be loaded is logged once."""
+        """Load cv_bridge, or log that it cannot be loaded."""
         self._bridge: Any = None
         try:
             import cv_bridge
-            from cv_bridge.boost import cv_bridge_boost  # noqa: F401 - fails under a NumPy that it was not built for
+            from cv_bridge.boost import cv_bridge_boost  # noqa: F401 - fails with a NumPy that it was not built for
         except (ImportError, AttributeError) as error:
-            logger.info("images are decoded without cv_bridge, which does not load here: %s", error)
+            logger.info("cv_bridge cannot be loaded, so images are decoded without it: %s", error)
             return
         self._bridge = cv_bridge.CvBridge()
         self._refusal: type[Exception] = cv_bridge.CvBridgeError
@@ -42,7 +43,7 @@ class ImageDecoder:
             (height, width, 3) uint8 RGB.
 
         Raises:
-            ImageError: Size, step, data and encoding do not fit together, or the encoding is not of a picture.
+            ImageError: Size, step, data and encoding are inconsistent, or the encoding is not that of a picture.
         """
         if self._bridge is None:
             return decode_image(message)

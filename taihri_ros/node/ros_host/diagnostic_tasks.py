@@ -1,4 +1,4 @@
-"""Reports as tasks of diagnostic_updater, which publishes them on /diagnostics."""
+"""Diagnostics through diagnostic_updater, which publishes them on /diagnostics."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from taihri_ros.node.diagnostics import Report, Task
 
 
 @contextmanager
-def added(updater: Updater, tasks: Iterable[Task]) -> Iterator[None]:
-    """Have tasks published for a while.
+def published_tasks(updater: Updater, tasks: Iterable[Task]) -> Iterator[None]:
+    """Publish the reports of tasks inside a `with` block.
 
     Args:
         updater: The node's updater.
-        tasks: The tasks.
-
-    Yields:
-        Nothing; afterwards the tasks are removed again.
+        tasks: The tasks; removed from the updater at the end of the block.
     """
     names = []
     for task in tasks:

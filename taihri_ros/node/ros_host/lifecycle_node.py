@@ -1,4 +1,4 @@
-"""The node /taihri as a lifecycle node: the engine lives from configure to cleanup, perception while it is active."""
+"""The node /taihri as a lifecycle node: the engine runs from configure to cleanup, perception while active."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from taihri_ros.node.diagnostics import ERROR, OK, Report, engine_tasks, schedul
 from taihri_ros.node.messages import Messages
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.ros_host.cv_bridge_images import ImageDecoder
-from taihri_ros.node.ros_host.diagnostic_tasks import added
+from taihri_ros.node.ros_host.diagnostic_tasks import published_tasks
 from taihri_ros.node.ros_host.log import RosLogHandler
 from taihri_ros.node.ros_host.message_classes import message_class, sequence
 from taihri_ros.node.ros_host.outputs import RosOutputs, qos_profile
@@ -38,24 +38,27 @@ from taihri_ros.srv import Localize
 logger = logging.getLogger(__name__)
 
 NODE_NAME = "taihri"
-_SILENCE_S = 5.0
+_NO_CAMERA_WARNING_S = 5.0
 
 
 class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
-    """Moves messages between ROS and the application. Its executor has one thread; the perception loop has its own."""
+    """The lifecycle node, which passes messages between ROS and the application.
+
+    Its executor has one thread; the perception loop runs in another.
+    """
 
     def __init__(self, **options: Any) -> None:
         """Create the node, unconfigured.
 
         Args:
-            options: As for `rclpy.node.Node`, such as `context` or `parameter_overrides`.
+            options: Options of `rclpy.node.Node`, such as `context` or `parameter_overrides`.
 
         Raises:
             ParameterError: A parameter is not valid.
         """
         super().__init__(NODE_NAME, **options)
-        self._always = ExitStack()
-        self._always.enter_context(RosLogHandler(self.get_logger()))
+        self._lifetime = ExitStack()
+        self._lifetime.enter_context(RosLogHandler(self.get_logger()))
         self._settings = RosParameters(self)
         self._outputs = RosOutputs(self)
         self._decoder = ImageDecoder()
@@ -63,64 +66,64 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self._node_task = _NodeTask()
         self._updater = Updater(self, self._settings.read().diagnostics_period_s)
         self._updater.setHardwareID("none")
-        self._always.enter_context(added(self._updater, [self._node_task]))
-        # One query waits for its answer; a second one is told so.
-        self._queries = self._always.enter_context(ThreadPoolExecutor(2, "taihri-localize"))
+        self._lifetime.enter_context(published_tasks(self._updater, [self._node_task]))
+        # The first thread waits for an answer; the second one refuses further queries meanwhile.
+        self._queries = self._lifetime.enter_context(ThreadPoolExecutor(2, "taihri-localize"))
         self._configured = ExitStack()
         self._activated = ExitStack()
         self._engine: Engine | None = None
         self._application: Application | None = None
-        # In a group of its own: a query that waits must not keep the executor from the other callbacks.
+        # In its own group, so that a waiting query does not block the other callbacks.
         self.create_service(Localize, "~/localize", self._on_localize, callback_group=ReentrantCallbackGroup())
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
-        """Begin to start the engine, so that it loads while the robot starts."""
-        return self._go("configure", "inactive", self._configure)
+        """Start the engine process, which loads the model in the background."""
+        return self._transition("configure", "inactive", self._configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
         """Subscribe to the inputs and start perception."""
-        return self._go("activate", "active", self._activate)
+        return self._transition("activate", "active", self._activate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
-        """End perception and the subscriptions; the engine stays loaded."""
-        return self._go("deactivate", "inactive", self._activated.close)
+        """Stop perception and destroy the subscriptions; the engine stays loaded."""
+        return self._transition("deactivate", "inactive", self._activated.close)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
-        """End the engine."""
-        return self._go("clean up", "unconfigured", self._release)
+        """Stop the engine."""
+        return self._transition("clean up", "unconfigured", self._release)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
-        """End all, from whichever state."""
-        return self._go("shut down", "finalized", self._release)
+        """Stop perception and engine, from any state."""
+        return self._transition("shut down", "finalized", self._release)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
-        """End all after an error, so that the node can be configured again."""
-        return self._go("recover", "unconfigured", self._release)
+        """Stop perception and engine after an error, so that the node can be configured again."""
+        return self._transition("recover", "unconfigured", self._release)
 
     def destroy_node(self) -> None:
-        """End all and leave the graph."""
+        """Stop perception and engine, and leave the graph."""
         self._release()
-        self._always.close()
+        self._lifetime.close()
         super().destroy_node()
 
     def _release(self) -> None:
-        """End perception, subscriptions and engine, as far as there are any."""
+        """Stop whatever runs of perception, subscriptions and engine."""
         self._activated.close()
         self._configured.close()
 
-    def _go(self, verb: str, goal: str, action: Callable[[], None]) -> TransitionCallbackReturn:
-        """Carry out a transition; rclpy would swallow its exceptions."""
+    def _transition(self, verb: str, goal: str, action: Callable[[], None]) -> TransitionCallbackReturn:
+        """Run a transition and log its errors, which rclpy would swallow."""
         try:
             action()
         except TaihriError as error:
             logger.error("cannot %s: %s", verb, error)
-            self._node_task.trouble = f"cannot {verb}: {error}"
+            self._node_task.problem = f"cannot {verb}: {error}"
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
-            logger.exception("an internal error: cannot %s", verb)
-            self._node_task.trouble = f"cannot {verb}: {error!r}"
+            logger.exception("internal error: cannot %s", verb)
+            self._node_task.problem = f"cannot {verb}: {error!r}"
             return TransitionCallbackReturn.FAILURE
-        self._node_task.state, self._node_task.trouble = goal, ""
+        self._node_task.state, self._node_task.problem = goal, ""
         logger.info("%s", goal)
         return TransitionCallbackReturn.SUCCESS
 
@@ -129,7 +132,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         with ExitStack() as stack:
             engine = open_engine_for(parameters)
             stack.callback(engine.close)
-            stack.enter_context(added(self._updater, engine_tasks(engine)))
+            stack.enter_context(published_tasks(self._updater, engine_tasks(engine)))
             self._updater.setHardwareID(parameters.engine_model)
             self._engine = engine
             self._configured = stack.pop_all()
@@ -150,8 +153,8 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             stack.callback(setattr, self, "_application", None)
             image = self._subscribe_inputs(application, parameters, stack)
             tasks = scheduler_tasks(application.scheduler, lambda: self.count_publishers(image.topic_name))
-            stack.enter_context(added(self._updater, tasks))
-            self._watch_silence(image, stack)
+            stack.enter_context(published_tasks(self._updater, tasks))
+            self._watch_for_camera(image, stack)
             self._activated = stack.pop_all()
 
     def _now_ns(self) -> int:
@@ -177,10 +180,10 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             return subscribe(topics.COMPRESSED_IMAGE, application.on_compressed_image)
         return subscribe(topics.IMAGE, application.on_image)
 
-    def _watch_silence(self, image: Subscription, stack: ExitStack) -> None:
-        """Say once that there is no camera, on the wall clock even where simulated time stands still."""
+    def _watch_for_camera(self, image: Subscription, stack: ExitStack) -> None:
+        """Log once if no camera publishes. The timer ignores simulated time, which may not advance."""
 
-        def look() -> None:
+        def check() -> None:
             timer.cancel()
             if not self.count_publishers(image.topic_name):
                 logger.warning(
@@ -188,11 +191,11 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
                     image.topic_name,
                 )
 
-        timer = self.create_timer(_SILENCE_S, look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        timer = self.create_timer(_NO_CAMERA_WARNING_S, check, clock=Clock(clock_type=ClockType.STEADY_TIME))
         stack.callback(self.destroy_timer, timer)
 
     async def _on_localize(self, request: Any, response: Any) -> Any:
-        """Answer a query in another thread: the executor goes on taking the images that the query needs."""
+        """Answer a query in another thread, so that the executor keeps receiving the images that the query needs."""
         done: Any = Future()
         executor = self.executor
 
@@ -210,27 +213,27 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
                 raise CommandError("the node is not active: ros2 lifecycle set /taihri activate")
             command = application.read_command(request.command)
             if command is None:
-                raise CommandError("'stop' finds nothing: name joints, or say what to do")
+                raise CommandError("'stop' requests no joints: name joints, or describe the task")
             timeout_s = request.timeout or self._settings.read().engine_request_timeout_s
             result = application.scheduler.localize(command, timeout_s)
             response.person = application.person(result)
         except TaihriError as error:
             response.message = str(error)
         except Exception as error:
-            logger.exception("an internal error ended a localize call")
+            logger.exception("internal error in a localize call")
             response.message = f"internal error: {error!r}"
         else:
             response.success = True
 
 
 class _NodeTask:
-    """The lifecycle state, and why the last transition failed."""
+    """Diagnostics task with the lifecycle state and the reason why the last transition failed."""
 
     name = "node"
 
     def __init__(self) -> None:
         self.state = "unconfigured"
-        self.trouble = ""
+        self.problem = ""
 
     def report(self) -> Report:
-        return Report(ERROR if self.trouble else OK, self.trouble or self.state, {"state": self.state})
+        return Report(ERROR if self.problem else OK, self.problem or self.state, {"state": self.state})

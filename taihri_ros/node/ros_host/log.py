@@ -1,4 +1,4 @@
-"""Log records of this package through the ROS logger: console, log file and /rosout."""
+"""Logging of this package through the ROS logger: console, log file and /rosout."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _PACKAGE = "taihri_ros"
 
 
 class RosLogHandler(logging.Handler):
-    """Hands the package's log records to a ROS logger, which decides by its own level what to show.
+    """Handler that forwards the package's log records to a ROS logger, which filters them by its own level.
 
     Use it as a context manager, or call `close`.
     """
 
     def __init__(self, logger: Any) -> None:
-        """Take over the package's log.
+        """Forward the package's log records from here on.
 
         Args:
             logger: The node's rclpy logger.
@@ -28,7 +28,7 @@ class RosLogHandler(logging.Handler):
         package.propagate = False
 
     def close(self) -> None:
-        """Give the package's log back."""
+        """Stop forwarding."""
         package = logging.getLogger(_PACKAGE)
         package.removeHandler(self)
         package.propagate = True
@@ -43,7 +43,7 @@ class RosLogHandler(logging.Handler):
         self.close()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log a record. Each level has a line of its own, since rclpy ties a calling line to one level."""
+        """Log a record. Each level has its own line: rclpy allows only one level per calling line."""
         text = self.format(record)
         if record.levelno >= logging.CRITICAL:
             self._ros.fatal(text)

@@ -1,4 +1,4 @@
-"""The process of the rclpy host: one executor thread, and an orderly end on one or more Ctrl-C."""
+"""Main program of the rclpy host: one executor thread, and an orderly shutdown on one or more Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import signal
 import sys
 from threading import Event
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _TICK_S = 0.1
-"""How soon a signal is seen: Python handles signals between the executor's waits."""
+"""Longest time in seconds until a signal is handled: Python handles signals between the executor's waits."""
 
 
 def main() -> None:
-    """Run the node until SIGINT or SIGTERM; a wrong parameter is one line on stderr and exit code 1."""
+    """Run the node until SIGINT or SIGTERM. An invalid parameter prints one line on stderr and exits with code 1."""
     stop = Event()
-    for number in _ENDING:
+    for number in _STOP_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     status = _run(stop)
-    for number in _ENDING:  # a further Ctrl-C must not hit an interpreter that has given up its handlers
+    for number in _STOP_SIGNALS:  # another Ctrl-C must not interrupt Python's own shutdown
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 
 def _run(stop: Event) -> int:
-    # Imported here, so that Ctrl-C during these slow imports is an orderly end too.
+    # Imported here, so that Ctrl-C during these slow imports is handled too.
     import rclpy
     import rclpy.logging
     from rclpy.executors import SingleThreadedExecutor

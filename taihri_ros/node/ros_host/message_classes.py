@@ -1,4 +1,4 @@
-"""ROS message classes and what their fields take."""
+"""ROS message classes, and sequences as their fields store them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 @cache
 def message_class(name: str) -> Any:
-    """Find the class of a message type.
+    """Return the class of a message type.
 
     Args:
         name: Full name, such as `geometry_msgs/msg/PoseArray`.
@@ -26,13 +26,13 @@ def message_class(name: str) -> Any:
 
 
 def sequence(values: NDArray[Any]) -> array[Any]:
-    """Make the array.array that rosidl's classes keep numbers in when a sequence has no fixed length.
+    """Convert numbers to the array.array in which rosidl's classes store sequences without a fixed length.
 
     Args:
-        values: (n,) of any number type.
+        values: (n,) of any numeric dtype.
 
     Returns:
-        The same values in the same type.
+        The same values, of the same type.
     """
     numbers: array[Any] = array(np.dtype(values.dtype).char)
     numbers.frombytes(values.tobytes())

@@ -1,4 +1,4 @@
-"""What the rclpy host sends: topics, TF, and the frame that poses are given in."""
+"""Outputs of the rclpy host: publishers, TF, and the frame of the published poses."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.topics import Topic
 
 PUBLISHED = (topics.KEYPOINTS, topics.PERSON, topics.MARKERS, topics.OVERLAY)
-"""The outputs beside /tf and /diagnostics, which tf2_ros and diagnostic_updater publish."""
+"""All outputs except /tf and /diagnostics, which tf2_ros and diagnostic_updater publish."""
 
 
 def qos_profile(topic: Topic) -> QoSProfile:
-    """Give the quality of service of a topic, which `qos_overrides` parameters may change."""
+    """Return the default quality of service of a topic; `qos_overrides` parameters can change it."""
     reliability = ReliabilityPolicy.RELIABLE if topic.reliable else ReliabilityPolicy.BEST_EFFORT
     return QoSProfile(depth=topic.depth, reliability=reliability)
 
 
 class RosOutputs:
-    """The node's publishers; `Outputs` for the application."""
+    """The node's publishers, as the application's `Outputs`.
+
+    Attributes:
+        target: The frame of the published poses; None for the camera's own.
+    """
 
     def __init__(self, node: LifecycleNode) -> None:
         """Create the publishers.
@@ -47,21 +51,21 @@ class RosOutputs:
         self.target: TargetFrame | None = None
 
     def publish(self, topic: Topic, message: Any) -> None:
-        """Publish a message, as `Outputs` has it."""
+        """Publish a message; part of `Outputs`."""
         self._publishers[topic].publish(message)
 
     def subscribers(self, topic: Topic) -> int:
-        """Count the subscribers of an output, as `Outputs` has it."""
+        """Return the number of subscribers of an output; part of `Outputs`."""
         return int(self._publishers[topic].get_subscription_count())
 
     def broadcast(self, transforms: list[Any]) -> None:
-        """Broadcast on /tf, as `Outputs` has it."""
+        """Broadcast transforms on /tf; part of `Outputs`."""
         self._broadcaster.sendTransform(transforms)
 
     def place(self, frame_id: str, stamp: int) -> Placement:
-        """Give poses in the target frame, or in the camera's own, as `Outputs` has it.
+        """Return the placement of poses in the target frame or in the camera's own; part of `Outputs`.
 
         Raises:
-            PlacementError: TF does not know the way to the target frame at this stamp.
+            PlacementError: TF has no transform to the target frame at this stamp.
         """
         return self.target.placement(frame_id, stamp) if self.target else Placement(frame_id)

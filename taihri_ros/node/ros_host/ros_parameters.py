@@ -1,4 +1,4 @@
-"""The table of parameters as ROS parameters: declared with types, ranges and descriptions, and checked when set."""
+"""The node's parameters as ROS parameters: declared with types, ranges and descriptions, and checked when set."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from taihri_ros.node.parameters import Declaration, ParameterError, Parameters, 
 
 logger = logging.getLogger(__name__)
 
-_AT_START = ("diagnostics_period_s",)
-"""Parameters that are only read when the node starts, and cannot be set later."""
+_READ_AT_START = ("diagnostics_period_s",)
+"""Parameters that are read when the node starts and cannot be set later."""
 
-_AT_CONFIGURE = "engine."
-"""Parameters of this group are read when the node is configured; all others when it is activated."""
+_READ_AT_CONFIGURE = "engine."
+"""Prefix of the parameters that are read when the node is configured; the others are read when it is activated."""
 
 
 class RosParameters:
-    """The node's parameters, declared; a value that is not valid is refused with the reason."""
+    """The node's declared parameters. Setting an invalid value is refused with the reason."""
 
     def __init__(self, node: LifecycleNode) -> None:
         """Declare all parameters.
@@ -42,7 +42,7 @@ class RosParameters:
         node.add_on_set_parameters_callback(self._check)
 
     def read(self) -> Parameters:
-        """Read all values as they are now.
+        """Read the current values.
 
         Returns:
             The values.
@@ -58,7 +58,7 @@ class RosParameters:
             if not isinstance(default, tuple):
                 self._node.declare_parameter(name, default, description)
                 return
-            # rclpy takes an empty list for a list of bytes: the type is declared first, the value set afterwards.
+            # rclpy takes an empty list for a list of bytes, so the type is declared first and the value set afterwards.
             self._node.declare_parameter(name, Parameter.Type.STRING_ARRAY, description)
             if self._node.get_parameter_or(name).value is None:
                 self._node.set_parameters([Parameter(name, Parameter.Type.STRING_ARRAY, list(default))])
@@ -77,8 +77,8 @@ class RosParameters:
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
         for name, value in changed.items():
-            when = "configured" if name.startswith(_AT_CONFIGURE) else "activated"
-            logger.info("%s = %r takes effect when the node is next %s", name, value, when)
+            when = "configured" if name.startswith(_READ_AT_CONFIGURE) else "activated"
+            logger.info("%s = %r takes effect when the node is %s the next time", name, value, when)
         return SetParametersResult(successful=True)
 
 
@@ -86,7 +86,7 @@ def _describe(declaration: Declaration) -> ParameterDescriptor:
     description = ParameterDescriptor(
         name=declaration.name,
         description=declaration.description,
-        read_only=declaration.name in _AT_START,
+        read_only=declaration.name in _READ_AT_START,
     )
     if declaration.choices:
         description.additional_constraints = f"one of: {', '.join(declaration.choices)}"

@@ -1,4 +1,4 @@
-"""Where poses are given: in the camera's frame, or in another one, looked up in TF at the image's stamp."""
+"""The target frame of the published poses, looked up in TF at the image's stamp."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TIMEOUT_S = 0.2
 
 
 class PlacementError(TaihriError):
-    """The poses cannot be given in the target frame."""
+    """The poses cannot be transformed into the target frame."""
 
 
 class TargetFrame:
-    """Finds the way from a camera to one frame. Use it as a context manager, or call `close`."""
+    """Lookup of transforms from a camera to the target frame. Use it as a context manager, or call `close`."""
 
     def __init__(self, node: LifecycleNode, frame_id: str) -> None:
         """Listen to TF.
@@ -41,10 +41,10 @@ class TargetFrame:
             stamp_ns: The image's stamp in nanoseconds.
 
         Returns:
-            How to get from the camera's frame into the target frame.
+            The transform from the camera's frame into the target frame.
 
         Raises:
-            PlacementError: TF has no transform for the stamp, and does not get one in 0.2 s.
+            PlacementError: TF has no transform for the stamp and receives none within 0.2 s.
         """
         try:
             found = self._buffer.lookup_transform(
@@ -55,9 +55,11 @@ class TargetFrame:
                 f"TF has no transform from {frame_id!r} to target_frame {self._frame_id!r} at the image's stamp: "
                 f"{_reason(error)}"
             ) from error
-        offset, turn = found.translation, found.rotation
+        offset, rotation = found.translation, found.rotation
         return Placement(
-            self._frame_id, _rotation(turn.x, turn.y, turn.z, turn.w), np.array([offset.x, offset.y, offset.z])
+            self._frame_id,
+            _rotation_matrix(rotation.x, rotation.y, rotation.z, rotation.w),
+            np.array([offset.x, offset.y, offset.z]),
         )
 
     def close(self) -> None:
@@ -74,17 +76,17 @@ class TargetFrame:
 
 
 def _reason(error: TransformException) -> str:
-    """Say what is wrong in words that are the same for every frame."""
+    """Return the problem and its remedy, in the same words for every frame."""
     match error:
         case ExtrapolationException():
-            return "what TF knows lies before or after it; compare the clocks of the camera and of the TF publisher"
+            return "its data are older or newer; compare the clocks of the camera and of the TF publisher"
         case ConnectivityException():
-            return "the two frames are not connected; start the publisher of the frames between them"
-    return "a frame is not known; check both names, and that robot_state_publisher runs"
+            return "the two frames are not connected; start the publisher of the transforms between them"
+    return "a frame is unknown; check both names, and that robot_state_publisher runs"
 
 
-def _rotation(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
-    """Make the (3, 3) rotation matrix of a unit quaternion."""
+def _rotation_matrix(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
+    """Return the (3, 3) rotation matrix of a unit quaternion."""
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
