@@ -1,4 +1,4 @@
-"""What the engines have in common that hold the model in their own process."""
+"""Base class of the engines that run the model in their own process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from taihri_ros.skeleton import JOINTS
 MAX_TOP_K = 20
 
 MAX_QUESTIONS = len(JOINTS)
-"""Questions that may be asked about one image."""
+"""Maximum number of questions in a request."""
 
 _GRAMMARS_KEPT = 256
 _FEW_CORES = 2
@@ -44,34 +44,34 @@ _Self = TypeVar("_Self", bound="LocalEngine")
 
 
 class LocalEngine(ABC):
-    """Checks requests before the framework sees them, and ends those under way when it is told to."""
+    """Base class that validates requests, chooses how to decode them, and aborts those in flight on demand."""
 
-    def __init__(self, info: EngineInfo, vocabulary: Vocabulary, longest: int) -> None:
-        """Take over a loaded model.
+    def __init__(self, info: EngineInfo, vocabulary: Vocabulary, max_length: int) -> None:
+        """Initialise the part that is common to all frameworks.
 
         Args:
-            info: What the engine is.
+            info: Description of the engine.
             vocabulary: The checkpoint's tokens.
-            longest: Most tokens of image, prompt and answer together.
+            max_length: Maximum number of tokens of image, prompt and answer together.
         """
         self._info = info
         self._vocabulary = vocabulary
-        self._longest = longest
-        self._make_template = lru_cache(_GRAMMARS_KEPT)(self._cut)
-        self._change = Condition()
+        self._max_length = max_length
+        self._make_template = lru_cache(_GRAMMARS_KEPT)(self._uncached_template)
+        self._changed = Condition()
         self._in_flight: list[Event] = []
         self._closed = False
 
     @classmethod
     def prepare(cls) -> None:
-        """Set the environment variables that the framework reads on import, where they are not set."""
+        """Set the environment variables that the framework reads on import, unless they are set already."""
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         if has_few_cores():
             os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     @property
     def info(self) -> EngineInfo:
-        """What this engine is."""
+        """Description of this engine."""
         return self._info
 
     @property
@@ -80,58 +80,58 @@ class LocalEngine(ABC):
         return self._vocabulary
 
     def adopt_answer_format(self, answer_format: AnswerFormat) -> None:
-        """Take a spelling that was learned from an answer into the checkpoint's numbers."""
+        """Set the answer format in the specification of `info`."""
         self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=answer_format))
 
     def generate(self, request: GenerationRequest, aborted: Event | None = None) -> Generation:
-        """Answer one request; blocks until all its answers are complete.
+        """Answer one request; block until all its answers are complete.
 
         Args:
             request: The request.
-            aborted: Set by someone else to end this request and no other.
+            aborted: Event that aborts this request, and no other, once another thread sets it.
 
         Returns:
             The answers.
 
         Raises:
-            EngineUnavailableError: The engine is closed or broken.
-            GenerationAbortedError: `abort` was called meanwhile, or `aborted` set.
-            GenerationFailedError: The request is not one that the model can take, or failed; the engine stays usable.
+            EngineUnavailableError: The engine is closed or has failed.
+            GenerationAbortedError: `abort` was called while the request was in flight, or `aborted` was set.
+            GenerationFailedError: The request is invalid or failed; the engine remains usable.
         """
         started = time.perf_counter()
         aborted = aborted or Event()
-        with self._listed(aborted):
+        with self._in_flight_entry(aborted):
             self._check(request)
             prompts = tuple(self._vocabulary.prompt_ids(question.prompt) for question in request.questions)
-            room = self._room(request, max(map(len, prompts)))
-            templates = self._templates(request, room)
+            max_answer = self._max_answer(request, max(map(len, prompts)))
+            templates = self._templates(request, max_answer)
             if templates is None:
-                generation = self._in_turn(request, prompts, started, aborted)
+                generation = self._decode_sequentially(request, prompts, started, aborted)
             else:
-                generation = self._fill(request, templates, prompts, started, aborted)
+                generation = self._decode_templates(request, templates, prompts, started, aborted)
         if aborted.is_set():
             raise GenerationAbortedError("the request was aborted")
         return generation
 
     def abort(self) -> None:
-        """End the requests that are under way, if any, as soon as possible. Returns at once."""
-        with self._change:
+        """Abort all requests in flight as soon as possible; return immediately."""
+        with self._changed:
             for aborted in self._in_flight:
                 aborted.set()
 
     def close(self) -> None:
-        """End the engine and give back what it holds; a second call does nothing."""
-        with self._change:
+        """Shut the engine down and release its resources; repeated calls do nothing."""
+        with self._changed:
             if self._closed:
                 return
             self._closed = True
         self.abort()
-        with self._change:
-            self._change.wait_for(lambda: not self._in_flight)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._in_flight)
         self._release()
 
     def __enter__(self: _Self) -> _Self:
-        """Use the engine in a `with` statement, which closes it."""
+        """Return the engine, for use in a `with` statement."""
         return self
 
     def __exit__(
@@ -141,7 +141,7 @@ class LocalEngine(ABC):
         self.close()
 
     @abstractmethod
-    def _fill(
+    def _decode_templates(
         self,
         request: GenerationRequest,
         templates: tuple[Template, ...],
@@ -149,47 +149,47 @@ class LocalEngine(ABC):
         started: float,
         aborted: Event,
     ) -> Generation:
-        """Decode the coordinates of straight answers, side by side; may return anything once `aborted` is set."""
+        """Decode the coordinates of all templates as one batch; the result is ignored once `aborted` is set."""
 
     @abstractmethod
     def _decode(
         self, request: GenerationRequest, question: Question, prompt: tuple[int, ...], aborted: Event
     ) -> Decoded:
-        """Decode one answer token by token; may return anything once `aborted` is set."""
+        """Decode one answer token by token; the result is ignored once `aborted` is set."""
 
     @abstractmethod
     def _release(self) -> None:
-        """Give back the model's memory."""
+        """Free the model's memory."""
 
     @contextmanager
-    def _listed(self, aborted: Event) -> Iterator[None]:
-        with self._change:
+    def _in_flight_entry(self, aborted: Event) -> Iterator[None]:
+        with self._changed:
             if self._closed:
-                raise EngineUnavailableError("the engine is closed: open another")
+                raise EngineUnavailableError("the engine is closed: open a new one")
             self._in_flight.append(aborted)
         try:
             yield
         finally:
-            with self._change:
+            with self._changed:
                 self._in_flight.remove(aborted)
-                self._change.notify_all()
+                self._changed.notify_all()
 
-    def _cut(self, grammar: Grammar) -> Template | None:
+    def _uncached_template(self, grammar: Grammar) -> Template | None:
         return make_template(grammar, self._vocabulary.ids)
 
-    def _templates(self, request: GenerationRequest, room: int) -> tuple[Template, ...] | None:
-        """Give the parts of answers without choices that fit the room, or None where all are decoded by token."""
+    def _templates(self, request: GenerationRequest, max_answer: int) -> tuple[Template, ...] | None:
+        """Return a template for each question, or None if any answer must be decoded token by token."""
         if not request.jump_forward or len({question.prompt.system for question in request.questions}) > 1:
             return None
         grammars = [question.grammar for question in request.questions]
         found = [None if grammar is None else self._make_template(grammar) for grammar in grammars]
-        templates = tuple(one for one in found if one is not None and one.length < room)
+        templates = tuple(one for one in found if one is not None and one.length < max_answer)
         return templates if len(templates) == len(grammars) else None
 
-    def _in_turn(
+    def _decode_sequentially(
         self, request: GenerationRequest, prompts: tuple[tuple[int, ...], ...], started: float, aborted: Event
     ) -> Generation:
-        """Answer one question after the other."""
+        """Decode the answers one after another, token by token."""
         decoded: list[Decoded] = []
         for question, prompt in zip(request.questions, prompts, strict=True):
             if not aborted.is_set():
@@ -201,12 +201,12 @@ class LocalEngine(ABC):
                 started,
                 decoded[0].first_token if decoded else started,
                 time.perf_counter(),
-                sum(one.passing_s for one in decoded),
+                sum(one.forward_s for one in decoded),
             ),
         )
 
     def visual_tokens(self, request: GenerationRequest) -> int:
-        """Count the tokens that the image takes; it is never resized."""
+        """Return the number of visual tokens of the request's image, which is never resized."""
         height, width, _ = request.image.shape
         return int(height * width) // self._info.spec.image_multiple**2
 
@@ -218,32 +218,36 @@ class LocalEngine(ABC):
         height, width, _ = image.shape
         if height % multiple or width % multiple or not spec.min_pixels <= height * width <= spec.max_pixels:
             raise GenerationFailedError(
-                f"the image has {width}x{height} px, but the model takes multiples of {multiple} px and "
-                f"{spec.min_pixels} to {spec.max_pixels} px in all: make it a canonical view of this checkpoint"
+                f"the image has {width}x{height} px, but the model needs multiples of {multiple} px and "
+                f"{spec.min_pixels} to {spec.max_pixels} px in total: use a canonical view of this checkpoint"
             )
         if not 1 <= len(request.questions) <= MAX_QUESTIONS:
-            raise GenerationFailedError(f"{len(request.questions)} questions were asked: ask 1 to {MAX_QUESTIONS}")
+            raise GenerationFailedError(
+                f"the request has {len(request.questions)} questions: it must have 1 to {MAX_QUESTIONS}"
+            )
         if not 0 <= request.top_k <= MAX_TOP_K or request.max_tokens < 1:
             raise GenerationFailedError(
-                f"{request.top_k} alternatives and {request.max_tokens} tokens were asked for: "
-                f"ask for 0 to {MAX_TOP_K}, and for at least one token"
+                f"the request has top_k {request.top_k} and max_tokens {request.max_tokens}: "
+                f"top_k must be 0 to {MAX_TOP_K}, and max_tokens at least 1"
             )
         if not (np.isfinite(request.repetition_penalty) and request.repetition_penalty > 0):
-            raise GenerationFailedError(f"the repetition penalty must be positive, not {request.repetition_penalty}")
-
-    def _room(self, request: GenerationRequest, prompt_length: int) -> int:
-        """Count the tokens that an answer may have, its end token included."""
-        length = prompt_length - 1 + self.visual_tokens(request)
-        if length >= self._longest:
             raise GenerationFailedError(
-                f"image and prompt take {length} tokens and leave none of {self._longest} for the answer: "
-                "say it shorter, show a smaller image, or raise max_model_len"
+                f"the repetition penalty must be a positive number, not {request.repetition_penalty}"
             )
-        return min(request.max_tokens, self._longest - length)
+
+    def _max_answer(self, request: GenerationRequest, prompt_length: int) -> int:
+        """Return the maximum number of answer tokens, including the end token."""
+        length = prompt_length - 1 + self.visual_tokens(request)
+        if length >= self._max_length:
+            raise GenerationFailedError(
+                f"image and prompt have {length} tokens, which leaves none of {self._max_length} for the answer: "
+                "shorten the prompt, use a smaller image, or raise max_model_len"
+            )
+        return min(request.max_tokens, self._max_length - length)
 
 
 def has_few_cores() -> bool:
-    """Tell whether a framework should keep to one thread: two of them would wait for each other and for the node."""
+    """Return whether a framework should use one thread: with few cores, more threads only compete with the node."""
     return len(os.sched_getaffinity(0)) <= _FEW_CORES
 
 
@@ -253,48 +257,48 @@ class Decoded:
 
     Attributes:
         answer: The answer.
-        steps: Passes through the language model.
-        first_token: When its first token came, `time.perf_counter` seconds.
-        passing_s: How long the passes took, seconds.
+        steps: Number of forward passes of the language model.
+        first_token: Time of the first token, `time.perf_counter` seconds.
+        forward_s: Duration of the forward passes, seconds.
     """
 
     answer: RawAnswer
     steps: int
     first_token: float
-    passing_s: float
+    forward_s: float
 
 
-def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """Count the tokens with which all sequences begin.
+def common_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
+    """Return the length of the longest common prefix of token sequences.
 
     Args:
-        sequences: At least one.
+        sequences: One or more non-empty sequences.
 
     Returns:
-        Their number; at least one token of every sequence is left over.
+        The length; at most one less than the length of the shortest sequence.
     """
     shortest = min(map(len, sequences)) - 1
     return next((place for place in range(shortest) if len({tokens[place] for tokens in sequences}) > 1), shortest)
 
 
 def sorted_top_k(found: Iterable[tuple[int, float]]) -> TopK:
-    """Put alternatives into the order of the interface: likeliest first, and of equals the lower bin.
+    """Sort bins by descending log-probability; ties are sorted by bin.
 
     Args:
         found: Pairs of bin and log-probability.
 
     Returns:
-        The alternatives.
+        The sorted bins and log-probabilities.
     """
     ordered = sorted(found, key=lambda pair: (-pair[1], pair[0]))
     return TopK(tuple(index for index, _ in ordered), tuple(logprob for _, logprob in ordered))
 
 
-def stage_times(started: float, first_token: float, ended: float, passing_s: float) -> dict[str, float]:
-    """Give the milliseconds of the stages, from `time.perf_counter` values and the passes' duration in seconds."""
+def stage_times(started: float, first_token: float, ended: float, forward_s: float) -> dict[str, float]:
+    """Return `Generation.timings_ms` from `time.perf_counter` values and the duration of the forward passes, s."""
     return {
         "total": 1e3 * (ended - started),
         "prefill": 1e3 * (first_token - started),
         "decode": 1e3 * (ended - first_token),
-        "passes": 1e3 * passing_s,
+        "passes": 1e3 * forward_s,
     }

@@ -1,7 +1,6 @@
-"""The alternatives of an answer's tokens as two arrays: as they leave an engine, and as a position is read from them.
+"""Top-k log-probabilities of an answer's tokens as two arrays, from the engine to the decoding of coordinates.
 
-Tokens have as many alternatives as were asked for, all but always; then nothing on the way from the engine's arrays to
-the estimate of a coordinate needs to look at the single numbers.
+Almost always every coordinate token has exactly k entries. A table of arrays then avoids all per-number Python work.
 """
 
 from __future__ import annotations
@@ -18,59 +17,59 @@ from taihri_ros.inference.engine import TopK
 
 
 class TopKTable(Sequence["TopK | None"]):
-    """The alternatives of tokens that have K each, or none. For every token an `TopK` or None, as a sequence.
+    """Sequence of `TopK` or None, one for each token, stored as arrays; every `TopK` has the same length K.
 
     Attributes:
-        bins: (M, K) uint16, a row for each of the M tokens that have alternatives.
-        logprobs: (M, K) float64.
-        rows: (T,) for each token the index of its row, or -1.
+        bins: (M, K) uint16, one row for each of the M tokens that have a `TopK`.
+        logprobs: (M, K) float64, natural log-probabilities.
+        rows: (T,) row index of each token, or -1 for None.
     """
 
     def __init__(self, bins: NDArray[np.uint16], logprobs: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
-        """Create a table; the arrays are not copied."""
+        """Create a table from arrays, without copying them."""
         self.bins = bins
         self.logprobs = logprobs
         self.rows = rows
 
     @overload
-    def __getitem__(self, place: int) -> TopK | None: ...
+    def __getitem__(self, index: int) -> TopK | None: ...
     @overload
-    def __getitem__(self, place: slice) -> TopKTable: ...
+    def __getitem__(self, index: slice) -> TopKTable: ...
 
-    def __getitem__(self, place: int | slice) -> TopK | TopKTable | None:
-        """Give those of one token, or of several."""
-        if isinstance(place, slice):
-            return TopKTable(self.bins, self.logprobs, self.rows[place])
-        row = int(self.rows[place])
+    def __getitem__(self, index: int | slice) -> TopK | TopKTable | None:
+        """Return the entry of one token, or the table of a slice."""
+        if isinstance(index, slice):
+            return TopKTable(self.bins, self.logprobs, self.rows[index])
+        row = int(self.rows[index])
         return None if row < 0 else TopK(tuple(self.bins[row].tolist()), tuple(self.logprobs[row].tolist()))
 
     def __len__(self) -> int:
-        """Count the tokens."""
+        """Return the number of tokens."""
         return len(self.rows)
 
     def __iter__(self) -> Iterator[TopK | None]:
-        """Give those of every token."""
-        return (self[place] for place in range(len(self)))
+        """Iterate over the entries of all tokens."""
+        return (self[index] for index in range(len(self)))
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether another sequence has the same alternatives, in whatever form."""
+        """Return whether another sequence has equal entries; it need not be a table."""
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        """Spell it out, as a tuple would be."""
+        """Return the representation of the equivalent tuple."""
         return repr(tuple(self))
 
 
-def join(parts: Sequence[Sequence[TopK | None]]) -> Sequence[TopK | None]:
-    """Put the alternatives of several answers one after the other.
+def concatenate(parts: Sequence[Sequence[TopK | None]]) -> Sequence[TopK | None]:
+    """Concatenate the top-k entries of several answers.
 
     Args:
-        parts: Those of each answer.
+        parts: The entries of each answer.
 
     Returns:
-        A table where all of them are parts of one table, else a list.
+        A table if all parts are slices of one table, else a list.
     """
     tables = [part for part in parts if isinstance(part, TopKTable)]
     if not tables or len(tables) < len(parts) or any(table.bins is not tables[0].bins for table in tables):
@@ -79,10 +78,10 @@ def join(parts: Sequence[Sequence[TopK | None]]) -> Sequence[TopK | None]:
 
 
 def flatten(top_k: Sequence[TopK | None]) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
-    """Write all bins, and all log-probabilities, one token's after the other's.
+    """Flatten the top-k entries of all tokens to one array of bins and one of log-probabilities.
 
     Args:
-        top_k: Those of all tokens.
+        top_k: One entry for each token.
 
     Returns:
         Bins and log-probabilities, (n,) each.
@@ -96,7 +95,7 @@ def flatten(top_k: Sequence[TopK | None]) -> tuple[NDArray[np.uint16], NDArray[n
 
 
 def counts_of(top_k: Sequence[TopK | None]) -> list[int]:
-    """Give for each token how many alternatives it has, -1 where it has none at all."""
+    """Return the number of bins in each token's entry, or -1 for None."""
     if isinstance(top_k, TopKTable):
         counts: list[int] = np.where(top_k.rows < 0, -1, top_k.bins.shape[1]).tolist()
         return counts
@@ -106,15 +105,15 @@ def counts_of(top_k: Sequence[TopK | None]) -> list[int]:
 def unflatten(
     counts: Sequence[Sequence[int]], bins: NDArray[np.uint16], logprobs: NDArray[np.float64]
 ) -> list[Sequence[TopK | None]]:
-    """Undo `flatten` and `counts_of`.
+    """Invert `flatten` and `counts_of`.
 
     Args:
-        counts: For each token of each answer how many alternatives it has, or -1.
-        bins: All bins, (n,): as many as the counts say.
-        logprobs: All log-probabilities, (n,).
+        counts: `counts_of` each answer.
+        bins: (n,) all bins, where n is the sum of the counts that are not -1.
+        logprobs: (n,) all log-probabilities.
 
     Returns:
-        The top_k of each answer: parts of one table where every token has as many as the others or none.
+        The entries of each answer: slices of one table if all entries have the same length, else tuples.
     """
     every = [count for listed in counts for count in listed]
     widths = set(every) - {-1}
@@ -122,7 +121,7 @@ def unflatten(
     spans = list(zip([0, *ends[:-1]], ends, strict=True)) if ends else []
     if len(widths) == 1 and (width := max(widths)) > 0:
         table = TopKTable(
-            bins.reshape(-1, width), logprobs.reshape(-1, width), rows_of([count >= 0 for count in every])
+            bins.reshape(-1, width), logprobs.reshape(-1, width), row_indices([count >= 0 for count in every])
         )
         return [table[start:end] for start, end in spans]
     pairs = iter(zip(bins.tolist(), logprobs.tolist(), strict=True))
@@ -135,34 +134,34 @@ def _take(pairs: Iterator[tuple[int, float]], count: int) -> TopK:
     return TopK(tuple(index for index, _ in taken), tuple(logprob for _, logprob in taken))
 
 
-def rows_of(has_row: Sequence[bool]) -> NDArray[np.int64]:
-    """Number the rows of a table by the tokens that have one.
+def row_indices(has_row: Sequence[bool]) -> NDArray[np.int64]:
+    """Return the `rows` of a table.
 
     Args:
-        has_row: For each token whether it has.
+        has_row: Whether each of the T tokens has a row.
 
     Returns:
-        (T,) the index of its row, or -1.
+        (T,) row index of each token, or -1.
     """
     present = np.array(has_row, np.bool_)
     return np.asarray(np.where(present, np.cumsum(present) - 1, -1), np.int64)
 
 
-def as_arrays(top_k: Sequence[TopK | None], places: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the alternatives of some tokens as arrays with a row for each.
+def as_arrays(top_k: Sequence[TopK | None], indices: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the top-k entries of selected tokens as arrays.
 
     Args:
-        top_k: Those of all tokens.
-        places: The tokens, N of them.
+        top_k: The entries of all tokens.
+        indices: Indices of the N selected tokens.
 
     Returns:
-        Bins and log-probabilities, (N, K); a row that has fewer than the longest is filled up with impossible ones.
+        Bins and log-probabilities, (N, K); rows with fewer entries are padded with bin 0 at log-probability -inf.
     """
     if isinstance(top_k, TopKTable):
-        rows = top_k.rows[list(places)]
+        rows = top_k.rows[list(indices)]
         if (rows >= 0).all():
             return top_k.bins[rows].astype(np.float64), top_k.logprobs[rows]
-    found = [top_k[place] or TopK((), ()) for place in places]
+    found = [top_k[index] or TopK((), ()) for index in indices]
     longest = max(len(entry.bins) for entry in found)
     bins, logprobs = np.zeros((len(found), longest)), np.full((len(found), longest), -np.inf)
     for row, entry in enumerate(found):

@@ -1,4 +1,4 @@
-"""The tiny checkpoint as a path."""
+"""Fixture of the tiny checkpoint as a path."""
 
 from __future__ import annotations
 

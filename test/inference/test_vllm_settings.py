@@ -1,3 +1,5 @@
+"""Tests of the choice of vLLM's settings."""
+
 from __future__ import annotations
 
 import json
@@ -7,7 +9,7 @@ import pytest
 
 from taihri_ros.inference.vllm.settings import cpu_dtype
 
-OLD = "flags\t\t: fpu vme sse avx avx2 avx512f\n"
+NO_BFLOAT16 = "flags\t\t: fpu vme sse avx avx2 avx512f\n"
 
 
 @pytest.mark.parametrize(
@@ -15,7 +17,7 @@ OLD = "flags\t\t: fpu vme sse avx avx2 avx512f\n"
     [
         ({"dtype": "bfloat16"}, "flags\t\t: fpu avx512f avx512_bf16 gfni\n", "bfloat16"),
         ({"torch_dtype": "bfloat16"}, "flags\t\t: fpu amx_bf16 amx_tile\n", "bfloat16"),
-        ({"dtype": "bfloat16"}, OLD, "float32"),
+        ({"dtype": "bfloat16"}, NO_BFLOAT16, "float32"),
         ({"dtype": "bfloat16"}, "flags\t\t: avx512_bf16_of_another_name\n", "float32"),
         ({"dtype": "float16"}, "flags\t\t: avx512_bf16\n", "float32"),
         ({"dtype": "float32"}, "flags\t\t: avx512_bf16\n", "float32"),
@@ -23,7 +25,9 @@ OLD = "flags\t\t: fpu vme sse avx avx2 avx512f\n"
         ({"dtype": "bfloat16"}, None, "float32"),
     ],
 )
-def test_the_number_format_on_a_cpu(tmp_path: Path, config: dict[str, str], cpuinfo: str | None, dtype: str) -> None:
+def test_bfloat16_on_a_cpu_needs_bfloat16_weights_and_instructions(
+    tmp_path: Path, config: dict[str, str], cpuinfo: str | None, dtype: str
+) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     if cpuinfo is not None:
         (tmp_path / "cpuinfo").write_text(cpuinfo)

@@ -1,4 +1,4 @@
-"""Who steps vLLM's core, and for whom, on a core that counts to a number for each request."""
+"""Tests of the stepper with a fake core, whose answer to each request counts up from 1."""
 
 from __future__ import annotations
 
@@ -15,75 +15,76 @@ from support import eventually
 
 from taihri_ros.inference.constrained.template import Segment, Template, TemplateState
 from taihri_ros.inference.engine import EngineUnavailableError, GenerationFailedError
-from taihri_ros.inference.vllm.logprobs import Row
+from taihri_ros.inference.vllm.logprobs import LogprobRow
 from taihri_ros.inference.vllm.stepping import RequestState, Stepper, TemplateRequestState
 
 NEVER = threading.Event()
 LONG = 2000
-"""Steps of a request that goes on while others come and go."""
+"""Number of steps of a request that outlasts the others."""
 
 
 @dataclass
 class Request:
-    """So many tokens, one a step; `reason` is how it ends."""
+    """A request for `count` tokens, one in each step; `reason` is its finish reason."""
 
     request_id: str
     count: int
     reason: str = "stop"
-    unread: tuple[int, ...] = ()
+    pending: tuple[int, ...] = ()
 
 
 @dataclass
 class Core:
-    """Gives every request that was added the next number with each step.
+    """Fake of vLLM's core: each step gives every request its next token.
 
     Attributes:
-        pause_s: How long a step takes; the interpreter's lock is given up, as while a GPU works.
-        fault: What a step raises.
-        added: All requests ever added.
-        live: The requests that it holds, with what they still have to say.
-        steps: How many steps were made.
-        ended: The names of those that it was told to end; a session goes on until then.
+        pause_s: Duration of a step, s; like a GPU step, it releases the interpreter's lock.
+        fault: Exception that a step raises.
+        added: All requests that were added.
+        live: The current requests by name.
+        remaining: Number of tokens that each request still gets, by name.
+        steps: Number of steps.
+        aborted: Names of the requests that were aborted.
     """
 
     pause_s: float = 0.001
     fault: Exception | None = None
     added: list[Request] = field(default_factory=list)
     live: dict[str, Request] = field(default_factory=dict)
-    left: dict[str, int] = field(default_factory=dict)
+    remaining: dict[str, int] = field(default_factory=dict)
     steps: int = 0
-    ended: list[str] = field(default_factory=list)
+    aborted: list[str] = field(default_factory=list)
     _busy: threading.Lock = field(default_factory=threading.Lock)
 
     def add_request(self, request: Request) -> None:
-        with self._alone():
+        with self._exclusive():
             if request.count < 1:
-                raise ValueError("nothing to say")
+                raise ValueError("no tokens requested")
             self.added.append(request)
             self.live[request.request_id] = request
-            self.left[request.request_id] = request.count
+            self.remaining[request.request_id] = request.count
 
     def abort_requests(self, names: list[str]) -> None:
-        with self._alone():
-            self.ended += names
+        with self._exclusive():
+            self.aborted += names
             for name in names:
                 self.live.pop(name, None)
 
     def get_output(self) -> Any:
-        with self._alone():
+        with self._exclusive():
             self.steps += 1
             time.sleep(self.pause_s)
             if self.fault:
                 raise self.fault
-            return SimpleNamespace(outputs=[self._say(request) for request in list(self.live.values())])
+            return SimpleNamespace(outputs=[self._output(request) for request in list(self.live.values())])
 
-    def _say(self, request: Request) -> Any:
+    def _output(self, request: Request) -> Any:
         name = request.request_id
-        self.left[name] -= 1
-        ended = not self.left[name]
+        self.remaining[name] -= 1
+        ended = not self.remaining[name]
         if ended:
             del self.live[name]
-        token = request.count - self.left[name]
+        token = request.count - self.remaining[name]
         return SimpleNamespace(
             request_id=name,
             new_token_ids=[token],
@@ -91,8 +92,8 @@ class Core:
             finish_reason=request.reason if ended else None,
         )
 
-    def _alone(self) -> threading.Lock:
-        assert not self._busy.locked(), "two threads are in the core at once"
+    def _exclusive(self) -> threading.Lock:
+        assert not self._busy.locked(), "two threads use the core at the same time"
         return self._busy
 
 
@@ -133,7 +134,7 @@ def test_requests_of_one_caller_advance_together(core: Core, stepper: Stepper) -
     assert not core.live
 
 
-def test_a_short_request_is_answered_while_a_long_one_goes_on(
+def test_a_short_request_completes_while_a_long_one_is_in_flight(
     core: Core, stepper: Stepper, pool: ThreadPoolExecutor
 ) -> None:
     stop = threading.Event()
@@ -144,17 +145,15 @@ def test_a_short_request_is_answered_while_a_long_one_goes_on(
         before = core.steps
         stepper.run([short], NEVER)
         assert short.tokens == list(range(1, 10))
-        assert core.steps - before < 100, "it must not wait for the long one"
+        assert core.steps - before < 100, "the short request must not wait for the long one"
     assert not long.done()
     stop.set()
     long.result(1)
     assert not core.live
 
 
-def test_an_abort_ends_its_own_request_while_another_goes_on(
-    core: Core, stepper: Stepper, pool: ThreadPoolExecutor
-) -> None:
-    """Whichever of the two came first, and so steps for both."""
+def test_an_abort_ends_only_its_own_request(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
+    """The thread of the first request steps the core for both; each order is tested."""
     for first in ("aborted", "other"):
         stop, end = threading.Event(), threading.Event()
         order = ["aborted", "other"] if first == "aborted" else ["other", "aborted"]
@@ -165,27 +164,27 @@ def test_an_abort_ends_its_own_request_while_another_goes_on(
             assert eventually(lambda name=name: name in core.live)
         stop.set()
         running["aborted"].result(0.5)
-        assert eventually(lambda: "aborted" not in core.live, 0.5), "the core goes on with it"
-        left = core.left["other"]
-        assert eventually(lambda left=left: core.left["other"] < left - 5)
+        assert eventually(lambda: "aborted" not in core.live, 0.5), "the core still has the aborted request"
+        before = core.remaining["other"]
+        assert eventually(lambda before=before: core.remaining["other"] < before - 5)
         assert not running["other"].done()
         end.set()
         running["other"].result(0.5)
         assert not core.live
 
 
-def test_many_threads_all_get_their_own(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
+def test_many_threads_get_their_own_tokens(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
     core.pause_s = 0.0
     request_states = [
         [request_state(f"{thread}/{number}", 1 + (7 * thread + number) % 5) for number in range(40)]
         for thread in range(8)
     ]
 
-    def ask_one_after_the_other(mine: list[RequestState]) -> None:
+    def run_sequentially(mine: list[RequestState]) -> None:
         for one in mine:
             stepper.run([one], NEVER)
 
-    for running in [pool.submit(ask_one_after_the_other, mine) for mine in request_states]:
+    for running in [pool.submit(run_sequentially, mine) for mine in request_states]:
         running.result(20)
     for one in (one for mine in request_states for one in mine):
         assert one.tokens == list(range(1, one.request.count + 1))
@@ -193,9 +192,7 @@ def test_many_threads_all_get_their_own(core: Core, stepper: Stepper, pool: Thre
     assert len(core.added) == 8 * 40
 
 
-def test_the_request_of_another_thread_does_not_take_steps_of_its_own(
-    core: Core, stepper: Stepper, pool: ThreadPoolExecutor
-) -> None:
+def test_requests_of_two_threads_share_steps(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
     core.pause_s = 0.02
     running = [pool.submit(stepper.run, [request_state(name, 40)], NEVER) for name in ("one", "other")]
     for one in running:
@@ -203,25 +200,25 @@ def test_the_request_of_another_thread_does_not_take_steps_of_its_own(
     assert core.steps < 60
 
 
-def test_an_abort_before_the_first_step_ends_at_once(core: Core, stepper: Stepper) -> None:
+def test_an_abort_before_the_first_step_ends_immediately(core: Core, stepper: Stepper) -> None:
     stop = threading.Event()
     stop.set()
     stepper.run([request_state("one", 5)], stop)
     assert (core.steps, core.live) == (0, {})
 
 
-def test_a_request_that_is_refused_fails_alone(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
+def test_a_rejected_request_does_not_affect_others(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
     stop = threading.Event()
     running = pool.submit(stepper.run, [request_state("good", LONG)], stop)
     assert eventually(lambda: "good" in core.live)
-    with pytest.raises(GenerationFailedError, match="vLLM refuses the request: nothing to say"):
+    with pytest.raises(GenerationFailedError, match="vLLM rejected the request: no tokens requested"):
         stepper.run([request_state("bad", 0)], NEVER)
     assert not running.done()
     stop.set()
     running.result(1)
 
 
-def test_a_request_that_ends_with_an_error_fails_alone(stepper: Stepper) -> None:
+def test_after_a_request_that_ends_with_an_error_the_next_succeeds(stepper: Stepper) -> None:
     with pytest.raises(GenerationFailedError, match="vLLM ended the request with 'abort'"):
         stepper.run([request_state("one", 5), request_state("bad", 2, "abort")], NEVER)
     one = request_state("next", 2)
@@ -229,7 +226,7 @@ def test_a_request_that_ends_with_an_error_fails_alone(stepper: Stepper) -> None
     assert one.tokens == [1, 2]
 
 
-def test_a_core_that_fails_ends_everybody(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
+def test_a_core_failure_ends_all_requests(core: Core, stepper: Stepper, pool: ThreadPoolExecutor) -> None:
     running = [pool.submit(stepper.run, [request_state(name, LONG)], NEVER) for name in ("one", "other")]
     assert eventually(lambda: len(core.live) == 2)
     core.fault = RuntimeError("device-side assert")
@@ -238,57 +235,57 @@ def test_a_core_that_fails_ends_everybody(core: Core, stepper: Stepper, pool: Th
             one.result(1)
     core.fault = None
     steps = core.steps
-    with pytest.raises(EngineUnavailableError, match=r"failed before .*device-side assert.*open the engine again"):
+    with pytest.raises(EngineUnavailableError, match=r"failed earlier .*device-side assert.*open the engine again"):
         stepper.run([request_state("late", 2)], NEVER)
-    assert core.steps == steps, "nobody steps a core whose state is not known"
+    assert core.steps == steps, "a core that has failed must not be stepped"
 
 
-def test_a_straight_answer_goes_chunk_by_chunk(core: Core, stepper: Stepper) -> None:
-    template_state = TemplateState[Row](
+def test_a_template_is_decoded_chunk_by_chunk(core: Core, stepper: Stepper) -> None:
+    template_state = TemplateState[LogprobRow](
         Template((Segment((50, 51), 2), Segment((60,), 1), Segment((70,), 3)), (80, 81))
     )
 
-    def chunk(name: str, unread: tuple[int, ...], count: int) -> Request:
-        return Request(name, count, "length", unread)
+    def make_chunk(name: str, pending: tuple[int, ...], count: int) -> Request:
+        return Request(name, count, "length", pending)
 
-    one = TemplateRequestState(Request("session", 2, "length", template_state.unread), template_state, chunk)
+    one = TemplateRequestState(Request("session", 2, "length", template_state.pending), template_state, make_chunk)
     stepper.run([one], NEVER)
     assert one.tokens == [50, 51, 1, 2, 60, 1, 70, 1, 2, 3, 80, 81]
     assert [row is not None for row in one.rows] == [token < 10 for token in one.tokens]
     assert [(request.request_id, request.count) for request in core.added] == [
         ("session", count) for count in (2, 1, 3)
     ]
-    assert [request.unread for request in core.added] == [(50, 51), (2, 60), (1, 70)]
+    assert [request.pending for request in core.added] == [(50, 51), (2, 60), (1, 70)]
     assert (core.steps, one.passes) == (6, 6)
 
 
-def sessions(**runs: int) -> list[TemplateRequestState]:
-    """Give straight answers of so many chunks with a coordinate each, by their names."""
+def sessions(**chunks: int) -> list[TemplateRequestState]:
+    """Return sessions by name, each with the given number of chunks of one coordinate."""
     return [
         TemplateRequestState(
             Request(name, 1, "length"),
-            TemplateState[Row](Template(tuple(Segment((50,), 1) for _ in range(count)), ())),
-            lambda name, unread, count: Request(name, count, "length", unread),
+            TemplateState[LogprobRow](Template(tuple(Segment((50,), 1) for _ in range(count)), ())),
+            lambda name, pending, count: Request(name, count, "length", pending),
         )
-        for name, count in runs.items()
+        for name, count in chunks.items()
     ]
 
 
-def test_a_session_that_is_complete_is_ended_while_others_of_its_caller_go_on(
+def test_a_complete_session_is_removed_while_others_of_its_caller_continue(
     core: Core, stepper: Stepper, pool: ThreadPoolExecutor
 ) -> None:
-    """It holds keys and values, for which others may wait: without that a full memory stays full for ever."""
+    """Otherwise its KV cache would stay allocated, and sessions that wait for memory could deadlock."""
     stop = threading.Event()
     running = pool.submit(stepper.run, sessions(short=3, long=LONG), stop)
-    assert eventually(lambda: "short" in core.ended, 0.5)
-    assert "long" not in core.ended
+    assert eventually(lambda: "short" in core.aborted, 0.5)
+    assert "long" not in core.aborted
     assert not running.done()
     stop.set()
     running.result(0.5)
-    assert "long" in core.ended
+    assert "long" in core.aborted
 
 
-def test_an_abort_between_chunks_leaves_nothing_in_the_core(
+def test_an_abort_between_chunks_removes_the_session_from_the_core(
     core: Core, stepper: Stepper, pool: ThreadPoolExecutor
 ) -> None:
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""Fine-tuning of a published checkpoint that lacks TAIHRI's tokens, with every weight and with adapters."""
+"""Fine-tuning of a published checkpoint without TAIHRI's tokens, in full and with LoRA."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from taihri_ros.inference.factory import open_engine
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.training.data.picture_shards import PictureJob
+from taihri_ros.training.initial_model import load_initial_model, prepare_initial_model
 from taihri_ros.training.recipe import Lora, PictureSettings, Recipe, Schedule, SftStage
 from taihri_ros.training.sft_stage import train_sft
 from taihri_ros.training.stage import RunOptions
-from taihri_ros.training.start import open_start, prepare_start
 
 SIZES = ModelSpec(focal_px=104.0, max_image_size=(96, 96), min_pixels=1024, max_pixels=96 * 96)
 SPEC = {"name": "tuned", "focal_px": 104.0, "max_image_size": [96, 96], "min_pixels": 1024, "max_pixels": 96 * 96}
@@ -31,7 +31,7 @@ TEXT = {
     "num_attention_heads": 2,
     "num_key_value_heads": 1,
     "head_dim": 32,
-    "rope_parameters": layout.rope(5e6, 32),
+    "rope_parameters": layout.rope_parameters(5e6, 32),
 }
 VISION = {
     "depth": 1,
@@ -44,8 +44,8 @@ VISION = {
 }
 
 
-def qwen(directory: Path, *, tied: bool) -> Path:
-    """A Qwen3-VL as it is published: without any token of TAIHRI's, and without taihri.json."""
+def write_qwen(directory: Path, *, tied: bool) -> Path:
+    """Write a Qwen3-VL as it is published: without TAIHRI's tokens and without taihri.json."""
     directory.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layout, "TAIHRI_TOKENS", ())
@@ -55,7 +55,7 @@ def qwen(directory: Path, *, tied: bool) -> Path:
     torch.manual_seed(0)
     config = layout.make_config(tokenizer, text=TEXT, vision=VISION, tied=tied)
     model = transformers.Qwen3VLForConditionalGeneration(config)
-    model.generation_config = layout.answer_ends(tokenizer)
+    model.generation_config = layout.make_generation_config(tokenizer)
     model.save_pretrained(directory)
     return directory
 
@@ -70,10 +70,10 @@ def settings(data: Path, tmp_path_factory: pytest.TempPathFactory) -> PictureSet
 @pytest.mark.parametrize(
     ("lora", "tied"), [(Lora(rank=2, alpha=4), True), (Lora(rank=2, alpha=4), False), (None, True)]
 )
-def test_a_published_model_learns_the_tokens_and_answers_in_form(
+def test_a_published_model_learns_the_tokens_and_answers_in_the_right_format(
     lora: Lora | None, tied: bool, settings: PictureSettings, tmp_path: Path
 ) -> None:
-    base = qwen(tmp_path / "base", tied=tied)
+    base = write_qwen(tmp_path / "base", tied=tied)
     schedule = Schedule(steps=2, batch=2, rate=1e-2, warmup=0, decay=1, evaluate_every=2, validation=2)
     recipe = Recipe(
         out=tmp_path / "out",
@@ -82,8 +82,8 @@ def test_a_published_model_learns_the_tokens_and_answers_in_form(
         model=base,
         spec=SPEC,
     )
-    prepare_start(recipe)
-    start = open_start(recipe, schedule.seed)
+    prepare_initial_model(recipe)
+    start = load_initial_model(recipe, schedule.seed)
     assert len(start.new_tokens) == len(layout.TAIHRI_TOKENS)
     before = start.model.get_input_embeddings().weight.detach().clone()
     known = before[: start.new_tokens[0]]
@@ -112,13 +112,13 @@ def test_a_published_model_learns_the_tokens_and_answers_in_form(
     assert len([keypoint for keypoint in estimate.person.keypoints if keypoint.position is not None]) == 2
 
 
-def test_what_cannot_be_started_from(settings: PictureSettings, tmp_path: Path) -> None:
+def test_an_unusable_initial_model_is_refused(settings: PictureSettings, tmp_path: Path) -> None:
     schedule = Schedule(steps=1, batch=1, rate=1e-3, warmup=0, decay=0)
-    base = qwen(tmp_path / "base", tied=True)
+    base = write_qwen(tmp_path / "base", tied=True)
     recipe = Recipe(out=tmp_path / "out", pictures=settings, sft=SftStage(schedule=schedule), model=base, spec=SPEC)
-    prepare_start(recipe)
-    prepare_start(recipe)
+    prepare_initial_model(recipe)
+    prepare_initial_model(recipe)
     with pytest.raises(TaihriError, match="other settings"):
-        prepare_start(replace(recipe, spec={**SPEC, "name": "other"}))
+        prepare_initial_model(replace(recipe, spec={**SPEC, "name": "other"}))
     with pytest.raises(TaihriError, match="qwen3_vl"):
-        prepare_start(replace(recipe, model=tmp_path, out=tmp_path / "elsewhere"))
+        prepare_initial_model(replace(recipe, model=tmp_path, out=tmp_path / "elsewhere"))

@@ -1,1 +1,1 @@
-"""Checkpoints on disk: checks before loading, vocabulary, token layout, and a tiny one for tests."""
+"""Checkpoints on disk: validation, vocabulary, file and token layout, and a tiny checkpoint for tests."""

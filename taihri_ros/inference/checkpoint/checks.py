@@ -1,7 +1,7 @@
-"""Checks a checkpoint before any framework loads it.
+"""Validation of a checkpoint before a framework loads it.
 
-Frameworks load some broken checkpoints silently and then answer nonsense: a tensor that is missing is left at random
-values, a tokenizer file that is missing is made up from others. Whatever would end so is refused here, by name.
+Frameworks load some broken checkpoints without an error and then generate nonsense: they leave a missing tensor at
+random values, or replace a missing tokenizer file by defaults. These checks reject such checkpoints and name the fault.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from taihri_ros.model.lexer import END_OF_ANSWER
 
 MODEL_TYPE = "qwen3_vl"
 
-_AGAIN = "download or copy the checkpoint again"
-_NAMED = 3
+_COPY_AGAIN = "download or copy the checkpoint again"
+_MAX_NAMES = 3
 
 Shapes = dict[str, tuple[int, ...]]
 
 
 def find_checkpoint(model: str) -> Path:
-    """Find a checkpoint on this machine; nothing is downloaded.
+    """Find a checkpoint on this machine, without downloading anything.
 
     Args:
-        model: A directory, or the name of a repository that is in the local Hugging Face cache.
+        model: A directory, or the name of a repository in the local Hugging Face cache.
 
     Returns:
-        Its directory.
+        The checkpoint's directory.
 
     Raises:
-        CheckpointError: It is not on this machine.
+        CheckpointError: The checkpoint is not on this machine.
     """
     directory = Path(model).expanduser()
     if directory.is_dir():
@@ -46,26 +46,27 @@ def find_checkpoint(model: str) -> Path:
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{model!r} is neither a directory nor in the local Hugging Face cache: "
-            f"run `hf download {model} --local-dir DIRECTORY` and give that directory"
+            f"run `hf download {model} --local-dir DIRECTORY` and pass that directory"
         ) from error
 
 
 def check_checkpoint(directory: Path) -> None:
-    """Make sure that a checkpoint is a whole Qwen3-VL with the tokens that TAIHRI adds.
+    """Raise an error unless a checkpoint is a complete Qwen3-VL with the tokens that TAIHRI adds.
 
     Args:
         directory: The checkpoint's directory.
 
     Raises:
-        CheckpointError: Something is missing or broken; the message names it.
-        EngineError: The framework that knows the architecture is not installed.
+        CheckpointError: Something is missing or invalid; the message names it.
+        EngineError: torch or transformers is not installed.
     """
     if not directory.is_dir():
         raise CheckpointError(f"there is no checkpoint directory {directory}")
     config = _read_json(directory / "config.json")
     if config.get("model_type") != MODEL_TYPE:
         raise CheckpointError(
-            f"{directory / 'config.json'} is of a {config.get('model_type')!r} model; TAIHRI is a {MODEL_TYPE!r}"
+            f"{directory / 'config.json'} has model_type {config.get('model_type')!r}, but TAIHRI's is {MODEL_TYPE!r}: "
+            "use a TAIHRI checkpoint"
         )
     _check_image_processor(directory)
     vocabulary = Vocabulary(directory)
@@ -76,26 +77,26 @@ def check_checkpoint(directory: Path) -> None:
     rows = needed["model.language_model.embed_tokens.weight"][0]
     if rows < vocabulary.coordinates.stop or rows <= max(vocabulary.end_ids):
         raise CheckpointError(
-            f"{directory}: tokenizer.json and weights do not belong together, the embedding has {rows} rows and "
-            f"the coordinate tokens reach to {vocabulary.coordinates.stop - 1}"
+            f"{directory}: tokenizer.json does not match the weights, whose embedding has {rows} rows, while the "
+            f"coordinate token ids go up to {vocabulary.coordinates.stop - 1}: {_COPY_AGAIN}"
         )
 
 
 def _check_image_processor(directory: Path) -> None:
-    """Newer checkpoints keep the image processor's settings in the processor's own file."""
+    """Check that the image processor has settings; newer checkpoints keep them in `processor_config.json`."""
     own, shared = directory / "preprocessor_config.json", directory / "processor_config.json"
     if not own.is_file() and not (shared.is_file() and "image_processor" in _read_json(shared)):
-        raise CheckpointError(f"{directory} has no {own.name}, so its images cannot be prepared: {_AGAIN}")
+        raise CheckpointError(f"{directory} has no {own.name}: {_COPY_AGAIN}")
 
 
 def _check_end_of_answer(directory: Path) -> None:
-    """Without an end token that the tokenizer knows as such, constrained answers would never end."""
+    """Check the tokenizer's end token, without which constrained answers would never end."""
     path = directory / "tokenizer_config.json"
     end = _read_json(path).get("eos_token")
     text = end.get("content") if isinstance(end, dict) else end
     if text not in END_OF_ANSWER:
         raise CheckpointError(
-            f"{path} says that {text!r} ends an answer; TAIHRI ends it with {END_OF_ANSWER[0]}: {_AGAIN}"
+            f"{path} has eos_token {text!r}, but TAIHRI ends an answer with {END_OF_ANSWER[0]}: {_COPY_AGAIN}"
         )
 
 
@@ -106,47 +107,47 @@ def read_shapes(directory: Path) -> Shapes:
         directory: The checkpoint's directory.
 
     Returns:
-        Shape by name.
+        Shape of each tensor by name.
 
     Raises:
-        CheckpointError: A file is missing or not whole.
+        CheckpointError: A file is missing, incomplete or invalid.
     """
     index = directory / "model.safetensors.index.json"
     if not index.is_file():
         return _read_header(directory / "model.safetensors")
     weight_map = _read_json(index).get("weight_map")
     if not isinstance(weight_map, dict):
-        raise CheckpointError(f"{index} holds no weight_map: {_AGAIN}")
+        raise CheckpointError(f"{index} has no weight_map: {_COPY_AGAIN}")
     shapes: Shapes = {}
     for name in sorted(set(weight_map.values())):
         shapes |= _read_header(directory / name)
     if missing := sorted(set(weight_map) - set(shapes)):
-        raise CheckpointError(f"{index} names tensors that no file holds, {_some(missing)}: {_AGAIN}")
+        raise CheckpointError(f"{index} lists tensors that no file contains, {_some(missing)}: {_COPY_AGAIN}")
     return shapes
 
 
 def _read_header(path: Path) -> Shapes:
-    """Read one file's header: 8 bytes of its length, then JSON, then the data up to the end of the file."""
+    """Read the header of a safetensors file: its length in 8 bytes, then JSON; the data fill the rest of the file."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if length > size:
-                raise CheckpointError(f"{path} is cut off within its header: {_AGAIN}")
+                raise CheckpointError(f"{path} is truncated within its header: {_COPY_AGAIN}")
             header = json.loads(file.read(length))
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}): {_AGAIN}") from error
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): {_COPY_AGAIN}") from error
     except ValueError as error:
-        raise CheckpointError(f"{path} is not a safetensors file ({error}): {_AGAIN}") from error
+        raise CheckpointError(f"{path} is not a safetensors file ({error}): {_COPY_AGAIN}") from error
     header.pop("__metadata__", None)
     end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
     if size != end:
-        raise CheckpointError(f"{path} has {size} bytes where its header says {end}: {_AGAIN}")
+        raise CheckpointError(f"{path} has {size} bytes, but its header describes {end}: {_COPY_AGAIN}")
     return {name: tuple(entry["shape"]) for name, entry in header.items()}
 
 
 def _architecture(directory: Path) -> Shapes:
-    """Give the tensors that the architecture of `config.json` is made of, without memory for them."""
+    """Return the tensors that the architecture in `config.json` needs, without allocating them."""
     torch = require("torch", "transformers")
     transformers = require("transformers", "transformers")
     try:
@@ -154,7 +155,9 @@ def _architecture(directory: Path) -> Shapes:
         with torch.device("meta"):
             model = transformers.Qwen3VLForConditionalGeneration(config)
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"{directory / 'config.json'} describes no Qwen3-VL ({error}): {_AGAIN}") from error
+        raise CheckpointError(
+            f"{directory / 'config.json'} does not describe a Qwen3-VL ({error}): {_COPY_AGAIN}"
+        ) from error
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if config.tie_word_embeddings:
         shapes.pop("lm_head.weight", None)
@@ -162,12 +165,12 @@ def _architecture(directory: Path) -> Shapes:
 
 
 def _compare(directory: Path, present: Shapes, needed: Shapes, *, quantized: bool) -> None:
-    """Compare names and shapes; a quantised module keeps its weight under names and shapes of its own."""
+    """Compare the names and shapes of tensors; a quantised module has names and shapes of its own."""
     modules = {name.rpartition(".")[0] for name in present} if quantized else set()
     missing = [name for name in needed if name not in present and name.rpartition(".")[0] not in modules]
     if missing:
         raise CheckpointError(
-            f"{directory} lacks {len(missing)} of {len(needed)} tensors of the model, {_some(missing)}: {_AGAIN}"
+            f"{directory} lacks {len(missing)} of the model's {len(needed)} tensors, {_some(missing)}: {_COPY_AGAIN}"
         )
     wrong = (
         [f"{name} {present[name]} instead of {shape}" for name, shape in needed.items() if present[name] != shape]
@@ -175,20 +178,20 @@ def _compare(directory: Path, present: Shapes, needed: Shapes, *, quantized: boo
         else []
     )
     if wrong:
-        raise CheckpointError(f"{directory} holds {len(wrong)} tensors of another shape, {_some(wrong)}: {_AGAIN}")
+        raise CheckpointError(f"{directory} has {len(wrong)} tensors of the wrong shape, {_some(wrong)}: {_COPY_AGAIN}")
 
 
 def _some(names: list[str]) -> str:
-    return f"such as {', '.join(names[:_NAMED])}" if len(names) > _NAMED else ", ".join(names)
+    return f"such as {', '.join(names[:_MAX_NAMES])}" if len(names) > _MAX_NAMES else ", ".join(names)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}): {_AGAIN}") from error
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): {_COPY_AGAIN}") from error
     except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON ({error}): {_AGAIN}") from error
+        raise CheckpointError(f"{path} is not JSON ({error}): {_COPY_AGAIN}") from error
     if not isinstance(values, dict):
-        raise CheckpointError(f"{path} does not hold one JSON object: {_AGAIN}")
+        raise CheckpointError(f"{path} does not contain a JSON object: {_COPY_AGAIN}")
     return values

@@ -1,6 +1,6 @@
-"""The layout of a TAIHRI checkpoint: the tokens, the chat template and the image processor around a Qwen3-VL.
+"""Files of a TAIHRI checkpoint around the weights: tokenizer, chat template, image processor, configuration.
 
-What is built here offline has the same files and order of ids as an official checkpoint, whatever the network's size.
+A checkpoint of any size that is built from them has the same files and the same order of token ids as the official one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from taihri_ros.skeleton import JOINTS, joint_token
 
 PATCH_PX, MERGE = 16, 2
 TOKEN_PX = PATCH_PX * MERGE
-"""Side of a visual token in px."""
+"""Side of a visual token, px."""
 
-LONGEST_CONTEXT = 32768
+MAX_CONTEXT = 32768
+"""Context length, tokens."""
 
 _QWEN_TOKENS = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>"),
@@ -32,7 +33,7 @@ TAIHRI_TOKENS = (
     *(joint_token(joint) for joint in JOINTS),
     *(coordinate_token(index) for index in range(BINS)),
 )
-"""The tokens that TAIHRI adds to Qwen3-VL's."""
+"""The tokens that TAIHRI adds to those of Qwen3-VL."""
 
 _CHAT_TEMPLATE = (
     "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\n' }}"
@@ -45,14 +46,14 @@ _CHAT_TEMPLATE = (
 
 
 def make_tokenizer(words: Iterable[str], merges: int) -> Any:
-    """Make a byte-level BPE tokenizer with Qwen's pre-tokenizer: every UTF-8 text has tokens, common words have few.
+    """Train a byte-level BPE tokenizer with Qwen's pre-tokenizer; it can encode any UTF-8 text.
 
     Args:
-        words: The texts that it is trained on.
-        merges: How many tokens it has beside the 256 bytes and the added ones.
+        words: The texts to train on.
+        merges: Number of tokens besides the 256 bytes and the added tokens.
 
     Returns:
-        A transformers tokenizer with all of Qwen3-VL's and TAIHRI's tokens.
+        A transformers tokenizer with all added tokens of Qwen3-VL and TAIHRI.
 
     Raises:
         EngineError: transformers is not installed.
@@ -77,7 +78,7 @@ def make_tokenizer(words: Iterable[str], merges: int) -> Any:
         bos_token=None,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        model_max_length=LONGEST_CONTEXT,
+        model_max_length=MAX_CONTEXT,
         clean_up_tokenization_spaces=False,
         chat_template=_CHAT_TEMPLATE,
     )
@@ -87,11 +88,11 @@ def make_tokenizer(words: Iterable[str], merges: int) -> Any:
 
 
 def write_image_processor(directory: Path, spec: ModelSpec) -> None:
-    """Write the processors' settings, with the specification's pixel budget so that no canonical view is resized.
+    """Write the settings of the image and video processors; they never resize a canonical view.
 
     Args:
-        directory: Of the checkpoint.
-        spec: Its numbers.
+        directory: The checkpoint's directory.
+        spec: The checkpoint's specification, whose pixel limits the processors get.
     """
     common = {
         "size": {"shortest_edge": spec.min_pixels, "longest_edge": spec.max_pixels},
@@ -111,13 +112,13 @@ def write_image_processor(directory: Path, spec: ModelSpec) -> None:
 
 
 def make_config(tokenizer: Any, *, text: Mapping[str, Any], vision: Mapping[str, Any], tied: bool) -> Any:
-    """Give the configuration of a small Qwen3-VL.
+    """Create the configuration of a small Qwen3-VL.
 
     Args:
-        tokenizer: What `make_tokenizer` made.
-        text: Sizes of the language model, as transformers' Qwen3VLTextConfig names them.
-        vision: Sizes of the vision tower, as Qwen3VLVisionConfig names them.
-        tied: Whether input and output embeddings are one tensor.
+        tokenizer: Tokenizer from `make_tokenizer`.
+        text: Sizes of the language model, as arguments of transformers' `Qwen3VLTextConfig`.
+        vision: Sizes of the vision tower, as arguments of `Qwen3VLVisionConfig`.
+        tied: Whether input and output embeddings share one tensor.
 
     Returns:
         A transformers Qwen3VLConfig.
@@ -127,8 +128,8 @@ def make_config(tokenizer: Any, *, text: Mapping[str, Any], vision: Mapping[str,
     """
     ids = {name: tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in ("image_pad", "video_pad")}
     common = {
-        "vocab_size": -(-len(tokenizer) // 128) * 128,  # padded beyond the tokenizer, as the real one is
-        "max_position_embeddings": LONGEST_CONTEXT,
+        "vocab_size": -(-len(tokenizer) // 128) * 128,  # padded, as in the official checkpoint
+        "max_position_embeddings": MAX_CONTEXT,
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "tie_word_embeddings": tied,
@@ -144,8 +145,8 @@ def make_config(tokenizer: Any, *, text: Mapping[str, Any], vision: Mapping[str,
     )
 
 
-def rope(base: float, head_dim: int) -> dict[str, Any]:
-    """Give the interleaved rotary embedding of Qwen3-VL for a head size, shared out over time, rows and columns."""
+def rope_parameters(base: float, head_dim: int) -> dict[str, Any]:
+    """Return the settings of Qwen3-VL's interleaved rotary embedding, split evenly over time, rows and columns."""
     third = head_dim // 2 // 3
     return {
         "rope_type": "default",
@@ -155,8 +156,8 @@ def rope(base: float, head_dim: int) -> dict[str, Any]:
     }
 
 
-def answer_ends(tokenizer: Any) -> Any:
-    """Give the generation settings of a checkpoint: greedy, until the end of the answer."""
+def make_generation_config(tokenizer: Any) -> Any:
+    """Create the generation settings of a checkpoint: greedy decoding until an end token."""
     stops = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
     return require("transformers", "transformers").GenerationConfig(
         eos_token_id=stops, pad_token_id=stops[1], do_sample=False

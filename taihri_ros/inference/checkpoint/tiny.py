@@ -1,7 +1,7 @@
-"""A tiny Qwen3-VL with random weights and the whole token layout of TAIHRI, built offline in about a second.
+"""A tiny checkpoint for tests: a Qwen3-VL with random weights and all tokens of TAIHRI, built offline in a second.
 
-It takes every path that the real checkpoint takes (processor, tokenizer, vision tower, grammar), so tests and demo run
-anywhere. What it answers means nothing.
+It exercises the same code as a trained checkpoint (processor, tokenizer, vision tower, grammar). Its answers are
+meaningless.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.checkpoint.layout import answer_ends, make_config, make_tokenizer, rope, write_image_processor
+from taihri_ros.inference.checkpoint.layout import (
+    make_config,
+    make_generation_config,
+    make_tokenizer,
+    rope_parameters,
+    write_image_processor,
+)
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework import require
 from taihri_ros.model.answer_format import AnswerFormat
@@ -24,10 +30,11 @@ from taihri_ros.model.spec import FILE_NAME, ModelSpec
 from taihri_ros.skeleton import JOINTS
 
 RECORD = "tiny.json"
-"""Says what a directory was built from."""
+"""Name of the file that records the arguments of the build."""
 
 SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=AnswerFormat())
-"""Its numbers. The short focal length keeps the image small: 640x480 of a 600 px camera has some 220 visual tokens."""
+"""Its specification. The short focal length keeps images small: 640x480 px at 600 px focal length become about 220
+visual tokens."""
 
 _WORDS = [
     SPEC.system_prompt,
@@ -39,19 +46,19 @@ _MERGES = 250
 
 
 def build(directory: Path, *, seed: int = 0, spec: ModelSpec | None = SPEC, tied: bool = False) -> Path:
-    """Build the checkpoint, unless the same one is there already.
+    """Build the checkpoint, unless the directory already contains the same one.
 
     Args:
-        directory: Where to; it appears whole or not at all.
-        seed: Of the weights.
-        spec: What `taihri.json` says, or None to leave that file out, as the official checkpoint does.
-        tied: Whether input and output embeddings are one tensor, as in the small models of the Qwen3-VL family.
+        directory: Target directory; it is created or replaced atomically.
+        seed: Seed of the weights.
+        spec: Content of `taihri.json`, or None to omit that file, as the official checkpoint does.
+        tied: Whether input and output embeddings share one tensor, as in the small models of the Qwen3-VL family.
 
     Returns:
         The directory.
 
     Raises:
-        CheckpointError: The directory holds something else.
+        CheckpointError: The directory contains something else.
         EngineError: transformers is not installed.
     """
     numbers = None if spec is None else spec.to_dict()
@@ -59,7 +66,7 @@ def build(directory: Path, *, seed: int = 0, spec: ModelSpec | None = SPEC, tied
     if _is_built(directory, record):
         return directory
     if directory.is_dir() and any(directory.iterdir()) and not (directory / RECORD).is_file():
-        raise CheckpointError(f"{directory} is not empty and holds no tiny checkpoint: name another directory")
+        raise CheckpointError(f"{directory} is not empty and is not a tiny checkpoint: choose another directory")
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as scratch:
         fresh = Path(scratch) / "checkpoint"
@@ -81,7 +88,7 @@ def _replace(directory: Path, fresh: Path, record: str) -> None:
     try:
         fresh.rename(directory)
     except OSError as error:
-        if not _is_built(directory, record):  # else another process was quicker
+        if not _is_built(directory, record):  # otherwise another process has just built the same checkpoint
             raise CheckpointError(f"{directory} cannot be written: {error}") from error
 
 
@@ -94,12 +101,12 @@ def _write(directory: Path, seed: int, spec: ModelSpec, tied: bool) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = transformers.Qwen3VLForConditionalGeneration(_make_config(tokenizer, tied))
-    model.generation_config = answer_ends(tokenizer)
+    model.generation_config = make_generation_config(tokenizer)
     model.save_pretrained(directory)
 
 
 def _make_config(tokenizer: Any, tied: bool) -> Any:
-    """Give the architecture: Qwen3-VL with every part of it, each as small as it can be."""
+    """Return the configuration of a Qwen3-VL in which every part is present and as small as possible."""
     width, head = 128, 32
     text = {
         "hidden_size": width,
@@ -109,7 +116,7 @@ def _make_config(tokenizer: Any, tied: bool) -> Any:
         "num_key_value_heads": width // head // 2,
         "head_dim": head,
         "initializer_range": 0.05,
-        "rope_parameters": rope(5e6, head),
+        "rope_parameters": rope_parameters(5e6, head),
     }
     vision = {
         "depth": 2,
@@ -125,11 +132,11 @@ def _make_config(tokenizer: Any, tied: bool) -> Any:
 
 
 def main() -> None:
-    """Build the checkpoint that the command line names."""
+    """Build the checkpoint as the command line specifies."""
     parser = argparse.ArgumentParser(description="Build a tiny random checkpoint with the token layout of TAIHRI.")
-    parser.add_argument("directory", type=Path, help="where to write it")
+    parser.add_argument("directory", type=Path, help="target directory")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights")
-    parser.add_argument("--without-spec", action="store_true", help=f"leave {FILE_NAME} out")
+    parser.add_argument("--without-spec", action="store_true", help=f"omit {FILE_NAME}")
     arguments = parser.parse_args()
     try:
         build(arguments.directory, seed=arguments.seed, spec=None if arguments.without_spec else SPEC)

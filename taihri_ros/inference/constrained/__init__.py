@@ -1,1 +1,1 @@
-"""Constrained decoding: what an answer may be, as automaton, template and Lark grammar."""
+"""Constrained decoding: an answer grammar as a finite automaton, as a template, and as a Lark grammar."""

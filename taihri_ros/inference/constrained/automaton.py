@@ -1,8 +1,7 @@
 """An answer grammar as a finite automaton over token ids, for engines that mask the next token themselves.
 
-The grammar becomes a nondeterministic automaton by Thompson's construction; its states are determinised when met.
-Texts are cut into tokens as one run as far as they stand side by side, as the tokenizer cut them when the
-model was trained.
+Thompson's construction turns the grammar into a nondeterministic automaton; its states are determinised on demand.
+Adjacent texts are joined before they are tokenised, so that the tokens are the same as in training.
 """
 
 from __future__ import annotations
@@ -15,25 +14,25 @@ from typing import TypeAlias
 from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text
 
 Encode: TypeAlias = Callable[[str], Sequence[int]]
-"""Turns a text into token ids."""
+"""Function that converts a text to token ids."""
 
 State: TypeAlias = "frozenset[int]"
-"""Where in the grammar an answer can be."""
+"""State of the deterministic automaton: a set of states of the nondeterministic one."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens that must stand here, one after the other."""
+    """A fixed sequence of token ids."""
 
     ids: tuple[int, ...]
 
 
 Symbols: TypeAlias = "tuple[Tokens | Coordinate | tuple[Symbols, ...], ...]"
-"""A grammar over token ids; an inner tuple is a choice of branches."""
+"""A grammar over token ids; an inner tuple is a choice between branches."""
 
 
 def tokenize(grammar: Grammar, encode: Encode) -> Symbols:
-    """Turn the texts of a grammar into token ids.
+    """Convert the texts of a grammar to token ids.
 
     Args:
         grammar: The grammar.
@@ -43,12 +42,12 @@ def tokenize(grammar: Grammar, encode: Encode) -> Symbols:
         The grammar over token ids.
     """
     symbols: Symbols = ()
-    for is_text, run in groupby(grammar, lambda element: isinstance(element, Text)):
+    for is_text, elements in groupby(grammar, lambda element: isinstance(element, Text)):
         if is_text:
-            joined = "".join(element.text for element in run if isinstance(element, Text))
+            joined = "".join(element.text for element in elements if isinstance(element, Text))
             symbols += (Tokens(tuple(encode(joined))),)
             continue
-        for element in run:
+        for element in elements:
             if isinstance(element, Choice):
                 symbols += (tuple(tokenize(branch, encode) for branch in element.branches),)
             elif isinstance(element, Coordinate):
@@ -58,11 +57,11 @@ def tokenize(grammar: Grammar, encode: Encode) -> Symbols:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What may follow.
+    """The next tokens that the grammar allows.
 
     Attributes:
-        ids: Token ids, the coordinates apart.
-        coordinates: Whether any coordinate may follow.
+        ids: Allowed token ids other than coordinates.
+        coordinates: Whether every coordinate token is allowed.
         end: Whether the answer may end here.
     """
 
@@ -72,10 +71,10 @@ class Allowed:
 
 
 class Automaton:
-    """Follows an answer through a grammar.
+    """Finite automaton that accepts the answers of a grammar.
 
     Attributes:
-        start: The state before the first token.
+        start: State before the first token.
     """
 
     def __init__(self, grammar: Grammar, encode: Encode, coordinates: range) -> None:
@@ -89,7 +88,7 @@ class Automaton:
         self._coordinates = coordinates
         self._tokens: list[dict[int, list[int]]] = []
         self._any_coordinate: list[list[int]] = []
-        self._silent: list[list[int]] = []
+        self._epsilon: list[list[int]] = []
         first = self._new()
         self._accepting = self._add(tokenize(grammar, encode), first)
         self._allowed: dict[State, Allowed] = {}
@@ -97,13 +96,13 @@ class Automaton:
         self.start = self._closure([first])
 
     def allowed(self, state: State) -> Allowed:
-        """Tell what may follow in a state.
+        """Return the tokens that are allowed in a state.
 
         Args:
             state: The state.
 
         Returns:
-            The tokens, and whether the answer may end.
+            The allowed tokens, and whether the answer may end.
         """
         if state not in self._allowed:
             self._allowed[state] = Allowed(
@@ -114,14 +113,14 @@ class Automaton:
         return self._allowed[state]
 
     def advance(self, state: State, token: int) -> State:
-        """Take one token.
+        """Return the state after a token.
 
         Args:
-            state: The state before it.
-            token: Its id.
+            state: State before the token.
+            token: Token id.
 
         Returns:
-            The state after it; it is empty when the grammar does not allow the token.
+            State after the token; empty if the grammar does not allow the token.
         """
         is_coordinate = token in self._coordinates
         symbol = -1 if is_coordinate else token
@@ -133,13 +132,13 @@ class Automaton:
         return self._next[state, symbol]
 
     def accepts(self, tokens: Sequence[int]) -> bool:
-        """Tell whether tokens are a whole answer.
+        """Return whether tokens are a complete answer.
 
         Args:
             tokens: Token ids, without the end token.
 
         Returns:
-            True when the grammar allows every one and the end after them.
+            True if the grammar allows all tokens and the end of the answer after them.
         """
         state = self.start
         for token in tokens:
@@ -149,11 +148,11 @@ class Automaton:
     def _new(self) -> int:
         self._tokens.append({})
         self._any_coordinate.append([])
-        self._silent.append([])
+        self._epsilon.append([])
         return len(self._tokens) - 1
 
     def _add(self, symbols: Symbols, node: int) -> int:
-        """Append a grammar behind a node; gives the node at its end."""
+        """Append a grammar after a node; return its last node."""
         for symbol in symbols:
             if isinstance(symbol, Tokens):
                 for token in symbol.ids:
@@ -166,14 +165,14 @@ class Automaton:
                 ends = [self._add(branch, node) for branch in symbol]
                 node = self._new()
                 for end in ends:
-                    self._silent[end].append(node)
+                    self._epsilon[end].append(node)
         return node
 
     def _closure(self, nodes: Sequence[int]) -> State:
         reached = set(nodes)
         waiting = list(nodes)
         while waiting:
-            for target in self._silent[waiting.pop()]:
+            for target in self._epsilon[waiting.pop()]:
                 if target not in reached:
                     reached.add(target)
                     waiting.append(target)

@@ -1,7 +1,8 @@
-"""An answer grammar as a Lark grammar over token ids, which vLLM's structured outputs take.
+"""Conversion of an answer grammar to a Lark grammar over token ids, for vLLM's structured outputs.
 
-`<[12]>` is one token and `<[12-34]>` a range. Regular expressions and literal texts would be spelled with byte tokens
-instead of the model's added tokens. The end token is left out: the engine allows it by itself where the grammar ends.
+`<[12]>` is a token and `<[12-34]>` a range of tokens. Literal texts and regular expressions are not used, because they
+would match byte tokens instead of the model's added tokens. The grammar omits the end token, which the engine allows
+where the grammar ends.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from taihri_ros.model.grammar import Coordinate, Grammar
 
 
 def to_lark(grammar: Grammar, encode: Encode, coordinates: range) -> str:
-    """Write a grammar in Lark's notation; each choice becomes a rule, and equal choices share one.
+    """Convert a grammar to Lark's notation; each choice becomes a rule, and equal choices share one rule.
 
     Args:
         grammar: The grammar.
@@ -19,7 +20,7 @@ def to_lark(grammar: Grammar, encode: Encode, coordinates: range) -> str:
         coordinates: Ids of the coordinate tokens.
 
     Returns:
-        The Lark grammar; its start rule is `start`.
+        The Lark grammar, with the start rule `start`.
     """
     names: dict[tuple[Symbols, ...], str] = {}
     rules: list[str] = []

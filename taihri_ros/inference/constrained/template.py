@@ -1,7 +1,15 @@
-"""Answers whose tokens are all known but their coordinates, cut into what is written and what is decoded.
+"""Answer templates for jump-forward decoding: all tokens are fixed but the coordinates.
 
-Where a grammar leaves no choice, the model has nothing to say: such tokens are appended to what it reads, in the same
-pass as the coordinate before them, so that an answer takes as many passes as it has coordinates.
+Where the grammar allows only one next token, there is nothing to decode. Jump-forward decoding, known from SGLang's
+constrained decoding (Zheng et al., arXiv 2312.07104), inserts such tokens: they are fed to the model in the same
+forward pass as the token before them. SGLang finds them while it decodes. Here everything but the coordinates is known
+in advance, so the grammar is compiled to a template once, and an answer takes one forward pass for each coordinate.
+
+Example: the short answer `<|kpt2d_start|><|head|><261><630><|kpt2d_end|>` has the template
+
+    Segment(fixed=(<|kpt2d_start|>, <|head|>), count=2), ending=(<|kpt2d_end|>,)
+
+and takes two forward passes, where decoding token by token takes six: one for each token and one for the end token.
 """
 
 from __future__ import annotations
@@ -15,11 +23,11 @@ from taihri_ros.model.grammar import Grammar
 
 @dataclass(frozen=True)
 class Segment:
-    """Tokens that are written, and coordinates that are decoded after them.
+    """Fixed tokens, followed by coordinates that are decoded.
 
     Attributes:
-        fixed: Ids of the tokens.
-        count: How many coordinates follow, one after the other; at least one.
+        fixed: Ids of the fixed tokens.
+        count: Number of consecutive coordinates after them; one or more.
     """
 
     fixed: tuple[int, ...]
@@ -28,11 +36,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class Template:
-    """An answer without choices.
+    """An answer in which only the coordinates are open.
 
     Attributes:
-        segments: Its parts, in order; at least one.
-        ending: Ids of the tokens after the last coordinate, which no pass is needed for.
+        segments: The segments in order; one or more.
+        ending: Ids of the fixed tokens after the last coordinate; they need no forward pass.
     """
 
     segments: tuple[Segment, ...]
@@ -40,19 +48,19 @@ class Template:
 
     @property
     def length(self) -> int:
-        """How many tokens it has, the end token left out."""
+        """Number of tokens in the answer, without the end token."""
         return sum(len(segment.fixed) + segment.count for segment in self.segments) + len(self.ending)
 
 
 def make_template(grammar: Grammar, encode: Encode) -> Template | None:
-    """Cut a grammar.
+    """Compile a grammar to a template.
 
     Args:
         grammar: The grammar.
         encode: The tokenizer.
 
     Returns:
-        The answer's parts, or None where the grammar leaves choices beside the coordinates, or has none of these.
+        The template, or None if the grammar contains a choice or no coordinate.
     """
     segments: list[Segment] = []
     fixed: tuple[int, ...] = ()
@@ -69,47 +77,48 @@ def make_template(grammar: Grammar, encode: Encode) -> Template | None:
     return Template(tuple(segments), fixed) if segments else None
 
 
-_Found = TypeVar("_Found")
+_TopK = TypeVar("_TopK")
 
 
-class TemplateState(Generic[_Found]):
-    """A straight answer while its coordinates are decoded.
+class TemplateState(Generic[_TopK]):
+    """Decoding state of one answer: the tokens so far, and what to decode next.
 
     Attributes:
-        tokens: Ids of the answer so far, forced ones included up to the next coordinate.
-        top_k: For each of them what `choose` was given; None for forced ones.
-        unread: The tokens that the model has not read yet; it reads them to say the next coordinate.
-        left: How many coordinates are to be decoded before tokens are forced again; 0 when the answer is complete.
+        tokens: Ids of the answer's tokens so far, including the fixed tokens up to the next coordinate.
+        top_k: For each token the value that `append` received; None for fixed tokens.
+        pending: Ids of the tokens that the model must process before it predicts the next coordinate.
+        remaining: Number of coordinates left in the current segment; 0 when the answer is complete.
     """
 
     def __init__(self, template: Template) -> None:
-        """Begin an answer."""
+        """Start at the first coordinate of a template."""
         self.tokens: list[int] = []
-        self.top_k: list[_Found | None] = []
-        self.unread: tuple[int, ...] = ()
-        self.left = 0
+        self.top_k: list[_TopK | None] = []
+        self.pending: tuple[int, ...] = ()
+        self.remaining = 0
         self._segments = iter(template.segments)
         self._ending = template.ending
-        self._go_on()
+        self._jump_forward()
 
-    def choose(self, token: int, top_k: _Found | None) -> None:
-        """Take the next coordinate.
+    def append(self, token: int, top_k: _TopK | None) -> None:
+        """Append the next coordinate, and the fixed tokens after it.
 
         Args:
-            token: Its id.
-            top_k: What else it might have been, in whatever form.
+            token: Id of the decoded coordinate token.
+            top_k: Its top-k log-probabilities, in the engine's own form.
         """
         self.tokens.append(token)
         self.top_k.append(top_k)
-        self.unread = (token,)
-        self.left -= 1
-        if not self.left:
-            self._go_on()
+        self.pending = (token,)
+        self.remaining -= 1
+        if not self.remaining:
+            self._jump_forward()
 
-    def _go_on(self) -> None:
+    def _jump_forward(self) -> None:
+        """Append the fixed tokens before the next coordinate, or those that end the answer."""
         segment = next(self._segments, None)
         fixed = self._ending if segment is None else segment.fixed
         self.tokens += fixed
         self.top_k += [None] * len(fixed)
-        self.unread += fixed
-        self.left = 0 if segment is None else segment.count
+        self.pending += fixed
+        self.remaining = 0 if segment is None else segment.count

@@ -1,7 +1,7 @@
-"""The engine on Hugging Face transformers: slower than vLLM, and light to install.
+"""The Hugging Face transformers engine: slower than vLLM, but easier to install.
 
-It decodes greedily and masks every next token by the grammar's automaton, so that it gives the answer that vLLM gives.
-Answers without choices are filled in side by side, in one row of the model.
+Decoding is greedy, and the grammar's automaton masks the tokens, so the answers are equal to those of vLLM. Answers
+with a template are decoded as one batch in a `PrefixTree`.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from taihri_ros.inference.engine import (
 )
 from taihri_ros.inference.framework import require
 from taihri_ros.inference.image_patches import ImagePatches
-from taihri_ros.inference.local_engine import Decoded, LocalEngine, common_prefix, sorted_top_k, stage_times
+from taihri_ros.inference.local_engine import Decoded, LocalEngine, common_prefix_length, sorted_top_k, stage_times
 from taihri_ros.inference.transformers.prefix_tree import PrefixTree
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
 
 _FRAMEWORK = "transformers"
 _GRAMMARS_KEPT = 32
-_LOOK_S = 0.02
-"""How often whoever waits for the model looks whether it is to end, seconds."""
+_POLL_S = 0.02
+"""Interval at which a request that waits for the model checks whether it was aborted, seconds."""
 
 
 class TransformersEngine(LocalEngine):
-    """A checkpoint in transformers' `Qwen3VLForConditionalGeneration`."""
+    """Engine that runs a checkpoint in transformers' `Qwen3VLForConditionalGeneration`."""
 
     def __init__(
         self,
@@ -54,17 +54,17 @@ class TransformersEngine(LocalEngine):
         device: str = "auto",
         dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     ) -> None:
-        """Load a checkpoint that `check_checkpoint` has passed.
+        """Load a checkpoint that passes `check_checkpoint`.
 
         Args:
-            checkpoint: Its directory.
-            spec: Its numbers.
-            device: `cpu`, `cuda`, `cuda:1` ..., or `auto` for the GPU where there is one.
-            dtype: Number format of the weights; `auto` is the checkpoint's own on a GPU and float32 on a CPU.
+            checkpoint: The checkpoint's directory.
+            spec: The checkpoint's specification.
+            device: `cpu`, `cuda`, `cuda:1` ..., or `auto` for the GPU if there is one.
+            dtype: Data type of the weights; `auto` is the checkpoint's own on a GPU and float32 on a CPU.
 
         Raises:
             CheckpointError: The checkpoint cannot be loaded.
-            EngineError: The framework is not installed, or has no such device.
+            EngineError: The framework is not installed, or the device does not exist.
         """
         torch, transformers = require("torch", _FRAMEWORK), require("transformers", _FRAMEWORK)
         if device == "auto":
@@ -84,9 +84,9 @@ class TransformersEngine(LocalEngine):
             raise EngineError(f"the model cannot be moved to {device!r}: {error}") from error
         self._model.generation_config = transformers.GenerationConfig()
         self._torch, self._transformers = torch, transformers
-        self._turn = Lock()
+        self._model_lock = Lock()
         self._patches = ImagePatches.load(checkpoint)
-        self._automaton = lru_cache(_GRAMMARS_KEPT)(self._compile)
+        self._automaton = lru_cache(_GRAMMARS_KEPT)(self._uncached_automaton)
         name = f" {torch.cuda.get_device_name(self._model.device)}" if self._model.device.type == "cuda" else ""
         info = EngineInfo(
             kind="transformers",
@@ -101,13 +101,13 @@ class TransformersEngine(LocalEngine):
 
     @property
     def model(self) -> Any:
-        """The framework's own model, for those who measure it; nobody else may use it meanwhile."""
+        """The model itself, for benchmarks; do not call the engine while it is in use."""
         return self._model
 
-    def _compile(self, grammar: Grammar) -> Automaton:
+    def _uncached_automaton(self, grammar: Grammar) -> Automaton:
         return Automaton(grammar, self._vocabulary.ids, self._vocabulary.coordinates)
 
-    def _fill(
+    def _decode_templates(
         self,
         request: GenerationRequest,
         templates: tuple[Template, ...],
@@ -116,21 +116,23 @@ class TransformersEngine(LocalEngine):
         aborted: Event,
     ) -> Generation:
         template_states = [TemplateState[TopK](template) for template in templates]
-        shared = common_prefix(prompts)
-        unread = {number: prompt[shared:] + template_states[number].unread for number, prompt in enumerate(prompts)}
+        shared = common_prefix_length(prompts)
+        pending = {number: prompt[shared:] + template_states[number].pending for number, prompt in enumerate(prompts)}
         inputs = self._inputs(request, prompts[0][:shared])
-        first_token, passing_s = started, 0.0
-        with self._my_turn(aborted), self._torch.inference_mode():
+        first_token, forward_s = started, 0.0
+        with self._exclusive(aborted), self._torch.inference_mode():
             try:
                 tree = PrefixTree(self._model, inputs)
-                while unread and not aborted.is_set():
-                    begun = time.perf_counter()
-                    logits = tree.read(unread)
-                    passing_s += time.perf_counter() - begun
-                    self._choose(request, logits, [template_states[number] for number in unread])
+                while pending and not aborted.is_set():
+                    pass_started = time.perf_counter()
+                    logits = tree.forward(pending)
+                    forward_s += time.perf_counter() - pass_started
+                    self._append_likeliest(request, logits, [template_states[number] for number in pending])
                     first_token = first_token if tree.passes > 1 else time.perf_counter()
-                    unread = {
-                        number: template_states[number].unread for number in unread if template_states[number].left
+                    pending = {
+                        number: template_states[number].pending
+                        for number in pending
+                        if template_states[number].remaining
                     }
             except RuntimeError as error:
                 raise GenerationFailedError(f"the model failed: {error}") from error
@@ -144,34 +146,36 @@ class TransformersEngine(LocalEngine):
                 for template_state in template_states
             ),
             steps=tree.passes,
-            timings_ms=stage_times(started, first_token, time.perf_counter(), passing_s),
+            timings_ms=stage_times(started, first_token, time.perf_counter(), forward_s),
         )
 
     @contextmanager
-    def _my_turn(self, aborted: Event) -> Iterator[None]:
-        """Have the model for oneself; whoever is told to end while it waits has no turn any more."""
-        while not self._turn.acquire(timeout=_LOOK_S):
+    def _exclusive(self, aborted: Event) -> Iterator[None]:
+        """Hold the model's lock; raise an error if the request is aborted while it waits."""
+        while not self._model_lock.acquire(timeout=_POLL_S):
             if aborted.is_set():
-                raise GenerationAbortedError("the request was aborted before it was begun")
+                raise GenerationAbortedError("the request was aborted before it started")
         try:
             yield
         finally:
-            self._turn.release()
+            self._model_lock.release()
 
-    def _choose(self, request: GenerationRequest, logits: Any, template_states: list[TemplateState[TopK]]) -> None:
-        """Let each answer take its likeliest coordinate; `logits` are (answers, vocabulary)."""
+    def _append_likeliest(
+        self, request: GenerationRequest, logits: Any, template_states: list[TemplateState[TopK]]
+    ) -> None:
+        """Append to each answer its most likely coordinate; `logits` are (answers, vocabulary)."""
         first = self._vocabulary.first_coordinate
         scores = logits[:, first : first + len(self._vocabulary.coordinates)]
         if request.repetition_penalty != 1.0:
             for row, template_state in enumerate(template_states):
-                said = [token - first for token in set(template_state.tokens) if token in self._vocabulary.coordinates]
-                known = scores[row, said]
+                seen = [token - first for token in set(template_state.tokens) if token in self._vocabulary.coordinates]
+                seen_scores = scores[row, seen]
                 penalty = float(request.repetition_penalty)
-                scores[row, said] = self._torch.where(known > 0, known / penalty, known * penalty)
+                scores[row, seen] = self._torch.where(seen_scores > 0, seen_scores / penalty, seen_scores * penalty)
         logprobs, bins = scores.log_softmax(-1).topk(max(request.top_k, 1))
         for template_state, found, values in zip(template_states, bins.tolist(), logprobs.tolist(), strict=True):
             top_k = sorted_top_k(zip(found, values, strict=True)) if request.top_k else None
-            template_state.choose(first + found[0], top_k)
+            template_state.append(first + found[0], top_k)
 
     def _decode(
         self, request: GenerationRequest, question: Question, prompt: tuple[int, ...], aborted: Event
@@ -180,22 +184,22 @@ class TransformersEngine(LocalEngine):
         inputs = self._inputs(request, prompt)
         length = inputs["input_ids"].shape[1]
         automaton = None if question.grammar is None else self._automaton(question.grammar)
-        watch = _Watch(torch, self._vocabulary, automaton, request.top_k)
+        constraint = _ConstraintProcessor(torch, self._vocabulary, automaton, request.top_k)
         processors = transformers.LogitsProcessorList()
         if request.repetition_penalty != 1.0:
             processors.append(transformers.RepetitionPenaltyLogitsProcessor(float(request.repetition_penalty)))
-        processors.append(watch)
+        processors.append(constraint)
 
         def stop_when_aborted(input_ids: Any, _scores: Any, **_: Any) -> Any:
             return torch.full((1,), aborted.is_set(), device=input_ids.device)
 
-        with self._my_turn(aborted), torch.inference_mode():
-            begun = time.perf_counter()
+        with self._exclusive(aborted), torch.inference_mode():
+            decoding_started = time.perf_counter()
             try:
                 ids = self._model.generate(
                     **inputs,
                     do_sample=False,
-                    max_new_tokens=min(request.max_tokens, self._longest - length),
+                    max_new_tokens=min(request.max_tokens, self._max_length - length),
                     eos_token_id=list(self._vocabulary.end_ids),
                     pad_token_id=self._vocabulary.end_ids[-1],
                     logits_processor=processors,
@@ -203,26 +207,26 @@ class TransformersEngine(LocalEngine):
                 )
             except RuntimeError as error:
                 raise GenerationFailedError(f"the model failed: {error}") from error
-            passing_s = time.perf_counter() - begun
+            forward_s = time.perf_counter() - decoding_started
         tokens = ids[0, length:].tolist()
         steps = len(tokens)
         stopped = tokens[-1] in self._vocabulary.end_ids
         tokens = tokens[:-1] if stopped else tokens
         answer = RawAnswer(
             tokens=self._vocabulary.texts(tokens),
-            top_k=tuple(watch.top_k[: len(tokens)]),
+            top_k=tuple(constraint.top_k[: len(tokens)]),
             finish_reason="stop" if stopped else "length",
         )
-        return Decoded(answer, steps, watch.first_token, passing_s)
+        return Decoded(answer, steps, constraint.first_token, forward_s)
 
     def _inputs(self, request: GenerationRequest, prompt: tuple[int, ...]) -> dict[str, Any]:
-        """Give the inputs for a prompt or its beginning, the placeholder repeated for every visual token."""
+        """Return the model inputs of a prompt or its prefix, with the placeholder repeated for every visual token."""
         count = self.visual_tokens(request)
         grid = self._patches.grid(request.image)
         if math.prod(grid) != count * self._patches.merge_size**2:
             raise GenerationFailedError(
-                f"the image processor of {self._info.model} cuts the image into another number of patches than "
-                f"image_multiple {self._info.spec.image_multiple} says: correct it in taihri.json"
+                f"image_multiple {self._info.spec.image_multiple} does not match the image processor of "
+                f"{self._info.model}: correct it in taihri.json"
             )
         values = self._patches.normalise(self._patches.cut(request.image))
         place = prompt.index(self._vocabulary.image_id)
@@ -243,12 +247,12 @@ class TransformersEngine(LocalEngine):
             self._torch.cuda.empty_cache()
 
 
-class _Watch:
-    """A logits processor that masks what the grammar does not allow and notes the alternatives of every coordinate.
+class _ConstraintProcessor:
+    """Logits processor that masks tokens which the grammar forbids, and records the top-k entry of every coordinate.
 
     Attributes:
-        top_k: One entry for each token that was chosen.
-        first_token: When the first scores came, `time.perf_counter` seconds.
+        top_k: One entry for each decoded token.
+        first_token: Time of the first scores, `time.perf_counter` seconds.
     """
 
     def __init__(self, torch: Any, vocabulary: Vocabulary, automaton: Automaton | None, count: int) -> None:

@@ -1,1 +1,1 @@
-"""The engine on vLLM, in this process."""
+"""The vLLM engine, in-process."""

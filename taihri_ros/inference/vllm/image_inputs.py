@@ -1,8 +1,9 @@
-"""The images of vLLM's requests, made without vLLM's multimodal processor once it has shown how.
+"""Image inputs of vLLM requests, built without vLLM's multimodal processor.
 
-That processor hashes an image, and takes it through transformers' processor and several checks: some milliseconds,
-which a small model's whole prefill takes. Its first result for an image size is a pattern, into which the patches of
-later images are put; it is only used where the patches of the first image are the ones that the processor made.
+That processor hashes each image and runs transformers' image processor and several checks, which takes as many
+milliseconds as the whole prefill of a small model. Here its first result for each image size serves as a prototype;
+later images of that size only replace the prototype's patches. A check of the first image ensures that our patches are
+equal to the processor's.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ _logger = logging.getLogger(__name__)
 
 _SIZES_KEPT = 32
 _TOLERANCE = 0.02
-"""Of values in [-1, 1]; a half-precision format rounds to 0.004."""
+"""Tolerance of patch values, which are in [-1, 1]; half precision rounds them to 0.004."""
 
 
-class ImagePatterns:
-    """The multimodal features of requests, by image size. For one thread at a time."""
+class ImageInputs:
+    """Builder of the multimodal features of requests, with one prototype for each image size. Not thread-safe."""
 
     def __init__(self, patches: ImagePatches) -> None:
-        """Create an empty store.
+        """Create a builder without prototypes.
 
         Args:
-            patches: Cuts images as the checkpoint's processor does.
+            patches: The checkpoint's image processor.
         """
         self._patches = patches
         self._torch: Any = require("torch", "vllm")
-        self._known: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._prototypes: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._usable = True
 
-    def learn(self, image: NDArray[np.uint8], features: Any) -> None:
-        """Take the features that vLLM's processor has made of an image as the pattern for others of its size.
+    def add_prototype(self, image: NDArray[np.uint8], features: Any) -> None:
+        """Use the result of vLLM's multimodal processor as the prototype for images of this size.
 
         Args:
             image: (height, width, 3) uint8 RGB.
@@ -49,36 +50,36 @@ class ImagePatterns:
         if not self._usable:
             return
         (feature,) = features
-        theirs = feature.data["pixel_values"].data
-        ours = self._values(image, theirs.dtype)
-        if theirs.shape != ours.shape or float((theirs.float() - ours.float()).abs().max()) > _TOLERANCE:
+        expected = feature.data["pixel_values"].data
+        actual = self._values(image, expected.dtype)
+        if expected.shape != actual.shape or float((expected.float() - actual.float()).abs().max()) > _TOLERANCE:
             self._usable = False
-            _logger.warning("vLLM makes other patches of an image than expected: each goes through its processor")
+            _logger.warning("vLLM's image patches differ from the expected ones: using vLLM's slower image processor")
             return
-        self._known[image.shape] = feature
-        while len(self._known) > _SIZES_KEPT:
-            self._known.popitem(last=False)
+        self._prototypes[image.shape] = feature
+        while len(self._prototypes) > _SIZES_KEPT:
+            self._prototypes.popitem(last=False)
 
     def features(self, image: NDArray[np.uint8], name: str) -> Any:
-        """Make the features of an image.
+        """Build the features of an image.
 
         Args:
             image: (height, width, 3) uint8 RGB.
-            name: Under which vLLM caches what it makes of it; no other image has it.
+            name: Unique name of the image, the key of vLLM's encoder cache.
 
         Returns:
-            `mm_features`, or None where no image of this size has gone through vLLM's processor yet.
+            `mm_features`, or None if there is no prototype for this size.
         """
-        pattern = self._known.get(image.shape)
-        if pattern is None:
+        prototype = self._prototypes.get(image.shape)
+        if prototype is None:
             return None
-        values = pattern.data["pixel_values"]
+        values = prototype.data["pixel_values"]
         pixels = dataclasses.replace(values, data=self._values(image, values.data.dtype))
-        data = type(pattern.data)({**pattern.data, "pixel_values": pixels})
-        return [dataclasses.replace(pattern, data=data, identifier=name, mm_hash=name)]
+        data = type(prototype.data)({**prototype.data, "pixel_values": pixels})
+        return [dataclasses.replace(prototype, data=data, identifier=name, mm_hash=name)]
 
     def _values(self, image: NDArray[np.uint8], dtype: Any) -> Any:
-        """Cut an image; vLLM takes bytes where the model normalises them itself."""
+        """Return the image's patches; as bytes where vLLM's model normalises them itself."""
         patches = self._patches.cut(image)
         if dtype is self._torch.uint8:
             return self._torch.from_numpy(patches)

@@ -1,4 +1,4 @@
-"""The engine on vLLM: an in-process `LLMEngine` stepped by the caller's own thread, the form with the least latency."""
+"""The vLLM engine: an in-process `LLMEngine` that is stepped by the calling thread, for the lowest latency."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from taihri_ros.inference.image_patches import ImagePatches
 from taihri_ros.inference.local_engine import (
     Decoded,
     LocalEngine,
-    common_prefix,
+    common_prefix_length,
     has_few_cores,
     stage_times,
 )
 from taihri_ros.inference.process.protocol import AT_ONCE
-from taihri_ros.inference.vllm.image_inputs import ImagePatterns
-from taihri_ros.inference.vllm.logprobs import Row, read_rows
+from taihri_ros.inference.vllm.image_inputs import ImageInputs
+from taihri_ros.inference.vllm.logprobs import LogprobRow, top_k_of_rows
 from taihri_ros.inference.vllm.settings import engine_arguments, set_environment
 from taihri_ros.inference.vllm.stepping import RequestState, Stepper, TemplateRequestState
 from taihri_ros.model.grammar import Grammar
@@ -48,11 +48,11 @@ _PARAMETERS_KEPT = 64
 
 
 class VllmEngine(LocalEngine):
-    """A checkpoint in vLLM's V1 engine."""
+    """Engine that runs a checkpoint in vLLM's V1 engine, with jump-forward decoding through streaming sessions."""
 
     @classmethod
     def prepare(cls) -> None:
-        """Set the environment variables that vLLM and torch read on import, where they are not set."""
+        """Set the environment variables that vLLM and torch read on import, unless they are set already."""
         super().prepare()
         set_environment(few_cores=has_few_cores())
 
@@ -68,19 +68,20 @@ class VllmEngine(LocalEngine):
         enforce_eager: bool | None = None,
         seed: int = 0,
     ) -> None:
-        """Load a checkpoint that `check_checkpoint` has passed; call `prepare` before anything imports torch.
+        """Load a checkpoint that passes `check_checkpoint`; call `prepare` before anything imports torch.
 
         Args:
-            checkpoint: Its directory.
-            spec: Its numbers.
-            dtype: Number format of the weights; `auto` is the checkpoint's own, but on a CPU that does not multiply in
-                it float32.
-            gpu_memory_utilization: Share of the GPU's memory to take, 0 to 1.
-            max_model_len: Most tokens of image, prompt and answer together; by default what the largest image needs.
-            kv_cache_memory_bytes: Memory for attention keys and values; by default what is left of the GPU's share, and
-                on a CPU what two requests of the greatest length need.
-            enforce_eager: Whether to go without CUDA graphs; by default on a CPU only.
-            seed: Of vLLM; decoding is greedy and does not depend on it.
+            checkpoint: The checkpoint's directory.
+            spec: The checkpoint's specification.
+            dtype: Data type of the weights. `auto` is the checkpoint's own, except float32 on a CPU without
+                instructions for it.
+            gpu_memory_utilization: Fraction of the GPU memory to use, 0 to 1.
+            max_model_len: Maximum number of tokens of image, prompt and answer together; by default enough for the
+                largest image.
+            kv_cache_memory_bytes: Size of the KV cache, bytes; by default the rest of the used GPU memory, and on a CPU
+                enough for two requests of maximum length.
+            enforce_eager: Whether to disable CUDA graphs; by default only on a CPU.
+            seed: Random seed of vLLM; decoding is greedy and does not depend on it.
 
         Raises:
             EngineError: vLLM is not installed or cannot load the checkpoint.
@@ -103,7 +104,7 @@ class VllmEngine(LocalEngine):
         )
         try:
             self._engine: Any = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**arguments))
-        except Exception as error:  # vLLM raises whatever its parts raise
+        except Exception as error:  # vLLM does not document what it raises
             raise EngineError(f"vLLM cannot load {checkpoint}: {error}") from error
         model_config = self._engine.model_config
         name = platform.device_type
@@ -117,23 +118,23 @@ class VllmEngine(LocalEngine):
             batched=True,
         )
         super().__init__(info, Vocabulary(checkpoint), model_config.max_model_len)
-        self._lark = lru_cache(_GRAMMARS_KEPT)(self._to_lark)
-        self._coordinates_only = lru_cache(_PARAMETERS_KEPT)(self._make_coordinates_only)
-        self._numbers = itertools.count(1)
+        self._lark = lru_cache(_GRAMMARS_KEPT)(self._uncached_lark)
+        self._coordinates_only = lru_cache(_PARAMETERS_KEPT)(self._uncached_coordinates_only)
+        self._request_numbers = itertools.count(1)
         self._preparing = Lock()
-        self._images = ImagePatterns(ImagePatches.load(checkpoint))
-        self._pattern: Any = None
+        self._image_inputs = ImageInputs(ImagePatches.load(checkpoint))
+        self._prototype: Any = None
         self._stepper = Stepper(self._engine.engine_core)
 
     @property
     def llm_engine(self) -> Any:
-        """The framework's own engine, for those who measure it; nobody else may use it meanwhile."""
+        """The `LLMEngine` itself, for benchmarks; do not call this engine while it is in use."""
         return self._engine
 
-    def _to_lark(self, grammar: Grammar) -> str:
+    def _uncached_lark(self, grammar: Grammar) -> str:
         return to_lark(grammar, self._vocabulary.ids, self._vocabulary.coordinates)
 
-    def _fill(
+    def _decode_templates(
         self,
         request: GenerationRequest,
         templates: tuple[Template, ...],
@@ -142,25 +143,25 @@ class VllmEngine(LocalEngine):
         aborted: Event,
     ) -> Generation:
         if not self._has_room(request, templates, prompts):
-            return self._in_turn(request, prompts, started, aborted)
-        template_states = [TemplateState[Row](template) for template in templates]
+            return self._decode_sequentially(request, prompts, started, aborted)
+        template_states = [TemplateState[LogprobRow](template) for template in templates]
 
         def parameters(count: int) -> Any:
             return self._coordinates_only(count, request.top_k, request.repetition_penalty)
 
-        def chunk(name: str, unread: tuple[int, ...], count: int) -> Any:
-            return self._variant(first, name, list(unread), parameters(count), mm_features=None)
+        def make_chunk(name: str, pending: tuple[int, ...], count: int) -> Any:
+            return self._variant(first, name, list(pending), parameters(count), mm_features=None)
 
-        texts = [
-            prompt + template_state.unread for prompt, template_state in zip(prompts, template_states, strict=True)
+        inputs = [
+            prompt + template_state.pending for prompt, template_state in zip(prompts, template_states, strict=True)
         ]
-        first = self._session(request, texts[0], parameters(template_states[0].left))
+        first = self._session(request, inputs[0], parameters(template_states[0].remaining))
         sessions = [first]
-        for tokens, template_state in zip(texts[1:], template_states[1:], strict=True):
-            whole = self._with_image(tokens, self.visual_tokens(request))
-            sessions.append(self._variant(first, self._name(), whole, parameters(template_state.left)))
+        for tokens, template_state in zip(inputs[1:], template_states[1:], strict=True):
+            expanded = self._expand_image(tokens, self.visual_tokens(request))
+            sessions.append(self._variant(first, self._request_name(), expanded, parameters(template_state.remaining)))
         request_states = [
-            TemplateRequestState(session, template_state, chunk)
+            TemplateRequestState(session, template_state, make_chunk)
             for session, template_state in zip(sessions, template_states, strict=True)
         ]
         self._stepper.run(request_states, aborted)
@@ -193,68 +194,70 @@ class VllmEngine(LocalEngine):
         (answer,) = self._answers(request, [request_state], stopped=stopped)
         return Decoded(answer, request_state.passes, request_state.first_token, request_state.stepping_s)
 
-    def _name(self) -> str:
-        return f"request-{next(self._numbers)}"
+    def _request_name(self) -> str:
+        return f"request-{next(self._request_numbers)}"
 
     def _prepare(
         self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any, *, resumable: bool = False
     ) -> Any:
-        """Make an `EngineCoreRequest`: the image is hashed and cut into patches here, once for all questions."""
-        image = np.ascontiguousarray(request.image)  # torch takes no negative strides
+        """Create an `EngineCoreRequest` with vLLM's own input processor, which also processes the image."""
+        image = np.ascontiguousarray(request.image)  # torch does not accept negative strides
         prompt = {"prompt_token_ids": list(tokens), "multi_modal_data": {"image": image}}
         try:
             (rendered,) = self._engine.renderer.render_cmpl([prompt])
             return self._engine.input_processor.process_inputs(
-                self._name(),
+                self._request_name(),
                 rendered,
                 parameters,
                 supported_tasks=self._engine.get_supported_tasks(),
                 resumable=resumable,
             )
-        except Exception as error:  # nothing is queued yet, whatever is wrong
-            raise GenerationFailedError(f"vLLM refuses the request: {error}") from error
+        except Exception as error:  # the request is not queued, so the engine is intact
+            raise GenerationFailedError(f"vLLM rejected the request: {error}") from error
 
     def _has_room(
         self, request: GenerationRequest, templates: tuple[Template, ...], prompts: tuple[tuple[int, ...], ...]
     ) -> bool:
-        """Tell whether all questions fit into the cache beside those of another request.
+        """Return whether the KV cache can hold all questions of this request and as many of another.
 
-        Sessions that each wait for one more block than there is would wait for ever.
+        Otherwise the sessions could deadlock: each keeps its blocks while it waits for one more.
         """
         cache = self._engine.vllm_config.cache_config
-        shared = common_prefix(prompts)
+        shared = common_prefix_length(prompts)
         blocks = (self.visual_tokens(request) + shared) // cache.block_size
         for template, prompt in zip(templates, prompts, strict=True):
             blocks += 2 + (len(prompt) - shared + template.length) // cache.block_size
         return bool(blocks <= cache.num_gpu_blocks // AT_ONCE)
 
     def _session(self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any) -> Any:
-        """Make the first chunk of a streaming session, by the pattern of an earlier one where there is one."""
-        image, name = np.ascontiguousarray(request.image), self._name()
+        """Create the first chunk of a streaming session, from the prototype of its image size if there is one."""
+        image, name = np.ascontiguousarray(request.image), self._request_name()
         with self._preparing:
-            features = self._images.features(image, name)
+            features = self._image_inputs.features(image, name)
             if features is None:
                 prepared = self._prepare(request, tokens, parameters, resumable=True)
-                self._images.learn(image, prepared.mm_features)
-                self._pattern = prepared
+                self._image_inputs.add_prototype(image, prepared.mm_features)
+                self._prototype = prepared
                 return prepared
         place = tokens.index(self._vocabulary.image_id)
         position = dataclasses.replace(features[0].mm_position, offset=place)
         features = [dataclasses.replace(features[0], mm_position=position)]
-        whole = self._with_image(tokens, self.visual_tokens(request))
-        return self._variant(self._pattern, name, whole, parameters, mm_features=features, arrival_time=time.time())
+        expanded = self._expand_image(tokens, self.visual_tokens(request))
+        return self._variant(
+            self._prototype, name, expanded, parameters, mm_features=features, arrival_time=time.time()
+        )
 
-    def _with_image(self, tokens: tuple[int, ...], count: int) -> list[int]:
-        """Repeat the placeholder for every visual token, as vLLM does."""
+    def _expand_image(self, tokens: tuple[int, ...], count: int) -> list[int]:
+        """Repeat the image placeholder for every visual token, as vLLM does."""
         place = tokens.index(self._vocabulary.image_id)
         return [*tokens[:place], *([tokens[place]] * count), *tokens[place + 1 :]]
 
     def _variant(self, request: Any, name: str, tokens: list[int], parameters: Any, **changes: Any) -> Any:
-        """Make another request about the same image."""
+        """Copy a request with another name, prompt and sampling parameters."""
         return self._replace(request, request_id=name, prompt_token_ids=tokens, sampling_params=parameters, **changes)
 
-    def _make_coordinates_only(self, count: int, top_k: int, repetition_penalty: float) -> Any:
-        """Make the parameters of a chunk: so many coordinates, and nothing else."""
+    def _uncached_coordinates_only(self, count: int, top_k: int, repetition_penalty: float) -> Any:
+        """Create the sampling parameters of a chunk that decodes coordinates only."""
         return self._sampling.SamplingParams(
             temperature=0.0,
             max_tokens=count,
@@ -268,14 +271,14 @@ class VllmEngine(LocalEngine):
         self, request: GenerationRequest, request_states: Sequence[RequestState], *, stopped: bool
     ) -> tuple[RawAnswer, ...]:
         coordinates, end_ids = self._vocabulary.coordinates, self._vocabulary.end_ids
-        measured = [
+        rows = [
             [
                 row if token in coordinates else None
                 for token, row in zip(request_state.tokens, request_state.rows, strict=True)
             ]
             for request_state in request_states
         ]
-        found = read_rows(measured, self._vocabulary.first_coordinate, request.top_k)
+        found = top_k_of_rows(rows, self._vocabulary.first_coordinate, request.top_k)
         answers: list[RawAnswer] = []
         for request_state, top_k in zip(request_states, found, strict=True):
             count = len(request_state.tokens) - (bool(request_state.tokens) and request_state.tokens[-1] in end_ids)
@@ -294,5 +297,5 @@ class VllmEngine(LocalEngine):
 
 
 def _first_token(request_states: Sequence[RequestState], started: float) -> float:
-    """Give when every question had its first token; none has come where the request was ended before."""
+    """Return the time when all questions had their first token, or `started` if the request was aborted earlier."""
     return max(request_state.first_token for request_state in request_states) or started

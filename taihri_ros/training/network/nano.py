@@ -1,4 +1,4 @@
-"""taihri-nano before its training: a small Qwen3-VL with TAIHRI's tokens, whose numbers already mean numbers."""
+"""taihri-nano before training: a small Qwen3-VL with TAIHRI's tokens and structured initial weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import Any
 
 import torch
 
-from taihri_ros.inference.checkpoint.layout import answer_ends, make_config, make_tokenizer, rope, write_image_processor
+from taihri_ros.inference.checkpoint.layout import (
+    make_config,
+    make_generation_config,
+    make_tokenizer,
+    rope_parameters,
+    write_image_processor,
+)
 from taihri_ros.inference.framework import require
 from taihri_ros.model.quantization import BINS, coordinate_token
 from taihri_ros.model.spec import ModelSpec
@@ -17,7 +23,7 @@ from taihri_ros.training.network.priors import (
     frequency_filters,
     neighbour_biases,
     number_embeddings,
-    place_embeddings,
+    position_embeddings,
 )
 
 
@@ -34,13 +40,13 @@ def build_nano(
     """Write the untrained checkpoint.
 
     Args:
-        directory: Where to.
-        spec: Its numbers.
-        texts: What it will be asked, to make a tokenizer of.
-        merges: Tokens of that tokenizer beside bytes and added tokens.
-        text: Sizes of the language model, as Qwen3VLTextConfig names them.
-        vision: Sizes of the vision tower, as Qwen3VLVisionConfig names them.
-        seed: Of the weights.
+        directory: Directory to write.
+        spec: Spec of the model.
+        texts: Typical prompts, to train the tokenizer on.
+        merges: Number of tokens of the tokenizer besides bytes and added tokens.
+        text: Sizes of the language model, with the names of Qwen3VLTextConfig.
+        vision: Sizes of the vision tower, with the names of Qwen3VLVisionConfig.
+        seed: Seed of the weights.
 
     Returns:
         The directory.
@@ -54,7 +60,7 @@ def build_nano(
     tokenizer.save_pretrained(directory)
     write_image_processor(directory, spec)
     spec.save(directory)
-    sizes = {"rope_parameters": rope(1e4, text["head_dim"])} | dict(text)
+    sizes = {"rope_parameters": rope_parameters(1e4, text["head_dim"])} | dict(text)
     towers = {"num_position_embeddings": POSITIONS_PER_SIDE**2} | dict(vision)
     torch.manual_seed(seed)
     model = transformers.Qwen3VLForConditionalGeneration(make_config(tokenizer, text=sizes, vision=towers, tied=False))
@@ -62,15 +68,15 @@ def build_nano(
     with torch.no_grad():
         for embedding in (model.get_input_embeddings(), model.get_output_embeddings()):
             embedding.weight[first : first + BINS] = number_embeddings(embedding.weight.shape[1])
-        _begin_tower(model.model.visual)
-    model.generation_config = answer_ends(tokenizer)
+        _initialize_tower(model.model.visual)
+    model.generation_config = make_generation_config(tokenizer)
     model.save_pretrained(directory)
     return directory
 
 
-def _begin_tower(tower: Any) -> None:
+def _initialize_tower(tower: Any) -> None:
     width, heads = tower.config.hidden_size, tower.config.num_heads
-    tower.pos_embed.weight.copy_(place_embeddings(width))
+    tower.pos_embed.weight.copy_(position_embeddings(width))
     tower.patch_embed.proj.weight.copy_(frequency_filters(width)[:, :, None] / tower.config.temporal_patch_size)
     tower.patch_embed.proj.bias.zero_()
     for block in tower.blocks:

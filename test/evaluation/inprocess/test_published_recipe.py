@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from asking import noise
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.evaluation.benchmark.comparison import Times, compare, quantiles, wrists_and_more
-from taihri_ros.evaluation.benchmark.footage import Footage
-from taihri_ros.evaluation.benchmark.published_recipe import Recipe
+from taihri_ros.evaluation.benchmark.comparison import Times, compare, quantiles, joint_count_command
+from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
+from taihri_ros.evaluation.benchmark.published_recipe import PublishedRecipe
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.model.prompts import make_prompt
@@ -29,47 +28,48 @@ def nano() -> Iterator[LocalEngine]:
 
 
 @pytest.fixture
-def footage() -> Footage:
-    return Footage((640, 480), gesture="stand")
+def frames() -> SimulatedFrames:
+    return SimulatedFrames((640, 480), gesture="stand")
 
 
 def test_both_frameworks_follow_the_recipe_alike(transformers_engine: LocalEngine, vllm_engine: LocalEngine) -> None:
     """It comes first in this file: vLLM cannot be loaded once the synthetic people are, whose modules it looks into."""
     matrix = np.array([[500.0, 0.0, 159.5], [0.0, 500.0, 119.5], [0.0, 0.0, 1.0]])
     camera = Camera(320, 240, matrix, np.empty(0), DistortionModel.NONE)
-    prompt = make_prompt(wrists_and_more(2), vllm_engine.info.spec)
+    prompt = make_prompt(joint_count_command(2), vllm_engine.info.spec)
     engines = (transformers_engine, vllm_engine)
-    answers = [Recipe(engine).answer(noise(0, 240, 320), camera, prompt, 12) for engine in engines]
+    noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    answers = [PublishedRecipe(engine).answer(noise, camera, prompt, 12) for engine in engines]
     assert [answer.tokens for answer in answers] == [12, 12]
     assert answers[0].text == answers[1].text
 
 
 def test_the_commands_name_so_many_joints_the_wrists_first() -> None:
-    assert wrists_and_more(2).joints == ("left_wrist", "right_wrist")
-    assert [len(wrists_and_more(count).joints) for count in (1, 8, 22)] == [1, 8, 22]
-    assert wrists_and_more(22).joints == JOINTS
+    assert joint_count_command(2).joints == ("left_wrist", "right_wrist")
+    assert [len(joint_count_command(count).joints) for count in (1, 8, 22)] == [1, 8, 22]
+    assert joint_count_command(22).joints == JOINTS
 
 
-def test_the_recipe_finds_the_joints_near_where_the_node_does(nano: LocalEngine, footage: Footage) -> None:
-    command = wrists_and_more(2)
-    (moment,) = footage.moments(1)
-    found = Recipe(nano).answer(moment.image, footage.camera, make_prompt(command, nano.info.spec), 64)
+def test_the_recipe_finds_the_joints_near_where_the_node_does(nano: LocalEngine, frames: SimulatedFrames) -> None:
+    command = joint_count_command(2)
+    (frame,) = frames.take(1)
+    found = PublishedRecipe(nano).answer(frame.image, frames.camera, make_prompt(command, nano.info.spec), 64)
     assert set(found.joints) == set(command.joints)
     assert found.tokens == 19, "two joints, delimiters, end"
-    ours = Estimator(nano).estimate(moment.image, footage.camera, command).person.located
+    ours = Estimator(nano).estimate(frame.image, frames.camera, command).person.located
     for keypoint in ours:
         assert np.linalg.norm(found.joints[keypoint.name] - keypoint.position) < 0.5
 
 
-def test_an_endless_answer_of_the_recipe_is_cut_off(nano: LocalEngine, footage: Footage) -> None:
-    (moment,) = footage.moments(1)
-    prompt = make_prompt(wrists_and_more(22), nano.info.spec)
-    assert Recipe(nano).answer(moment.image, footage.camera, prompt, 10).tokens == 10
+def test_an_endless_answer_of_the_recipe_is_cut_off(nano: LocalEngine, frames: SimulatedFrames) -> None:
+    (frame,) = frames.take(1)
+    prompt = make_prompt(joint_count_command(22), nano.info.spec)
+    assert PublishedRecipe(nano).answer(frame.image, frames.camera, prompt, 10).tokens == 10
 
 
-def test_the_comparison_measures_both_on_every_image(nano: LocalEngine, footage: Footage) -> None:
+def test_the_comparison_measures_both_on_every_image(nano: LocalEngine, frames: SimulatedFrames) -> None:
     tracker = Tracker(Estimator(nano))
-    times = compare(tracker, Recipe(nano), footage, wrists_and_more(2), images=3)
+    times = compare(tracker, PublishedRecipe(nano), frames, joint_count_command(2), images=3)
     summary = times.summary()
     assert summary["images"] == len(times.recipe_ms) == 3
     assert summary["recipe_whole_share"] == 1.0

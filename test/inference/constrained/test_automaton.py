@@ -1,4 +1,4 @@
-"""The automaton that masks tokens, over a tokenizer of one token a character and one a special token."""
+"""Tests of the automaton, with a tokenizer that has one token for each character and each special token."""
 
 from __future__ import annotations
 
@@ -40,32 +40,32 @@ def decode(token: int) -> str:
     return next((text for text, known in SPECIAL.items() if known == token), None) or chr(token)
 
 
-def walk(automaton: Automaton, draw: st.DataObject) -> list[int]:
+def walk(automaton: Automaton, data: st.DataObject) -> list[int]:
     state, tokens = automaton.start, []
     while True:
         allowed = automaton.allowed(state)
-        choices = sorted(allowed.ids) + ([draw.draw(st.sampled_from(COORDINATES))] if allowed.coordinates else [])
+        choices = sorted(allowed.ids) + ([data.draw(st.sampled_from(COORDINATES))] if allowed.coordinates else [])
         if allowed.end:
-            assert not choices, "only the end of these grammars accepts, so nothing can follow it"
+            assert not choices, "these grammars allow no token where the answer may end"
             return tokens
-        tokens.append(draw.draw(st.sampled_from(choices)))
+        tokens.append(data.draw(st.sampled_from(choices)))
         state = automaton.advance(state, tokens[-1])
 
 
 @pytest.mark.parametrize("grammar", GRAMMARS)
-@given(draw=st.data())
-def test_every_walk_is_an_answer_that_the_parser_takes(grammar: Grammar, draw: st.DataObject) -> None:
+@given(data=st.data())
+def test_the_parser_accepts_every_answer_of_the_automaton(grammar: Grammar, data: st.DataObject) -> None:
     automaton = Automaton(grammar, encode, COORDINATES)
-    tokens = walk(automaton, draw)
+    tokens = walk(automaton, data)
     assert automaton.accepts(tokens)
     parse(tuple(map(decode, tokens)), None)
 
 
-@given(draw=st.data(), change=st.sampled_from(["drop", "add", "swap"]))
-def test_a_changed_answer_is_not_accepted(draw: st.DataObject, change: str) -> None:
+@given(data=st.data(), change=st.sampled_from(["drop", "add", "swap"]))
+def test_a_modified_answer_is_not_accepted(data: st.DataObject, change: str) -> None:
     automaton = Automaton(GRAMMARS[0], encode, COORDINATES)
-    tokens = walk(automaton, draw)
-    place = draw.draw(st.integers(0, len(tokens) - 1))
+    tokens = walk(automaton, data)
+    place = data.draw(st.integers(0, len(tokens) - 1))
     if change == "drop":
         del tokens[place]
     elif change == "add":
@@ -75,7 +75,7 @@ def test_a_changed_answer_is_not_accepted(draw: st.DataObject, change: str) -> N
     assert not automaton.accepts(tokens)
 
 
-def test_a_named_answer_has_one_shape() -> None:
+def test_only_the_coordinates_of_a_named_answer_are_open() -> None:
     automaton = Automaton(GRAMMARS[0], encode, COORDINATES)
     answer = "<|box_start|>@@@@<|box_end|><|kpt2d_start|><|left_wrist|>@@<|right_wrist|>@@<|kpt2d_end|>"
     answer += "<|kpt3d_start|><|left_wrist|>@@@<|right_wrist|>@@@<|kpt3d_end|>"
@@ -90,7 +90,7 @@ def test_a_named_answer_has_one_shape() -> None:
         state = automaton.advance(state, token)
 
 
-def test_joints_whose_spellings_begin_alike_stay_apart() -> None:
+def test_joint_texts_with_a_common_prefix_are_distinguished() -> None:
     automaton = Automaton(free_grammar(ANSWER_FORMATS[2]), encode, COORDINATES)
     state = automaton.start
     head = [
@@ -104,27 +104,31 @@ def test_joints_whose_spellings_begin_alike_stay_apart() -> None:
     assert automaton.allowed(state).ids == {ord(letter) for letter in starts}
 
 
-def test_a_refused_token_leads_nowhere() -> None:
+def test_a_forbidden_token_leads_to_a_state_that_allows_nothing() -> None:
     automaton = Automaton(GRAMMARS[0], encode, COORDINATES)
-    lost = automaton.advance(automaton.start, 7)
-    assert lost == frozenset()
-    assert automaton.allowed(lost).ids == set()
-    assert not automaton.allowed(lost).coordinates
-    assert not automaton.allowed(lost).end
+    state = automaton.advance(automaton.start, 7)
+    assert state == frozenset()
+    assert automaton.allowed(state).ids == set()
+    assert not automaton.allowed(state).coordinates
+    assert not automaton.allowed(state).end
 
 
-def test_texts_side_by_side_are_tokenised_as_one() -> None:
+def test_adjacent_texts_are_tokenised_together() -> None:
     seen: list[str] = []
 
-    def note(text: str) -> list[int]:
+    def record(text: str) -> list[int]:
         seen.append(text)
         return [1]
 
-    assert tokenize((Text("a"), Text("b"), Coordinate(), Text("c")), note) == (Tokens((1,)), Coordinate(), Tokens((1,)))
+    assert tokenize((Text("a"), Text("b"), Coordinate(), Text("c")), record) == (
+        Tokens((1,)),
+        Coordinate(),
+        Tokens((1,)),
+    )
     assert seen == ["ab", "c"]
 
 
-def test_lark_shares_equal_choices() -> None:
+def test_equal_choices_share_a_lark_rule() -> None:
     maybe = Choice(((), (Text("x"), Coordinate())))
     grammar: Grammar = (Text("a"), maybe, Choice(((Text("y"),), (Text("z"), maybe))))
     assert to_lark(grammar, encode, COORDINATES) == (

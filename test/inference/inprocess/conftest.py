@@ -1,4 +1,4 @@
-"""Engines on the tiny checkpoint. These tests run in an engine environment, which has torch, vLLM and transformers."""
+"""Engines with the tiny checkpoint, for tests that run in an engine environment with torch, vLLM and transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broken checkpoints are refused by name before a framework loads them silently and wrongly."""
+"""Tests of the checkpoint checks: invalid checkpoints are rejected with an error that names the fault."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def copy(checkpoint: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(checkpoint, tmp_path / "copy"))
 
 
-def test_a_whole_checkpoint_passes(checkpoint: Path) -> None:
+def test_a_complete_checkpoint_passes(checkpoint: Path) -> None:
     check_checkpoint(checkpoint)
 
 
 @pytest.mark.parametrize("tied", [False, True])
-def test_both_kinds_of_embedding_pass(tmp_path: Path, tied: bool) -> None:
+def test_tied_and_untied_embeddings_pass(tmp_path: Path, tied: bool) -> None:
     directory = tiny.build(tmp_path / "tiny", tied=tied)
     assert ("lm_head.weight" in read_shapes(directory)) == (not tied)
     check_checkpoint(directory)
@@ -77,7 +77,7 @@ def swap_tokens(one: str, other: str) -> Callable[[dict], None]:
 
 
 def shard(directory: Path) -> None:
-    """Split the weights over two files with an index, and lose the second."""
+    """Split the weights into two files with an index."""
     tensors = load_file(directory / WEIGHTS)
     names = sorted(tensors)
     halves = {"a.safetensors": names[: len(names) // 2], "b.safetensors": names[len(names) // 2 :]}
@@ -92,11 +92,14 @@ BIAS = "model.visual.blocks.1.attn.qkv.bias"
 NORM = "model.language_model.norm.weight"
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda d: (d / "config.json").unlink(), r"config\.json cannot be read"),
-    "another model": (edit_json("config.json", lambda c: c.update(model_type="llama")), "of a 'llama' model"),
-    "config is no JSON": (lambda d: (d / "config.json").write_text("{"), r"config\.json is not JSON"),
+    "another model": (
+        edit_json("config.json", lambda c: c.update(model_type="llama")),
+        "model_type 'llama', but TAIHRI's is 'qwen3_vl'",
+    ),
+    "config is not JSON": (lambda d: (d / "config.json").write_text("{"), r"config\.json is not JSON"),
     "config of other sizes": (
         edit_json("config.json", lambda c: c["text_config"].update(hidden_size=96)),
-        r"holds \d+ tensors of another shape, such as model\.",
+        r"has \d+ tensors of the wrong shape, such as model\.",
     ),
     "no image processor": (lambda d: (d / "preprocessor_config.json").unlink(), "has no preprocessor_config.json"),
     "no tokenizer": (lambda d: (d / "tokenizer.json").unlink(), "has no tokenizer.json"),
@@ -104,31 +107,31 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no tokenizer settings": (lambda d: (d / "tokenizer_config.json").unlink(), "tokenizer_config.json cannot be read"),
     "no end token": (
         edit_json("tokenizer_config.json", lambda c: c.update(eos_token=None)),
-        r"says that None ends an answer; TAIHRI ends it with <\|im_end\|>",
+        r"has eos_token None, but TAIHRI ends an answer with <\|im_end\|>",
     ),
     "no joint token": (
         edit_json("tokenizer.json", rename_token("<|left_wrist|>", "<|left_hand|>")),
         r"lacks 1 of the tokens that TAIHRI adds, such as <\|left_wrist\|>",
     ),
     "no coordinate": (edit_json("tokenizer.json", rename_token("<999>", "<1000>")), "lacks 1 .* <999>"),
-    "coordinates out of order": (edit_json("tokenizer.json", swap_tokens("<7>", "<8>")), "do not follow each other"),
+    "coordinates out of order": (edit_json("tokenizer.json", swap_tokens("<7>", "<8>")), "are not consecutive"),
     "no weights": (lambda d: (d / WEIGHTS).unlink(), r"model\.safetensors cannot be read"),
-    "truncated weights": (cut, r"model\.safetensors has \d+ bytes where its header says \d+"),
-    "truncated header": (lambda d: cut(d, 0.0005), r"model\.safetensors is cut off within its header"),
+    "truncated weights": (cut, r"model\.safetensors has \d+ bytes, but its header describes \d+"),
+    "truncated header": (lambda d: cut(d, 0.0005), r"model\.safetensors is truncated within its header"),
     "empty weights": (lambda d: (d / WEIGHTS).write_bytes(b""), r"model\.safetensors is not a safetensors file"),
-    "missing tensor": (edit_weights(drop(NORM)), rf"lacks 1 of \d+ tensors of the model, {NORM}"),
-    "missing bias": (edit_weights(drop(BIAS)), rf"lacks 1 of \d+ tensors of the model, {BIAS}"),
+    "missing tensor": (edit_weights(drop(NORM)), rf"lacks 1 of the model's \d+ tensors, {NORM}"),
+    "missing bias": (edit_weights(drop(BIAS)), rf"lacks 1 of the model's \d+ tensors, {BIAS}"),
     "missing head": (edit_weights(drop("lm_head.weight")), r"lm_head\.weight"),
     "tensor of another shape": (
         edit_weights(lambda tensors: tensors.update({NORM: tensors[NORM][:5].clone()})),
-        rf"1 tensors of another shape, {NORM} \(5,\) instead of \(128,\)",
+        rf"1 tensors of the wrong shape, {NORM} \(5,\) instead of \(128,\)",
     ),
-    "a lost shard": (lambda d: (shard(d), (d / "b.safetensors").unlink()), r"b\.safetensors cannot be read"),
+    "missing shard": (lambda d: (shard(d), (d / "b.safetensors").unlink()), r"b\.safetensors cannot be read"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_named(copy: Path, name: str) -> None:
+def test_the_error_names_the_fault(copy: Path, name: str) -> None:
     fault, message = FAULTS[name]
     fault(copy)
     with pytest.raises(CheckpointError, match=message) as caught:
@@ -136,7 +139,7 @@ def test_a_fault_is_named(copy: Path, name: str) -> None:
     assert str(copy) in str(caught.value)
 
 
-def test_processor_settings_in_one_file_pass(copy: Path) -> None:
+def test_image_processor_settings_in_processor_config_pass(copy: Path) -> None:
     settings = json.loads((copy / "preprocessor_config.json").read_text())
     (copy / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
     (copy / "preprocessor_config.json").unlink()
@@ -144,12 +147,12 @@ def test_processor_settings_in_one_file_pass(copy: Path) -> None:
         assert engine.info.model == str(copy)
 
 
-def test_shards_pass(copy: Path) -> None:
+def test_a_sharded_checkpoint_passes(copy: Path) -> None:
     shard(copy)
     check_checkpoint(copy)
 
 
-def test_a_quantised_module_keeps_its_weight_under_other_names(copy: Path) -> None:
+def test_a_quantised_module_may_use_other_tensor_names(copy: Path) -> None:
     name = "model.language_model.layers.0.mlp.up_proj.weight"
     edit_json("config.json", lambda c: c.update(quantization_config={"quant_method": "awq"}))(copy)
     edit_weights(lambda tensors: tensors.update({name.replace("weight", "qweight"): tensors.pop(name)}))(copy)
@@ -160,13 +163,13 @@ def test_a_quantised_module_keeps_its_weight_under_other_names(copy: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["vllm", "transformers"])
-def test_no_engine_opens_a_broken_checkpoint(copy: Path, kind: str) -> None:
+def test_no_engine_opens_an_invalid_checkpoint(copy: Path, kind: str) -> None:
     cut(copy)
-    with pytest.raises(CheckpointError, match="bytes where its header says"):
+    with pytest.raises(CheckpointError, match="bytes, but its header describes"):
         open_engine(kind, str(copy))  # type: ignore[arg-type]
 
 
-def test_a_checkpoint_that_is_not_there(tmp_path: Path) -> None:
+def test_a_checkpoint_that_does_not_exist_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no checkpoint directory"):
         find_checkpoint(str(tmp_path / "nowhere"))
     with pytest.raises(CheckpointError, match=r"`hf download nobody/nothing --local-dir"):

@@ -1,4 +1,4 @@
-"""What vLLM's constrained decoding makes of our Lark grammar is what our automaton makes of the grammar."""
+"""Tests that vLLM's constrained decoding with the Lark grammar allows the same tokens as the automaton."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GRAMMARS |= {f"free, {name}": free_grammar(answer_format) for name, answer_forma
 
 
 class Compiled:
-    """A grammar compiled both ways."""
+    """A grammar compiled to an automaton and by xgrammar."""
 
     def __init__(self, checkpoint: Path, grammar: Grammar) -> None:
         vocabulary = Vocabulary(checkpoint)
@@ -61,7 +61,7 @@ def compiled(request: pytest.FixtureRequest, checkpoint: Path) -> Compiled:
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(random=st.randoms(use_true_random=False))
-def test_both_allow_the_same_on_every_step(compiled: Compiled, random) -> None:
+def test_automaton_and_xgrammar_allow_the_same_tokens_at_every_step(compiled: Compiled, random) -> None:
     matcher = xgrammar.GrammarMatcher(compiled.grammar)
     state = compiled.automaton.start
     while True:

@@ -1,4 +1,4 @@
-"""A checkpoint without `taihri.json` teaches its spelling by one unconstrained answer."""
+"""Tests of inferring the answer format of a checkpoint without `taihri.json` from one unconstrained answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from asking import BOTH_WRISTS, answer, ask
+from engine_requests import BOTH_WRISTS, generate_one, make_request
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint import tiny
@@ -26,15 +26,15 @@ ANSWER = (
 )
 
 
-def teach(directory: Path, lesson: str) -> None:
-    """Train the checkpoint until it answers the canary's prompt by heart."""
+def train(directory: Path, target: str) -> None:
+    """Train the checkpoint until it answers the warm-up request with the target text."""
     spec = ModelSpec.load(directory)
     with TransformersEngine(directory, spec) as engine:
         model, vocabulary = engine._model, engine.vocabulary
         prompt = make_prompt(joint_command(BOTH_WRISTS), spec)
-        request = ask(image=warmup_image(spec), prompt=prompt, grammar=None)
+        request = make_request(image=warmup_image(spec), prompt=prompt, grammar=None)
         inputs = engine._inputs(request, vocabulary.prompt_ids(prompt))
-        words = torch.tensor([vocabulary.ids(lesson)])
+        words = torch.tensor([vocabulary.ids(target)])
         length = inputs["input_ids"].shape[1]
         answers = {"input_ids": words, "attention_mask": torch.ones_like(words), "mm_token_type_ids": 0 * words}
         for name, values in answers.items():
@@ -50,32 +50,34 @@ def teach(directory: Path, lesson: str) -> None:
                 optimizer.step()
                 if loss.item() < 0.005:
                     break
-        assert loss.item() < 0.05, "the model must know the answer by heart for this test"
+        assert loss.item() < 0.05, "this test needs a model that has memorised the answer"
         model.save_pretrained(directory)
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tiny.build(tmp_path_factory.mktemp("taught") / "tiny", spec=None)
-    teach(directory, ANSWER)
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tiny.build(tmp_path_factory.mktemp("trained") / "tiny", spec=None)
+    train(directory, ANSWER)
     return directory
 
 
-def test_the_spelling_is_learned_and_used(taught: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "taihri_ros"), open_engine("transformers", str(taught)) as engine:
+def test_the_answer_format_is_inferred_and_used(trained: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "taihri_ros"), open_engine("transformers", str(trained)) as engine:
         assert engine.info.spec.answer == ANSWER_FORMAT
         assert any("inferred from its answer" in record.message for record in caplog.records)
         spec = engine.info.spec
-        request = ask(
+        request = make_request(
             image=warmup_image(spec),
             prompt=make_prompt(joint_command(BOTH_WRISTS), spec),
             grammar=named_grammar(BOTH_WRISTS, ANSWER_FORMAT),
             repetition_penalty=spec.repetition_penalty,
         )
-        assert answer(engine, request).text + "<|im_end|>" == ANSWER
+        assert generate_one(engine, request).text + "<|im_end|>" == ANSWER
 
 
-def test_babble_teaches_nothing_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_malformed_answer_keeps_the_default_format_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     directory = tiny.build(tmp_path / "tiny", spec=None)
     with caplog.at_level(logging.INFO, "taihri_ros"), open_engine("transformers", str(directory)) as engine:
         assert engine.info.spec.answer == AnswerFormat()

@@ -1,4 +1,4 @@
-"""Forced tokens that are not decoded, and several questions about one image: the answers are those of the plain way."""
+"""Tests of jump-forward decoding and of batched questions: the answers are equal to those of plain decoding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ import dataclasses
 import pytest
 import torch
 import transformers
-from asking import ANSWER_FORMATS, BOTH_WRISTS, NAMED, about, alone, answer, ask, assert_alike, assert_same, each, noise
+from engine_requests import (
+    ANSWER_FORMATS,
+    BOTH_WRISTS,
+    WRIST_GRAMMAR,
+    answer_separately,
+    assert_all_close,
+    assert_close,
+    generate_one,
+    joint_question,
+    joint_questions,
+    make_request,
+    noise,
+)
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint.tiny import SPEC
@@ -31,17 +43,17 @@ PENALTIES = [1.0, 1.05, 1.5]
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("answer_format", ANSWER_FORMATS)
 @pytest.mark.parametrize("joints", [("head",), BOTH_WRISTS, JOINTS[::3]], ids=["one", "two", "eight"])
-def test_forced_tokens_that_are_not_decoded_change_nothing(
+def test_jump_forward_decoding_does_not_change_the_answer(
     engine: LocalEngine, joints: tuple[str, ...], answer_format: str, penalty: float
 ) -> None:
-    request = ask(
+    request = make_request(
         joints,
         seed=len(joints),
         grammar=named_grammar(joints, ANSWER_FORMATS[answer_format]),
         repetition_penalty=penalty,
     )
     quick, plain = (engine.generate(dataclasses.replace(request, jump_forward=skip)) for skip in (True, False))
-    assert_same(quick, list(plain.answers))
+    assert_all_close(quick, list(plain.answers))
     assert quick.answers[0].finish_reason == "stop"
     assert quick.steps < plain.steps
 
@@ -49,16 +61,20 @@ def test_forced_tokens_that_are_not_decoded_change_nothing(
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("answer_format", ANSWER_FORMATS)
 @pytest.mark.parametrize("joints", [BOTH_WRISTS, ("pelvis", "neck", "head"), JOINTS], ids=["two", "three", "all"])
-def test_questions_side_by_side_are_answered_as_each_alone(
+def test_batched_questions_get_the_same_answers_as_separate_ones(
     engine: LocalEngine, joints: tuple[str, ...], answer_format: str, penalty: float
 ) -> None:
-    request = ask(seed=len(joints), questions=each(joints, ANSWER_FORMATS[answer_format]), repetition_penalty=penalty)
-    assert_same(engine.generate(request), alone(engine, request))
+    request = make_request(
+        seed=len(joints), questions=joint_questions(joints, ANSWER_FORMATS[answer_format]), repetition_penalty=penalty
+    )
+    assert_all_close(engine.generate(request), answer_separately(engine, request))
 
 
 @pytest.mark.parametrize("penalty", [0.5, 1.05, 3.0])
-def test_the_repetition_penalty_is_that_of_transformers(transformers_engine: LocalEngine, penalty: float) -> None:
-    """Of scores with either sign, which the tiny checkpoint does not give to what it has said."""
+def test_the_repetition_penalty_is_equal_to_that_of_transformers(
+    transformers_engine: LocalEngine, penalty: float
+) -> None:
+    """With scores of both signs; the tiny checkpoint alone does not produce both for repeated tokens."""
     assert isinstance(transformers_engine, TransformersEngine)
     vocabulary = transformers_engine.vocabulary
     coordinates = slice(vocabulary.coordinates.start, vocabulary.coordinates.stop)
@@ -66,16 +82,16 @@ def test_the_repetition_penalty_is_that_of_transformers(transformers_engine: Loc
         (2, transformers_engine._model.config.text_config.vocab_size), generator=torch.Generator().manual_seed(0)
     )
     template_states = []
-    for said in (range(600), range(300, 900)):
+    for indices in (range(600), range(300, 900)):
         template_states.append(TemplateState(Template((Segment((5, 7), 700),), ())))
-        for index in said:
-            template_states[-1].choose(vocabulary.first_coordinate + index, None)
-    plain = transformers.RepetitionPenaltyLogitsProcessor(penalty)
+        for index in indices:
+            template_states[-1].append(vocabulary.first_coordinate + index, None)
+    processor = transformers.RepetitionPenaltyLogitsProcessor(penalty)
     wanted = [
-        plain(torch.tensor([template_state.tokens]), scores[row : row + 1].clone())[0, coordinates].log_softmax(-1)
+        processor(torch.tensor([template_state.tokens]), scores[row : row + 1].clone())[0, coordinates].log_softmax(-1)
         for row, template_state in enumerate(template_states)
     ]
-    transformers_engine._choose(ask(repetition_penalty=penalty), scores, template_states)
+    transformers_engine._append_likeliest(make_request(repetition_penalty=penalty), scores, template_states)
     for template_state, logprobs in zip(template_states, wanted, strict=True):
         found = template_state.top_k[-1]
         assert found is not None
@@ -86,23 +102,25 @@ def test_the_repetition_penalty_is_that_of_transformers(transformers_engine: Loc
 
 
 @pytest.mark.parametrize(("width", "height"), [(160, 128), (96, 640), (1408, 1408)])
-def test_images_of_any_size_are_shared(engine: LocalEngine, width: int, height: int) -> None:
-    request = ask(image=noise(3, height, width), questions=each(("head", "left_wrist", "right_foot")))
-    assert_same(engine.generate(request), alone(engine, request))
+def test_batched_questions_share_an_image_of_any_size(engine: LocalEngine, width: int, height: int) -> None:
+    request = make_request(
+        image=noise(3, height, width), questions=joint_questions(("head", "left_wrist", "right_foot"))
+    )
+    assert_all_close(engine.generate(request), answer_separately(engine, request))
 
 
-def test_the_order_of_the_questions_is_that_of_the_answers(engine: LocalEngine) -> None:
+def test_answers_have_the_order_of_the_questions(engine: LocalEngine) -> None:
     joints = ("right_wrist", "head", "left_wrist", "head")
-    generation = engine.generate(ask(questions=each(joints)))
+    generation = engine.generate(make_request(questions=joint_questions(joints)))
     assert [next(joint for joint in JOINTS if f"<|{joint}|>" in one.tokens) for one in generation.answers] == list(
         joints
     )
-    assert_alike(generation.answers[1], generation.answers[3])
+    assert_close(generation.answers[1], generation.answers[3])
 
 
-def test_fewer_alternatives_or_none_on_request(engine: LocalEngine) -> None:
-    questions = each(BOTH_WRISTS)
-    many, few, none = (engine.generate(ask(questions=questions, top_k=count)) for count in (20, 3, 0))
+def test_top_k_is_the_number_of_returned_bins_in_a_batch(engine: LocalEngine) -> None:
+    questions = joint_questions(BOTH_WRISTS)
+    many, few, none = (engine.generate(make_request(questions=questions, top_k=count)) for count in (20, 3, 0))
     for full, short, bare in zip(many.answers, few.answers, none.answers, strict=True):
         assert full.tokens == short.tokens == bare.tokens
         assert {len(found.bins) for found in short.top_k if found} == {3}
@@ -111,116 +129,121 @@ def test_fewer_alternatives_or_none_on_request(engine: LocalEngine) -> None:
 
 
 @pytest.mark.parametrize(("answer_format", "steps"), [("no box", 5), ("official", 9), ("separated", 9)])
-def test_all_joints_take_as_many_passes_as_one(engine: LocalEngine, answer_format: str, steps: int) -> None:
+def test_batched_questions_take_as_many_passes_as_one(engine: LocalEngine, answer_format: str, steps: int) -> None:
     for joints in (("head",), BOTH_WRISTS, JOINTS):
-        generation = engine.generate(ask(questions=each(joints, ANSWER_FORMATS[answer_format])))
+        generation = engine.generate(make_request(questions=joint_questions(joints, ANSWER_FORMATS[answer_format])))
         assert generation.steps == steps
         assert 0 < generation.timings_ms["prefill"] < generation.timings_ms["total"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
 @pytest.mark.parametrize(("answer_format", "box"), [("no box", 0), ("official", 4), ("separated", 4)])
-def test_one_question_takes_a_pass_for_each_coordinate(
+def test_one_question_takes_one_pass_for_each_coordinate(
     engine: LocalEngine, answer_format: str, box: int, count: int
 ) -> None:
     generation = engine.generate(
-        ask(JOINTS[:count], grammar=named_grammar(JOINTS[:count], ANSWER_FORMATS[answer_format]))
+        make_request(JOINTS[:count], grammar=named_grammar(JOINTS[:count], ANSWER_FORMATS[answer_format]))
     )
     assert generation.steps == 5 * count + box
 
 
-def test_what_is_decoded_token_by_token_takes_a_pass_for_each(engine: LocalEngine) -> None:
-    generation = engine.generate(ask(jump_forward=False))
-    assert generation.steps == len(generation.answers[0].tokens) + 1, "the end token takes one, too"
+def test_decoding_token_by_token_takes_one_pass_for_each_token(engine: LocalEngine) -> None:
+    generation = engine.generate(make_request(jump_forward=False))
+    assert generation.steps == len(generation.answers[0].tokens) + 1, "the end token also takes one"
 
 
 @pytest.mark.parametrize("jump_forward", [True, False])
 @pytest.mark.parametrize("max_tokens", [1, 7, 23])
-def test_an_answer_that_is_too_long_is_cut_off_as_ever(
+def test_an_answer_longer_than_max_tokens_is_truncated(
     engine: LocalEngine, max_tokens: int, jump_forward: bool
 ) -> None:
-    whole = answer(engine, ask())
-    found = answer(engine, ask(max_tokens=max_tokens, jump_forward=jump_forward))
+    whole = generate_one(engine, make_request())
+    found = generate_one(engine, make_request(max_tokens=max_tokens, jump_forward=jump_forward))
     assert found.finish_reason == "length"
     assert found.tokens == whole.tokens[:max_tokens]
     assert len(found.top_k) == max_tokens
 
 
 @pytest.mark.parametrize("max_tokens", [24, 25])
-def test_the_end_token_needs_room_in_either_way(engine: LocalEngine, max_tokens: int) -> None:
-    found = [answer(engine, ask(max_tokens=max_tokens, jump_forward=skip)) for skip in (True, False)]
-    assert_alike(*found)
+def test_the_end_token_counts_with_and_without_jump_forward(engine: LocalEngine, max_tokens: int) -> None:
+    found = [generate_one(engine, make_request(max_tokens=max_tokens, jump_forward=skip)) for skip in (True, False)]
+    assert_close(*found)
     assert len(found[0].tokens) == 24
     assert found[0].finish_reason == ("length" if max_tokens == 24 else "stop")
 
 
-def test_one_answer_that_is_too_long_does_not_shorten_the_others(engine: LocalEngine) -> None:
-    head, both = about("head"), ask().questions[0]
-    request = ask(questions=(head, both, head), max_tokens=20)
+def test_truncation_of_one_answer_does_not_affect_the_others(engine: LocalEngine) -> None:
+    head, both = joint_question("head"), make_request().questions[0]
+    request = make_request(questions=(head, both, head), max_tokens=20)
     generation = engine.generate(request)
     assert [one.finish_reason for one in generation.answers] == ["stop", "length", "stop"]
-    assert_same(generation, alone(engine, request))
+    assert_all_close(generation, answer_separately(engine, request))
 
 
-def words(engine: LocalEngine, left: int) -> Prompt:
-    """Write a message that leaves so many tokens for the answer."""
-    taken = engine.visual_tokens(ask()) - 1
+def prompt_leaving(engine: LocalEngine, left: int) -> Prompt:
+    """Return a prompt that leaves `left` tokens for the answer."""
+    taken = engine.visual_tokens(make_request()) - 1
     for count in range(engine._max_length, 0, -1):
         prompt = Prompt("", "!" * count)
         length = taken + len(engine.vocabulary.prompt_ids(prompt))
         if length == engine._max_length - left:
             return prompt
-    raise AssertionError("no such message")
+    raise AssertionError("there is no such prompt")
 
 
 @pytest.mark.parametrize("left", [1, 5, 17, 18])
-def test_an_answer_for_which_the_model_has_no_room_is_cut_off(vllm_engine: LocalEngine, left: int) -> None:
+def test_an_answer_that_exceeds_the_context_length_is_truncated(vllm_engine: LocalEngine, left: int) -> None:
     head = named_grammar(("head",), AnswerFormat())
-    long, short = Question(words(vllm_engine, left), head), Question(Prompt("", "head"), head)
-    request = ask(questions=(short, long, short))
+    long, short = Question(prompt_leaving(vllm_engine, left), head), Question(Prompt("", "head"), head)
+    request = make_request(questions=(short, long, short))
     generation = vllm_engine.generate(request)
     assert [len(one.tokens) for one in generation.answers] == [17, min(left, 17), 17]
     assert generation.answers[1].finish_reason == ("stop" if left == 18 else "length")
-    assert_same(generation, alone(vllm_engine, request))
+    assert_all_close(generation, answer_separately(vllm_engine, request))
 
 
 MIXED = {
-    "other system prompts": (about("head"), about("left_wrist", system="Look closely."), about("neck")),
-    "a free choice among them": (
-        about("head"),
+    "different system prompts": (
+        joint_question("head"),
+        joint_question("left_wrist", system="Look closely."),
+        joint_question("neck"),
+    ),
+    "one with a choice in its grammar": (
+        joint_question("head"),
         Question(Prompt(SPEC.system_prompt, "hug me"), free_grammar(AnswerFormat())),
-        about("neck"),
+        joint_question("neck"),
     ),
-    "an unconstrained answer among them": (
-        about("head"),
+    "one without a grammar": (
+        joint_question("head"),
         Question(make_prompt(joint_command(("neck",)), SPEC)),
-        about("neck"),
+        joint_question("neck"),
     ),
-    "other styles": (
-        about("head"),
-        about("head", ANSWER_FORMATS["separated"]),
-        about("left_wrist", ANSWER_FORMATS["no box"]),
+    "different answer formats": (
+        joint_question("head"),
+        joint_question("head", ANSWER_FORMATS["separated"]),
+        joint_question("left_wrist", ANSWER_FORMATS["no box"]),
     ),
-    "one joint and several": (about("head"), ask().questions[0], about("right_wrist")),
-    "messages that share nothing": tuple(
-        Question(Prompt(SPEC.system_prompt, text), NAMED) for text in ("wrists?", "Where?", "", "x y z " * 50)
+    "one joint and several": (joint_question("head"), make_request().questions[0], joint_question("right_wrist")),
+    "messages without a common prefix": tuple(
+        Question(Prompt(SPEC.system_prompt, text), WRIST_GRAMMAR) for text in ("wrists?", "Where?", "", "x y z " * 50)
     ),
-    "a message that another one begins with": tuple(
-        Question(Prompt(SPEC.system_prompt, text), NAMED) for text in ("both wrists", "both wrists, please", "both")
+    "one message is a prefix of another": tuple(
+        Question(Prompt(SPEC.system_prompt, text), WRIST_GRAMMAR)
+        for text in ("both wrists", "both wrists, please", "both")
     ),
-    "the same question twice": (about("head"), about("head")),
+    "the same question twice": (joint_question("head"), joint_question("head")),
 }
 
 
 @pytest.mark.parametrize("name", MIXED)
-def test_whatever_is_asked_together_is_answered_as_each_alone(engine: LocalEngine, name: str) -> None:
-    request = ask(questions=MIXED[name], max_tokens=80)
-    assert_same(engine.generate(request), alone(engine, request))
+def test_mixed_questions_get_the_same_answers_as_separate_ones(engine: LocalEngine, name: str) -> None:
+    request = make_request(questions=MIXED[name], max_tokens=80)
+    assert_all_close(engine.generate(request), answer_separately(engine, request))
 
 
-@pytest.mark.parametrize("name", ["other system prompts", "a free choice among them"])
-def test_questions_that_cannot_stand_side_by_side_are_answered_in_turn(engine: LocalEngine, name: str) -> None:
-    request = ask(questions=MIXED[name], max_tokens=400)
+@pytest.mark.parametrize("name", ["different system prompts", "one with a choice in its grammar"])
+def test_questions_that_cannot_be_batched_are_answered_sequentially(engine: LocalEngine, name: str) -> None:
+    request = make_request(questions=MIXED[name], max_tokens=400)
     generation = engine.generate(request)
     parts = [engine.generate(dataclasses.replace(request, questions=(one,), jump_forward=False)) for one in MIXED[name]]
     assert generation.steps == sum(part.steps for part in parts)
@@ -228,25 +251,25 @@ def test_questions_that_cannot_stand_side_by_side_are_answered_in_turn(engine: L
 
 
 @pytest.mark.parametrize("count", [0, MAX_QUESTIONS + 1])
-def test_no_question_and_too_many_are_refused(engine: LocalEngine, count: int) -> None:
-    request = dataclasses.replace(ask(), questions=(about("head"),) * count)
-    with pytest.raises(GenerationFailedError, match=f"{count} questions were asked: ask 1 to 22"):
+def test_a_request_needs_1_to_22_questions(engine: LocalEngine, count: int) -> None:
+    request = dataclasses.replace(make_request(), questions=(joint_question("head"),) * count)
+    with pytest.raises(GenerationFailedError, match=f"has {count} questions: it must have 1 to 22"):
         engine.generate(request)
-    assert answer(engine, ask()).finish_reason == "stop"
+    assert generate_one(engine, make_request()).finish_reason == "stop"
 
 
-def test_one_endless_prompt_among_others_is_refused(engine: LocalEngine) -> None:
-    endless = Question(Prompt(SPEC.system_prompt, "x y z " * 20_000), NAMED)
-    with pytest.raises(GenerationFailedError, match="say it shorter"):
-        engine.generate(ask(questions=(about("head"), endless)))
+def test_a_prompt_that_is_too_long_is_rejected(engine: LocalEngine) -> None:
+    long = Question(Prompt(SPEC.system_prompt, "x y z " * 20_000), WRIST_GRAMMAR)
+    with pytest.raises(GenerationFailedError, match="shorten the prompt"):
+        engine.generate(make_request(questions=(joint_question("head"), long)))
 
 
 @pytest.mark.parametrize("decoding", ["per_joint", "jump_forward", "plain"])
-def test_the_estimators_questions_are_answered(engine: LocalEngine, decoding: str) -> None:
+def test_the_estimators_prompt_batches_are_answered(engine: LocalEngine, decoding: str) -> None:
     assert engine.info.batched
     batch = make_prompt_batch(joint_command(JOINTS), engine.info, decoding)  # type: ignore[arg-type]
     request = dataclasses.replace(
-        ask(questions=batch.questions, max_tokens=batch.max_tokens), jump_forward=batch.jump_forward
+        make_request(questions=batch.questions, max_tokens=batch.max_tokens), jump_forward=batch.jump_forward
     )
     found = batch.parse(engine.generate(request).answers)
     assert [joint.joint for joint in found.joints] == list(JOINTS)

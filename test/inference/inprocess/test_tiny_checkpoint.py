@@ -1,4 +1,4 @@
-"""The tiny checkpoint: whole or not at all, the same for the same seed, able to tokenise anything."""
+"""Tests of the tiny checkpoint: atomic, reproducible builds, and a tokenizer that encodes any text."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def weights(directory: Path) -> bytes:
     return (directory / "model.safetensors").read_bytes()
 
 
-def test_the_seed_decides_the_weights(checkpoint: Path, tmp_path: Path) -> None:
+def test_the_weights_depend_on_the_seed_only(checkpoint: Path, tmp_path: Path) -> None:
     assert weights(tiny.build(tmp_path / "same")) == weights(checkpoint)
     assert weights(tiny.build(tmp_path / "other", seed=1)) != weights(checkpoint)
 
 
-def test_a_second_build_does_nothing_and_another_one_replaces(tmp_path: Path) -> None:
+def test_an_equal_build_is_reused_and_a_different_one_replaced(tmp_path: Path) -> None:
     directory = tiny.build(tmp_path / "tiny")
     before = (directory / "model.safetensors").stat().st_mtime_ns
     assert tiny.build(directory) == directory
@@ -35,17 +35,17 @@ def test_a_second_build_does_nothing_and_another_one_replaces(tmp_path: Path) ->
     assert ModelSpec.load(directory).name == "mine"
     tiny.build(directory, spec=None)
     assert not (directory / FILE_NAME).exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["tiny"], "nothing is left beside it"
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"], "no temporary files remain"
 
 
-def test_somebody_elses_directory_is_left_alone(tmp_path: Path) -> None:
+def test_a_directory_with_other_files_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(CheckpointError, match="holds no tiny checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a tiny checkpoint"):
         tiny.build(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-def test_the_command_line(tmp_path: Path) -> None:
+def test_the_command_line_builds_a_checkpoint(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "taihri_ros.inference.checkpoint.tiny", str(tmp_path / "tiny"), "--without-spec"]
     subprocess.run(command, check=True)
     assert not (tmp_path / "tiny" / FILE_NAME).exists()
@@ -63,7 +63,7 @@ def vocabulary(checkpoint: Path) -> Vocabulary:
 
 
 @given(text=st.text())
-def test_any_text_has_tokens(vocabulary: Vocabulary, text: str) -> None:
+def test_any_text_is_encoded_without_added_tokens(vocabulary: Vocabulary, text: str) -> None:
     ids = vocabulary.plain_ids(text)
     assert bool(ids) == bool(text)
     assert all(token < vocabulary.ids("<|endoftext|>")[0] for token in ids)

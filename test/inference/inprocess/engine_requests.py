@@ -1,4 +1,4 @@
-"""Images and requests for the engines under test."""
+"""Images, questions and requests for the tests of engines, and comparisons of their answers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from taihri_ros.model.grammar import Grammar, named_grammar
 from taihri_ros.model.prompts import Prompt, make_prompt
 
 BOTH_WRISTS = ("left_wrist", "right_wrist")
-UNLIMITED = 512
-NAMED = named_grammar(BOTH_WRISTS, AnswerFormat())
+MAX_TOKENS = 512
+WRIST_GRAMMAR = named_grammar(BOTH_WRISTS, AnswerFormat())
 ANSWER_FORMATS = {
     "official": AnswerFormat(),
     "no box": AnswerFormat(box=False),
@@ -31,14 +31,14 @@ def noise(seed: int, height: int = 416, width: int = 544) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def ask(
+def make_request(
     joints: tuple[str, ...] = BOTH_WRISTS,
     *,
     seed: int = 0,
-    grammar: Grammar | None = NAMED,
+    grammar: Grammar | None = WRIST_GRAMMAR,
     prompt: Prompt | None = None,
     questions: tuple[Question, ...] = (),
-    max_tokens: int = UNLIMITED,
+    max_tokens: int = MAX_TOKENS,
     top_k: int = 20,
     repetition_penalty: float = 1.05,
     jump_forward: bool = True,
@@ -54,14 +54,14 @@ def ask(
     )
 
 
-def answer(engine: Engine, request: GenerationRequest) -> RawAnswer:
-    """Give the answer to the only question of a request."""
+def generate_one(engine: Engine, request: GenerationRequest) -> RawAnswer:
+    """Return the answer to a request with one question."""
     (only,) = engine.generate(request).answers
     return only
 
 
-def assert_alike(one: RawAnswer, other: RawAnswer) -> None:
-    """Check that two answers are the same to what numbers of another order of summation may differ."""
+def assert_close(one: RawAnswer, other: RawAnswer) -> None:
+    """Check that two answers are equal up to floating-point error."""
     assert one.tokens == other.tokens
     assert one.finish_reason == other.finish_reason
     for left, right in zip(one.top_k, other.top_k, strict=True):
@@ -74,21 +74,25 @@ def assert_alike(one: RawAnswer, other: RawAnswer) -> None:
             assert theirs.get(index, right.logprobs[-1]) == pytest.approx(logprob, abs=1e-3)
 
 
-def about(joint: str, answer_format: AnswerFormat = ANSWER_FORMATS["official"], system: str | None = None) -> Question:
+def joint_question(
+    joint: str, answer_format: AnswerFormat = ANSWER_FORMATS["official"], system: str | None = None
+) -> Question:
     prompt = make_prompt(joint_command((joint,)), SPEC)
     return Question(prompt if system is None else Prompt(system, prompt.user), named_grammar((joint,), answer_format))
 
 
-def each(joints: tuple[str, ...], answer_format: AnswerFormat = ANSWER_FORMATS["official"]) -> tuple[Question, ...]:
-    return tuple(about(joint, answer_format) for joint in joints)
+def joint_questions(
+    joints: tuple[str, ...], answer_format: AnswerFormat = ANSWER_FORMATS["official"]
+) -> tuple[Question, ...]:
+    return tuple(joint_question(joint, answer_format) for joint in joints)
 
 
-def alone(engine: Engine, request: GenerationRequest) -> list[RawAnswer]:
-    """Ask every question of a request for itself, with every token decoded."""
+def answer_separately(engine: Engine, request: GenerationRequest) -> list[RawAnswer]:
+    """Answer each question of a request in a request of its own, decoded token by token."""
     plain = dataclasses.replace(request, jump_forward=False)
-    return [answer(engine, dataclasses.replace(plain, questions=(question,))) for question in request.questions]
+    return [generate_one(engine, dataclasses.replace(plain, questions=(question,))) for question in request.questions]
 
 
-def assert_same(found: Generation, wanted: list[RawAnswer]) -> None:
+def assert_all_close(found: Generation, wanted: list[RawAnswer]) -> None:
     for one, other in zip(found.answers, wanted, strict=True):
-        assert_alike(one, other)
+        assert_close(one, other)
