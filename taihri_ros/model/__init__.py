@@ -1,1 +1,1 @@
-"""The model's side of the contract: bins, prompts, answer format, grammar and parser. Runs on NumPy alone."""
+"""The input and output format of the model: prompts, bins, answer format, grammar and parser. Needs only NumPy."""

@@ -1,8 +1,7 @@
-"""The grammar of an answer, in the words of no engine.
+"""The grammar of an answer, independent of the engine.
 
-A grammar is a tuple of elements, one after the other. Each engine turns it into what its own constrained decoding
-takes: a Lark grammar over token ids for vLLM, a walk over an automaton for transformers. The end-of-answer token
-follows implicitly.
+A grammar is a sequence of elements. Every engine converts it to the input of its constrained decoding: a Lark grammar
+over token ids for vLLM, an automaton for transformers. The end-of-answer token follows implicitly.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from taihri_ros.skeleton import JOINTS
 
 @dataclass(frozen=True)
 class Text:
-    """Text that must stand here: a special token, a joint's name, or separators."""
+    """A fixed text: a special token, the name of a joint, or a separator."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Coordinate:
-    """Any one of the 1000 coordinate tokens."""
+    """Any of the 1000 coordinate tokens."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Any one of several branches, of which one may be empty."""
+    """Any of several branches, one of which may be empty."""
 
     branches: tuple[Grammar, ...]
 
@@ -40,36 +39,36 @@ Grammar: TypeAlias = "tuple[Element, ...]"
 
 
 def named_grammar(joints: Iterable[str], answer_format: AnswerFormat) -> Grammar:
-    """Give the grammar of an answer for given joints: every one of them, in the order given, in 2D and then in 3D.
+    """Return the grammar of an answer with given joints: all of them in 2D, then all of them in 3D.
 
     Args:
-        joints: Joint names.
-        answer_format: The checkpoint's spelling.
+        joints: Joint names in the order of the answer.
+        answer_format: The answer format of the checkpoint.
 
     Returns:
         The grammar.
     """
     names = tuple(joints)
-    return _answer(answer_format, *(_listing(answer_format, names, count) for count in (2, 3)))
+    return _answer(answer_format, *(_all_joints(answer_format, names, count) for count in (2, 3)))
 
 
 def free_grammar(answer_format: AnswerFormat) -> Grammar:
-    """Give the grammar of an answer whose joints the model chooses.
+    """Return the grammar of an answer whose joints the model chooses.
 
-    Any subset of the joints may stand in a block, each at most once and in the skeleton's order; a repetition without
-    bound would let a model loop. That both blocks hold the same joints is for the parser to check.
+    A block may contain any subset of the joints, each at most once and in the skeleton's order; with an unbounded
+    repetition a model could loop. The parser checks that both blocks contain the same joints.
 
     Args:
-        answer_format: The checkpoint's spelling.
+        answer_format: The answer format of the checkpoint.
 
     Returns:
         The grammar.
     """
-    return _answer(answer_format, *(_choice(answer_format, count) for count in (2, 3)))
+    return _answer(answer_format, *(_any_joints(answer_format, count) for count in (2, 3)))
 
 
 def literals(grammar: Grammar) -> set[str]:
-    """Collect every text of a grammar, which an engine has to turn into token ids.
+    """Return every fixed text of a grammar, for which an engine needs the token ids.
 
     Args:
         grammar: The grammar.
@@ -87,14 +86,14 @@ def literals(grammar: Grammar) -> set[str]:
 
 
 def max_length(grammar: Grammar) -> int:
-    """Count the elements of the longest answer; a text that takes several tokens counts once."""
+    """Return the number of elements of the longest answer; a text of several tokens counts once."""
     return sum(max(map(max_length, element.branches)) if isinstance(element, Choice) else 1 for element in grammar)
 
 
 def _answer(answer_format: AnswerFormat, points_2d: Grammar, points_3d: Grammar) -> Grammar:
     blocks = [_block("box", _coordinates(answer_format, 4))] if answer_format.box else []
     blocks += [_block("2d", points_2d), _block("3d", points_3d)]
-    return _joined(blocks, answer_format.between_blocks)
+    return _join(blocks, answer_format.between_blocks)
 
 
 def _block(name: str, body: Grammar) -> Grammar:
@@ -102,20 +101,23 @@ def _block(name: str, body: Grammar) -> Grammar:
     return (Text(start), *body, Text(end))
 
 
-def _listing(answer_format: AnswerFormat, joints: tuple[str, ...], count: int) -> Grammar:
-    return _joined([_point(answer_format, joint, count) for joint in joints], answer_format.between_joints)
+def _all_joints(answer_format: AnswerFormat, joints: tuple[str, ...], count: int) -> Grammar:
+    return _join([_point(answer_format, joint, count) for joint in joints], answer_format.between_joints)
 
 
-def _choice(answer_format: AnswerFormat, count: int) -> Grammar:
-    """Let every joint be left out; where joints are separated, choose the first one apart from the others."""
+def _any_joints(answer_format: AnswerFormat, count: int) -> Grammar:
+    """Return the grammar of any subset of the joints.
+
+    With a separator, the first joint is a choice of its own, because no separator precedes it.
+    """
     points = [_point(answer_format, joint, count) for joint in JOINTS]
     if not answer_format.between_joints:
-        return tuple(_maybe(point) for point in points)
-    separated = [_maybe((Text(answer_format.between_joints), *point)) for point in points]
-    return (Choice(((), *((*point, *separated[place + 1 :]) for place, point in enumerate(points)))),)
+        return tuple(_optional(point) for point in points)
+    separated = [_optional((Text(answer_format.between_joints), *point)) for point in points]
+    return (Choice(((), *((*point, *separated[index + 1 :]) for index, point in enumerate(points)))),)
 
 
-def _maybe(grammar: Grammar) -> Choice:
+def _optional(grammar: Grammar) -> Choice:
     return Choice(((), grammar))
 
 
@@ -125,10 +127,10 @@ def _point(answer_format: AnswerFormat, joint: str, count: int) -> Grammar:
 
 
 def _coordinates(answer_format: AnswerFormat, count: int) -> Grammar:
-    return _joined([(Coordinate(),)] * count, answer_format.between_coordinates)
+    return _join([(Coordinate(),)] * count, answer_format.between_coordinates)
 
 
-def _joined(parts: list[Grammar], separator: str) -> Grammar:
+def _join(parts: list[Grammar], separator: str) -> Grammar:
     gap = (Text(separator),) if separator else ()
     joined: Grammar = ()
     for index, part in enumerate(parts):

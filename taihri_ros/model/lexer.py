@@ -1,7 +1,7 @@
-"""Answer tokens to lexemes: delimiters, joint names, coordinates, separators, and whatever else the model wrote.
+"""The lexer of answers: splits tokens into delimiters, joint names, coordinates, separators and other text.
 
-The model's added tokens arrive whole. Names and numbers may also come spelled out in ordinary text (`<left_wrist>`,
-`<261>`), cut into tokens anywhere, so runs of ordinary text are joined before they are read.
+Special tokens of the model are lexemes by themselves. Names and numbers may also be written as ordinary text
+(`<left_wrist>`, `<261>`) and cut into tokens anywhere. Consecutive ordinary tokens are therefore joined first.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ BLOCKS = {
 """Start and end token of every block of an answer, in the order of the blocks."""
 
 END_OF_ANSWER = ("<|im_end|>", "<|endoftext|>")
+"""Tokens that end an answer."""
 
 SEPARATORS = ", \t\r\n"
-"""Characters that may stand between any two tokens of an answer."""
+"""Characters that may separate any two tokens of an answer."""
 
 _DELIMITERS = {token for block in BLOCKS.values() for token in block} | set(END_OF_ANSWER)
 _JOINT_TOKENS = {joint_token(joint): joint for joint in JOINTS}
 _JOINT_TEXTS = {f"<{joint}>": joint for joint in JOINTS}
-_LONGEST_NUMBER = 12
+_MAX_DIGITS = 12
 
 
 class LexemeKind(Enum):
-    """What a lexeme is."""
+    """The kind of a lexeme."""
 
     DELIMITER = "delimiter"
     JOINT = "joint"
@@ -45,11 +46,11 @@ class Lexeme(NamedTuple):
     """One unit of an answer.
 
     Attributes:
-        kind: What it is.
-        text: How the model spelled it.
+        kind: Kind of the lexeme.
+        text: Text of the lexeme in the answer.
         token: Index of the token in which it starts.
-        joint: The joint's name, of a `JOINT`.
-        number: The number, of a `COORDINATE`; it is not yet checked against the range of the bins.
+        joint: Name of the joint, for a `JOINT`.
+        number: Number of the bin, for a `COORDINATE`; it may be out of range.
     """
 
     kind: LexemeKind
@@ -60,26 +61,26 @@ class Lexeme(NamedTuple):
 
 
 def lex(tokens: tuple[str, ...]) -> list[Lexeme]:
-    """Cut an answer into lexemes; no input is an error here.
+    """Split an answer into lexemes; any input is accepted.
 
     Args:
-        tokens: The answer's tokens as text, special tokens kept.
+        tokens: Tokens of the answer as text, special tokens included.
 
     Returns:
-        The lexemes in order. Their texts joined are the tokens' texts joined.
+        The lexemes in order. The concatenation of their texts is the text of the answer.
     """
     lexemes: list[Lexeme] = []
-    run: list[tuple[int, str]] = []
+    ordinary: list[tuple[int, str]] = []
     for index, token in enumerate(tokens):
-        whole = _special(index, token)
-        if whole is None:
-            run.append((index, token))
+        special = _special(index, token)
+        if special is None:
+            ordinary.append((index, token))
             continue
-        if run:
-            lexemes += _lex_text(run)
-            run = []
-        lexemes.append(whole)
-    return lexemes + list(_lex_text(run))
+        if ordinary:
+            lexemes += _lex_text(ordinary)
+            ordinary = []
+        lexemes.append(special)
+    return lexemes + list(_lex_text(ordinary))
 
 
 def _special(index: int, token: str) -> Lexeme | None:
@@ -92,7 +93,7 @@ def _special(index: int, token: str) -> Lexeme | None:
 
 @lru_cache(4096)
 def _meaning(token: str) -> tuple[LexemeKind, str, int] | None:
-    """Give kind, joint and number of a token that is a lexeme by itself; the same ones come in every answer."""
+    """Return kind, joint and number of a token that is a lexeme by itself; cached, as tokens repeat in every answer."""
     if token in _DELIMITERS:
         return LexemeKind.DELIMITER, "", -1
     if token in _JOINT_TOKENS:
@@ -104,32 +105,26 @@ def _meaning(token: str) -> tuple[LexemeKind, str, int] | None:
 
 def _number(text: str) -> int | None:
     digits = text[1:-1]
-    if (
-        text[:1] == "<"
-        and text[-1:] == ">"
-        and digits.isascii()
-        and digits.isdigit()
-        and len(digits) <= _LONGEST_NUMBER
-    ):
+    if text[:1] == "<" and text[-1:] == ">" and digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS:
         return int(digits)
     return None
 
 
-def _lex_text(run: list[tuple[int, str]]) -> Iterator[Lexeme]:
-    """Cut a run of ordinary text: separators, anything in angle brackets, and the rest up to either of them."""
-    text = "".join(piece for _, piece in run)
-    owner = [index for index, piece in run for _ in piece]
+def _lex_text(pieces: list[tuple[int, str]]) -> Iterator[Lexeme]:
+    """Split consecutive ordinary tokens into separators, words in angle brackets, and other text."""
+    text = "".join(piece for _, piece in pieces)
+    token_of = [index for index, piece in pieces for _ in piece]
     start = 0
     while start < len(text):
         end = start + 1
         if text[start] in SEPARATORS:
             while end < len(text) and text[end] in SEPARATORS:
                 end += 1
-            yield Lexeme(LexemeKind.SEPARATOR, text[start:end], owner[start])
+            yield Lexeme(LexemeKind.SEPARATOR, text[start:end], token_of[start])
         else:
             while end < len(text) and text[end] not in SEPARATORS and text[end] != "<" and text[end - 1] != ">":
                 end += 1
-            yield _word(text[start:end], owner[start])
+            yield _word(text[start:end], token_of[start])
         start = end
 
 

@@ -1,4 +1,4 @@
-"""The strict parser: answer tokens to bins, with a named outcome for every joint and nothing invented."""
+"""The strict parser of answers: converts tokens to bins, with an outcome for every joint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from taihri_ros.skeleton import in_order
 
 
 class MalformedAnswerError(TaihriError):
-    """The answer breaks the format, so that no part of it can be trusted.
+    """An error for an answer with invalid syntax, of which no part can be trusted.
 
     Attributes:
         raw: The whole answer as text.
@@ -24,7 +24,7 @@ class MalformedAnswerError(TaihriError):
         """Create the error.
 
         Args:
-            what: What is wrong, and at which token.
+            what: What is wrong, and at which token, for the error message.
             raw: The whole answer as text.
         """
         super().__init__(f"malformed answer: {what}")
@@ -32,11 +32,11 @@ class MalformedAnswerError(TaihriError):
 
 
 class Outcome(Enum):
-    """What became of a joint in an answer."""
+    """The outcome of parsing for one joint; the value is the reason in words."""
 
     ANSWERED = "answered"
     NOT_ANSWERED = "not answered"
-    NOT_ASKED = "not asked for"
+    NOT_ASKED = "not requested"
     OUT_OF_RANGE = "a coordinate is out of range"
     DUPLICATE = "answered twice"
     NO_3D = "answered in 2D only"
@@ -47,8 +47,8 @@ class CoordinateToken(NamedTuple):
     """One coordinate of an answer.
 
     Attributes:
-        bin: The number of the token; within [0, 999] wherever the outcome is `ANSWERED`.
-        token: Index of the token in the answer, the place of its alternatives.
+        bin: Number of the token; within [0, 999] if the outcome of the joint is `ANSWERED`.
+        token: Index of the token in the answer, by which its top-k log-probabilities are found.
     """
 
     bin: int
@@ -56,13 +56,13 @@ class CoordinateToken(NamedTuple):
 
 
 class JointAnswer(NamedTuple):
-    """What the answer says of one joint.
+    """The answer for one joint.
 
     Attributes:
         joint: Joint name.
-        outcome: What became of it; only `ANSWERED` has both kinds of coordinates.
-        pixel: The two coordinates of the 2D block (u, v), empty unless answered.
-        point: The three coordinates of the 3D block (x, y, z), empty unless answered.
+        outcome: Outcome of parsing.
+        pixel: The two coordinates (u, v) of the 2D block; empty unless the outcome is `ANSWERED`.
+        point: The three coordinates (x, y, z) of the 3D block; empty unless the outcome is `ANSWERED`.
     """
 
     joint: str
@@ -76,52 +76,54 @@ class Answer:
     """A well-formed answer.
 
     Attributes:
-        box: x0, y0, x1, y1 of the person, or None when it has none or one that is out of range.
-        joints: One entry for each joint that was asked for or mentioned, in the skeleton's order.
+        box: Bounding box of the person as x0, y0, x1, y1; None if it is missing or out of range.
+        joints: One entry for every joint that was requested or mentioned, in the skeleton's order.
     """
 
     box: tuple[CoordinateToken, ...] | None
     joints: tuple[JointAnswer, ...]
 
 
-def parse(tokens: tuple[str, ...], asked: Collection[str] | None, *, first_token: int = 0) -> Answer:
+def parse(tokens: tuple[str, ...], requested: Collection[str] | None, *, first_token: int = 0) -> Answer:
     """Parse an answer.
 
-    Commas and white space may stand between any two tokens; joints and numbers may be spelled by one token or by
-    several. Anything else that is out of place makes the whole answer malformed.
+    Commas and white space may separate any two tokens, and joints and numbers may consist of one token or of several.
+    Any other deviation from the format makes the whole answer malformed.
 
     Args:
-        tokens: The answer's tokens as text, special tokens kept, with or without the end token.
-        asked: The joints that were asked for, or None when the model was free to choose.
-        first_token: Index of the first token, where several answers are counted as one.
+        tokens: Tokens of the answer as text, special tokens included, with or without the end token.
+        requested: The requested joints; None if the model chose the joints.
+        first_token: Index of the first token, if several answers are numbered as one.
 
     Returns:
         The answer.
 
     Raises:
-        MalformedAnswerError: The answer is truncated or is not in the format.
+        MalformedAnswerError: The answer is truncated or has another format.
     """
-    reader = _Reader(tokens, first_token)
+    reader = _BlockReader(tokens, first_token)
     box = reader.box()
     pixels = reader.points("2d", 2)
     points = reader.points("3d", 3)
     reader.finish()
     mentioned = set(pixels) | set(points)
-    listed = mentioned if asked is None else mentioned | set(asked)
+    listed = mentioned if requested is None else mentioned | set(requested)
     return Answer(
         box=box if box and all(_in_range(coordinate) for coordinate in box) else None,
-        joints=tuple(_judge(joint, asked, pixels.get(joint, []), points.get(joint, [])) for joint in in_order(listed)),
+        joints=tuple(
+            _judge(joint, requested, pixels.get(joint, []), points.get(joint, [])) for joint in in_order(listed)
+        ),
     )
 
 
 def merge_answers(answers: Sequence[Answer]) -> Answer:
-    """Make one answer of those to several questions about the same person.
+    """Merge the answers to several prompts about the same person.
 
     Args:
-        answers: The answers, at least one; no joint is in two of them.
+        answers: The answers, at least one; every joint was requested by one prompt only.
 
     Returns:
-        All their joints, in the skeleton's order, and the first box that one of them has.
+        One answer with all joints, in the skeleton's order, and the first box.
     """
     found: dict[str, JointAnswer] = {}
     for answer in answers:
@@ -135,8 +137,9 @@ def merge_answers(answers: Sequence[Answer]) -> Answer:
 _Found = list[tuple[CoordinateToken, ...]]
 
 
-def _judge(joint: str, asked: Collection[str] | None, pixels: _Found, points: _Found) -> JointAnswer:
-    if asked is not None and joint not in asked:
+def _judge(joint: str, requested: Collection[str] | None, pixels: _Found, points: _Found) -> JointAnswer:
+    """Return the answer for one joint from all of its coordinates in both blocks."""
+    if requested is not None and joint not in requested:
         return JointAnswer(joint, Outcome.NOT_ASKED)
     if not pixels and not points:
         return JointAnswer(joint, Outcome.NOT_ANSWERED)
@@ -155,8 +158,8 @@ def _in_range(coordinate: CoordinateToken) -> bool:
     return 0 <= coordinate.bin < BINS
 
 
-class _Reader:
-    """Reads the blocks of an answer in their order."""
+class _BlockReader:
+    """A reader of the blocks of an answer, in their order."""
 
     def __init__(self, tokens: tuple[str, ...], first_token: int) -> None:
         self._first_token = first_token

@@ -1,4 +1,4 @@
-"""What the model is told: the official wording for named joints, the user's own words otherwise."""
+"""Prompts for the model: the checkpoint's wording for named joints, the user's own words for a free command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from taihri_ros.model.spec import ModelSpec
 
 @dataclass(frozen=True)
 class Prompt:
-    """The two messages around the image.
+    """The system message and the user message of a request.
 
     Attributes:
         system: The system message.
@@ -22,11 +22,11 @@ class Prompt:
 
 
 def make_prompt(command: Command, spec: ModelSpec) -> Prompt:
-    """Put a command to the model in the checkpoint's wording.
+    """Return the prompt for a command.
 
     Args:
-        command: Named joints, or free words.
-        spec: The checkpoint's wording.
+        command: Command with named joints or in free words.
+        spec: Specification of the checkpoint, with the wording of its prompts.
 
     Returns:
         The prompt.

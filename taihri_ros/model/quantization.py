@@ -1,8 +1,7 @@
-"""The numbers behind the coordinate tokens: metres and pixels to bins and back.
+"""Quantization of coordinates: conversion between metres or pixels and bins.
 
-TAIHRI (arXiv 2604.08921) writes every coordinate as one of 1000 tokens `<0>` ... `<999>`; bin b stands for the
-fraction b / 999 of a range. The ranges of the 3D answer are the interaction space in front of the camera, those of
-the 2D answer the image's size.
+TAIHRI (arXiv 2604.08921) writes every coordinate as one of 1000 tokens `<0>` ... `<999>`; bin b is the fraction b / 999
+of a range. In 3D the ranges are those of the interaction space in front of the camera, in 2D the size of the image.
 """
 
 from __future__ import annotations
@@ -20,13 +19,24 @@ BINS = 1000
 
 
 def coordinate_token(index: int) -> str:
-    """Give the token of a bin, such as `<261>`."""
+    """Return the token of a bin, such as `<261>`."""
     return f"<{index}>"
 
 
 @dataclass(frozen=True)
 class InteractionSpace:
     """The box in front of the camera that the 3D bins divide.
+
+    Example:
+        >>> from taihri_ros.model.quantization import InteractionSpace
+        >>> space = InteractionSpace()
+        >>> bins = space.encode([0.25, -0.1, 0.8])
+        >>> bins.tolist()
+        [549, 480, 200]
+        >>> space.decode(bins).round(3).tolist()  # within half a bin, 2.5 mm
+        [0.248, -0.098, 0.801]
+        >>> bool(space.contains([0.0, 0.0, 5.0]))
+        False
 
     Attributes:
         x, y, z: Range (lowest, highest) of each axis in metres, camera optical frame (x right, y down, z forward).
@@ -40,12 +50,12 @@ class InteractionSpace:
         for axis, (low, high) in zip("xyz", (self.x, self.y, self.z), strict=True):
             if not (np.isfinite(low) and np.isfinite(high) and low < high):
                 raise TaihriError(
-                    f"the {axis} range of the interaction space must be two rising numbers, not {low}, {high}"
+                    f"the {axis} range of the interaction space must be two increasing numbers, not {low}, {high}"
                 )
 
     @property
     def low(self) -> NDArray[np.float64]:
-        """Position of bin 0, (3,) metres."""
+        """Centre of bin 0 along each axis, (3,) metres."""
         return np.array([self.x[0], self.y[0], self.z[0]])
 
     @property
@@ -54,10 +64,10 @@ class InteractionSpace:
         return (np.array([self.x[1], self.y[1], self.z[1]]) - self.low) / (BINS - 1)
 
     def contains(self, points: ArrayLike) -> NDArray[np.bool_]:
-        """Tell which points the bins can express.
+        """Return which points lie in the interaction space.
 
         Args:
-            points: (..., 3) metres.
+            points: (..., 3) metres, camera optical frame.
 
         Returns:
             (...) bool; NaN is outside.
@@ -69,7 +79,7 @@ class InteractionSpace:
         """Round points to bins.
 
         Args:
-            points: (..., 3) metres, camera frame.
+            points: (..., 3) metres, camera optical frame.
 
         Returns:
             (..., 3) int64 bins.
@@ -81,28 +91,31 @@ class InteractionSpace:
         if not np.all(self.contains(points)):
             raise TaihriError(
                 f"a point lies outside the interaction space x {self.x}, y {self.y}, z {self.z} m: "
-                "encode only points inside"
+                "encode only points inside it"
             )
         return np.rint((points - self.low) / self.step).astype(np.int64)
 
     def decode(self, bins: ArrayLike) -> NDArray[np.float64]:
-        """Give the centre of bins, which may be fractions of a bin.
+        """Return the positions of bins.
 
         Args:
-            bins: (..., 3) in [0, 999].
+            bins: (..., 3) bins or fractions of bins, in [0, 999].
 
         Returns:
-            (..., 3) metres, camera frame.
+            (..., 3) metres, camera optical frame.
+
+        Raises:
+            TaihriError: A bin is out of range.
         """
         return np.asarray(self.low + _checked(bins) * self.step)
 
 
 def encode_pixels(pixels: ArrayLike, size: tuple[int, int]) -> NDArray[np.int64]:
-    """Round pixel positions to bins, as fractions of the image's width and height.
+    """Round pixel positions to bins.
 
     Args:
-        pixels: (..., 2) px in the image that the model is shown.
-        size: Width and height of that image.
+        pixels: (..., 2) px in the model's input image.
+        size: Width and height of that image, px.
 
     Returns:
         (..., 2) int64 bins.
@@ -112,32 +125,37 @@ def encode_pixels(pixels: ArrayLike, size: tuple[int, int]) -> NDArray[np.int64]
     """
     bins = np.rint(np.asarray(pixels, np.float64) / np.array(size, np.float64) * (BINS - 1))
     if not np.all((bins >= 0) & (bins < BINS)):
-        raise TaihriError(f"a pixel lies outside the {size[0]}x{size[1]} image: encode only joints that are in it")
+        raise TaihriError(f"a pixel lies outside the {size[0]}x{size[1]} image: encode only pixels inside it")
     return bins.astype(np.int64)
 
 
 def decode_pixels(bins: ArrayLike, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Give the pixel position of bins, the inverse of `encode_pixels`.
+    """Return the pixel positions of bins, the inverse of `encode_pixels`.
 
     Args:
-        bins: (..., 2) in [0, 999].
-        size: Width and height of the image that the model was shown.
+        bins: (..., 2) bins or fractions of bins, in [0, 999].
+        size: Width and height of the model's input image, px.
 
     Returns:
         (..., 2) px in that image.
+
+    Raises:
+        TaihriError: A bin is out of range.
     """
     return np.asarray(_checked(bins) / (BINS - 1) * np.array(size, np.float64))
 
 
 @dataclass(frozen=True, eq=False)
 class BinEstimates:
-    """What coordinate tokens and their alternatives say of the coordinates, in bins; all arrays have one shape.
+    """Estimates of coordinates in bins, from the generated tokens and their top-k log-probabilities.
+
+    All arrays have the same shape.
 
     Attributes:
-        index: The bins of the chosen tokens.
-        mean: Expected bin near the chosen one, a fraction of a bin.
-        variance: Variance in bins², the quantisation's own 1/12 included; NaN without alternatives.
-        probability: Probability of the chosen token; NaN without alternatives.
+        index: Bins of the generated tokens.
+        mean: Mean of the mode around the generated token, in fractions of a bin.
+        variance: Variance in bins², including the quantization's 1/12; NaN without top-k log-probabilities.
+        probability: Probability of the generated token; NaN without top-k log-probabilities.
     """
 
     index: NDArray[np.int64]
@@ -147,22 +165,22 @@ class BinEstimates:
 
 
 def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> BinEstimates:
-    """Turn the alternatives of coordinate tokens into sub-bin estimates.
+    """Estimate coordinates with sub-bin resolution from the top-k log-probabilities of their tokens.
 
-    An engine gives the likeliest bins only, and a model that is unsure spreads over far more of them. So the variance
-    is read from the height of the peak, too: a normal distribution that gives its middle bin so much probability has a
-    known width. The larger of that variance and of the alternatives' own holds.
+    An engine returns only the k most probable bins, but the distribution of an uncertain model is far wider. The
+    variance is therefore the larger of two estimates: the variance of the top-k bins, and the variance of the normal
+    distribution whose central bin has the probability of the generated token.
 
-    Bins within two standard deviations of the chosen one share its mode; those beyond count for the variance but do not
-    pull the mean, so that a second hypothesis elsewhere in the range never moves the point to a place between the two.
+    The mean is computed over the bins within two standard deviations of the generated one. Bins beyond them contribute
+    to the variance only, so that a second mode elsewhere never moves the point to a place between the two modes.
 
     Args:
-        index: (...) bins of the chosen tokens.
-        bins: (..., K) bins of the alternatives, the chosen one among them; K is 0 when the engine gives none.
-        logprobs: (..., K) natural logarithms of their probabilities; -inf where a row has fewer than K.
+        index: (...) bins of the generated tokens.
+        bins: (..., K) top-k bins, including the generated one; K is 0 if the engine returns none.
+        logprobs: (..., K) natural logarithms of their probabilities; -inf for a row with fewer than K bins.
 
     Returns:
-        The estimates, arrays of the shape of `index`.
+        The estimates; the arrays have the shape of `index`.
     """
     index, values = np.asarray(index, np.int64), np.asarray(bins, np.float64)
     weights = np.exp(np.asarray(logprobs, np.float64))
@@ -170,7 +188,7 @@ def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> Bin
     known = weights.sum(axis=-1) > 0.0
     chosen = np.minimum(np.where(distances == 0.0, weights, 0.0).sum(axis=-1), 1.0)
     width = _width_of_peak(chosen)
-    radius = np.maximum(2.0 * width, _LEAST_RADIUS)
+    radius = np.maximum(2.0 * width, _MIN_RADIUS)
     near = np.where(np.abs(distances) <= radius[..., None], weights, 0.0)
     offset = np.divide((near * distances).sum(axis=-1), near.sum(axis=-1), out=np.zeros(index.shape), where=known)
     squares = (weights * (distances - offset[..., None]) ** 2).sum(axis=-1)
@@ -179,15 +197,15 @@ def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> Bin
     return BinEstimates(index, index + offset, variance, np.where(known, chosen, np.nan))
 
 
-_LEAST_RADIUS = 3.0
+_MIN_RADIUS = 3.0
 _WIDTHS = np.geomspace(BINS / math.sqrt(12), 0.08, 10_000)
 _PEAKS = np.array([math.erf(0.5 / (width * math.sqrt(2.0))) for width in _WIDTHS.tolist()])
 
 
 def _width_of_peak(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the standard deviation, in bins, of the normal distribution whose middle bin has a probability.
+    """Return the standard deviation in bins of the normal distribution whose central bin has a given probability.
 
-    At most that of a uniform distribution; 0 where the probability is 1 within 1e-9.
+    The largest value is that of the uniform distribution. The value is 0 for a probability of 1 within 1e-9.
     """
     return np.asarray(np.interp(probability, _PEAKS, _WIDTHS, right=0.0))
 
@@ -195,5 +213,5 @@ def _width_of_peak(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 def _checked(bins: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(bins, np.float64)
     if not np.all((values >= 0) & (values <= BINS - 1)):
-        raise TaihriError(f"a bin lies outside 0 to {BINS - 1}: the answer must be checked before it is decoded")
+        raise TaihriError(f"a bin is outside 0 to {BINS - 1}: check the answer before decoding it")
     return values

@@ -1,4 +1,4 @@
-"""Strategies for answers: styles, joints, sentences of a grammar, and tokens cut anywhere."""
+"""Hypothesis strategies for answers: formats, joints, answers of a grammar, and text cut into arbitrary tokens."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ bins = st.integers(0, 999)
 
 @st.composite
 def sentences(draw: st.DrawFn, grammar: Grammar) -> tuple[str, ...]:
-    """Walk a grammar at random."""
+    """Sample an answer that a grammar allows."""
     tokens: list[str] = []
     for element in grammar:
         if isinstance(element, Text):
@@ -41,7 +41,7 @@ def sentences(draw: st.DrawFn, grammar: Grammar) -> tuple[str, ...]:
 
 @st.composite
 def cut_anywhere(draw: st.DrawFn, text: str) -> tuple[str, ...]:
-    """Cut an answer into tokens: control tokens stay whole, the rest is cut anywhere."""
+    """Cut an answer into tokens: special tokens stay whole, the rest is cut anywhere."""
     tokens: list[str] = []
     for part in re.split(r"(<\|(?:box|kpt2d|kpt3d)_(?:start|end)\|>|<\|im_end\|>)", text):
         if part.startswith("<|") and ("_start" in part or "_end" in part):

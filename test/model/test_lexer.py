@@ -1,4 +1,4 @@
-"""The lexer loses nothing and takes nothing for what it is not."""
+"""The lexer keeps all text and recognises every kind of lexeme."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pieces = st.one_of(
 
 @given(st.lists(pieces).map(tuple))
 @example(("<26", "1", "><", "head>", " <|im_end|>"))
-def test_nothing_is_lost(tokens: tuple[str, ...]) -> None:
+def test_no_text_is_lost(tokens: tuple[str, ...]) -> None:
     lexemes = lex(tokens)
     assert "".join(lexeme.text for lexeme in lexemes) == "".join(tokens)
     assert all(lexeme.text for lexeme in lexemes if all(tokens))
@@ -68,12 +68,12 @@ def test_nothing_is_lost(tokens: tuple[str, ...]) -> None:
     ],
 )
 @pytest.mark.parametrize("split", [False, True])
-def test_what_text_is(text: str, kinds: list[LexemeKind], split: bool) -> None:
+def test_text_is_split_into_the_expected_kinds(text: str, kinds: list[LexemeKind], split: bool) -> None:
     assert [lexeme.kind for lexeme in lex(tuple(text) if split else (text,))] == kinds
 
 
 @given(st.data())
-def test_it_does_not_matter_how_text_is_cut_into_tokens(data: st.DataObject) -> None:
+def test_lexemes_do_not_depend_on_the_tokens(data: st.DataObject) -> None:
     text = "<left_wrist> <261>, <|head|><5>,\n<1000> so <|kpt2d_end|>"
     whole = [(lexeme.kind, lexeme.text, lexeme.joint, lexeme.number) for lexeme in lex((text,))]
     tokens = data.draw(cut_anywhere(text))

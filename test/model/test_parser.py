@@ -1,4 +1,4 @@
-"""The parser: every official spelling, a named outcome for every joint, and never a coordinate that was not written."""
+"""The parser: the official formats, an outcome for every joint, and no invented coordinates."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bins(joint: JointAnswer) -> tuple[tuple[int, ...], tuple[int, ...]]:
     ("gap", "comma"), [("", ""), (" ", ", "), (" ", " "), ("", ","), ("\n", ",\n"), ("\t", "\r\n")]
 )
 @pytest.mark.parametrize("end", ["", "<|im_end|>", "<|endoftext|>", "<|im_end|><|endoftext|>", "\n<|im_end|>\n"])
-def test_official_spellings(box: str, name: str, gap: str, comma: str, end: str) -> None:
+def test_official_formats_are_parsed(box: str, name: str, gap: str, comma: str, end: str) -> None:
     text = (
         f"{box}<|kpt2d_start|>{gap}{name}{gap}<261>{comma}<630>{gap}<|kpt2d_end|>{gap}"
         f"<|kpt3d_start|>{name}{gap}<512>{comma}<400>{comma}<199><|kpt3d_end|>{end}"
@@ -62,7 +62,7 @@ def test_names_and_numbers_may_be_cut_across_tokens(
         assert 0 <= at < len(tokens[coordinate.token])
 
 
-def test_coordinates_know_their_tokens() -> None:
+def test_coordinates_have_the_index_of_their_token() -> None:
     tokens = answer_tokens({"head": UV, "left_wrist": (1, 2)}, {"head": (3, 4, 5), "left_wrist": XYZ}, (1, 2, 3, 4))
     answer = parse(tokens, None)
     coordinates = [*(answer.box or ()), *(c for joint in answer.joints for c in (*joint.pixel, *joint.point))]
@@ -90,18 +90,20 @@ PIXEL = {"left_wrist": UV}
         (PIXEL, {"left_wrist": (1, 1, 10**11)}, Outcome.OUT_OF_RANGE),
     ],
 )
-def test_outcomes(pixels: dict[str, tuple[int, ...]], points: dict[str, tuple[int, ...]], outcome: Outcome) -> None:
+def test_a_joint_gets_the_expected_outcome(
+    pixels: dict[str, tuple[int, ...]], points: dict[str, tuple[int, ...]], outcome: Outcome
+) -> None:
     others = {"head": UV}, {"head": XYZ}
     answer = parse(answer_tokens(others[0] | pixels, others[1] | points), ("head", "left_wrist"))
     assert outcomes(answer) == {"head": Outcome.ANSWERED, "left_wrist": outcome}
-    assert bins(answer.joints[0]) == (UV, XYZ), "one bad joint must not spoil another"
+    assert bins(answer.joints[0]) == (UV, XYZ), "an invalid joint does not affect another"
     if outcome is not Outcome.ANSWERED:
         assert bins(answer.joints[1]) == ((), ())
 
 
 @pytest.mark.parametrize("twice", [("2d",), ("3d",), ("2d", "3d")])
 @pytest.mark.parametrize("same", [True, False])
-def test_a_joint_that_is_answered_twice_is_a_duplicate(twice: tuple[str, ...], same: bool) -> None:
+def test_a_joint_answered_twice_is_a_duplicate(twice: tuple[str, ...], same: bool) -> None:
     second = {"2d": UV if same else (7, 8), "3d": XYZ if same else (7, 8, 9)}
     tokens = ""
     for block, first in (("2d", UV), ("3d", XYZ)):
@@ -115,12 +117,12 @@ def test_a_joint_that_is_answered_twice_is_a_duplicate(twice: tuple[str, ...], s
     assert bins(answer.joints[0]) == ((), ())
 
 
-def test_both_spellings_of_one_joint_are_a_duplicate() -> None:
+def test_both_forms_of_one_joint_are_a_duplicate() -> None:
     text = "<|kpt2d_start|><|head|><1><2><head><1><2><|kpt2d_end|><|kpt3d_start|><head><1><2><3><|kpt3d_end|>"
     assert outcomes(parse((text,), None)) == {"head": Outcome.DUPLICATE}
 
 
-def test_a_joint_that_was_not_asked_for() -> None:
+def test_an_unrequested_joint_is_not_asked() -> None:
     tokens = answer_tokens({"head": UV, **PIXEL}, {"head": XYZ, **POINT})
     answer = parse(tokens, WRIST)
     assert outcomes(answer) == {"head": Outcome.NOT_ASKED, "left_wrist": Outcome.ANSWERED}
@@ -138,7 +140,7 @@ def test_an_empty_answer_is_well_formed() -> None:
 
 
 @pytest.mark.parametrize("box", [(1000, 0, 5, 5), (0, 0, 5, 5000)])
-def test_a_box_out_of_range_is_no_box(box: tuple[int, ...]) -> None:
+def test_a_box_out_of_range_is_dropped(box: tuple[int, ...]) -> None:
     answer = parse(answer_tokens(PIXEL, POINT, box), WRIST)
     assert answer.box is None
     assert outcomes(answer) == {"left_wrist": Outcome.ANSWERED}
@@ -201,7 +203,7 @@ TWO, THREE = D2.format(*BLOCKS["2d"]), D3.format(*BLOCKS["3d"])
         ('{"left_wrist": [1, 2, 3]}', "in place of <|kpt2d_start|>"),
     ],
 )
-def test_malformed_answers(text: str, message: str) -> None:
+def test_a_malformed_answer_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(MalformedAnswerError) as refused:
         parse((text,), WRIST)
     assert message in str(refused.value)
@@ -222,7 +224,7 @@ EDITS = ("delete", "insert", "replace", "swap", "repeat")
 
 @st.composite
 def damaged(draw: st.DrawFn) -> tuple[str, ...]:
-    """Draw a sentence of the free grammar with a few tokens changed."""
+    """Sample an answer of a named grammar with a few changed tokens."""
     tokens = list(draw(sentences(named_grammar(draw(some_joints), draw(answer_formats)))))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(tokens) - 1))
@@ -246,9 +248,9 @@ def damaged(draw: st.DrawFn) -> tuple[str, ...]:
     st.one_of(st.lists(vocabulary, max_size=30).map(tuple), damaged(), sentences(free_grammar(AnswerFormat()))),
     st.none() | st.sets(st.sampled_from(JOINTS)),
 )
-def test_nothing_is_ever_invented(tokens: tuple[str, ...], asked: set[str] | None) -> None:
+def test_no_coordinate_is_invented(tokens: tuple[str, ...], requested: set[str] | None) -> None:
     try:
-        answer = parse(tokens, asked)
+        answer = parse(tokens, requested)
     except MalformedAnswerError:
         return
     text = re.sub(r"[, \t\r\n]+", "", "".join(tokens))
@@ -262,12 +264,12 @@ def test_nothing_is_ever_invented(tokens: tuple[str, ...], asked: set[str] | Non
         if joint.outcome is not Outcome.ANSWERED:
             assert bins(joint) == ((), ())
             continue
-        assert asked is None or joint.joint in asked
+        assert requested is None or joint.joint in requested
         for block, coordinates in zip(blocks.groups(), bins(joint), strict=True):
             written = "".join(rf"<0*{number}>" for number in coordinates)
             assert all(0 <= number <= 999 for number in coordinates)
             assert len(re.findall(rf"<\|?{joint.joint}\|?>{written}(?!<\d)", block)) == 1
             assert len(re.findall(rf"<\|?{joint.joint}\|?>", block)) == 1
         assert (len(joint.pixel), len(joint.point)) == (2, 3)
-    if asked is not None:
-        assert asked <= {joint.joint for joint in answer.joints}
+    if requested is not None:
+        assert requested <= {joint.joint for joint in answer.joints}

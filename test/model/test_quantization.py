@@ -1,4 +1,4 @@
-"""Bins to metres and pixels and back, and what the alternatives of a coordinate say."""
+"""Conversion between bins and metres or pixels, and estimates from top-k log-probabilities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPACE = InteractionSpace()
 inside = st.tuples(st.floats(-2.5, 2.5), st.floats(-2.5, 2.5), st.floats(0.0, 4.0))
 
 
-def test_the_official_steps() -> None:
+def test_the_official_bins_are_5_and_4_mm_wide() -> None:
     np.testing.assert_allclose(SPACE.step * 1e3, [5.005, 5.005, 4.004], atol=5e-4)
     assert (coordinate_token(0), coordinate_token(999)) == ("<0>", "<999>")
 
@@ -36,7 +36,7 @@ def test_the_ends_of_the_range_are_bins_0_and_999() -> None:
 
 
 @given(inside)
-def test_a_point_comes_back_within_half_a_step(point: tuple[float, float, float]) -> None:
+def test_decode_inverts_encode_within_half_a_bin(point: tuple[float, float, float]) -> None:
     bins = SPACE.encode(point)
     assert bins.dtype == np.int64
     assert ((bins >= 0) & (bins < BINS)).all()
@@ -44,12 +44,12 @@ def test_a_point_comes_back_within_half_a_step(point: tuple[float, float, float]
 
 
 @given(st.tuples(*[st.integers(0, 999)] * 3), st.floats(-10, 0), st.floats(0.01, 20))
-def test_bins_come_back_exactly_in_any_space(bins: tuple[int, int, int], low: float, width: float) -> None:
+def test_encode_inverts_decode_in_any_space(bins: tuple[int, int, int], low: float, width: float) -> None:
     space = InteractionSpace((low, low + width), (low, low + 2 * width), (low, low + 3 * width))
     np.testing.assert_array_equal(space.encode(space.decode(bins)), bins)
 
 
-def test_decode_gives_the_place_of_a_fraction_of_a_bin() -> None:
+def test_fractions_of_bins_are_decoded() -> None:
     np.testing.assert_allclose(SPACE.decode([499.5, 499.5, 499.5]), [0.0, 0.0, 2.0], atol=1e-12)
 
 
@@ -62,7 +62,7 @@ def test_a_point_outside_is_refused(point: tuple[float, float, float]) -> None:
         SPACE.encode([(0, 0, 1), point])
 
 
-def test_what_is_contained_can_be_encoded_up_to_the_very_edge() -> None:
+def test_points_at_the_edge_that_are_contained_can_be_encoded() -> None:
     edges = SPACE.low + SPACE.step * np.array([[-0.5], [999.5]])
     for edge in edges.tolist():
         for point in (edge, np.nextafter(edge, 0.0).tolist(), np.nextafter(edge, 9.0).tolist()):
@@ -72,7 +72,7 @@ def test_what_is_contained_can_be_encoded_up_to_the_very_edge() -> None:
 
 
 @pytest.mark.parametrize("bins", [(5000, 0, 0), (0, 1000, 0), (0, 0, -1), (0, 0, math.nan)])
-def test_a_bin_outside_is_not_decoded(bins: tuple[float, float, float]) -> None:
+def test_a_bin_outside_is_refused(bins: tuple[float, float, float]) -> None:
     with pytest.raises(TaihriError, match="outside 0 to 999"):
         SPACE.decode(bins)
     with pytest.raises(TaihriError, match="outside 0 to 999"):
@@ -81,7 +81,7 @@ def test_a_bin_outside_is_not_decoded(bins: tuple[float, float, float]) -> None:
 
 @pytest.mark.parametrize("limits", [(1.0, 1.0), (2.0, 1.0), (math.nan, 1.0), (0.0, math.inf)])
 @pytest.mark.parametrize("axis", ["x", "y", "z"])
-def test_a_space_must_rise(axis: str, limits: tuple[float, float]) -> None:
+def test_a_range_that_does_not_increase_is_refused(axis: str, limits: tuple[float, float]) -> None:
     with pytest.raises(TaihriError, match=f"the {axis} range"):
         InteractionSpace(**{axis: limits})
 
@@ -92,7 +92,7 @@ def test_pixel_bins_are_fractions_of_width_and_height() -> None:
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(32, 1408), st.integers(32, 1408))
-def test_a_pixel_comes_back_within_half_a_bin(u: float, v: float, width: int, height: int) -> None:
+def test_decode_pixels_inverts_encode_pixels_within_half_a_bin(u: float, v: float, width: int, height: int) -> None:
     pixel = np.array([u * width, v * height])
     back = decode_pixels(encode_pixels(pixel, (width, height)), (width, height))
     assert (np.abs(back - pixel) <= np.array([width, height]) / 999 / 2 + 1e-9).all()
@@ -105,7 +105,7 @@ def test_a_pixel_outside_is_refused(pixel: tuple[float, float]) -> None:
 
 
 def estimate_bin(index: int, bins: list[int], logprobs: list[float]) -> SimpleNamespace:
-    """One coordinate, as numbers."""
+    """Return the estimate of one coordinate as numbers."""
     estimates = estimate_bins([index], [bins], [logprobs])
     return SimpleNamespace(**{name: values.item() for name, values in vars(estimates).items()})
 
@@ -114,22 +114,24 @@ def logs(*probabilities: float) -> list[float]:
     return [math.log(probability) for probability in probabilities]
 
 
-def test_a_certain_bin_has_the_variance_of_the_quantisation() -> None:
+def test_a_bin_with_probability_1_has_the_variance_of_the_quantization() -> None:
     estimate = estimate_bin(261, [261], [0.0])
     assert (estimate.index, estimate.mean, estimate.probability) == (261, 261.0, 1.0)
     assert estimate.variance == pytest.approx(1 / 12)
 
 
-def test_neighbours_give_a_mean_between_the_bins() -> None:
+def test_two_neighbouring_bins_have_a_mean_between_them() -> None:
     estimate = estimate_bin(100, [100, 101], logs(0.6, 0.4))
     assert estimate.mean == pytest.approx(100.4)
     assert estimate.probability == pytest.approx(0.6)
     width = 0.5 / NormalDist().inv_cdf(0.8)
-    assert estimate.variance == pytest.approx(width**2 + 1 / 12), "a bell with 0.6 in its middle bin is wider than 0.24"
+    assert estimate.variance == pytest.approx(width**2 + 1 / 12), (
+        "a normal distribution with 0.6 in its central bin has a larger variance than 0.24"
+    )
 
 
 def discretised(sigma: float, phase: float = 0.0, *, listed: int = 20) -> tuple[int, list[int], list[float]]:
-    """The likeliest bins of a normal distribution around bin 500 and a fraction, the first of them first."""
+    """Return the most probable bins of a normal distribution around bin 500 + phase, in descending order."""
     normal = NormalDist(500 + phase, sigma)
     probabilities = {index: normal.cdf(index + 0.5) - normal.cdf(index - 0.5) for index in range(BINS)}
     likeliest = sorted(((value, index) for index, value in probabilities.items() if value > 0.0), reverse=True)[:listed]
@@ -138,49 +140,49 @@ def discretised(sigma: float, phase: float = 0.0, *, listed: int = 20) -> tuple[
 
 @pytest.mark.parametrize("sigma", [0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 60.0])
 @pytest.mark.parametrize("listed", [BINS, 20, 5])
-def test_the_width_of_a_bell_is_known_however_few_of_its_bins_are_listed(sigma: float, listed: int) -> None:
-    """At least its own, at most with the quantisation, which the alternatives of a narrow one contain already."""
+def test_the_width_of_a_normal_distribution_is_estimated_from_few_bins(sigma: float, listed: int) -> None:
+    """The estimate is at least the true width, and at most that width plus the quantization's."""
     deviation = math.sqrt(estimate_bin(*discretised(sigma, listed=listed)).variance - 1 / 12)
     assert 0.999 * sigma <= deviation <= 1.001 * math.sqrt(sigma**2 + 1 / 12)
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.0, 5.0, 20.0, 60.0])
 @pytest.mark.parametrize("phase", [-0.5, -0.25, 0.25, 0.5])
-def test_a_bell_between_two_bins(sigma: float, phase: float) -> None:
+def test_a_normal_distribution_between_two_bins_is_estimated(sigma: float, phase: float) -> None:
     whole = estimate_bin(*discretised(sigma, phase, listed=BINS))
     assert whole.mean == pytest.approx(500 + phase, abs=0.12)
     listed = estimate_bin(*discretised(sigma, phase))
-    assert abs(listed.mean - 500 - phase) <= 1.0, "of a wide one, the bins that are listed decide"
+    assert abs(listed.mean - 500 - phase) <= 1.0, "the mean of a wide distribution depends on the listed bins"
     for estimate in (whole, listed):
         assert math.sqrt(estimate.variance - 1 / 12) == pytest.approx(sigma, rel=0.15)
 
 
-def test_alternatives_on_one_side_pull_to_that_side_only() -> None:
+def test_bins_on_one_side_shift_the_mean_to_that_side() -> None:
     assert estimate_bin(999, [997, 998, 999], logs(0.2, 0.3, 0.5)).mean == pytest.approx(998.3)
     assert estimate_bin(0, [0, 1, 2], logs(0.5, 0.3, 0.2)).mean == pytest.approx(0.7)
 
 
-def test_a_second_mode_raises_the_variance_but_does_not_pull_the_mean() -> None:
-    alone = estimate_bin(100, [99, 100, 101], logs(0.1, 0.4, 0.1))
-    torn = estimate_bin(100, [99, 100, 101, 800], logs(0.1, 0.4, 0.1, 0.4))
-    assert torn.mean == alone.mean == pytest.approx(100.0)
-    assert torn.variance == pytest.approx(0.4 * 700**2 + 0.2 + 1 / 12)
-    assert torn.probability == pytest.approx(0.4)
+def test_a_second_mode_raises_the_variance_but_does_not_shift_the_mean() -> None:
+    single = estimate_bin(100, [99, 100, 101], logs(0.1, 0.4, 0.1))
+    bimodal = estimate_bin(100, [99, 100, 101, 800], logs(0.1, 0.4, 0.1, 0.4))
+    assert bimodal.mean == single.mean == pytest.approx(100.0)
+    assert bimodal.variance == pytest.approx(0.4 * 700**2 + 0.2 + 1 / 12)
+    assert bimodal.probability == pytest.approx(0.4)
 
 
-def test_without_alternatives_nothing_is_known_of_the_error() -> None:
+def test_without_top_k_the_variance_is_unknown() -> None:
     estimate = estimate_bin(7, [], [])
     assert (estimate.index, estimate.mean) == (7, 7.0)
     assert math.isnan(estimate.variance)
     assert math.isnan(estimate.probability)
 
 
-def test_rows_are_estimated_by_themselves_whatever_fills_the_shorter_ones() -> None:
+def test_rows_are_estimated_independently_of_the_padding() -> None:
     together = estimate_bins([100, 7], [[100, 101], [7, 0]], [logs(0.6, 0.4), [math.log(0.5), -math.inf]])
-    for row, alone in enumerate([estimate_bin(100, [100, 101], logs(0.6, 0.4)), estimate_bin(7, [7], logs(0.5))]):
-        assert together.mean[row] == pytest.approx(alone.mean)
-        assert together.variance[row] == pytest.approx(alone.variance)
-        assert together.probability[row] == pytest.approx(alone.probability)
+    for row, single in enumerate([estimate_bin(100, [100, 101], logs(0.6, 0.4)), estimate_bin(7, [7], logs(0.5))]):
+        assert together.mean[row] == pytest.approx(single.mean)
+        assert together.variance[row] == pytest.approx(single.variance)
+        assert together.probability[row] == pytest.approx(single.probability)
 
 
 @given(

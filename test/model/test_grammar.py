@@ -1,4 +1,4 @@
-"""Whatever a grammar allows, the parser accepts."""
+"""The parser accepts every answer that a grammar allows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from taihri_ros.skeleton import JOINTS
 C = Coordinate()
 
 
-def test_the_named_grammar_of_the_official_spelling() -> None:
+def test_the_named_grammar_of_the_official_format() -> None:
     assert named_grammar(["left_wrist"], AnswerFormat(box=True)) == (
         *(Text("<|box_start|>"), C, C, C, C, Text("<|box_end|>")),
         *(Text("<|kpt2d_start|>"), Text("<|left_wrist|>"), C, C, Text("<|kpt2d_end|>")),
@@ -33,7 +33,7 @@ def test_the_named_grammar_with_every_separator() -> None:
 
 
 @given(st.data(), answer_formats, some_joints)
-def test_every_sentence_of_a_named_grammar_answers_every_joint(
+def test_every_answer_of_a_named_grammar_has_every_joint(
     data: st.DataObject, answer_format: AnswerFormat, joints: tuple[str, ...]
 ) -> None:
     grammar = named_grammar(joints, answer_format)
@@ -52,7 +52,7 @@ def test_every_sentence_of_a_named_grammar_answers_every_joint(
 
 @settings(max_examples=60)
 @given(st.data(), answer_formats)
-def test_every_sentence_of_the_free_grammar_parses(data: st.DataObject, answer_format: AnswerFormat) -> None:
+def test_every_answer_of_the_free_grammar_is_parsed(data: st.DataObject, answer_format: AnswerFormat) -> None:
     grammar = free_grammar(answer_format)
     tokens = data.draw(sentences(grammar))
     answer = parse(tokens, None)
@@ -62,12 +62,12 @@ def test_every_sentence_of_the_free_grammar_parses(data: st.DataObject, answer_f
 
 
 @pytest.mark.parametrize("gap", ["", ", "])
-def test_the_free_grammar_can_say_any_subset_each_joint_once(gap: str) -> None:
+def test_the_free_grammar_allows_any_subset_with_each_joint_once(gap: str) -> None:
     grammar = free_grammar(AnswerFormat(box=False, between_joints=gap))
     start = grammar.index(Text("<|kpt2d_start|>"))
     end = grammar.index(Text("<|kpt2d_end|>"))
-    said = spoken(grammar[start + 1 : end], 4)
-    ordered = [tuple(text.replace("<#><#>", "").split(gap) if gap else text.split("<#><#>")[:-1]) for text in said]
+    answers = answers_of(grammar[start + 1 : end], 4)
+    ordered = [tuple(text.replace("<#><#>", "").split(gap) if gap else text.split("<#><#>")[:-1]) for text in answers]
     names = [tuple(name.strip("<|>") for name in names if name) for names in ordered]
     assert len(set(names)) == len(names)
     assert {(), ("pelvis",), ("right_wrist",), ("pelvis", "right_wrist"), ("left_hip", "spine1")} <= set(names)
@@ -75,22 +75,22 @@ def test_the_free_grammar_can_say_any_subset_each_joint_once(gap: str) -> None:
         assert list(subset) == [joint for joint in JOINTS if joint in subset]
 
 
-def spoken(grammar: tuple[object, ...], most_joints: int) -> list[str]:
-    """List every sentence with at most a few coordinates (two for each joint)."""
-    said = [""]
+def answers_of(grammar: tuple[object, ...], max_coordinates: int) -> list[str]:
+    """Return every answer with at most the given number of coordinates (two for each joint)."""
+    answers = [""]
     for element in grammar:
         if isinstance(element, Text):
-            said = [text + element.text for text in said]
+            answers = [text + element.text for text in answers]
         elif isinstance(element, Coordinate):
-            said = [text + "<#>" for text in said]
+            answers = [text + "<#>" for text in answers]
         elif isinstance(element, Choice):
-            branches = [spoken(branch, most_joints) for branch in element.branches]
-            said = [text + more for text in said for branch in branches for more in branch]
-        said = [text for text in said if text.count("<#>") <= most_joints]
-    return said
+            branches = [answers_of(branch, max_coordinates) for branch in element.branches]
+            answers = [text + more for text in answers for branch in branches for more in branch]
+        answers = [text for text in answers if text.count("<#>") <= max_coordinates]
+    return answers
 
 
-def test_texts_and_length_of_a_choice() -> None:
+def test_literals_and_length_of_a_choice() -> None:
     grammar = (Text("a"), Choice(((), (Text("b"), C, C))), C)
     assert literals(grammar) == {"a", "b"}
     assert max_length(grammar) == 5
