@@ -1,4 +1,4 @@
-"""Starts the node /taihri, configures and activates it, and shows RViz if asked.
+"""Launch the node /taihri, configure and activate it, and optionally show the results in RViz.
 
 ros2 launch taihri_ros taihri.launch.py model:=<checkpoint> image:=/camera/image_raw camera_info:=/camera/camera_info
 """
@@ -21,24 +21,27 @@ from lifecycle_msgs.msg import Transition
 SHARE = get_package_share_directory("taihri_ros")
 
 PARAMETERS = {
-    "model": ("engine.model", "Directory of the checkpoint; for engine:=openai the name of the served model."),
-    "engine": ("engine.kind", "What runs the model: vllm, transformers or openai."),
-    "engine_python": ("engine.python", "Python interpreter of the engine's environment."),
-    "engine_url": ("engine.url", "Address of a remote vllm serve, for engine:=openai."),
-    "image_transport": ("image_transport", "raw subscribes to <image>, compressed to <image>/compressed."),
-    "command": ("command.initial", "Command to run from the start, such as 'shake my hand'."),
-    "target_frame": ("target_frame", "Give the poses in this TF frame instead of the camera's."),
+    "model": ("engine.model", "Checkpoint directory; with engine:=openai, name of the served model."),
+    "engine": ("engine.kind", "Engine that runs the model: vllm, transformers or openai."),
+    "engine_python": ("engine.python", "Python interpreter of the engine environment."),
+    "engine_url": ("engine.url", "URL of a remote vllm serve, for engine:=openai."),
+    "image_transport": (
+        "image_transport",
+        "Topic to subscribe to: raw for <image>, compressed for <image>/compressed.",
+    ),
+    "command": ("command.initial", "Command that is active from the start, such as 'shake my hand'."),
+    "target_frame": ("target_frame", "TF frame of the published poses, instead of the camera's frame."),
 }
-"""Launch arguments that set one parameter each, where they are given."""
+"""Launch arguments that set one parameter each: name to (parameter, description)."""
 
 ARGUMENTS = [
     DeclareLaunchArgument("image", default_value="image", description="Image topic of the camera."),
     DeclareLaunchArgument("camera_info", default_value="camera_info", description="CameraInfo topic of the camera."),
     DeclareLaunchArgument(
-        "depth", default_value="", description="Depth image topic, registered to the image, to fuse. Empty: none."
+        "depth", default_value="", description="Topic of depth images registered to the images. Empty: no depth."
     ),
     *(
-        DeclareLaunchArgument(name, default_value="", description=f"{description} Empty: as in params_file.")
+        DeclareLaunchArgument(name, default_value="", description=f"{description} Empty: the value in params_file.")
         for name, (_, description) in PARAMETERS.items()
     ),
     DeclareLaunchArgument(
@@ -50,7 +53,7 @@ ARGUMENTS = [
         "autostart",
         default_value="true",
         choices=["true", "false"],
-        description="Configure and activate the node; otherwise: ros2 lifecycle set /taihri configure.",
+        description="Configure and activate the node at the start. If false: ros2 lifecycle set /taihri configure.",
     ),
     DeclareLaunchArgument(
         "log_level", default_value="info", description="Log level: debug, info, warn, error or fatal."
@@ -58,15 +61,13 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "rviz", default_value="false", choices=["true", "false"], description="Show the results in RViz (needs rviz2)."
     ),
-    DeclareLaunchArgument(
-        "rviz_frame", default_value="camera_optical_frame", description="Fixed frame of RViz, such as the camera's."
-    ),
+    DeclareLaunchArgument("rviz_frame", default_value="camera_optical_frame", description="Fixed frame of RViz."),
 ]
 
 
 def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Describe the node, and what takes it from its start to the state active."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
+    """Return the node, and the event handlers that bring it to the active state."""
+    values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     image, depth = LaunchConfiguration("image"), LaunchConfiguration("depth").perform(context)
     node = LifecycleNode(
         package="taihri_ros",
@@ -76,7 +77,7 @@ def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         output="both",
         parameters=[
             LaunchConfiguration("params_file"),
-            {PARAMETERS[name][0]: ParameterValue(value, value_type=str) for name, value in given.items() if value},
+            {PARAMETERS[name][0]: ParameterValue(value, value_type=str) for name, value in values.items() if value},
             {"depth.enabled": True} if depth else {},
         ],
         remappings=[
@@ -107,7 +108,7 @@ def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe all that this file starts."""
+    """Return the launch description: arguments, node and RViz."""
     rviz = Node(
         package="rviz2",
         executable="rviz2",
