@@ -1,4 +1,4 @@
-"""`taihri train`: from synthetic people to a checkpoint."""
+"""`taihri train`: trains a checkpoint on synthetic people."""
 
 from __future__ import annotations
 
@@ -16,21 +16,27 @@ from taihri_ros.errors import TaihriError
 if TYPE_CHECKING:
     from taihri_ros.training.recipe import PictureSettings, Recipe
 
-_STEPS = click.option("--steps", type=click.IntRange(min=1), help="Another number of steps; the schedule stretches.")
+_STEPS = click.option("--steps", type=click.IntRange(min=1), help="Number of steps; the schedule is scaled to it.")
 
 
 def _run_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that every run has."""
+    """Add the options that all runs share."""
     for option in (
-        click.option("--limit-minutes", type=click.FloatRange(min=0), help="Write a checkpoint and end after this."),
-        click.option("--resume", is_flag=True, help="Go on from the last checkpoint, if there is one."),
-        click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Another directory for the run."),
+        click.option(
+            "--limit-minutes", type=click.FloatRange(min=0), help="Save a checkpoint and end after this."
+        ),
+        click.option("--resume", is_flag=True, help="Continue from the last checkpoint, if there is one."),
+        click.option(
+            "--out",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Another directory for the run.",
+        ),
         click.option(
             "--config",
             "file",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             required=True,
-            help="Configuration, such as config/training/nano.yaml.",
+            help="Configuration file, such as config/training/nano.yaml.",
         ),
     ):
         function = option(function)
@@ -39,7 +45,7 @@ def _run_options(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("train")
 def command() -> None:
-    """Train a model: from nothing, or from a published Qwen3-VL or TAIHRI checkpoint.
+    """Train a model from random weights, or from a published Qwen3-VL or TAIHRI checkpoint.
 
     \b
     Examples:
@@ -50,23 +56,33 @@ def command() -> None:
 
 @command.command()
 @click.option(
-    "--data", type=click.Path(file_okay=False, path_type=Path), required=True, help="Samples of `taihri synth`."
+    "--data", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory of `taihri synth`."
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="For the pictures.")
-@click.option("--focal-px", type=click.FloatRange(min=0, min_open=True), default=130.0, show_default=True)
-@click.option("--max-side", type=click.IntRange(min=32), default=320, show_default=True, help="Of a picture, px.")
-@click.option("--validation-shards", type=click.IntRange(min=0), default=1, show_default=True, help="To hold back.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory to write."
+)
+@click.option(
+    "--focal-px",
+    type=click.FloatRange(min=0, min_open=True),
+    default=130.0,
+    show_default=True,
+    help="Focal length of the pictures, px.",
+)
+@click.option("--max-side", type=click.IntRange(min=32), default=320, show_default=True, help="Largest side, px.")
+@click.option(
+    "--validation-shards", type=click.IntRange(min=0), default=1, show_default=True, help="For validation."
+)
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 def pictures(*, data: Path, out: Path, focal_px: float, max_side: int, validation_shards: int, workers: int) -> None:
-    """Make training pictures: wide canonical images, from which views are drawn anew at every step.
+    """Make training pictures: wide canonical images, from which random views are rendered at every step.
 
-    Files that are there already are kept.
+    Existing files are kept.
 
     \b
     Example:
       taihri train pictures --data out/synthetic/train --out out/pictures --workers 2
     """
-    settings = _import("config").PictureSettings(out, data, focal_px, max_side, validation_shards, workers)
+    settings = _import("recipe").PictureSettings(out, data, focal_px, max_side, validation_shards, workers)
     _make_pictures(settings)
 
 
@@ -74,7 +90,7 @@ def pictures(*, data: Path, out: Path, focal_px: float, max_side: int, validatio
 @_run_options
 @_STEPS
 def vision(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
-    """Pre-train the vision tower alone, with a heatmap and a depth for every joint.
+    """Pre-train the vision tower with a heatmap and a depth for every joint.
 
     \b
     Example:
@@ -86,14 +102,14 @@ def vision(*, file: Path, out: Path | None, resume: bool, steps: int | None, lim
 @command.command()
 @_run_options
 @_STEPS
-def reading(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
-    """Teach the language model to read the image, before it is fine-tuned on everything.
+def alignment(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
+    """Align the language model with the frozen vision tower, before `taihri train sft`.
 
     \b
     Example:
-      taihri train reading --config config/training/nano.yaml
+      taihri train alignment --config config/training/nano.yaml
     """
-    _run_stage("reading", file, out, resume=resume, steps=steps, limit_minutes=limit_minutes)
+    _run_stage("alignment", file, out, resume=resume, steps=steps, limit_minutes=limit_minutes)
 
 
 @command.command()
@@ -112,9 +128,9 @@ def sft(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_
 
 @command.command()
 @_run_options
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Samples of `taihri synth`.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Directory of `taihri synth`.")
 def nano(*, file: Path, data: Path | None, out: Path | None, resume: bool, limit_minutes: float | None) -> None:
-    """Run a whole configuration: pictures, vision tower, reading lessons, fine-tuning, checkpoint.
+    """Run all stages of a configuration: pictures, vision, alignment, sft, checkpoint.
 
     \b
     Example:
@@ -132,10 +148,10 @@ def nano(*, file: Path, data: Path | None, out: Path | None, resume: bool, limit
     def arguments(stage: str, left: Any) -> list[str]:
         return _arguments(stage, file, recipe.out, resume=resume, steps=None, limit_minutes=left.limit_minutes)
 
-    if launch.train_all(recipe, options, arguments):
+    if launch.run_all_stages(recipe, options, arguments):
         click.echo(f"written to {recipe.out / 'model'}")
     else:
-        click.echo(f"ended by the time limit: go on with `taihri train nano --config {file} --resume`")
+        click.echo(f"ended by the time limit: continue with `taihri train nano --config {file} --resume`")
 
 
 def _run_stage(
@@ -148,7 +164,7 @@ def _run_stage(
         recipe = replace(recipe, **{stage: replace(section, schedule=section.schedule.with_steps(steps))})
     options = _import("stage").RunOptions(resume, limit_minutes)
     again = _arguments(stage, file, recipe.out, resume=resume, steps=steps, limit_minutes=limit_minutes)
-    launch.run_here_or_launch(stage, recipe, options, again)
+    launch.launch_stage(stage, recipe, options, again)
 
 
 def _arguments(
@@ -163,12 +179,12 @@ def _arguments(
 
 
 def _read(file: Path, out: Path | None) -> Recipe:
-    recipe: Recipe = _import("config").Recipe.read(file)
+    recipe: Recipe = _import("recipe").Recipe.read(file)
     return recipe if out is None else replace(recipe, out=out)
 
 
 def _make_pictures(settings: PictureSettings) -> None:
-    job = _import("picture_files").PictureJob.plan(settings)
+    job = _import("data.picture_shards").PictureJob.plan(settings)
     with click.progressbar(job.run(), length=len(job.paths), label="pictures", file=sys.stderr) as steps:
         for _ in steps:
             pass

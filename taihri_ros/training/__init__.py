@@ -1,1 +1,1 @@
-"""Training: supervised fine-tuning of a TAIHRI model, from nothing or from a published checkpoint."""
+"""Training of a TAIHRI model, from random weights or from a published checkpoint."""

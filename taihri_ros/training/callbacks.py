@@ -1,4 +1,4 @@
-"""What happens beside the steps of a run: narrower targets, a time limit, a progress bar, metrics and curves."""
+"""Trainer callbacks: annealing of the soft targets, a time limit, a progress bar, and a metrics file with curves."""
 
 from __future__ import annotations
 
@@ -19,35 +19,39 @@ from taihri_ros.training.recipe import SoftTargets
 METRICS, CURVES = "metrics.json", "curves.png"
 
 
-class NarrowTargets(TrainerCallback):
-    """Makes the soft targets of the numbers narrower as training goes on."""
+class SoftTargetAnnealing(TrainerCallback):
+    """Narrows the soft targets of the coordinates geometrically during training."""
 
     def __init__(self, module: AnswerLoss, targets: SoftTargets, *, decay: int) -> None:
         """Create the callback.
 
         Args:
             module: The model with its loss.
-            targets: Widths at the first step and where the decay begins.
-            decay: Steps of the decay.
+            targets: Widths at the first step and at the step where the decay of the learning rate begins.
+            decay: Number of steps of that decay.
         """
         self._module, self._targets, self._decay = module, targets, decay
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Set the width for a step."""
+        """Set the width for this step."""
         part = min(1.0, state.global_step / max(1, args.max_steps - self._decay))
         first, last = self._targets.first_bins, self._targets.last_bins
         self._module.sigma_bins = first * (last / first) ** part
 
 
 class TimeLimit(TrainerCallback):
-    """Writes a checkpoint and ends the run after some time, in all processes at the same step."""
+    """Saves a checkpoint and stops the run after a time limit, in all processes at the same step."""
 
     def __init__(self, minutes: float) -> None:
-        """Start the clock."""
+        """Start the clock.
+
+        Args:
+            minutes: The limit.
+        """
         self._end = time.monotonic() + 60.0 * minutes
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Look at the clock."""
+        """Stop the run when the time is over; process 0 decides for all."""
         over = torch.tensor(float(time.monotonic() > self._end), device=args.device)
         if args.world_size > 1:
             torch.distributed.broadcast(over, src=0)
@@ -55,16 +59,20 @@ class TimeLimit(TrainerCallback):
             control.should_evaluate = control.should_save = control.should_training_stop = True
 
 
-class Progress(TrainerCallback):
+class ProgressBar(TrainerCallback):
     """A progress bar on stderr."""
 
     def __init__(self, label: str) -> None:
-        """Name the run."""
+        """Create the callback.
+
+        Args:
+            label: Text before the bar.
+        """
         self._label = label
         self._bar: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Open the bar where the run begins or goes on."""
+        """Open the bar at the first step of a new or resumed run."""
         if state.is_world_process_zero:
             self._bar = tqdm(
                 total=state.max_steps,
@@ -76,17 +84,17 @@ class Progress(TrainerCallback):
             )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Move it."""
+        """Advance the bar."""
         if self._bar is not None:
             self._bar.update(1)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:  # noqa: ARG002
-        """Show the last loss."""
+        """Show the latest loss."""
         if self._bar is not None and "loss" in logs:
             self._bar.set_postfix(loss=f"{float(logs['loss']):.3f}")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Close it."""
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()
 
@@ -94,37 +102,37 @@ class Progress(TrainerCallback):
 class MetricsFile(TrainerCallback):
     """Keeps `metrics.json` and `curves.png` of a run up to date.
 
-    The file holds what `describe` was given, and `finished`, `step`, `hours` and `records`, one mapping for each record
-    of training or validation (whose names begin with `eval_`).
+    `metrics.json` holds the entries of `description`, and `finished`, `step`, `hours` and `records`. A record has the
+    metrics of one training step or of one validation (names begin with `eval_`).
     """
 
-    def __init__(self, directory: Path, describe: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, description: dict[str, Any]) -> None:
         """Create the callback.
 
         Args:
-            directory: Of the run.
-            describe: What the file is to say of the run.
+            directory: Directory of the run.
+            description: Entries that describe the run, in JSON types.
         """
-        self._path, self._describe = directory / METRICS, describe
+        self._path, self._description = directory / METRICS, description
         self._begun, self._earlier_hours = time.monotonic(), 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Take up the hours of a run that goes on."""
+        """Continue the hours of a resumed run."""
         self._begun = time.monotonic()
         if state.global_step > 0 and self._path.is_file():
             self._earlier_hours = read_metrics(self._path.parent)["hours"]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Have the last step evaluated, whatever its number."""
+        """Request an evaluation at the last step, whatever its number."""
         if state.global_step >= state.max_steps:
             control.should_evaluate = True
 
     def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Write the metrics."""
+        """Write `metrics.json`."""
         if state.is_world_process_zero:
             hours = self._earlier_hours + (time.monotonic() - self._begun) / 3600.0
             metrics = {
-                **self._describe,
+                **self._description,
                 "finished": state.global_step >= state.max_steps,
                 "step": state.global_step,
                 "hours": hours,
@@ -135,19 +143,19 @@ class MetricsFile(TrainerCallback):
             scratch.replace(self._path)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Draw the curves."""
+        """Write `curves.png`."""
         if state.is_world_process_zero:
             draw_curves(self._path.with_name(CURVES), state.log_history)
 
 
 def read_metrics(directory: Path) -> dict[str, Any]:
-    """Read the `metrics.json` of a run's directory; one that has not begun has no records.
+    """Read the `metrics.json` of a run.
 
     Args:
-        directory: The directory.
+        directory: Directory of the run.
 
     Returns:
-        What `MetricsFile` wrote.
+        The content that `MetricsFile` wrote. A run that has not started has no records.
     """
     path = directory / METRICS
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Learning curves as a picture."""
+"""A picture of the learning curves."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _COLUMNS = 3
 
 
 def draw_curves(path: Path, records: Sequence[Mapping[str, float]]) -> None:
-    """Draw every figure that is validated, over the steps, in training and in validation.
+    """Draw every validation metric over the steps, with its value in training.
 
     Args:
-        path: The picture, `.png`.
-        records: The log of a run, as transformers' TrainerState.log_history; at least one evaluation.
+        path: The `.png` file to write.
+        records: The log of a run, as in transformers' `TrainerState.log_history`, with at least one evaluation.
     """
     names = [
         name.removeprefix("eval_")

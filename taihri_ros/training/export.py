@@ -1,4 +1,4 @@
-"""The checkpoint that a training leaves: bfloat16 weights with all that an engine needs beside them."""
+"""Export of a trained model: bfloat16 weights with every file that an engine needs."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ import torch
 
 from taihri_ros.inference.checkpoint.checks import check_checkpoint
 from taihri_ros.training.callbacks import CURVES, METRICS, read_metrics
-from taihri_ros.training.card import write_card
+from taihri_ros.training.initial_model import RECORD
+from taihri_ros.training.model_card import write_model_card
 from taihri_ros.training.recipe import Recipe
-from taihri_ros.training.start import RECORD
 
 _WEIGHTS = ("*.safetensors", "config.json", RECORD)
 
 
 def write_checkpoint(directory: Path, model: Any, files: Path, recipe: Recipe) -> None:
-    """Write the checkpoint, with the metrics and curves of all stages and a model card; it appears whole.
+    """Write the checkpoint with a model card and the metrics and curves of all stages.
+
+    The directory is renamed into place at the end, so that an incomplete checkpoint is never visible.
 
     Args:
-        directory: Where to; a checkpoint that is there is replaced.
-        model: transformers' Qwen3VLForConditionalGeneration; it is made bfloat16.
+        directory: Directory to write; an existing checkpoint is replaced.
+        model: transformers' Qwen3VLForConditionalGeneration; it is converted to bfloat16 in place.
         files: Directory with tokenizer, processor and `taihri.json`.
-        recipe: How it was trained.
+        recipe: The training.
 
     Raises:
-        CheckpointError: What was written would not load.
+        CheckpointError: The written checkpoint would not load.
     """
     scratch = directory.with_name(f"{directory.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -39,7 +41,7 @@ def write_checkpoint(directory: Path, model: Any, files: Path, recipe: Recipe) -
     (scratch / METRICS).write_text(json.dumps(stages, indent=1) + "\n", encoding="utf-8")
     for run in runs:
         shutil.copyfile(run / CURVES, scratch / f"{run.name}-{CURVES}")
-    write_card(scratch, recipe, stages)
+    write_model_card(scratch, recipe, stages)
     check_checkpoint(scratch)
     shutil.rmtree(directory, ignore_errors=True)
     scratch.rename(directory)

@@ -1,4 +1,4 @@
-"""What a training run is told: the settings of config/training/*.yaml."""
+"""The settings of a training run, as in config/training/*.yaml."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
+
+from taihri_ros.errors import TaihriError
 from taihri_ros.training.data.question_sampler import QuestionSettings
-from taihri_ros.training.yaml_fields import ConfigError, read_yaml
+from taihri_ros.validation import read_dataclass
+
+
+class ConfigError(TaihriError):
+    """A configuration file that cannot be read, or whose settings contradict each other."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What the run may use.
+    """Devices and processes of a run.
 
     Attributes:
-        device: `auto` for every GPU there is, or `cpu`.
-        processes: How many processes train together, on a CPU or one for each GPU.
-        threads: Of torch, in each process; 0 leaves the choice to torch.
-        loader_workers: Processes that draw views, beside each training process.
+        device: `auto` for all available GPUs, or `cpu`.
+        processes: Number of training processes, one for each GPU or several on a CPU.
+        threads: Threads of torch in each process; 0 for the default of torch.
+        loader_workers: Number of data loader processes of each training process.
         bf16: Whether the layers compute in bfloat16; the weights stay float32.
     """
 
@@ -35,12 +42,12 @@ class PictureSettings:
     """The training pictures.
 
     Attributes:
-        directory: Holds them, under `train` and `validation`.
-        data: Synthetic samples to make them of.
-        focal_px: Focal length of the pictures in px; more than the model's keeps the views sharp.
-        max_side: Largest width and height in px; more than the model's leaves room to turn.
-        validation_shards: How many of the data's shards are held back for validation.
-        workers: Processes that make them.
+        directory: Directory of the pictures, with the folders `train` and `validation`.
+        data: Directory of the synthetic samples that the pictures are made from.
+        focal_px: Focal length of the pictures in px; longer than that of the model keeps the views sharp.
+        max_side: Largest width and height in px; larger than that of the model leaves room for rotations.
+        validation_shards: Number of shards of the data that are used for validation.
+        workers: Number of processes that make the pictures.
     """
 
     directory: Path
@@ -53,13 +60,13 @@ class PictureSettings:
 
 @dataclass(frozen=True)
 class NewCheckpoint:
-    """A model from nothing.
+    """A new model with random weights.
 
     Attributes:
-        text: Sizes of the language model, as transformers' Qwen3VLTextConfig names them.
-        vision: Sizes of the vision tower, as Qwen3VLVisionConfig names them.
-        merges: Tokens of the tokenizer beside bytes and added tokens.
-        seed: Of the weights.
+        text: Sizes of the language model, with the names of transformers' Qwen3VLTextConfig.
+        vision: Sizes of the vision tower, with the names of Qwen3VLVisionConfig.
+        merges: Number of tokens of the tokenizer besides bytes and added tokens.
+        seed: Seed of the weights.
     """
 
     text: Mapping[str, Any]
@@ -70,22 +77,22 @@ class NewCheckpoint:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: rates rise linearly, stay, and fall linearly to a fiftieth.
+    """Steps and rates of a stage; rates rise linearly, stay constant, and fall linearly to 2 %.
 
     Attributes:
-        steps: Steps of the optimiser.
-        batch: Pictures of each process in one backward pass.
+        steps: Number of optimiser steps.
+        batch: Batch size of each process.
         rate: Learning rate of AdamW.
         muon_rate: Learning rate of Muon, for the matrices within the layers; null to train them with AdamW, too.
         warmup: Steps in which the rates rise.
-        decay: Steps in which they fall.
+        decay: Steps in which the rates fall.
         weight_decay: Decoupled weight decay.
         clip: Largest norm of the gradient.
         accumulate: Backward passes for each step.
         evaluate_every: Steps between two evaluations; each also writes a checkpoint and the curves.
-        log_every: Steps between two records of the metrics.
-        validation: How many validation pictures are used.
-        seed: Of the views and questions that are drawn.
+        log_every: Steps between two log entries.
+        validation: Number of validation pictures.
+        seed: Seed of the sampled views and questions.
     """
 
     steps: int
@@ -110,7 +117,7 @@ class Schedule:
             raise ConfigError(f"warmup and decay do not fit into {self.steps} steps")
 
     def with_steps(self, steps: int) -> Schedule:
-        """Stretch or shrink the schedule to another number of steps."""
+        """Return the schedule scaled to another number of steps."""
         warmup, decay = (part * steps // self.steps for part in (self.warmup, self.decay))
         return replace(self, steps=steps, warmup=warmup, decay=decay)
 
@@ -125,9 +132,9 @@ class VisionStage:
     """Pre-training of the vision tower with dense targets.
 
     Attributes:
-        schedule: How long and how fast.
-        easy_steps: How many steps, the first ones, see only pictures that show much of the person.
-        person_crops: Share of the views that turn toward the person and show not much more, as the node's fovea does.
+        schedule: Steps and rates.
+        easy_steps: Number of first steps that use only pictures with most of the person visible.
+        person_crops: Share of the views that are person crops, as the node makes them.
     """
 
     schedule: Schedule
@@ -140,7 +147,14 @@ class VisionStage:
 
 @dataclass(frozen=True)
 class SoftTargets:
-    """Standard deviation of the numbers' soft targets in bins; it falls geometrically until the rates' decay begins."""
+    """Standard deviation of the soft targets of coordinates, in bins.
+
+    It falls geometrically until the decay of the rates begins.
+
+    Attributes:
+        first_bins: At the first step.
+        last_bins: From the beginning of the decay.
+    """
 
     first_bins: float = 20.0
     last_bins: float = 6.0
@@ -152,12 +166,12 @@ class SoftTargets:
 
 @dataclass(frozen=True)
 class Lora:
-    """Low-rank adaptation (Hu et al. 2021) instead of training every weight; the new tokens' rows are trained whole.
+    """Low-rank adaptation (Hu et al. 2021) instead of full fine-tuning; rows of new tokens are trained in full.
 
     Attributes:
-        rank: Of the update.
-        alpha: Its scale, relative to the rank.
-        dropout: In front of it.
+        rank: Rank of the update.
+        alpha: Scale of the update, relative to the rank.
+        dropout: Dropout before the update.
     """
 
     rank: int = 16
@@ -170,15 +184,15 @@ class SftStage:
     """Supervised fine-tuning.
 
     Attributes:
-        schedule: How long and how fast.
-        soft_targets: Of the numbers; null for plain cross-entropy.
-        questions: What each picture is asked.
-        scheduled_sampling: Share of the pictures whose answers hold the model's own numbers as context, not disturbed
-            true ones; validation then uses its own alone.
-        person_crops: Share of the views that turn toward the person and show not much more, as the node's fovea does.
-        train_vision: Whether the vision tower learns, too.
-        lora: Low-rank adaptation; null to train every weight.
-        gradient_checkpointing: Whether activations are computed anew on the way back, to save memory.
+        schedule: Steps and rates.
+        soft_targets: Soft targets of the coordinates; null for plain cross-entropy.
+        questions: Number and kind of the questions for each picture.
+        scheduled_sampling: Share of the pictures whose context holds the model's own coordinates instead of noisy true
+            ones; above 0, validation uses only the model's own.
+        person_crops: Share of the views that are person crops, as the node makes them.
+        train_vision: Whether the vision tower is trained.
+        lora: Low-rank adaptation; null for full fine-tuning.
+        gradient_checkpointing: Whether activations are recomputed in the backward pass, to save memory.
     """
 
     schedule: Schedule
@@ -200,24 +214,25 @@ class Recipe:
     """A whole training.
 
     Attributes:
-        out: Directory for all that is made: `initial`, `vision`, `sft` and at the end `model`.
-        pictures: What is trained on.
+        out: Directory for all results: `initial`, one folder for each stage, and `model`.
+        pictures: The training pictures.
         sft: The last stage.
-        vision: The first stage; null to train an existing vision tower as it is.
-        reading: Fine-tuning before the last stage, on lessons of its own; null to go without.
+        vision: The first stage, pre-training of the vision tower; null to skip it.
+        alignment: The stage before the last one, which trains the language model to read the visual tokens; null to
+            skip it.
         model: Checkpoint to start from, a Qwen3-VL with or without TAIHRI's tokens.
-        checkpoint: Sizes of a model to start from nothing.
+        checkpoint: Sizes of a new model.
         spec: Entries of `taihri.json` that differ from those of `model`, or from the official values.
-        degrees: Standard deviations of the virtual camera's tilt, pan and roll.
-        tasks: Task files beside those of the package.
-        machine: What the run may use.
+        degrees: Standard deviations of tilt, pan and roll of the virtual camera, degrees.
+        tasks: Task files besides those of the package.
+        machine: Devices and processes of the run.
     """
 
     out: Path
     pictures: PictureSettings
     sft: SftStage
     vision: VisionStage | None = None
-    reading: SftStage | None = None
+    alignment: SftStage | None = None
     model: Path | None = None
     checkpoint: NewCheckpoint | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
@@ -227,17 +242,17 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.checkpoint is None):
-            raise ConfigError("give either model, to start from, or checkpoint, to start from nothing")
+            raise ConfigError("set either model (the checkpoint to start from) or checkpoint (the sizes of a new model)")
 
     @property
     def stages(self) -> dict[str, VisionStage | SftStage]:
-        """The stages that it has, by name, in the order in which they are run."""
-        stages = {"vision": self.vision, "reading": self.reading, "sft": self.sft}
+        """The stages of this recipe by name, in the order in which they run."""
+        stages = {"vision": self.vision, "alignment": self.alignment, "sft": self.sft}
         return {name: stage for name, stage in stages.items() if stage is not None}
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
-        """Read a file.
+        """Read a configuration file.
 
         Args:
             path: YAML, such as config/training/nano.yaml.
@@ -246,6 +261,12 @@ class Recipe:
             The recipe.
 
         Raises:
-            ConfigError: The file cannot be read or says something that cannot be meant.
+            ConfigError: The file cannot be read, or a setting is unknown, missing or invalid.
         """
-        return read_yaml(path, cls)
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not readable: {error}") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        return read_dataclass(content, cls, str(path), ConfigError)

@@ -1,4 +1,4 @@
-"""One stage of a training: a module, its data and its schedule, run by Hugging Face's Trainer."""
+"""One training stage: a module, its data and its schedule, run by Hugging Face's Trainer."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from transformers import PrinterCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.training.callbacks import MetricsFile, Progress, TimeLimit
+from taihri_ros.training.callbacks import MetricsFile, ProgressBar, TimeLimit
 from taihri_ros.training.data.pictures import View, read_pictures
 from taihri_ros.training.data.views import RandomViews, ViewSettings, plain_views
+from taihri_ros.training.initial_model import InitialModel, load_initial_model, prepare_initial_model
 from taihri_ros.training.network.attention import attend_by_products, attend_by_size
 from taihri_ros.training.network.patch_batch import embed_still_patches
 from taihri_ros.training.recipe import Machine, Recipe, Schedule
-from taihri_ros.training.start import Start, open_start, prepare_start
-from taihri_ros.training.trainer import Trainer, evaluation_means
+from taihri_ros.training.trainer import Trainer, mean_metrics
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a stage is run this time.
+    """Options of one run of a stage.
 
     Attributes:
-        resume: Whether it goes on from its last checkpoint, if there is one.
-        limit_minutes: Time after which it writes a checkpoint and ends; None for no limit.
+        resume: Whether to continue from the last checkpoint, if there is one.
+        limit_minutes: Time in minutes after which the run saves a checkpoint and ends; None for no limit.
     """
 
     resume: bool = False
     limit_minutes: float | None = None
 
 
-def open_stage(recipe: Recipe, schedule: Schedule, directory: Path) -> tuple[TrainingArguments, Start]:
-    """Prepare a stage: what it starts from, once for all its processes, and made fast to train.
+def prepare_stage(recipe: Recipe, schedule: Schedule, directory: Path) -> tuple[TrainingArguments, InitialModel]:
+    """Load the initial model of a stage and replace its slow layers by faster equivalents.
 
     Args:
         recipe: The training.
-        schedule: How long and how fast.
-        directory: Where the checkpoints go.
+        schedule: Steps and rates of the stage.
+        directory: Directory for the checkpoints.
 
     Returns:
-        The trainer's arguments, and the model before the stage.
+        The arguments of the trainer, and the initial model.
 
     Raises:
-        TaihriError: As `prepare_start`.
+        TaihriError: As for `prepare_initial_model`.
     """
     arguments = stage_arguments(directory, schedule, recipe.machine)
     with arguments.main_process_first():
-        prepare_start(recipe)
-    start = open_start(recipe, schedule.seed)
+        prepare_initial_model(recipe)
+    start = load_initial_model(recipe, schedule.seed)
     embed_still_patches(start.model.model.visual)
     attend_by_size(start.model.model.visual)
     attend_by_products(start.model.model.language_model)
@@ -62,15 +62,17 @@ def open_stage(recipe: Recipe, schedule: Schedule, directory: Path) -> tuple[Tra
 
 
 def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> TrainingArguments:
-    """Translate a schedule; in a multi-process run this also joins the processes.
+    """Convert a schedule to the arguments of the trainer.
+
+    In a multi-process run this also initialises the process group.
 
     Args:
-        directory: Where the checkpoints go.
-        schedule: How long and how fast.
-        machine: What the run may use.
+        directory: Directory for the checkpoints.
+        schedule: Steps and rates of the stage.
+        machine: Devices and processes of the run.
 
     Returns:
-        The trainer's arguments.
+        The arguments of the trainer.
     """
     on_cpu = machine.device == "cpu" or not torch.cuda.is_available()
     if machine.threads:
@@ -98,11 +100,11 @@ def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> Tr
         dataloader_num_workers=machine.loader_workers,
         dataloader_persistent_workers=machine.loader_workers > 0,
         remove_unused_columns=False,
-        label_names=["grids"],  # one that every batch has: its absence would mean that there is no loss to evaluate
+        label_names=["grids"],  # the trainer evaluates a loss only for batches that have these keys
         bf16=machine.bf16,
         use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and "WORLD_SIZE" in os.environ else None,
-        ddp_find_unused_parameters=True,  # those of deepstack, in the pre-training of the tower
+        ddp_find_unused_parameters=True,  # the vision stage does not use the deepstack mergers
         disable_tqdm=True,
         report_to=[],
     )
@@ -111,14 +113,14 @@ def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> Tr
 def training_views(
     recipe: Recipe, schedule: Schedule, views: ViewSettings, processes: int, *, easy_steps: int = 0
 ) -> RandomViews:
-    """Give the views of a whole run.
+    """Return the training views of a whole run.
 
     Args:
-        recipe: Where the pictures are.
-        schedule: How many are needed.
-        views: How they are drawn.
-        processes: How many processes share them.
-        easy_steps: How many steps, the first ones, see only easy pictures.
+        recipe: The training; its pictures are used.
+        schedule: Sets the number of views.
+        views: How views are sampled.
+        processes: Number of processes that share them.
+        easy_steps: Number of first steps that use only easy pictures.
 
     Returns:
         The views.
@@ -137,12 +139,12 @@ def training_views(
 
 
 def validation_views(recipe: Recipe, schedule: Schedule, views: ViewSettings) -> list[View]:
-    """Give the plain views that are validated on.
+    """Return the validation views, which are not augmented.
 
     Args:
-        recipe: Where the pictures are.
-        schedule: How many are wanted.
-        views: Their focal length and size.
+        recipe: The training; its validation pictures are used.
+        schedule: Sets the number of views.
+        views: Focal length and largest size.
 
     Returns:
         The views.
@@ -171,27 +173,27 @@ def run_stage(
     """Run a stage to its end, or to the time limit.
 
     Args:
-        module: Gives `loss` and further figures for a batch.
-        arguments: What `stage_arguments` gave.
-        schedule: What they were made of.
-        train: Data set to train on.
-        validation: Data set to validate on.
-        collate: Makes a batch.
-        options: How it is run this time.
-        callbacks: What happens beside the steps.
+        module: Its `forward` returns a dict with `loss` and further metrics of a batch.
+        arguments: Arguments of the trainer, from `stage_arguments`.
+        schedule: The schedule that the arguments were made from.
+        train: Training data set.
+        validation: Validation data set.
+        collate: Builds a batch from samples.
+        options: Options of this run.
+        callbacks: Further callbacks of the trainer.
 
     Returns:
-        Whether this process is the one that writes what was trained.
+        Whether this process is the one that writes the trained weights.
 
     Raises:
-        TaihriError: The directory holds a run, and `resume` is not set.
+        TaihriError: The directory already holds a run, and `resume` is not set.
     """
     directory = Path(arguments.output_dir)
     checkpoint = get_last_checkpoint(str(directory)) if directory.is_dir() else None
     if checkpoint and not options.resume:
-        raise TaihriError(f"{directory} holds a run already: go on with --resume, or name another --out")
+        raise TaihriError(f"{directory} already holds a run: continue it with --resume, or name another --out")
     directory.mkdir(parents=True, exist_ok=True)
-    describe = {
+    description = {
         "stage": directory.name,
         "schedule": asdict(schedule),
         "processes": arguments.world_size,
@@ -206,9 +208,9 @@ def run_stage(
         eval_dataset=validation,
         data_collator=collate,
         muon_rate=schedule.muon_rate,
-        callbacks=[*callbacks, *limits, Progress(directory.name), MetricsFile(directory, describe)],
+        callbacks=[*callbacks, *limits, ProgressBar(directory.name), MetricsFile(directory, description)],
     )
-    trainer.compute_metrics = evaluation_means(trainer)
+    trainer.compute_metrics = mean_metrics(trainer)
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=checkpoint)
     return bool(trainer.is_world_process_zero())

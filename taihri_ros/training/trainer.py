@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer, told how our models are optimised and what is worth noting of them."""
+"""Hugging Face's Trainer with Muon and with logging of further metrics."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from taihri_ros.training.optimizer import make_optimizer
 
 
 class Trainer(transformers.Trainer):
-    """A trainer for modules whose forward gives `loss` and further figures by name.
+    """A trainer for modules whose `forward` returns a dict with `loss` and further metrics.
 
-    The figures are averaged between two entries of the log and stand there beside the loss.
+    The metrics are averaged between two log entries and logged with the loss.
     """
 
     def __init__(self, *args: Any, muon_rate: float | None, **kwargs: Any) -> None:
         """Create the trainer.
 
         Args:
-            *args: As of transformers.Trainer.
-            muon_rate: Learning rate of the hidden matrices; the others take the `learning_rate` of the arguments. None
-                for transformers' own choice of optimiser.
-            **kwargs: As of transformers.Trainer.
+            *args: Passed to transformers.Trainer.
+            muon_rate: Learning rate of the hidden matrices; other parameters use the `learning_rate` of the arguments.
+                None for the default optimiser of transformers.
+            **kwargs: Passed to transformers.Trainer.
         """
         super().__init__(*args, **kwargs)
         self._muon_rate = muon_rate
-        self._figures: dict[str, list[torch.Tensor]] = defaultdict(list)
+        self._metrics: dict[str, list[torch.Tensor]] = defaultdict(list)
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Create the optimiser of the module."""
@@ -44,12 +44,12 @@ class Trainer(transformers.Trainer):
         return self.optimizer
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
-        """Run the module on a batch and note its figures."""
+        """Run the module on a batch and record its metrics."""
         outputs = model(**inputs)
         if model.training:
             for name, value in outputs.items():
                 if name != "loss":
-                    self._figures[name].append(value.detach())
+                    self._metrics[name].append(value.detach())
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
 
     def prediction_step(
@@ -59,7 +59,7 @@ class Trainer(transformers.Trainer):
         prediction_loss_only: bool,  # noqa: ARG002
         ignore_keys: Any = None,  # noqa: ARG002
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Give loss and figures of a batch, as one row."""
+        """Return the loss of a batch and its other metrics as one row."""
         with torch.no_grad():
             outputs = model(**self._prepare_inputs(inputs))
         self._names = [name for name in outputs if name != "loss"]
@@ -67,15 +67,15 @@ class Trainer(transformers.Trainer):
         return outputs["loss"].detach(), row, row
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Write an entry of the log, with the figures since the last one."""
+        """Write a log entry with the mean metrics since the previous one."""
         if "loss" in logs:
-            logs |= {name: float(torch.stack(values).mean()) for name, values in self._figures.items()}
-            self._figures.clear()
+            logs |= {name: float(torch.stack(values).mean()) for name, values in self._metrics.items()}
+            self._metrics.clear()
         super().log(logs, *args, **kwargs)
 
 
-def evaluation_means(trainer: Trainer) -> Any:
-    """Give the function that averages the figures of the validation batches of a trainer."""
+def mean_metrics(trainer: Trainer) -> Any:
+    """Return the function that averages the metrics over the validation batches of a trainer."""
 
     def means(prediction: Any) -> dict[str, float]:
         return dict(zip(trainer._names, prediction.predictions.mean(axis=0).tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""The first stage: pre-training of the vision tower with dense targets."""
+"""The `vision` stage: pre-training of the vision tower with dense targets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.training.data.views import ViewSettings
 from taihri_ros.training.network.dense import DensePretraining, collate
 from taihri_ros.training.recipe import Recipe
-from taihri_ros.training.stage import RunOptions, open_stage, run_stage, training_views, validation_views
+from taihri_ros.training.stage import RunOptions, prepare_stage, run_stage, training_views, validation_views
 
 TOWER = "tower.safetensors"
 
@@ -20,18 +20,18 @@ def train_vision(recipe: Recipe, options: RunOptions) -> Path:
 
     Args:
         recipe: The training, with a `vision` stage.
-        options: How it is run this time.
+        options: Options of this run.
 
     Returns:
         The directory with `tower.safetensors`, `metrics.json`, `curves.png` and the last checkpoints.
 
     Raises:
-        TaihriError: There are no pictures, the recipe has no such stage, or its directory holds a run already.
+        TaihriError: There are no pictures, the recipe has no `vision` stage, or its directory already holds a run.
     """
     if recipe.vision is None:
         raise TaihriError("this configuration has no vision stage: add one, or run `taihri train sft`")
     directory, schedule = recipe.out / "vision", recipe.vision.schedule
-    arguments, start = open_stage(recipe, schedule, directory)
+    arguments, start = prepare_stage(recipe, schedule, directory)
     tower = start.model.model.visual
     views = ViewSettings(
         start.spec.focal_px, min(start.spec.max_image_size), recipe.degrees, recipe.vision.person_crops

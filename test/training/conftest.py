@@ -1,4 +1,4 @@
-"""A tiny model and a handful of pictures, for an engine environment, which has torch and transformers."""
+"""A tiny model and a few pictures; these tests run in an engine environment with torch and transformers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def data(samples: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def recipe_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The configuration of taihri-nano, but tiny, and three steps a stage."""
+    """The configuration of taihri-nano with a tiny model and three steps a stage."""
     import yaml
     from required import ROOT
 
@@ -63,7 +63,7 @@ def recipe_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     content["checkpoint"]["text"] |= {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32}
     content["checkpoint"]["vision"] |= {"depth": 2, "hidden_size": 64, "intermediate_size": 96, "num_heads": 2}
     content["checkpoint"]["vision"] |= {"out_hidden_size": 64, "deepstack_visual_indexes": [0]}
-    for stage in ("vision", "reading", "sft"):
+    for stage in ("vision", "alignment", "sft"):
         content[stage]["schedule"] |= {"steps": 3, "batch": 2, "warmup": 1, "decay": 1, "evaluate_every": 2}
         content[stage]["schedule"] |= {"log_every": 1, "validation": 3}
     content["machine"] |= {"processes": 1}
@@ -74,8 +74,8 @@ def recipe_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def nano(recipe_file: Path) -> Path:
-    """The untrained checkpoint of that configuration."""
+    """The untrained checkpoint of this configuration."""
+    from taihri_ros.training.initial_model import prepare_initial_model
     from taihri_ros.training.recipe import Recipe
-    from taihri_ros.training.start import prepare_start
 
-    return prepare_start(Recipe.read(recipe_file))
+    return prepare_initial_model(Recipe.read(recipe_file))

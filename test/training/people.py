@@ -1,4 +1,4 @@
-"""A figure of dots before a distorted camera: enough of a person to train a few steps on."""
+"""People made of dots in front of a distorted camera, to train for a few steps."""
 
 from __future__ import annotations
 

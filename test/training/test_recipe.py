@@ -12,7 +12,7 @@ from taihri_ros.training.data.question_sampler import QuestionSettings
 from taihri_ros.training.recipe import ConfigError, Lora, Recipe, Schedule
 
 SHIPPED = sorted((ROOT / "config" / "training").glob("*.yaml"))
-LEAST = {
+MINIMAL = {
     "out": "out/run",
     "model": "~/base",
     "pictures": {"directory": "pictures"},
@@ -21,7 +21,7 @@ LEAST = {
 
 
 def write(path: Path, **changes: object) -> Path:
-    path.write_text(yaml.safe_dump(LEAST | changes))
+    path.write_text(yaml.safe_dump(MINIMAL | changes))
     return path
 
 
@@ -35,9 +35,9 @@ def test_there_are_shipped_configurations() -> None:
     assert {"nano", "nano-gpu", "lora", "full"} <= {file.stem for file in SHIPPED}
 
 
-def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
+def test_omitted_settings_keep_their_default(tmp_path: Path) -> None:
     questions = {"named": [[1, 2], [3, 4]], "tasks": 2}
-    sft = {**LEAST["sft"], "questions": questions, "soft_targets": None, "lora": {"rank": 4}}  # type: ignore[dict-item]
+    sft = {**MINIMAL["sft"], "questions": questions, "soft_targets": None, "lora": {"rank": 4}}  # type: ignore[dict-item]
     recipe = Recipe.read(write(tmp_path / "recipe.yaml", sft=sft))
     assert recipe.model == Path.home() / "base"
     assert recipe.sft.questions == QuestionSettings(named=((1, 2), (3, 4)), tasks=2)
@@ -50,15 +50,15 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"stpes": 3}, "unknown setting stpes"),
+        ({"stpes": 3}, "unknown entry 'stpes'"),
         ({"sft": {"schedule": {"steps": 1000, "batch": 2}}}, "sft.schedule.rate is missing"),
         (
             {"sft": {"schedule": {"steps": "many", "batch": 2, "rate": 1e-4}}},
-            "sft.schedule.steps must be a whole number",
+            "sft.schedule.steps must be an integer",
         ),
         (
             {"sft": {"schedule": {"steps": 1000, "batch": True, "rate": 1e-4}}},
-            "sft.schedule.batch must be a whole number",
+            "sft.schedule.batch must be an integer",
         ),
         ({"sft": {"schedule": {"steps": 1000, "batch": 0, "rate": 1e-4}}}, "sft.schedule: batch must be more than 0"),
         ({"sft": {"schedule": {"steps": 500, "batch": 1, "rate": 1e-4}}}, "warmup and decay do not fit into 500 steps"),
@@ -70,11 +70,11 @@ def test_what_is_left_out_keeps_its_default(tmp_path: Path) -> None:
             {"sft": {"schedule": {"steps": 1000, "batch": 2, "rate": 1e-4}, "person_crops": 1.5}},
             "sft: person_crops must be from 0 to 1",
         ),
-        ({"spec": [1]}, "spec must be settings by name"),
-        ({"model": None}, "give either model, to start from, or checkpoint"),
+        ({"spec": [1]}, "spec must be a mapping"),
+        ({"model": None}, r"set either model \(the checkpoint to start from\) or checkpoint"),
     ],
 )
-def test_one_clear_error(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+def test_a_wrong_setting_is_one_clear_error(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     file = write(tmp_path / "recipe.yaml", **changes)
     with pytest.raises(ConfigError, match=message) as caught:
         Recipe.read(file)
@@ -82,23 +82,23 @@ def test_one_clear_error(tmp_path: Path, changes: dict[str, object], message: st
     assert "\n" not in str(caught.value)
 
 
-def test_files_that_are_no_configuration(tmp_path: Path) -> None:
+def test_files_that_are_not_a_configuration_are_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("a: [")
     with pytest.raises(ConfigError, match="is not YAML"):
         Recipe.read(tmp_path / "broken.yaml")
     (tmp_path / "list.yaml").write_text("- 1")
-    with pytest.raises(ConfigError, match="must hold settings by name"):
+    with pytest.raises(ConfigError, match="must be a mapping with names"):
         Recipe.read(tmp_path / "list.yaml")
     with pytest.raises(ConfigError, match="is not readable"):
         Recipe.read(tmp_path / "none.yaml")
 
 
-def test_another_number_of_steps_stretches_the_schedule() -> None:
+def test_another_number_of_steps_scales_the_schedule() -> None:
     schedule = Schedule(steps=1000, batch=1, rate=1.0, warmup=100, decay=500)
     assert schedule.with_steps(20) == Schedule(steps=20, batch=1, rate=1.0, warmup=2, decay=10)
 
 
-def test_the_command_needs_what_it_reads(tmp_path: Path) -> None:
+def test_the_commands_report_missing_data_and_stages(tmp_path: Path) -> None:
     assert "no synthetic" in str(
         CliRunner().invoke(command, ["pictures", "--data", str(tmp_path), "--out", str(tmp_path)]).exception
     )

@@ -1,1 +1,1 @@
-"""Training data: pictures, random views of them, and questions with their answers."""
+"""Training data: pictures, random views of them, and questions with answers."""

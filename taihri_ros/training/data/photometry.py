@@ -1,4 +1,4 @@
-"""Changes of a picture's light and sharpness that leave its labels true."""
+"""Photometric augmentation, which leaves the labels unchanged."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def vary(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Change exposure, contrast, white balance, sharpness and noise at random, and cover a part now and then.
+def augment(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Randomly change exposure, contrast, white balance, sharpness and noise, and sometimes hide a rectangle.
 
     Args:
         image: (height, width, 3) uint8 RGB.
-        rng: Source of randomness.
+        rng: Random generator.
 
     Returns:
         (height, width, 3) uint8 RGB.

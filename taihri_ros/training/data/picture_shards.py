@@ -1,4 +1,4 @@
-"""Training pictures of whole data sets: one file for each shard, by one or more processes."""
+"""Makes the training pictures of a data set, one file for each shard, in one or more processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PictureJob:
 
     Attributes:
         paths: For each shard the file of its pictures.
-        settings: How they are made.
+        settings: Settings of the pictures.
     """
 
     paths: dict[Path, Path]
@@ -30,16 +30,16 @@ class PictureJob:
 
     @classmethod
     def plan(cls, settings: PictureSettings) -> PictureJob:
-        """Share out the shards: the last ones are held back for validation.
+        """Assign the last shards of a data set to validation and the others to training.
 
         Args:
-            settings: Data, directory and so on.
+            settings: Data, directory and number of validation shards.
 
         Returns:
             The job.
 
         Raises:
-            TaihriError: There are no data, or too few shards.
+            TaihriError: There is no data set, or it has too few shards.
         """
         if settings.data is None:
             raise TaihriError("pictures.data is missing: name the directory that `taihri synth --out` filled")
@@ -58,10 +58,10 @@ class PictureJob:
         )
 
     def run(self) -> Iterator[Path]:
-        """Make what is missing.
+        """Make the pictures of all shards whose file does not exist.
 
         Yields:
-            The file of each shard, those that were there first.
+            The file of each shard, existing ones first.
 
         Raises:
             TaihriError: A shard is damaged, or a directory cannot be written.

@@ -1,8 +1,7 @@
-"""Training pictures: made once as wide canonical images, seen anew every time through another virtual camera.
+"""Training pictures: wide canonical images, from which views are rendered through random virtual cameras.
 
-The canonical camera of TAIHRI (arXiv 2604.08921) makes turning a camera exact: the image of a camera that is turned, or
-cropped, is a homography of the one that was taken, and its joints are rotated with it. One labelled picture
-therefore gives as many views as are asked for.
+Rotating or cropping the canonical camera of TAIHRI (arXiv 2604.08921) is exact: the new image is a homography of the
+old one, and the joints are rotated by the same rotation. So one labelled picture gives any number of views.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ from taihri_ros.skeleton import JOINTS
 
 _JPEG_QUALITY = 92
 _EDGE_POINTS = 17
-_MUCH_INSIDE, _MUCH_VISIBLE, _MUCH_SPAN = 12, 8, 0.56
+_EASY_INSIDE, _EASY_VISIBLE, _EASY_SPAN = 12, 8, 0.56
 _SMALLER = 0.35
-_ALL_JOINTS, _FOUND_OFF_M, _MARGINS_M, _LEAST_PX = 0.5, 0.12, (0.4, 1.0), 3 * TOKEN_PX
-"""Of views that are aimed: how often at all joints, how far off these are found, margins around them, least side."""
+_ALL_JOINTS, _POSITION_NOISE_M, _MARGINS_M, _LEAST_PX = 0.5, 0.12, (0.4, 1.0), 3 * TOKEN_PX
+"""Person crops: share that cover all joints, noise of the joint positions, limits of the margin, smallest side."""
 _OTHER_SIDE = {"left": "right", "right": "left"}
 _MIRROR = np.array([JOINTS.index("_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))) for name in JOINTS])
 """For each joint the index of its mirror image."""
 
 
 class LabelledImage(Protocol):
-    """What a picture is made of, such as a sample of the synthetic data set."""
+    """The input of a picture, such as a sample of the synthetic data set."""
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -42,7 +41,7 @@ class LabelledImage(Protocol):
 
     @property
     def camera(self) -> Camera:
-        """Its calibration."""
+        """Calibration of the camera."""
 
     @property
     def joints(self) -> NDArray[np.float32]:
@@ -55,11 +54,11 @@ class LabelledImage(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A wide canonical image: no distortion, centred principal point, square pixels.
+    """A wide canonical image: no distortion, principal point at the centre, square pixels.
 
     Attributes:
         jpeg: The encoded image.
-        focal_px: Its focal length in px.
+        focal_px: Focal length in px.
         size: Width and height in px.
         joints: (22, 3) float32 metres, frame of the canonical camera.
         visibility: (22,) int8, 0 visible, 1 occluded, 2 out of the image.
@@ -73,7 +72,7 @@ class Picture:
 
     @classmethod
     def make(cls, sample: LabelledImage, *, focal_px: float, max_side: int) -> Picture:
-        """Draw the canonical image of a sample.
+        """Render the canonical image of a sample.
 
         Args:
             sample: The sample.
@@ -94,8 +93,8 @@ class Picture:
         across, down = undistort.initUndistortRectifyMap(
             camera.K, camera.D, np.eye(3), matrix, (width, height), cv2.CV_16SC2
         )
-        drawn = cv2.remap(np.ascontiguousarray(sample.image), across, down, cv2.INTER_LINEAR)
-        _, jpeg = cv2.imencode(".jpg", drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        canonical = cv2.remap(np.ascontiguousarray(sample.image), across, down, cv2.INTER_LINEAR)
+        _, jpeg = cv2.imencode(".jpg", canonical[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         return cls(
             jpeg.tobytes(),
             focal_px,
@@ -105,27 +104,31 @@ class Picture:
         )
 
     def image(self) -> NDArray[np.uint8]:
-        """Decode the image, (height, width, 3) uint8 RGB."""
+        """Decode the image.
+
+        Returns:
+            (height, width, 3) uint8 RGB.
+        """
         decoded: Any = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
         return np.asarray(decoded[..., ::-1], np.uint8)
 
-    def shows_much(self) -> bool:
-        """Tell whether most joints are in the image, over much of it: an easy picture to begin with."""
+    def is_easy(self) -> bool:
+        """Return whether most joints are visible and cover much of the image: a picture for the start of a training."""
         inside = self.visibility < 2
-        if inside.sum() < _MUCH_INSIDE or (self.visibility == 0).sum() < _MUCH_VISIBLE:
+        if inside.sum() < _EASY_INSIDE or (self.visibility == 0).sum() < _EASY_VISIBLE:
             return False
         pixels = project(self.joints, self.focal_px, self.size)[inside]
-        return bool(np.ptp(pixels, axis=0).max() >= _MUCH_SPAN * self.focal_px)
+        return bool(np.ptp(pixels, axis=0).max() >= _EASY_SPAN * self.focal_px)
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What the model is shown, and the truth in that view.
+    """An input image of the model with its labels.
 
     Attributes:
         image: (height, width, 3) uint8 RGB.
         joints: (22, 3) float32 metres, frame of the view.
-        pixels: (22, 2) float32 px, the joints' projections, perhaps beyond the edge.
+        pixels: (22, 2) float32 px, projections of the joints; they may lie outside the image.
         visibility: (22,) int8, 0 visible, 1 occluded, 2 out of the view.
     """
 
@@ -142,8 +145,8 @@ class Viewpoint:
     Attributes:
         focal_px: Focal length in px.
         size: Width and height in px.
-        rotation_vector: Turn from the picture's frame to the view's, axis times radians.
-        mirrored: Whether left and right are exchanged, of the image and of the joints' names.
+        rotation_vector: Rotation from the frame of the picture to that of the view, axis times angle in radians.
+        mirrored: Whether the image is mirrored and the left and right joints are exchanged.
     """
 
     focal_px: float
@@ -152,7 +155,7 @@ class Viewpoint:
     mirrored: bool = False
 
     @classmethod
-    def draw(
+    def sample(
         cls,
         rng: np.random.Generator,
         picture: Picture,
@@ -162,33 +165,33 @@ class Viewpoint:
         degrees: tuple[float, float, float],
         person_crops: float = 0.0,
     ) -> Viewpoint:
-        """Draw a viewpoint at random: the size that shows the whole picture, or a smaller one, or one for the person.
+        """Sample a random viewpoint: a full view, a smaller one, or a person crop.
 
         Args:
-            rng: Source of randomness.
-            picture: What is to be seen.
+            rng: Random generator.
+            picture: The picture to view.
             focal_px: Focal length in px.
             max_side: Largest width and height in px.
-            degrees: Standard deviations of tilt, pan and roll.
-            person_crops: How often it turns toward the person and shows not much more, as the node's fovea does.
+            degrees: Standard deviations of tilt, pan and roll, degrees.
+            person_crops: Probability of a view centred on the person, as the node's `PersonCrop` makes them.
 
         Returns:
             The viewpoint.
         """
         if (
             rng.random() < person_crops
-            and (found := cls._person_crops(rng, picture, focal_px, max_side, degrees)) is not None
+            and (found := cls._sample_person_crop(rng, picture, focal_px, max_side, degrees)) is not None
         ):
             return found
         tilt, pan, roll = (float(angle) for angle in np.radians(degrees) * rng.standard_normal(3))
-        blocks = whole_size(picture, focal_px, max_side) // TOKEN_PX
+        blocks = full_view_size(picture, focal_px, max_side) // TOKEN_PX
         if rng.random() < _SMALLER:
             blocks = np.maximum(blocks - rng.integers(0, 3, 2), np.minimum(blocks, 3))
         width, height = (int(side) for side in blocks * TOKEN_PX)
         return cls(focal_px, (width, height), (tilt, pan, roll), bool(rng.random() < 0.5))
 
     @classmethod
-    def _person_crops(
+    def _sample_person_crop(
         cls,
         rng: np.random.Generator,
         picture: Picture,
@@ -196,16 +199,16 @@ class Viewpoint:
         max_side: int,
         degrees: tuple[float, float, float],
     ) -> Viewpoint | None:
-        """Turn toward some of the joints in the image, as far off as they are found, with a margin around them."""
+        """Sample a view around noisy positions of some joints, with a margin; None when no joint is in the image."""
         inside = np.flatnonzero(picture.visibility < 2)
         if not len(inside):
             return None
         count = len(inside) if rng.random() < _ALL_JOINTS else int(rng.integers(1, len(inside) + 1))
         joints = picture.joints[rng.permutation(inside)[:count]]
-        points = joints + _FOUND_OFF_M * rng.standard_normal((count, 3))
+        points = joints + _POSITION_NOISE_M * rng.standard_normal((count, 3))
         rotation = look_along((points / np.linalg.norm(points, axis=1, keepdims=True)).sum(axis=0))
         reach = np.abs(extent(points @ rotation.T, float(rng.uniform(*_MARGINS_M)))).max(axis=0)
-        whole = whole_size(picture, focal_px, max_side)
+        whole = full_view_size(picture, focal_px, max_side)
         size = np.clip(np.ceil(2.0 * focal_px * reach / TOKEN_PX) * TOKEN_PX, np.minimum(whole, _LEAST_PX), whole)
         turn = cv2.Rodrigues(rotation)[0][:, 0] + 0.5 * np.radians(degrees) * rng.standard_normal(3)
         tilt, pan, roll = turn.tolist()
@@ -213,12 +216,12 @@ class Viewpoint:
 
     @classmethod
     def plain(cls, picture: Picture, focal_px: float, max_side: int) -> Viewpoint:
-        """Give the viewpoint that the node would take: straight, and as large as it must be."""
-        width, height = (int(side) for side in whole_size(picture, focal_px, max_side))
+        """Return the full view without rotation, as the node uses it."""
+        width, height = (int(side) for side in full_view_size(picture, focal_px, max_side))
         return cls(focal_px, (width, height))
 
-    def see(self, picture: Picture) -> View:
-        """Draw what this camera sees of a picture, and turn the labels with it.
+    def render(self, picture: Picture) -> View:
+        """Render a picture from this viewpoint, with the labels in the frame of the view.
 
         Args:
             picture: The picture.
@@ -231,15 +234,15 @@ class Viewpoint:
         rotation = cv2.Rodrigues(np.array(self.rotation_vector))[0]
         K_view = _matrix(self.focal_px, width, height)
         homography = K_view @ rotation @ np.linalg.inv(_matrix(picture.focal_px, image.shape[1], image.shape[0]))
-        drawn = cv2.warpPerspective(image, homography, (width, height), flags=cv2.INTER_LINEAR)
+        warped = cv2.warpPerspective(image, homography, (width, height), flags=cv2.INTER_LINEAR)
         joints, visibility = picture.joints @ rotation.T, picture.visibility
         if self.mirrored:
-            drawn = np.ascontiguousarray(drawn[:, ::-1])
+            warped = np.ascontiguousarray(warped[:, ::-1])
             joints, visibility = (joints * [-1.0, 1.0, 1.0])[_MIRROR], visibility[_MIRROR]
         pixels = project(joints, self.focal_px, self.size)
         inside = (joints[:, 2] > 0.0) & (pixels > -0.5).all(axis=1) & (pixels < np.array(self.size) - 0.5).all(axis=1)
         return View(
-            np.asarray(drawn, np.uint8),
+            np.asarray(warped, np.uint8),
             joints.astype(np.float32),
             pixels.astype(np.float32),
             np.where(inside, visibility, 2).astype(np.int8),
@@ -255,21 +258,21 @@ def project(joints: NDArray[np.floating], focal_px: float, size: tuple[int, int]
         size: Width and height in px.
 
     Returns:
-        (N, 2) px; far outside for what lies behind the camera.
+        (N, 2) px; far outside the image for points behind the camera.
     """
     depth = np.maximum(joints[:, 2:], 1e-2)
     centre = (np.array(size) - 1) / 2
     return np.asarray(joints[:, :2] / depth * focal_px + centre, np.float64)
 
 
-def whole_size(picture: Picture, focal_px: float, max_side: int) -> NDArray[np.int64]:
-    """Give the size of a view of a focal length that shows a whole picture: multiples of a visual token, (2,) px."""
+def full_view_size(picture: Picture, focal_px: float, max_side: int) -> NDArray[np.int64]:
+    """Return width and height of the view that shows a whole picture, (2,) px, multiples of a visual token."""
     size = np.array(picture.size) * focal_px / picture.focal_px
     return np.asarray(np.clip(np.ceil(size / TOKEN_PX), 1, max_side // TOKEN_PX) * TOKEN_PX, np.int64)
 
 
 def read_pictures(path: Path) -> list[Picture]:
-    """Read the pictures of one file that `write_pictures` made."""
+    """Read the pictures of a file that `write_pictures` wrote."""
     with np.load(path) as stored:
         data, ends = stored["jpeg"], stored["ends"]
         return [
@@ -281,14 +284,14 @@ def read_pictures(path: Path) -> list[Picture]:
 
 
 def write_pictures(path: Path, pictures: Iterator[Picture]) -> int:
-    """Write pictures of one focal length into one file, which appears whole.
+    """Write pictures of one focal length into one file, which is renamed into place when it is complete.
 
     Args:
-        path: The file, `.npz`.
+        path: The `.npz` file.
         pictures: The pictures, at least one.
 
     Returns:
-        How many there were.
+        The number of pictures.
     """
     made = list(pictures)
     scratch = path.with_suffix(".part.npz")

@@ -1,4 +1,4 @@
-"""What a view is asked in training, and the answers, as token ids."""
+"""Random questions about a view with their answers, as token ids."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from taihri_ros.model.quantization import BINS
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.training.data.pictures import View
-from taihri_ros.training.network.packing import Branch, Packed
+from taihri_ros.training.network.packing import Branch, PackedSample
 
 
 @dataclass(frozen=True)
 class QuestionSettings:
-    """How many questions of which kind an image is asked.
+    """Number and kind of the questions for each image.
 
     Attributes:
-        named: Numbers of joints of the questions that name them; each is drawn uniformly between two limits.
-        listings: Numbers of joints of the answers to no question, which teach to read the image at the least cost.
-        tasks: How many free commands for tasks.
-        questions: How many free questions that name joints.
-        shuffled: Part of the named questions whose joints stand in no order.
-        noise_bins: Smallest and largest standard deviation, drawn once for each answer with an even logarithm, of the
-            error that the coordinates before each one are given. The smallest should be no less than the errors that
-            the model makes itself: what it has written agrees with itself, and it would trust that, not the image.
-        beyond_weight: Weight of a 2D coordinate of a joint out of the view.
-        template_weight: Weight of the tokens that the grammar forces.
+        named: One question with joint names for each pair: smallest and largest number of joints.
+        listings: One joint list without a question for each pair: smallest and largest number of joints. They train
+            the reading of coordinates at the least cost.
+        tasks: Number of free commands that name a task.
+        questions: Number of free questions that name joints.
+        shuffled: Share of the joint lists in random order; the others are in the order of the skeleton.
+        noise_bins: Smallest and largest standard deviation, in bins, of the noise that is added to the coordinates in
+            the context, sampled log-uniformly for each answer. The smallest should not be below the errors of the
+            model: otherwise it learns to trust its own earlier coordinates instead of the image.
+        beyond_weight: Loss weight of a 2D coordinate of a joint outside the view.
+        template_weight: Loss weight of the tokens that the grammar forces.
     """
 
     named: tuple[tuple[int, int], ...] = ((1, 3), (2, 6), (4, 10))
@@ -49,17 +50,17 @@ class QuestionSettings:
     template_weight: float = 0.05
 
 
-class Questioner:
-    """Draws questions about views, and writes their answers."""
+class QuestionSampler:
+    """Samples questions about views and writes their answers."""
 
     def __init__(self, vocabulary: Vocabulary, spec: ModelSpec, tasks: Tasks, settings: QuestionSettings) -> None:
-        """Create a questioner.
+        """Create a sampler.
 
         Args:
-            vocabulary: The checkpoint's tokens.
-            spec: Its numbers; its answer style must be without separators.
-            tasks: What is asked in free words.
-            settings: How many of which kind.
+            vocabulary: Tokens of the checkpoint.
+            spec: Spec of the checkpoint; its answer format must have no separators.
+            tasks: The task table, for free commands.
+            settings: Number and kind of the questions.
         """
         self._vocabulary, self._spec, self._tasks, self._settings = vocabulary, spec, tasks, settings
         self._answer_format = replace(spec.answer or AnswerFormat(), box=False)
@@ -68,51 +69,51 @@ class Questioner:
             for text in (*BLOCKS["2d"], *BLOCKS["3d"], *(self._answer_format.joint_text(joint) for joint in JOINTS))
         }
 
-    def ask(self, view: View, rng: np.random.Generator) -> Packed:
-        """Draw questions about a view.
+    def sample(self, view: View, rng: np.random.Generator) -> PackedSample:
+        """Sample questions about a view.
 
         Args:
             view: The view.
-            rng: Source of randomness.
+            rng: Random generator.
 
         Returns:
-            The image and what is asked of it.
+            The image with the questions and their answers.
         """
         words = random.Random(int(rng.integers(2**62)))
-        truth = _Truth.of(view, self._spec)
-        asked: list[tuple[Command, Sequence[str], bool]] = []
+        truth = _TrueBins.of(view, self._spec)
+        requests: list[tuple[Command, Sequence[str], bool]] = []
         for fewest, most in self._settings.named:
-            named = truth.draw_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
-            asked.append((Command(", ".join(named), tuple(named)), named, False))
+            named = truth.sample_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
+            requests.append((Command(", ".join(named), tuple(named)), named, False))
         for fewest, most in self._settings.listings:
-            listed = truth.draw_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
-            asked.append((Command(""), listed, False))
+            listed = truth.sample_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
+            requests.append((Command(""), listed, False))
         free = [self._tasks.sample_task(words) for _ in range(self._settings.tasks)]
         free += [self._tasks.sample_question(words) for _ in range(self._settings.questions)]
-        asked += [(Command(text), joints, True) for text, joints in free]
+        requests += [(Command(text), joints, True) for text, joints in free]
         prefix: tuple[int, ...] = ()
         branches = []
-        for command, joints, chosen in asked:
+        for command, joints, chosen in requests:
             ids = self._vocabulary.prompt_ids(make_prompt(command, self._spec))
             place = ids.index(self._vocabulary.image_id)
             prefix = ids[:place]
             branches.append(self._answer(ids[place + 1 :], joints, truth, chosen, rng))
-        return Packed(view.image, prefix, tuple(branches))
+        return PackedSample(view.image, prefix, tuple(branches))
 
     def _answer(
         self,
         prompt: tuple[int, ...],
         joints: Sequence[str],
-        truth: _Truth,
+        truth: _TrueBins,
         chosen: bool,
         rng: np.random.Generator,
     ) -> Branch:
-        """Write an answer; `chosen` says that the model is to find the joints by itself."""
+        """Write an answer; with `chosen`, the names of the joints have full weight, because the model selects them."""
         settings, first = self._settings, self._vocabulary.first_coordinate
         least, most = settings.noise_bins
         noise = least * (most / least) ** rng.random() * rng.standard_normal((len(JOINTS), 5))
-        misread = np.clip(np.rint(truth.bins + noise), 0, BINS - 1).astype(int)
-        choice = 1.0 if chosen else settings.template_weight
+        noisy = np.clip(np.rint(truth.bins + noise), 0, BINS - 1).astype(int)
+        name_weight = 1.0 if chosen else settings.template_weight
         answer: list[int] = []
         targets: list[int] = []
         weights: list[float] = []
@@ -127,27 +128,27 @@ class Questioner:
             write(start, start, [settings.template_weight] * len(start))
             for joint in joints:
                 name, row = self._ids[self._answer_format.joint_text(joint)], INDEX[joint]
-                write(name, name, [choice] * len(name))
+                write(name, name, [name_weight] * len(name))
                 write(
-                    [first + int(value) for value in misread[row, columns]],
+                    [first + int(value) for value in noisy[row, columns]],
                     [first + int(value) for value in truth.bins[row, columns]],
                     truth.weights(row, settings.beyond_weight)[columns],
                 )
-            write(end, end, [choice] * len(end))
+            write(end, end, [name_weight] * len(end))
         stop = self._vocabulary.end_ids[:1]
         write(stop, stop, [settings.template_weight])
         return Branch(prompt, tuple(answer), tuple(targets), tuple(weights))
 
 
 @dataclass(frozen=True, eq=False)
-class _Truth:
-    """The bins of every joint: u, v, x, y, z, (22, 5), and whether 2D and 3D are truly there, (22, 2)."""
+class _TrueBins:
+    """The true bins of the coordinates u, v, x, y, z, (22, 5), and whether 2D and 3D are in range, (22, 2)."""
 
     bins: NDArray[np.float64]
     known: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, view: View, spec: ModelSpec) -> _Truth:
+    def of(cls, view: View, spec: ModelSpec) -> _TrueBins:
         size = np.array([view.image.shape[1], view.image.shape[0]])
         flat = view.pixels / size * (BINS - 1)
         deep = (view.joints - spec.space.low) / spec.space.step
@@ -155,12 +156,12 @@ class _Truth:
         return cls(bins, np.stack([view.visibility < 2, spec.space.contains(view.joints)], axis=1))
 
     def weights(self, row: int, beyond: float) -> list[float]:
-        """Give the weights of a joint's five coordinates."""
+        """Return the loss weights of the five coordinates of a joint."""
         flat, deep = 1.0 if self.known[row, 0] else beyond, 1.0 if self.known[row, 1] else 0.0
         return [flat, flat, deep, deep, deep]
 
-    def draw_joints(self, rng: np.random.Generator, count: int, shuffled: float) -> list[str]:
-        """Draw joints, those in the view more often; in the skeleton's order but for a part of the draws."""
+    def sample_joints(self, rng: np.random.Generator, count: int, shuffled: float) -> list[str]:
+        """Sample joints, more often those in the view; a share of `shuffled` is not in the order of the skeleton."""
         likely = np.where(self.known[:, 0], 1.0, 0.15)
-        drawn = rng.choice(len(JOINTS), size=count, replace=False, p=likely / likely.sum())
-        return [JOINTS[index] for index in (drawn if rng.random() < shuffled else np.sort(drawn))]
+        sampled = rng.choice(len(JOINTS), size=count, replace=False, p=likely / likely.sum())
+        return [JOINTS[index] for index in (sampled if rng.random() < shuffled else np.sort(sampled))]

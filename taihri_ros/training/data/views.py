@@ -1,4 +1,4 @@
-"""Views to train on, drawn at random from pictures, as a data set that a trainer can index."""
+"""Random training views of pictures, as a data set with an index."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.training.data.photometry import vary
+from taihri_ros.training.data.photometry import augment
 from taihri_ros.training.data.pictures import Picture, View, Viewpoint, read_pictures
 
-_LOOK_AGAIN_EVERY = 1500
+_RESCAN_EVERY = 1500
 
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """How views are drawn.
+    """How views are sampled.
 
     Attributes:
         focal_px: Focal length of the model's canonical camera in px.
         max_side: Largest width and height of a view in px.
-        degrees: Standard deviations of the virtual camera's tilt, pan and roll.
-        person_crops: Share of the views that turn toward the person and show not much more.
+        degrees: Standard deviations of tilt, pan and roll of the virtual camera, degrees.
+        person_crops: Share of the views that are person crops.
     """
 
     focal_px: float
@@ -34,47 +34,48 @@ class ViewSettings:
 
 
 class RandomViews(Dataset[View]):
-    """A number of random views; number i is the same at every epoch's beginning and after a resumption.
+    """A fixed number of random views.
 
-    Pictures that are added to the directory during a run join it.
+    View i depends only on the seed, on i and on the pictures, so that a resumed run continues with the same data.
+    Pictures that are added to the directory during a run are used from then on.
     """
 
     def __init__(self, directory: Path, settings: ViewSettings, *, count: int, seed: int, easy: int = 0) -> None:
         """Open the pictures.
 
         Args:
-            directory: Holds files that `write_pictures` made.
-            settings: How views are drawn.
-            count: How many views there are.
-            seed: Of the randomness.
-            easy: How many of them, the first ones, are of pictures that show much of the person, where there are any.
+            directory: Directory with files of `write_pictures`.
+            settings: How views are sampled.
+            count: Number of views.
+            seed: Seed of the sampling.
+            easy: Number of first views that use only easy pictures, if there are any (see `Picture.is_easy`).
 
         Raises:
             TaihriError: The directory holds no pictures.
         """
         self._directory, self._settings, self._count, self._seed, self._easy = directory, settings, count, seed, easy
-        self._read: set[Path] = set()
+        self._files_read: set[Path] = set()
         self._pictures: list[Picture] = []
         self._easy_pictures: list[Picture] = []
-        self._drawn = 0
-        self._look()
+        self._sampled = 0
+        self._scan_directory()
         if not self._pictures:
             raise TaihriError(f"{directory} holds no training pictures: make them with `taihri train pictures`")
 
     def __len__(self) -> int:
-        """Give the number of views."""
+        """Return the number of views."""
         return self._count
 
     def __getitem__(self, index: int) -> View:
-        """Draw a view."""
-        self._drawn += 1
-        if self._drawn % _LOOK_AGAIN_EVERY == 0:
-            self._look()
+        """Sample a view."""
+        self._sampled += 1
+        if self._sampled % _RESCAN_EVERY == 0:
+            self._scan_directory()
         rng = np.random.default_rng((self._seed, index))
         pictures = self._easy_pictures if index < self._easy and self._easy_pictures else self._pictures
         picture = pictures[int(rng.integers(len(pictures)))]
         settings = self._settings
-        viewpoint = Viewpoint.draw(
+        viewpoint = Viewpoint.sample(
             rng,
             picture,
             settings.focal_px,
@@ -82,27 +83,27 @@ class RandomViews(Dataset[View]):
             degrees=settings.degrees,
             person_crops=settings.person_crops,
         )
-        view = viewpoint.see(picture)
-        return View(vary(view.image, rng), view.joints, view.pixels, view.visibility)
+        view = viewpoint.render(picture)
+        return View(augment(view.image, rng), view.joints, view.pixels, view.visibility)
 
-    def _look(self) -> None:
-        for path in sorted(set(self._directory.glob("*.npz")) - self._read):
+    def _scan_directory(self) -> None:
+        for path in sorted(set(self._directory.glob("*.npz")) - self._files_read):
             if path.name.endswith(".part.npz"):
                 continue
             found = read_pictures(path)
             self._pictures += found
-            self._easy_pictures += [picture for picture in found if picture.shows_much()]
-            self._read.add(path)
+            self._easy_pictures += [picture for picture in found if picture.is_easy()]
+            self._files_read.add(path)
 
 
 def plain_views(pictures: Sequence[Picture], settings: ViewSettings) -> list[View]:
-    """Give the unvaried view of each picture, to validate on.
+    """Return the full view of each picture without augmentation, for validation.
 
     Args:
         pictures: The pictures.
-        settings: Focal length and size.
+        settings: Focal length and largest size.
 
     Returns:
         The views.
     """
-    return [Viewpoint.plain(picture, settings.focal_px, settings.max_side).see(picture) for picture in pictures]
+    return [Viewpoint.plain(picture, settings.focal_px, settings.max_side).render(picture) for picture in pictures]

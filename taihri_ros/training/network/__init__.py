@@ -1,1 +1,1 @@
-"""What is trained: the new network, its tokens, losses and batches."""
+"""The network in training: its initial weights, tokens, batches and losses."""

@@ -1,11 +1,11 @@
-"""Supervised fine-tuning: the next token of the answer, its numbers with soft targets over the neighbouring bins.
+"""The loss of supervised fine-tuning: next-token cross-entropy with soft targets for the coordinates.
 
-That <499> is nearly right where <500> is asked for, plain cross-entropy cannot know. A target that falls off as a
-Gaussian over the bins says so; as training goes on it is made narrower.
+Plain cross-entropy does not know that <499> is nearly right where <500> is the target. The soft target is a Gaussian
+over the neighbouring bins, which narrows during training.
 
-What the model reads of its own answer while it writes is, for a part of the pictures, what it would have written there
-itself, all places at once (parallel scheduled sampling, Duckworth et al. 2019, arXiv 1906.04331): its errors are no
-independent noise, and how far they can be trusted can be learned only from themselves.
+For a share of the pictures, the coordinates in the context are the model's own predictions instead of the true ones, at
+all positions at once (parallel scheduled sampling, Duckworth et al. 2019, arXiv 1906.04331). The model thereby learns
+how far it can trust its own earlier coordinates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from taihri_ros.training.network.packing import NO_TARGET
 
 
 class AnswerLoss(nn.Module):
-    """A Qwen3-VL with the loss of its packed answers."""
+    """A Qwen3-VL model with the loss of packed answers."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class AnswerLoss(nn.Module):
             model: transformers' Qwen3VLForConditionalGeneration.
             first_coordinate: Id of `<0>`.
             sigma_bins: Standard deviation of the soft targets in bins; 0 for plain cross-entropy.
-            scheduled_sampling: Part of the pictures whose answers hold the model's own numbers while it writes.
+            scheduled_sampling: Share of the pictures whose context holds the model's own coordinates.
         """
         super().__init__()
         self.model = model
@@ -46,7 +46,7 @@ class AnswerLoss(nn.Module):
         self._first = first_coordinate
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Give what is trained, each tensor once: checkpoints of a run repeat nothing that does not change."""
+        """Return the trainable tensors only, so that the checkpoints of a run do not repeat frozen weights."""
         trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
         return {name: tensor for name, tensor in super().state_dict(*args, **kwargs).items() if name in trained}
 
@@ -63,13 +63,13 @@ class AnswerLoss(nn.Module):
         """Compute the loss of a batch that `packing.collate` made.
 
         Returns:
-            `loss` to minimise; `number_loss`; `bin_error`, by how many bins the expected number is wrong, all
-            coordinates alike, and `token_accuracy`, the share right of the joints and marks that the model chooses,
-            where it chooses any.
+            `loss` to minimise; `number_loss`, the mean loss of the coordinates; `bin_error`, the mean absolute error of
+            the expected coordinate in bins; and `token_accuracy`, the share of correct joint names and delimiters among
+            those that the model selects, if it selects any.
         """
         features = self.model.model.get_image_features(patches, grids, return_dict=True)
 
-        def read(ids: torch.Tensor) -> torch.Tensor:
+        def encode(ids: torch.Tensor) -> torch.Tensor:
             return self.model.model(
                 input_ids=ids,
                 position_ids=position_ids,
@@ -80,8 +80,8 @@ class AnswerLoss(nn.Module):
 
         if self._scheduled_sampling > 0.0:
             with torch.no_grad():
-                input_ids = self._with_scheduled_sampling(input_ids, read(input_ids), targets)
-        hidden = read(input_ids)
+                input_ids = self._with_scheduled_sampling(input_ids, encode(input_ids), targets)
+        hidden = encode(input_ids)
         wanted = (targets != NO_TARGET) & (weights > 0.0)
         logits = self.model.lm_head(hidden[wanted]).float()
         ids, weight = targets[wanted], weights[wanted]
@@ -96,21 +96,21 @@ class AnswerLoss(nn.Module):
         with torch.no_grad():
             place = torch.arange(BINS, device=numbers.device, dtype=numbers.dtype)
             expected = (numbers.softmax(dim=-1) * place).sum(dim=-1)
-            sure = weight[numeric] == 1.0
-            off = (expected - bins[numeric]).abs()[sure]
+            certain = weight[numeric] == 1.0
+            off = (expected - bins[numeric]).abs()[certain]
             words = (logits[~numeric].argmax(dim=-1) == ids[~numeric])[weight[~numeric] == 1.0]
-        figures = {
+        metrics = {
             "loss": (loss * weight).sum() / weight.sum(),
             "number_loss": loss[numeric].detach().mean(),
             "bin_error": off.mean(),
         }
-        return figures | ({"token_accuracy": words.float().mean()} if len(words) else {})
+        return metrics | ({"token_accuracy": words.float().mean()} if len(words) else {})
 
     def _is_number(self, ids: torch.Tensor) -> torch.Tensor:
         return (ids >= self._first) & (ids < self._first + BINS)
 
     def _with_scheduled_sampling(self, ids: torch.Tensor, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Put the numbers that the model would have written into the answers of a part of the pictures."""
+        """Replace the coordinates in the context of a share of the pictures by the model's own predictions."""
         chosen = torch.rand(len(ids), 1, device=ids.device) < (self._scheduled_sampling if self.training else 1.0)
         row, place = (self._is_number(targets) & chosen).nonzero(as_tuple=True)
         numbers = self.model.lm_head(hidden[row, place])[:, self._first : self._first + BINS]
@@ -120,6 +120,6 @@ class AnswerLoss(nn.Module):
 
 
 def _soft_targets(bins: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Give Gaussians around bins, (N, 1000), each with sum 1."""
+    """Return Gaussians around bins, (N, 1000), each with sum 1."""
     place = torch.arange(BINS, device=bins.device)
     return torch.softmax(-(place - bins[:, None]).square() / (2 * sigma**2), dim=-1)

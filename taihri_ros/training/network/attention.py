@@ -1,7 +1,8 @@
-"""Attention of a whole batch as plain matrix products, which on a CPU are many times faster than torch's fused kernel.
+"""Attention of a whole batch as plain matrix products, which is faster than torch's fused kernel on a CPU.
 
-The fused kernel is slow on the way back, and transformers calls it once for each image of the vision tower: with views
-of some 60 patches that took half of a step. Here views of one size are attended to together.
+The backward pass of the fused kernel is slow on a CPU, and transformers calls the kernel once for each image of the
+vision tower. With views of about 60 patches this took half of a training step. Here, attention is computed for all
+neighbouring views of one size at once.
 """
 
 from __future__ import annotations
@@ -19,17 +20,21 @@ _NAME = "taihri_products"
 
 
 def attend_by_size(tower: nn.Module) -> None:
-    """Let a vision tower attend to neighbouring views of one size in one product; the result is the same.
+    """Compute the attention of a vision tower for neighbouring views of one size in one product.
+
+    The result does not change.
 
     Args:
-        tower: The vision tower. It is fastest where the views of a batch stand in the order of their sizes.
+        tower: The vision tower. It is fastest when the views of a batch are sorted by size.
     """
     for block in tower.blocks:
         block.attn.forward = functools.partial(_attend_within_views, block.attn)
 
 
 def attend_by_products(language_model: Any) -> None:
-    """Let a language model attend by plain products where it is trained on a CPU; the result is the same.
+    """Compute the attention of a language model with plain matrix products on a CPU.
+
+    The result does not change.
 
     Args:
         language_model: transformers' Qwen3VLTextModel; its masks must be bool (N, 1, L, L).
@@ -45,7 +50,7 @@ def _attend_within_views(
     position_embeddings: tuple[torch.Tensor, torch.Tensor],
     **_: Any,
 ) -> torch.Tensor:
-    """Attend within each view; arguments and result as of transformers' Qwen3VLVisionAttention."""
+    """Compute attention within each view, with the signature of transformers' Qwen3VLVisionAttention."""
     heads = attention.num_heads
     query, key, value = attention.qkv(hidden_states).view(len(hidden_states), 3, heads, -1).unbind(1)
     query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
@@ -67,7 +72,7 @@ def _attend(
     attention_mask: torch.Tensor,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend within each row; arguments and result as of transformers' attention functions."""
+    """Compute attention within each row, with the signature of transformers' attention functions."""
     groups = module.num_key_value_groups
     attended = _product(query, repeat_kv(key, groups), repeat_kv(value, groups), attention_mask)
     return attended.transpose(1, 2), None

@@ -1,9 +1,9 @@
-"""Pre-training of the vision tower alone: for every joint a heatmap and a depth, through a head that is thrown away.
+"""Pre-training of the vision tower with a heatmap and a depth for every joint, through a temporary head.
 
-Localisation is learned much faster from dense targets than through next-token prediction. The head is linear on the
-visual tokens, the very features that the language model will read: where each joint is becomes linearly readable.
-The positions are the heatmap's expectation, as in integral regression (Sun et al. 2018); each visual token also
-tells every joint's depth, and the heatmap weighs what they say.
+Localisation is learned much faster from dense targets than by next-token prediction. The head is linear on the visual
+tokens, which are the input of the language model, so that joint positions become linearly decodable from them. The 2D
+position is the expectation of the heatmap, as in integral regression (Sun et al. 2018). Each visual token also predicts
+the depth of every joint; the depth of a joint is their mean, weighted by its heatmap.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from taihri_ros.training.data.pictures import View
 from taihri_ros.training.network.patch_batch import to_patches
 
 CELLS = 4
-"""A visual token has CELLS x CELLS cells of the heatmap."""
+"""Each visual token has CELLS x CELLS heatmap cells."""
 
 _CELL_PX = TOKEN_PX // CELLS
 _NEAREST_M = 0.2
@@ -29,10 +29,10 @@ _SIGMA_PX = 6.0
 
 
 def collate(views: Sequence[View]) -> dict[str, torch.Tensor]:
-    """Put views into a batch, in the order of their sizes, for `attend_by_size`.
+    """Build a batch of views, sorted by size for `attend_by_size`.
 
     Args:
-        views: The views, sizes may differ.
+        views: The views; sizes may differ.
 
     Returns:
         `patches` float32 (patches, 768), `grids` int64 (views, 3), `joints` float32 (views, 22, 3) metres in the frame
@@ -51,25 +51,29 @@ def collate(views: Sequence[View]) -> dict[str, torch.Tensor]:
 
 
 class DenseHead(nn.Module):
-    """Linear read-out of visual tokens: heatmap cells and log depth of each joint."""
+    """A linear head on visual tokens: heatmap cells and log depth of each joint."""
 
     def __init__(self, width: int) -> None:
-        """Create the head for visual tokens of a width."""
+        """Create the head.
+
+        Args:
+            width: Width of the visual tokens.
+        """
         super().__init__()
         self.heat = nn.Linear(width, len(JOINTS) * CELLS**2)
         self.depth = nn.Linear(width, len(JOINTS))
         self.outside = nn.Linear(width, len(JOINTS) * 3)
 
     def forward(self, tokens: torch.Tensor, grids: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Read out a batch.
+        """Predict heatmaps and depths of a batch.
 
         Args:
             tokens: (tokens of all views, width).
             grids: (views, 3).
 
         Returns:
-            Heatmap logits (views, 22, cells), -inf in the padding; centres of the cells (views, cells, 2) px;
-            log of depth in metres (views, 22); position by the mean token (views, 22, 3) metres.
+            Heatmap logits (views, 22, cells), -inf in the padding; centres of the cells (views, cells, 2) px; logarithm
+            of the depth in metres (views, 22); positions from the mean token (views, 22, 3) metres.
         """
         counts = (grids.prod(dim=1) // 4).tolist()
         views, most = len(counts), max(counts)
@@ -88,14 +92,14 @@ class DenseHead(nn.Module):
 
 
 class DensePretraining(nn.Module):
-    """The vision tower with the throw-away head, and its loss."""
+    """The vision tower with the temporary head, and the loss."""
 
     def __init__(self, tower: nn.Module, *, width: int, focal_px: float) -> None:
-        """Put a head on a vision tower.
+        """Add the head to a vision tower.
 
         Args:
             tower: The vision tower.
-            width: Of its visual tokens.
+            width: Width of its visual tokens.
             focal_px: Focal length of the views in px.
         """
         super().__init__()
@@ -111,16 +115,18 @@ class DensePretraining(nn.Module):
         pixels: torch.Tensor,
         inside: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """Compute the loss of a batch that `collate` made, and its errors.
+        """Compute the loss and the errors of a batch from `collate`.
 
         Returns:
-            `loss` to minimise; over the joints in view `pixel_error` and `pixel_median` in px, `depth_error`, `error`
-            and `error_median` in m; over all joints within 4 m `anywhere_error` in m.
+            `loss` to minimise, and `heat_loss`; for the joints in the view `pixel_error` and `pixel_median` in px, and
+            `depth_error`, `error` and `error_median` in m; for all joints within 4 m `anywhere_error` in m.
         """
         tokens = self.tower(patches, grids).pooler_output.float()
         heat, centres, log_depth, anywhere = self.head(tokens, grids)
         with torch.no_grad():
-            nearness = pixels @ centres.mT - centres.square().sum(dim=-1)[:, None] / 2  # less by |pixel|^2 / 2
+            nearness = (
+                pixels @ centres.mT - centres.square().sum(dim=-1)[:, None] / 2
+            )  # without |pixel|^2 / 2
             target = torch.softmax((nearness / _SIGMA_PX**2).masked_fill(heat.isneginf(), float("-inf")), dim=-1)
         log_heat = heat.log_softmax(dim=-1).clamp_min(-50.0)
         located = torch.einsum("vjc,vcd->vjd", log_heat.exp(), centres)
@@ -151,7 +157,7 @@ class DensePretraining(nn.Module):
 
 
 def _centres(rows: int, columns: int, most: int) -> torch.Tensor:
-    """Give the centres of a view's heatmap cells in the order of its tokens, padded to a number of tokens."""
+    """Return the centres of the heatmap cells of a view, in the order of its tokens, padded to a number of tokens."""
     cell = torch.arange(CELLS) * _CELL_PX + (_CELL_PX - 1) / 2
     y = (torch.arange(rows)[:, None, None, None] * TOKEN_PX + cell[:, None]).expand(rows, columns, CELLS, CELLS)
     x = (torch.arange(columns)[None, :, None, None] * TOKEN_PX + cell).expand(rows, columns, CELLS, CELLS)

@@ -1,4 +1,4 @@
-"""Low-rank adaptation of a published checkpoint; the rows of new tokens are trained whole."""
+"""Low-rank adaptation (LoRA) of a published checkpoint; embedding rows of new tokens are trained in full."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from taihri_ros.training.recipe import Lora
 _LAYERS = r".*language_model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj"
 
 
-def adapt(model: Any, settings: Lora, new_tokens: Sequence[int]) -> Any:
-    """Put adapters on the language model's layers, and leave nothing else to train but the rows of new tokens.
+def add_adapters(model: Any, settings: Lora, new_tokens: Sequence[int]) -> Any:
+    """Add adapters to the layers of the language model; besides them, only the rows of new tokens stay trainable.
 
     Args:
         model: transformers' Qwen3VLForConditionalGeneration; its layers are replaced in place.
-        settings: Of the adapters.
+        settings: Settings of the adapters.
         new_tokens: Ids of the rows to train.
 
     Returns:
-        PEFT's model, for `merge`.
+        PEFT's model, for `merge_adapters`.
     """
     tables = ["embed_tokens"] if model.config.tie_word_embeddings else ["embed_tokens", "lm_head"]
     config = LoraConfig(
@@ -34,11 +34,11 @@ def adapt(model: Any, settings: Lora, new_tokens: Sequence[int]) -> Any:
     return get_peft_model(model, config)
 
 
-def merge(adapted: Any) -> Any:
-    """Give the model with its adapters added to its weights, as any engine loads it.
+def merge_adapters(adapted: Any) -> Any:
+    """Return the model with the adapters merged into its weights, as every engine loads it.
 
     Args:
-        adapted: What `adapt` gave.
+        adapted: The model from `add_adapters`.
 
     Returns:
         transformers' Qwen3VLForConditionalGeneration.

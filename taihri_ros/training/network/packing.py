@@ -1,8 +1,8 @@
-"""Several questions and their answers, packed behind one image, and which token may see which.
+"""Sequence packing: several questions with their answers share one image, separated by the attention mask.
 
-The vision tower is the costly part of a small model, and one picture can be asked about many times. Every question
-with its answer is a branch: it sees the image, and itself, and no other branch, at the positions that it would have if
-it stood alone. What the model learns is therefore exactly what it will be asked.
+The vision tower is the expensive part of a small model, so one encoded image serves many questions. Every question with
+its answer is a branch. It attends to the image and to itself but to no other branch, and has the positions that it
+would have alone. Training on a packed sample is therefore equivalent to training on each question separately.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ class Branch:
     """One question with its answer.
 
     Attributes:
-        prompt: Ids of everything that stands between the image and the answer.
-        answer: Ids of the answer, the end token included, as the model is to read them while it writes.
-        targets: Ids that it is to write, of the same length; they differ from `answer` where its own errors are
-            imitated.
-        weights: How much each counts, of the same length.
+        prompt: Ids of the tokens between the image and the answer.
+        answer: Ids of the answer in the context, with the end token.
+        targets: Ids to predict, of the same length; they differ from `answer` where noise is added to the context.
+        weights: Loss weight of each target, of the same length.
     """
 
     prompt: tuple[int, ...]
@@ -39,12 +38,12 @@ class Branch:
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
-    """An image with what is asked of it.
+class PackedSample:
+    """An image with its questions and answers.
 
     Attributes:
         image: (height, width, 3) uint8 RGB.
-        prefix: Ids of everything before the image.
+        prefix: Ids of the tokens before the image.
         branches: The questions.
     """
 
@@ -53,18 +52,18 @@ class Packed:
     branches: tuple[Branch, ...]
 
 
-def collate(samples: Sequence[Packed], image_id: int, padding_id: int) -> dict[str, torch.Tensor]:
-    """Lay out a batch, in the order of the images' sizes, for `attend_by_size`.
+def collate(samples: Sequence[PackedSample], image_id: int, padding_id: int) -> dict[str, torch.Tensor]:
+    """Build a batch, sorted by image size for `attend_by_size`.
 
     Args:
         samples: The samples.
         image_id: Id of the placeholder of a visual token.
-        padding_id: Id for the end of the shorter rows.
+        padding_id: Id that pads shorter rows.
 
     Returns:
-        `patches` and `grids` as `to_patches` gives them; `input_ids` (N, L); `position_ids` (3, N, L), Qwen3-VL's
-        multimodal positions; `visible` bool (N, 1, L, L), which key each query sees; `targets` (N, L), the id
-        that each place is to predict or NO_TARGET, and `weights` float32 (N, L).
+        `patches` and `grids` as from `to_patches`; `input_ids` (N, L); `position_ids` (3, N, L), multimodal positions
+        of Qwen3-VL; `visible` bool (N, 1, L, L), whether a query attends to a key; `targets` (N, L), the id to predict
+        at each position, or NO_TARGET; and `weights` float32 (N, L).
     """
     samples = sorted(samples, key=lambda sample: sample.image.shape)
     patches, grids = to_patches([sample.image for sample in samples])
@@ -110,8 +109,8 @@ class _Row:
     weights: list[float]
 
 
-def _lay_out(sample: Packed, image_id: int, grid: tuple[int, int]) -> _Row:
-    """Lay out one sample; branch 0 is what all branches share."""
+def _lay_out(sample: PackedSample, image_id: int, grid: tuple[int, int]) -> _Row:
+    """Arrange the tokens of one sample; branch 0 is the shared prefix with the image."""
     rows, columns = grid
     start = len(sample.prefix)
     ids = [*sample.prefix, *([image_id] * (rows * columns))]
@@ -125,7 +124,7 @@ def _lay_out(sample: Packed, image_id: int, grid: tuple[int, int]) -> _Row:
         ids += [*branch.prompt, *branch.answer]
         positions.append(np.tile(np.arange(after, after + length), (3, 1)))
         branches.append(np.full(length, number))
-        silent = len(branch.prompt) - 1
-        targets += [*([NO_TARGET] * silent), *branch.targets, NO_TARGET]
-        weights += [*([0.0] * silent), *branch.weights, 0.0]
+        unsupervised = len(branch.prompt) - 1
+        targets += [*([NO_TARGET] * unsupervised), *branch.targets, NO_TARGET]
+        weights += [*([0.0] * unsupervised), *branch.weights, 0.0]
     return _Row(ids, np.concatenate(positions, axis=1), np.concatenate(branches), targets, weights)

@@ -1,4 +1,4 @@
-"""Images as the patches that Qwen3-VL's vision tower reads: the order of its image processor, for a whole batch."""
+"""Patches of a batch of images, in the order of Qwen3-VL's image processor."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from taihri_ros.inference.checkpoint.layout import MERGE, PATCH_PX
 
 
 def embed_still_patches(tower: nn.Module) -> None:
-    """Let a vision tower read patches of still images as one matrix product.
+    """Replace the patch embedding of a vision tower by one matrix product for still images.
 
-    Qwen3-VL reads every image as two equal frames, through a 3D convolution whose stride is its kernel. Its weights
-    summed over the frames give the same, at half the work and without the convolution's slow way back on a CPU.
+    Qwen3-VL encodes every image as two equal frames with a 3D convolution whose stride is its kernel size. A matrix
+    product with the weights summed over the frames gives the same result with half the operations, and avoids the slow
+    backward pass of the convolution on a CPU.
 
     Args:
-        tower: The vision tower; the patches it is given are then (patches, 768).
+        tower: The vision tower; its input is then (patches, 768).
     """
     embedding = tower.patch_embed
 
@@ -35,10 +36,10 @@ def to_patches(images: Sequence[NDArray[np.uint8]]) -> tuple[torch.Tensor, torch
     """Cut images into patches, scaled to [-1, 1].
 
     Args:
-        images: (height, width, 3) uint8 RGB each, sides multiples of 32 px, sizes may differ.
+        images: (height, width, 3) uint8 RGB each; sides are multiples of 32 px, sizes may differ.
 
     Returns:
-        Patches of all images, float32 (patches, 768), the four of one visual token together, and the grid of each
+        Patches of all images, float32 (patches, 768), the four of a visual token in sequence, and the grid of each
         image, int64 (images, 3): frames, rows and columns of patches.
     """
     patches, grids = [], []

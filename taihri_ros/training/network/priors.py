@@ -1,7 +1,8 @@
-"""Weights that know something before the training: that numbers have an order, and that pictures have a plane.
+"""Structured initial weights: ordered coordinate tokens, and the locality of images.
 
-With few pictures a transformer spends most of them on what a convolutional network is given: that neighbouring patches
-belong together, and that fine detail counts as much as brightness. Both can be written into its first weights.
+With little data a transformer spends much of its training on learning what is built into a convolutional network: that
+neighbouring patches belong together, and that fine detail matters as much as brightness. Both can be encoded in the
+initial weights.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ _NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
 def number_embeddings(width: int, scale: float = 0.06) -> torch.Tensor:
-    """Give embeddings in which near numbers are near each other: random mixtures of slow waves over the bins.
+    """Return embeddings of the coordinate tokens in which near bins are near: random mixtures of low frequencies.
 
-    Independent random embeddings have to learn from examples that <499> lies beside <500>, a thousand times.
+    With independent random embeddings, the order of the 1000 bins would have to be learned from examples.
 
     Args:
-        width: Of the embedding.
+        width: Width of the embedding.
         scale: Standard deviation of the values.
 
     Returns:
@@ -36,11 +37,11 @@ def number_embeddings(width: int, scale: float = 0.06) -> torch.Tensor:
     return mixed / mixed.std() * scale
 
 
-def place_embeddings(width: int, scale: float = 0.3) -> torch.Tensor:
-    """Give two-dimensional sine and cosine embeddings for the learned position grid of the vision tower.
+def position_embeddings(width: int, scale: float = 0.3) -> torch.Tensor:
+    """Return two-dimensional sine and cosine embeddings for the learned position grid of the vision tower.
 
     Args:
-        width: Of the embedding, a multiple of 4.
+        width: Width of the embedding, a multiple of 4.
         scale: Amplitude.
 
     Returns:
@@ -55,13 +56,13 @@ def place_embeddings(width: int, scale: float = 0.3) -> torch.Tensor:
 
 
 def frequency_filters(width: int) -> torch.Tensor:
-    """Give patch filters that whiten natural images: the lowest cosines of a patch, each at the same strength.
+    """Return patch filters that whiten natural images: the lowest cosines of a patch, scaled to equal output variance.
 
-    The amplitude of a natural image falls with the frequency. Among random filters all see its brightness, and
-    its edges drown; the discrete cosine transform takes them apart, as in JPEG.
+    The amplitude of natural images falls with the frequency. All random filters mainly respond to brightness, which
+    hides the edges. The discrete cosine transform separates the frequencies, as in JPEG.
 
     Args:
-        width: Number of filters: a sixth for each of two colours, the others for the brightness.
+        width: Number of filters: a sixth for each of two colour axes, the others for luminance.
 
     Returns:
         float32 (width, 3, 16, 16), for pixels in [-1, 1].
@@ -86,16 +87,16 @@ def frequency_filters(width: int) -> torch.Tensor:
 
 
 def neighbour_biases(width: int, heads: int, *, sharpness: float = 5.0) -> torch.Tensor:
-    """Give biases of query, key and value by which four heads attend to the four neighbours of a patch.
+    """Return biases of query, key and value with which four heads attend to the four neighbours of a patch.
 
-    A bias turned by the rotary embedding depends on the place alone, so two biases attend by the distance between their
-    places, as the kernel of a convolution does. Similar for learned positions: Trockman and Kolter 2023,
-    arXiv 2305.09828.
+    The rotary embedding rotates a bias by an angle that depends only on the position. The product of two biases
+    therefore depends only on the distance of their positions, like the kernel of a convolution. Trockman and Kolter
+    (2023, arXiv 2305.09828) do the same with learned positions.
 
     Args:
-        width: Of the layer.
-        heads: Number of heads; those after the fourth attend to everything alike.
-        sharpness: Amplitude of the logit, for each axis and rate of the rotary embedding.
+        width: Width of the layer.
+        heads: Number of heads; those after the fourth attend uniformly.
+        sharpness: Amplitude of the logit, for each axis and frequency of the rotary embedding.
 
     Returns:
         float32 (3 * width,).

@@ -1,4 +1,4 @@
-"""TAIHRI's tokens for a model that lacks them, with embeddings that already mean something."""
+"""Adds TAIHRI's tokens to a model that lacks them, with meaningful initial embeddings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _ROWS_TO_A_MULTIPLE_OF = 128
 
 
 def add_tokens(tokenizer: Any) -> int:
-    """Add those of TAIHRI's tokens that a tokenizer lacks.
+    """Add the missing tokens of TAIHRI to a tokenizer.
 
     Args:
         tokenizer: A transformers tokenizer.
 
     Returns:
-        How many it lacked.
+        The number of tokens added.
     """
     from tokenizers import AddedToken
 
@@ -30,15 +30,15 @@ def add_tokens(tokenizer: Any) -> int:
 
 
 def fill_new_rows(model: Any, tokenizer: Any, new: Sequence[int]) -> tuple[int, ...]:
-    """Make room for new tokens in a model's embeddings, and fill their rows.
+    """Extend the embeddings of a model by new tokens and fill their rows.
 
-    A number's row lies near those of its neighbours (see `number_embeddings`); a joint's or a mark's is the mean of the
-    rows of its words. Both have the mean, and the numbers the spread, of the rows that were there.
+    Rows of coordinates are near those of neighbouring bins (see `number_embeddings`), with the mean and the standard
+    deviation of the existing rows. The row of a joint or a delimiter is the mean of the rows of its words.
 
     Args:
         model: transformers' Qwen3VLForConditionalGeneration.
         tokenizer: The tokenizer with the new tokens.
-        new: Their ids, the last ones of the tokenizer.
+        new: Ids of the new tokens, the last ones of the tokenizer.
 
     Returns:
         The ids.

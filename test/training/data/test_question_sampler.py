@@ -11,7 +11,7 @@ from taihri_ros.model.parser import Outcome, parse
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import INDEX
 from taihri_ros.training.data.pictures import Picture, View, Viewpoint
-from taihri_ros.training.data.question_sampler import Questioner, QuestionSettings
+from taihri_ros.training.data.question_sampler import QuestionSampler, QuestionSettings
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,12 @@ def vocabulary(nano: Path) -> Vocabulary:
 
 @pytest.fixture(scope="module")
 def view(pictures: list[Picture]) -> View:
-    return Viewpoint(104.0, (160, 128)).see(pictures[0])
+    return Viewpoint(104.0, (160, 128)).render(pictures[0])
 
 
-def test_answers_are_in_form_and_decode_to_the_truth(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
+def test_answers_are_well_formed_and_decode_to_the_truth(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
     settings = QuestionSettings(named=((22, 22), (1, 4)), noise_bins=(1e-6, 1e-6))
-    packed = Questioner(vocabulary, spec, Tasks.load(), settings).ask(view, np.random.default_rng(0))
+    packed = QuestionSampler(vocabulary, spec, Tasks.load(), settings).sample(view, np.random.default_rng(0))
     assert len(packed.branches) == 4
     for number, branch in enumerate(packed.branches):
         assert branch.answer == branch.targets
@@ -49,44 +49,50 @@ def test_answers_are_in_form_and_decode_to_the_truth(vocabulary: Vocabulary, spe
                 assert point == pytest.approx(view.joints[row], abs=0.0026)
 
 
-def test_its_own_errors_are_imitated_but_not_learned(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
-    questioner = Questioner(vocabulary, spec, Tasks.load(), QuestionSettings(noise_bins=(30.0, 30.0)))
-    branch = questioner.ask(view, np.random.default_rng(1)).branches[2]
+def test_noise_is_in_the_context_but_not_in_the_targets(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
+    sampler = QuestionSampler(vocabulary, spec, Tasks.load(), QuestionSettings(noise_bins=(30.0, 30.0)))
+    branch = sampler.sample(view, np.random.default_rng(1)).branches[2]
     differ = [read != wanted for read, wanted in zip(branch.answer, branch.targets, strict=True)]
     assert any(differ)
     numeric = [token in vocabulary.coordinates for token in branch.targets]
     assert all(number for number, other in zip(numeric, differ, strict=True) if other)
 
 
-def test_what_cannot_be_known_weighs_less(vocabulary: Vocabulary, spec: ModelSpec, pictures: list[Picture]) -> None:
-    view = Viewpoint(104.0, (64, 64)).see(pictures[0])
+def test_joints_outside_the_view_have_a_lower_weight(
+    vocabulary: Vocabulary, spec: ModelSpec, pictures: list[Picture]
+) -> None:
+    view = Viewpoint(104.0, (64, 64)).render(pictures[0])
     assert (view.visibility == 2).any()
     settings = QuestionSettings(named=((22, 22),), tasks=0, questions=0, shuffled=0.0, beyond_weight=0.3)
-    (branch,) = Questioner(vocabulary, spec, Tasks.load(), settings).ask(view, np.random.default_rng(0)).branches
+    (branch,) = (
+        QuestionSampler(vocabulary, spec, Tasks.load(), settings).sample(view, np.random.default_rng(0)).branches
+    )
     numeric = [w for w, token in zip(branch.weights, branch.targets, strict=True) if token in vocabulary.coordinates]
     flat = np.array(numeric[:44]).reshape(22, 2)
     assert np.array_equal(flat[:, 0] == 1.0, view.visibility < 2)
     assert set(flat[view.visibility == 2].ravel()) == {0.3}
 
 
-def test_held_out_sentences_are_never_drawn(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
+def test_held_out_sentences_are_never_sampled(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
     tasks = Tasks.load()
     held_out = {sentence.lower().rstrip(".!?") for task in tasks.tasks for sentence in task.held_out}
     assert held_out
-    questioner = Questioner(vocabulary, spec, tasks, QuestionSettings(named=(), tasks=40, questions=0))
-    said = {
+    sampler = QuestionSampler(vocabulary, spec, tasks, QuestionSettings(named=(), tasks=40, questions=0))
+    sentences = {
         "".join(vocabulary.texts(branch.prompt)).lower().partition("<|im_end|>")[0].rpartition("<|vision_end|>")[2]
         for seed in range(10)
-        for branch in questioner.ask(view, np.random.default_rng(seed)).branches
+        for branch in sampler.sample(view, np.random.default_rng(seed)).branches
     }
-    assert len(said) > 200
-    drawn = {sentence.lower().rstrip(".!?") for task in tasks.tasks for sentence in task.phrasings}
-    assert sum(any(known in sentence for known in drawn) for sentence in said) > 0.8 * len(said)
-    assert not [sentence for sentence in said if sentence.rstrip(".!?") in held_out]
+    assert len(sentences) > 200
+    phrasings = {sentence.lower().rstrip(".!?") for task in tasks.tasks for sentence in task.phrasings}
+    assert sum(any(known in sentence for known in phrasings) for sentence in sentences) > 0.8 * len(sentences)
+    assert not [sentence for sentence in sentences if sentence.rstrip(".!?") in held_out]
 
 
-def test_a_listing_answers_no_question(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
+def test_a_listing_has_no_question(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
     settings = QuestionSettings(named=(), listings=((22, 22),), tasks=0, questions=0, shuffled=0.0)
-    (branch,) = Questioner(vocabulary, spec, Tasks.load(), settings).ask(view, np.random.default_rng(0)).branches
+    (branch,) = (
+        QuestionSampler(vocabulary, spec, Tasks.load(), settings).sample(view, np.random.default_rng(0)).branches
+    )
     assert [joint.joint for joint in parse(vocabulary.texts(branch.targets), None).joints] == list(INDEX)
     assert not set(vocabulary.ids("coordinates of the person")) & set(branch.prompt)

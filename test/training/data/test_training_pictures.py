@@ -1,4 +1,4 @@
-"""One picture seen through other cameras: the labels stay exact."""
+"""Labels stay exact in views of a picture through other cameras."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOCAL_PX = 104.0
 
 
 def picture_of_a_dot(point: np.ndarray) -> Picture:
-    """A wide picture, black but for a dot where the only joint is seen."""
+    """Return a wide black picture with a dot at the projection of a joint."""
     size = (320, 288)
     place = project(point[None], 130.0, size)[0]
     across, down = np.arange(size[0]), np.arange(size[1])[:, None]
@@ -33,9 +33,9 @@ def picture_of_a_dot(point: np.ndarray) -> Picture:
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [(0.0, 0.0, 0.0), (0.15, -0.1, 0.25), (-0.2, 0.12, -0.3)])
-def test_a_turned_view_shows_a_joint_where_it_projects_it(rotation: tuple[float, float, float], mirrored: bool) -> None:
+def test_a_rotated_view_shows_a_joint_at_its_projection(rotation: tuple[float, float, float], mirrored: bool) -> None:
     for point in (np.array([0.1, -0.2, 1.5]), np.array([-0.4, 0.3, 1.2])):
-        view = Viewpoint(FOCAL_PX, (224, 192), rotation, mirrored).see(picture_of_a_dot(point))
+        view = Viewpoint(FOCAL_PX, (224, 192), rotation, mirrored).render(picture_of_a_dot(point))
         weight = view.image[..., 0].astype(float) * (view.image[..., 0] > 3)
         found = [(weight * grid).sum() / weight.sum() for grid in np.meshgrid(np.arange(224), np.arange(192))]
         assert found == pytest.approx(view.pixels[0], abs=0.15)
@@ -43,12 +43,12 @@ def test_a_turned_view_shows_a_joint_where_it_projects_it(rotation: tuple[float,
         assert view.pixels[0] == pytest.approx(project(view.joints[:1], FOCAL_PX, (224, 192))[0], abs=1e-3)
 
 
-def test_mirrored_twice_is_what_it_was(pictures: list[Picture]) -> None:
+def test_mirroring_twice_restores_the_picture(pictures: list[Picture]) -> None:
     picture = pictures[0]
-    once = Viewpoint(130.0, picture.size, mirrored=True).see(picture)
+    once = Viewpoint(130.0, picture.size, mirrored=True).render(picture)
     encoded = cv2.imencode(".png", np.ascontiguousarray(once.image[..., ::-1]))[1].tobytes()
     mirrored = replace(picture, jpeg=encoded, joints=once.joints, visibility=once.visibility)
-    twice = Viewpoint(130.0, picture.size, mirrored=True).see(mirrored)
+    twice = Viewpoint(130.0, picture.size, mirrored=True).render(mirrored)
     assert np.array_equal(twice.image, picture.image())
     assert twice.joints == pytest.approx(picture.joints)
     assert once.joints[INDEX["left_wrist"]] == pytest.approx(
@@ -57,28 +57,28 @@ def test_mirrored_twice_is_what_it_was(pictures: list[Picture]) -> None:
     assert once.joints[INDEX["head"]] == pytest.approx(picture.joints[INDEX["head"]] * np.array([-1, 1, 1]))
 
 
-def test_the_plain_view_is_the_one_that_the_node_shows(pictures: list[Picture]) -> None:
+def test_the_full_view_equals_that_of_the_node(pictures: list[Picture]) -> None:
     node = CanonicalView.fit(
         CAMERA, focal_px=FOCAL_PX, max_size=(224, 224), min_pixels=1024, max_pixels=224 * 224, multiple=32
     )
     sample = make_sample(0)
-    drawn = node.render(sample.image)
-    view = Viewpoint(FOCAL_PX, (node.width, node.height)).see(pictures[0])
+    rendered = node.render(sample.image)
+    view = Viewpoint(FOCAL_PX, (node.width, node.height)).render(pictures[0])
     assert view.joints == pytest.approx(node.points_to_view(sample.joints), abs=1e-6)
     assert view.pixels == pytest.approx(node.source_to_view_pixels(sample.pixels), abs=0.1)
     inner = np.s_[8:-8, 8:-8]
-    assert np.abs(view.image[inner].astype(float) - drawn[inner]).mean() < 3.0
+    assert np.abs(view.image[inner].astype(float) - rendered[inner]).mean() < 3.0
     assert abs(Viewpoint.plain(pictures[0], FOCAL_PX, 224).size[0] - node.width) <= 32
 
 
-def test_joints_beyond_the_edge_are_out_of_the_view(pictures: list[Picture]) -> None:
-    view = Viewpoint(FOCAL_PX, (64, 64)).see(pictures[0])
+def test_joints_beyond_the_edge_are_marked_as_outside(pictures: list[Picture]) -> None:
+    view = Viewpoint(FOCAL_PX, (64, 64)).render(pictures[0])
     inside = ((view.pixels > -0.5) & (view.pixels < 63.5)).all(axis=1)
     assert 0 < inside.sum() < len(JOINTS)
     assert (view.visibility[~inside] == 2).all()
 
 
-def test_pictures_of_a_data_set(data: Path, tmp_path: Path) -> None:
+def test_pictures_of_a_data_set_are_made_once(data: Path, tmp_path: Path) -> None:
     job = PictureJob.plan(PictureSettings(tmp_path, data))
     made = list(job.run())
     assert [path.relative_to(tmp_path).as_posix() for path in made] == [
@@ -103,11 +103,11 @@ def test_pictures_of_a_data_set(data: Path, tmp_path: Path) -> None:
         RandomViews(data, ViewSettings(FOCAL_PX, 224), count=1, seed=0)
 
 
-def test_a_training_begins_with_pictures_that_show_much(pictures: list[Picture], tmp_path: Path) -> None:
+def test_a_training_starts_with_easy_pictures(pictures: list[Picture], tmp_path: Path) -> None:
     hidden = replace(pictures[0], visibility=np.full(22, 2, np.int8))
     easy = replace(pictures[0], visibility=np.zeros(22, np.int8))
-    assert not hidden.shows_much()
-    assert easy.shows_much()
+    assert not hidden.is_easy()
+    assert easy.is_easy()
     write_pictures(tmp_path / "both.npz", iter([hidden, easy]))
     views = RandomViews(tmp_path, ViewSettings(FOCAL_PX, 224, (0.0, 0.0, 0.0)), count=60, seed=0, easy=30)
     seen = [(views[index].visibility < 2).any() for index in range(60)]
@@ -115,23 +115,23 @@ def test_a_training_begins_with_pictures_that_show_much(pictures: list[Picture],
     assert not all(seen[30:])
 
 
-def test_an_aimed_view_turns_toward_the_person_and_shows_not_much_more(pictures: list[Picture]) -> None:
+def test_a_person_crop_is_centred_on_the_person_and_smaller(pictures: list[Picture]) -> None:
     focal_px, max_side = 112.0, 256
     person_crops, straight, areas = [], [], []
     for seed in range(60):
         picture = pictures[seed % len(pictures)]
         rng = np.random.default_rng(seed)
-        found = Viewpoint.draw(rng, picture, focal_px, max_side=max_side, degrees=(4.0, 6.0, 6.0), person_crops=1.0)
+        found = Viewpoint.sample(rng, picture, focal_px, max_side=max_side, degrees=(4.0, 6.0, 6.0), person_crops=1.0)
         plain = Viewpoint.plain(picture, focal_px, max_side)
         inside = picture.visibility < 2
         for viewpoint, offsets in ((found, person_crops), (plain, straight)):
-            pixels = viewpoint.see(replace(picture)).pixels[inside]
+            pixels = viewpoint.render(replace(picture)).pixels[inside]
             centre = (np.array(viewpoint.size) - 1) / 2
             offsets.append(np.abs(pixels.mean(axis=0) - centre).max())
         assert all(side <= whole for side, whole in zip(found.size, plain.size, strict=True))
         assert all(side % 32 == 0 for side in found.size)
         areas.append(np.prod(found.size) / np.prod(plain.size))
-        view = found.see(picture)
+        view = found.render(picture)
         np.testing.assert_allclose(
             np.sort(np.linalg.norm(view.joints, axis=1)), np.sort(np.linalg.norm(picture.joints, axis=1)), rtol=1e-4
         )
@@ -139,8 +139,8 @@ def test_an_aimed_view_turns_toward_the_person_and_shows_not_much_more(pictures:
     assert np.mean(areas) < 0.9
 
 
-def test_a_picture_of_nobody_is_not_aimed_at(pictures: list[Picture]) -> None:
+def test_a_picture_without_joints_has_no_person_crop(pictures: list[Picture]) -> None:
     nobody = replace(pictures[0], visibility=np.full(22, 2, np.int8))
     rng = np.random.default_rng(0)
-    found = Viewpoint.draw(rng, nobody, 112.0, max_side=256, degrees=(0.0, 0.0, 0.0), person_crops=1.0)
+    found = Viewpoint.sample(rng, nobody, 112.0, max_side=256, degrees=(0.0, 0.0, 0.0), person_crops=1.0)
     assert found.rotation_vector == (0.0, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Attention as plain products gives what transformers' own gives, forwards and backwards."""
+"""Attention by plain products equals that of transformers, forward and backward."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def gradient(module: torch.nn.Module, result: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("sizes", [[(64, 96)], [(64, 96), (96, 64), (64, 96), (128, 128)]])
-def test_views_of_every_size(nano: Path, pictures: list[Picture], sizes: list[tuple[int, int]]) -> None:
+def test_attention_within_views_of_any_size(nano: Path, pictures: list[Picture], sizes: list[tuple[int, int]]) -> None:
     focal_px = ModelSpec.load(nano).focal_px
-    batch = collate([Viewpoint(focal_px, size).see(picture) for size, picture in zip(sizes, pictures, strict=False)])
+    batch = collate([Viewpoint(focal_px, size).render(picture) for size, picture in zip(sizes, pictures, strict=False)])
     plain, together = load(nano).visual, load(nano).visual
     attend_by_size(together)
     results = [tower(batch["patches"], batch["grids"]).pooler_output for tower in (plain, together)]
@@ -39,9 +39,9 @@ def test_views_of_every_size(nano: Path, pictures: list[Picture], sizes: list[tu
     torch.testing.assert_close(gradient(together, results[1]), gradient(plain, results[0]), atol=1e-4, rtol=1e-3)
 
 
-def test_a_view_does_not_see_its_neighbour(nano: Path, pictures: list[Picture]) -> None:
+def test_a_view_does_not_attend_to_its_neighbour(nano: Path, pictures: list[Picture]) -> None:
     focal_px = ModelSpec.load(nano).focal_px
-    views = [Viewpoint(focal_px, (64, 64)).see(picture) for picture in pictures[:3]]
+    views = [Viewpoint(focal_px, (64, 64)).render(picture) for picture in pictures[:3]]
     tower = load(nano).visual
     attend_by_size(tower)
     together, alone = collate(views), collate(views[1:2])
@@ -49,7 +49,7 @@ def test_a_view_does_not_see_its_neighbour(nano: Path, pictures: list[Picture]) 
     torch.testing.assert_close(whole, tower(alone["patches"], alone["grids"]).pooler_output, atol=1e-5, rtol=1e-4)
 
 
-def test_rows_with_masks(nano: Path) -> None:
+def test_attention_within_masked_rows(nano: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, 200, (2, 9), generator=generator)
     visible = (torch.rand(2, 1, 9, 9, generator=generator) < 0.5).tril() | torch.eye(9, dtype=torch.bool)

@@ -13,7 +13,7 @@ import transformers
 
 from taihri_ros.model.quantization import BINS
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.training.callbacks import NarrowTargets
+from taihri_ros.training.callbacks import SoftTargetAnnealing
 from taihri_ros.training.data.pictures import Picture, Viewpoint
 from taihri_ros.training.network.answer_loss import AnswerLoss
 from taihri_ros.training.network.dense import DensePretraining, collate
@@ -23,7 +23,7 @@ from taihri_ros.training.recipe import SoftTargets
 
 
 class _Inputs(torch.nn.Module):
-    """Gives the ids that it reads, and keeps them."""
+    """A backbone that records its input ids."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class _Inputs(torch.nn.Module):
 
 
 class _Fixed(torch.nn.Module):
-    """A model that gives the same logits at every place, whatever it is shown."""
+    """A model that returns the same logits at every position."""
 
     def __init__(self, logits: torch.Tensor) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ def loss_of(logits: torch.Tensor, target: int, sigma: float) -> dict[str, torch.
     return module(empty, empty, ids.clamp_min(0), empty, empty, ids, weights)
 
 
-def test_soft_targets_know_that_a_near_number_is_nearly_right() -> None:
+def test_soft_targets_give_a_near_bin_a_lower_loss() -> None:
     bins = torch.arange(BINS)
 
     def peak(at: int) -> torch.Tensor:
@@ -76,7 +76,7 @@ def test_soft_targets_know_that_a_near_number_is_nearly_right() -> None:
     assert float(loss_of(peak(503), FIRST + 500, 5.0)["bin_error"]) == pytest.approx(3.0, abs=0.01)
 
 
-def test_words_count_by_their_weight_and_are_never_soft() -> None:
+def test_words_have_their_weight_and_hard_targets() -> None:
     logits = torch.randn(FIRST + BINS, generator=torch.Generator().manual_seed(0))
     logprobs = logits.log_softmax(dim=0)
     hard = loss_of(logits, FIRST + 7, 0.0)["loss"]
@@ -88,7 +88,7 @@ def test_words_count_by_their_weight_and_are_never_soft() -> None:
 
 
 @pytest.mark.parametrize(("part", "training"), [(0.0, True), (0.5, True), (0.5, False), (1.0, True)])
-def test_answers_hold_what_the_model_would_have_written(part: float, training: bool) -> None:
+def test_scheduled_sampling_puts_own_predictions_into_the_context(part: float, training: bool) -> None:
     rows, own = 400, FIRST + 123
     model = _Fixed(torch.nn.functional.one_hot(torch.tensor(own), FIRST + BINS).float())
     module = AnswerLoss(model, first_coordinate=FIRST, sigma_bins=4.0, scheduled_sampling=part).train(training)
@@ -104,9 +104,9 @@ def test_answers_hold_what_the_model_would_have_written(part: float, training: b
     assert len(model.model.read) == (1 if part == 0.0 else 2)
 
 
-def test_targets_become_narrower_until_the_decay() -> None:
+def test_soft_targets_narrow_until_the_decay() -> None:
     module = AnswerLoss(_Fixed(torch.zeros(1)), first_coordinate=0, sigma_bins=0.0)
-    callback = NarrowTargets(module, SoftTargets(20.0, 5.0), decay=100)
+    callback = SoftTargetAnnealing(module, SoftTargets(20.0, 5.0), decay=100)
     widths = []
     for step in (0, 50, 100, 200):
         state = transformers.TrainerState(global_step=step)
@@ -115,12 +115,12 @@ def test_targets_become_narrower_until_the_decay() -> None:
     assert widths == pytest.approx([20.0, 10.0, 5.0, 5.0])
 
 
-def test_the_dense_head_reads_places_in_the_view_of_each_size(nano: Path, pictures: list[Picture]) -> None:
+def test_the_dense_head_handles_views_of_different_sizes(nano: Path, pictures: list[Picture]) -> None:
     model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(nano, dtype=torch.float32)
     spec = ModelSpec.load(nano)
     embed_still_patches(model.model.visual)
     module = DensePretraining(model.model.visual, width=64, focal_px=spec.focal_px)
-    views = [Viewpoint(spec.focal_px, size).see(pictures[0]) for size in ((128, 96), (96, 160))]
+    views = [Viewpoint(spec.focal_px, size).render(pictures[0]) for size in ((128, 96), (96, 160))]
     batch = collate(views)
     heat, centres, depth, _ = module.head(
         model.model.visual(batch["patches"], batch["grids"]).pooler_output, batch["grids"]
@@ -139,19 +139,19 @@ def test_the_dense_head_reads_places_in_the_view_of_each_size(nano: Path, pictur
     assert module(**batch)["loss"].isfinite()
 
 
-def test_a_smaller_view_loses_nothing_beside_a_larger_one(nano: Path, pictures: list[Picture]) -> None:
+def test_padding_does_not_change_the_loss_of_a_smaller_view(nano: Path, pictures: list[Picture]) -> None:
     model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(nano, dtype=torch.float32)
     spec = ModelSpec.load(nano)
     embed_still_patches(model.model.visual)
     module = DensePretraining(model.model.visual, width=64, focal_px=spec.focal_px)
-    small, large = (Viewpoint(spec.focal_px, size).see(pictures[0]) for size in ((64, 64), (128, 128)))
+    small, large = (Viewpoint(spec.focal_px, size).render(pictures[0]) for size in ((64, 64), (128, 128)))
     corner = replace(small, pixels=np.zeros_like(small.pixels), visibility=np.zeros_like(small.visibility))
     beyond = replace(large, visibility=np.full_like(large.visibility, 2))
     alone, beside = (module(**collate(views))["heat_loss"] for views in ([corner], [corner, beyond]))
     torch.testing.assert_close(beside, alone)
 
 
-def test_muon_steps_by_an_orthogonal_matrix() -> None:
+def test_the_step_of_muon_is_nearly_orthogonal() -> None:
     generator = torch.Generator().manual_seed(0)
     for shape in ((24, 64), (64, 24)):
         matrix = torch.nn.Parameter(torch.zeros(shape))
@@ -164,7 +164,7 @@ def test_muon_steps_by_an_orthogonal_matrix() -> None:
         assert (matrix.detach() * matrix.grad).sum() < 0
 
 
-def test_each_parameter_has_its_optimiser_and_weights_decay_under_muon() -> None:
+def test_parameters_are_assigned_to_muon_and_adamw_and_matrices_decay() -> None:
     model = torch.nn.ModuleDict(
         {"layer": torch.nn.Linear(4, 4), "embed": torch.nn.Embedding(5, 4), "frozen": torch.nn.Linear(2, 2)}
     )

@@ -1,4 +1,4 @@
-"""The whole of `taihri train nano`, three steps a stage, and what comes out of it."""
+"""`taihri train nano` with three steps a stage, and its checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from taihri_ros.pipeline.estimator import Estimator
 
 @pytest.fixture(scope="module")
 def trained(recipe_file: Path) -> Path:
-    """Trained with a time limit that ends the first stage at its first step, and then to the end."""
+    """The checkpoint of a run that a time limit ended at its first step, and that was then resumed."""
     run = ["nano", "--config", str(recipe_file)]
     ended = CliRunner().invoke(command, [*run, "--limit-minutes", "0.0001"], catch_exceptions=False)
     assert "--resume" in ended.output
@@ -30,7 +30,7 @@ def trained(recipe_file: Path) -> Path:
     return recipe_file.parent / "out" / "model"
 
 
-def test_the_checkpoint_answers_in_form(trained: Path) -> None:
+def test_the_checkpoint_answers_in_the_right_format(trained: Path) -> None:
     check_checkpoint(trained)
     sample = make_sample(0)
     with open_engine("transformers", str(trained)) as engine:
@@ -43,17 +43,17 @@ def test_the_checkpoint_answers_in_form(trained: Path) -> None:
     }
 
 
-def test_what_lies_beside_the_weights(trained: Path) -> None:
+def test_the_checkpoint_has_metrics_curves_and_a_model_card(trained: Path) -> None:
     stages = json.loads((trained / "metrics.json").read_text())
     assert [(stage["stage"], stage["step"], stage["finished"]) for stage in stages] == [
         ("vision", 3, True),
-        ("reading", 3, True),
+        ("alignment", 3, True),
         ("sft", 3, True),
     ]
     assert [record["step"] for record in stages[2]["records"] if "eval_bin_error" in record] == [2, 3]
     assert [record["step"] for record in stages[0]["records"] if "pixel_error" in record] == [1, 2, 3]
-    assert "token_accuracy" not in stages[1]["records"][0]  # whose answers leave nothing to choose
-    for name in ("vision-curves.png", "reading-curves.png", "sft-curves.png"):
+    assert "token_accuracy" not in stages[1]["records"][0]  # its answers have no tokens that the model selects
+    for name in ("vision-curves.png", "alignment-curves.png", "sft-curves.png"):
         assert cv2.imread(str(trained / name)) is not None
     card = (trained / "README.md").read_text()
     assert "# taihri-nano" in card
@@ -61,16 +61,18 @@ def test_what_lies_beside_the_weights(trained: Path) -> None:
     assert json.loads((trained / "config.json").read_text())["dtype"] == "bfloat16"
 
 
-def test_reading_lessons_leave_the_vision_tower_as_it_is(trained: Path) -> None:
+def test_the_alignment_stage_does_not_change_the_vision_tower(trained: Path) -> None:
     before = load_file(trained.parent / "vision" / "tower.safetensors")
-    after = load_file(trained.parent / "reading" / "weights.safetensors")
+    after = load_file(trained.parent / "alignment" / "weights.safetensors")
     assert all(torch.equal(tensor, after[f"model.visual.{name}"]) for name, tensor in before.items())
     first = load_file(trained.parent / "initial" / "model.safetensors")
     layer = "model.language_model.layers.0.mlp.up_proj.weight"
     assert not torch.equal(first[layer], after[layer])
 
 
-def test_a_run_that_was_interrupted_is_the_run_that_was_not(trained: Path, recipe_file: Path, tmp_path: Path) -> None:
+def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one(
+    trained: Path, recipe_file: Path, tmp_path: Path
+) -> None:
     interrupted = trained.parent / "vision" / "tower.safetensors"
     stopped_at = json.loads((trained.parent / "vision" / "metrics.json").read_text())["records"][0]["step"]
     assert stopped_at == 1
@@ -81,7 +83,7 @@ def test_a_run_that_was_interrupted_is_the_run_that_was_not(trained: Path, recip
         assert torch.allclose(tensor, whole[name], atol=1e-6), name
 
 
-def test_a_run_that_is_there_is_not_overwritten(trained: Path, recipe_file: Path) -> None:
+def test_an_existing_run_is_not_overwritten(trained: Path, recipe_file: Path) -> None:
     result = CliRunner().invoke(command, ["vision", "--config", str(recipe_file)])
     assert "--resume" in str(result.exception)
     assert trained.is_dir()

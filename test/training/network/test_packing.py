@@ -14,8 +14,8 @@ from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.data.pictures import Picture, Viewpoint
-from taihri_ros.training.data.question_sampler import Questioner, QuestionSettings
-from taihri_ros.training.network.packing import NO_TARGET, Packed, collate
+from taihri_ros.training.data.question_sampler import QuestionSampler, QuestionSettings
+from taihri_ros.training.network.packing import NO_TARGET, PackedSample, collate
 from taihri_ros.training.network.patch_batch import embed_still_patches, to_patches
 
 SETTINGS = QuestionSettings(named=((1, 2), (2, 3)))
@@ -31,19 +31,19 @@ def vocabulary(nano: Path) -> Vocabulary:
 
 
 @pytest.fixture(scope="module")
-def packed(nano: Path, vocabulary: Vocabulary, pictures: list[Picture]) -> list[Packed]:
-    questioner = Questioner(vocabulary, ModelSpec.load(nano), Tasks.load(), SETTINGS)
-    views = [Viewpoint(104.0, (128, 96)).see(pictures[0]), Viewpoint(104.0, (64, 128)).see(pictures[1])]
-    return [questioner.ask(view, np.random.default_rng(0)) for view in views]
+def packed(nano: Path, vocabulary: Vocabulary, pictures: list[Picture]) -> list[PackedSample]:
+    sampler = QuestionSampler(vocabulary, ModelSpec.load(nano), Tasks.load(), SETTINGS)
+    views = [Viewpoint(104.0, (128, 96)).render(pictures[0]), Viewpoint(104.0, (64, 128)).render(pictures[1])]
+    return [sampler.sample(view, np.random.default_rng(0)) for view in views]
 
 
 @pytest.fixture(scope="module")
-def batch(packed: list[Packed], vocabulary: Vocabulary) -> dict[str, torch.Tensor]:
+def batch(packed: list[PackedSample], vocabulary: Vocabulary) -> dict[str, torch.Tensor]:
     return collate(packed, vocabulary.image_id, vocabulary.end_ids[0])
 
 
-def spans(sample: Packed, columns: int) -> list[tuple[int, int]]:
-    """First and end of each branch in its row."""
+def spans(sample: PackedSample, columns: int) -> list[tuple[int, int]]:
+    """Return start and end of each branch in its row."""
     start = len(sample.prefix) + columns
     found = []
     for branch in sample.branches:
@@ -52,8 +52,8 @@ def spans(sample: Packed, columns: int) -> list[tuple[int, int]]:
     return found
 
 
-def test_each_branch_is_what_it_is_alone(
-    nano: Path, vocabulary: Vocabulary, packed: list[Packed], batch: dict[str, torch.Tensor]
+def test_each_branch_is_equivalent_to_the_question_alone(
+    nano: Path, vocabulary: Vocabulary, packed: list[PackedSample], batch: dict[str, torch.Tensor]
 ) -> None:
     model, still = load(nano), load(nano)
     embed_still_patches(still.model.visual)
@@ -86,7 +86,9 @@ def test_each_branch_is_what_it_is_alone(
             assert torch.allclose(together[row, first:end], logits[shared:], atol=2e-4)
 
 
-def test_targets_stand_one_place_before_their_tokens(packed: list[Packed], batch: dict[str, torch.Tensor]) -> None:
+def test_targets_are_one_position_before_their_tokens(
+    packed: list[PackedSample], batch: dict[str, torch.Tensor]
+) -> None:
     tokens = 12
     for branch, (first, end) in zip(packed[0].branches, spans(packed[0], tokens), strict=True):
         targets, weights = batch["targets"][0, first:end], batch["weights"][0, first:end]
@@ -98,7 +100,7 @@ def test_targets_stand_one_place_before_their_tokens(packed: list[Packed], batch
     assert batch["weights"][0, : spans(packed[0], tokens)[0][0]].sum() == 0
 
 
-def test_patches_are_those_of_the_image_processor(nano: Path) -> None:
+def test_patches_equal_those_of_the_image_processor(nano: Path) -> None:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in ((96, 128), (64, 64))]
     processor = transformers.AutoImageProcessor.from_pretrained(nano, backend="pil", local_files_only=True)
@@ -109,7 +111,7 @@ def test_patches_are_those_of_the_image_processor(nano: Path) -> None:
     assert torch.allclose(patches, first_frame, atol=1e-5)
 
 
-def test_still_patches_are_embedded_as_two_frames(nano: Path) -> None:
+def test_still_patches_are_embedded_like_two_frames(nano: Path) -> None:
     image = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
     patches, grids = to_patches([image])
     tower = load(nano).model.visual

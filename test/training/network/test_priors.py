@@ -1,4 +1,4 @@
-"""First weights: near numbers are near, filters whiten, and heads look at neighbours."""
+"""Initial weights: ordered coordinates, whitening filters, and heads that attend to neighbours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taihri_ros.training.network.patch_batch import to_patches
 from taihri_ros.training.network.priors import frequency_filters, neighbour_biases, number_embeddings
 
 
-def test_near_numbers_are_near_each_other() -> None:
+def test_embeddings_of_near_bins_are_similar() -> None:
     torch.manual_seed(0)
     rows = torch.nn.functional.normalize(number_embeddings(96), dim=1)
     alike = rows @ rows[500]
@@ -21,8 +21,8 @@ def test_near_numbers_are_near_each_other() -> None:
 
 
 @pytest.mark.parametrize("width", [64, 192])
-def test_filters_bring_all_frequencies_to_about_one_strength(pictures: list[Picture], width: int) -> None:
-    patches, _ = to_patches([Viewpoint(80.0, (96, 96)).see(picture).image for picture in pictures])
+def test_filters_give_all_frequencies_a_similar_strength(pictures: list[Picture], width: int) -> None:
+    patches, _ = to_patches([Viewpoint(80.0, (96, 96)).render(picture).image for picture in pictures])
     filters = frequency_filters(width).flatten(1)
     assert filters.shape == (width, 3 * 16 * 16)
     strengths = (patches @ filters.T).std(dim=0).numpy()
@@ -32,7 +32,7 @@ def test_filters_bring_all_frequencies_to_about_one_strength(pictures: list[Pict
     assert alike < 0.5 * np.abs(np.corrcoef(noise.T) - np.eye(width)).mean()
 
 
-def test_four_heads_attend_to_the_four_neighbours_and_the_others_to_all() -> None:
+def test_four_heads_attend_to_the_four_neighbours_and_the_others_uniformly() -> None:
     heads, size, side = 6, 32, 9
     query, key, value = neighbour_biases(heads * size, heads).view(3, heads, size)
     assert not value.any()

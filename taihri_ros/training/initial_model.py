@@ -1,4 +1,4 @@
-"""What a training starts from: a model of new weights, or a published checkpoint that is given TAIHRI's tokens."""
+"""The initial model of a training: random weights, or a published checkpoint with TAIHRI's tokens added."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from taihri_ros.training.network.tokens import add_tokens, fill_new_rows
 from taihri_ros.training.recipe import NewCheckpoint, Recipe
 
 RECORD = "recipe.json"
-"""Says what the directory `initial` was made from."""
+"""File in the directory `initial` with the settings that it was made from."""
 
 _PROCESSORS = (
     *("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json"),
@@ -34,15 +34,15 @@ _NAMED_PROMPTS, _JOINTS_EACH = 3000, 5
 
 
 @dataclass(frozen=True)
-class Start:
-    """What a training starts from.
+class InitialModel:
+    """The model that a training starts from.
 
     Attributes:
         model: transformers' Qwen3VLForConditionalGeneration, float32.
-        spec: Its numbers.
+        spec: Its `taihri.json`.
         vocabulary: Its tokens.
-        files: Directory of everything that a checkpoint has beside its weights.
-        new_tokens: Ids of the tokens that were added to it.
+        files: Directory with all files of a checkpoint except the weights.
+        new_tokens: Ids of the tokens that were added.
     """
 
     model: Any
@@ -52,17 +52,17 @@ class Start:
     new_tokens: tuple[int, ...]
 
 
-def prepare_start(recipe: Recipe) -> Path:
-    """Write `initial` in the recipe's directory: a new checkpoint, or a published one's files with TAIHRI's tokens.
+def prepare_initial_model(recipe: Recipe) -> Path:
+    """Write the directory `initial`: a new checkpoint, or the files of a published one with TAIHRI's tokens added.
 
     Args:
         recipe: The training.
 
     Returns:
-        The directory; one that is there already is kept.
+        The directory; an existing one is kept.
 
     Raises:
-        TaihriError: It was made from other settings, or there is no checkpoint to start from.
+        TaihriError: The existing directory was made from other settings, or the checkpoint to start from is missing.
     """
     directory = recipe.out / "initial"
     new = recipe.checkpoint
@@ -85,15 +85,15 @@ def prepare_start(recipe: Recipe) -> Path:
     return directory
 
 
-def open_start(recipe: Recipe, seed: int) -> Start:
-    """Load what `prepare_start` prepared.
+def load_initial_model(recipe: Recipe, seed: int) -> InitialModel:
+    """Load the model that `prepare_initial_model` prepared.
 
     Args:
         recipe: The training.
-        seed: Of all that is random from here on: new rows of the embeddings, adapters, heads.
+        seed: Seed of everything random that follows: new embedding rows, adapters, heads.
 
     Returns:
-        The start.
+        The initial model.
     """
     torch.manual_seed(seed)
     files = recipe.out / "initial"
@@ -107,12 +107,12 @@ def open_start(recipe: Recipe, seed: int) -> Start:
         old = transformers.AutoTokenizer.from_pretrained(recipe.model, local_files_only=True)
         new_tokens = fill_new_rows(model, tokenizer, range(len(old), len(tokenizer)))
     else:
-        model.model.visual.patch_embed.requires_grad_(False)  # its filters are chosen, and whole as they are
-    return Start(model, ModelSpec.load(files), Vocabulary(files), files, new_tokens)
+        model.model.visual.patch_embed.requires_grad_(False)  # fixed filters, see `frequency_filters`
+    return InitialModel(model, ModelSpec.load(files), Vocabulary(files), files, new_tokens)
 
 
 def named_prompts(spec: ModelSpec) -> list[str]:
-    """Give questions that name joints, to train a tokenizer on."""
+    """Return random prompts with joint names, as text to train the tokenizer on."""
     rng = random.Random(0)
     return [spec.named_prompt.format(joints=", ".join(rng.sample(JOINTS, _JOINTS_EACH))) for _ in range(_NAMED_PROMPTS)]
 
@@ -145,8 +145,8 @@ def _write_files(directory: Path, recipe: Recipe, model: Path) -> None:
 
 
 def _trained_spec(base: ModelSpec, recipe: Recipe) -> ModelSpec:
-    """Give the numbers of the model that comes out: it answers without separators, and knows the views it was shown."""
-    spelling = base.answer.joint if base.answer else "token"
+    """Return the spec of the trained model, whose answers have no box and no separators."""
+    joint = base.answer.joint if base.answer else "token"
     person_crops = base.person_crops or recipe.sft.person_crops > 0.0
-    spec = replace(base, trained=True, answer=AnswerFormat(box=False, joint=spelling), person_crops=person_crops)
+    spec = replace(base, trained=True, answer=AnswerFormat(box=False, joint=joint), person_crops=person_crops)
     return ModelSpec.from_dict({**spec.to_dict(), **recipe.spec}, "spec")

@@ -1,4 +1,4 @@
-"""A model card to begin with: what can be said of a checkpoint from its recipe and its metrics alone."""
+"""The model card of a trained checkpoint, written from its recipe and its metrics."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from taihri_ros.training.callbacks import CURVES, METRICS
 from taihri_ros.training.recipe import Recipe
 
 
-def write_card(checkpoint: Path, recipe: Recipe, stages: Sequence[Mapping[str, Any]]) -> None:
-    """Write `README.md` into a checkpoint.
+def write_model_card(checkpoint: Path, recipe: Recipe, stages: Sequence[Mapping[str, Any]]) -> None:
+    """Write the model card `README.md` into a checkpoint.
 
     Args:
-        checkpoint: Its directory, with weights and `taihri.json`.
-        recipe: How it was trained.
+        checkpoint: Directory with weights and `taihri.json`.
+        recipe: The training.
         stages: The metrics of each stage.
     """
     spec = ModelSpec.load(checkpoint)
@@ -36,26 +36,26 @@ def write_card(checkpoint: Path, recipe: Recipe, stages: Sequence[Mapping[str, A
     lines = [
         *("---", yaml.safe_dump(about, sort_keys=False).strip(), "---", ""),
         *(f"# {spec.name}", ""),
-        "Metric 3D keypoints of the person in front of a robot, in the camera's frame, asked for by name or in free",
-        "words. A Qwen3-VL with the tokens, prompts and canonical camera of TAIHRI (arXiv 2604.08921), for",
-        "`taihri_ros`.",
+        "Metric 3D keypoints of the person in front of a robot, in the camera frame. Joints are requested by name or",
+        "with a free command. A Qwen3-VL with the tokens, prompts and canonical camera of TAIHRI (arXiv 2604.08921),",
+        "for `taihri_ros`.",
         "",
         "| | |",
         "|---|---|",
         f"| weights | {weights / 1e6:.1f} million, bfloat16 |",
-        f"| started from | {recipe.model.name if recipe.model else 'nothing'} |",
+        f"| started from | {recipe.model.name if recipe.model else 'random weights'} |",
         f"| canonical camera | focal length {spec.focal_px:g} px, at most {width} x {height} px |",
         *(_stage_row(stage) for stage in stages),
         "",
-        f"Records of the training: `{METRICS}`; its last validation:",
+        f"The training log is in `{METRICS}`. Metrics of the last validation:",
         "",
         *(line for stage in stages for line in _validation(stage)),
         *(f"![{stage['stage']}]({stage['stage']}-{CURVES})" for stage in stages),
         "",
         "## Limits",
         "",
-        "It has been trained on synthetic people alone, 0.3 to 4 m away. Measure it on your own camera (`taihri eval`)",
-        "before anything moves by what it says.",
+        "Trained only on synthetic people, 0.3 to 4 m from the camera. Evaluate it on images of your own camera",
+        "(`taihri eval`) before a robot moves by its output.",
         "",
     ]
     (checkpoint / "README.md").write_text("\n".join(lines), encoding="utf-8")
@@ -70,6 +70,6 @@ def _stage_row(stage: Mapping[str, Any]) -> str:
 
 def _validation(stage: Mapping[str, Any]) -> list[str]:
     last = [record for record in stage["records"] if "eval_loss" in record][-1]
-    figures = {name.removeprefix("eval_"): value for name, value in last.items() if name.startswith("eval_")}
-    rows = [f"| {name} | {value:.4g} |" for name, value in figures.items() if "per_second" not in name]
+    metrics = {name.removeprefix("eval_"): value for name, value in last.items() if name.startswith("eval_")}
+    rows = [f"| {name} | {value:.4g} |" for name, value in metrics.items() if "per_second" not in name]
     return [f"| {stage['stage']} | |", "|---|---|", *rows, ""]
