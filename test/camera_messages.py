@@ -1,4 +1,4 @@
-"""The messages of a small camera, for tests of hosts."""
+"""Messages of a small camera."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 96, 64
 FRAME_ID = "bag_camera"
 TYPES = RosTypes("jazzy", share_directory())
 MESSAGES = Messages(TYPES.message)
-PICTURE = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+PIXELS = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
 
 
 def header(stamp: int) -> Any:
@@ -47,18 +47,18 @@ def image(stamp: int, **changes: Any) -> Any:
         "encoding": "rgb8",
         "is_bigendian": 0,
         "step": WIDTH * 3,
-        "data": PICTURE.ravel(),
+        "data": PIXELS.ravel(),
     }
     return MESSAGES.make("sensor_msgs/msg/Image", header=header(stamp), **(fields | changes))
 
 
 def compressed(stamp: int) -> Any:
-    data = cv2.imencode(".jpg", PICTURE)[1].ravel()
+    data = cv2.imencode(".jpg", PIXELS)[1].ravel()
     return MESSAGES.make("sensor_msgs/msg/CompressedImage", header=header(stamp), format="jpeg", data=data)
 
 
 def depth(stamp: int, metres: float, **changes: Any) -> Any:
-    """Make a depth image of a wall."""
+    """Return a depth image of a wall at a distance in metres."""
     data = np.full((HEIGHT, WIDTH), metres, np.float32).view(np.uint8).ravel()
     fields = {
         "height": HEIGHT,

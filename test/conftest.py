@@ -1,4 +1,4 @@
-"""Shared by every test: this file's directory is importable, so that tests find the helpers beside it."""
+"""Fixtures for all tests. Since this directory has a conftest, the helper modules in it are importable."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import hypothesis
 import pytest
 from required import ENGINE_PYTHON, ROOT, require
 
-hypothesis.settings.register_profile("shared machine", deadline=None)  # a busy machine is no failure
+hypothesis.settings.register_profile("shared machine", deadline=None)  # a busy machine must not fail a test
 hypothesis.settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")
 def engine_python() -> str:
+    """Python interpreter of the engine environment."""
     require(ENGINE_PYTHON.exists(), f"the engine's Python {ENGINE_PYTHON}", "make test")
     return str(ENGINE_PYTHON)
 
 
 @pytest.fixture(scope="session")
 def checkpoint(engine_python: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The tiny checkpoint with random weights."""
+    """Directory of the tiny checkpoint with random weights."""
     directory = str(tmp_path_factory.mktemp("checkpoint") / "tiny")
     subprocess.run(
         [engine_python, "-m", "taihri_ros.inference.checkpoint.tiny", directory],

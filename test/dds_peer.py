@@ -1,4 +1,4 @@
-"""A ROS 2 node in a process of its own, for tests to talk to."""
+"""A ROS 2 node in another process, controlled by tests."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TIMEOUT = 20.0
-"""Seconds until something that should happen counts as not happening."""
+"""Longest wait for an expected event, seconds."""
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = TIMEOUT) -> Any:
-    """Wait for a condition; return what it gives, and fail when it stays false."""
+    """Wait until a condition is true and return its value; fail after the timeout."""
     deadline = time.monotonic() + timeout
     while not (result := condition()):
         assert time.monotonic() < deadline, "timed out"
@@ -35,7 +35,7 @@ def wait_until(condition: Callable[[], Any], timeout: float = TIMEOUT) -> Any:
 
 
 class Inbox:
-    """Keeps what a subscription receives."""
+    """A queue of the messages that a subscription receives."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Any] = queue.Queue()
@@ -44,16 +44,16 @@ class Inbox:
         self._queue.put(message)
 
     def get(self, timeout: float = TIMEOUT) -> Any:
-        """The next message."""
+        """Return the next message."""
         return self._queue.get(timeout=timeout)
 
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """Return whether the queue is empty."""
         return self._queue.empty()
 
 
 def make(types: RosTypes, msg_type: str, fields: dict[str, Any]) -> Any:
-    """Build a message from plain values, nested as in `dataclasses.asdict`."""
+    """Return a message from plain values, nested as in `dataclasses.asdict`."""
     cls = types.message(msg_type)
     values = {}
     for name, desc in types.store.fielddefs[msg_type][1]:
@@ -68,7 +68,7 @@ def make(types: RosTypes, msg_type: str, fields: dict[str, Any]) -> Any:
 
 
 def plain(message: Any) -> dict[str, Any]:
-    """A message as plain values, without its constants."""
+    """Return a message as plain values, without its constants."""
     return _fields_only(dataclasses.asdict(message))
 
 
@@ -79,7 +79,7 @@ def _fields_only(value: Any) -> Any:
 
 
 class PeerNode:
-    """What the other process does when it is told to."""
+    """The node in the other process; its methods are called through `Peer`."""
 
     def __init__(self, name: str, domain: int) -> None:
         self.types = RosTypes("jazzy", share_directory())
@@ -125,7 +125,7 @@ class PeerNode:
         return self._endpoints(BuiltinTopicDcpsSubscription, topic)
 
     def _endpoints(self, builtin: Any, topic: str) -> list[dict[str, Any]]:
-        """What DDS discovery tells of the endpoints of a topic, read with the binding alone."""
+        """Return the discovered endpoints of a topic, read with the DDS binding only."""
         own = self.node._participant.gid
         found = BuiltinDataReader(self.observer, builtin).read(100)
         return [
@@ -144,6 +144,7 @@ class PeerNode:
 
 
 def _serve(pipe: Connection, environ: dict[str, str], name: str, domain: int) -> None:
+    """Call the methods of a `PeerNode` that arrive on the pipe, until `close`."""
     os.environ.update(environ)
     peer = PeerNode(name, domain)
     pipe.send(None)
@@ -158,14 +159,14 @@ def _serve(pipe: Connection, environ: dict[str, str], name: str, domain: int) ->
 
 
 class Peer:
-    """A handle on a `PeerNode` in another process: every method of it can be called here."""
+    """A proxy of a `PeerNode` in another process: it has all of its methods."""
 
     def __init__(self, domain: int, *, name: str = "peer", environ: dict[str, str] | None = None) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, environ or {}, name, domain), daemon=True)
+        self._pipe, remote_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(remote_end, environ or {}, name, domain), daemon=True)
         self._process.start()
-        theirs.close()
+        remote_end.close()
         self._pipe.recv()
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
@@ -179,7 +180,7 @@ class Peer:
         return call
 
     def kill(self) -> None:
-        """End the process without a farewell."""
+        """Kill the process without closing the node."""
         self._process.kill()
         self._process.join()
 

@@ -1,4 +1,4 @@
-"""An engine that knows the truth: it answers with the bins of known 3D joints as they stand in the view it is shown."""
+"""An oracle engine: it answers with the bins of known 3D joints in the view of each request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def info(spec: ModelSpec = SPEC) -> EngineInfo:
 def answer_tokens(
     pixels: Mapping[str, Iterable[int]], points: Mapping[str, Iterable[int]], box: Iterable[int] | None = None
 ) -> tuple[str, ...]:
-    """Write an answer in the official tokens, without the end token."""
+    """Return an answer in the official tokens, without the end token."""
     tokens: list[str] = []
     if box is not None:
         tokens += [BLOCKS["box"][0], *map(coordinate_token, box), BLOCKS["box"][1]]
@@ -47,9 +47,9 @@ def answer_tokens(
 
 
 class Oracle:
-    """Answers every question for the joints that its prompt names, out of those that it knows.
+    """An engine that answers each prompt with the joints that it names, as far as they are known.
 
-    The box spans the view from a tenth to nine tenths of both sides.
+    The box of every answer spans the view from 10 % to 90 % of both sides.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class Oracle:
         """Create the oracle.
 
         Args:
-            joints: (3,) metres, the frame of the view, by joint name.
-            spread: Probabilities of the bins around the true one; None for no alternatives.
+            joints: (3,) metres in the frame of the view, by joint name.
+            spread: Probabilities of the bins around the true bin; None for no top-k log-probabilities.
         """
         self.info = info()
         self.joints = joints
@@ -97,10 +97,10 @@ class Oracle:
         return TopK(tuple(range(first, first + len(self.spread))), tuple(np.log(np.array(self.spread)).tolist()))
 
     def abort(self) -> None:
-        """Answers at once, so that there is nothing to end."""
+        """Do nothing: every request is answered at once."""
 
     def close(self) -> None:
-        """Holds nothing."""
+        """Do nothing: there are no resources to release."""
 
     def __enter__(self) -> Oracle:
         return self
@@ -108,4 +108,4 @@ class Oracle:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Holds nothing."""
+        """Do nothing: there are no resources to release."""

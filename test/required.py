@@ -1,4 +1,4 @@
-"""Parts that a test needs and a machine may lack."""
+"""Skips tests whose requirements are missing on a machine."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE_PYTHON = Path(os.environ.get("TAIHRI_ENGINE_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
-"""Interpreter of an engine environment with vLLM and transformers."""
+"""Python interpreter of an engine environment with vLLM and transformers."""
 
 
 def require(condition: object, what: str, how: str) -> None:
-    """Skip the test where a part is missing; in CI a missing part is a failure.
+    """Skip the test if a requirement is missing; in CI fail it.
 
     Args:
-        condition: Whether the part is there.
-        what: What is missing otherwise.
-        how: What to do about it.
+        condition: Whether the requirement is met.
+        what: Name of the requirement.
+        how: How to install it.
     """
     if condition:
         return

@@ -1,4 +1,4 @@
-"""`taihri run` in a process of its own, and a robot that talks to it over DDS."""
+"""`taihri run` as a process, and a robot that communicates with it over DDS."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MESSAGES = Messages(TYPES.message)
 
 
 class RunningNode:
-    """The process; what it writes to stderr is kept."""
+    """A `taihri run` process; the lines that it writes to stderr are kept."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -41,19 +41,21 @@ class RunningNode:
         self._listener = threading.Thread(target=self._listen)
         self._listener.start()
 
-    def said(self, pattern: str, since: int = 0) -> list[str]:
-        """The lines from `since` on in which the pattern occurs."""
+    def logged(self, pattern: str, since: int = 0) -> list[str]:
+        """Return the log lines from `since` on that match a pattern."""
         return [line for line in self.lines[since:] if re.search(pattern, line)]
 
-    def wait_to_say(self, pattern: str, since: int = 0, timeout: float = ANSWER_S) -> None:
-        def said() -> bool:
+    def wait_for_log(self, pattern: str, since: int = 0, timeout: float = ANSWER_S) -> None:
+        """Wait until a log line from `since` on matches a pattern."""
+
+        def found() -> bool:
             assert self._process.poll() is None, "\n".join(self.lines[-20:])
-            return bool(self.said(pattern, since))
+            return bool(self.logged(pattern, since))
 
-        wait_until(said, timeout)
+        wait_until(found, timeout)
 
-    def end(self, number: signal.Signals) -> tuple[int, float]:
-        """Send a signal; give the exit status and the seconds until the end."""
+    def stop(self, number: signal.Signals) -> tuple[int, float]:
+        """Send a signal and return the exit status and the seconds until the process ended."""
         started = time.monotonic()
         self._process.send_signal(number)
         status = self._process.wait(30)
@@ -80,7 +82,7 @@ class RunningNode:
 
 
 class Robot:
-    """A camera, a commander and a planner: one node of another process than the one under test."""
+    """Camera, commander and planner in one node, in another process than the node under test."""
 
     def __init__(self, domain: int, *, namespace: str = "/", camera: str = "/camera") -> None:
         self.node = DdsNode("robot", types=TYPES, domain_id=domain)
@@ -96,8 +98,8 @@ class Robot:
     def name(self, topic: Topic) -> str:
         return resolve(topic.name, "taihri", self._namespace)
 
-    def plug_in(self, suffix: str = "image_raw", msg_type: str = topics.IMAGE.type) -> None:
-        """Begin to publish images and camera_info."""
+    def start_camera(self, suffix: str = "image_raw", msg_type: str = topics.IMAGE.type) -> None:
+        """Create the publishers of images and camera_info and wait for the node to subscribe."""
         self._image = self.node.publisher(msg_type, f"{self._camera}/{suffix}", QoS(depth=1))
         self._info = self.node.publisher(topics.CAMERA_INFO.type, f"{self._camera}/camera_info", QoS(depth=1))
         wait_until(lambda: self._image.matched and self._info.matched)
@@ -110,15 +112,15 @@ class Robot:
     def received(self, topic: Topic) -> list[Any]:
         return list(self._inboxes[topic])
 
-    def say(self, text: str) -> None:
+    def send_command(self, text: str) -> None:
         wait_until(lambda: self._command.matched)
         self._command.publish(MESSAGES.make(topics.COMMAND.type, data=text))
 
-    def say_bytes(self, cdr: bytes) -> None:
+    def send_command_bytes(self, cdr: bytes) -> None:
         self._command.publish_cdr(bytearray(cdr))
 
-    def show(self, message: Any = None, info: Any = None) -> int:
-        """Publish one image and its camera_info, or None of them where it is False; give the image's stamp."""
+    def send_image(self, message: Any = None, info: Any = None) -> int:
+        """Publish an image and its camera_info, unless info is False; return the stamp of the image."""
         stamp = next(self._stamps)
         message = image(stamp) if message is None else message
         message.header.stamp = MESSAGES.time(stamp)
@@ -127,24 +129,24 @@ class Robot:
         self._image.publish(message)
         return stamp
 
-    def answered(self, message: Any = None) -> int:
-        """Show a good image until one is answered; give the stamp of that one."""
-        shown: set[int] = set()
+    def send_until_answered(self, message: Any = None) -> int:
+        """Publish valid images until one is answered; return the stamp of that image."""
+        sent: set[int] = set()
 
         def answer() -> int | None:
-            shown.add(self.show(message))
-            with_answer = self._wait_for(lambda: shown & self.stamps(topics.KEYPOINTS), 0.3)
+            sent.add(self.send_image(message))
+            with_answer = self._wait_for(lambda: sent & self.stamps(topics.KEYPOINTS), 0.3)
             return min(with_answer) if with_answer else None
 
         found: int = wait_until(answer, ANSWER_S)
-        self.settle()
+        self.wait_idle()
         return found
 
     def stamps(self, topic: Topic) -> set[int]:
         return {stamp_ns(message.header) for message in self.received(topic)}
 
-    def about(self, topic: Topic, stamp: int) -> Any:
-        """The message of a topic that has this stamp."""
+    def message_at(self, topic: Topic, stamp: int) -> Any:
+        """Wait for the message of a topic with a stamp, and return it."""
         return wait_until(lambda: next((each for each in self.received(topic) if stamp_ns(each.header) == stamp), None))
 
     def transforms(self, stamp: int) -> list[Any]:
@@ -152,7 +154,7 @@ class Robot:
         return [each for message in messages for each in message.transforms if stamp_ns(each.header) == stamp]
 
     def status(self, name: str) -> Any:
-        """The newest diagnostics of a part of the node; None before there are any."""
+        """Return the newest diagnostic status of a name; None if there is none yet."""
         for message in reversed(self.received(topics.DIAGNOSTICS)):
             for status in message.status:
                 if status.name == f"taihri: {name}":
@@ -166,8 +168,8 @@ class Robot:
     def wait_for_engine(self, *states: str) -> None:
         wait_until(lambda: self.values("engine").get("state") in states, START_S)
 
-    def settle(self) -> None:
-        """Wait until the node has dealt with every image that it got."""
+    def wait_idle(self) -> None:
+        """Wait until the node has answered or dropped every image that it received."""
 
         def counters() -> tuple[int, dict[str, str]]:
             return len(self.received(topics.DIAGNOSTICS)), self.values("scheduler")
@@ -185,7 +187,7 @@ class Robot:
 
     @staticmethod
     def _wait_for(condition: Callable[[], Any], timeout: float) -> Any:
-        """Wait for a condition; what it gives in the end may be false."""
+        """Wait for a condition and return its value, which is false after the timeout."""
         deadline = time.monotonic() + timeout
         while not (result := condition()) and time.monotonic() < deadline:
             time.sleep(0.005)

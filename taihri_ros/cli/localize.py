@@ -16,7 +16,7 @@ from taihri_ros.commands.command import CommandError, parse_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
 from taihri_ros.node.configured_engine import ready_engine
-from taihri_ros.node.overlay import draw
+from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.estimate import Estimate
 
@@ -70,7 +70,7 @@ def command(
             estimate = tracker.estimate(picture, camera, wanted, 0, one_shot=True)
         trained = ready.info.spec.trained
     if overlay is not None:
-        drawn = draw(picture, estimate, "" if trained else UNTRAINED_NOTE, camera)
+        drawn = draw_overlay(picture, estimate, "" if trained else UNTRAINED_NOTE, camera)
         if not cv2.imwrite(str(overlay), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)):
             raise TaihriError(f"cannot write {overlay}: check its directory")
     if not trained:

@@ -50,7 +50,7 @@ def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera) -> Picture
             cv2.line(drawn, at[parent], at[child], _TRUTH, max(1, round(1.5 * scale)), cv2.LINE_AA)
     for pixel in at.values():
         cv2.circle(drawn, pixel, round(3 * scale), _TRUTH, -1, cv2.LINE_AA)
-    drawn = overlay.draw(drawn, answer.estimate)
+    drawn = overlay.draw_overlay(drawn, answer.estimate)
     errors = [
         float(np.linalg.norm(keypoint.position - joints[INDEX[keypoint.name]]))
         for keypoint in answer.estimate.person.located

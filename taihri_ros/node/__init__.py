@@ -1,1 +1,1 @@
-"""Hosts move messages between ROS 2 and the perception node; all behaviour lives in the classes that they carry."""
+"""The ROS 2 node: hosts transport the messages, and everything else is shared between them."""

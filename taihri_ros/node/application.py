@@ -1,4 +1,4 @@
-"""What the node does, whatever carries its messages: inputs to the perception loop, results to messages."""
+"""The node independent of its host: it passes inputs to the scheduler and publishes results as messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from taihri_ros.node.depth_images import DepthImages
 from taihri_ros.node.images import decode_compressed, decode_depth
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement, stamp_ns
-from taihri_ros.node.overlay import draw
+from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
 from taihri_ros.pipeline.estimator import Estimator
@@ -36,23 +36,23 @@ UNTRAINED_NOTE = "random weights: these points mean nothing"
 
 
 class Outputs(Protocol):
-    """What a host offers to send messages. Called from the perception loop's thread."""
+    """Interface of a host for sending messages. It is called from the scheduler's threads, one at a time."""
 
     def publish(self, topic: Topic, message: Any) -> None:
         """Publish a message on one of `topics.OUTPUTS`."""
 
     def subscribers(self, topic: Topic) -> int:
-        """Count the subscribers of an output."""
+        """Return the number of subscribers of an output."""
 
     def broadcast(self, transforms: list[Any]) -> None:
         """Broadcast geometry_msgs/TransformStamped messages on /tf."""
 
     def place(self, frame_id: str, stamp: int) -> Placement:
-        """Find where an image's poses are to be given: in its own frame, or in `target_frame` at its stamp (ns)."""
+        """Return the frame for the poses of an image: its own frame, or `target_frame` at its stamp (ns)."""
 
 
 class Application:
-    """The node without its host."""
+    """The node without its host: it connects messages, scheduler and engine."""
 
     def __init__(
         self,
@@ -63,19 +63,19 @@ class Application:
         decode: Callable[[Any], NDArray[np.uint8]],
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """Create the application; `start` sets it going.
+        """Create the application; call `start` to run it.
 
         Args:
             parameters: The node's parameters.
-            engine: The engine; closed by whoever made it.
+            engine: The engine; the caller closes it.
             messages: Builds the messages.
-            outputs: Sends them.
-            decode: Turns sensor_msgs/Image into (height, width, 3) uint8 RGB; raises `ImageError`.
-            now_ns: The clock by which images are stamped, in nanoseconds.
+            outputs: Sends the messages.
+            decode: Converts sensor_msgs/Image to (height, width, 3) uint8 RGB; raises `ImageError`.
+            now_ns: Returns the time on the clock of the image stamps, nanoseconds.
 
         Raises:
-            CommandError: The parameter command.initial is not a command.
-            TaskError: The parameter command.tasks names a file that cannot be used.
+            CommandError: The parameter command.initial is not a valid command.
+            TaskError: The file in the parameter command.tasks is not a valid task file.
         """
         self._parameters = parameters
         self._engine = engine
@@ -90,51 +90,51 @@ class Application:
             self.scheduler.set_command(self.read_command(parameters.command_initial))
 
     def start(self) -> None:
-        """Set the perception loop going."""
+        """Start the scheduler."""
         self.scheduler.start()
 
     def stop(self) -> None:
-        """End the perception loop and the request in flight."""
+        """Stop the scheduler and abort the requests in flight."""
         self.scheduler.stop()
 
     def read_command(self, text: str) -> Command | None:
-        """Read a command under the parameters command.max_length and command.allow.
+        """Parse a command within the limits of the parameters command.max_length and command.allow.
 
         Args:
-            text: What was received.
+            text: The received text.
 
         Returns:
             The command, or None for `stop`.
 
         Raises:
-            CommandError: It cannot be put to the model.
+            CommandError: The text is not an accepted command.
         """
         return parse_command(text, max_length=self._parameters.command_max_length, allow=self._parameters.command_allow)
 
     def on_command(self, message: Any) -> None:
-        """Take a std_msgs/String; one that is no command is reported and changes nothing."""
+        """Handle a std_msgs/String: set the command, or log why it is rejected and keep the current one."""
         try:
             command = self.read_command(message.data)
         except CommandError as error:
-            logger.warning("command refused: %s", error)
+            logger.warning("command rejected: %s", error)
             return
         logger.info("command: %s", "stop" if command is None else command.text)
         self.scheduler.set_command(command)
 
     def on_camera_info(self, message: Any) -> None:
-        """Take a sensor_msgs/CameraInfo."""
+        """Handle a sensor_msgs/CameraInfo."""
         self.scheduler.set_camera(message, rectified=self._parameters.rectified)
 
     def on_image(self, message: Any) -> None:
-        """Take a sensor_msgs/Image."""
+        """Handle a sensor_msgs/Image."""
         self._submit(message, lambda: self._decode(message))
 
     def on_compressed_image(self, message: Any) -> None:
-        """Take a sensor_msgs/CompressedImage."""
+        """Handle a sensor_msgs/CompressedImage."""
         self._submit(message, lambda: decode_compressed(message.data))
 
     def on_depth(self, message: Any) -> None:
-        """Take a sensor_msgs/Image of depth; it is decoded where an image of the same stamp is answered."""
+        """Store a sensor_msgs/Image of depth; it is decoded only if a matching colour image is answered."""
         self._depth.add(message)
 
     def _depth_at(self, stamp: int) -> NDArray[np.float32] | None:
@@ -149,7 +149,7 @@ class Application:
         )
 
     def person(self, result: Result) -> Any:
-        """Build the taihri_ros/HumanKeypoints of a result, placed as the node's other outputs are."""
+        """Return the taihri_ros/HumanKeypoints of a result, in the same frame as the node's other outputs."""
         return self._messages.person(result, self._outputs.place(result.frame.frame_id, result.frame.stamp_ns))
 
     def _publish(self, result: Result) -> None:
@@ -168,24 +168,24 @@ class Application:
 
     def _overlay(self, result: Result) -> NDArray[np.uint8]:
         note = "" if self._engine.info.spec.trained else UNTRAINED_NOTE
-        picture = cv2.cvtColor(draw(result.image, result.estimate, note, result.camera), cv2.COLOR_RGB2BGR)
+        picture = cv2.cvtColor(draw_overlay(result.image, result.estimate, note, result.camera), cv2.COLOR_RGB2BGR)
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._parameters.overlay_jpeg_quality]
         return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()
 
 
 def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
-    """Make the follower that parameters ask for.
+    """Return the tracker that the parameters describe.
 
     Args:
-        engine: The engine that answers.
+        engine: The engine that runs the model.
         parameters: `xy_source`, `decoding`, `command.refresh_s`, `command.fallback`, `command.tasks`,
             `person_crop.*` and `filter.*` are used.
 
     Returns:
-        The follower.
+        The tracker.
 
     Raises:
-        TaskError: The parameter command.tasks names a file that cannot be used.
+        TaskError: The file in the parameter command.tasks is not a valid task file.
     """
     extra_files = [parameters.command_tasks] if parameters.command_tasks else []
     tasks = Tasks.load(*extra_files) if parameters.command_fallback else None

@@ -1,4 +1,4 @@
-"""Recorded bags through the node's pipeline: every image of a rosbag2 in, keypoints with the original stamps out."""
+"""Replays rosbag2 recordings through the pipeline and writes a bag of keypoints with the original stamps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,12 @@ class BagError(TaihriError):
 
 
 class BagReplay:
-    """Replays one bag. Use it as a context manager."""
+    """The replay of one bag; use it as a context manager.
+
+    Attributes:
+        dropped: Number of dropped images by reason.
+        published: Number of images with a result.
+    """
 
     def __init__(
         self,
@@ -48,18 +53,18 @@ class BagReplay:
         storage: str = "sqlite3",
         distro: str = "jazzy",
     ) -> None:
-        """Open both bags.
+        """Open the recorded bag and prepare the bag to write.
 
         Args:
             bag: The recorded bag, sqlite3 or mcap.
-            out: The bag to write; must not exist.
-            image: Its image topic; None where it has only one.
-            camera_info: Its CameraInfo topic; None where it has only one.
-            storage: `sqlite3` or `mcap`, of the bag to write.
-            distro: ROS 2 distribution, for bags that do not carry their own definitions.
+            out: The bag to write; it must not exist.
+            image: Image topic of the recorded bag; None if it has only one.
+            camera_info: CameraInfo topic of the recorded bag; None if it has only one.
+            storage: Storage of the bag to write, `sqlite3` or `mcap`.
+            distro: ROS 2 distribution, for bags without message definitions.
 
         Raises:
-            BagError: A bag cannot be opened, or the topics are not clear.
+            BagError: A bag cannot be opened, or the topics are missing or ambiguous.
         """
         self._types = RosTypes(distro, share_directory())
         self._messages = Messages(self._types.message)
@@ -67,13 +72,13 @@ class BagReplay:
         self.published = 0
         self._bag, self._out = bag, out
         if bag.suffix == ".bag":
-            raise BagError(f"{bag} is named as a bag of ROS 1: convert it with rosbags-convert, or rename it")
+            raise BagError(f"{bag} has the name of a ROS 1 bag: convert it with rosbags-convert, or rename it")
         if out.exists():
-            raise BagError(f"{out} exists already: choose another name, or remove it")
+            raise BagError(f"{out} already exists: choose another name, or remove it")
         with ExitStack() as stack:
             try:
                 self._reader = stack.enter_context(AnyReader([bag], default_typestore=self._types.store))
-            except Exception as error:  # whatever a reader raises over damaged files
+            except Exception as error:  # a reader raises errors of many types on damaged files
                 raise self._unreadable(error) from error
             self._image = self._choose(image, _IMAGES, "image")
             self._camera_info = self._choose(camera_info, (topics.CAMERA_INFO.type,), "camera-info")
@@ -83,19 +88,19 @@ class BagReplay:
 
     @property
     def images(self) -> int:
-        """How many images the bag has."""
+        """Number of images in the recorded bag."""
         return self._image.msgcount
 
     def replay(self, tracker: Tracker, command: Command, parameters: Parameters) -> Iterator[Exception | None]:
-        """Put every image through the pipeline. The bag to write appears with the first step.
+        """Process every image. The bag to write is created with the first step.
 
         Args:
-            tracker: Finds the joints.
+            tracker: Estimates the joints.
             command: The command.
             parameters: `rectified` and `tf_prefix` are used.
 
         Yields:
-            For each image None, or the error for which it was dropped.
+            None for each image with a result, or the error for which the image was dropped.
         """
         self._open_writer()
         camera: Camera | Exception | None = None
@@ -136,24 +141,24 @@ class BagReplay:
     def _records(self) -> Iterator[tuple[Connection, int, bytes]]:
         try:
             yield from self._reader.messages([self._image, self._camera_info])
-        except Exception as error:  # whatever a reader raises over damaged files
+        except Exception as error:  # a reader raises errors of many types on damaged files
             raise self._unreadable(error) from error
 
     def _deserialize(self, raw: bytes, msg_type: str) -> Any:
         try:
             return self._reader.deserialize(raw, msg_type)
         except AnyReaderError as error:
-            raise BagError(f"{self._bag} holds a malformed {msg_type}: {error}") from error
+            raise BagError(f"{self._bag} contains a malformed {msg_type}: {error}") from error
 
     def _read_camera(self, raw: bytes, *, rectified: bool) -> Camera | Exception:
-        """Read a CameraInfo; one that cannot be used is the error of every image until the next."""
+        """Return the camera, or the error if it is invalid; every image until the next CameraInfo is then dropped."""
         try:
             return Camera.from_info(self._deserialize(raw, topics.CAMERA_INFO.type), rectified=rectified)
         except TaihriError as error:
             return error
 
     def _unreadable(self, error: Exception) -> BagError:
-        return BagError(f"{self._bag} is damaged, or is not a bag of ROS 2: {error}")
+        return BagError(f"{self._bag} is damaged, or is not a ROS 2 bag: {error}")
 
     def _estimate(
         self,

@@ -1,4 +1,4 @@
-"""The engine that the parameters ask for."""
+"""Starts the engine that the parameters describe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from taihri_ros.inference.engine import Engine
-from taihri_ros.inference.install import default_python
+from taihri_ros.inference.environment import default_python
 from taihri_ros.inference.openai.openai_engine import OpenAiEngine
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.model.spec import ModelSpec
@@ -19,22 +19,22 @@ logger = logging.getLogger(__name__)
 
 
 def open_engine_for(parameters: Parameters) -> Engine:
-    """Begin to start the engine of the parameters `engine.*`; returns at once.
+    """Start the engine of the parameters `engine.*` without waiting for it.
 
     Args:
-        parameters: The node's parameters. The key of a remote server, where it wants one, is in the environment
-            variable VLLM_API_KEY, never in a parameter, which anyone can read.
+        parameters: The node's parameters. The key of a remote server is read from the environment variable
+            VLLM_API_KEY; parameters are readable by every node.
 
     Returns:
         An engine process, which raises `EngineUnavailableError` until it is ready, or the client of a remote server.
 
     Raises:
-        ParameterError: A remote server is to be used, and no model is named.
-        EngineError: A remote server cannot be used.
+        ParameterError: engine.kind is openai and engine.model is empty.
+        EngineError: The address of the remote server is not valid.
     """
     if parameters.engine_kind == "openai":
         if not parameters.engine_model:
-            raise ParameterError("no model: set engine.model (--model) to the name under which the server has it")
+            raise ParameterError("no model: set engine.model (--model) to the name of the served model")
         spec = ModelSpec.read(Path(parameters.engine_spec).expanduser()) if parameters.engine_spec else None
         return OpenAiEngine(
             parameters.engine_url,
@@ -47,7 +47,7 @@ def open_engine_for(parameters: Parameters) -> Engine:
 
 
 def ready_engine(parameters: Parameters) -> Engine:
-    """Start the engine of the parameters and wait until it can answer, for work that is not a node.
+    """Start the engine of the parameters and wait until it is ready, for programs other than the node.
 
     Args:
         parameters: `engine.*` are used.
@@ -56,7 +56,7 @@ def ready_engine(parameters: Parameters) -> Engine:
         An engine that is ready.
 
     Raises:
-        TaihriError: It does not get ready.
+        TaihriError: The engine does not start.
     """
     if parameters.engine_kind == "openai":
         return open_engine_for(parameters)
@@ -71,14 +71,14 @@ def ready_engine(parameters: Parameters) -> Engine:
 
 
 def engine_python(python: str, kind: Literal["vllm", "transformers"]) -> str:
-    """Give the interpreter of the engine's environment as an absolute path, without following its links.
+    """Return the Python interpreter of the engine's environment, as an absolute path with links unresolved.
 
     Args:
-        python: The parameter engine.python; empty for the default place.
+        python: The parameter engine.python; empty for the default environment.
         kind: The framework.
 
     Returns:
-        The path, or the bare name of a command that is to be looked for in PATH.
+        The path, or the name of a command that is searched in PATH.
     """
     if not python:
         return str(default_python(kind))
@@ -86,17 +86,17 @@ def engine_python(python: str, kind: Literal["vllm", "transformers"]) -> str:
 
 
 def checkpoint(parameters: Parameters) -> str:
-    """Give the checkpoint of a local engine: the one that is named, or else taihri-nano, which is said.
+    """Return the checkpoint of a local engine; the default is taihri-nano, with a warning in the log.
 
     Args:
-        parameters: The parameter engine.model.
+        parameters: `engine.model` is used.
 
     Returns:
-        Its directory.
+        The directory of the checkpoint, or a model name for the local Hugging Face cache.
     """
     if not parameters.engine_model:
         logger.warning(
-            "engine.model (--model) is not set: using taihri-nano, a small model that has seen only synthetic people"
+            "engine.model (--model) is not set: using taihri-nano, a small model trained on synthetic people only"
         )
         return str(NANO)
     model = Path(parameters.engine_model).expanduser()

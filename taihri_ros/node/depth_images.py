@@ -1,4 +1,4 @@
-"""The depth images of the last moments, to be found by the stamp of a colour image."""
+"""Buffers recent depth images and finds the one that matches a colour image."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from taihri_ros.node.messages import stamp_ns
 
 
 class DepthImages:
-    """Keeps depth images as they were received; only those that are used are decoded. Used from any thread."""
+    """Thread-safe buffer of undecoded depth images."""
 
-    def __init__(self, *, tolerance_s: float, kept: int = 30) -> None:
-        """Create an empty store.
+    def __init__(self, *, tolerance_s: float, capacity: int = 30) -> None:
+        """Create an empty buffer.
 
         Args:
-            tolerance_s: Longest time between the stamps of an image and its depth image, seconds.
-            kept: How many of the last messages are kept: those of the time from an image to its answer at least.
+            tolerance_s: Largest difference between the stamps of an image and its depth image, seconds.
+            capacity: Number of messages to keep; it must cover the time from an image to its answer.
         """
         self._tolerance_ns = round(tolerance_s * 1e9)
         self._lock = Lock()
-        self._messages: deque[tuple[int, Any]] = deque(maxlen=kept)
+        self._messages: deque[tuple[int, Any]] = deque(maxlen=capacity)
 
     def add(self, message: Any) -> None:
-        """Keep a sensor_msgs/Image, in place of the oldest where there is no more room."""
+        """Store a sensor_msgs/Image; it replaces the oldest one when the buffer is full."""
         with self._lock:
             self._messages.appendleft((stamp_ns(message.header), message))
 
     def nearest(self, stamp: int) -> Any | None:
-        """Find the depth image of a colour image.
+        """Return the depth image that matches a colour image.
 
         Args:
-            stamp: Stamp of the colour image, nanoseconds.
+            stamp: Time stamp of the colour image, nanoseconds.
 
         Returns:
-            The sensor_msgs/Image with the nearest stamp, of equally near ones the last received; None where none is
-            near enough.
+            The sensor_msgs/Image with the nearest stamp, the last received one of equally near ones; None if none is
+            within the tolerance.
         """
         with self._lock:
-            kept = tuple(self._messages)
-        there, message = min(kept, key=lambda entry: abs(entry[0] - stamp), default=(stamp, None))
-        return message if abs(there - stamp) <= self._tolerance_ns else None
+            messages = tuple(self._messages)
+        nearest, message = min(messages, key=lambda entry: abs(entry[0] - stamp), default=(stamp, None))
+        return message if abs(nearest - stamp) <= self._tolerance_ns else None

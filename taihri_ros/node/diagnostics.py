@@ -1,4 +1,4 @@
-"""What goes to /diagnostics: rates, ages, stage times, drops by reason, and how the engine is."""
+"""Reports for /diagnostics: rates, ages, stage times, drops by reason, and the health of the engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from taihri_ros.pipeline.scheduler import Scheduler
 
 OK, WARN, ERROR = 0, 1, 2
 
-_HARMLESS = {Drop.NO_COMMAND, Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.STOPPED}
+_EXPECTED_DROPS = {Drop.NO_COMMAND, Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.STOPPED}
+"""Drop reasons of normal operation, which are not reported as a warning."""
 
 _ENGINE_LEVELS = {
     EngineState.READY: OK,
@@ -28,12 +29,12 @@ _ENGINE_LEVELS = {
 
 @dataclass(frozen=True)
 class Report:
-    """One diagnostic_msgs/DiagnosticStatus.
+    """The content of one diagnostic_msgs/DiagnosticStatus.
 
     Attributes:
         level: OK, WARN or ERROR.
         message: One line.
-        values: What there is to know in numbers.
+        values: Details by name.
     """
 
     level: int
@@ -42,18 +43,18 @@ class Report:
 
 
 class Task(Protocol):
-    """A source of reports; each report covers the time since the one before."""
+    """A source of reports; each report covers the time since the previous one."""
 
     @property
     def name(self) -> str:
-        """What the reports are about; the status is named `node: name`."""
+        """Subject of the reports; the status is named `node: name`."""
 
     def report(self) -> Report:
-        """Report."""
+        """Return the report."""
 
 
 class _Interval:
-    """The counters between two looks at them."""
+    """The change of the counters between two calls."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -61,7 +62,7 @@ class _Interval:
         self._when = monotonic()
 
     def next(self) -> tuple[Snapshot, Snapshot, float]:
-        """Give the counters now and at the last look, and the seconds between."""
+        """Return the current and the previous counters, and the seconds between them."""
         now, snapshot = monotonic(), self._scheduler.counters.snapshot()
         before, elapsed = self._before, max(now - self._when, 1e-3)
         self._before, self._when = snapshot, now
@@ -69,7 +70,7 @@ class _Interval:
 
 
 class InputTask:
-    """Whether images come."""
+    """Reports whether images arrive."""
 
     name = "input"
 
@@ -77,14 +78,14 @@ class InputTask:
         """Create the task.
 
         Args:
-            scheduler: The loop that counts the images.
-            image_publishers: Tells how many publishers the image topic has.
+            scheduler: The scheduler that counts the images.
+            image_publishers: Returns the number of publishers of the image topic.
         """
         self._interval = _Interval(scheduler)
         self._publishers = image_publishers
 
     def report(self) -> Report:
-        """Report the rate of images, and that there are none."""
+        """Return the rate of images; a warning if none arrive."""
         snapshot, before, elapsed = self._interval.next()
         frames, publishers = snapshot.frames_in - before.frames_in, self._publishers()
         level, message = OK, f"{frames / elapsed:.1f} images/s"
@@ -96,29 +97,29 @@ class InputTask:
 
 
 class SchedulerTask:
-    """What became of the images."""
+    """Reports how many images were answered or dropped, and the stage times."""
 
     name = "scheduler"
 
     def __init__(self, scheduler: Scheduler) -> None:
-        """Create the task for one perception loop."""
+        """Create the task for a scheduler."""
         self._scheduler = scheduler
         self._interval = _Interval(scheduler)
 
     def report(self) -> Report:
-        """Report the rate of answers, drops by reason and stage times."""
+        """Return the rate of answers, the drops by reason and the stage times; a warning for unexpected drops."""
         snapshot, before, elapsed = self._interval.next()
         command = self._scheduler.command
         published = snapshot.published - before.published
-        troubles = {
+        unexpected = {
             reason: count - before.dropped.get(reason, 0)
             for reason, count in snapshot.dropped.items()
-            if Drop(reason) not in _HARMLESS and count > before.dropped.get(reason, 0)
+            if Drop(reason) not in _EXPECTED_DROPS and count > before.dropped.get(reason, 0)
         }
         level, message = OK, f"{published / elapsed:.1f} answers/s"
-        if troubles:
+        if unexpected:
             level = WARN
-            message = "frames dropped: " + ", ".join(f"{reason} {count}" for reason, count in troubles.items())
+            message = "frames dropped: " + ", ".join(f"{reason} {count}" for reason, count in unexpected.items())
         elif command is None:
             message = "waiting for a command"
         values = {
@@ -137,7 +138,7 @@ class SchedulerTask:
 
 
 class EngineTask:
-    """How the engine process is."""
+    """Reports the health of the engine process."""
 
     name = "engine"
 
@@ -145,12 +146,12 @@ class EngineTask:
         """Create the task.
 
         Args:
-            health: Tells how the engine is.
+            health: Returns the health of the engine.
         """
         self._health = health
 
     def report(self) -> Report:
-        """Report the engine's state, its last success and what it is."""
+        """Return the engine's state, the age of its last success, and its description."""
         health = self._health()
         values = {"state": health.state.value, "restarts": str(health.restarts)}
         if health.last_success_age_s is not None:
@@ -170,10 +171,10 @@ class EngineTask:
 
 
 def engine_tasks(engine: Engine) -> list[Task]:
-    """Give the tasks for an engine: one where it is a process of ours, none where it is a remote server's."""
+    """Return the tasks for an engine: one for an engine process, none for a remote server."""
     return [EngineTask(lambda: engine.health)] if isinstance(engine, EngineProcess) else []
 
 
 def scheduler_tasks(scheduler: Scheduler, image_publishers: Callable[[], int]) -> list[Task]:
-    """Give the tasks for a perception loop and its images; the arguments are those of `InputTask`."""
+    """Return the tasks for a scheduler and its images; the arguments are those of `InputTask`."""
     return [InputTask(scheduler, image_publishers), SchedulerTask(scheduler)]

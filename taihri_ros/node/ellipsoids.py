@@ -1,4 +1,4 @@
-"""Where a position lies with a probability of 95 % by its covariance: an ellipsoid, and its outline in an image."""
+"""95 % confidence ellipsoids of positions, and their outlines in an image."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ CHI_SQUARE_2, CHI_SQUARE_3 = 5.991, 7.815
 """95 % points of chi-square with 2 and 3 degrees of freedom."""
 
 _STEP = 1e-3
-"""Step of the central differences, as a part of the distance from the camera."""
+"""Step of the central differences, as a fraction of the distance from the camera."""
 
 _CORNERS = 72
+"""Corners of the polygon that approximates an outline."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ellipsoid:
-    """The ellipsoid that holds a position with a probability of 95 %, around that position.
+    """The 95 % confidence ellipsoid of a position, centred at the position.
 
     Attributes:
-        semi_axes: (3,) metres, from the shortest to the longest.
-        rotation: (3, 3), from the frame of the axes to that of the covariance: its columns are the directions of the
-            axes. Proper, so without reflection.
+        semi_axes: (3,) metres, in ascending order.
+        rotation: (3, 3), from the frame of the axes to the frame of the covariance; its columns are the directions of
+            the axes, and its determinant is 1.
     """
 
     semi_axes: NDArray[np.float64]
@@ -34,13 +35,13 @@ class Ellipsoid:
 
     @classmethod
     def of(cls, covariance: ArrayLike) -> Ellipsoid | None:
-        """Find the ellipsoid of a covariance.
+        """Return the ellipsoid of a covariance.
 
         Args:
             covariance: (3, 3) m², symmetric.
 
         Returns:
-            The ellipsoid; None where the covariance is not known (not finite).
+            The ellipsoid; None if the covariance is not finite.
         """
         values = np.asarray(covariance, np.float64)
         if not np.isfinite(values).all():
@@ -59,10 +60,10 @@ class Ellipsoid:
 
 
 def image_ellipse(camera: Camera, position: ArrayLike, covariance: ArrayLike) -> NDArray[np.float64] | None:
-    """Find the outline that holds a position's pixel with a probability of 95 %.
+    """Return the outline of the 95 % confidence ellipse of a position's pixel.
 
-    The covariance is taken to the image by the derivatives of the camera's projection at the position, lens included,
-    found by central differences.
+    The covariance is propagated to the image with the Jacobian of the camera's projection, including lens distortion,
+    which is computed by central differences.
 
     Args:
         camera: The camera.
@@ -70,8 +71,8 @@ def image_ellipse(camera: Camera, position: ArrayLike, covariance: ArrayLike) ->
         covariance: (3, 3) m², symmetric, camera optical frame.
 
     Returns:
-        (N, 2) px, the corners of a closed polygon, as offsets from the position's pixel; None where the covariance is
-        not known or the camera does not see the position.
+        (N, 2) px, the corners of a closed polygon, as offsets from the position's pixel; None if the covariance is not
+        finite or the position does not project into the camera.
     """
     centre, values = np.asarray(position, np.float64), np.asarray(covariance, np.float64)
     steps = _STEP * np.linalg.norm(centre) * np.eye(3)

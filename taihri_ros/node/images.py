@@ -1,6 +1,7 @@
-"""Image messages to arrays: every encoding of sensor_msgs/image_encodings that holds a picture, and those of depth.
+"""Converts image messages to arrays: all colour and mono encodings of sensor_msgs/image_encodings, and depth.
 
-Under ROS the rclpy host uses cv_bridge; this serves hosts without it, and NumPy 2, under which cv_bridge does not load.
+The rclpy host uses cv_bridge where it can. This module serves hosts without cv_bridge, and NumPy 2, with which
+cv_bridge does not load.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _COLOUR = {
     "bayer_gbrg": (1, cv2.COLOR_BayerGR2RGB),
     "bayer_grbg": (1, cv2.COLOR_BayerGB2RGB),
 }
-"""Channels, and the conversion to RGB, of the encodings that end in the number of bits."""
+"""Number of channels and conversion to RGB of the encodings whose names end in the number of bits."""
 
 _YUV_PACKED = {
     "uyvy": cv2.COLOR_YUV2RGB_UYVY,
@@ -34,19 +35,20 @@ _YUV_PACKED = {
     "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
 }
 _BT601 = np.array([[1.164384, 0.0, 1.596027], [1.164384, -0.391762, -0.812968], [1.164384, 2.017232, 0.0]], np.float32)
-"""RGB from (Y - 16, U - 128, V - 128), as cameras send them (ITU-R BT.601, Y from 16 to 235)."""
+"""Matrix from (Y - 16, U - 128, V - 128) to RGB (ITU-R BT.601, Y from 16 to 235)."""
 
 _GENERIC = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC1": "mono16", "16UC3": "bgr16", "16UC4": "bgra16"}
 _AS_SENT = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-"""Colour, and no turn to what a JPEG's EXIF says is up: camera_info describes the pixels as they are sent."""
+"""Colour, without rotation by the EXIF orientation: camera_info describes the pixels as sent."""
 
-_NOT_PICTURES = ("32F", "64F", "32S", "8S", "16S")
+_NOT_IMAGES = ("32F", "64F", "32S", "8S", "16S")
+"""Prefixes of encodings that hold depth or raw numbers."""
 
 _METRES: dict[str, tuple[type[np.uint16] | type[np.float32], float]] = {
     "16UC1": (np.uint16, 1e-3),
     "32FC1": (np.float32, 1.0),
 }
-"""Type and unit (metres) of the encodings of depth images, by REP 118."""
+"""Number type and unit (metres) of the depth encodings of REP 118."""
 
 
 class ImageMessage(Protocol):
@@ -61,16 +63,16 @@ class ImageMessage(Protocol):
 
 
 def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
-    """Decode a sensor_msgs/Image. Sixteen-bit pictures keep their upper eight bits.
+    """Return the RGB pixels of a sensor_msgs/Image. 16-bit images keep their upper eight bits.
 
     Args:
         message: The message.
 
     Returns:
-        (height, width, 3) uint8 RGB; a view of the message's data where that is possible.
+        (height, width, 3) uint8 RGB; a view of the message's data if possible.
 
     Raises:
-        ImageError: Size, step, data and encoding do not fit together, or the encoding is not of a picture.
+        ImageError: Size, step, data and encoding are inconsistent, or the encoding is not an image encoding.
     """
     encoding = _GENERIC.get(message.encoding, message.encoding)
     if encoding in _YUV_PACKED:
@@ -84,7 +86,7 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
     name = encoding.rstrip("0123456789")
     bits = encoding[len(name) :]
     if name not in _COLOUR or bits not in ("8", "16"):
-        detail = "it holds depth or raw numbers" if encoding.startswith(_NOT_PICTURES) else "it is not known"
+        detail = "it holds depth or raw numbers" if encoding.startswith(_NOT_IMAGES) else "it is unknown"
         raise ImageError(f"image encoding {message.encoding!r} cannot be used: {detail}; publish rgb8 or bgr8")
     channels, conversion = _COLOUR[name]
     pixels = _pixels(message, channels, np.uint8 if bits == "8" else np.uint16)
@@ -94,17 +96,17 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
 
 
 def decode_depth(message: ImageMessage) -> NDArray[np.float32]:
-    """Decode a sensor_msgs/Image of depths, as REP 118 defines it: 16UC1 in millimetres or 32FC1 in metres.
+    """Return the depths of a sensor_msgs/Image as defined by REP 118: 16UC1 in millimetres or 32FC1 in metres.
 
     Args:
         message: The message.
 
     Returns:
-        float32 (height, width) metres along the camera's z axis; NaN where the message has no measurement: zero, a
-        negative number, infinity or NaN.
+        float32 (height, width) metres along the camera's z axis; NaN where the message holds zero, a negative number,
+        infinity or NaN.
 
     Raises:
-        ImageError: Size, step, data and encoding do not fit together, or the encoding is not of depth.
+        ImageError: Size, step, data and encoding are inconsistent, or the encoding is not a depth encoding.
     """
     if message.encoding not in _METRES:
         raise ImageError(
@@ -116,15 +118,15 @@ def decode_depth(message: ImageMessage) -> NDArray[np.float32]:
 
 
 def check_layout(message: ImageMessage, height: int, used: int) -> None:
-    """Check that size, step and data of a message fit together.
+    """Check that size, step and data of a message are consistent.
 
     Args:
         message: The message.
-        height: Rows in its data.
-        used: Bytes of a row that hold pixels.
+        height: Number of rows in the data.
+        used: Number of bytes per row that hold pixels.
 
     Raises:
-        ImageError: They do not.
+        ImageError: They are inconsistent.
     """
     if message.width < 1 or message.height < 1:
         raise ImageError(f"the image has no pixels ({message.width}x{message.height}): check the camera driver")
@@ -141,7 +143,7 @@ def check_layout(message: ImageMessage, height: int, used: int) -> None:
 
 
 def decode_compressed(data: Any) -> NDArray[np.uint8]:
-    """Decode a JPEG or PNG picture, as in sensor_msgs/CompressedImage.
+    """Return the RGB pixels of a JPEG or PNG image, as in sensor_msgs/CompressedImage.
 
     Args:
         data: The bytes.
@@ -150,12 +152,12 @@ def decode_compressed(data: Any) -> NDArray[np.uint8]:
         (height, width, 3) uint8 RGB.
 
     Raises:
-        ImageError: The bytes are not a whole picture.
+        ImageError: The bytes are not a complete image.
     """
     buffer = np.frombuffer(data, np.uint8)
     if buffer[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in buffer[-64:].tobytes():
         raise ImageError(
-            f"the compressed image is cut off ({buffer.size} bytes of JPEG without an end): check the link"
+            f"the compressed image is cut off ({buffer.size} bytes of JPEG without an end marker): check the connection"
         )
     try:
         picture = cv2.imdecode(buffer, _AS_SENT) if buffer.size else None
@@ -169,7 +171,7 @@ def decode_compressed(data: Any) -> NDArray[np.uint8]:
 def _pixels(
     message: ImageMessage, channels: int, dtype: type[np.uint8] | type[np.uint16] | type[np.float32]
 ) -> NDArray[Any]:
-    """Give the rows of a message without their padding, (height, width[, channels]) in this machine's byte order."""
+    """Return the pixels of a message without padding, (height, width[, channels]), in native byte order."""
     size = np.dtype(dtype).itemsize
     rows = _rows(message, message.height, message.width * channels * size)
     pixels = rows.view(dtype)
@@ -186,7 +188,7 @@ def _rows(message: ImageMessage, height: int, used: int) -> NDArray[np.uint8]:
 
 
 def _decode_semiplanar(message: ImageMessage, encoding: str) -> NDArray[np.uint8]:
-    """Decode luma followed by interleaved chroma: V,U at half size (nv21), U,V at full size (nv24)."""
+    """Return the RGB pixels of luma and interleaved chroma: V,U at half size (nv21) or U,V at full size (nv24)."""
     height, width = message.height, message.width
     if encoding == "nv21":
         if height % 2 or width % 2:

@@ -1,4 +1,4 @@
-"""Results to RViz markers: joints, bones, names and uncertainty, which vanish after their lifetime."""
+"""Builds RViz markers of results: joints, bones, names and confidence ellipsoids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from taihri_ros.skeleton import BONES
 
 _SPHERE, _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING = 2, 7, 5, 9
 _SIZES = {"joints": 0.06, "bones": 0.02, "names": 0.05}
-"""Size in metres of the markers of a namespace that has one."""
+"""Size of the markers by namespace, metres; ellipsoids have their own sizes."""
 
 _COLOURS = {
     "joints": (1.0, 0.45, 0.1, 1.0),
@@ -23,27 +23,28 @@ _COLOURS = {
     "names": (1.0, 1.0, 1.0, 1.0),
     "ellipsoids": (1.0, 0.35, 0.9, 0.25),
 }
-"""Colour and opacity of each namespace of markers."""
+"""Colour and opacity of the markers by namespace."""
 
-_THINNEST = 1e-3
-"""Smallest diameter of an ellipsoid in metres: RViz complains about flat markers."""
+_MIN_DIAMETER = 1e-3
+"""Smallest diameter of an ellipsoid, metres: RViz warns about flat markers."""
 
-_ABOVE = np.array([0.0, -0.05, 0.0])
+_LABEL_OFFSET = np.array([0.0, -0.05, 0.0])
+"""Offset of a name from its joint, metres."""
 
 
 def marker_array(messages: Messages, result: Result, placement: Placement, lifetime_s: float) -> Any:
-    """Build visualization_msgs/MarkerArray for the located joints.
+    """Return visualization_msgs/MarkerArray for the located joints.
 
-    The ellipsoid of a joint whose covariance is known holds its position with a probability of 95 % by that covariance.
+    A joint with a known covariance has a 95 % confidence ellipsoid.
 
     Args:
-        messages: The builder.
+        messages: The message builder.
         result: The result.
         placement: The frame of the markers.
-        lifetime_s: After this many seconds RViz hides them.
+        lifetime_s: Time after which RViz removes the markers, seconds.
 
     Returns:
-        The message; without markers when nothing is located.
+        The message; without markers if no joint is located.
     """
     keypoints = result.estimate.person.located
     located = {keypoint.name: placement.position(keypoint) for keypoint in keypoints}
@@ -56,14 +57,14 @@ def marker_array(messages: Messages, result: Result, placement: Placement, lifet
     if bones:
         markers.append(_marker(messages, header, lifetime_s, "bones", _LINE_LIST, points=bones))
     for index, (joint, position) in enumerate(located.items()):
-        pose = messages.pose(position + _ABOVE)
+        pose = messages.pose(position + _LABEL_OFFSET)
         label = _marker(messages, header, lifetime_s, "names", _TEXT_VIEW_FACING, index=index, text=joint, pose=pose)
         markers.append(label)
     for index, keypoint in enumerate(keypoints):
         ellipsoid = Ellipsoid.of(placement.covariance(keypoint))
         if ellipsoid is not None:
             pose = _pose(messages, placement.position(keypoint), ellipsoid.quaternion)
-            size = np.maximum(2.0 * ellipsoid.semi_axes, _THINNEST)
+            size = np.maximum(2.0 * ellipsoid.semi_axes, _MIN_DIAMETER)
             markers.append(
                 _marker(messages, header, lifetime_s, "ellipsoids", _SPHERE, index=index, pose=pose, size=size)
             )
@@ -111,7 +112,7 @@ def _marker(
 
 
 def _pose(messages: Messages, position: NDArray[np.float64], quaternion: NDArray[np.float64]) -> Any:
-    """Build geometry_msgs/Pose from (3,) and (4,) x, y, z, w."""
+    """Return geometry_msgs/Pose from a position (3,) and a quaternion (4,) x, y, z, w."""
     x, y, z, w = map(float, quaternion)
     return messages.make(
         "geometry_msgs/msg/Pose",

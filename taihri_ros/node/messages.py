@@ -1,4 +1,4 @@
-"""Results to ROS messages, the same code for rclpy's classes and for rosbags': every field by keyword."""
+"""Builds ROS messages from results, with the message classes of rclpy or of rosbags."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NANOSECONDS = 1_000_000_000
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """The frame in which positions are given, and how to get there from the camera's optical frame.
+    """The frame of published positions, and the transform to it from the camera's optical frame.
 
     Attributes:
         frame_id: The frame.
-        rotation: (3, 3), or None for none.
-        translation: (3,) metres, or None for none.
+        rotation: (3, 3); None for no rotation.
+        translation: (3,) metres; None for no translation.
     """
 
     frame_id: str
@@ -32,13 +32,13 @@ class Placement:
     translation: NDArray[np.float64] | None = None
 
     def position(self, keypoint: Keypoint) -> NDArray[np.float64]:
-        """Give a keypoint's position in this frame, (3,) metres."""
+        """Return a keypoint's position in this frame, (3,) metres."""
         if self.rotation is None or self.translation is None:
             return keypoint.position
         return np.asarray(self.rotation @ keypoint.position + self.translation)
 
     def covariance(self, keypoint: Keypoint) -> NDArray[np.float64]:
-        """Give a keypoint's covariance in this frame, (3, 3) m²."""
+        """Return a keypoint's covariance in this frame, (3, 3) m²."""
         if self.rotation is None:
             return keypoint.covariance
         return np.asarray(self.rotation @ keypoint.covariance @ self.rotation.T)
@@ -53,19 +53,19 @@ class Messages:
         """Create a builder.
 
         Args:
-            message_class: Gives the class of a full type name, such as `geometry_msgs/msg/PoseArray`.
-            sequence: Makes of a (n,) array what the class takes for numbers in a sequence without fixed length.
+            message_class: Returns the class of a full type name, such as `geometry_msgs/msg/PoseArray`.
+            sequence: Converts a (n,) array to what the class accepts for a variable-length sequence of numbers.
         """
         self._class = message_class
         self.sequence = sequence
 
     def pose_array(self, result: Result, placement: Placement) -> Any:
-        """Build geometry_msgs/PoseArray: the located joints only, in the skeleton's order, identity orientation."""
+        """Return geometry_msgs/PoseArray of the located joints, in the skeleton's order, with identity orientation."""
         poses = [self.pose(placement.position(keypoint)) for keypoint in result.estimate.person.located]
         return self.make(topics.KEYPOINTS.type, header=self.header(result, placement), poses=poses)
 
     def person(self, result: Result, placement: Placement) -> Any:
-        """Build taihri_ros/HumanKeypoints: every joint with its state."""
+        """Return taihri_ros/HumanKeypoints with every joint and its state."""
         estimate, person = result.estimate, result.estimate.person
         return self.make(
             topics.PERSON.type,
@@ -80,7 +80,7 @@ class Messages:
         )
 
     def transforms(self, result: Result, prefix: str) -> list[Any]:
-        """Build geometry_msgs/TransformStamped for the located joints, under the camera's optical frame."""
+        """Return geometry_msgs/TransformStamped from the camera's optical frame to each located joint."""
         camera = Placement(result.frame.frame_id)
         return [
             self.make(
@@ -97,21 +97,21 @@ class Messages:
         ]
 
     def tf_message(self, transforms: list[Any]) -> Any:
-        """Build tf2_msgs/TFMessage."""
+        """Return tf2_msgs/TFMessage."""
         return self.make(topics.TRANSFORMS.type, transforms=transforms)
 
     def compressed_image(self, result: Result, jpeg: NDArray[np.uint8]) -> Any:
-        """Build sensor_msgs/CompressedImage from JPEG bytes."""
+        """Return sensor_msgs/CompressedImage from JPEG bytes."""
         header = self.header(result, Placement(result.frame.frame_id))
         return self.make(topics.OVERLAY.type, header=header, format="jpeg", data=self.sequence(jpeg))
 
     def diagnostics(self, stamp_ns: int, reports: Mapping[str, Report], hardware_id: str) -> Any:
-        """Build diagnostic_msgs/DiagnosticArray.
+        """Return diagnostic_msgs/DiagnosticArray.
 
         Args:
-            stamp_ns: Now, in nanoseconds.
-            reports: The reports by the names of their statuses.
-            hardware_id: What the statuses are about.
+            stamp_ns: Current time, nanoseconds.
+            reports: The reports by status name.
+            hardware_id: Hardware id of the statuses.
         """
         return self.make(
             topics.DIAGNOSTICS.type,
@@ -147,7 +147,7 @@ class Messages:
         )
 
     def pose(self, position: NDArray[np.float64]) -> Any:
-        """Build geometry_msgs/Pose at a position (3,), with identity orientation."""
+        """Return geometry_msgs/Pose at a position (3,) in metres, with identity orientation."""
         return self.make(
             "geometry_msgs/msg/Pose",
             position=self.vector("geometry_msgs/msg/Point", position),
@@ -155,33 +155,33 @@ class Messages:
         )
 
     def identity(self) -> Any:
-        """Build the geometry_msgs/Quaternion of no rotation."""
+        """Return the identity geometry_msgs/Quaternion."""
         return self.make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
 
     def vector(self, type_name: str, values: NDArray[np.float64]) -> Any:
-        """Build a message of three floats x, y, z, such as geometry_msgs/Point."""
+        """Return a message with the fields x, y, z, such as geometry_msgs/Point."""
         x, y, z = map(float, values)
         return self.make(type_name, x=x, y=y, z=z)
 
     def header(self, result: Result, placement: Placement) -> Any:
-        """Build std_msgs/Header: always the image's stamp."""
+        """Return std_msgs/Header with the stamp of the image."""
         return self.make("std_msgs/msg/Header", stamp=self.time(result.frame.stamp_ns), frame_id=placement.frame_id)
 
     def time(self, stamp_ns: int) -> Any:
-        """Build builtin_interfaces/Time."""
+        """Return builtin_interfaces/Time."""
         return self.make("builtin_interfaces/msg/Time", **_split(stamp_ns))
 
     def duration(self, seconds: float) -> Any:
-        """Build builtin_interfaces/Duration."""
+        """Return builtin_interfaces/Duration."""
         return self.make("builtin_interfaces/msg/Duration", **_split(round(seconds * _NANOSECONDS)))
 
     def make(self, type_name: str, **fields: Any) -> Any:
-        """Build any message from all of its fields."""
+        """Return a message of a type from all of its fields."""
         return self._class(type_name)(**fields)
 
 
 def stamp_ns(header: Any) -> int:
-    """Read the stamp of a received header in nanoseconds."""
+    """Return the stamp of a header in nanoseconds."""
     return int(header.stamp.sec) * _NANOSECONDS + int(header.stamp.nanosec)
 
 

@@ -1,4 +1,4 @@
-"""The picture with what was found drawn into it."""
+"""Draws results into images."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ _BOX = (120, 220, 120)
 _ELLIPSE = (255, 90, 230)
 _TEXT = (255, 255, 255)
 
-_FARTHEST = 1_000_000
-"""Pixels from the picture's corner up to which is drawn: OpenCV's coordinates are whole numbers of 32 bits."""
+_MAX_COORDINATE = 1_000_000
+"""Limit of pixel coordinates, since OpenCV's drawing functions use 32-bit integers."""
 
 _SUBPIXEL_BITS = 4
+"""Fractional bits of the outlines' coordinates."""
 
 
-def draw(
+def draw_overlay(
     image: NDArray[np.uint8], estimate: Estimate, note: str = "", camera: Camera | None = None
 ) -> NDArray[np.uint8]:
-    """Draw joints with their names and distances, bones, box and command.
+    """Return an image with joints, their names and distances, bones, box and command drawn into it.
 
-    A camera adds what only it can tell: around every joint whose covariance is known, the outline that holds its pixel
-    with a probability of 95 % by that covariance; and the joints that have a position but no pixel, such as predicted
-    ones, as rings where they would be seen.
+    With a camera, the 95 % confidence ellipse is drawn around every joint with a known covariance, and joints with a
+    position but no pixel, such as predicted ones, are drawn as rings at their projection.
 
     Args:
         image: (height, width, 3) uint8 RGB.
-        estimate: What was found in it.
-        note: A line to put at the bottom, such as a warning.
+        estimate: The estimate of the image.
+        note: A line of text for the bottom of the image, such as a warning.
         camera: The camera that took the image.
 
     Returns:
-        A new (height, width, 3) uint8 RGB picture.
+        A new (height, width, 3) uint8 RGB image.
     """
     picture = image.copy()
     scale = max(picture.shape[0], picture.shape[1]) / 640
@@ -52,16 +52,16 @@ def draw(
         cv2.rectangle(picture, (left, top), (right, bottom), _BOX, thickness)
     for parent, child in BONES:
         if parent in pixels and child in pixels:
-            cv2.line(picture, _at(pixels[parent]), _at(pixels[child]), _BONE, thickness, cv2.LINE_AA)
+            cv2.line(picture, _rounded(pixels[parent]), _rounded(pixels[child]), _BONE, thickness, cv2.LINE_AA)
     if camera is not None:
         for name, pixel in pixels.items():
             outline = image_ellipse(camera, located[name].position, located[name].covariance)
             if outline is not None:
                 _draw_outline(picture, pixel + outline, scale)
     for name, pixel in pixels.items():
-        keypoint, (column, row) = located[name], _at(pixel)
-        filling = -1 if np.isfinite(keypoint.pixel).all() else thickness
-        cv2.circle(picture, (column, row), round(4 * scale), _JOINT, filling, cv2.LINE_AA)
+        keypoint, (column, row) = located[name], _rounded(pixel)
+        fill = -1 if np.isfinite(keypoint.pixel).all() else thickness
+        cv2.circle(picture, (column, row), round(4 * scale), _JOINT, fill, cv2.LINE_AA)
         distance = float(np.linalg.norm(keypoint.position))
         _write(picture, f"{name} {distance:.2f} m", (column + round(6 * scale), row), scale)
     missing = [keypoint.name for keypoint in estimate.person.keypoints if not keypoint.has_position]
@@ -74,25 +74,25 @@ def draw(
 
 
 def _pixel(keypoint: Keypoint, camera: Camera | None) -> NDArray[np.float64]:
-    """Give a joint's own pixel, or else the one that its position is seen at; (2,) px, NaN without either."""
+    """Return a joint's pixel, or else the projection of its position; (2,) px, NaN without either."""
     if camera is None or np.isfinite(keypoint.pixel).all():
         return keypoint.pixel
     return np.asarray(camera.project(keypoint.position)[0])
 
 
-def _at(pixel: NDArray[np.float64]) -> tuple[int, int]:
-    column, row = np.clip(pixel, -_FARTHEST, _FARTHEST).tolist()
+def _rounded(pixel: NDArray[np.float64]) -> tuple[int, int]:
+    column, row = np.clip(pixel, -_MAX_COORDINATE, _MAX_COORDINATE).tolist()
     return round(column), round(row)
 
 
 def _draw_outline(picture: NDArray[np.uint8], corners: NDArray[np.float64], scale: float) -> None:
-    """Draw a thin closed polygon through corners (N, 2) px."""
-    points = np.round(np.clip(corners, -_FARTHEST, _FARTHEST) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    """Draw a thin closed polygon with corners (N, 2) px."""
+    points = np.round(np.clip(corners, -_MAX_COORDINATE, _MAX_COORDINATE) * 2**_SUBPIXEL_BITS).astype(np.int32)
     cv2.polylines(picture, [points], True, _ELLIPSE, max(1, round(scale)), cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:
-    """Write white text on a dark plate, moved so that it stays within the picture."""
+    """Write white text on a dark plate, shifted to stay within the image."""
     font, size, thickness, margin = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, max(1, round(scale)), round(3 * scale)
     (width, height), below = cv2.getTextSize(text, font, size, thickness)
     left = max(margin, min(at[0], picture.shape[1] - width - margin))

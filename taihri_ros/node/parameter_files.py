@@ -1,4 +1,4 @@
-"""ROS 2 parameter files and `-p name:=value` overrides, read without ROS."""
+"""Reads ROS 2 parameter files and `-p name:=value` overrides without ROS."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def read_parameters(
     node: str = "taihri",
     namespace: str = "/",
 ) -> Parameters:
-    """Read parameters as a ROS 2 node does: files in their order, then overrides; what comes later wins.
+    """Return the parameters from files, then overrides, as in a ROS 2 node: later values win.
 
     Args:
-        files: YAML files in the layout `NODE: ros__parameters: ...`, or `NAMESPACE: NODE: ros__parameters: ...`; in
-            names `*` stands for one part, `**` for any number of them.
-        overrides: `name:=value`, the value in YAML.
-        chosen: Values by parameter name that win over all others.
+        files: YAML files with the layout `NODE: ros__parameters: ...` or `NAMESPACE: NODE: ros__parameters: ...`; in
+            names, `*` matches one part and `**` any number of parts.
+        overrides: `name:=value` with the value in YAML.
+        chosen: Values by parameter name that override all others.
         node: Node name.
-        namespace: Its absolute namespace.
+        namespace: Absolute namespace of the node.
 
     Returns:
         The parameters.
 
     Raises:
-        ParameterError: A file is not readable or not in the layout, or a parameter is not valid.
+        ParameterError: A file is not readable or has another layout, or a parameter is not valid.
     """
     values: dict[str, Any] = {}
     for file in files:
@@ -62,7 +62,7 @@ def _read_file(path: Path, full_name: str) -> dict[str, Any]:
 
 
 def _sections(content: Mapping[str, Any], path: Path, namespace: str) -> Iterator[tuple[str, Any]]:
-    """Give every node name in a file, with its parameters."""
+    """Yield every node name in a file with its parameters."""
     for key, entry in content.items():
         name = f"{namespace}/{str(key).strip('/')}"
         if not isinstance(entry, Mapping):
@@ -74,7 +74,7 @@ def _sections(content: Mapping[str, Any], path: Path, namespace: str) -> Iterato
 
 
 def _matches(name: str, full_name: str) -> bool:
-    """Tell whether a name in a file is the node's, its wildcards read as rclcpp and rclpy read them."""
+    """Check that a name in a file matches the node's name; wildcards have their meaning in rclcpp and rclpy."""
     pattern = re.escape(name).replace(r"/\*\*", r"(/\w+)*").replace(r"/\*", r"/\w+")
     return re.fullmatch(pattern, full_name) is not None
 
@@ -89,7 +89,7 @@ def _flatten(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _parse(text: str, source: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # PyYAML lets a date that does not exist out as ValueError
+    except (yaml.YAMLError, ValueError) as error:  # PyYAML raises ValueError for an invalid date
         raise ParameterError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from error
 
 

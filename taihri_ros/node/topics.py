@@ -1,4 +1,4 @@
-"""The node's topics: names, types and quality of service, one table for both hosts."""
+"""The topics of the node for both hosts: names, types and quality of service."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic of the node.
+    """A topic of the node.
 
     Attributes:
-        name: Relative, private or absolute ROS name.
+        name: Relative, private (`~/`) or absolute ROS name.
         type: Full name of the message type.
-        reliable: RELIABLE or BEST_EFFORT.
-        depth: Depth of the history.
+        reliable: RELIABLE if true, else BEST_EFFORT.
+        depth: Depth of the history (queue size).
     """
 
     name: str

@@ -12,7 +12,7 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Keypoint, Person, State
-from taihri_ros.node.overlay import draw
+from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.pipeline.estimate import Estimate
 
 
@@ -36,19 +36,19 @@ def picture(height: int = 480, width: int = 640) -> NDArray[np.uint8]:
 
 def changed(*keypoints: Keypoint, camera: Camera | None = None, **more: Any) -> NDArray[np.bool_]:
     """Tell which pixels differ from those of an estimate without a person."""
-    drawn = draw(picture(), estimate(*keypoints, **more), camera=camera)
-    return np.asarray((drawn != draw(picture(), estimate())).any(axis=2))
+    drawn = draw_overlay(picture(), estimate(*keypoints, **more), camera=camera)
+    return np.asarray((drawn != draw_overlay(picture(), estimate())).any(axis=2))
 
 
 def of_the_camera(*keypoints: Keypoint) -> NDArray[np.bool_]:
     """Tell which pixels differ from those that are drawn when the camera is not known."""
-    known, unknown = (draw(picture(), estimate(*keypoints), camera=camera) for camera in (CAMERA, None))
+    known, unknown = (draw_overlay(picture(), estimate(*keypoints), camera=camera) for camera in (CAMERA, None))
     return np.asarray((known != unknown).any(axis=2))
 
 
 def test_a_joint_is_drawn_at_its_pixel_and_nowhere_else() -> None:
     image = picture()
-    drawn = draw(image, estimate(joint("head", (300.4, 200.3))))
+    drawn = draw_overlay(image, estimate(joint("head", (300.4, 200.3))))
     assert (image == 90).all(), "the source must not be drawn into"
     assert drawn[200, 300].tolist() == [255, 115, 25]
     differs = changed(joint("head", (300.4, 200.3)))
@@ -86,7 +86,7 @@ def test_the_box_is_an_outline() -> None:
 
 
 def test_the_note_stands_at_the_bottom() -> None:
-    plain, noted = draw(picture(), estimate()), draw(picture(), estimate(), "untrained")
+    plain, noted = draw_overlay(picture(), estimate()), draw_overlay(picture(), estimate(), "untrained")
     rows = np.nonzero((plain != noted).any(axis=(1, 2)))[0]
     assert rows.min() > 440
 
@@ -94,7 +94,7 @@ def test_the_note_stands_at_the_bottom() -> None:
 @pytest.mark.parametrize("size", [(16, 16), (48, 64), (720, 1280), (3000, 200)])
 def test_pictures_of_every_size_and_joints_beyond_the_edge(size: tuple[int, int]) -> None:
     keypoints = [joint("left_elbow", (-4000.0, 9000.0)), joint("left_wrist", (5.0, 5.0)), joint("head", (1e6, -1e6))]
-    drawn = draw(
+    drawn = draw_overlay(
         picture(*size), estimate(*keypoints, box=(-100.0, -1e5, 1e5, 5.0), text="h\u00e9\u4f60 \U0001f600"), "n"
     )
     assert drawn.shape == (*size, 3)
@@ -104,7 +104,7 @@ def test_pictures_of_every_size_and_joints_beyond_the_edge(size: tuple[int, int]
 def test_a_picture_that_may_not_be_written_to() -> None:
     image = picture()
     image.setflags(write=False)
-    assert (draw(image, estimate(joint("head", (300, 200)))) != image).any()
+    assert (draw_overlay(image, estimate(joint("head", (300, 200)))) != image).any()
 
 
 def test_an_outline_holds_the_pixel_with_95_percent() -> None:
@@ -117,7 +117,7 @@ def test_an_outline_holds_the_pixel_with_95_percent() -> None:
     angles = np.sort(np.arctan2((rows - 200.5) / semi_axes[1], (columns - 300.25) / semi_axes[0]))
     assert np.diff([*angles, angles[0] + 2 * np.pi]).max() < 0.06, "closed"
     for column, row in ((300.25 - semi_axes[0], 200.5), (300.25, 200.5 - semi_axes[1]), (300.25, 200.5 + semi_axes[1])):
-        drawn = draw(picture(), estimate(wrist), camera=CAMERA)[round(row) - 1 : round(row) + 2, round(column)]
+        drawn = draw_overlay(picture(), estimate(wrist), camera=CAMERA)[round(row) - 1 : round(row) + 2, round(column)]
         assert (drawn[:, 0].astype(int) - drawn[:, 1] > 60).any(), "pink, unlike joints and bones"
         assert (drawn[:, 2] > 130).any()
 
@@ -142,7 +142,7 @@ def test_outlines_of_every_size_and_place(sigma: float, pixel: tuple[float, floa
     for position in (np.array([0.1, 0.2, 1.25]), near):
         head = joint("head", pixel, covariance=sigma**2 * np.eye(3), position=position)
         with np.errstate(invalid="raise"):
-            drawn = draw(picture(), estimate(head), camera=CAMERA)
+            drawn = draw_overlay(picture(), estimate(head), camera=CAMERA)
         assert (drawn == 90).mean() > 0.9, "the picture can still be seen"
 
 

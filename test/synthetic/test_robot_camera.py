@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from camera_messages import MESSAGES, TYPES
 from dds_peer import wait_until
-from drawn_camera import CAMERA
+from fake_camera import CAMERA
 from required import ROOT, require
 from running_node import START_S
 
@@ -26,7 +26,7 @@ from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.synthetic.robot_camera import FRAME_ID, TRUTH
 
 DOMAIN = random.Random(os.getpid() + 7).randrange(10, 200)
-SCRIPT = ROOT / "test" / "drawn_camera.py"
+SCRIPT = ROOT / "test" / "fake_camera.py"
 
 
 class Witness:

@@ -1,4 +1,4 @@
-"""A robot camera on a scene that is drawn, as a process: `python drawn_camera.py DURATION_S RATE_HZ EXPOSE_S`."""
+"""A robot camera of a fake scene, as a process: `python fake_camera.py DURATION_S RATE_HZ EXPOSE_S`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CAMERA_MATRIX = [[300.0, 0, 158.0], [0, 310.0, 121.0], [0, 0, 1]]
 CAMERA = Camera(320, 240, CAMERA_MATRIX, [0.1, 0, 0, 0], DistortionModel.EQUIDISTANT)
 
 
-class DrawnScene:
-    """The first pixel tells the number of commands heard, the joints tell the time."""
+class FakeScene:
+    """A black scene whose first pixel encodes the number of commands and whose joints encode the time."""
 
     camera = CAMERA
 
@@ -41,6 +41,6 @@ class DrawnScene:
 
 if __name__ == "__main__":
     duration, rate, expose = map(float, sys.argv[1:])
-    with RobotCamera(DrawnScene(expose), rate_hz=rate) as robot_camera:
+    with RobotCamera(FakeScene(expose), rate_hz=rate) as robot_camera:
         robot_camera.run(Event(), duration)
     print(robot_camera.frames)
