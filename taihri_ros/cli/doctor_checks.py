@@ -16,8 +16,7 @@ from pathlib import Path
 
 from taihri_ros import __version__
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.environment import without_python
-from taihri_ros.inference.install import default_python
+from taihri_ros.inference.environment import default_python, without_python
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
 from taihri_ros.resources import share_directory
 

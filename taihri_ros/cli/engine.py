@@ -7,7 +7,8 @@ from typing import Literal
 
 import click
 
-from taihri_ros.inference.install import EngineEnvironment, default_directory, install
+from taihri_ros.inference.environment import EngineEnvironment, default_directory
+from taihri_ros.inference.install import install
 from taihri_ros.inference.process.server import read_option, run_engine
 
 

