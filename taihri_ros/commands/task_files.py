@@ -1,4 +1,4 @@
-"""Task files: YAML that says what can be asked of the robot, and the joints that it needs (see docs/commands.md)."""
+"""Reading task files: YAML files with the tasks of the robot, their sentences and joints (see docs/commands.md)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from taihri_ros.commands.task_table import Affixes, Questions, TaskError, TaskTa
 from taihri_ros.validation import read_dataclass
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's where PyYAML has it: ten times faster."""
+"""The loader of libyaml if PyYAML has it, which is ten times faster."""
 
 _Strings = tuple[str, ...]
 
@@ -49,7 +49,7 @@ class _QuestionEntry:
 
 @dataclass(frozen=True)
 class _TaskFile:
-    """The layout of a task file, against which each file is checked."""
+    """The layout of a task file, used to check each file."""
 
     persons: tuple[_Person, ...] = ()
     prefixes: _Affixes = field(default_factory=_Affixes)
@@ -59,28 +59,28 @@ class _TaskFile:
 
 
 def read_task_files(files: Iterable[Path]) -> TaskTable:
-    """Read task files, later ones over earlier ones.
+    """Read and merge task files; later files take precedence.
 
     Args:
         files: YAML files; the first one has every section.
 
     Returns:
-        What they say together. Sentences and names are added to those of earlier files; the joints, gesture and
-        side of a task replace the earlier ones, and a task that is null is left out.
+        The merged contents. Sentences and names are added to those of earlier files. The joints, gesture and side of a
+        task replace the earlier ones, and a task with the value null is removed.
 
     Raises:
-        TaskError: A file is not readable or not in the layout.
+        TaskError: A file is not readable or has the wrong layout.
     """
     merged: dict[str, Any] = {}
-    said_in: dict[str, Path] = {}
+    file_of: dict[str, Path] = {}
     for file in files:
         content = _read(file)
-        said_in |= dict.fromkeys(content.get("tasks", {}), file)
+        file_of |= dict.fromkeys(content.get("tasks", {}), file)
         merged = _merge(merged, content)
     persons, prefixes, suffixes, questions = (merged[key] for key in ("persons", "prefixes", "suffixes", "questions"))
     tasks = []
     for name, entry in merged["tasks"].items():
-        where = f"{said_in[name]}: task {name}"
+        where = f"{file_of[name]}: task {name}"
         if missing := [field for field in ("joints", "phrasings") if not entry.get(field)]:
             raise TaskError(f"{where} lacks {missing[0]}: list at least one")
         tasks += make_tasks(name, entry, persons, where)
@@ -112,7 +112,7 @@ def _read(file: Path) -> dict[str, Any]:
     entries = read_dataclass(content, _TaskFile, source, TaskError)
     _check_not_blank(content, f"{source}: ")
     if lacking := [text for text in entries.questions.phrasings if "{joints}" not in text]:
-        raise TaskError(f"{source}: questions: {lacking[0]!r} must hold {{joints}}, where the names go")
+        raise TaskError(f"{source}: questions: {lacking[0]!r} must contain {{joints}} in place of the names")
     return dict(content)
 
 
@@ -125,7 +125,7 @@ def _check_not_blank(content: Any, place: str) -> None:
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge mappings by key; lists of texts are added to, joints and single values replaced, null takes a key out."""
+    """Merge mappings by key: lists are extended, joints and single values replaced, and null removes a key."""
     merged = dict(base)
     for key, value in over.items():
         before = merged.pop(key, None)

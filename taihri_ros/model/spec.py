@@ -1,7 +1,6 @@
-"""The model's own numbers, which travel with a checkpoint in `taihri.json` beside its `config.json`.
+"""The specification of a checkpoint, stored in `taihri.json` beside its `config.json`.
 
-Without that file the values of the official TAIHRI checkpoint hold (arXiv 2604.08921 and its published inference
-format).
+The defaults are the values of the official TAIHRI checkpoint (arXiv 2604.08921 and its published inference format).
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ FILE_NAME = "taihri.json"
 
 @dataclass(frozen=True)
 class Calibration:
-    """By how much the errors on data differ from what the model's probabilities say; factors of standard deviations.
+    """The calibration of a model's uncertainty: measured over predicted standard deviations.
 
     Attributes:
-        bins: Of x, y and z, where these are taken from the 3D bins.
-        pixel: Of u, v and z, where x and y are taken from the 2D pixel and the depth.
-        confidence: Of the whole point for its confidence, from the bins and from the pixel. Gross errors are more
-            frequent than a normal distribution has them: one that is as wide as the outer ellipsoids need is too wide
-            for the half of the points that are near.
+        bins: Factors for x, y and z, if x and y are decoded from the 3D bins.
+        pixel: Factors for u, v and z, if x and y are decoded from the 2D pixel and the depth.
+        confidence: Factors for the confidence of a point, decoded from the bins and from the pixel. They differ from
+            the others because gross errors are more frequent than in a normal distribution: factors that fit the
+            largest errors are too large for most points.
     """
 
     bins: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -41,24 +40,31 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What has to be known of a checkpoint to show it an image, ask it, and understand its answer.
+    """The specification of a checkpoint: its input images, prompts, bins and answer format.
+
+    Example:
+        >>> from taihri_ros.model.spec import ModelSpec
+        >>> spec = ModelSpec.from_dict({"name": "far", "space": {"z": [0.0, 8.0]}})
+        >>> spec.space.z
+        (0.0, 8.0)
+        >>> (spec.focal_px, spec.max_image_size)  # other values are the official ones
+        (1000.0, (1400, 1400))
 
     Attributes:
-        name: Name of the checkpoint, for people.
-        trained: False for random weights, whose points mean nothing.
-        focal_px: Focal length of the canonical camera in px: the image is scaled until it has it.
-        max_image_size: Largest width and height that the model is shown, in px; a larger view is cropped around its
-            centre.
-        min_pixels, max_pixels: The pixel budget of the model's image processor.
-        image_multiple: Width and height are multiples of this: patch size times merge size.
-        space: The ranges of the 3D bins.
+        name: Name of the checkpoint, for display.
+        trained: False for random weights, whose points are meaningless.
+        focal_px: Focal length of the canonical camera, px.
+        max_image_size: Maximum width and height of an input image, px; a larger view is cropped around its centre.
+        min_pixels, max_pixels: Limits of the area of an input image, px, as in the model's image processor.
+        image_multiple: Width and height are multiples of this, patch size times merge size, px.
+        space: The ranges of the 3D bins, metres.
         system_prompt: The system message.
         named_prompt: The user message for named joints; `{joints}` is replaced by their names.
         free_prompt: The user message for free words; `{command}` is replaced by them.
-        answer: The spelling of the answer; None where it has to be learned from one unconstrained answer.
-        repetition_penalty: As the official recipe decodes.
-        person_crops: Whether it has learned person-centred crops, so that showing them costs no accuracy.
-        calibration: How far the model's own probabilities can be believed.
+        answer: The answer format; None to infer it from one unconstrained answer.
+        repetition_penalty: Repetition penalty of the sampling, from the official inference recipe.
+        person_crops: Whether the model was trained on person-centred crops, so that they cost no accuracy.
+        calibration: The calibration of the uncertainty.
     """
 
     name: str = "TAIHRI"
@@ -78,7 +84,7 @@ class ModelSpec:
     calibration: Calibration = field(default_factory=Calibration)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the values as JSON types.
+        """Return the values as JSON types.
 
         Returns:
             The mapping that `from_dict` reads.
@@ -87,11 +93,11 @@ class ModelSpec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str = FILE_NAME) -> ModelSpec:
-        """Read the values from JSON types; those that are left out keep the official value.
+        """Create a specification from JSON types; missing values keep the official ones.
 
         Args:
             values: The mapping.
-            source: Where it comes from, for the error.
+            source: Source of the mapping, such as a file, for error messages.
 
         Returns:
             The specification.
@@ -106,32 +112,32 @@ class ModelSpec:
 
     @classmethod
     def load(cls, checkpoint: Path) -> ModelSpec:
-        """Read `taihri.json` of a checkpoint directory.
+        """Load the specification of a checkpoint directory.
 
         Args:
             checkpoint: The directory.
 
         Returns:
-            Its specification, or the official one where the file is not there.
+            The specification in `taihri.json`, or the official one if there is no such file.
 
         Raises:
-            TaihriError: The file cannot be read or holds something else.
+            TaihriError: The file is not readable or not a specification.
         """
         path = checkpoint / FILE_NAME
         return cls.read(path) if path.is_file() else cls(name=checkpoint.name)
 
     @classmethod
     def read(cls, path: Path) -> ModelSpec:
-        """Read a `taihri.json`.
+        """Read a specification from a file.
 
         Args:
-            path: The file.
+            path: The file, usually named `taihri.json`.
 
         Returns:
             The specification.
 
         Raises:
-            TaihriError: The file cannot be read or holds something else.
+            TaihriError: The file is not readable or not a specification.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -144,16 +150,16 @@ class ModelSpec:
         (checkpoint / FILE_NAME).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
     def _fault(self) -> str:
-        """Return what is wrong with the values; empty where nothing is."""
+        """Return what is wrong with the values, or an empty string."""
         if "{joints}" not in self.named_prompt or "{command}" not in self.free_prompt:
             return "named_prompt must contain {joints} and free_prompt {command}"
         if not (0 < self.focal_px < inf and 0 < self.min_pixels <= self.max_pixels):
-            return "focal_px and min_pixels <= max_pixels must be positive"
+            return "focal_px and min_pixels must be positive, and max_pixels at least min_pixels"
         if not 0 < self.repetition_penalty < inf:
             return "repetition_penalty must be positive"
         if min(self.max_image_size) < self.image_multiple or self.image_multiple < 1:
-            return "max_image_size must hold at least one image_multiple"
+            return "image_multiple must be at least 1, and max_image_size at least image_multiple"
         for name, factors in vars(self.calibration).items():
             if not all(0.0 < factor < inf for factor in factors):
-                return f"calibration.{name} must hold positive factors, not {factors}"
+                return f"calibration.{name} must be positive factors, not {factors}"
         return ""

@@ -269,7 +269,10 @@ suffixes:
             "task wave: the phrasing 'Where is my left wrist[?]' names left_wrist, but the task needs head",
         ),
         ("tasks: {take_left: {joints: [head], phrasings: [wave]}}", "two tasks are named take_left"),
-        ("questions: {phrasings: [where]}", "more.yaml: questions: 'where' must hold {joints}, where the names go"),
+        (
+            "questions: {phrasings: [where]}",
+            "more.yaml: questions: 'where' must contain {joints} in place of the names",
+        ),
         ("questions: {names: [head]}", "more.yaml: questions.names must be a mapping with names"),
         ("questions: {groups: {tails: [tail]}}", "questions: 'tails': 'tail' is not a joint"),
         ("persons: [me]", r"more.yaml: persons\[0\] must be a mapping with me, my, not 'me'"),
