@@ -1,4 +1,4 @@
-"""An engine in which faults can be provoked, and an interpreter that serves it as an engine process."""
+"""Test doubles of the engine process: a null engine that fails on request, its server, and a raw connection."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ SPEC = ModelSpec(name="null", trained=False, answer=AnswerFormat())
 INFO = EngineInfo(kind="null", version="1", model="none", device="cpu", dtype="none", spec=SPEC)
 
 
-def ask(*texts: str) -> GenerationRequest:
-    """Make a request for the null engine, which does what the first text says; one question for each text."""
+def make_request(*texts: str) -> GenerationRequest:
+    """Return a request for the null engine with one question for each text; the first text may be a fault to inject."""
     questions = tuple(Question(Prompt("", text)) for text in texts or ("hello",))
     return GenerationRequest(image=np.zeros((32, 64, 3), np.uint8), questions=questions)
 
 
-def words(generation: Generation) -> tuple[str, ...]:
-    """Give what was answered, one text for each question."""
+def answer_texts(generation: Generation) -> tuple[str, ...]:
+    """Return the text of each answer."""
     return tuple(answer.text for answer in generation.answers)
 
 
 class NullEngine:
-    """Answers every question at once with the words it was asked; some words in the first make it misbehave."""
+    """Engine without a model that echoes every prompt; some prompts inject a fault, such as `fail` or `sleep 2`."""
 
     info = INFO
 
@@ -81,7 +81,7 @@ class NullEngine:
         if word == "exit":
             os._exit(int(argument))
         if word == "hold":
-            re.match(r"(a+)+$", "a" * 64 + "b")  # keeps the interpreter's lock for years
+            re.match(r"(a+)+$", "a" * 64 + "b")  # never ends, and holds the interpreter's lock
         seen = TopK((int(request.image.sum()) % 1000,), (0.0,))
         return Generation(
             answers=tuple(
@@ -109,7 +109,7 @@ class NullEngine:
 
 
 def open_null(kind: str, model: str, *, options: dict[str, object]) -> NullEngine:
-    """Load the null engine, or fail as the model's name says."""
+    """Open the null engine, or fail in the way that the model's name selects."""
     time.sleep(float(str(options.get("load_s", 0))))
     if model == "bad":
         raise CheckpointError("the checkpoint bad has no weights")
@@ -127,7 +127,7 @@ def open_null(kind: str, model: str, *, options: dict[str, object]) -> NullEngin
 
 
 def null_python(directory: Path) -> str:
-    """Write an interpreter whose engine processes hold the null engine; all else in them is real."""
+    """Create a Python interpreter script whose engine processes use the null engine instead of a real one."""
     script = directory / "python"
     script.write_text(
         f"#!{sys.executable}\n"
@@ -142,8 +142,8 @@ def null_python(directory: Path) -> str:
     return str(script)
 
 
-class Served:
-    """A server on a thread of this process; `stop` and `with` end it."""
+class ServerThread:
+    """Engine server on a thread of this process; `stop` or leaving the `with` block ends it."""
 
     def __init__(self, socket: Path, opener: Callable[[], NullEngine] = NullEngine) -> None:
         self.socket = socket
@@ -160,7 +160,7 @@ class Served:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> ServerThread:
         return self
 
     def __exit__(
@@ -172,8 +172,8 @@ class Served:
         self.status = server.serve(self.socket, opener, self._stop)
 
 
-class Line:
-    """A raw connection that speaks frames."""
+class RawConnection:
+    """Socket connection that sends and receives single messages."""
 
     def __init__(self, path: Path | None = None, connected: sockets.socket | None = None) -> None:
         self.socket = connected or sockets.socket(sockets.AF_UNIX)
@@ -192,7 +192,7 @@ class Line:
         return protocol.unpack(self._stream.receive(5.0))
 
     def ended(self) -> bool:
-        """Whether the other side hangs up within some seconds."""
+        """Return whether the peer closes the connection within 5 s."""
         self.socket.settimeout(5.0)
         try:
             return self.socket.recv(1) == b""
@@ -203,8 +203,8 @@ class Line:
         self.socket.close()
 
 
-def framed(frames: Sequence[Frame]) -> bytes:
-    """Give the bytes of a message."""
+def wire_bytes(frames: Sequence[Frame]) -> bytes:
+    """Return the bytes of a message on the socket."""
     one, other = sockets.socketpair()
     with one, other:
         MessageStream(one).send(frames, 5.0)
@@ -214,7 +214,7 @@ def framed(frames: Sequence[Frame]) -> bytes:
 
 
 def eventually(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
-    """Wait until a condition holds."""
+    """Wait until a condition holds; return False after the timeout."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:

@@ -74,7 +74,7 @@ def test_batched_questions_get_the_same_answers_as_separate_ones(
 def test_the_repetition_penalty_is_equal_to_that_of_transformers(
     transformers_engine: LocalEngine, penalty: float
 ) -> None:
-    """With scores of both signs; the tiny checkpoint alone does not produce both for repeated tokens."""
+    """With scores of both signs; the tiny checkpoint does not produce both for repeated tokens."""
     assert isinstance(transformers_engine, TransformersEngine)
     vocabulary = transformers_engine.vocabulary
     coordinates = slice(vocabulary.coordinates.start, vocabulary.coordinates.stop)

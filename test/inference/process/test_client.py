@@ -12,7 +12,7 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
-from support import INFO, Line, NullEngine, Served, ask, eventually, framed, words
+from support import INFO, NullEngine, RawConnection, ServerThread, answer_texts, eventually, make_request, wire_bytes
 
 from taihri_ros.inference.engine import (
     Engine,
@@ -34,78 +34,78 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served(path: Path) -> Iterator[Served]:
-    with Served(path) as running:
+def served(path: Path) -> Iterator[ServerThread]:
+    with ServerThread(path) as running:
         assert eventually(path.exists)
         time.sleep(0.1)
         yield running
 
 
-def test_a_client_is_an_engine(served: Served) -> None:
+def test_a_client_is_an_engine(served: ServerThread) -> None:
     client: Engine
     with EngineClient(served.socket) as client:
         assert client.info == INFO
-        assert words(client.generate(ask("hello"))) == ("hello",)
+        assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
 
 
-def test_the_image_arrives(served: Served) -> None:
+def test_the_image_arrives(served: ServerThread) -> None:
     image = np.arange(96 * 64 * 3, dtype=np.uint8).reshape(96, 64, 3)
     with EngineClient(served.socket) as client:
-        (answer,) = client.generate(replace(ask(), image=image)).answers
+        (answer,) = client.generate(replace(make_request(), image=image)).answers
     (found,) = answer.top_k
     assert found is not None
     assert found.bins == (int(image.sum()) % 1000,)
 
 
-def test_every_question_is_answered_in_its_turn(served: Served) -> None:
+def test_every_question_is_answered_in_its_turn(served: ServerThread) -> None:
     texts = tuple(f"question {number}" for number in range(22))
     with EngineClient(served.socket) as client:
-        assert words(client.generate(ask(*texts))) == texts
+        assert answer_texts(client.generate(make_request(*texts))) == texts
 
 
-def test_failures_are_raised_as_in_process(served: Served) -> None:
+def test_failures_are_raised_as_in_process(served: ServerThread) -> None:
     with EngineClient(served.socket) as client:
         with pytest.raises(GenerationFailedError, match="no such joint"):
-            client.generate(ask("fail no such joint"))
-        assert words(client.generate(ask("hello"))) == ("hello",)
+            client.generate(make_request("fail no such joint"))
+        assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
 
 
-def test_abort_ends_the_request_under_way(served: Served) -> None:
+def test_abort_ends_the_request_under_way(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(1) as pool:
-        running = pool.submit(client.generate, ask("wait 20"))
+        running = pool.submit(client.generate, make_request("wait 20"))
         assert eventually(lambda: client.status().state is State.BUSY)
         started = time.monotonic()
         client.abort()
         with pytest.raises(GenerationAbortedError):
             running.result(5)
         assert time.monotonic() - started < 1
-        assert words(client.generate(ask("hello"))) == ("hello",)
+        assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
 
 
-def test_several_threads_are_answered_at_once(served: Served) -> None:
+def test_several_threads_are_answered_at_once(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(client.generate, ask("wait 20"))
+        slow = pool.submit(client.generate, make_request("wait 20"))
         assert eventually(lambda: client.status().state is State.BUSY)
         for number in range(20):
-            assert words(client.generate(ask(f"question {number}"))) == (f"question {number}",)
+            assert answer_texts(client.generate(make_request(f"question {number}"))) == (f"question {number}",)
         assert not slow.done()
         client.abort()
         with pytest.raises(GenerationAbortedError):
             slow.result(5)
 
 
-def test_more_threads_than_the_engine_takes_wait_for_their_turn(served: Served) -> None:
+def test_more_threads_than_the_engine_takes_wait_for_their_turn(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(8) as pool:
         texts = [f"sleep 0.0{number % 4}" for number in range(40)]
-        assert [words(one) for one in pool.map(lambda text: client.generate(ask(text)), texts)] == [
+        assert [answer_texts(one) for one in pool.map(lambda text: client.generate(make_request(text)), texts)] == [
             (text,) for text in texts
         ]
         assert client.status().refused == 0
 
 
-def test_abort_ends_all_requests_under_way(served: Served) -> None:
+def test_abort_ends_all_requests_under_way(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(client.generate, ask("wait 20")) for _ in range(2)]
+        running = [pool.submit(client.generate, make_request("wait 20")) for _ in range(2)]
         time.sleep(0.5)
         started = time.monotonic()
         client.abort()
@@ -113,50 +113,50 @@ def test_abort_ends_all_requests_under_way(served: Served) -> None:
             with pytest.raises(GenerationAbortedError):
                 one.result(5)
         assert time.monotonic() - started < 1
-        assert words(client.generate(ask("hello"))) == ("hello",)
+        assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
 
 
-def test_one_request_that_takes_too_long_does_not_end_the_other(served: Served) -> None:
+def test_one_request_that_takes_too_long_does_not_end_the_other(served: ServerThread) -> None:
     with EngineClient(served.socket, request_timeout_s=0.5) as client, ThreadPoolExecutor(1) as pool:
-        hanging = pool.submit(client.generate, ask("wait 20"))
+        hanging = pool.submit(client.generate, make_request("wait 20"))
         for _ in range(4):
-            assert words(client.generate(ask("sleep 0.2"))) == ("sleep 0.2",)
+            assert answer_texts(client.generate(make_request("sleep 0.2"))) == ("sleep 0.2",)
         with pytest.raises(EngineUnavailableError, match=r"not answered for 0\.5 s"):
             hanging.result(5)
         assert eventually(lambda: client.status().state is State.READY), "it was told to end"
 
 
-def test_abort_without_a_request_does_nothing(served: Served) -> None:
+def test_abort_without_a_request_does_nothing(served: ServerThread) -> None:
     with EngineClient(served.socket) as client:
         client.abort()
-        assert words(client.generate(ask("wait 0.1"))) == ("wait 0.1",)
+        assert answer_texts(client.generate(make_request("wait 0.1"))) == ("wait 0.1",)
 
 
-def test_the_status_is_told_during_a_request(served: Served) -> None:
+def test_the_status_is_told_during_a_request(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(1) as pool:
-        running = pool.submit(client.generate, ask("wait 0.5"))
+        running = pool.submit(client.generate, make_request("wait 0.5"))
         assert eventually(lambda: client.status().state is State.BUSY)
         running.result(5)
         assert client.status().completed == 1
 
 
-def test_a_request_that_takes_too_long_is_given_up_with_the_age(served: Served) -> None:
+def test_a_request_that_takes_too_long_is_given_up_with_the_age(served: ServerThread) -> None:
     with EngineClient(served.socket, request_timeout_s=0.3) as client:
         with pytest.raises(
             EngineUnavailableError, match=r"not answered for 0.3 s; it has not answered any request yet"
         ):
-            client.generate(ask("sleep 0.6"))
+            client.generate(make_request("sleep 0.6"))
         assert eventually(lambda: client.status().state is State.READY)
-        client.generate(ask("hello"))
+        client.generate(make_request("hello"))
         with pytest.raises(EngineUnavailableError, match=r"its last answer came 0\.\d s ago"):
-            client.generate(ask("sleep 0.6"))
+            client.generate(make_request("sleep 0.6"))
 
 
-def test_an_answer_to_an_older_request_is_never_taken_for_a_newer(served: Served) -> None:
+def test_an_answer_to_an_older_request_is_never_taken_for_a_newer(served: ServerThread) -> None:
     with EngineClient(served.socket, request_timeout_s=0.3) as client:
         with pytest.raises(EngineUnavailableError):
-            client.generate(ask("sleep 0.4"))
-        assert words(client.generate(ask("sleep 0.1"))) == ("sleep 0.1",)
+            client.generate(make_request("sleep 0.4"))
+        assert answer_texts(client.generate(make_request("sleep 0.1"))) == ("sleep 0.1",)
 
 
 def test_nobody_there(path: Path) -> None:
@@ -173,38 +173,38 @@ def test_an_engine_that_still_loads_is_named_so(path: Path) -> None:
         loaded.wait(10)
         return NullEngine()
 
-    with Served(path, load):
+    with ServerThread(path, load):
         with pytest.raises(EngineUnavailableError, match="is loading: loading the engine"):
             EngineClient(path)
         loaded.set()
 
 
-def test_a_server_that_goes_is_noticed_at_once(served: Served) -> None:
+def test_a_server_that_goes_is_noticed_at_once(served: ServerThread) -> None:
     with EngineClient(served.socket, connect_timeout_s=0.2) as client:
         served.stop()
         started = time.monotonic()
         with pytest.raises(EngineUnavailableError):
-            client.generate(ask("hello"))
+            client.generate(make_request("hello"))
         assert time.monotonic() - started < 1
 
 
-def test_a_server_that_comes_back_is_used_again(served: Served) -> None:
+def test_a_server_that_comes_back_is_used_again(served: ServerThread) -> None:
     class Other(NullEngine):
         info = type(INFO)(kind="null", version="2", model="none", device="cpu", dtype="none", spec=INFO.spec)
 
     with EngineClient(served.socket) as client:
         served.stop()
-        with Served(served.socket, Other):
+        with ServerThread(served.socket, Other):
             assert eventually(served.socket.exists)
             time.sleep(0.2)
-            assert words(client.generate(ask("hello"))) == ("hello",)
+            assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
             assert client.info.version == "2"
 
 
-def test_close_ends_the_requests_under_way_and_those_that_wait(served: Served) -> None:
+def test_close_ends_the_requests_under_way_and_those_that_wait(served: ServerThread) -> None:
     client = EngineClient(served.socket)
     with ThreadPoolExecutor(3) as pool:
-        running = [pool.submit(client.generate, ask("sleep 5")) for _ in range(3)]
+        running = [pool.submit(client.generate, make_request("sleep 5")) for _ in range(3)]
         assert eventually(lambda: client.status().state is State.BUSY)
         started = time.monotonic()
         client.close()
@@ -214,18 +214,18 @@ def test_close_ends_the_requests_under_way_and_those_that_wait(served: Served) -
             with pytest.raises(EngineUnavailableError):
                 one.result(1)
     with pytest.raises(EngineUnavailableError, match="closed"):
-        client.generate(ask())
+        client.generate(make_request())
     with pytest.raises(EngineUnavailableError, match="closed"):
         client.status()
 
 
 @contextmanager
-def false_server(path: Path, *serves: Callable[[Line], object]) -> Iterator[None]:
+def false_server(path: Path, *serves: Callable[[RawConnection], object]) -> Iterator[None]:
     """Serve the first, second, ... connection as the test wants, each until `serves` returns."""
 
-    def serve(connected: sockets.socket, one: Callable[[Line], object]) -> None:
+    def serve(connected: sockets.socket, one: Callable[[RawConnection], object]) -> None:
         with connected:
-            one(Line(connected=connected))
+            one(RawConnection(connected=connected))
 
     with sockets.socket(sockets.AF_UNIX) as listener, ThreadPoolExecutor(len(serves)) as pool:
         listener.settimeout(5.0)
@@ -243,7 +243,7 @@ def false_server(path: Path, *serves: Callable[[Line], object]) -> Iterator[None
 
 
 def test_a_server_of_another_version_is_named(path: Path) -> None:
-    def serve(line: Line) -> None:
+    def serve(line: RawConnection) -> None:
         line.receive()
         line.send([msgpack.packb({"version": 7})])
 
@@ -257,12 +257,12 @@ def test_a_server_of_another_version_is_named(path: Path) -> None:
 @pytest.mark.parametrize(
     ("nonsense", "complaint"),
     [
-        (framed([b"\xc1\xc1"]), "not msgpack"),
+        (wire_bytes([b"\xc1\xc1"]), "not msgpack"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak the engine protocol, it began with b'HTTP'"),
     ],
 )
 def test_a_server_that_talks_nonsense_is_an_error(path: Path, nonsense: bytes, complaint: str) -> None:
-    def serve(line: Line) -> None:
+    def serve(line: RawConnection) -> None:
         line.receive()
         line.socket.sendall(nonsense)
 
@@ -270,7 +270,7 @@ def test_a_server_that_talks_nonsense_is_an_error(path: Path, nonsense: bytes, c
         EngineClient(path)
 
 
-def ready(line: Line) -> None:
+def ready(line: RawConnection) -> None:
     """Tell who asks that the engine is ready."""
     status = EngineStatus(state=State.READY, info=INFO)
     with suppress(EOFError):
@@ -281,37 +281,37 @@ def ready(line: Line) -> None:
 def said(text: str, identifier: int) -> bytes:
     """Give the bytes of an answer."""
     answer = RawAnswer(tokens=(text,), top_k=(None,), finish_reason="stop")
-    return framed(protocol.pack(protocol.encode_generation(Generation(answers=(answer,)), identifier)))
+    return wire_bytes(protocol.pack(protocol.encode_generation(Generation(answers=(answer,)), identifier)))
 
 
 def test_answers_with_other_numbers_are_passed_over(path: Path) -> None:
     """The false server sends an old answer before the right one."""
 
-    def serve(line: Line) -> None:
+    def serve(line: RawConnection) -> None:
         identifier = line.receive().id
         line.socket.sendall(said("old", identifier - 1) + said("new", identifier))
 
     with false_server(path, ready, serve, ready), EngineClient(path) as client:
-        assert words(client.generate(ask("hello"))) == ("new",)
+        assert answer_texts(client.generate(make_request("hello"))) == ("new",)
 
 
 def test_what_came_after_an_answer_is_not_taken_for_the_next(path: Path) -> None:
-    def serve(line: Line) -> None:
+    def serve(line: RawConnection) -> None:
         identifier = line.receive().id
         line.socket.sendall(said("right", identifier) + said("wrong", identifier + 1))
         line.ended()
 
-    def again(line: Line) -> None:
+    def again(line: RawConnection) -> None:
         line.socket.sendall(said("right again", line.receive().id))
 
     with false_server(path, ready, serve, ready, again), EngineClient(path) as client:
-        assert words(client.generate(ask("hello"))) == ("right",)
-        assert words(client.generate(ask("hello"))) == ("right again",)
+        assert answer_texts(client.generate(make_request("hello"))) == ("right",)
+        assert answer_texts(client.generate(make_request("hello"))) == ("right again",)
 
 
-@pytest.mark.parametrize("begun", [b"", framed([b"a header", b"a blob"])[:25]])
+@pytest.mark.parametrize("begun", [b"", wire_bytes([b"a header", b"a blob"])[:25]])
 def test_a_server_that_goes_within_an_answer_is_lost(path: Path, begun: bytes) -> None:
-    def serve(line: Line) -> None:
+    def serve(line: RawConnection) -> None:
         line.receive()
         line.socket.sendall(begun)
 
@@ -320,11 +320,11 @@ def test_a_server_that_goes_within_an_answer_is_lost(path: Path, begun: bytes) -
         EngineClient(path) as client,
         pytest.raises(EngineUnavailableError, match="the engine process ended while it was asked"),
     ):
-        client.generate(ask("hello"))
+        client.generate(make_request("hello"))
 
 
 def test_a_server_that_does_not_read_is_given_up(path: Path) -> None:
-    big = replace(ask(), image=np.zeros((1024, 1024, 3), np.uint8))
+    big = replace(make_request(), image=np.zeros((1024, 1024, 3), np.uint8))
     done = threading.Event()
 
     with (

@@ -15,7 +15,7 @@ import msgpack
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import INFO, Line, NullEngine, Served, ask, eventually, framed, words
+from support import INFO, NullEngine, RawConnection, ServerThread, answer_texts, eventually, make_request, wire_bytes
 
 from taihri_ros.inference.engine import (
     CheckpointError,
@@ -42,13 +42,13 @@ class Peer:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._control: Line | None = None
-        self._lines: list[Line] = []
+        self._control: RawConnection | None = None
+        self._lines: list[RawConnection] = []
         self._ids = itertools.count(1)
 
     @property
-    def control(self) -> Line:
-        self._control = self._control or Line(self._path)
+    def control(self) -> RawConnection:
+        self._control = self._control or RawConnection(self._path)
         return self._control
 
     def tell(self, kind: Kind, identifier: int | None = None) -> int:
@@ -56,10 +56,10 @@ class Peer:
         self.control.send(protocol.pack(Message(kind, identifier)))
         return identifier
 
-    def ask(self, text: str) -> int:
+    def send_request(self, text: str) -> int:
         identifier = next(self._ids)
-        self._lines.append(Line(self._path))
-        self._lines[-1].send(protocol.pack(protocol.encode_request(ask(text), identifier)))
+        self._lines.append(RawConnection(self._path))
+        self._lines[-1].send(protocol.pack(protocol.encode_request(make_request(text), identifier)))
         return identifier
 
     def receive(self) -> Message:
@@ -89,8 +89,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served(path: Path) -> Iterator[Served]:
-    with Served(path) as running:
+def served(path: Path) -> Iterator[ServerThread]:
+    with ServerThread(path) as running:
         yield running
 
 
@@ -101,18 +101,18 @@ def peer(path: Path) -> Iterator[Peer]:
     one.close()
 
 
-def test_a_request_is_answered(served: Served, peer: Peer) -> None:
+def test_a_request_is_answered(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
-    identifier = peer.ask("hello")
+    identifier = peer.send_request("hello")
     answer = peer.receive()
     assert answer.id == identifier
-    assert words(protocol.decode_generation(answer)) == ("hello",)
+    assert answer_texts(protocol.decode_generation(answer)) == ("hello",)
 
 
-def test_the_status_tells_facts_and_counts(served: Served, peer: Peer) -> None:
+def test_the_status_tells_facts_and_counts(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for text in ("hello", "fail no"):
-        peer.ask(text)
+        peer.send_request(text)
         peer.receive()
     status = peer.status()
     assert (status.completed, status.failed, status.aborted, status.refused) == (1, 1, 0, 0)
@@ -129,23 +129,23 @@ def test_the_state_is_told_while_the_engine_loads_and_generates(path: Path, peer
         loaded.wait(10)
         return NullEngine()
 
-    with Served(path, load):
+    with ServerThread(path, load):
         status = peer.status()
         assert (status.state, status.info, status.last_success_age_s) == (State.LOADING, None, None)
-        peer.ask("hello")
+        peer.send_request("hello")
         with pytest.raises(EngineUnavailableError, match="the engine is loading"):
             protocol.raise_error(peer.receive())
         loaded.set()
         peer.wait_for(State.READY)
-        identifier = peer.ask("wait 10")
+        identifier = peer.send_request("wait 10")
         peer.wait_for(State.BUSY)
         peer.tell(Kind.ABORT, identifier)
         peer.receive()
 
 
-def test_a_request_is_aborted(served: Served, peer: Peer) -> None:
+def test_a_request_is_aborted(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
-    identifier = peer.ask("wait 10")
+    identifier = peer.send_request("wait 10")
     peer.wait_for(State.BUSY)
     peer.tell(Kind.ABORT, identifier)
     with pytest.raises(GenerationAbortedError):
@@ -153,19 +153,19 @@ def test_a_request_is_aborted(served: Served, peer: Peer) -> None:
     assert peer.status().aborted == 1
 
 
-def test_an_abort_right_after_the_request_is_not_lost(served: Served, peer: Peer) -> None:
+def test_an_abort_right_after_the_request_is_not_lost(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for _ in range(30):
-        peer.tell(Kind.ABORT, peer.ask("wait 10"))
+        peer.tell(Kind.ABORT, peer.send_request("wait 10"))
         with pytest.raises(GenerationAbortedError):
             protocol.raise_error(peer.receive())
 
 
-def test_an_abort_of_another_request_does_nothing(served: Served, peer: Peer) -> None:
+def test_an_abort_of_another_request_does_nothing(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
-    identifier = peer.ask("wait 0.3")
+    identifier = peer.send_request("wait 0.3")
     peer.tell(Kind.ABORT, identifier - 1)
-    assert words(protocol.decode_generation(peer.receive())) == ("wait 0.3",)
+    assert answer_texts(protocol.decode_generation(peer.receive())) == ("wait 0.3",)
 
 
 def occupy(peer: Peer) -> list[int]:
@@ -173,27 +173,27 @@ def occupy(peer: Peer) -> list[int]:
     peer.wait_for(State.READY)
     identifiers = []
     for _ in range(AT_ONCE):
-        identifiers.append(peer.ask("wait 10"))
+        identifiers.append(peer.send_request("wait 10"))
         peer.wait_for(State.BUSY)
         time.sleep(0.2)
     return identifiers
 
 
-def test_requests_are_answered_while_another_is_under_way(served: Served, peer: Peer) -> None:
+def test_requests_are_answered_while_another_is_under_way(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
-    slow = peer.ask("wait 10")
+    slow = peer.send_request("wait 10")
     for text in ("one", "two", "three"):
-        identifier = peer.ask(text)
+        identifier = peer.send_request(text)
         answer = peer.receive()
         assert answer.id == identifier
-        assert words(protocol.decode_generation(answer)) == (text,)
+        assert answer_texts(protocol.decode_generation(answer)) == (text,)
     assert peer.status().state is State.BUSY
     peer.tell(Kind.ABORT, slow)
     assert peer.receive().id == slow
     assert peer.status().state is State.READY
 
 
-def test_an_abort_ends_its_own_request_and_no_other(served: Served, peer: Peer) -> None:
+def test_an_abort_ends_its_own_request_and_no_other(served: ServerThread, peer: Peer) -> None:
     first, second = occupy(peer)
     peer.tell(Kind.ABORT, second)
     ended = peer.receive()
@@ -206,19 +206,19 @@ def test_an_abort_ends_its_own_request_and_no_other(served: Served, peer: Peer) 
     assert peer.status().aborted == 2
 
 
-def test_as_many_requests_as_there_is_room_for_may_come_in_one_go(served: Served, peer: Peer) -> None:
+def test_as_many_requests_as_there_is_room_for_may_come_in_one_go(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for _ in range(50):
-        identifiers = {peer.ask("hello") for _ in range(AT_ONCE + 1)}
+        identifiers = {peer.send_request("hello") for _ in range(AT_ONCE + 1)}
         answers = [peer.receive() for _ in identifiers]
         assert {answer.id for answer in answers} == identifiers
         assert {answer.kind for answer in answers} == {Kind.GENERATION}
     assert peer.status().refused == 0
 
 
-def test_one_request_waits_and_the_next_is_refused(served: Served, peer: Peer) -> None:
+def test_one_request_waits_and_the_next_is_refused(served: ServerThread, peer: Peer) -> None:
     first, other = occupy(peer)
-    rivals = {peer.ask("second"), peer.ask("third")}
+    rivals = {peer.send_request("second"), peer.send_request("third")}
     refusal = peer.receive()
     (waiting,) = rivals - {refusal.id}
     with pytest.raises(EngineUnavailableError, match="busy"):
@@ -231,9 +231,9 @@ def test_one_request_waits_and_the_next_is_refused(served: Served, peer: Peer) -
     assert peer.status().refused == 1
 
 
-def test_a_waiting_request_can_be_aborted(served: Served, peer: Peer) -> None:
+def test_a_waiting_request_can_be_aborted(served: ServerThread, peer: Peer) -> None:
     in_flight = occupy(peer)
-    waiting = peer.ask("never begun")
+    waiting = peer.send_request("never begun")
     peer.tell(Kind.ABORT, waiting)
     for identifier in in_flight:
         peer.tell(Kind.ABORT, identifier)
@@ -246,18 +246,18 @@ def test_a_waiting_request_can_be_aborted(served: Served, peer: Peer) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"), [("fail no such joint", "no such joint"), ("raise odd", "ValueError: odd")]
 )
-def test_an_error_in_the_engine_ends_one_request_only(served: Served, peer: Peer, text: str, reason: str) -> None:
+def test_an_error_in_the_engine_ends_one_request_only(served: ServerThread, peer: Peer, text: str, reason: str) -> None:
     peer.wait_for(State.READY)
-    peer.ask(text)
+    peer.send_request(text)
     with pytest.raises(GenerationFailedError, match=reason):
         protocol.raise_error(peer.receive())
-    peer.ask("hello")
-    assert words(protocol.decode_generation(peer.receive())) == ("hello",)
+    peer.send_request("hello")
+    assert answer_texts(protocol.decode_generation(peer.receive())) == ("hello",)
 
 
-def test_a_broken_engine_ends_the_server(served: Served, peer: Peer) -> None:
+def test_a_broken_engine_ends_the_server(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
-    peer.ask("break cuda is gone")
+    peer.send_request("break cuda is gone")
     with pytest.raises(EngineUnavailableError, match="cuda is gone"):
         protocol.raise_error(peer.receive())
     assert peer.status().message == "cuda is gone"
@@ -265,10 +265,10 @@ def test_a_broken_engine_ends_the_server(served: Served, peer: Peer) -> None:
     assert served.status == EXIT_FAILED
 
 
-def test_an_engine_that_only_raises_is_broken(served: Served, peer: Peer) -> None:
+def test_an_engine_that_only_raises_is_broken(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for _ in range(3):
-        peer.ask("raise illegal memory access")
+        peer.send_request("raise illegal memory access")
         peer.receive()
     assert served.join(5)
     assert served.status == EXIT_FAILED
@@ -288,7 +288,7 @@ def test_a_failed_load_is_told_before_the_end(
     def load() -> NullEngine:
         raise error
 
-    with Served(path, load) as served:
+    with ServerThread(path, load) as served:
         status = peer.status()
         while status.state is State.LOADING:
             status = peer.status()
@@ -301,21 +301,21 @@ def test_a_failed_load_ends_the_server_when_nobody_asks(path: Path) -> None:
     def load() -> NullEngine:
         raise CheckpointError("no weights")
 
-    with Served(path, load) as served:
+    with ServerThread(path, load) as served:
         assert served.join(5)
     assert served.status == EXIT_PERMANENT
 
 
 def test_the_engine_is_closed_and_the_socket_removed_in_the_end(path: Path) -> None:
     engine = NullEngine()
-    with Served(path, lambda: engine) as served:
+    with ServerThread(path, lambda: engine) as served:
         assert eventually(path.exists)
     assert served.status == 0
     assert engine.closed
     assert not path.exists()
 
 
-def test_the_socket_is_for_this_user_only(served: Served, path: Path, peer: Peer) -> None:
+def test_the_socket_is_for_this_user_only(served: ServerThread, path: Path, peer: Peer) -> None:
     peer.wait_for(State.READY)
     assert stat.S_ISSOCK(path.stat().st_mode)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -323,7 +323,7 @@ def test_the_socket_is_for_this_user_only(served: Served, path: Path, peer: Peer
 
 def test_a_missing_directory_is_made_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "engine.sock"
-    with Served(path):
+    with ServerThread(path):
         assert eventually(path.exists)
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -340,7 +340,7 @@ def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
         server.serve(tmp_path / ("x" * 100), NullEngine)
 
 
-def test_a_socket_in_use_is_not_taken_over(served: Served, path: Path, peer: Peer) -> None:
+def test_a_socket_in_use_is_not_taken_over(served: ServerThread, path: Path, peer: Peer) -> None:
     peer.wait_for(State.READY)
     with pytest.raises(EngineError, match="another engine serves"):
         server.serve(path, NullEngine)
@@ -350,11 +350,11 @@ def test_a_socket_in_use_is_not_taken_over(served: Served, path: Path, peer: Pee
 def test_a_socket_that_was_left_behind_is_replaced(path: Path, peer: Peer) -> None:
     with sockets.socket(sockets.AF_UNIX) as old:
         old.bind(str(path))
-    with Served(path):
+    with ServerThread(path):
         peer.wait_for(State.READY)
 
 
-def test_a_peer_of_another_version_is_told_so(served: Served, peer: Peer) -> None:
+def test_a_peer_of_another_version_is_told_so(served: ServerThread, peer: Peer) -> None:
     peer.control.send([msgpack.packb({"version": 1, "kind": "hello", "id": 1})])
     with pytest.raises(ProtocolError, match="version 1 of the engine protocol, this side version 3"):
         protocol.raise_error(peer.control.receive())
@@ -363,9 +363,11 @@ def test_a_peer_of_another_version_is_told_so(served: Served, peer: Peer) -> Non
 @pytest.mark.parametrize(
     "garbage", [b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"]
 )
-def test_who_speaks_something_else_is_told_so_and_cut(served: Served, peer: Peer, path: Path, garbage: bytes) -> None:
+def test_who_speaks_something_else_is_told_so_and_cut(
+    served: ServerThread, peer: Peer, path: Path, garbage: bytes
+) -> None:
     peer.wait_for(State.READY)
-    line = Line(path)
+    line = RawConnection(path)
     with suppress(OSError):
         line.socket.sendall(garbage + bytes(100_000))
     with pytest.raises(ProtocolError, match="does not speak the engine protocol, it began with"):
@@ -376,25 +378,27 @@ def test_who_speaks_something_else_is_told_so_and_cut(served: Served, peer: Peer
 
 
 @pytest.mark.parametrize("sent", [1, 10, 20, 60])
-def test_a_peer_that_goes_within_a_message_does_no_harm(served: Served, peer: Peer, path: Path, sent: int) -> None:
+def test_a_peer_that_goes_within_a_message_does_no_harm(
+    served: ServerThread, peer: Peer, path: Path, sent: int
+) -> None:
     peer.wait_for(State.READY)
-    line = Line(path)
-    line.socket.sendall(framed(protocol.pack(protocol.encode_request(ask(), 1)))[:sent])
+    line = RawConnection(path)
+    line.socket.sendall(wire_bytes(protocol.pack(protocol.encode_request(make_request(), 1)))[:sent])
     line.close()
     assert peer.status().state is State.READY
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(frames=st.lists(st.binary(max_size=80), min_size=1, max_size=2))
-def test_garbage_in_messages_is_answered_with_an_error(served: Served, peer: Peer, frames: list[bytes]) -> None:
+def test_garbage_in_messages_is_answered_with_an_error(served: ServerThread, peer: Peer, frames: list[bytes]) -> None:
     peer.control.send(frames)
     with pytest.raises(ProtocolError):
         protocol.raise_error(peer.control.receive())
 
 
-def test_a_wrong_request_is_answered_with_an_error(served: Served, peer: Peer) -> None:
+def test_a_wrong_request_is_answered_with_an_error(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
-    message = protocol.encode_request(ask(), 5)
+    message = protocol.encode_request(make_request(), 5)
     peer.control.send(protocol.pack(Message(Kind.GENERATE, 5, message.body, b"too short")))
     answer = peer.control.receive()
     assert answer.id == 5
@@ -402,42 +406,44 @@ def test_a_wrong_request_is_answered_with_an_error(served: Served, peer: Peer) -
         protocol.raise_error(answer)
 
 
-def test_an_answer_is_no_request(served: Served, peer: Peer) -> None:
+def test_an_answer_is_no_request(served: ServerThread, peer: Peer) -> None:
     peer.tell(Kind.GENERATION)
     with pytest.raises(ProtocolError, match="is not sent a message of kind generation"):
         protocol.raise_error(peer.control.receive())
 
 
-def test_an_abort_that_overtakes_its_request_is_not_lost(served: Served, peer: Peer) -> None:
+def test_an_abort_that_overtakes_its_request_is_not_lost(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     peer.tell(Kind.ABORT, 1000)
     peer.status()
-    peer.control.send(protocol.pack(protocol.encode_request(ask("wait 10"), 1000)))
+    peer.control.send(protocol.pack(protocol.encode_request(make_request("wait 10"), 1000)))
     with pytest.raises(GenerationAbortedError):
         protocol.raise_error(peer.control.receive())
 
 
-def test_a_peer_that_goes_while_it_is_answered_does_no_harm(served: Served, peer: Peer, path: Path) -> None:
+def test_a_peer_that_goes_while_it_is_answered_does_no_harm(served: ServerThread, peer: Peer, path: Path) -> None:
     peer.wait_for(State.READY)
-    line = Line(path)
-    line.send(protocol.pack(protocol.encode_request(ask("wait 1"), 7)))
+    line = RawConnection(path)
+    line.send(protocol.pack(protocol.encode_request(make_request("wait 1"), 7)))
     peer.wait_for(State.BUSY)
     line.close()
     peer.wait_for(State.READY)
     assert peer.status().completed == 1
 
 
-def test_connections_beyond_the_most_are_refused_until_one_is_free(served: Served, peer: Peer, path: Path) -> None:
+def test_connections_beyond_the_most_are_refused_until_one_is_free(
+    served: ServerThread, peer: Peer, path: Path
+) -> None:
     peer.wait_for(State.READY)
-    lines = [Line(path) for _ in range(63)]
+    lines = [RawConnection(path) for _ in range(63)]
     assert peer.status().state is State.READY
-    refused = Line(path)
+    refused = RawConnection(path)
     assert refused.ended()
     for line in (*lines, refused):
         line.close()
 
     def welcome() -> bool:
-        late = Line(path)
+        late = RawConnection(path)
         try:
             late.send(protocol.pack(Message(Kind.STATUS, 1)))
             return protocol.decode_status(late.receive()).state is State.READY

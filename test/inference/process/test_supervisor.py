@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import support
 from required import ENGINE_PYTHON, ROOT
-from support import INFO, ask, eventually, null_python, words
+from support import INFO, answer_texts, eventually, make_request, null_python
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.engine import (
@@ -91,9 +91,9 @@ def test_an_engine_process_is_an_engine(start: Callable[..., EngineProcess]) -> 
     assert process.wait_ready(20) == INFO
     engine: Engine = process
     assert engine.info == INFO
-    assert words(engine.generate(ask("hello"))) == ("hello",)
+    assert answer_texts(engine.generate(make_request("hello"))) == ("hello",)
     with pytest.raises(GenerationFailedError, match="no such joint"):
-        engine.generate(ask("fail no such joint"))
+        engine.generate(make_request("fail no such joint"))
     assert process.health.state is EngineState.READY
     assert process.health.restarts == 0
 
@@ -102,7 +102,7 @@ def test_nothing_blocks_while_the_engine_starts(start: Callable[..., EngineProce
     began = time.monotonic()
     engine = start(options={"load_s": 1.0})
     with pytest.raises(EngineUnavailableError, match="the engine is starting"):
-        engine.generate(ask())
+        engine.generate(make_request())
     with pytest.raises(EngineUnavailableError, match="the engine is starting"):
         _ = engine.info
     engine.abort()
@@ -128,7 +128,7 @@ def test_abort(start: Callable[..., EngineProcess]) -> None:
     engine = start()
     engine.wait_ready(20)
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(engine.generate, ask("wait 20"))
+        running = pool.submit(engine.generate, make_request("wait 20"))
         assert eventually(lambda: engine.health.state is EngineState.BUSY)
         time.sleep(0.1)
         engine.abort()
@@ -140,10 +140,10 @@ def test_several_threads_are_answered_at_once(start: Callable[..., EngineProcess
     engine = start()
     engine.wait_ready(20)
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(engine.generate, ask("wait 20"))
+        slow = pool.submit(engine.generate, make_request("wait 20"))
         assert eventually(lambda: engine.health.state is EngineState.BUSY)
         for number in range(5):
-            assert words(engine.generate(ask(f"question {number}"))) == (f"question {number}",)
+            assert answer_texts(engine.generate(make_request(f"question {number}"))) == (f"question {number}",)
         assert engine.health.state is EngineState.BUSY, "one of two has ended"
         engine.abort()
         with pytest.raises(GenerationAbortedError):
@@ -157,7 +157,7 @@ def test_an_engine_that_dies_fails_all_requests_under_way_and_restarts_once(
     engine = start()
     pid = ready_pid(engine)
     with ThreadPoolExecutor(2) as pool:
-        running = [pool.submit(engine.generate, ask("wait 20")) for _ in range(2)]
+        running = [pool.submit(engine.generate, make_request("wait 20")) for _ in range(2)]
         time.sleep(0.3)
         os.kill(pid, signal.SIGKILL)
         for one in running:
@@ -165,7 +165,7 @@ def test_an_engine_that_dies_fails_all_requests_under_way_and_restarts_once(
                 one.result(2)
     assert eventually(lambda: engine.health.state is not EngineState.READY)
     assert ready_pid(engine) != pid
-    assert words(engine.generate(ask("hello"))) == ("hello",)
+    assert answer_texts(engine.generate(make_request("hello"))) == ("hello",)
     assert engine.health.restarts == 1
 
 
@@ -173,7 +173,7 @@ def test_an_engine_that_is_killed_is_restarted(start: Callable[..., EngineProces
     engine = start()
     pid = ready_pid(engine)
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(engine.generate, ask("wait 20"))
+        running = pool.submit(engine.generate, make_request("wait 20"))
         assert eventually(lambda: engine.health.state is EngineState.BUSY)
         time.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
@@ -181,7 +181,7 @@ def test_an_engine_that_is_killed_is_restarted(start: Callable[..., EngineProces
             running.result(2)
     assert eventually(lambda: engine.health.state is not EngineState.READY)
     assert ready_pid(engine) != pid
-    assert words(engine.generate(ask("hello"))) == ("hello",)
+    assert answer_texts(engine.generate(make_request("hello"))) == ("hello",)
     assert engine.health.restarts == 1
     assert not group(pid)
 
@@ -191,19 +191,19 @@ def test_an_engine_that_hangs_is_killed_and_restarted(start: Callable[..., Engin
     pid = ready_pid(engine)
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(EngineUnavailableError, match=r"not answered for 0.5 s"):
-        engine.generate(ask())
+        engine.generate(make_request())
     with pytest.raises(EngineUnavailableError, match="restarting: the engine hangs"):
-        engine.generate(ask())
+        engine.generate(make_request())
     assert ready_pid(engine) != pid
     assert gone(pid)
-    assert words(engine.generate(ask("hello"))) == ("hello",)
+    assert answer_texts(engine.generate(make_request("hello"))) == ("hello",)
 
 
 def test_a_broken_engine_is_restarted(start: Callable[..., EngineProcess]) -> None:
     engine = start(backoff_s=0.3)
     pid = ready_pid(engine)
     with pytest.raises(EngineUnavailableError, match="cuda is gone"):
-        engine.generate(ask("break cuda is gone"))
+        engine.generate(make_request("break cuda is gone"))
     assert eventually(lambda: engine.health.state is EngineState.RESTARTING, 1)
     assert engine.health.message == "cuda is gone"
     assert ready_pid(engine) != pid
@@ -242,7 +242,7 @@ def test_a_bad_checkpoint_is_not_tried_again(start: Callable[..., EngineProcess]
     assert engine.health.state is EngineState.FAILED
     assert engine.health.restarts == 0
     with pytest.raises(EngineUnavailableError, match="no weights"):
-        engine.generate(ask())
+        engine.generate(make_request())
 
 
 def test_a_load_that_fails_once_is_tried_again(start: Callable[..., EngineProcess], tmp_path: Path) -> None:
@@ -318,14 +318,14 @@ def test_a_second_close_does_nothing(start: Callable[..., EngineProcess]) -> Non
     engine.close()
     assert not group(pid)
     with pytest.raises(EngineUnavailableError, match="the engine is stopped"):
-        engine.generate(ask())
+        engine.generate(make_request())
 
 
 def test_close_ends_a_request_under_way(start: Callable[..., EngineProcess]) -> None:
     engine = start()
     engine.wait_ready(20)
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(engine.generate, ask("sleep 20"))
+        running = pool.submit(engine.generate, make_request("sleep 20"))
         assert eventually(lambda: engine.health.state is EngineState.BUSY)
         time.sleep(0.1)
         began = time.monotonic()
@@ -443,12 +443,12 @@ def test_a_real_engine_that_cannot_be_loaded_is_not_tried_again(
 PARENT = """
 import sys, threading
 sys.path[:0] = [{tests!r}, {root!r}]
-from support import ask
+from support import make_request
 from taihri_ros.inference.process.supervisor import EngineProcess
 engine = EngineProcess(python={python!r}, kind="transformers", model="null")
 engine.wait_ready(20)
 print(engine.health.pid, flush=True)
-engine.generate(ask({text!r}))
+engine.generate(make_request({text!r}))
 """
 
 
