@@ -77,10 +77,10 @@ def image_ellipse(camera: Camera, position: ArrayLike, covariance: ArrayLike) ->
     centre, values = np.asarray(position, np.float64), np.asarray(covariance, np.float64)
     steps = _STEP * np.linalg.norm(centre) * np.eye(3)
     ends = camera.project(np.concatenate([centre + steps, centre - steps]))
-    slopes = (ends[:3] - ends[3:]).T / (2.0 * steps[0, 0])
-    if not (np.isfinite(values).all() and np.isfinite(slopes).all()):
+    jacobian = (ends[:3] - ends[3:]).T / (2.0 * steps[0, 0])
+    if not (np.isfinite(values).all() and np.isfinite(jacobian).all()):
         return None
-    variances, directions = np.linalg.eigh(slopes @ values @ slopes.T)
+    variances, directions = np.linalg.eigh(jacobian @ values @ jacobian.T)
     turn = np.linspace(0.0, 2.0 * np.pi, _CORNERS, endpoint=False)
     circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     return np.asarray(circle * np.sqrt(CHI_SQUARE_2 * np.maximum(variances, 0.0)) @ directions.T)

@@ -42,35 +42,35 @@ def draw_overlay(
     Returns:
         A new (height, width, 3) uint8 RGB image.
     """
-    picture = image.copy()
-    scale = max(picture.shape[0], picture.shape[1]) / 640
+    canvas = image.copy()
+    scale = max(canvas.shape[0], canvas.shape[1]) / 640
     thickness = max(1, round(1.5 * scale))
     located = {keypoint.name: keypoint for keypoint in estimate.person.located}
     pixels = {name: pixel for name, each in located.items() if np.isfinite(pixel := _pixel(each, camera)).all()}
     if estimate.person.box is not None:
         left, top, right, bottom = (round(value) for value in estimate.person.box.tolist())
-        cv2.rectangle(picture, (left, top), (right, bottom), _BOX, thickness)
+        cv2.rectangle(canvas, (left, top), (right, bottom), _BOX, thickness)
     for parent, child in BONES:
         if parent in pixels and child in pixels:
-            cv2.line(picture, _rounded(pixels[parent]), _rounded(pixels[child]), _BONE, thickness, cv2.LINE_AA)
+            cv2.line(canvas, _rounded(pixels[parent]), _rounded(pixels[child]), _BONE, thickness, cv2.LINE_AA)
     if camera is not None:
         for name, pixel in pixels.items():
             outline = image_ellipse(camera, located[name].position, located[name].covariance)
             if outline is not None:
-                _draw_outline(picture, pixel + outline, scale)
+                _draw_outline(canvas, pixel + outline, scale)
     for name, pixel in pixels.items():
         keypoint, (column, row) = located[name], _rounded(pixel)
         fill = -1 if np.isfinite(keypoint.pixel).all() else thickness
-        cv2.circle(picture, (column, row), round(4 * scale), _JOINT, fill, cv2.LINE_AA)
+        cv2.circle(canvas, (column, row), round(4 * scale), _JOINT, fill, cv2.LINE_AA)
         distance = float(np.linalg.norm(keypoint.position))
-        _write(picture, f"{name} {distance:.2f} m", (column + round(6 * scale), row), scale)
+        _write(canvas, f"{name} {distance:.2f} m", (column + round(6 * scale), row), scale)
     missing = [keypoint.name for keypoint in estimate.person.keypoints if not keypoint.has_position]
-    _write(picture, f'"{estimate.command.text}"', (round(8 * scale), round(18 * scale)), scale)
+    _write(canvas, f'"{estimate.command.text}"', (round(8 * scale), round(18 * scale)), scale)
     if missing:
-        _write(picture, f"missing: {', '.join(missing)}", (round(8 * scale), round(36 * scale)), scale)
+        _write(canvas, f"missing: {', '.join(missing)}", (round(8 * scale), round(36 * scale)), scale)
     if note:
-        _write(picture, note, (round(8 * scale), picture.shape[0] - round(10 * scale)), scale)
-    return picture
+        _write(canvas, note, (round(8 * scale), canvas.shape[0] - round(10 * scale)), scale)
+    return canvas
 
 
 def _pixel(keypoint: Keypoint, camera: Camera | None) -> NDArray[np.float64]:
@@ -85,18 +85,18 @@ def _rounded(pixel: NDArray[np.float64]) -> tuple[int, int]:
     return round(column), round(row)
 
 
-def _draw_outline(picture: NDArray[np.uint8], corners: NDArray[np.float64], scale: float) -> None:
+def _draw_outline(canvas: NDArray[np.uint8], corners: NDArray[np.float64], scale: float) -> None:
     """Draw a thin closed polygon with corners (N, 2) px."""
     points = np.round(np.clip(corners, -_MAX_COORDINATE, _MAX_COORDINATE) * 2**_SUBPIXEL_BITS).astype(np.int32)
-    cv2.polylines(picture, [points], True, _ELLIPSE, max(1, round(scale)), cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.polylines(canvas, [points], True, _ELLIPSE, max(1, round(scale)), cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:
+def _write(canvas: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:
     """Write white text on a dark plate, shifted to stay within the image."""
     font, size, thickness, margin = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, max(1, round(scale)), round(3 * scale)
     (width, height), below = cv2.getTextSize(text, font, size, thickness)
-    left = max(margin, min(at[0], picture.shape[1] - width - margin))
-    bottom = max(height + margin, min(at[1], picture.shape[0] - below - margin))
-    plate = picture[bottom - height - margin : bottom + below + margin, left - margin : left + width + margin]
+    left = max(margin, min(at[0], canvas.shape[1] - width - margin))
+    bottom = max(height + margin, min(at[1], canvas.shape[0] - below - margin))
+    plate = canvas[bottom - height - margin : bottom + below + margin, left - margin : left + width + margin]
     plate[:] = plate // 3
-    cv2.putText(picture, text, (left, bottom), font, size, _TEXT, thickness, cv2.LINE_AA)
+    cv2.putText(canvas, text, (left, bottom), font, size, _TEXT, thickness, cv2.LINE_AA)

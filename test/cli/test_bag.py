@@ -17,7 +17,7 @@ SIDE = 64
 
 
 def write_bag(path: Path, images: int) -> Path:
-    """A bag with one CameraInfo and some images; the second image has an encoding that does not exist."""
+    """Write a bag with one CameraInfo and some images; the second image has an unknown encoding."""
     header = MESSAGES.make("std_msgs/msg/Header", stamp=MESSAGES.time(1), frame_id="camera")
     k = np.array([100.0, 0, 32, 0, 100.0, 32, 0, 0, 1])
     info = MESSAGES.make(
@@ -73,9 +73,9 @@ def test_errors_are_one_line_and_leave_no_bag(taihri: Callable[..., Run], tmp_pa
     (tmp_path / "there").mkdir()
     for arguments, message in (
         (("nowhere", "--out", out, "--command", "head"), "'nowhere' does not exist"),
-        ((tmp_path / "there", "--out", out, "--command", "head"), "there is damaged, or is not a bag of ROS 2"),
+        ((tmp_path / "there", "--out", out, "--command", "head"), "there is damaged, or is not a ROS 2 bag"),
         ((bag, "--out", tmp_path / "there", "--command", "head"), "there exists already"),
-        ((bag, "--out", out, "--command", "stop"), "'stop' finds nothing"),
+        ((bag, "--out", out, "--command", "stop"), "'stop' requests no joints"),
         ((bag, "--out", out, "--command", "head", "--image", "/rear"), "named /rear: choose one with --image"),
         ((bag, "--out", out, "--command", "head", "--engine", "openai"), "no model: set engine.model (--model)"),
         ((bag, "--out", out, "--command", "head", "--model", "x"), "taihri engine install"),

@@ -1,4 +1,4 @@
-"""Fixtures of the hosts' tests: a result made by hand, and the node with a real engine."""
+"""Fixtures: results with known values, message builders, and a real engine process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measured(name: str, x: float, y: float, z: float) -> Keypoint:
 
 @pytest.fixture
 def result() -> Result:
-    """Elbow and wrist of the left arm were found; of three more joints each lacks something else."""
+    """A result with left elbow and left wrist located, and three joints that are missing for different reasons."""
     keypoints = (
         Keypoint("head", State.NOT_ANSWERED, "not answered"),
         Keypoint("left_shoulder", State.OUT_OF_RANGE, "out of range"),
@@ -46,7 +46,7 @@ def result() -> Result:
         person=Person(keypoints, np.array([10.0, 20.0, 300.0, 400.0])),
         answer="",
         stages_ms={"view": 2.0, "engine": 100.0},
-        model="by-hand",
+        model="manual",
     )
     image = np.zeros((48, 64, 3), np.uint8)
     return Result(estimate, Frame(STAMP_NS, FRAME_ID, lambda: image), image, {"decode": 1.5, "engine": 100.0})
@@ -54,9 +54,9 @@ def result() -> Result:
 
 @pytest.fixture
 def nobody(result: Result) -> Result:
-    """Nothing was found, not even a box."""
+    """A result without located joints and without a box."""
     keypoints = tuple(Keypoint(each.name, State.NOT_ANSWERED) for each in result.estimate.person.keypoints)
-    estimate = Estimate(result.estimate.command, Person(keypoints, None), "", {}, "by-hand")
+    estimate = Estimate(result.estimate.command, Person(keypoints, None), "", {}, "manual")
     return Result(estimate, result.frame, result.image, {})
 
 
@@ -72,7 +72,7 @@ def messages(types: RosTypes) -> Messages:
 
 @pytest.fixture(scope="session")
 def engine(engine_python: str, checkpoint: str) -> Iterator[EngineProcess]:
-    """An engine process on vLLM with the tiny checkpoint, ready."""
+    """A ready vLLM engine process with the tiny checkpoint."""
     with EngineProcess(python=engine_python, kind="vllm", model=checkpoint, options={"dtype": "float32"}) as process:
         process.wait_ready(240)
         yield process

@@ -1,3 +1,5 @@
+"""Bags are replayed into bags of keypoints; damaged bags and images are reported."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -44,7 +46,7 @@ def write_bag(path: Path, records: list[Record], storage: str = "sqlite3") -> Pa
 
 
 def camera_records(count: int = 3, first: int = 5_000_000_000) -> list[Record]:
-    """A camera at 10 Hz; every message is recorded 2 ms after its stamp."""
+    """Return the records of a camera at 10 Hz; every image is recorded 2 ms after its stamp."""
     found = []
     for stamp in range(first, first + count * 100_000_000, 100_000_000):
         found.append(Record("/camera/camera_info", stamp + 1_000_000, camera_info(stamp)))
@@ -53,7 +55,7 @@ def camera_records(count: int = 3, first: int = 5_000_000_000) -> list[Record]:
 
 
 def read_bag(path: Path) -> dict[str, list[tuple[int, Any]]]:
-    """All messages by topic, as (record time, message); with nothing but what the bag itself says of its types."""
+    """Return all messages by topic, as (record time, message), read with the type definitions of the bag."""
     found: dict[str, list[tuple[int, Any]]] = {}
     with AnyReader([path]) as reader:
         for connection in reader.connections:
@@ -95,7 +97,7 @@ def test_every_image_is_answered_with_its_own_stamp(tmp_path: Path, engine: Engi
     assert {each.child_frame_id for each in transforms} <= {"person/left_wrist", "person/right_wrist"}
 
 
-def test_a_file_of_mcap_and_compressed_images(tmp_path: Path, engine: EngineProcess) -> None:
+def test_an_mcap_file_of_compressed_images_is_replayed(tmp_path: Path, engine: EngineProcess) -> None:
     records = [
         Record("/camera/camera_info", 1, camera_info(1_000)),
         Record("/camera/image/compressed", 2, compressed(1_001)),
@@ -107,7 +109,7 @@ def test_a_file_of_mcap_and_compressed_images(tmp_path: Path, engine: EngineProc
     assert [stamp_ns(message.header) for _, message in read_bag(tmp_path / "out")["/taihri/keypoints"]] == [1_001]
 
 
-def test_images_before_the_first_camera_info_are_counted(tmp_path: Path, engine: EngineProcess) -> None:
+def test_images_before_the_first_camera_info_are_dropped_and_counted(tmp_path: Path, engine: EngineProcess) -> None:
     early = [Record("/camera/image_raw", stamp, image(stamp)) for stamp in (1, 2)]
     bag = write_bag(tmp_path / "in", early + camera_records(1))
     with BagReplay(bag, tmp_path / "out") as replay:
@@ -119,9 +121,7 @@ def test_images_before_the_first_camera_info_are_counted(tmp_path: Path, engine:
     assert len(read_bag(tmp_path / "out")["/taihri/keypoints"]) == 1
 
 
-def test_what_cannot_be_used_is_dropped_by_reason_and_the_rest_is_answered(
-    tmp_path: Path, engine: EngineProcess
-) -> None:
+def test_invalid_images_are_dropped_by_reason_and_the_others_answered(tmp_path: Path, engine: EngineProcess) -> None:
     records = camera_records(1)
     records.append(Record("/camera/image_raw", 6_000_000_000, image(6, encoding="32FC1")))
     records.append(Record("/camera/camera_info", 6_100_000_000, camera_info(6, k=np.zeros(9))))
@@ -137,7 +137,7 @@ def test_what_cannot_be_used_is_dropped_by_reason_and_the_rest_is_answered(
     assert stamps == [5_000_000_000, 7_000_000_000]
 
 
-def test_several_image_topics_have_to_be_chosen_from(tmp_path: Path, engine: EngineProcess) -> None:
+def test_one_of_several_image_topics_must_be_chosen(tmp_path: Path, engine: EngineProcess) -> None:
     records = [*camera_records(1), Record("/rear/image_raw", 5_050_000_000, image(9))]
     bag = write_bag(tmp_path / "in", records)
     with pytest.raises(BagError, match=r"has 2 topics of .*Image.*: choose one with --image") as raised:
@@ -151,16 +151,16 @@ def test_several_image_topics_have_to_be_chosen_from(tmp_path: Path, engine: Eng
     assert [stamp_ns(message.header) for _, message in read_bag(tmp_path / "out")["/taihri/keypoints"]] == [9]
 
 
-def test_a_bag_without_camera_info_is_refused(tmp_path: Path) -> None:
+def test_a_bag_without_camera_info_is_rejected(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", [Record("/camera/image_raw", 1, image(1))])
     with pytest.raises(BagError, match="has no topics of sensor_msgs/msg/CameraInfo: it cannot be replayed"):
         BagReplay(bag, tmp_path / "out")
 
 
-def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+def test_an_existing_output_is_not_overwritten(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", camera_records(1))
     (tmp_path / "out").mkdir()
-    with pytest.raises(BagError, match="out exists already: choose another name, or remove it"):
+    with pytest.raises(BagError, match="out already exists: choose another name, or remove it"):
         BagReplay(bag, tmp_path / "out")
 
 
@@ -170,7 +170,7 @@ def test_nothing_is_written_before_the_replay(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, engine: EngineProcess) -> None:
+def test_an_unwritable_output_is_reported_by_name(tmp_path: Path, engine: EngineProcess) -> None:
     bag = write_bag(tmp_path / "in", camera_records(1))
     (tmp_path / "file").touch()
     with (
@@ -182,13 +182,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, engine: EngineP
 
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.3, 0.7, 0.99])
-def test_a_truncated_bag_is_refused(tmp_path: Path, engine: EngineProcess, storage: str, part: float) -> None:
+def test_a_truncated_bag_is_rejected(tmp_path: Path, engine: EngineProcess, storage: str, part: float) -> None:
     bag = write_bag(tmp_path / "in", camera_records(4), storage)
     (file,) = (path for path in bag.iterdir() if path.suffix in (".db3", ".mcap"))
     data = file.read_bytes()
     file.write_bytes(data[: int(len(data) * part)])
     with (
-        pytest.raises(BagError, match="in is damaged, or is not a bag of ROS 2: "),
+        pytest.raises(BagError, match="in is damaged, or is not a ROS 2 bag: "),
         BagReplay(bag, tmp_path / "out") as replay,
     ):
         list(run(replay, engine))
@@ -197,14 +197,14 @@ def test_a_truncated_bag_is_refused(tmp_path: Path, engine: EngineProcess, stora
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("notes.txt", b"hello", "notes.txt is damaged, or is not a bag of ROS 2: Unrecognized storage format"),
+        ("notes.txt", b"hello", "notes.txt is damaged, or is not a ROS 2 bag: Unrecognized storage format"),
         ("empty.mcap", b"", "empty.mcap is damaged"),
         ("random.db3", bytes(range(256)) * 8, "random.db3 is damaged"),
-        ("old.bag", b"#ROSBAG V2.0\n", "old.bag is named as a bag of ROS 1: convert it with rosbags-convert"),
-        ("none", None, "none is damaged, or is not a bag of ROS 2: The following paths are missing"),
+        ("old.bag", b"#ROSBAG V2.0\n", "old.bag has the name of a ROS 1 bag: convert it with rosbags-convert"),
+        ("none", None, "none is damaged, or is not a ROS 2 bag: The following paths are missing"),
     ],
 )
-def test_what_is_no_bag_is_refused(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_not_a_bag_is_rejected(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(BagError, match=message):
@@ -212,14 +212,14 @@ def test_what_is_no_bag_is_refused(tmp_path: Path, name: str, content: bytes | N
 
 
 @pytest.mark.parametrize("metadata", ["", "rosbag2_bagfile_information: 3\n", "[", "a: 1\n"])
-def test_damaged_metadata_is_refused(tmp_path: Path, metadata: str) -> None:
+def test_damaged_metadata_is_rejected(tmp_path: Path, metadata: str) -> None:
     bag = write_bag(tmp_path / "in", camera_records(1))
     (bag / "metadata.yaml").write_text(metadata)
     with pytest.raises(BagError, match="in is damaged"):
         BagReplay(bag, tmp_path / "out")
 
 
-def test_a_malformed_message_is_dropped_and_the_rest_is_answered(tmp_path: Path, engine: EngineProcess) -> None:
+def test_a_malformed_message_is_dropped_and_the_others_answered(tmp_path: Path, engine: EngineProcess) -> None:
     bag = write_bag(tmp_path / "in", camera_records(2))
     (file,) = bag.glob("*.db3")
     with sqlite3.connect(file) as connection:
@@ -231,6 +231,6 @@ def test_a_malformed_message_is_dropped_and_the_rest_is_answered(tmp_path: Path,
     connection.close()
     with BagReplay(bag, tmp_path / "out") as replay:
         first, second = run(replay, engine)
-        assert "holds a malformed sensor_msgs/msg/Image" in str(first)
+        assert "contains a malformed sensor_msgs/msg/Image" in str(first)
         assert second is None
         assert sum(replay.dropped.values()) == 1

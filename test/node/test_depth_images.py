@@ -1,3 +1,5 @@
+"""Depth images are decoded by REP 118 and found by the stamp of a colour image."""
+
 from __future__ import annotations
 
 import sys
@@ -24,14 +26,14 @@ START_NS = 1_700_000_000_000_000_000
 
 
 @pytest.mark.parametrize("bigendian", [False, True])
-def test_millimetres(bigendian: bool) -> None:
+def test_16uc1_is_millimetres(bigendian: bool) -> None:
     decoded = decode_depth(image(MILLIMETRES, "16UC1", bigendian=bigendian))
     assert decoded.dtype == np.float32
     np.testing.assert_allclose(decoded, [[np.nan, 0.001, 1.234], [65.535, 4.0, 0.258]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("bigendian", [False, True])
-def test_metres(bigendian: bool) -> None:
+def test_32fc1_is_metres(bigendian: bool) -> None:
     decoded = decode_depth(image(METRES, "32FC1", bigendian=bigendian))
     assert decoded.dtype == np.float32
     np.testing.assert_array_equal(decoded, np.array([[0.001, 1.25, np.nan], [np.nan] * 3], np.float32))
@@ -53,7 +55,7 @@ def test_rows_may_be_padded(pixels: NDArray[Any], encoding: str, count: int, big
     assert np.isfinite(decode_depth(message)).any()
 
 
-def test_what_was_received_is_not_written_to() -> None:
+def test_the_received_message_is_not_modified() -> None:
     message = image(METRES.astype(METRES.dtype.newbyteorder("=")), "32FC1", bigendian=sys.byteorder == "big")
     before = np.asarray(message.data).tobytes()
     decode_depth(message)
@@ -61,7 +63,7 @@ def test_what_was_received_is_not_written_to() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["rgb8", "mono16", "16UC2", "32FC3", "64FC1", "16SC1", ""])
-def test_other_encodings_are_refused_with_those_that_can_be_used(encoding: str) -> None:
+def test_other_encodings_are_rejected_and_the_error_names_the_valid_ones(encoding: str) -> None:
     with pytest.raises(ImageError, match=rf"'{encoding}' cannot be used: publish 16UC1 \(millimetres\) or 32FC1"):
         decode_depth(image(MILLIMETRES, encoding))
 
@@ -77,7 +79,7 @@ def test_other_encodings_are_refused_with_those_that_can_be_used(encoding: str) 
         ({"data": b""}, "has 0 bytes"),
     ],
 )
-def test_a_depth_image_that_contradicts_itself_is_refused(change: dict[str, Any], message: str) -> None:
+def test_an_inconsistent_depth_image_is_rejected(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ImageError, match=message):
         decode_depth(replace(image(MILLIMETRES, "16UC1"), **change))
 
@@ -87,8 +89,8 @@ def stamped(stamp: int, name: str = "") -> Any:
     return SimpleNamespace(header=SimpleNamespace(stamp=SimpleNamespace(sec=seconds, nanosec=rest)), name=name)
 
 
-def store(*stamps: int, tolerance_s: float = 0.02, kept: int = 30) -> DepthImages:
-    images = DepthImages(tolerance_s=tolerance_s, kept=kept)
+def store(*stamps: int, tolerance_s: float = 0.02, capacity: int = 30) -> DepthImages:
+    images = DepthImages(tolerance_s=tolerance_s, capacity=capacity)
     for stamp in stamps:
         images.add(stamped(stamp, str(stamp)))
     return images
@@ -98,34 +100,34 @@ def name(message: Any) -> str | None:
     return None if message is None else str(message.name)
 
 
-def test_the_nearest_in_time_is_found_whether_earlier_or_later() -> None:
+def test_the_nearest_image_is_found_earlier_or_later() -> None:
     images = store(*(START_NS + number * FRAME_NS for number in range(5)))
     for offset in (-15_000_000, 0, 15_000_000):
         assert name(images.nearest(START_NS + 2 * FRAME_NS + offset)) == str(START_NS + 2 * FRAME_NS)
     assert name(images.nearest(START_NS + 2 * FRAME_NS + 18_000_000)) == str(START_NS + 3 * FRAME_NS)
 
 
-def test_the_message_is_given_as_it_was_received() -> None:
+def test_the_stored_message_is_returned() -> None:
     images, message = DepthImages(tolerance_s=0.0), stamped(START_NS)
     images.add(message)
     assert images.nearest(START_NS) is message
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_what_is_not_within_the_tolerance_is_not_given(sign: int) -> None:
+def test_nothing_is_returned_beyond_the_tolerance(sign: int) -> None:
     images = store(START_NS)
     assert name(images.nearest(START_NS + sign * 20_000_000)) == str(START_NS)
     assert images.nearest(START_NS + sign * 20_000_001) is None
-    assert store(tolerance_s=1e9).nearest(0) is None, "there is none"
+    assert store(tolerance_s=1e9).nearest(0) is None, "the buffer is empty"
 
 
-def test_only_the_last_are_kept() -> None:
+def test_only_the_last_images_are_kept() -> None:
     stamps = [START_NS + number * FRAME_NS for number in range(5)]
-    images = store(*stamps, kept=3)
+    images = store(*stamps, capacity=3)
     assert [name(images.nearest(stamp)) for stamp in stamps] == [None, None, *map(str, stamps[2:])]
 
 
-def test_of_two_with_one_stamp_the_last_received_is_given() -> None:
+def test_of_two_images_with_one_stamp_the_last_received_is_returned() -> None:
     images = DepthImages(tolerance_s=0.02)
     for which in ("first", "second"):
         images.add(stamped(START_NS, which))
@@ -133,7 +135,7 @@ def test_of_two_with_one_stamp_the_last_received_is_given() -> None:
 
 
 @given(st.lists(st.integers(0, 10**9), max_size=8), st.integers(0, 10**9), st.integers(0, 10**9))
-def test_no_other_is_nearer(stamps: list[int], stamp: int, tolerance_ns: int) -> None:
+def test_the_returned_image_is_the_nearest(stamps: list[int], stamp: int, tolerance_ns: int) -> None:
     found = store(*stamps, tolerance_s=tolerance_ns / 1e9).nearest(stamp)
     nearest = min((abs(each - stamp) for each in stamps), default=tolerance_ns + 1)
     assert (found is None) == (nearest > tolerance_ns)
@@ -141,11 +143,11 @@ def test_no_other_is_nearer(stamps: list[int], stamp: int, tolerance_ns: int) ->
         assert abs(int(found.name) - stamp) == nearest
 
 
-def test_one_thread_may_add_while_another_looks() -> None:
-    images, errors = DepthImages(tolerance_s=0.02, kept=50), list[Exception]()
+def test_one_thread_may_add_while_another_searches() -> None:
+    images, errors = DepthImages(tolerance_s=0.02, capacity=50), list[Exception]()
     done = False
 
-    def look() -> None:
+    def search() -> None:
         try:
             while not done:
                 images.nearest(START_NS)
@@ -154,7 +156,7 @@ def test_one_thread_may_add_while_another_looks() -> None:
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    thread = Thread(target=look)
+    thread = Thread(target=search)
     thread.start()
     try:
         for number in range(3000):

@@ -1,3 +1,5 @@
+"""Diagnostics report rates, unexpected drops and the health of the engine."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,8 +16,8 @@ from taihri_ros.pipeline.frames import Frame
 from taihri_ros.pipeline.scheduler import Scheduler
 
 
-class Loop(Scheduler):
-    """A loop that is not set going, so that its counters stand still; it has one image publisher."""
+class IdleScheduler(Scheduler):
+    """A scheduler that is not started, so that its counters do not change; it has one image publisher."""
 
     def __init__(self) -> None:
         super().__init__(Estimator(None), lambda result: None)  # type: ignore[arg-type]
@@ -24,35 +26,35 @@ class Loop(Scheduler):
 
 
 @pytest.fixture
-def loop() -> Loop:
-    return Loop()
+def idle() -> IdleScheduler:
+    return IdleScheduler()
 
 
-def arrive(loop: Loop, count: int = 1) -> None:
+def submit(idle: IdleScheduler, count: int = 1) -> None:
     for _ in range(count):
-        loop.submit(Frame(0, "", lambda: np.zeros((1, 1, 3), np.uint8)))
+        idle.submit(Frame(0, "", lambda: np.zeros((1, 1, 3), np.uint8)))
 
 
-def test_input_says_how_many_images_came_since_the_last_report(loop: Loop) -> None:
-    arrive(loop, 3)
-    report = loop.input.report()
+def test_input_reports_the_images_since_the_last_report(idle: IdleScheduler) -> None:
+    submit(idle, 3)
+    report = idle.input.report()
     assert report.level == OK
     assert report.message.endswith("images/s")
     assert float(report.values["rate_hz"]) > 0
-    assert loop.input.report().message == "no image arrives"
+    assert idle.input.report().message == "no image arrives"
 
 
 @pytest.mark.parametrize(("publishers", "message"), [(0, "no publisher on the image topic"), (1, "no image arrives")])
-def test_input_warns_of_silence_and_why(loop: Loop, publishers: int, message: str) -> None:
-    loop.publishers = publishers
-    report = loop.input.report()
+def test_input_warns_without_images_and_gives_the_reason(idle: IdleScheduler, publishers: int, message: str) -> None:
+    idle.publishers = publishers
+    report = idle.input.report()
     assert (report.level, report.message) == (WARN, message)
     assert report.values == {"image publishers": str(publishers), "rate_hz": "0.00"}
 
 
-def test_perception_waits_for_a_command_first(loop: Loop) -> None:
-    arrive(loop, 2)
-    report = loop.scheduler.report()
+def test_scheduler_waits_for_a_command(idle: IdleScheduler) -> None:
+    submit(idle, 2)
+    report = idle.scheduler.report()
     assert (report.level, report.message) == (OK, "waiting for a command")
     assert report.values["command"] == ""
     assert report.values["frames_in"] == "2"
@@ -60,32 +62,32 @@ def test_perception_waits_for_a_command_first(loop: Loop) -> None:
     assert "last_answer_age_s" not in report.values
 
 
-def test_perception_warns_of_drops_that_are_new_and_of_no_others(loop: Loop) -> None:
-    loop.set_command(joint_command(["head"]))
-    arrive(loop, 2)
-    report = loop.scheduler.report()
+def test_scheduler_warns_of_new_drops_only(idle: IdleScheduler) -> None:
+    idle.set_command(joint_command(["head"]))
+    submit(idle, 2)
+    report = idle.scheduler.report()
     assert (report.level, report.message) == (WARN, "frames dropped: no_camera_info 2")
     assert report.values["command"] == "head"
-    report = loop.scheduler.report()
+    report = idle.scheduler.report()
     assert (report.level, report.message) == (OK, "0.0 answers/s")
     assert report.values["dropped.no_camera_info"] == "2"
 
 
 @pytest.mark.parametrize("reason", [Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.NO_COMMAND, Drop.STOPPED])
-def test_drops_that_belong_to_the_work_are_no_trouble(loop: Loop, reason: Drop) -> None:
-    loop.counters.count_in()
-    loop.counters.drop(reason)
-    report = loop.scheduler.report()
+def test_expected_drops_are_not_a_warning(idle: IdleScheduler, reason: Drop) -> None:
+    idle.counters.count_in()
+    idle.counters.drop(reason)
+    report = idle.scheduler.report()
     assert report.level == OK
     assert report.values[f"dropped.{reason.value}"] == "1"
 
 
-def test_perception_tells_stage_times_and_the_age_of_the_last_answer(loop: Loop) -> None:
-    loop.set_command(joint_command(["head"]))
+def test_scheduler_reports_stage_times_and_the_age_of_the_last_answer(idle: IdleScheduler) -> None:
+    idle.set_command(joint_command(["head"]))
     for duration in (10.0, 20.0, 90.0):
-        loop.counters.count_in()
-        loop.counters.publish({"engine": duration})
-    report = loop.scheduler.report()
+        idle.counters.count_in()
+        idle.counters.publish({"engine": duration})
+    report = idle.scheduler.report()
     assert report.level == OK
     assert float(report.values["rate_hz"]) > 0
     assert report.values["engine_ms.p50"] == "20.00"
@@ -110,7 +112,7 @@ INFO = EngineInfo(
         (EngineState.STOPPED, ERROR),
     ],
 )
-def test_engine(state: EngineState, level: int) -> None:
+def test_engine_reports_state_and_description(state: EngineState, level: int) -> None:
     health = EngineHealth(state=state, message="", restarts=2, last_success_age_s=1.25, pid=7, info=INFO)
     report = EngineTask(lambda: health).report()
     assert (report.level, report.message) == (level, state.value)
@@ -127,7 +129,7 @@ def test_engine(state: EngineState, level: int) -> None:
     }
 
 
-def test_an_engine_that_never_was_ready_has_little_to_tell() -> None:
+def test_an_engine_that_was_never_ready_reports_its_state_only() -> None:
     health = EngineHealth(
         state=EngineState.FAILED, message="no weights", restarts=0, last_success_age_s=None, pid=None, info=None
     )
@@ -138,7 +140,7 @@ def test_an_engine_that_never_was_ready_has_little_to_tell() -> None:
 
 def test_only_an_engine_process_has_a_task() -> None:
     class Remote:
-        """Not a process of ours."""
+        """A remote engine."""
 
     remote: Engine = Remote()  # type: ignore[assignment]
     assert engine_tasks(remote) == []

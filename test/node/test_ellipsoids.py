@@ -1,4 +1,4 @@
-"""Ellipsoids and their outlines hold 95 % of what is drawn from the covariance."""
+"""Ellipsoids and their outlines contain 95 % of samples of the covariance."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CAMERAS = {
 COVARIANCE = np.array([[4.0, 1.0, -2.0], [1.0, 3.0, 0.5], [-2.0, 0.5, 9.0]]) * 1e-4
 
 
-def turned(quaternion: Array, vectors: Array) -> Array:
-    """Turn (N, 3) vectors by a unit quaternion x, y, z, w."""
+def rotated(quaternion: Array, vectors: Array) -> Array:
+    """Return (N, 3) vectors rotated by a unit quaternion x, y, z, w."""
     axis, w = quaternion[:3], quaternion[3]
     return np.asarray(vectors + 2 * np.cross(axis, w * vectors + np.cross(axis, vectors)))
 
@@ -42,40 +42,40 @@ def outline(camera: Camera, position: tuple[float, ...], covariance: Array = COV
     return found
 
 
-def test_the_axes_of_a_covariance_without_correlation() -> None:
+def test_semi_axes_of_a_diagonal_covariance() -> None:
     found = ellipsoid(np.diag([9e-4, 1e-4, 4e-4]))
     np.testing.assert_allclose(found.semi_axes, np.sqrt(7.815) * np.array([0.01, 0.02, 0.03]))
     np.testing.assert_allclose(np.abs(found.rotation), [[0, 0, 1], [1, 0, 0], [0, 1, 0]], atol=1e-12)
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-def test_axes_and_rotation_give_the_covariance_back(seed: int) -> None:
+def test_semi_axes_and_rotation_reproduce_the_covariance(seed: int) -> None:
     factor = np.random.default_rng(seed).normal(size=(3, 3))
     covariance = factor @ factor.T
     found = ellipsoid(covariance)
     assert (np.diff(found.semi_axes) >= 0).all()
     assert np.linalg.det(found.rotation) == pytest.approx(1.0)
-    back = found.rotation @ np.diag(found.semi_axes**2 / 7.815) @ found.rotation.T
-    np.testing.assert_allclose(back, covariance, atol=1e-9)
+    reproduced = found.rotation @ np.diag(found.semi_axes**2 / 7.815) @ found.rotation.T
+    np.testing.assert_allclose(reproduced, covariance, atol=1e-9)
     assert np.linalg.norm(found.quaternion) == pytest.approx(1.0, abs=1e-12)
-    np.testing.assert_allclose(turned(found.quaternion, np.eye(3)), found.rotation.T, atol=1e-4)
+    np.testing.assert_allclose(rotated(found.quaternion, np.eye(3)), found.rotation.T, atol=1e-4)
 
 
 @pytest.mark.parametrize("signs", [(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)])
-def test_quaternions_of_half_turns(signs: tuple[int, ...]) -> None:
+def test_quaternions_of_half_turns_are_exact(signs: tuple[int, ...]) -> None:
     quaternion = Ellipsoid(np.ones(3), np.diag(signs).astype(np.float64)).quaternion
     assert np.linalg.norm(quaternion) == pytest.approx(1.0)
-    np.testing.assert_allclose(turned(quaternion, np.eye(3)), np.diag(signs), atol=1e-6)
+    np.testing.assert_allclose(rotated(quaternion, np.eye(3)), np.diag(signs), atol=1e-6)
 
 
-def test_the_ellipsoid_holds_95_percent() -> None:
+def test_the_ellipsoid_contains_95_percent_of_samples() -> None:
     found = ellipsoid(COVARIANCE)
     errors = np.random.default_rng(1).multivariate_normal(np.zeros(3), COVARIANCE, 20_000)
     inside = np.linalg.norm(errors @ found.rotation / found.semi_axes, axis=1) < 1
     assert inside.mean() == pytest.approx(0.95, abs=0.005)
 
 
-def test_flat_ellipsoids() -> None:
+def test_a_singular_covariance_has_a_flat_ellipsoid() -> None:
     np.testing.assert_array_equal(ellipsoid(np.zeros((3, 3))).semi_axes, 0)
     rounded = ellipsoid(np.diag([-1e-20, 1e-4, 1e-4])).semi_axes
     assert rounded[0] == 0
@@ -83,7 +83,7 @@ def test_flat_ellipsoids() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_nothing_is_made_of_a_covariance_that_is_not_known(bad: float) -> None:
+def test_an_unknown_covariance_has_no_ellipsoid(bad: float) -> None:
     covariance = COVARIANCE.copy()
     covariance[0, 0] = bad
     assert Ellipsoid.of(covariance) is None
@@ -92,7 +92,7 @@ def test_nothing_is_made_of_a_covariance_that_is_not_known(bad: float) -> None:
 
 @pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS)
 @pytest.mark.parametrize("position", [(0.0, 0.0, 1.5), (0.6, -0.4, 1.5), (-1.2, 0.5, 2.5)])
-def test_the_outline_holds_95_percent_of_the_pixels(camera: Camera, position: tuple[float, ...]) -> None:
+def test_the_outline_contains_95_percent_of_the_pixels(camera: Camera, position: tuple[float, ...]) -> None:
     points = np.random.default_rng(2).multivariate_normal(position, COVARIANCE, 20_000)
     offsets = camera.project(points) - camera.project(position)
     polygon = (1000 * outline(camera, position)).astype(np.float32)[:, None]
@@ -100,7 +100,7 @@ def test_the_outline_holds_95_percent_of_the_pixels(camera: Camera, position: tu
     assert np.mean(inside) == pytest.approx(0.95, abs=0.008)
 
 
-def test_the_outline_of_an_ideal_camera() -> None:
+def test_the_outline_of_an_ideal_camera_matches_its_formula() -> None:
     found = outline(CAMERAS["ideal"], (0.0, 0.0, 2.0), np.diag([0.01, 0.03, 0.5]) ** 2)
     reach = np.abs(found).max(axis=0)
     np.testing.assert_allclose(reach, np.sqrt(5.991) * np.array([500 * 0.01, 450 * 0.03]) / 2.0, rtol=2e-3)
@@ -108,16 +108,16 @@ def test_the_outline_of_an_ideal_camera() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_outline_is_where_the_squared_mahalanobis_distance_is_that_of_95_percent(seed: int) -> None:
+def test_the_outline_has_the_mahalanobis_distance_of_95_percent(seed: int) -> None:
     factor = np.random.default_rng(seed).normal(0.0, 0.02, (3, 3))
     x, y, z = 0.3, -0.2, 1.5
     found = outline(CAMERAS["ideal"], (x, y, z), factor @ factor.T)
-    slopes = np.array([[500 / z, 0.0, -500 * x / z**2], [0.0, 450 / z, -450 * y / z**2]])
-    distances = np.einsum("ni,ij,nj->n", found, np.linalg.inv(slopes @ factor @ factor.T @ slopes.T), found)
+    jacobian = np.array([[500 / z, 0.0, -500 * x / z**2], [0.0, 450 / z, -450 * y / z**2]])
+    distances = np.einsum("ni,ij,nj->n", found, np.linalg.inv(jacobian @ factor @ factor.T @ jacobian.T), found)
     np.testing.assert_allclose(distances, 5.991, rtol=1e-3)
 
 
-def test_what_lies_on_the_ray_is_a_point_and_what_is_only_uncertain_in_depth_a_line_to_the_centre() -> None:
+def test_an_error_along_the_ray_has_a_point_outline_and_a_depth_error_a_line() -> None:
     on_ray = np.array([0.6, 0.4, 1.5])
     found = outline(CAMERAS["ideal"], (0.6, 0.4, 1.5), 1e-4 * np.outer(on_ray, on_ray))
     np.testing.assert_allclose(found, 0, atol=1e-3)
@@ -129,11 +129,12 @@ def test_what_lies_on_the_ray_is_a_point_and_what_is_only_uncertain_in_depth_a_l
 
 @pytest.mark.parametrize("position", [(0.0, 0.0, -1.0), (0.0, 0.0, 0.0), (np.nan, 0.0, 1.0), (1.0, 0.0, 1e-9)])
 @pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS)
-def test_there_is_no_outline_of_what_is_not_seen(camera: Camera, position: tuple[float, ...]) -> None:
+def test_a_position_that_does_not_project_has_no_outline(camera: Camera, position: tuple[float, ...]) -> None:
     assert image_ellipse(camera, np.array(position), COVARIANCE) is None
 
 
-def test_there_is_no_outline_beyond_the_field_of_view_of_the_lens() -> None:
-    camera = Camera(640, 480, K, np.array([-0.4, 0.0, 0.0, 0.0]), DistortionModel.PLUMB_BOB)  # it ends at x = 0.87 z
+def test_a_position_beyond_the_field_of_view_of_the_lens_has_no_outline() -> None:
+    # the field of view ends at x = 0.87 z
+    camera = Camera(640, 480, K, np.array([-0.4, 0.0, 0.0, 0.0]), DistortionModel.PLUMB_BOB)
     assert image_ellipse(camera, np.array([0.8, 0.0, 1.0]), COVARIANCE) is not None
     assert image_ellipse(camera, np.array([1.0, 0.0, 1.0]), COVARIANCE) is None

@@ -1,3 +1,5 @@
+"""Image messages of every encoding are decoded to RGB; inconsistent ones are rejected."""
+
 from __future__ import annotations
 
 import struct
@@ -30,7 +32,7 @@ class Image:
 
 
 def image(pixels: NDArray[np.generic], encoding: str, *, bigendian: bool = False) -> Image:
-    """An image without padding, from its rows."""
+    """Return an image message without padding."""
     height, width = pixels.shape[:2]
     data = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder(">" if bigendian else "<")))
     return Image(
@@ -38,19 +40,19 @@ def image(pixels: NDArray[np.generic], encoding: str, *, bigendian: bool = False
     )
 
 
-def picture(dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> NDArray[np.generic]:
-    """A random RGB picture."""
+def random_rgb(dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> NDArray[np.generic]:
+    """Return random RGB pixels."""
     return np.random.default_rng(7).integers(0, np.iinfo(dtype).max, (HEIGHT, WIDTH, 3), dtype, endpoint=True)
 
 
 def smooth(height: int = 64, width: int = 96) -> NDArray[np.uint8]:
-    """A picture that compression and demosaicing keep."""
+    """Return an image that compression and demosaicing preserve."""
     rows, columns = np.mgrid[:height, :width]
     return np.dstack([rows * 3, columns * 2, 255 - rows - columns]).astype(np.uint8)
 
 
 def yuv_to_rgb(yuv: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Convert (..., 3) by the definition in ITU-R BT.601, 8 bits."""
+    """Return RGB of (..., 3) YUV by the definition in ITU-R BT.601, 8 bits."""
     return np.clip((yuv - np.array([16.0, 128.0, 128.0])) @ BT601.T, 0, 255)
 
 
@@ -60,16 +62,16 @@ def yuv_to_rgb(yuv: NDArray[np.uint8]) -> NDArray[np.float64]:
     [("rgb", [0, 1, 2]), ("bgr", [2, 1, 0]), ("rgba", [0, 1, 2, 0]), ("bgra", [2, 1, 0, 0])],
 )
 @pytest.mark.parametrize("bigendian", [False, True])
-def test_colour(name: str, bits: int, channels: list[int], bigendian: bool) -> None:
-    rgb = picture(np.uint8 if bits == 8 else np.uint16)
+def test_colour_encodings_are_decoded_to_rgb(name: str, bits: int, channels: list[int], bigendian: bool) -> None:
+    rgb = random_rgb(np.uint8 if bits == 8 else np.uint16)
     decoded = decode_image(image(rgb[..., channels], f"{name}{bits}", bigendian=bigendian))
     np.testing.assert_array_equal(decoded, rgb >> (bits - 8))
     assert decoded.dtype == np.uint8
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_grey_becomes_three_equal_channels(bits: int) -> None:
-    grey = picture(np.uint8 if bits == 8 else np.uint16)[..., 0]
+def test_grey_images_become_three_equal_channels(bits: int) -> None:
+    grey = random_rgb(np.uint8 if bits == 8 else np.uint16)[..., 0]
     decoded = decode_image(image(grey, f"mono{bits}"))
     np.testing.assert_array_equal(decoded, np.repeat((grey >> (bits - 8))[..., None], 3, axis=2))
 
@@ -85,15 +87,15 @@ def test_grey_becomes_three_equal_channels(bits: int) -> None:
         ("16UC4", "bgra16"),
     ],
 )
-def test_generic_encodings_are_read_as_opencv_orders_them(generic: str, named: str) -> None:
+def test_generic_encodings_have_the_channel_order_of_opencv(generic: str, named: str) -> None:
     dtype = np.uint16 if generic.startswith("16") else np.uint8
-    pixels = picture(dtype)[..., [0, 1, 2, 0][: int(generic[-1])]]
+    pixels = random_rgb(dtype)[..., [0, 1, 2, 0][: int(generic[-1])]]
     np.testing.assert_array_equal(decode_image(image(pixels, generic)), decode_image(image(pixels, named)))
 
 
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_bayer_gives_back_the_picture_behind_the_mosaic(pattern: str, bits: int) -> None:
+def test_bayer_mosaics_are_demosaiced(pattern: str, bits: int) -> None:
     rgb = smooth()
     channel = np.array([["rgb".index(c) for c in row] for row in (pattern[:2], pattern[2:])])
     tiled = np.tile(channel, (rgb.shape[0] // 2, rgb.shape[1] // 2))
@@ -119,14 +121,14 @@ def random_yuv() -> NDArray[np.uint8]:
         ("yuv422_yuy2", ("y0", "u", "y1", "v")),
     ],
 )
-def test_packed_yuv(encoding: str, order: tuple[str, ...]) -> None:
+def test_packed_yuv_is_decoded_to_rgb(encoding: str, order: tuple[str, ...]) -> None:
     yuv = random_yuv()
     planes = {"y0": yuv[:, ::2, 0], "y1": yuv[:, 1::2, 0], "u": yuv[:, ::2, 1], "v": yuv[:, ::2, 2]}
     packed = np.stack([planes[name] for name in order], axis=2).reshape(HEIGHT, WIDTH, 2)
     np.testing.assert_allclose(decode_image(image(packed, encoding)), yuv_to_rgb(yuv), atol=2)
 
 
-def test_nv21() -> None:
+def test_nv21_is_decoded_to_rgb() -> None:
     yuv = random_yuv()
     yuv[1::2, :, 1:] = yuv[::2, :, 1:]
     chroma = np.stack([yuv[::2, ::2, 2], yuv[::2, ::2, 1]], axis=2).reshape(HEIGHT // 2, WIDTH)
@@ -134,7 +136,7 @@ def test_nv21() -> None:
     np.testing.assert_allclose(decode_image(message), yuv_to_rgb(yuv), atol=2)
 
 
-def test_nv24() -> None:
+def test_nv24_is_decoded_to_rgb() -> None:
     yuv = np.random.default_rng(5).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     chroma = yuv[..., 1:].reshape(2 * HEIGHT, WIDTH)
     message = replace(image(np.vstack([yuv[..., 0], chroma]), "nv24"), height=HEIGHT)
@@ -144,11 +146,11 @@ def test_nv24() -> None:
 @pytest.mark.parametrize("encoding", ["rgb8", "bgr16", "mono8", "mono16", "bayer_rggb8", "uyvy"])
 def test_rows_may_be_padded(encoding: str) -> None:
     pixels = {
-        "rgb8": picture(),
-        "bgr16": picture(np.uint16),
-        "mono16": picture(np.uint16)[..., 0],
-        "uyvy": picture()[..., :2],
-    }.get(encoding, picture()[..., 0])
+        "rgb8": random_rgb(),
+        "bgr16": random_rgb(np.uint16),
+        "mono16": random_rgb(np.uint16)[..., 0],
+        "uyvy": random_rgb()[..., :2],
+    }.get(encoding, random_rgb()[..., 0])
     plain = image(pixels, encoding)
     rows = np.frombuffer(plain.data, np.uint8).reshape(HEIGHT, -1)  # type: ignore[call-overload]
     padded = np.pad(rows, ((0, 0), (0, 5)), constant_values=0xEE)
@@ -157,9 +159,9 @@ def test_rows_may_be_padded(encoding: str) -> None:
 
 
 def test_data_may_be_bytes() -> None:
-    message = image(picture(), "rgb8")
+    message = image(random_rgb(), "rgb8")
     as_bytes = replace(message, data=np.asarray(message.data).tobytes())
-    np.testing.assert_array_equal(decode_image(as_bytes), picture())
+    np.testing.assert_array_equal(decode_image(as_bytes), random_rgb())
 
 
 @pytest.mark.parametrize(
@@ -175,10 +177,10 @@ def test_data_may_be_bytes() -> None:
         ({"width": 0}, r"no pixels \(0x6\)"),
         ({"width": 0, "height": 0, "step": 0, "data": np.zeros(0, np.uint8)}, r"no pixels \(0x0\)"),
         ({"width": 2**32 - 1}, "4294967295 pixels of rgb8 need 12884901885"),
-        ({"encoding": "rgb"}, "'rgb' cannot be used: it is not known; publish rgb8 or bgr8"),
-        ({"encoding": ""}, "'' cannot be used: it is not known"),
-        ({"encoding": "rgb32"}, "'rgb32' cannot be used: it is not known"),
-        ({"encoding": "8UC2"}, "'8UC2' cannot be used: it is not known"),
+        ({"encoding": "rgb"}, "'rgb' cannot be used: it is unknown; publish rgb8 or bgr8"),
+        ({"encoding": ""}, "'' cannot be used: it is unknown"),
+        ({"encoding": "rgb32"}, "'rgb32' cannot be used: it is unknown"),
+        ({"encoding": "8UC2"}, "'8UC2' cannot be used: it is unknown"),
         ({"encoding": "32FC1"}, "'32FC1' cannot be used: it holds depth or raw numbers"),
         ({"encoding": "64FC3"}, "'64FC3' cannot be used: it holds depth or raw numbers"),
         ({"encoding": "16SC1"}, "'16SC1' cannot be used: it holds depth or raw numbers"),
@@ -188,9 +190,9 @@ def test_data_may_be_bytes() -> None:
         ({"encoding": "nv21"}, r"has 144 bytes, but 9 rows of step 24 need 216"),
     ],
 )
-def test_an_image_that_contradicts_itself_is_refused(change: dict[str, object], message: str) -> None:
+def test_an_inconsistent_image_is_rejected(change: dict[str, object], message: str) -> None:
     with pytest.raises(ImageError, match=message):
-        decode_image(replace(image(picture(), "rgb8"), **change))  # type: ignore[arg-type]
+        decode_image(replace(image(random_rgb(), "rgb8"), **change))  # type: ignore[arg-type]
 
 
 ENCODINGS = ("rgb8", "bgr8", "rgba16", "mono8", "mono16", "bayer_grbg8", "uyvy", "yuyv", "nv21", "nv24", "8UC3", "junk")
@@ -204,7 +206,7 @@ ENCODINGS = ("rgb8", "bgr8", "rgba16", "mono8", "mono16", "bayer_grbg8", "uyvy",
     size=st.none() | st.integers(0, 900),
     bigendian=st.integers(0, 255),
 )
-def test_any_fields_give_a_picture_of_that_size_or_an_image_error(
+def test_any_fields_give_an_image_of_that_size_or_an_image_error(
     encoding: str, width: int, height: int, step: int, size: int | None, bigendian: int
 ) -> None:
     rows = height * {"nv21": 3, "nv24": 6}.get(encoding, 2) // 2
@@ -234,31 +236,31 @@ def test_a_grey_jpeg_becomes_three_equal_channels() -> None:
     np.testing.assert_array_equal(decoded[..., 0], decoded[..., 2])
 
 
-def test_a_jpeg_is_not_turned_to_what_its_exif_says_is_up() -> None:
+def test_the_exif_orientation_of_a_jpeg_is_ignored() -> None:
     plain = encode(".jpg", smooth())
     orientation = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
     exif = b"Exif\0\0" + orientation
-    turned = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
-    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (96, 64, 3)
-    np.testing.assert_array_equal(decode_compressed(turned), decode_compressed(plain))
+    rotated = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+    assert cv2.imdecode(np.frombuffer(rotated, np.uint8), cv2.IMREAD_COLOR).shape == (96, 64, 3)
+    np.testing.assert_array_equal(decode_compressed(rotated), decode_compressed(plain))
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
-def test_a_cut_jpeg_is_refused(part: float) -> None:
+def test_a_truncated_jpeg_is_rejected(part: float) -> None:
     whole = encode(".jpg", np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
     with pytest.raises(ImageError, match="cut off"):
         decode_compressed(whole[: int(len(whole) * part)])
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
-def test_a_cut_png_is_refused(part: float) -> None:
+def test_a_truncated_png_is_rejected(part: float) -> None:
     whole = encode(".png", smooth())
     with pytest.raises(ImageError, match="neither JPEG nor PNG, or is damaged"):
         decode_compressed(whole[: int(len(whole) * part)])
 
 
 @pytest.mark.parametrize("data", [b"", b"\0", b"hello", b"\xff\xd8\xff\xd9", b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_data_that_is_not_an_image_is_rejected(data: bytes) -> None:
     with pytest.raises(ImageError, match=rf"\({len(data)} bytes\) is neither JPEG nor PNG, or is damaged"):
         decode_compressed(data)
 
@@ -266,13 +268,13 @@ def test_what_is_no_picture_is_refused(data: bytes) -> None:
 @given(
     st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF", b"GIF89a"])
 )
-def test_random_bytes_are_refused(data: bytes, start: bytes) -> None:
+def test_random_bytes_are_rejected(data: bytes, start: bytes) -> None:
     with pytest.raises(ImageError):
         decode_compressed(start + data)
 
 
 @given(st.data(), st.sampled_from([".jpg", ".png"]))
-def test_a_damaged_picture_gives_a_picture_or_an_image_error(data: st.DataObject, suffix: str) -> None:
+def test_a_damaged_image_gives_an_image_or_an_image_error(data: st.DataObject, suffix: str) -> None:
     damaged = bytearray(encode(suffix, smooth(16, 24)))
     for _ in range(data.draw(st.integers(1, 5))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))

@@ -1,3 +1,5 @@
+"""Markers show joints, bones, names and confidence ellipsoids of a result."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -26,12 +28,12 @@ def points(marker: Any) -> list[list[float]]:
     return [[point.x, point.y, point.z] for point in marker.points]
 
 
-def of(result: Result, *keypoints: Keypoint) -> Result:
+def with_keypoints(result: Result, *keypoints: Keypoint) -> Result:
     return dataclasses.replace(result, estimate=dataclasses.replace(result.estimate, person=Person(keypoints, None)))
 
 
 def shape(marker: Any) -> NDArray[np.float64]:
-    """Give the matrix whose eigenvalues are the squared diameters of an ellipsoid, in the frame of the marker."""
+    """Return the matrix whose eigenvalues are the squared diameters of an ellipsoid, in the frame of the marker."""
     turn = marker.pose.orientation
     axis = np.array([turn.x, turn.y, turn.z])
     assert abs(axis @ axis + turn.w**2 - 1) < 1e-9
@@ -40,7 +42,7 @@ def shape(marker: Any) -> NDArray[np.float64]:
     return np.asarray(columns.T @ columns)
 
 
-def test_joints_bones_and_names(types: RosTypes, messages: Messages, result: Result) -> None:
+def test_located_joints_have_joints_bones_and_names(types: RosTypes, messages: Messages, result: Result) -> None:
     joints, bones, elbow, wrist = build(types, messages, result)[:4]
     assert (joints.ns, joints.type) == ("joints", joints.SPHERE_LIST)
     assert points(joints) == [[0.25, -0.5, 1.5], [0.5, 0.125, 1.25]]
@@ -52,7 +54,9 @@ def test_joints_bones_and_names(types: RosTypes, messages: Messages, result: Res
         np.testing.assert_allclose([at.x, at.y, at.z], np.array(position) - [0, 0.05, 0])
 
 
-def test_all_are_of_the_image_vanish_and_can_be_seen(types: RosTypes, messages: Messages, result: Result) -> None:
+def test_all_markers_have_the_stamp_a_lifetime_and_are_visible(
+    types: RosTypes, messages: Messages, result: Result
+) -> None:
     markers = build(types, messages, result)
     for marker in markers:
         assert (marker.header.stamp.sec, marker.header.stamp.nanosec) == (1_700_000_000, 123_456_789)
@@ -62,25 +66,23 @@ def test_all_are_of_the_image_vanish_and_can_be_seen(types: RosTypes, messages: 
         assert marker.color.a == (0.25 if marker.ns == "ellipsoids" else 1)
         assert min(marker.scale.x, marker.scale.y, marker.scale.z) > 0
         assert marker.ns == "ellipsoids" or marker.pose.orientation.w == 1
-    assert len({(marker.ns, marker.id) for marker in markers}) == len(markers), "none replaces another"
+    assert len({(marker.ns, marker.id) for marker in markers}) == len(markers), "no marker replaces another"
 
 
-def test_another_frame(types: RosTypes, messages: Messages, result: Result) -> None:
+def test_markers_are_in_the_frame_of_the_placement(types: RosTypes, messages: Messages, result: Result) -> None:
     turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     joints = build(types, messages, result, Placement("base", turn, np.array([1.0, 2.0, 3.0])))[0]
     assert joints.header.frame_id == "base"
     assert points(joints) == [[1.5, 2.25, 4.5], [0.875, 2.5, 4.25]]
 
 
-def test_joints_that_no_bone_connects(types: RosTypes, messages: Messages, result: Result) -> None:
+def test_joints_without_a_bone_have_no_bone_marker(types: RosTypes, messages: Messages, result: Result) -> None:
     wrist = result.estimate.person.located[1]
-    markers = build(types, messages, of(result, wrist))
+    markers = build(types, messages, with_keypoints(result, wrist))
     assert [marker.ns for marker in markers] == ["joints", "names", "ellipsoids"]
 
 
-def test_an_ellipsoid_is_where_95_percent_of_the_positions_are(
-    types: RosTypes, messages: Messages, result: Result
-) -> None:
+def test_ellipsoids_are_the_95_percent_confidence_regions(types: RosTypes, messages: Messages, result: Result) -> None:
     elbow, wrist = result.estimate.person.located
     markers = [marker for marker in build(types, messages, result) if marker.ns == "ellipsoids"]
     assert [(marker.type, marker.id) for marker in markers] == [(markers[0].SPHERE, 0), (markers[0].SPHERE, 1)]
@@ -90,11 +92,11 @@ def test_an_ellipsoid_is_where_95_percent_of_the_positions_are(
         np.testing.assert_allclose(shape(marker), 4 * 7.815 * keypoint.covariance, atol=1e-8)
 
 
-def test_ellipsoids_turn_with_the_frame(types: RosTypes, messages: Messages, result: Result) -> None:
+def test_ellipsoids_rotate_with_the_frame(types: RosTypes, messages: Messages, result: Result) -> None:
     turn = np.array([[0.0, -0.6, 0.8], [1.0, 0.0, 0.0], [0.0, 0.8, 0.6]])
     placement = Placement("base", turn, np.array([1.0, 2.0, 3.0]))
     elbow = result.estimate.person.located[0]
-    marker = build(types, messages, of(result, elbow), placement)[-1]
+    marker = build(types, messages, with_keypoints(result, elbow), placement)[-1]
     at = marker.pose.position
     np.testing.assert_allclose([at.x, at.y, at.z], turn @ elbow.position + [1.0, 2.0, 3.0])
     np.testing.assert_allclose(shape(marker), 4 * 7.815 * turn @ elbow.covariance @ turn.T, atol=1e-8)
@@ -102,17 +104,17 @@ def test_ellipsoids_turn_with_the_frame(types: RosTypes, messages: Messages, res
 
 def test_an_ellipsoid_is_never_flat(types: RosTypes, messages: Messages, result: Result) -> None:
     elbow = dataclasses.replace(result.estimate.person.located[0], covariance=np.diag([0.0, 1e-12, 1e-4]))
-    scale = build(types, messages, of(result, elbow))[-1].scale
+    scale = build(types, messages, with_keypoints(result, elbow))[-1].scale
     assert sorted([scale.x, scale.y, scale.z]) == [0.001, 0.001, 2 * np.sqrt(7.815e-4)]
 
 
 def test_a_joint_without_a_covariance_has_no_ellipsoid(types: RosTypes, messages: Messages, result: Result) -> None:
     elbow, wrist = result.estimate.person.located
     unknown = dataclasses.replace(elbow, covariance=np.full((3, 3), np.nan))
-    markers = build(types, messages, of(result, unknown, wrist))
+    markers = build(types, messages, with_keypoints(result, unknown, wrist))
     assert [(marker.ns, marker.id) for marker in markers if marker.ns == "ellipsoids"] == [("ellipsoids", 1)]
-    assert len(points(markers[0])) == 2, "it is drawn all the same"
+    assert len(points(markers[0])) == 2, "the joint itself is drawn"
 
 
-def test_there_are_no_markers_of_nobody(types: RosTypes, messages: Messages, nobody: Result) -> None:
+def test_without_located_joints_there_are_no_markers(types: RosTypes, messages: Messages, nobody: Result) -> None:
     assert build(types, messages, nobody) == []

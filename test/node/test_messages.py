@@ -1,3 +1,5 @@
+"""Messages hold what a result holds, in the frame of their placement."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -19,7 +21,7 @@ ROTATION = Rotation.from_euler("xyz", [20, -35, 110], degrees=True).as_matrix()
 BASE = Placement("base_link", ROTATION, np.array([0.125, -1.0, 0.5]))
 
 
-def through_the_wire(types: RosTypes, message: Any, msg_type: str) -> Any:
+def round_trip(types: RosTypes, message: Any, msg_type: str) -> Any:
     return types.deserialize(types.serialize(message, msg_type), msg_type)
 
 
@@ -33,7 +35,7 @@ def check_header(header: Any, frame_id: str = "head_camera_optical_frame") -> No
 
 
 def test_pose_array_has_the_located_joints_only(types: RosTypes, messages: Messages, result: Result) -> None:
-    built = through_the_wire(types, messages.pose_array(result, CAMERA), topics.KEYPOINTS.type)
+    built = round_trip(types, messages.pose_array(result, CAMERA), topics.KEYPOINTS.type)
     check_header(built.header)
     assert [xyz(pose.position) for pose in built.poses] == [[0.25, -0.5, 1.5], [0.5, 0.125, 1.25]]
     for pose in built.poses:
@@ -41,16 +43,16 @@ def test_pose_array_has_the_located_joints_only(types: RosTypes, messages: Messa
 
 
 def test_pose_array_is_empty_when_nothing_is_located(types: RosTypes, messages: Messages, nobody: Result) -> None:
-    built = through_the_wire(types, messages.pose_array(nobody, CAMERA), topics.KEYPOINTS.type)
+    built = round_trip(types, messages.pose_array(nobody, CAMERA), topics.KEYPOINTS.type)
     check_header(built.header)
     assert built.poses == []
 
 
 def test_person_has_every_joint_with_its_state(types: RosTypes, messages: Messages, result: Result) -> None:
-    person = through_the_wire(types, messages.person(result, CAMERA), topics.PERSON.type)
+    person = round_trip(types, messages.person(result, CAMERA), topics.PERSON.type)
     check_header(person.header)
     assert person.command == "head, left_shoulder, left_elbow, left_wrist, right_wrist"
-    assert person.model == "by-hand"
+    assert person.model == "manual"
     assert person.has_box
     np.testing.assert_array_equal(person.box, [10, 20, 300, 400])
     assert person.stages == ["decode", "engine"]
@@ -66,8 +68,8 @@ def test_person_has_every_joint_with_its_state(types: RosTypes, messages: Messag
     }
 
 
-def test_what_is_not_known_is_nan_and_never_zero(types: RosTypes, messages: Messages, result: Result) -> None:
-    person = through_the_wire(types, messages.person(result, CAMERA), topics.PERSON.type)
+def test_unknown_values_are_nan_and_never_zero(types: RosTypes, messages: Messages, result: Result) -> None:
+    person = round_trip(types, messages.person(result, CAMERA), topics.PERSON.type)
     located = [each for each in person.keypoints if each.state == each.MEASURED]
     missing = [each for each in person.keypoints if each.state != each.MEASURED]
     assert len(located) == 2
@@ -79,28 +81,28 @@ def test_what_is_not_known_is_nan_and_never_zero(types: RosTypes, messages: Mess
     np.testing.assert_allclose(wrist.covariance, np.array([4, 1, 0.5, 1, 3, 0.25, 0.5, 0.25, 2]) * 1e-4)
 
 
-def test_person_says_what_a_depth_image_said_of_each_joint(types: RosTypes, messages: Messages, result: Result) -> None:
+def test_person_has_the_depth_use_of_each_joint(types: RosTypes, messages: Messages, result: Result) -> None:
     uses = [DepthUse.NONE, DepthUse.NONE, DepthUse.FUSED, DepthUse.DISAGREES, DepthUse.NONE]
     keypoints = zip(result.estimate.person.keypoints, uses, strict=True)
     person = Person(tuple(replace(keypoint, depth=use) for keypoint, use in keypoints), None)
     refined = replace(result, estimate=replace(result.estimate, person=person))
-    received = through_the_wire(types, messages.person(refined, CAMERA), topics.PERSON.type)
+    received = round_trip(types, messages.person(refined, CAMERA), topics.PERSON.type)
     keypoint = types.message("taihri_ros/msg/Keypoint")
     none, fused, disagrees = keypoint.DEPTH_NONE, keypoint.DEPTH_FUSED, keypoint.DEPTH_DISAGREES
     assert [each.depth for each in received.keypoints] == [none, none, fused, disagrees, none]
 
 
 def test_person_without_a_box(types: RosTypes, messages: Messages, nobody: Result) -> None:
-    person = through_the_wire(types, messages.person(nobody, CAMERA), topics.PERSON.type)
+    person = round_trip(types, messages.person(nobody, CAMERA), topics.PERSON.type)
     assert not person.has_box
     assert np.all(np.isnan(person.box))
     assert person.stages == []
     assert len(person.keypoints) == 5
 
 
-def test_another_frame_turns_positions_and_covariances(types: RosTypes, messages: Messages, result: Result) -> None:
-    poses = through_the_wire(types, messages.pose_array(result, BASE), topics.KEYPOINTS.type)
-    person = through_the_wire(types, messages.person(result, BASE), topics.PERSON.type)
+def test_a_placement_rotates_positions_and_covariances(types: RosTypes, messages: Messages, result: Result) -> None:
+    poses = round_trip(types, messages.pose_array(result, BASE), topics.KEYPOINTS.type)
+    person = round_trip(types, messages.person(result, BASE), topics.PERSON.type)
     check_header(poses.header, "base_link")
     check_header(person.header, "base_link")
     located = result.estimate.person.located
@@ -109,16 +111,16 @@ def test_another_frame_turns_positions_and_covariances(types: RosTypes, messages
     published = [each for each in person.keypoints if each.state == each.MEASURED]
     np.testing.assert_allclose([xyz(each.position) for each in published], expected, atol=1e-12)
     samples = np.random.default_rng(0).multivariate_normal(np.zeros(3), located[0].covariance, 100_000)
-    turned = np.cov(Rotation.from_matrix(ROTATION).apply(samples).T)
-    np.testing.assert_allclose(np.reshape(published[0].covariance, (3, 3)), turned, atol=1e-5)
-    assert published[0].u == located[0].pixel[0], "the pixel is of the image, whatever the frame"
+    rotated = np.cov(Rotation.from_matrix(ROTATION).apply(samples).T)
+    np.testing.assert_allclose(np.reshape(published[0].covariance, (3, 3)), rotated, atol=1e-5)
+    assert published[0].u == located[0].pixel[0], "the pixel does not depend on the frame"
     missing = person.keypoints[0]
     assert np.all(np.isnan([*xyz(missing.position), *missing.covariance]))
 
 
-def test_transforms_stand_under_the_cameras_frame(types: RosTypes, messages: Messages, result: Result) -> None:
+def test_transforms_are_relative_to_the_camera_frame(types: RosTypes, messages: Messages, result: Result) -> None:
     message = messages.tf_message(messages.transforms(result, "person/"))
-    transforms = through_the_wire(types, message, topics.TRANSFORMS.type).transforms
+    transforms = round_trip(types, message, topics.TRANSFORMS.type).transforms
     assert [each.child_frame_id for each in transforms] == ["person/left_elbow", "person/left_wrist"]
     assert [xyz(each.transform.translation) for each in transforms] == [[0.25, -0.5, 1.5], [0.5, 0.125, 1.25]]
     for each in transforms:
@@ -126,18 +128,18 @@ def test_transforms_stand_under_the_cameras_frame(types: RosTypes, messages: Mes
         assert [*xyz(each.transform.rotation), each.transform.rotation.w] == [0, 0, 0, 1]
 
 
-def test_compressed_image(types: RosTypes, messages: Messages, result: Result) -> None:
+def test_compressed_image_has_the_jpeg_and_the_stamp(types: RosTypes, messages: Messages, result: Result) -> None:
     jpeg = np.arange(200, dtype=np.uint8)
-    built = through_the_wire(types, messages.compressed_image(result, jpeg), topics.OVERLAY.type)
+    built = round_trip(types, messages.compressed_image(result, jpeg), topics.OVERLAY.type)
     check_header(built.header)
     assert built.format == "jpeg"
     np.testing.assert_array_equal(built.data, jpeg)
 
 
-def test_diagnostics(types: RosTypes, messages: Messages) -> None:
+def test_diagnostics_have_one_status_per_report(types: RosTypes, messages: Messages) -> None:
     reports = {"taihri: input": Report(1, "no image arrives", {"rate_hz": "0.00"}), "taihri: engine": Report(2, "bad")}
     message = messages.diagnostics(1_500_000_002, reports, "tiny")
-    built = through_the_wire(types, message, topics.DIAGNOSTICS.type)
+    built = round_trip(types, message, topics.DIAGNOSTICS.type)
     assert (built.header.stamp.sec, built.header.stamp.nanosec, built.header.frame_id) == (1, 500_000_002, "")
     first, second = built.status
     assert (first.name, first.level, first.message, first.hardware_id) == (
@@ -151,18 +153,20 @@ def test_diagnostics(types: RosTypes, messages: Messages) -> None:
 
 
 @pytest.mark.parametrize("stamp", [0, 1, 999_999_999, 1_000_000_000, 2**31 * 10**9 - 1])
-def test_stamps_survive_both_ways(messages: Messages, stamp: int) -> None:
+def test_stamps_round_trip(messages: Messages, stamp: int) -> None:
     header = messages.make("std_msgs/msg/Header", stamp=messages.time(stamp), frame_id="")
     assert stamp_ns(header) == stamp
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0.5, (0, 500_000_000)), (2.25, (2, 250_000_000)), (60, (60, 0))])
-def test_durations(messages: Messages, seconds: float, expected: tuple[int, int]) -> None:
+def test_durations_are_split_into_seconds_and_nanoseconds(
+    messages: Messages, seconds: float, expected: tuple[int, int]
+) -> None:
     duration = messages.duration(seconds)
     assert (duration.sec, duration.nanosec) == expected
 
 
-def test_sequences_are_made_by_the_hosts_own_function(types: RosTypes, result: Result) -> None:
+def test_sequences_are_converted_by_the_given_function(types: RosTypes, result: Result) -> None:
     listing = Messages(types.message, sequence=np.ndarray.tolist)
     person = listing.person(result, CAMERA)
     assert person.durations == [0.0015, 0.1]

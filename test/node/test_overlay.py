@@ -1,4 +1,4 @@
-"""The overlay draws what was located, where it was located, and nothing else."""
+"""The overlay draws located joints at their pixels, and nothing else."""
 
 from __future__ import annotations
 
@@ -30,26 +30,28 @@ CAMERA = Camera(640, 480, np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]),
 UNSEEN = (np.nan, np.nan)
 
 
-def picture(height: int = 480, width: int = 640) -> NDArray[np.uint8]:
+def grey_image(height: int = 480, width: int = 640) -> NDArray[np.uint8]:
     return np.full((height, width, 3), 90, np.uint8)
 
 
 def changed(*keypoints: Keypoint, camera: Camera | None = None, **more: Any) -> NDArray[np.bool_]:
-    """Tell which pixels differ from those of an estimate without a person."""
-    drawn = draw_overlay(picture(), estimate(*keypoints, **more), camera=camera)
-    return np.asarray((drawn != draw_overlay(picture(), estimate())).any(axis=2))
+    """Return which pixels differ from the overlay of an estimate without a person."""
+    drawn = draw_overlay(grey_image(), estimate(*keypoints, **more), camera=camera)
+    return np.asarray((drawn != draw_overlay(grey_image(), estimate())).any(axis=2))
 
 
-def of_the_camera(*keypoints: Keypoint) -> NDArray[np.bool_]:
-    """Tell which pixels differ from those that are drawn when the camera is not known."""
-    known, unknown = (draw_overlay(picture(), estimate(*keypoints), camera=camera) for camera in (CAMERA, None))
-    return np.asarray((known != unknown).any(axis=2))
+def drawn_with_camera_only(*keypoints: Keypoint) -> NDArray[np.bool_]:
+    """Return which pixels differ from the overlay without a camera."""
+    with_camera, without = (
+        draw_overlay(grey_image(), estimate(*keypoints), camera=camera) for camera in (CAMERA, None)
+    )
+    return np.asarray((with_camera != without).any(axis=2))
 
 
 def test_a_joint_is_drawn_at_its_pixel_and_nowhere_else() -> None:
-    image = picture()
+    image = grey_image()
     drawn = draw_overlay(image, estimate(joint("head", (300.4, 200.3))))
-    assert (image == 90).all(), "the source must not be drawn into"
+    assert (image == 90).all(), "the input must not be modified"
     assert drawn[200, 300].tolist() == [255, 115, 25]
     differs = changed(joint("head", (300.4, 200.3)))
     rows, columns = np.nonzero(differs)
@@ -59,12 +61,12 @@ def test_a_joint_is_drawn_at_its_pixel_and_nowhere_else() -> None:
     assert columns.max() <= 300 + 130
 
 
-def test_what_is_not_located_is_not_drawn() -> None:
+def test_missing_joints_are_not_drawn_but_listed() -> None:
     lost = joint("head", (300, 200), State.OUT_OF_RANGE)
     unseen = Keypoint("neck", State.MEASURED, position=np.array([0.0, 0.0, 1.0]))
     differs = changed(lost, unseen)
     assert not differs[50:].any()
-    assert differs[:50].any(), "it is named as missing"
+    assert differs[:50].any(), "it is listed as missing"
     assert not changed(unseen).any()
 
 
@@ -85,39 +87,41 @@ def test_the_box_is_an_outline() -> None:
     assert not differs[:140].any()
 
 
-def test_the_note_stands_at_the_bottom() -> None:
-    plain, noted = draw_overlay(picture(), estimate()), draw_overlay(picture(), estimate(), "untrained")
+def test_the_note_is_at_the_bottom() -> None:
+    plain, noted = draw_overlay(grey_image(), estimate()), draw_overlay(grey_image(), estimate(), "untrained")
     rows = np.nonzero((plain != noted).any(axis=(1, 2)))[0]
     assert rows.min() > 440
 
 
 @pytest.mark.parametrize("size", [(16, 16), (48, 64), (720, 1280), (3000, 200)])
-def test_pictures_of_every_size_and_joints_beyond_the_edge(size: tuple[int, int]) -> None:
+def test_any_image_size_and_joints_outside_the_image_are_drawn(size: tuple[int, int]) -> None:
     keypoints = [joint("left_elbow", (-4000.0, 9000.0)), joint("left_wrist", (5.0, 5.0)), joint("head", (1e6, -1e6))]
     drawn = draw_overlay(
-        picture(*size), estimate(*keypoints, box=(-100.0, -1e5, 1e5, 5.0), text="h\u00e9\u4f60 \U0001f600"), "n"
+        grey_image(*size), estimate(*keypoints, box=(-100.0, -1e5, 1e5, 5.0), text="h\u00e9\u4f60 \U0001f600"), "n"
     )
     assert drawn.shape == (*size, 3)
     assert drawn.dtype == np.uint8
 
 
-def test_a_picture_that_may_not_be_written_to() -> None:
-    image = picture()
+def test_a_read_only_image_is_accepted() -> None:
+    image = grey_image()
     image.setflags(write=False)
     assert (draw_overlay(image, estimate(joint("head", (300, 200)))) != image).any()
 
 
-def test_an_outline_holds_the_pixel_with_95_percent() -> None:
+def test_the_outline_is_the_95_percent_confidence_ellipse() -> None:
     covariance = np.diag([0.05, 0.1, 0.3]) ** 2
     wrist = joint("left_wrist", (300.25, 200.5), covariance=covariance)
     semi_axes = np.sqrt(5.991) * np.array([0.05, 0.1]) * 500 / 1.25
-    rows, columns = np.nonzero(of_the_camera(wrist))
+    rows, columns = np.nonzero(drawn_with_camera_only(wrist))
     outline = np.hypot((columns - 300.25) / semi_axes[0], (rows - 200.5) / semi_axes[1])
-    assert np.abs(outline - 1).max() < 2 / semi_axes.min(), "nothing but a thin line"
+    assert np.abs(outline - 1).max() < 2 / semi_axes.min(), "a thin line"
     angles = np.sort(np.arctan2((rows - 200.5) / semi_axes[1], (columns - 300.25) / semi_axes[0]))
-    assert np.diff([*angles, angles[0] + 2 * np.pi]).max() < 0.06, "closed"
+    assert np.diff([*angles, angles[0] + 2 * np.pi]).max() < 0.06, "the line is closed"
     for column, row in ((300.25 - semi_axes[0], 200.5), (300.25, 200.5 - semi_axes[1]), (300.25, 200.5 + semi_axes[1])):
-        drawn = draw_overlay(picture(), estimate(wrist), camera=CAMERA)[round(row) - 1 : round(row) + 2, round(column)]
+        drawn = draw_overlay(grey_image(), estimate(wrist), camera=CAMERA)[
+            round(row) - 1 : round(row) + 2, round(column)
+        ]
         assert (drawn[:, 0].astype(int) - drawn[:, 1] > 60).any(), "pink, unlike joints and bones"
         assert (drawn[:, 2] > 130).any()
 
@@ -131,32 +135,32 @@ def test_an_outline_holds_the_pixel_with_95_percent() -> None:
         {"covariance": np.eye(3) * 1e-4, "position": np.full(3, np.nan)},
     ],
 )
-def test_there_is_no_outline_where_it_is_not_known(more: dict[str, Any]) -> None:
-    assert not of_the_camera(joint("head", (300, 200), **more)).any()
+def test_without_a_known_covariance_there_is_no_outline(more: dict[str, Any]) -> None:
+    assert not drawn_with_camera_only(joint("head", (300, 200), **more)).any()
 
 
 @pytest.mark.parametrize("sigma", [0.0, 1e-9, 1.0, 1e3, 1e6, 1e9, 1e100])
 @pytest.mark.parametrize("pixel", [(300.0, 200.0), (1e9, -1e9), (-5000.0, 5000.0)])
-def test_outlines_of_every_size_and_place(sigma: float, pixel: tuple[float, float]) -> None:
+def test_outlines_of_any_size_and_position_are_drawn(sigma: float, pixel: tuple[float, float]) -> None:
     near = np.array([1.0, 1.0, 1e-2])
     for position in (np.array([0.1, 0.2, 1.25]), near):
         head = joint("head", pixel, covariance=sigma**2 * np.eye(3), position=position)
         with np.errstate(invalid="raise"):
-            drawn = draw_overlay(picture(), estimate(head), camera=CAMERA)
-        assert (drawn == 90).mean() > 0.9, "the picture can still be seen"
+            drawn = draw_overlay(grey_image(), estimate(head), camera=CAMERA)
+        assert (drawn == 90).mean() > 0.9, "the image is still visible"
 
 
-def test_a_predicted_joint_is_a_ring_where_it_would_be_seen() -> None:
+def test_a_predicted_joint_is_a_ring_at_its_projection() -> None:
     predicted = joint("head", UNSEEN, State.PREDICTED, position=np.array([0.1, -0.05, 1.25]))
-    assert not changed(predicted).any(), "where that is is not known without a camera"
+    assert not changed(predicted).any(), "its projection is unknown without a camera"
     differs = changed(predicted, camera=CAMERA)
-    assert not differs[220, 360], "hollow"
+    assert not differs[220, 360], "a ring is hollow"
     assert differs[216, 360]
     assert differs[224, 360]
     assert differs[220, 356]
     rows, _ = np.nonzero(differs[:, :361])
     assert (rows.min(), rows.max()) == pytest.approx((220, 220), abs=8)
-    assert changed(joint("head", (360, 220)), camera=CAMERA)[220, 360], "a measured one is not"
+    assert changed(joint("head", (360, 220)), camera=CAMERA)[220, 360], "a measured joint is filled"
 
 
 def test_a_predicted_joint_has_bones_and_an_outline() -> None:

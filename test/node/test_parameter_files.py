@@ -1,3 +1,5 @@
+"""Parameter files and overrides are read as a ROS 2 node reads them."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -18,7 +20,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "parameters.yaml"
 
 
-def test_nothing_given_means_the_defaults() -> None:
+def test_without_files_and_overrides_all_values_are_defaults() -> None:
     assert read_parameters([], []) == Parameters()
 
 
@@ -56,7 +58,7 @@ def test_nested_and_dotted_names_are_the_same(file: Path) -> None:
         ("/[a-z]aihri", "/", False),
     ],
 )
-def test_a_section_is_read_where_its_name_is_the_nodes(file: Path, name: str, namespace: str, matches: bool) -> None:
+def test_a_section_applies_if_its_name_matches_the_node(file: Path, name: str, namespace: str, matches: bool) -> None:
     file.write_text(f'"{name}":\n  ros__parameters:\n    tf_prefix: seen/\n')
     read = read_parameters([file], [], namespace=namespace)
     assert read.tf_prefix == ("seen/" if matches else "person/")
@@ -67,7 +69,7 @@ def test_the_node_may_have_another_name(file: Path) -> None:
     assert read_parameters([file], [], node="left_eye").tf_prefix == "new/"
 
 
-def test_namespaces_may_be_nested_and_other_nodes_do_not_matter(file: Path) -> None:
+def test_namespaces_may_be_nested_and_other_nodes_are_ignored(file: Path) -> None:
     file.write_text(
         "robot:\n  taihri:\n    ros__parameters:\n      tf_prefix: nested/\n"
         "  driver:\n    ros__parameters:\n      rate: 30\n"
@@ -76,7 +78,7 @@ def test_namespaces_may_be_nested_and_other_nodes_do_not_matter(file: Path) -> N
     assert read_parameters([file], []) == Parameters()
 
 
-def test_what_comes_later_wins(file: Path, tmp_path: Path) -> None:
+def test_later_values_win(file: Path, tmp_path: Path) -> None:
     file.write_text(
         "/**: {ros__parameters: {tf_prefix: any/, rectified: true}}\ntaihri: {ros__parameters: {tf_prefix: own/}}\n"
     )
@@ -107,7 +109,7 @@ def test_overrides_are_yaml() -> None:
     )
 
 
-def test_use_sim_time_is_every_ros_nodes_and_passes(file: Path) -> None:
+def test_use_sim_time_is_ignored(file: Path) -> None:
     file.write_text("/**: {ros__parameters: {use_sim_time: true}}\n")
     assert read_parameters([file], ["use_sim_time:=false"]) == Parameters()
 
@@ -127,14 +129,14 @@ def test_use_sim_time_is_every_ros_nodes_and_passes(file: Path) -> None:
         ("taihri: !!python/object/apply:os.system ['true']\n", "is not valid YAML: could not determine a constructor"),
     ],
 )
-def test_a_file_that_is_wrong_is_refused_with_one_line(file: Path, text: str, message: str) -> None:
+def test_an_invalid_file_is_rejected_with_one_line(file: Path, text: str, message: str) -> None:
     file.write_text(text)
     with pytest.raises(ParameterError, match=message) as raised:
         read_parameters([file], [])
     assert "\n" not in str(raised.value)
 
 
-def test_a_file_that_is_not_text_or_not_there_is_refused(file: Path, tmp_path: Path) -> None:
+def test_a_binary_or_missing_file_is_rejected(file: Path, tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     for path in (file, tmp_path / "none.yaml", tmp_path):
         with pytest.raises(ParameterError, match=f"parameter file {path} is not readable"):
@@ -142,12 +144,12 @@ def test_a_file_that_is_not_text_or_not_there_is_refused(file: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("override", ["", "rectified", "rectified=true", ":=true"])
-def test_an_override_that_is_none_is_refused(override: str) -> None:
+def test_a_malformed_override_is_rejected(override: str) -> None:
     with pytest.raises(ParameterError, match="is not of the form name:=value"):
         read_parameters([], [override])
 
 
-def test_an_override_that_is_no_yaml_is_refused() -> None:
+def test_an_override_that_is_not_yaml_is_rejected() -> None:
     with pytest.raises(ParameterError, match=r"value of tf_prefix is not valid YAML"):
         read_parameters([], ["tf_prefix:=["])
 
@@ -165,10 +167,10 @@ def test_any_text_gives_parameters_or_a_parameter_error(file: Path, text: str) -
         assert "\n" not in message
 
 
-def test_the_configuration_files_of_this_package_load() -> None:
+def test_the_shipped_configuration_files_are_valid() -> None:
     paths = sorted(CONFIG.glob("*.yaml"))
     assert [path.name for path in paths] == ["fleet.yaml", "taihri.yaml"]
     read = {path.name: read_parameters([path], []) for path in paths}
     assert read["fleet.yaml"].engine_kind == "openai"
     assert read["fleet.yaml"].image_transport == "compressed"
-    assert read["taihri.yaml"] == Parameters(), "taihri.yaml shows the defaults"
+    assert read["taihri.yaml"] == Parameters(), "taihri.yaml lists the defaults"

@@ -1,3 +1,5 @@
+"""Parameters are checked against their types, ranges and choices."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -11,27 +13,27 @@ BY_NAME = {declaration.name: declaration for declaration in declarations()}
 
 
 @pytest.mark.parametrize("declaration", declarations(), ids=lambda declaration: declaration.name)
-def test_every_default_passes_its_own_check(declaration: Declaration) -> None:
+def test_every_default_is_valid(declaration: Declaration) -> None:
     checked = declaration.check(declaration.default)
     assert checked == declaration.default
     assert type(checked) is type(declaration.default)
 
 
 @pytest.mark.parametrize("declaration", declarations(), ids=lambda declaration: declaration.name)
-def test_every_parameter_is_described_and_of_a_type_that_ros_has(declaration: Declaration) -> None:
+def test_every_parameter_has_a_description_and_a_ros_type(declaration: Declaration) -> None:
     assert declaration.description.endswith(".")
     assert isinstance(declaration.default, (bool, int, float, str, tuple))
     assert declaration.limits is None or isinstance(declaration.default, (int, float))
 
 
-def test_names_are_grouped_by_dots_and_stand_for_one_field_each() -> None:
+def test_names_are_grouped_by_dots_and_map_to_one_field_each() -> None:
     assert len(BY_NAME) == len(declarations()) == len(dataclasses.fields(Parameters))
     assert {"engine.kind", "engine.max_model_len", "command.allow", "overlay.jpeg_quality"} <= set(BY_NAME)
     assert {"image_transport", "publish_tf", "marker_lifetime_s", "target_frame"} <= set(BY_NAME)
     assert BY_NAME["engine.gpu_memory_utilization"].field == "engine_gpu_memory_utilization"
 
 
-def test_values_reach_their_fields_and_the_rest_keeps_its_default() -> None:
+def test_values_set_their_fields_and_the_others_keep_their_defaults() -> None:
     values: dict[str, Any] = {
         "engine.kind": "transformers",
         "engine.request_timeout_s": 5,
@@ -54,7 +56,7 @@ LIMITED = [declaration for declaration in declarations() if declaration.limits i
 
 
 @pytest.mark.parametrize("declaration", LIMITED, ids=lambda declaration: declaration.name)
-def test_both_ends_of_a_range_are_in_it_and_nothing_beyond(declaration: Declaration) -> None:
+def test_the_limits_of_a_range_are_valid_and_values_beyond_are_rejected(declaration: Declaration) -> None:
     assert declaration.limits is not None
     kind = type(declaration.default)
     low, high = map(kind, declaration.limits)
@@ -67,7 +69,7 @@ def test_both_ends_of_a_range_are_in_it_and_nothing_beyond(declaration: Declarat
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_no_finite_number_is_out_of_every_range(value: float) -> None:
+def test_a_number_that_is_not_finite_is_rejected(value: float) -> None:
     with pytest.raises(ParameterError, match=r"marker_lifetime_s must be between 0\.05 and 60"):
         Parameters.from_mapping({"marker_lifetime_s": value})
 
@@ -98,7 +100,7 @@ def test_only_the_choices_are_accepted(declaration: Declaration) -> None:
         ("command.allow", ["wave", 1], r"command.allow\[1\] must be a string, not 1: put it in quotes"),
     ],
 )
-def test_a_value_of_another_type_is_refused(name: str, value: object, message: str) -> None:
+def test_a_value_of_another_type_is_rejected(name: str, value: object, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         Parameters.from_mapping({name: value})
 
@@ -111,6 +113,6 @@ def test_a_value_of_another_type_is_refused(name: str, value: object, message: s
         ("qwertyuiop", "^unknown parameter 'qwertyuiop'$"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_nearest_one(name: str, message: str) -> None:
+def test_an_unknown_name_is_rejected_with_a_suggestion(name: str, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         Parameters.from_mapping({name: ""})
