@@ -73,8 +73,8 @@ class VllmEngine(LocalEngine):
         Args:
             checkpoint: The checkpoint's directory.
             spec: The checkpoint's specification.
-            dtype: Data type of the weights. `auto` is the checkpoint's own, except float32 on a CPU without
-                instructions for it.
+            dtype: Data type of the weights. `auto` is the checkpoint's own on a GPU; on a CPU it is bfloat16 if the
+                weights are bfloat16 and the CPU has instructions for it, else float32.
             gpu_memory_utilization: Fraction of the GPU memory to use, 0 to 1.
             max_model_len: Maximum number of tokens of image, prompt and answer together; by default enough for the
                 largest image.
