@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 _MAX_COMMANDS = 16
 
 _TABLE_IMAGES = 30
-"""Number of images with the joints of the task table before the model chooses again: perhaps nobody was in view."""
+"""Number of images with the joints of the task table before the model chooses again (nobody may have been in view)."""
 
 
 @dataclass

@@ -89,33 +89,33 @@ def test_left_and_right_mirror_each_other(tasks: Tasks) -> None:
     for left in (task for task in tasks.tasks if task.name.endswith("_left")):
         right = tasks[left.name.replace("_left", "_right")]
         assert right.joints == tuple(joint.replace("left", "right") for joint in left.joints)
-        assert right.phrasings == tuple(said.replace("left", "right") for said in left.phrasings)
-        assert all("left" in words(said) for said in left.phrasings + left.held_out)
-        assert not any({"left", "right"} & words(said) for said in tasks[left.name.removesuffix("_left")].phrasings)
+        assert right.phrasings == tuple(text.replace("left", "right") for text in left.phrasings)
+        assert all("left" in words(text) for text in left.phrasings + left.held_out)
+        assert not any({"left", "right"} & words(text) for text in tasks[left.name.removesuffix("_left")].phrasings)
 
 
 def test_every_sentence_belongs_to_one_task_and_is_trained_or_held_out(tasks: Tasks) -> None:
     joints_by_words: dict[str, tuple[str, ...]] = {}
     for task in tasks.tasks:
-        for said in task.phrasings + task.held_out:
-            assert joints_by_words.setdefault(" ".join(sorted(said.lower().split())), task.joints) == task.joints, said
-            assert "{" not in said
-            assert parse_command(said).joints == (), "a phrasing is free words"  # type: ignore[union-attr]
-        assert not {said.lower() for said in task.phrasings} & {said.lower() for said in task.held_out}
+        for text in task.phrasings + task.held_out:
+            assert joints_by_words.setdefault(" ".join(sorted(text.lower().split())), task.joints) == task.joints, text
+            assert "{" not in text
+            assert parse_command(text).joints == (), "a phrasing is free words"  # type: ignore[union-attr]
+        assert not {text.lower() for text in task.phrasings} & {text.lower() for text in task.held_out}
 
 
 def test_the_words_of_a_held_out_sentence_are_in_the_corpus(tasks: Tasks) -> None:
     corpus = set.union(*(words(sentence) for sentence in tasks.corpus()))
     for task in tasks.tasks:
-        trained = set.union(*(words(said) for said in task.phrasings))
-        for said in task.held_out:
-            assert words(said) <= corpus, said
-            content = words(said) - FUNCTION_WORDS
-            assert len(content & trained) >= 0.6 * len(content), f"{said}: {sorted(content - trained)}"
+        trained = set.union(*(words(text) for text in task.phrasings))
+        for text in task.held_out:
+            assert words(text) <= corpus, text
+            content = words(text) - FUNCTION_WORDS
+            assert len(content & trained) >= 0.6 * len(content), f"{text}: {sorted(content - trained)}"
 
 
 def test_held_out_sentences_match_their_task(tasks: Tasks) -> None:
-    found = [(joints_of(tasks.match(said)), task.joints) for task in tasks.tasks for said in task.held_out[::5]]
+    found = [(joints_of(tasks.match(text)), task.joints) for task in tasks.tasks for text in task.held_out[::5]]
     precision, recall = scores(found)
     assert precision > 0.99
     assert recall > 0.98
@@ -125,18 +125,18 @@ def test_trained_sentences_match_with_any_polite_words(tasks: Tasks) -> None:
     rng = random.Random(5)
     for task in tasks.tasks:
         for _ in range(5):
-            said = tasks.sample_phrasing(rng, task)
-            match = tasks.match(said)
-            assert match is not None, said
-            assert match.joints == task.joints, said
+            text = tasks.sample_phrasing(rng, task)
+            match = tasks.match(text)
+            assert match is not None, text
+            assert match.joints == task.joints, text
 
 
 @pytest.mark.parametrize("held_out", [False, True])
 def test_questions_match_their_joints(tasks: Tasks, held_out: bool) -> None:
     rng = random.Random(6)
     for _ in range(200):
-        said, joints = tasks.sample_question(rng, held_out=held_out)
-        assert joints_of(tasks.match(said)) == joints, said
+        text, joints = tasks.sample_question(rng, held_out=held_out)
+        assert joints_of(tasks.match(text)) == joints, text
 
 
 @pytest.mark.parametrize("text", OTHER_COMMANDS)
@@ -167,12 +167,12 @@ def test_a_sentence_matches_the_joints_that_it_needs(tasks: Tasks, text: str, jo
 def test_samples_vary_and_are_reproducible(tasks: Tasks) -> None:
     samples = [tasks.sample_task(random.Random(seed)) for seed in range(400)]
     assert samples == [tasks.sample_task(random.Random(seed)) for seed in range(400)]
-    said = [text for text, _ in samples]
-    assert len(set(said)) > 390
-    assert {text[-1] for text in said} >= {".", "!", "?"}
-    assert 0.3 < sum(text[0].isupper() for text in said) / len(said) < 0.8
+    texts = [text for text, _ in samples]
+    assert len(set(texts)) > 390
+    assert {text[-1] for text in texts} >= {".", "!", "?"}
+    assert 0.3 < sum(text[0].isupper() for text in texts) / len(texts) < 0.8
     assert len({joints for _, joints in samples}) > 15
-    assert all(parse_command(text).joints == () for text in said)  # type: ignore[union-attr]
+    assert all(parse_command(text).joints == () for text in texts)  # type: ignore[union-attr]
 
 
 def test_the_corpus_has_every_trained_word_and_no_held_out_sentence(tasks: Tasks) -> None:
@@ -182,15 +182,15 @@ def test_the_corpus_has_every_trained_word_and_no_held_out_sentence(tasks: Tasks
     for _ in range(300):
         assert words(tasks.sample_task(rng)[0]) <= known
         assert words(tasks.sample_question(rng)[0]) <= known
-    assert not set(corpus) & {said for task in tasks.tasks for said in task.held_out}
+    assert not set(corpus) & {text for task in tasks.tasks for text in task.held_out}
 
 
 def test_sampled_questions_name_the_given_joints(tasks: Tasks) -> None:
     rng = random.Random(8)
-    said = [tasks.sample_question(rng, ["right_wrist", "left_wrist", "head"]) for _ in range(200)]
-    assert {joints for _, joints in said} == {("head", "left_wrist", "right_wrist")}
-    assert all("head" in text.lower() for text, _ in said)
-    assert {"both" in text.lower() for text, _ in said} == {True, False}
+    samples = [tasks.sample_question(rng, ["right_wrist", "left_wrist", "head"]) for _ in range(200)]
+    assert {joints for _, joints in samples} == {("head", "left_wrist", "right_wrist")}
+    assert all("head" in text.lower() for text, _ in samples)
+    assert {"both" in text.lower() for text, _ in samples} == {True, False}
     counts = Counter(len(tasks.sample_question(rng)[1]) for _ in range(300))
     assert set(counts) == {1, 2, 3, 4}
     assert tasks.sample_question(rng, JOINTS)[1] == JOINTS
