@@ -1,4 +1,4 @@
-"""What the pages name exists: links, subcommands, parameters, files; and what they quote is what the code prints."""
+"""The documentation: its links, subcommands, parameters and files exist, and the code contains the quoted messages."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def page_ids(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub makes of a page's headings."""
+    """Return the anchors that GitHub generates from a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_ids)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_the_target_of_every_link_exists(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if target.startswith(("http://", "https://")):
             continue
@@ -40,8 +40,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_ids)
 def test_every_subcommand_exists(page: Path) -> None:
-    for line in re.findall(r"(?:^|`|/)taihri ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
-        assert taihri.get_command(None, line) is not None, f"taihri {line}"  # type: ignore[arg-type]
+    for name in re.findall(r"(?:^|`|/)taihri ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
+        assert taihri.get_command(None, name) is not None, f"taihri {name}"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_ids)
@@ -64,7 +64,7 @@ def test_the_readme_fits_on_a_few_screens() -> None:
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
-    """Yield the constant texts of a module; what an f-string inserts is one `…`."""
+    """Yield the string constants of a module; a placeholder of an f-string becomes `…`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
@@ -78,7 +78,7 @@ def quoted_messages() -> list[str]:
     return [" ".join(message.split()) for message in re.findall(r"```text\n(.*?)```", text, re.DOTALL)]
 
 
-def test_there_are_twenty_troubles() -> None:
+def test_the_troubleshooting_page_has_at_least_twenty_entries() -> None:
     assert len(quoted_messages()) >= 20
 
 

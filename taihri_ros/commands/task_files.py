@@ -1,4 +1,4 @@
-"""Reading task files: YAML files with the tasks of the robot, their sentences and joints (see docs/commands.md)."""
+"""Reader of task files: YAML files with the tasks of the robot, their sentences and joints (see docs/commands.md)."""
 
 from __future__ import annotations
 
