@@ -16,7 +16,7 @@ from pathlib import Path
 
 from taihri_ros import __version__
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.environment import default_python, without_python
+from taihri_ros.inference.environment import default_python, without_python_variables
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
 from taihri_ros.resources import share_directory
 
@@ -164,7 +164,7 @@ def _engine(python: Path) -> Finding:
             text=True,
             timeout=_PROBE_TIMEOUT_S,
             check=True,
-            env=without_python(os.environ),
+            env=without_python_variables(os.environ),
         )
         facts = json.loads(answer.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:

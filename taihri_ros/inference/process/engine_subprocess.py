@@ -19,7 +19,7 @@ from types import TracebackType
 
 import taihri_ros
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
-from taihri_ros.inference.environment import without_python
+from taihri_ros.inference.environment import without_python_variables
 from taihri_ros.inference.process.protocol import EXIT_PERMANENT
 
 INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
@@ -89,7 +89,7 @@ class EngineSubprocess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=directory,
-            env={**without_python(os.environ), **command.environment, "PYTHONPATH": str(directory)},
+            env={**without_python_variables(os.environ), **command.environment, "PYTHONPATH": str(directory)},
             start_new_session=True,
         )
         self._log_thread = threading.Thread(target=self._read_output, name="engine log", daemon=True)
