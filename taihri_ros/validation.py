@@ -80,11 +80,11 @@ class Fields:
         """
         value: Any = self._values.get(name, _MISSING)
         actual: type = type(value)
-        if actual is not kind and (kind is not float or actual is not int):
-            raise self._error(name, _rule(kind, limits, length), value)
-        if limits is not None and not limits[0] <= value <= limits[1]:
-            raise self._error(name, _rule(kind, limits, length), value)
-        if length is not None and (len(value) > length if kind is str else len(value) != length):
+        if (
+            (actual is not kind and (kind is not float or actual is not int))
+            or (limits is not None and not limits[0] <= value <= limits[1])
+            or (length is not None and (len(value) > length or (kind is list and len(value) < length)))
+        ):
             raise self._error(name, _rule(kind, limits, length), value)
         return float(value) if kind is float else value  # type: ignore[return-value]
 
@@ -113,24 +113,6 @@ class Fields:
         return self.error(_complaint(f"{self._source}: {name}", rule, value))
 
 
-def read_dataclass(values: Any, kind: type[_T], source: str, error: type[TaihriError] = TaihriError) -> _T:
-    """Convert a mapping to a dataclass.
-
-    Args:
-        values: The mapping, of the types of YAML or JSON.
-        kind: The dataclass. Its fields have the types that `check_value` accepts.
-        source: Origin of the mapping, such as a file, for error messages.
-        error: Class of the errors to raise.
-
-    Returns:
-        An instance; fields that are missing in the mapping keep their defaults.
-
-    Raises:
-        TaihriError: A key is unknown or missing, a value has another type, or the dataclass refuses its values.
-    """
-    return check_value(values, kind, source, error)  # type: ignore[no-any-return]
-
-
 def check_value(
     value: Any,
     kind: Any,
@@ -145,8 +127,9 @@ def check_value(
     Args:
         value: The value, of the types of YAML or JSON.
         kind: bool, int, float, str, Path, Literal, a dataclass, or a tuple, a mapping with string keys or None
-            (`| None`) of these. An integer is also accepted as a float. True and false are not accepted as numbers.
-        source: Origin of the value, for error messages.
+            (`| None`) of these. An integer is also accepted as a float. True and false are not accepted as numbers. A
+            mapping becomes a dataclass; fields that are missing in the mapping keep their defaults.
+        source: Origin of the value, such as a file, for error messages.
         error: Class of the errors to raise.
         limits: Lowest and highest number, both allowed.
         choices: The allowed strings; empty for any.
@@ -155,7 +138,8 @@ def check_value(
         The converted value.
 
     Raises:
-        TaihriError: The value has another type, is out of the limits or is not among the choices.
+        TaihriError: The value has another type, is out of the limits or is not among the choices; a key is unknown or
+            missing; or a dataclass refuses its values.
     """
     checked = _Reader(source, error).read(value, kind, "")
     if limits is not None and not limits[0] <= checked <= limits[1]:

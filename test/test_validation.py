@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.validation import Fields, check_value, read_dataclass, unknown_name
+from taihri_ros.validation import Fields, check_value, unknown_name
 
 
 class CallerError(TaihriError):
@@ -73,14 +73,14 @@ plain_fields = st.dictionaries(st.sampled_from([one.name for one in dataclasses.
 
 @given(robots)
 def test_a_dataclass_is_unchanged_by_json(robot: Robot) -> None:
-    assert read_dataclass(json.loads(json.dumps(dataclasses.asdict(robot))), Robot, "robot.json") == robot
+    assert check_value(json.loads(json.dumps(dataclasses.asdict(robot))), Robot, "robot.json") == robot
 
 
 @given(plain_fields)
 def test_any_mapping_is_converted_or_refused_in_one_line(values: dict[str, Any]) -> None:
     fault = ""
     try:
-        robot = read_dataclass(values, Robot, "robot.yaml", CallerError)
+        robot = check_value(values, Robot, "robot.yaml", CallerError)
     except CallerError as error:
         fault = str(error)
     if fault:
@@ -95,7 +95,7 @@ def test_any_mapping_is_converted_or_refused_in_one_line(values: dict[str, Any])
 
 def test_missing_fields_keep_their_defaults_and_values_are_converted() -> None:
     values = {"name": "r", "mass_kg": 3, "meshes": "~/meshes", "joints": [{"name": "hip", "limits": [0, 2]}]}
-    robot = read_dataclass(values, Robot, "robot.yaml")
+    robot = check_value(values, Robot, "robot.yaml")
     assert robot == Robot("r", 3.0, meshes=Path.home() / "meshes", joints=(Joint("hip", (0.0, 2.0)),))
     assert isinstance(robot.mass_kg, float)
 
@@ -139,14 +139,14 @@ def test_missing_fields_keep_their_defaults_and_values_are_converted() -> None:
 )
 def test_the_message_for_a_wrong_value_names_its_place(changes: dict[Any, Any], message: str) -> None:
     with pytest.raises(CallerError) as refused:
-        read_dataclass({"name": "r", **changes}, Robot, "robot.yaml", CallerError)
+        check_value({"name": "r", **changes}, Robot, "robot.yaml", CallerError)
     assert str(refused.value).startswith(message)
 
 
 @pytest.mark.parametrize("values", [None, [], "name", 3])
 def test_a_value_that_is_not_a_mapping_is_refused(values: object) -> None:
     with pytest.raises(CallerError, match=r"^robot\.yaml must be a mapping with strings as keys, not "):
-        read_dataclass(values, Robot, "robot.yaml", CallerError)
+        check_value(values, Robot, "robot.yaml", CallerError)
 
 
 @given(st.integers(-20, 20) | st.floats(-20, 20))

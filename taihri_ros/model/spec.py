@@ -16,7 +16,7 @@ from typing import Any
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.quantization import InteractionSpace
-from taihri_ros.validation import read_dataclass
+from taihri_ros.validation import check_value
 
 FILE_NAME = "taihri.json"
 
@@ -105,7 +105,7 @@ class ModelSpec:
         Raises:
             TaihriError: A name is unknown or a value has the wrong type or range.
         """
-        spec = read_dataclass(values, cls, source)
+        spec: ModelSpec = check_value(values, cls, source)
         if fault := spec._fault():
             raise TaihriError(f"{source}: {fault}")
         return spec
