@@ -30,7 +30,8 @@ class Surface:
             up.
         eyes: float32 (V,) skinning weight of the eyeballs.
         skin: Number of vertices of the body; those of the skirt follow.
-        rough: float32 (V, 3) three smooth random fields, about -1 to 1: blotches of skin, edges and folds of cloth.
+        rough: float32 (V, 3) three smooth random fields, about -1 to 1, for blotches of skin, and for edges and folds
+            of cloth.
     """
 
     rest: Floats
@@ -61,7 +62,7 @@ def surface(template: Template) -> Surface:
     leg = np.where(arm_share > 0.25, -0.5, (hip - points[:, 2]) / (hip - ankle))
     middle = joints[INDEX["head"]] + np.array([0.0, -0.01, 0.065])
     cloth, cloth_along = skirt.rest_tube()
-    nowhere = np.zeros(skirt.POINTS)
+    zeros = np.zeros(skirt.POINTS)
 
     def joined(skin: NDArray[Any], tube: NDArray[Any]) -> Floats:
         return np.concatenate([skin, tube]).astype(np.float32)
@@ -69,11 +70,11 @@ def surface(template: Template) -> Surface:
     return Surface(
         rest=joined(template.vertices, cloth),
         faces=np.concatenate([template.faces, skirt.faces(len(points))]),
-        arm=joined(along, nowhere - 1.0),
+        arm=joined(along, zeros - 1.0),
         leg=joined(leg, cloth_along),
-        neck=joined(np.where(arm_share > 0.25, -0.3, points[:, 2] - joints[INDEX["neck"], 2]), nowhere - 0.3),
+        neck=joined(np.where(arm_share > 0.25, -0.3, points[:, 2] - joints[INDEX["neck"], 2]), zeros - 0.3),
         head=joined((points - middle) * 10.0, np.zeros((skirt.POINTS, 3))),
-        eyes=joined(weights["eye"], nowhere),
+        eyes=joined(weights["eye"], zeros),
         rough=_rough(joined(points, cloth)),
         skin=len(points),
     )
@@ -90,6 +91,6 @@ def _rough(points: Floats) -> Floats:
 
 
 def _share(points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the position of points along a bone: 0 at its start, 1 at its end."""
+    """Return the position of points (N, 3) along a bone, (N,): 0 at its start, 1 at its end."""
     axis = end - start
     return np.asarray((points - start) @ axis / (axis @ axis))
