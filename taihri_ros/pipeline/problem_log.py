@@ -14,7 +14,10 @@ _CHANGE_S = 1.0
 
 
 class ProblemLog:
-    """A log of recurring problems: when one appears or changes, at most once per second, and then every ten seconds."""
+    """A log of recurring problems.
+
+    A problem is logged when it appears or changes, at most once per second, and every ten seconds while it lasts.
+    """
 
     def __init__(self, logger: logging.Logger) -> None:
         """Create a log.

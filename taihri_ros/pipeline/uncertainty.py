@@ -32,8 +32,8 @@ def bins_covariance(
     Returns:
         (N, 3, 3) m², in the view's frame.
     """
-    metres2 = variances * (space.step * np.array(calibration.bins)) ** 2
-    return np.asarray(metres2[:, :, None] * np.eye(3))
+    variances_m2 = variances * (space.step * np.array(calibration.bins)) ** 2
+    return np.asarray(variances_m2[:, :, None] * np.eye(3))
 
 
 def pixel_covariance(
@@ -116,7 +116,8 @@ _NEWTON_STEPS = 4
 precision after four."""
 
 _MIN_SADDLEPOINT = 1e-4
-"""Smallest magnitude of the saddlepoint. At zero the approximation is 0 / 0; at this value it is accurate."""
+"""Smallest magnitude of the saddlepoint. At zero the approximation is 0 / 0, at this value it is as accurate
+as elsewhere."""
 
 
 def _saddlepoint(shares: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.float64]:
