@@ -1,4 +1,4 @@
-"""`taihri bench`: compares the node with the published recipe."""
+"""`taihri bench`: compare the node with the published recipe."""
 
 from __future__ import annotations
 
@@ -58,15 +58,17 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
     options: dict[str, object] = {"dtype": parameters.engine_dtype}
     cases: list[dict[str, Any]] = []
     kind, model = parameters.engine_kind, checkpoint(parameters)
-    with ready_engine(parameters) as ours, open_engine(kind, model, options=options) as theirs:
-        recipe = PublishedRecipe(theirs)
+    with ready_engine(parameters) as node_engine, open_engine(kind, model, options=options) as recipe_engine:
+        recipe = PublishedRecipe(recipe_engine)
         for size in _SIZES:
             for count in _JOINT_COUNTS:
                 frames = SimulatedFrames(size)
-                times = compare(make_tracker(ours, parameters), recipe, frames, joint_count_command(count), images)
+                times = compare(
+                    make_tracker(node_engine, parameters), recipe, frames, joint_count_command(count), images
+                )
                 cases.append({"joints": count, "size": f"{size[0]}x{size[1]}", **times.summary()})
                 click.echo(_line(cases[-1]), err=as_json)
-        info = ours.info
+        info = node_engine.info
     report = {
         "engine": f"{info.kind} {info.version}",
         "model": info.spec.name,

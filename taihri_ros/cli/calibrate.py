@@ -1,4 +1,4 @@
-"""`taihri calibrate`: calibrates the uncertainty of a checkpoint on labelled images."""
+"""`taihri calibrate`: calibrate the uncertainty of a checkpoint on labelled images."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def command(
 ) -> None:
     """Calibrate the uncertainty of a checkpoint and write the factors to its taihri.json.
 
-    The joints in the images are requested by name. From the errors of the answers, factors are computed by which the
-    node multiplies the standard deviations of the model, so that covariances and confidences match the errors. Use data
+    The joints in the images are requested by name, and the answers are compared with the labels. The node multiplies
+    the standard deviations of the model by the factors, so that covariances and confidences match the errors. Use data
     like that of the robot, but not the data of a later evaluation.
 
     \b

@@ -1,4 +1,4 @@
-"""`taihri demo`: run the node, its engine and a simulated robot camera in three processes that talk over DDS."""
+"""`taihri demo`: run the node, its engine and a simulated robot camera in three processes that communicate over DDS."""
 
 from __future__ import annotations
 

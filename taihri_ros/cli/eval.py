@@ -1,4 +1,4 @@
-"""`taihri eval`: evaluates a checkpoint on a data set."""
+"""`taihri eval`: evaluate a checkpoint on a data set."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.prompt_batch import Decoding
 
 LONGEST_ANSWER_S = 600.0
-"""Request timeout of an evaluation; it is long, so that a slow machine is not taken for a hung engine."""
+"""Request timeout of an evaluation in s, long enough for slow machines."""
 
 
 @click.command("eval")
@@ -44,7 +44,7 @@ LONGEST_ANSWER_S = 600.0
     type=click.Choice(["none", "held-out", "all"]),
     default="none",
     show_default=True,
-    help="Free commands to send: sentences that are not in the training data, or also those that are.",
+    help="Free commands to send: held-out sentences, which are not in the training data, or all sentences.",
 )
 @click.option(
     "--xy-source",

@@ -14,11 +14,11 @@ from taihri_ros.errors import TaihriError
 
 _COMMANDS = {
     "bag": "replay a recorded bag through the node's pipeline",
-    "bench": "measure the node against the published recipe",
-    "calibrate": "measure how well a checkpoint estimates its own uncertainty",
+    "bench": "compare the latency of the node with that of the published recipe",
+    "calibrate": "calibrate the uncertainty of a checkpoint on labelled images",
     "demo": "run node, engine and a simulated robot camera together",
     "doctor": "check the installation, and show how to fix what is missing",
-    "engine": "install the engine environment, or run the engine process alone",
+    "engine": "install the engine environment, or run the engine process without the node",
     "eval": "evaluate a checkpoint on a data set",
     "localize": "find joints in one image file",
     "run": "run the node without a ROS installation",
@@ -28,14 +28,14 @@ _COMMANDS = {
 }
 
 _ONE_SHOT = ("bag", "calibrate", "eval", "localize")
-"""Commands that print the engine's error themselves, so that its log would only repeat it."""
+"""Commands that print the engine's error themselves; the log would only repeat it."""
 
 _EMBEDDED = ("cyclonedds", "rosbags")
 """Packages that only the embedded host needs."""
 
 
 class _Commands(click.Group):
-    """A group that loads a subcommand's module only when it is called, since each needs other packages."""
+    """A group that loads a subcommand's module only when it is called, because each needs different packages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)

@@ -1,1 +1,1 @@
-"""The demo: commands the node on the simulated robot camera, and compares its keypoints with the ground truth."""
+"""The demo: sends commands to the node on a simulated camera, and compares its keypoints with the ground truth."""

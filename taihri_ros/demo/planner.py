@@ -67,7 +67,7 @@ class Record:
 
 
 class Planner:
-    """A node that commands /taihri and records what it and the simulated camera publish.
+    """A node that sends commands to /taihri, and records what it and the simulated camera publish.
 
     Use it as a context manager, or call `close`.
     """

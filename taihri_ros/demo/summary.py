@@ -61,7 +61,7 @@ def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
 
 
 def check(summary: dict[str, Any]) -> None:
-    """Check that every frame is accounted for.
+    """Check that every frame was published or counted as dropped.
 
     Args:
         summary: The summary.

@@ -2,10 +2,11 @@
 
 The errors are compared with the standard deviations from the top-k log-probabilities, in three steps:
 
-1. Each coordinate gets a factor with which 68.27 % of its errors are smaller than one standard deviation, as in a
+1. The standard deviation of each coordinate is scaled so that 68.27 % of the errors are smaller than it, as in a
    normal distribution. A quantile is robust against gross errors.
 2. A common factor scales all three coordinates of a point, so that the 90 % ellipsoid holds 90 % of the true positions.
-3. The confidence, which depends on small errors, has a factor with which the 50 % ellipsoid holds half of them.
+3. The confidence depends on small errors. It has its own factor, so that the 50 % ellipsoid holds half of the true
+   positions.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class Measurements:
 
 
 def measure(estimator: Estimator, item: Item) -> Measurements | None:
-    """Query the labelled joints in an image by name.
+    """Request the labelled joints in an image by name.
 
     Args:
         estimator: Estimator with the model.
@@ -150,7 +151,7 @@ def measure(estimator: Estimator, item: Item) -> Measurements | None:
 
 
 def calibrate(measurements: Sequence[Measurements]) -> Calibration:
-    """Compute the factors with which the uncertainty of the model matches its errors.
+    """Compute the factors that make the uncertainty of the model match its errors.
 
     Args:
         measurements: The answers, with `FEWEST_JOINTS` joints or more.
@@ -178,7 +179,7 @@ def calibrate(measurements: Sequence[Measurements]) -> Calibration:
 
 
 def _confidence_factor(measurements: Sequence[Measurements], xy_source: XySource, calibration: Calibration) -> float:
-    """Return the factor with which the 50 % ellipsoid covers half of the true positions."""
+    """Return the factor that makes the 50 % ellipsoid cover half of the true positions."""
     squares = squared_mahalanobis(measurements, xy_source, calibration)
     return float(f"{np.sqrt(np.median(squares) / metrics.ELLIPSOIDS['50%']):.4g}")
 

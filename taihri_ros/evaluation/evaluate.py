@@ -1,4 +1,4 @@
-"""The evaluation run: sends every question to the model and stores every answer."""
+"""The evaluation run, which sends every question to the model and stores every answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def evaluate(
         data: The images.
         plan: The questions for each image.
         stored: File of the answers.
-        limit: Use only this many images.
+        limit: Largest number of images; None for all.
 
     Yields:
         The answers of each image.

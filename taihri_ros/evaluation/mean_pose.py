@@ -25,7 +25,7 @@ SHIPPED = Path(__file__).with_name("mean_pose.json")
 
 @dataclass(frozen=True, eq=False)
 class MeanPose:
-    """The same answer for every image.
+    """A baseline with the same joint positions for every image.
 
     Attributes:
         joints: (22, 3) metres, camera optical frame.
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("data", help="PATH or KIND:PATH, as for taihri eval")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="file to write (default: the one in the package)")
     parser.add_argument("--name", help="name of the data in reports (default: its path)")
-    parser.add_argument("--limit", type=int, help="use only this many images")
+    parser.add_argument("--limit", type=int, help="largest number of images")
     arguments = parser.parse_args()
     try:
         items = itertools.islice(open_data(arguments.data).items(), arguments.limit)

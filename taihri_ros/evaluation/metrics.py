@@ -112,7 +112,7 @@ def coverage(squares: Array) -> dict[str, float]:
         squares: (N,) squared Mahalanobis distances.
 
     Returns:
-        The shares by name of the ellipsoid; NaN without points.
+        The shares in [0, 1] by name of the ellipsoid; NaN without points.
     """
     return {name: pck(squares, limit) for name, limit in ELLIPSOIDS.items()}
 

@@ -52,7 +52,7 @@ class Prediction:
         joints: The joints of the answer by name.
         malformed: Reason why the whole answer is unusable; empty for a usable answer.
         answer: Raw answer of the model.
-        stages_ms: Duration of each stage in ms; empty for a malformed answer.
+        stages_ms: Duration of each stage, ms; empty for a malformed answer.
     """
 
     joints: dict[str, JointPrediction] = field(default_factory=dict)

@@ -13,12 +13,12 @@ from taihri_ros.evaluation.datasets.items import DataError, Truth
 from taihri_ros.skeleton import JOINTS, PARTS
 
 Phrasings = Literal["none", "held-out", "all"]
-"""Sentences of the task table for each image: none, one that is not in the training data, or also one that is."""
+"""Sentences of the task table for each image: none, a held-out one, or a held-out one and one of the training data."""
 
 QUESTION = "question"
-"""Name in place of a task for sentences that ask for the position of joints."""
+"""Task name of sentences that request the position of joints without a task."""
 
-_STAND_ALONE = ("in-image", "all", "none")
+_GENERAL = ("in-image", "all", "none")
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ def parse_joints(text: str) -> tuple[str, ...]:
         CommandError: A name is unknown.
     """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    if len(names) == 1 and names[0] in _STAND_ALONE:
+    if len(names) == 1 and names[0] in _GENERAL:
         return names
     if unknown := [name for name in names if name not in PARTS]:
         raise CommandError(
-            f"joints can be {', '.join(_STAND_ALONE)}, or part sets ({', '.join(PARTS)}), not {unknown[0]!r}"
+            f"joints can be {', '.join(_GENERAL)}, or part sets ({', '.join(PARTS)}), not {unknown[0]!r}"
         )
     return names
 
@@ -111,12 +111,12 @@ def questions(truth: Truth, index: int, plan: Plan, tasks: Tasks | None = None) 
             yield Question(index, truth.source, joint_command(requested), part=name if name in PARTS else "")
     if truth.command:
         try:
-            own = parse_command(truth.command)
+            parsed = parse_command(truth.command)
         except CommandError as error:
             raise DataError(f"{truth.source}: {error}") from error
-        if own is None:
+        if parsed is None:
             raise DataError(f"{truth.source}: the command 'stop' requests no joints")
-        yield Question(index, truth.source, own, needed=own.joints or truth.command_joints)
+        yield Question(index, truth.source, parsed, needed=parsed.joints or truth.command_joints)
     if tasks is not None and plan.phrasings != "none":
         yield _sample_sentence(truth, index, tasks, held_out=True)
         if plan.phrasings == "all":

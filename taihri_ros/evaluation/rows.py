@@ -60,7 +60,7 @@ class Rows:
 
     @property
     def counted_pixel(self) -> NDArray[np.float64]:
-        """(R, 2) pixels for the metrics, chosen likewise."""
+        """(R, 2) px for the metrics: the prediction, or the projection of the mean pose for a missing joint."""
         missing = self.missing | ~np.isfinite(self.predicted_pixel).all(axis=1)
         return np.where(missing[:, None], self.fallback_pixel, self.predicted_pixel)
 

@@ -1,4 +1,4 @@
-"""Makes the Python environment of an engine: a virtual environment with the engine's framework and this package.
+"""Installation of the Python environment of an engine: its framework and this package.
 
 Engines pin torch, NumPy and setuptools to versions that ROS does not use, so they never share an interpreter with the
 node. `requirements/` holds the requirements of each engine. No existing directory is ever deleted.
@@ -37,7 +37,7 @@ def requirements_file(engine: EngineEnvironment) -> Path:
 
 
 def install(directory: Path, *, engine: EngineEnvironment, editable: bool = False) -> Path:
-    """Make an engine's environment, or update it; return at once when nothing has changed.
+    """Make an engine's environment, or update it; do nothing if nothing has changed.
 
     Args:
         directory: Directory of the environment. One that exists must be empty or a virtual environment.
@@ -98,7 +98,7 @@ def copy_sources(target: Path) -> Path:
 
 
 def _sources(engine: EngineEnvironment, editable: bool) -> str:
-    """Describe everything that an environment is made from; another description makes it outdated."""
+    """Return a description of everything an environment is made from; a changed description makes it outdated."""
     files = [share_directory() / "setup.cfg", requirements_file(engine)]
     digest = hashlib.sha256()
     for path in files if editable else [*files, *sorted(PACKAGE.rglob("*.py"))]:
@@ -111,16 +111,16 @@ def _make_environment(directory: Path) -> None:
     """Make a virtual environment, unless the directory holds one already."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         if not (directory / "pyvenv.cfg").is_file():
-            raise EngineError(f"{directory} is not empty and is no virtual environment: name another directory")
+            raise EngineError(f"{directory} is not empty and is not a virtual environment: choose another directory")
         if not python_of(directory).exists() or _run(python_of(directory), "-m", "pip", "--version").returncode:
             remove = f"rm -r {shlex.quote(str(directory))}"
-            raise EngineError(f"{directory} has no working pip: remove it with `{remove}`, or name another directory")
+            raise EngineError(f"{directory} has no working pip: remove it with `{remove}`, or choose another directory")
         return
     is_new = not directory.exists()
     made = _run(sys.executable, "-m", "venv", directory)
     output = (made.stdout + made.stderr).strip()
     if made.returncode and is_new:
-        shutil.rmtree(directory, ignore_errors=True)  # half an environment, made by the line before
+        shutil.rmtree(directory, ignore_errors=True)  # incomplete
     if made.returncode and ("ensurepip" in output or "No module named venv" in output):
         raise EngineError("virtual environments need a Debian package: run `sudo apt-get install python3-venv`")
     if made.returncode:
@@ -128,7 +128,7 @@ def _make_environment(directory: Path) -> None:
 
 
 def _adapt_to_cpu(python: Path) -> None:
-    """Make torchvision importable beside a CPU build of torch, and remove packages that fail beside it."""
+    """Make torchvision importable with a CPU build of torch, and remove packages that fail with it."""
     code = "import sysconfig, torch; print(torch.version.cuda, sysconfig.get_path('purelib'), sep=chr(10))"
     report = _run(python, "-c", code)
     if report.returncode:

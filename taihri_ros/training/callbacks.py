@@ -20,7 +20,7 @@ METRICS, CURVES = "metrics.json", "curves.png"
 
 
 class SoftTargetAnnealing(TrainerCallback):
-    """Narrows the soft targets of the coordinates geometrically during training."""
+    """Callback that narrows the soft targets of the coordinates geometrically during training."""
 
     def __init__(self, module: AnswerLoss, targets: SoftTargets, *, decay: int) -> None:
         """Create the callback.
@@ -40,7 +40,7 @@ class SoftTargetAnnealing(TrainerCallback):
 
 
 class TimeLimit(TrainerCallback):
-    """Saves a checkpoint and stops the run after a time limit, in all processes at the same step."""
+    """Callback that saves a checkpoint and stops the run after a time limit, in all processes at the same step."""
 
     def __init__(self, minutes: float) -> None:
         """Start the clock.
@@ -100,7 +100,7 @@ class ProgressBar(TrainerCallback):
 
 
 class MetricsFile(TrainerCallback):
-    """Keeps `metrics.json` and `curves.png` of a run up to date.
+    """Callback that writes `metrics.json` and `curves.png` of a run and keeps them up to date.
 
     `metrics.json` holds the entries of `description`, and `finished`, `step`, `hours` and `records`. A record has the
     metrics of one training step or of one validation (names begin with `eval_`).
@@ -123,7 +123,7 @@ class MetricsFile(TrainerCallback):
             self._earlier_hours = read_metrics(self._path.parent)["hours"]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Request an evaluation at the last step, whatever its number."""
+        """Request an evaluation at the last step, even if it is not a multiple of the interval."""
         if state.global_step >= state.max_steps:
             control.should_evaluate = True
 

@@ -74,7 +74,7 @@ def prepare_initial_model(recipe: Recipe) -> Path:
     record = json.dumps(made_from, indent=1, sort_keys=True)
     if (directory / RECORD).is_file():
         if (directory / RECORD).read_text(encoding="utf-8") != record:
-            raise TaihriError(f"{directory} was made from other settings: name another --out, or remove it")
+            raise TaihriError(f"{directory} was made from other settings: choose another --out, or remove it")
         return directory
     shutil.rmtree(directory, ignore_errors=True)
     if new is not None:
@@ -90,7 +90,7 @@ def load_initial_model(recipe: Recipe, seed: int) -> InitialModel:
 
     Args:
         recipe: The training.
-        seed: Seed of everything random that follows: new embedding rows, adapters, heads.
+        seed: Seed of the random initial values of new embedding rows, adapters and heads.
 
     Returns:
         The initial model.

@@ -1,4 +1,4 @@
-"""Runs the stages of a recipe, each in as many processes as the configuration sets."""
+"""Execution of the stages of a recipe, each in as many processes as the configuration sets."""
 
 from __future__ import annotations
 

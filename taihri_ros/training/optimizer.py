@@ -16,9 +16,10 @@ _STEPS = 5
 class Muon(torch.optim.Optimizer):
     """Muon: momentum orthogonalised by Newton-Schulz iteration (Jordan et al. 2024), scaled as AdamW (Liu et al. 2025).
 
-    The update equals that of `torch.optim.Muon` with `adjust_lr_fn="match_rms_adamw"`, which has two limits on a CPU.
-    It always iterates in bfloat16, which takes 12 times as long as float32 on a CPU without bfloat16 instructions. And
-    every process computes all updates, while here the processes of a run share them.
+    The update equals that of `torch.optim.Muon` with `adjust_lr_fn="match_rms_adamw"`. There are two differences.
+    First, the type of the iteration can be chosen: torch always iterates in bfloat16, which takes 12 times as long as
+    float32 on a CPU without bfloat16 instructions. Second, the processes of a run share the updates, while in torch
+    every process computes all of them.
     """
 
     def __init__(

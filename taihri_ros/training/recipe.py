@@ -44,8 +44,8 @@ class PictureSettings:
     Attributes:
         directory: Directory of the pictures, with the folders `train` and `validation`.
         data: Directory of the synthetic samples that the pictures are made from.
-        focal_px: Focal length of the pictures in px; longer than that of the model keeps the views sharp.
-        max_side: Largest width and height in px; larger than that of the model leaves room for rotations.
+        focal_px: Focal length of the pictures in px; a longer one than the model's keeps the views sharp.
+        max_side: Largest width and height in px; a larger one than the model's leaves room for rotations.
         validation_shards: Number of shards of the data that are used for validation.
         workers: Number of processes that make the pictures.
     """

@@ -1,4 +1,4 @@
-"""The stages `alignment` and `sft`: supervised fine-tuning, first of the language model alone, then of everything."""
+"""The stages `alignment` and `sft`: supervised fine-tuning, first of the language model, then of the whole model."""
 
 from __future__ import annotations
 

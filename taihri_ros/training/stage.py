@@ -191,7 +191,7 @@ def run_stage(
     directory = Path(arguments.output_dir)
     checkpoint = get_last_checkpoint(str(directory)) if directory.is_dir() else None
     if checkpoint and not options.resume:
-        raise TaihriError(f"{directory} already holds a run: continue it with --resume, or name another --out")
+        raise TaihriError(f"{directory} already holds a run: continue it with --resume, or choose another --out")
     directory.mkdir(parents=True, exist_ok=True)
     description = {
         "stage": directory.name,

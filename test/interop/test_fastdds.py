@@ -1,4 +1,4 @@
-"""The DDS node with Fast DDS, another DDS implementation than its own."""
+"""The DDS node, which uses Cyclone DDS, exchanges messages with Fast DDS."""
 
 from __future__ import annotations
 

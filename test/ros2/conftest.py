@@ -28,7 +28,7 @@ from robot import Robot
 
 @pytest.fixture(scope="module")
 def domain() -> int:
-    """A ROS_DOMAIN_ID for this module alone."""
+    """A ROS_DOMAIN_ID that only this module uses."""
     return new_domain()
 
 

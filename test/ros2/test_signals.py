@@ -64,7 +64,7 @@ def node(parameters: dict[str, object]) -> Iterator[tuple[Process, Robot]]:
 
 
 def reach(goal: str, robot: Robot) -> int | None:
-    """Bring the node to a situation, and return the pid of its engine if there is one."""
+    """Bring the node into the state of a test, and return the pid of its engine if there is one."""
     diagnosis = Diagnosis(robot)
     wait_for(lambda: diagnosis.status("taihri: node"))
     if goal == "unconfigured":

@@ -36,8 +36,8 @@ class Times:
         visual_tokens: Number of visual tokens of the node's view, for each image.
         steps: Number of tokens that the recipe decoded, for each image.
         whole: Whether the answer of the recipe had every joint, for each image.
-        errors_mm: Position errors of the node.
-        recipe_errors_mm: Position errors of the recipe, for the joints that it answered.
+        errors_mm: Position errors of the node, mm.
+        recipe_errors_mm: Position errors of the recipe, mm, for the joints that it answered.
     """
 
     ours_ms: list[float] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Times:
 
 
 def joint_count_command(count: int) -> Command:
-    """Return a command with a number of joints, in reverse order of the skeleton: first the wrists."""
+    """Return a command with the last joints of the skeleton in reverse order, which begins with the wrists."""
     return joint_command([*reversed(JOINTS)][:count])
 
 
@@ -94,21 +94,23 @@ def compare(tracker: Tracker, recipe: PublishedRecipe, frames: SimulatedFrames, 
     for number, frame in enumerate(frames.take(images + _WARM_UP)):
         started = perf_counter()
         estimate = tracker.estimate(frame.image, frames.camera, command, frame.stamp_ns)
-        ours_ms = 1e3 * (perf_counter() - started)
-        theirs = recipe.answer(frame.image, frames.camera, prompt, most)
+        node_ms = 1e3 * (perf_counter() - started)
+        recipe_answer = recipe.answer(frame.image, frames.camera, prompt, most)
         if number < _WARM_UP:
             continue
         width, height = estimate.view_size or (0, 0)
-        answered = set(command.joints) & set(theirs.joints)
-        times.ours_ms.append(ours_ms)
+        answered = set(command.joints) & set(recipe_answer.joints)
+        times.ours_ms.append(node_ms)
         times.engine_only_ms.append(estimate.stages_ms["engine.passes"])
         times.engine_ms.append(estimate.stages_ms["engine.total"])
-        times.recipe_ms.append(theirs.total_ms)
+        times.recipe_ms.append(recipe_answer.total_ms)
         times.visual_tokens.append(width * height // spec.image_multiple**2)
-        times.steps.append(theirs.tokens)
+        times.steps.append(recipe_answer.tokens)
         times.whole.append(len(answered) == len(command.joints))
         times.errors_mm += position_errors_mm(estimate.person.located, frame.joints)
-        times.recipe_errors_mm += [_error_mm(theirs.joints[name], frame.joints[INDEX[name]]) for name in answered]
+        times.recipe_errors_mm += [
+            _error_mm(recipe_answer.joints[name], frame.joints[INDEX[name]]) for name in answered
+        ]
     return times
 
 

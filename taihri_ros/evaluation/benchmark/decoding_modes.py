@@ -5,7 +5,7 @@
 
 All modes process the same simulated images, interleaved, in one engine in this process. The row `speculative` is an
 estimate of the passes of speculative decoding with the answer of the previous image as the draft: greedy decoding
-accepts a draft up to the first different coordinate, so every difference costs one pass.
+accepts a draft up to the first different coordinate, so every different coordinate needs one more pass.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.latency_growth --engine vllm
 
-The values of the weights do not change the latency.
+Random weights have the same latency as trained ones.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m taihri_ros.evaluation.benchmark.stages --engine-python .venv-vllm/bin/python
 
-This process is the camera and the planner; the node and its engine are two other processes. A frame is sent when the
-previous result has arrived, so that no frame waits in a queue. A second part sends frames at 30 Hz and measures the
+This process is the camera and the planner; the node and its engine are two other processes. Each frame is sent after
+the previous result has arrived, so that no frame waits in a queue. A second part sends frames at 30 Hz and measures the
 memory of node and engine.
 """
 

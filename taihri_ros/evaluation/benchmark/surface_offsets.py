@@ -1,9 +1,9 @@
-"""Measures the surface-to-joint offsets in the table of `pipeline/depth_fusion.py`.
+"""Measurement of the surface-to-joint offsets in the table of `pipeline/depth_fusion.py`.
 
     .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.surface_offsets
 
 The offset of a joint is its depth minus the depth of the visible surface at its pixel, measured as in the node. It is
-computed for random dressed people and cameras of taihri_ros.synthetic, with depth images without noise. Sigma is half
+computed for random dressed people and cameras of taihri_ros.synthetic, with noise-free depth images. Sigma is half
 the width of the central 68.2 % interval, which is the standard deviation of a normal distribution and is robust against
 outliers. The script needs an environment with anny and warp.
 """

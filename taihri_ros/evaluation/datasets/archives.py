@@ -1,4 +1,4 @@
-"""Harmony4D-Egocentric, EgoBody and SPEC: NumPy archives of keypoints beside the data set's images.
+"""Harmony4D-Egocentric, EgoBody and SPEC: NumPy archives of keypoints, separate from the images.
 
 The field names are those of the data sets and of HumanData (mmhuman3d), the format in which they are distributed. A
 file has one column for each field and one row for each image (EgoBody, SPEC), or is a dict by image path
@@ -50,7 +50,7 @@ def open_archive(kind: str, path: Path, images: Path | None) -> Data:
         The data set.
 
     Raises:
-        DataError: The file does not have this layout; the message names the field.
+        DataError: The file does not have this layout; the message contains the field.
     """
     content = read_archive(path)
     rows = _by_image(content, path) if kind == "harmony4d" else _by_column(content, path)

@@ -16,7 +16,7 @@ from taihri_ros.skeleton import INDEX, JOINTS
 
 
 class DataError(TaihriError):
-    """A data set cannot be read; the message names the file and the position in it."""
+    """A data set cannot be read; the message contains the file and the position in it."""
 
 
 class Visibility(IntEnum):

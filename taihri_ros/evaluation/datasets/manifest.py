@@ -32,7 +32,7 @@ def open_manifest(path: Path) -> Data:
         The data set.
 
     Raises:
-        DataError: A line does not have this format; the message names it.
+        DataError: A line does not have this format; the message contains the line number.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

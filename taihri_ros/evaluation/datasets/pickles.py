@@ -1,4 +1,4 @@
-"""Reads NumPy archives with pickled objects without running arbitrary code.
+"""Reader of NumPy archives with pickled objects that does not run arbitrary code.
 
 Python's unpickler runs any code that a pickle contains. Data sets in this field are nevertheless distributed as pickled
 dicts. This reader only allows the functions that create arrays, numbers, strings and built-in containers; any other

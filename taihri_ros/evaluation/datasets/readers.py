@@ -1,4 +1,4 @@
-"""Opens a data set with the reader for its format."""
+"""Selection of the reader for the format of a data set."""
 
 from __future__ import annotations
 

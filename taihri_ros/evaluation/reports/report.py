@@ -1,4 +1,4 @@
-"""Writes the results of an evaluation: `metrics.json`, `report.md` and the plots."""
+"""Output of the results of an evaluation: `metrics.json`, `report.md` and the plots."""
 
 from __future__ import annotations
 

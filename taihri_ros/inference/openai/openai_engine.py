@@ -51,7 +51,7 @@ _ZERO_LOGPROB = -9000.0
 """Log-probabilities below this are zero probabilities: JSON has no infinity, so vLLM writes -9999."""
 
 _NO_TEXT = "\ufffd"
-"""Text of a token without text of its own, such as a part of a character, for which vLLM returns an empty text."""
+"""Replacement for the empty text that vLLM returns for a token that is only a part of a character."""
 
 _COORDINATE = re.compile(r"<(\d{1,3})>")
 _CONTROL = re.compile(r"<(?=\|?[\w/]+\|?>)")
@@ -128,7 +128,7 @@ class OpenAiEngine:
         http = self._free.get()
         try:
             http.resume()
-            answers = tuple(self._ask(http, request, question, image) for question in request.questions)
+            answers = tuple(self._answer_question(http, request, question, image) for question in request.questions)
         finally:
             self._free.put(http)
         return Generation(answers=answers, timings_ms={"total": 1e3 * (time.perf_counter() - started)})
@@ -155,7 +155,9 @@ class OpenAiEngine:
     ) -> None:
         self.close()
 
-    def _ask(self, http: HttpConnection, request: GenerationRequest, question: Question, image: str) -> RawAnswer:
+    def _answer_question(
+        self, http: HttpConnection, request: GenerationRequest, question: Question, image: str
+    ) -> RawAnswer:
         try:
             answer = http.post("/v1/chat/completions", self._body(request, question, image))
         except EngineError as error:
@@ -166,7 +168,7 @@ class OpenAiEngine:
             return _decode_answer(answer, request.top_k > 0)
         except ProtocolError as error:
             raise GenerationFailedError(
-                f"{self._http.address} returned an answer that is not of vLLM: {error}"
+                f"{self._http.address} did not answer in the format of vLLM: {error}"
             ) from error
 
     def _body(self, request: GenerationRequest, question: Question, image: str) -> dict[str, Any]:
@@ -232,8 +234,8 @@ class OpenAiEngine:
         return range(first, first + BINS)
 
 
-def _decode_answer(answer: Fields, wanted: bool) -> RawAnswer:
-    """Convert a chat completion to an answer without the end token, which vLLM returns as a token."""
+def _decode_answer(answer: Fields, with_top_k: bool) -> RawAnswer:
+    """Convert a chat completion to an answer. The end token, which vLLM includes, is removed."""
     choice = Fields(answer.get("choices", list, length=1)[0], "choice")
     reason = choice.get("finish_reason", str, length=100)
     if reason not in ("stop", "length"):
@@ -244,7 +246,7 @@ def _decode_answer(answer: Fields, wanted: bool) -> RawAnswer:
     count = len(tokens) - stopped
     return RawAnswer(
         tokens=tuple(tokens[:count]),
-        top_k=tuple(_top_k(step) if wanted else None for step in steps[:count]),
+        top_k=tuple(_top_k(step) if with_top_k else None for step in steps[:count]),
         finish_reason="stop" if stopped else "length",
     )
 
@@ -273,5 +275,5 @@ def _png_url(request: GenerationRequest) -> str:
 
 
 def _escape_control_tokens(text: str) -> str:
-    """Insert a space into everything that the server's tokenizer would read as a control token."""
+    """Insert a space into each part of the text that the server's tokenizer would read as a control token."""
     return _CONTROL.sub("< ", text)

@@ -84,9 +84,9 @@ class Connection:
         return self._stream
 
     def is_connected(self) -> bool:
-        """Check whether the engine process of the last message is still connected.
+        """Check whether the connection is open, and close it if the peer has closed it or has sent unrequested data.
 
-        If it is not, another engine process may have replaced it. An unexpected answer closes the connection, too.
+        A closed connection means that another engine process may have replaced the previous one.
         """
         if self._stream is not None and self._stream.is_finished():
             self.close()

@@ -21,7 +21,7 @@ class Fields(validation.Fields):
     error = ProtocolError
 
     def array(self, name: str, dtype: str) -> NDArray[Any]:
-        """Return the numbers whose bytes a field holds, (n,) of the dtype."""
+        """Return the array that a field holds as raw bytes, of shape (n,) and the given dtype."""
         value = self.get(name, bytes)
         if len(value) % np.dtype(dtype).itemsize:
             raise self._error(name, f"must be the bytes of an array of {dtype}", value)

@@ -1,6 +1,6 @@
 """The guard of an engine process: a small second process that kills the engine when the node has ended.
 
-A thread inside the engine process would not be enough: it never runs while a framework holds the interpreter's lock or
+A thread inside the engine process would not be enough: it never runs while a framework holds the GIL or
 while the process is stopped. The guard uses only the standard library and is started as a script.
 """
 

@@ -1,8 +1,8 @@
 """Messages of one or two frames on a connected Unix socket.
 
 Each message starts with a magic number and the lengths of its frames. Data of another protocol is recognised by its
-first bytes, before memory is allocated for it. A message is read on the thread that waits for it, so the path between
-node and engine wakes no other thread.
+first bytes, before memory is allocated for it. A message is read on the thread that waits for it, so that no
+other thread has to be woken.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class MessageStream:
         return [self._read(length, deadline, is_cancelled) for length in lengths]
 
     def is_finished(self) -> bool:
-        """Check whether the peer has closed the connection or has sent data that no call has requested."""
+        """Check whether the peer has closed the connection or has sent unrequested data."""
         self._socket.settimeout(0.0)
         try:
             self._socket.recv(1, sockets.MSG_PEEK)

@@ -38,7 +38,7 @@ from taihri_ros.model.quantization import BINS
 from taihri_ros.model.spec import ModelSpec
 
 VERSION = 3
-"""Version of the protocol; two peers must have the same one."""
+"""Version of the protocol, which must be equal on both sides."""
 
 MAX_IN_FLIGHT = 2
 """Requests that an engine process answers at the same time: it reads the image of one while it decodes the other."""
@@ -91,7 +91,7 @@ class Message:
 
     Attributes:
         kind: Kind of the message.
-        id: Number of the request that the message is, answers or aborts.
+        id: Number of the request: this message itself, or the request that it answers or aborts.
         body: Fields, of the types of msgpack.
         blob: Raw bytes that follow the header, if any.
     """
@@ -153,7 +153,7 @@ def unpack(frames: Sequence[Frame]) -> Message:
         The message. Its body is not checked yet.
 
     Raises:
-        ProtocolError: The frames are not a message, or one of another version of the protocol.
+        ProtocolError: The frames are not a message, or have another version of the protocol.
     """
     if not 1 <= len(frames) <= 2:
         raise ProtocolError(f"a message has one or two frames, not {len(frames)}")
@@ -216,7 +216,7 @@ def decode_request(message: Message) -> GenerationRequest:
 
 
 def encode_generation(generation: Generation, identifier: int) -> Message:
-    """Convert a generation to a message. The top-k of all answers are two arrays, with a count for every token."""
+    """Convert a generation to a message. Two arrays hold the top-k of all answers; `counts` has the length of each."""
     bins, logprobs = flatten(concatenate([answer.top_k for answer in generation.answers]))
     body = {
         "answers": [

@@ -189,7 +189,7 @@ def _check_path(path: Path) -> None:
 
 
 def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str, object]) -> NoReturn:
-    """Serve an engine until SIGTERM or Ctrl-C, and exit the process with the status of `serve`.
+    """Serve an engine until SIGTERM or Ctrl-C, and exit the process with the status that `serve` returns.
 
     All output goes to standard error.
 

@@ -1,4 +1,4 @@
-"""The supervisor of an engine process: starts it, checks its health by its answers, and restarts it."""
+"""The supervisor of an engine process: starts it, checks its health, and restarts it after a failure."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class EngineHealth:
 
     Attributes:
         state: State of the engine.
-        message: Why it is not ready, for people.
+        message: Reason why it is not ready, as a text for the user.
         restarts: Number of restarts.
         last_success_age_s: Time in s since it last answered a request or a health probe, or became ready; None before.
         pid: Process id; None while there is no process.
@@ -182,7 +182,7 @@ class EngineProcess:
             return self._info
 
     def generate(self, request: GenerationRequest) -> Generation:
-        """Answer one request; see `Engine.generate`. Raise without waiting while the engine is not ready."""
+        """Answer one request; see `Engine.generate`. If the engine is not ready, raise an error immediately."""
         with self._change:
             client = self._client
             if client is None:
@@ -281,7 +281,7 @@ class EngineProcess:
 
         Raises:
             EngineUnavailableError: The process must be restarted.
-            EngineError: A restart would fail too, unless the engine has been ready with the same settings before.
+            EngineError: The engine cannot be loaded. A restart helps only if it was ready before.
         """
         self._set_state(EngineState.STARTING, "the engine is being started")
         with self._change:

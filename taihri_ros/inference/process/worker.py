@@ -34,10 +34,10 @@ from taihri_ros.inference.process.protocol import (
 _logger = logging.getLogger(__name__)
 
 _MAX_CRASHES = 3
-"""Number of consecutive unexpected errors after which the engine has failed; errors of a GPU are permanent."""
+"""Number of consecutive unexpected errors after which the engine counts as failed; GPU errors are permanent."""
 
 _ABORTS_KEPT = 64
-"""Number of aborts that are kept for requests still to come: an abort on another connection may arrive first."""
+"""Number of aborts that are stored for later requests: an abort may arrive on its connection before its request."""
 
 
 class AbortableEngine(Engine, Protocol):
@@ -52,7 +52,7 @@ class Job:
     """A request of one peer.
 
     Attributes:
-        id: Number that the peer gave the request.
+        id: Number of the request, chosen by the peer.
         request: The request.
         aborted: Set to abort the request.
     """
@@ -102,7 +102,7 @@ class EngineWorker:
             )
 
     def answer(self, job: Job) -> Message:
-        """Answer a job on the caller's thread, after the jobs that wait already.
+        """Answer a job on the caller's thread, after the jobs that already wait.
 
         Args:
             job: The job.
@@ -122,7 +122,7 @@ class EngineWorker:
                 self._change.notify_all()
 
     def abort(self, identifier: int) -> None:
-        """Abort the job with a number, whether it is in flight, waiting or still to come."""
+        """Abort the job with this number, which may be in flight, waiting, or not received yet."""
         with self._change:
             jobs = [job for job in (*self._current, *self._waiting) if job.id == identifier]
             for job in jobs:

@@ -9,12 +9,12 @@ Other nodes see it as `/taihri`, with its topics, types and type hashes. The lay
 - `names`, `qos`, `types`: ROS 2's rules for names and quality of service; message definitions, CDR and type hashes;
 - `discovery`, `domain`: the ROS_* variables as Cyclone DDS configuration, and the domains configured by it;
 - `idl`, `dispatcher`, `participant`: the DDS participant, its topics with their type information, and its thread;
-- `endpoints`: `Publisher` takes a message to the wire, `Subscription` takes it from the wire to a callback;
+- `endpoints`: `Publisher` sends messages, and `Subscription` calls a callback with each received message;
 - `dds_node`: the node, its names, and its entry in the ROS graph;
 - `embedded_host`: the node /taihri.
 
 Only CDR bytes pass between messages and the transport, in `Publisher.publish_cdr` and `Subscription._on_cdr`. Another
-transport, such as Zenoh, would replace `participant`, what it is made of, and the DDS calls in `endpoints`.
+transport, such as Zenoh, would replace `participant`, the modules it uses, and the DDS calls in `endpoints`.
 """
 
 from __future__ import annotations

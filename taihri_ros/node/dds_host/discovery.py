@@ -1,8 +1,8 @@
 """Discovery settings: the ROS_* environment variables as Cyclone DDS configuration.
 
 The XML matches the one that rmw_cyclonedds_cpp builds from the same variables, with two additions. The loopback is an
-interface beside the one that Cyclone picks, so that nodes restricted to this machine are discovered too. The receive
-buffer is large enough for raw images.
+additional interface, so that nodes restricted to this machine are discovered too. The receive buffer is large enough
+for raw images.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_DOMAIN_ID = 232
-"""The last domain whose UDP ports (7400 + 250 * domain) exist."""
+"""Largest domain: the UDP ports of a domain start at 7400 + 250 * domain and must be below 65536."""
 
 DISCOVERY_RANGES = ("OFF", "LOCALHOST", "SUBNET", "SYSTEM_DEFAULT")
 
@@ -56,7 +56,7 @@ def cyclone_xml(environ: Mapping[str, str] = os.environ, *, loopback: bool = Tru
     Args:
         environ: Environment variables: ROS_AUTOMATIC_DISCOVERY_RANGE, ROS_STATIC_PEERS, ROS_LOCALHOST_ONLY and
             CYCLONEDDS_URI are read.
-        loopback: Add the loopback as an interface beside the one that Cyclone picks. Cyclone refuses this on a machine
+        loopback: Add the loopback to the interface that Cyclone picks. Cyclone refuses this on a machine
             whose only interface is the loopback.
 
     Returns:
@@ -70,13 +70,13 @@ def cyclone_xml(environ: Mapping[str, str] = os.environ, *, loopback: bool = Tru
     if loopback:
         interfaces += '<NetworkInterface address="127.0.0.1"/>'
     multicast = "<AllowMulticast>false</AllowMulticast>" if discovery_range in ("LOCALHOST", "OFF") else ""
-    ours = (
+    settings = (
         f"<CycloneDDS><Domain><General>{multicast}<Interfaces>{interfaces}</Interfaces></General>"
         f'<Internal><SocketReceiveBufferSize max="{RECEIVE_BUFFER}B"/></Internal>'
         f"<Discovery>{_discovery(discovery_range, _static_peers(environ))}</Discovery></Domain></CycloneDDS>"
     )
-    theirs = environ.get("CYCLONEDDS_URI", "").strip()
-    return f"{ours},{theirs}" if theirs else ours
+    user_settings = environ.get("CYCLONEDDS_URI", "").strip()
+    return f"{settings},{user_settings}" if user_settings else settings
 
 
 def receive_buffer_warning(limit_file: Path = Path("/proc/sys/net/core/rmem_max")) -> str | None:

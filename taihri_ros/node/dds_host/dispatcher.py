@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Something with DDS events to handle."""
+    """A source of DDS events."""
 
     triggers: tuple[Entity, ...]
     """The entities to wait for."""
@@ -28,7 +28,8 @@ class Source(Protocol):
 class Dispatcher:
     """One thread that waits for any of its sources and calls their `dispatch`.
 
-    It uses a wait set instead of a listener: listeners run on the threads of DDS, which would wait there for the GIL.
+    It uses a wait set instead of a listener: listeners run on the threads of DDS and would block them while they
+    wait for the GIL.
     """
 
     def __init__(self, participant: DomainParticipant) -> None:
@@ -50,7 +51,7 @@ class Dispatcher:
         """Wait for the events of a source.
 
         Args:
-            source: Its triggers must exist until it is removed.
+            source: The source. Its triggers must exist until it is removed.
         """
         with self._lock:
             self._sources = (*self._sources, source)
@@ -62,7 +63,7 @@ class Dispatcher:
         """Stop waiting for the events of a source.
 
         Args:
-            source: As added; a running call of its `dispatch` finishes.
+            source: A source that was added. A running call of its `dispatch` finishes.
         """
         with self._lock:
             self._sources = tuple(other for other in self._sources if other is not source)

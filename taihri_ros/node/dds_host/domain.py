@@ -46,7 +46,7 @@ def release(domain_id: int) -> None:
     """Release a domain; the last user deletes it.
 
     Args:
-        domain_id: The domain, as acquired.
+        domain_id: A domain that was acquired.
     """
     with _lock:
         _users[domain_id] -= 1
@@ -56,7 +56,7 @@ def release(domain_id: int) -> None:
 
 
 def delete(*entities: Entity) -> None:
-    """Delete DDS entities now instead of when Python collects them.
+    """Delete DDS entities immediately, without waiting for the garbage collection.
 
     Args:
         entities: Deleted in this order; deleting one twice does nothing.

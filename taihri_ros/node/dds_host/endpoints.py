@@ -1,7 +1,7 @@
-"""Publishers and subscriptions: each takes messages on one side and Cyclone DDS on the other.
+"""Publishers and subscriptions on Cyclone DDS.
 
-CDR bytes are the only thing that passes between the two sides: out through `Publisher.publish_cdr`, in through
-`Subscription._on_cdr`. A transport other than DDS replaces what lies below these two methods.
+Only CDR bytes pass between the message types and DDS: `Publisher.publish_cdr` sends them, and `Subscription._on_cdr`
+receives them. Another transport would replace only the DDS calls behind these two methods.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ _NEW = SampleState.NotRead | ViewState.Any | InstanceState.Any
 
 
 class Endpoint:
-    """What a publisher and a subscription have in common.
+    """Base class of publishers and subscriptions.
 
     Attributes:
         topic: Absolute name.
         msg_type: Full name of the message type.
         gid: 16 bytes that identify the endpoint in the ROS graph.
         triggers: The entities that the dispatcher waits for: the DDS endpoint, then its conditions.
-        incompatible_qos: The QoS policy because of which the last peer was refused; None when none was.
+        incompatible_qos: The QoS policy that was incompatible with the last refused peer; None if no peer was refused.
     """
 
     _dds_class: ClassVar[type[Entity]]
     _incompatible_qos_event: ClassVar[int]
     _purpose: ClassVar[str]
-    """Begins the error message when DDS refuses the endpoint."""
+    """Start of the error message when DDS refuses the endpoint."""
     _incompatible_qos_warning: ClassVar[str]
-    """Log message with a place for the topic and one for the policy."""
+    """Log message with a placeholder for the topic and one for the policy."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Endpoint:
 
     @property
     def matched(self) -> int:
-        """Number of peers at the other end."""
+        """Number of matched peers."""
         with self._lock:
             return 0 if self._destroyed else int(self._matched_status().current_count)
 
@@ -114,16 +114,16 @@ class Endpoint:
 
 
 class _Sample(ctypes.Structure):
-    """A serialized sample as the binding's C layer takes it."""
+    """A serialized sample in the layout that the binding's C layer expects."""
 
     _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t)]
 
 
 class Publisher(Endpoint):
-    """Publishes messages of one type on one topic.
+    """Publisher of messages of one type on one topic.
 
     Attributes:
-        timeouts: Number of messages given up because a reliable subscription did not keep up.
+        timeouts: Number of messages dropped because a reliable subscription did not keep up.
     """
 
     _dds_class = DataWriter
@@ -195,9 +195,9 @@ class Publisher(Endpoint):
 
 
 class Subscription(Endpoint):
-    """Receives messages of one type on one topic.
+    """Subscription to messages of one type on one topic.
 
-    DDS keeps the last `qos.depth` samples. It overwrites older ones, which then never reach Python.
+    DDS keeps the last `qos.depth` samples. It overwrites older ones, even if the callback has not received them.
 
     Attributes:
         received: Number of messages received.
@@ -240,7 +240,7 @@ class Subscription(Endpoint):
         super().__init__(participant, msg_type, topic, qos, on_destroy)
 
     def dispatch(self) -> None:
-        """Pass on the samples that have arrived, oldest first, and log a peer whose QoS is incompatible."""
+        """Call the callback with the received samples, oldest first, and log a peer whose QoS is incompatible."""
         taken = ddspy_take(self._dds._ref, _ANY, self._depth)
         for cdr, info in [] if isinstance(taken, int) else taken:  # an error code when the reader has been deleted
             if info.valid_data and not self._destroyed:

@@ -1,6 +1,6 @@
-"""IDL of ROS 2 message types for Cyclone DDS, so that discovery announces truthful type information.
+"""IDL of ROS 2 message types for Cyclone DDS, so that discovery announces the correct type information.
 
-Samples stay bytes for the binding: rosbags reads and writes CDR a hundred times faster.
+The binding handles samples as bytes: rosbags reads and writes CDR about a hundred times faster than it does.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class IdlTypes:
     """IDL classes for ROS 2 message types, each built once."""
 
     def __init__(self, types: RosTypes) -> None:
-        """Start without any class.
+        """Create an empty cache of classes.
 
         Args:
             types: The message definitions.

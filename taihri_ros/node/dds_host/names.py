@@ -25,7 +25,7 @@ _TOKEN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Remap:
-    """One rule `[node:]from:=to`, as given after `--ros-args -r`.
+    """One rule `[node:]from:=to`, as written after `--ros-args -r`.
 
     Attributes:
         source: The name to replace; `__node` and `__ns` are the node's own name and namespace.

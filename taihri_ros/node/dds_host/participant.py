@@ -1,4 +1,4 @@
-"""The DDS participant of a node: its domain, its topics, its thread."""
+"""The DDS participant of a node, with its domain, its topics and its thread."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Participant:
         self.gid: bytes = self.dds.guid.bytes
 
     def topic_and_qos(self, topic: str, msg_type: str, qos: QoS) -> tuple[Topic, Qos]:
-        """Return what a DDS endpoint is made of.
+        """Return the DDS topic and the QoS policies of an endpoint.
 
         Args:
             topic: Absolute ROS name, or a DDS topic name without a leading slash, which is used as it is.
@@ -68,7 +68,7 @@ class Participant:
             qos: Quality of service.
 
         Returns:
-            The DDS topic and the QoS policies, which carry the type hash as user data.
+            The topic, and the policies with the type hash as user data.
         """
         key = (topic, msg_type)
         if key not in self._topics:

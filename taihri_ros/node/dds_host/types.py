@@ -53,7 +53,7 @@ class RosTypes:
         if interfaces is not None:
             self._register(interfaces)
         self.store.fielddefs = {
-            name: (constants, [(field, _char_is_uint8(desc)) for field, desc in fields])
+            name: (constants, [(field, _replace_char(desc)) for field, desc in fields])
             for name, (constants, fields) in self.store.fielddefs.items()
         }
 
@@ -155,13 +155,13 @@ class RosTypes:
         return desc[1][1]
 
 
-def _char_is_uint8(desc: FieldDesc) -> FieldDesc:
+def _replace_char(desc: FieldDesc) -> FieldDesc:
     """Replace `char` of a .msg file by `uint8`, as rosidl_adapter does in IDL, type hash and XTypes."""
     if desc[0] in (Nodetype.ARRAY, Nodetype.SEQUENCE):
         element, size = desc[1]
-        return desc[0], (_scalar_char_is_uint8(element), size)
-    return _scalar_char_is_uint8(desc)
+        return desc[0], (_replace_scalar_char(element), size)
+    return _replace_scalar_char(desc)
 
 
-def _scalar_char_is_uint8(desc: BaseDesc | NameDesc) -> BaseDesc | NameDesc:
+def _replace_scalar_char(desc: BaseDesc | NameDesc) -> BaseDesc | NameDesc:
     return (Nodetype.BASE, ("uint8", 0)) if desc == (Nodetype.BASE, ("char", 0)) else desc

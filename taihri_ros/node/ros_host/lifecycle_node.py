@@ -108,12 +108,12 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         super().destroy_node()
 
     def _release(self) -> None:
-        """Stop whatever runs of perception, subscriptions and engine."""
+        """Stop perception, subscriptions and engine if they run."""
         self._activated.close()
         self._configured.close()
 
     def _transition(self, verb: str, goal: str, action: Callable[[], None]) -> TransitionCallbackReturn:
-        """Run a transition and log its errors, which rclpy would swallow."""
+        """Run a transition and log its errors, which rclpy does not report."""
         try:
             action()
         except TaihriError as error:

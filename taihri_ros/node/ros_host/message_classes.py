@@ -1,4 +1,4 @@
-"""ROS message classes, and sequences as their fields store them."""
+"""ROS message classes, and the conversion of arrays to their sequence fields."""
 
 from __future__ import annotations
 

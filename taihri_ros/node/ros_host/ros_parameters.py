@@ -58,7 +58,7 @@ class RosParameters:
             if not isinstance(default, tuple):
                 self._node.declare_parameter(name, default, description)
                 return
-            # rclpy takes an empty list for a list of bytes, so the type is declared first and the value set afterwards.
+            # rclpy reads an empty list as a list of bytes, so the type is declared first and the value set afterwards.
             self._node.declare_parameter(name, Parameter.Type.STRING_ARRAY, description)
             if self._node.get_parameter_or(name).value is None:
                 self._node.set_parameters([Parameter(name, Parameter.Type.STRING_ARRAY, list(default))])

@@ -1,4 +1,4 @@
-"""Makes the training pictures of a data set, one file for each shard, in one or more processes."""
+"""Creation of the training pictures of a data set, one file for each shard, in one or more processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from taihri_ros.training.recipe import PictureSettings
 
 @dataclass(frozen=True)
 class PictureJob:
-    """Pictures to make.
+    """A job that makes the pictures of a data set.
 
     Attributes:
         paths: For each shard the file of its pictures.
@@ -42,16 +42,16 @@ class PictureJob:
             TaihriError: There is no data set, or it has too few shards.
         """
         if settings.data is None:
-            raise TaihriError("pictures.data is missing: name the directory that `taihri synth --out` filled")
+            raise TaihriError("pictures.data is missing: set it to the output directory of `taihri synth`")
         found = shards(settings.data)
-        held_back = settings.validation_shards
-        if len(found) <= held_back:
+        reserved = settings.validation_shards
+        if len(found) <= reserved:
             raise TaihriError(
-                f"{settings.data} has {len(found)} shards and {held_back} are held back for validation: "
+                f"{settings.data} has {len(found)} shards and {reserved} are reserved for validation: "
                 "make more with `taihri synth --count`"
             )
-        first_held_back = len(found) - held_back
-        parts = ["train"] * first_held_back + ["validation"] * held_back
+        first_reserved = len(found) - reserved
+        parts = ["train"] * first_reserved + ["validation"] * reserved
         return cls(
             {shard: settings.directory / part / f"{shard.stem}.npz" for shard, part in zip(found, parts, strict=True)},
             settings,
@@ -61,7 +61,7 @@ class PictureJob:
         """Make the pictures of all shards whose file does not exist.
 
         Yields:
-            The file of each shard, existing ones first.
+            The picture file of each shard, existing ones first.
 
         Raises:
             TaihriError: A shard is damaged, or a directory cannot be written.

@@ -1,7 +1,8 @@
 """Training pictures: wide canonical images, from which views are rendered through random virtual cameras.
 
 Rotating or cropping the canonical camera of TAIHRI (arXiv 2604.08921) is exact: the new image is a homography of the
-old one, and the joints are rotated by the same rotation. So one labelled picture gives any number of views.
+old one, and the joints are rotated by the same rotation. One labelled picture is
+therefore the source of any number of views.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class Picture:
         return np.asarray(decoded[..., ::-1], np.uint8)
 
     def is_easy(self) -> bool:
-        """Return whether most joints are visible and cover much of the image: a picture for the start of a training."""
+        """Check whether most joints are visible and cover much of the image, which suits the start of a training."""
         inside = self.visibility < 2
         if inside.sum() < _EASY_INSIDE or (self.visibility == 0).sum() < _EASY_VISIBLE:
             return False
@@ -258,7 +259,7 @@ def project(joints: NDArray[np.floating], focal_px: float, size: tuple[int, int]
         size: Width and height in px.
 
     Returns:
-        (N, 2) px; far outside the image for points behind the camera.
+        (N, 2) px. The depth is at least 1 cm, so points behind the camera lie far outside the image.
     """
     depth = np.maximum(joints[:, 2:], 1e-2)
     centre = (np.array(size) - 1) / 2

@@ -29,15 +29,15 @@ class QuestionSettings:
     Attributes:
         named: One question with joint names for each pair: smallest and largest number of joints.
         listings: One joint list without a question for each pair: smallest and largest number of joints. They train
-            the reading of coordinates at the least cost.
+            only the coordinates, at little cost.
         tasks: Number of free commands that name a task.
         questions: Number of free questions that name joints.
         shuffled: Share of the joint lists in random order; the others are in the order of the skeleton.
         noise_bins: Smallest and largest standard deviation, in bins, of the noise that is added to the coordinates in
             the context, sampled log-uniformly for each answer. The smallest should not be below the errors of the
-            model: otherwise it learns to trust its own earlier coordinates instead of the image.
+            model: otherwise it learns to rely on its earlier coordinates instead of the image.
         beyond_weight: Loss weight of a 2D coordinate of a joint outside the view.
-        template_weight: Loss weight of the tokens that the grammar forces.
+        template_weight: Loss weight of the tokens that the grammar determines.
     """
 
     named: tuple[tuple[int, int], ...] = ((1, 3), (2, 6), (4, 10))
@@ -51,7 +51,7 @@ class QuestionSettings:
 
 
 class QuestionSampler:
-    """Samples questions about views and writes their answers."""
+    """Sampler of questions about views, with their answers."""
 
     def __init__(self, vocabulary: Vocabulary, spec: ModelSpec, tasks: Tasks, settings: QuestionSettings) -> None:
         """Create a sampler.

@@ -18,7 +18,7 @@ _RESCAN_EVERY = 1500
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """How views are sampled.
+    """Settings of the sampling of views.
 
     Attributes:
         focal_px: Focal length of the model's canonical camera in px.

@@ -1,11 +1,11 @@
 """The loss of supervised fine-tuning: next-token cross-entropy with soft targets for the coordinates.
 
-Plain cross-entropy does not know that <499> is nearly right where <500> is the target. The soft target is a Gaussian
-over the neighbouring bins, which narrows during training.
+Plain cross-entropy penalises <499> as much as any other wrong bin when the target is <500>. The soft target is a
+Gaussian over the neighbouring bins, which narrows during training.
 
 For a share of the pictures, the coordinates in the context are the model's own predictions instead of the true ones, at
 all positions at once (parallel scheduled sampling, Duckworth et al. 2019, arXiv 1906.04331). The model thereby learns
-how far it can trust its own earlier coordinates.
+to take errors of its earlier coordinates into account.
 """
 
 from __future__ import annotations

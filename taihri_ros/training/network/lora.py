@@ -35,7 +35,7 @@ def add_adapters(model: Any, settings: Lora, new_tokens: Sequence[int]) -> Any:
 
 
 def merge_adapters(adapted: Any) -> Any:
-    """Return the model with the adapters merged into its weights, as every engine loads it.
+    """Return the model with the adapters merged into its weights, in the form that every engine loads.
 
     Args:
         adapted: The model from `add_adapters`.

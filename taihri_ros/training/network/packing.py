@@ -1,8 +1,9 @@
 """Sequence packing: several questions with their answers share one image, separated by the attention mask.
 
-The vision tower is the expensive part of a small model, so one encoded image serves many questions. Every question with
-its answer is a branch. It attends to the image and to itself but to no other branch, and has the positions that it
-would have alone. Training on a packed sample is therefore equivalent to training on each question separately.
+The vision tower is the expensive part of a small model, so one encoded image is used for many questions. Every
+question with its answer is a branch. It attends to the image and to itself but to no other branch, and has the
+positions that it would have in a separate sequence. Training on a packed sample is therefore equivalent to training on
+each question separately.
 """
 
 from __future__ import annotations

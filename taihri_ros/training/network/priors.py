@@ -1,7 +1,7 @@
 """Structured initial weights: ordered coordinate tokens, and the locality of images.
 
-With little data a transformer spends much of its training on learning what is built into a convolutional network: that
-neighbouring patches belong together, and that fine detail matters as much as brightness. Both can be encoded in the
+With little data, a transformer needs much of its training to learn two properties that a convolutional network has by
+design: neighbouring patches are related, and fine detail matters as much as brightness. Both can be encoded in the
 initial weights.
 """
 
@@ -19,7 +19,7 @@ _NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
 def number_embeddings(width: int, scale: float = 0.06) -> torch.Tensor:
-    """Return embeddings of the coordinate tokens in which near bins are near: random mixtures of low frequencies.
+    """Return embeddings in which neighbouring coordinate tokens are similar: random mixtures of low frequencies.
 
     With independent random embeddings, the order of the 1000 bins would have to be learned from examples.
 
@@ -58,8 +58,8 @@ def position_embeddings(width: int, scale: float = 0.3) -> torch.Tensor:
 def frequency_filters(width: int) -> torch.Tensor:
     """Return patch filters that whiten natural images: the lowest cosines of a patch, scaled to equal output variance.
 
-    The amplitude of natural images falls with the frequency. All random filters mainly respond to brightness, which
-    hides the edges. The discrete cosine transform separates the frequencies, as in JPEG.
+    The amplitude of natural images falls with the frequency. Random filters therefore respond mainly to brightness and
+    hardly to edges. The discrete cosine transform separates the frequencies, as in JPEG.
 
     Args:
         width: Number of filters: a sixth for each of two colour axes, the others for luminance.

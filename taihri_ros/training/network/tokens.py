@@ -1,4 +1,4 @@
-"""Adds TAIHRI's tokens to a model that lacks them, with meaningful initial embeddings."""
+"""Addition of TAIHRI's tokens to a model that lacks them, with suitable initial embeddings."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def served(path: Path) -> Iterator[ServerThread]:
         yield running
 
 
-def test_a_client_is_an_engine(served: ServerThread) -> None:
+def test_a_client_implements_the_engine_interface(served: ServerThread) -> None:
     client: Engine
     with EngineClient(served.socket) as client:
         assert client.info == INFO

@@ -222,7 +222,7 @@ def test_frames_that_are_no_message_are_refused(frames: list[bytes], complaint: 
         ({"questions": [{}]}, "question: grammar is missing"),
     ],
 )
-def test_a_request_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str) -> None:
+def test_an_invalid_request_is_refused(changes: dict[str, Any], complaint: str) -> None:
     good = protocol.encode_request(request(), 1)
     with pytest.raises(ProtocolError, match=complaint):
         protocol.decode_request(across(dataclasses.replace(good, body={**good.body, **changes})))
@@ -245,7 +245,7 @@ def test_a_request_that_is_wrong_is_refused(changes: dict[str, Any], complaint: 
         ({"grammar": b"\x91" * 30 + b"\xc0"}, "at most 8 deep"),
     ],
 )
-def test_a_question_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str, place: int) -> None:
+def test_an_invalid_question_is_refused(changes: dict[str, Any], complaint: str, place: int) -> None:
     good = protocol.encode_request(dataclasses.replace(request(), questions=request().questions * 2), 1)
     protocol.decode_request(across(good))
     good.body["questions"][place].update(changes)
@@ -271,7 +271,7 @@ def test_a_request_without_image_is_refused() -> None:
         ({"finish_reason": "error"}, "finish_reason must be one of"),
     ],
 )
-def test_an_answer_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str, place: int) -> None:
+def test_an_invalid_answer_is_refused(changes: dict[str, Any], complaint: str, place: int) -> None:
     good = protocol.encode_generation(Generation(answers=(ONE, ONE)), 1)
     protocol.decode_generation(good)
     good.body["answers"][place].update(changes)
@@ -296,7 +296,7 @@ def test_an_answer_that_is_wrong_is_refused(changes: dict[str, Any], complaint: 
         ({"timings_ms": {"total": float("inf")}}, "finite numbers"),
     ],
 )
-def test_a_generation_that_is_wrong_is_refused(changes: dict[str, Any], complaint: str) -> None:
+def test_an_invalid_generation_is_refused(changes: dict[str, Any], complaint: str) -> None:
     good = protocol.encode_generation(Generation(answers=(ONE,)), 1)
     protocol.decode_generation(good)
     with pytest.raises(ProtocolError, match=complaint):
@@ -313,7 +313,7 @@ def test_a_generation_that_is_wrong_is_refused(changes: dict[str, Any], complain
         ({"batched": 1}, "batched must be true or false"),
     ],
 )
-def test_a_wrong_description_of_the_engine_is_refused(changes: dict[str, Any], complaint: str) -> None:
+def test_an_invalid_description_of_the_engine_is_refused(changes: dict[str, Any], complaint: str) -> None:
     message = protocol.encode_status(EngineStatus(state=State.READY, info=INFO), 1)
     message.body["info"] = {**message.body["info"], **changes}
     with pytest.raises(ProtocolError, match=complaint):
@@ -321,13 +321,13 @@ def test_a_wrong_description_of_the_engine_is_refused(changes: dict[str, Any], c
 
 
 @given(st.lists(st.binary(max_size=60), max_size=3))
-def test_garbage_never_raises_anything_else(frames: list[bytes]) -> None:
+def test_garbage_raises_only_protocol_errors(frames: list[bytes]) -> None:
     with pytest.raises(ProtocolError):
         protocol.unpack(frames)
 
 
 @given(st.sampled_from(["request", "question", "generation", "answer", "status", "info", "error"]), st.data())
-def test_garbage_in_any_field_never_raises_anything_else(what: str, data: st.DataObject) -> None:
+def test_garbage_in_any_field_raises_only_protocol_errors(what: str, data: st.DataObject) -> None:
     sent, answered = request((Coordinate(),)), Generation(answers=(ONE, OTHER), timings_ms={"total": 1.0})
     requested = protocol.encode_request(sent, 1), protocol.decode_request
     generated = protocol.encode_generation(answered, 1), protocol.decode_generation
@@ -348,7 +348,7 @@ def test_garbage_in_any_field_never_raises_anything_else(what: str, data: st.Dat
 
 
 @given(st.binary(max_size=40) | json_values.map(msgpack.packb))
-def test_garbage_for_a_grammar_never_raises_anything_else(grammar: bytes) -> None:
+def test_garbage_for_a_grammar_raises_only_protocol_errors(grammar: bytes) -> None:
     message = protocol.encode_request(request(), 1)
     message.body["questions"][0]["grammar"] = grammar
     with contextlib.suppress(EngineError):

@@ -86,7 +86,7 @@ def ready_pid(engine: EngineProcess) -> int:
     return pid
 
 
-def test_an_engine_process_is_an_engine(start: Callable[..., EngineProcess]) -> None:
+def test_an_engine_process_implements_the_engine_interface(start: Callable[..., EngineProcess]) -> None:
     process = start()
     assert process.wait_ready(20) == INFO
     engine: Engine = process
@@ -124,7 +124,7 @@ def test_close_during_the_start_is_quick(start: Callable[..., EngineProcess]) ->
     assert eventually(lambda: not group(pid), 1)
 
 
-def test_abort(start: Callable[..., EngineProcess]) -> None:
+def test_abort_ends_the_request_in_flight(start: Callable[..., EngineProcess]) -> None:
     engine = start()
     engine.wait_ready(20)
     with ThreadPoolExecutor(1) as pool:
@@ -302,7 +302,7 @@ def test_an_interpreter_without_the_modules_is_reported_with_the_command_to_run(
         assert engine.health.restarts == 0
 
 
-def test_the_engine_sees_nothing_of_the_import_path_of_the_node(
+def test_the_engine_does_not_use_the_import_path_of_the_node(
     start: Callable[..., EngineProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "leak").mkdir()

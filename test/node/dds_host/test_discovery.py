@@ -33,7 +33,7 @@ def test_without_variables_the_range_is_the_subnet() -> None:
     assert peers(domain) == []
 
 
-def test_the_loopback_is_an_interface_beside_the_one_that_cyclone_picks() -> None:
+def test_the_loopback_is_an_additional_interface() -> None:
     picked, loopback = config().findall("General/Interfaces/NetworkInterface")
     assert picked.attrib == {"autodetermine": "true"}
     assert loopback.attrib == {"address": "127.0.0.1"}

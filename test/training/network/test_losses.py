@@ -72,7 +72,7 @@ def test_soft_targets_give_a_near_bin_a_lower_loss() -> None:
     assert hard[0] < hard[1] < hard[2]
     assert soft[0] < soft[1] < soft[2]
     entropy = np.log(5.0 * np.sqrt(2 * np.pi * np.e))
-    assert soft[0] == pytest.approx(entropy, abs=0.01)  # where the answer is the very target
+    assert soft[0] == pytest.approx(entropy, abs=0.01)  # where the prediction equals the target
     assert float(loss_of(peak(503), FIRST + 500, 5.0)["bin_error"]) == pytest.approx(3.0, abs=0.01)
 
 

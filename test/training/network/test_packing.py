@@ -1,4 +1,4 @@
-"""Packed questions, patches: the model sees exactly what it would see of each question alone."""
+"""Packed questions and patches are equivalent to separate questions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def spans(sample: PackedSample, columns: int) -> list[tuple[int, int]]:
     return found
 
 
-def test_each_branch_is_equivalent_to_the_question_alone(
+def test_each_branch_is_equivalent_to_a_separate_question(
     nano: Path, vocabulary: Vocabulary, packed: list[PackedSample], batch: dict[str, torch.Tensor]
 ) -> None:
     model, still = load(nano), load(nano)
