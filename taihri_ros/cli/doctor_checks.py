@@ -179,7 +179,9 @@ def _engine(python: Path) -> Finding:
 
 def _checkpoint(path: Path) -> Finding:
     if not (path / "config.json").is_file():
-        return Finding(Level.PROBLEM, "checkpoint", f"{path} has no config.json", "name the directory of a checkpoint")
+        return Finding(
+            Level.PROBLEM, "checkpoint", f"{path} has no config.json", "specify the directory of a checkpoint"
+        )
     try:
         spec = ModelSpec.load(path)
     except TaihriError as error:

@@ -32,7 +32,7 @@ class Question:
         part: Part set that the command names; empty for other commands.
         task: Task of a sentence from the task table; empty for other commands.
         held_out: Whether the sentence is not in the training data.
-        needed: Joints that a correct answer to a free command has; None if unknown.
+        needed: Joints that a correct answer to a free command contains; None if unknown.
     """
 
     index: int

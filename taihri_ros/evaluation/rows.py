@@ -93,8 +93,8 @@ def _answer_rows(number: int, entry: LabelledAnswer, baseline: MeanPose, xy_sour
     truth, answers = entry.truth, entry.prediction.joints
     names = [name for name in needed_joints(entry.question) if truth.labelled[INDEX[name]]]
     joint = np.array([INDEX[name] for name in names], np.int64)
-    positions = [answers[name].positions[xy_source] if name in answers else _NOWHERE for name in names]
-    pixels = [answers[name].pixel if name in answers else _NOWHERE[:2] for name in names]
+    positions = [answers[name].positions[xy_source] if name in answers else _NO_POSITION for name in names]
+    pixels = [answers[name].pixel if name in answers else _NO_POSITION[:2] for name in names]
     return Rows(
         question=np.full(len(names), number),
         part=np.full(len(names), entry.question.part),
@@ -110,7 +110,7 @@ def _answer_rows(number: int, entry: LabelledAnswer, baseline: MeanPose, xy_sour
     )
 
 
-_NOWHERE = np.full(3, np.nan)
+_NO_POSITION = np.full(3, np.nan)
 _NO_ROWS = Rows(
     *(np.empty(0, np.int64), np.empty(0, np.str_), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int8)),
     *(np.empty((0, size)) for size in (3, 2) * 3),
@@ -133,15 +133,15 @@ def aligned_errors_mm(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float
     relative, aligned = np.full((2, len(rows.joint)), np.nan)
     starts = np.flatnonzero(np.diff(rows.question, prepend=-1))
     for person in np.split(np.arange(len(rows.question)), starts[1:]) if len(starts) else ():
-        truth, there = rows.truth[person], ~rows.missing[person]
+        truth, present = rows.truth[person], ~rows.missing[person]
         root = np.flatnonzero(rows.joint[person] == _PELVIS)
         if len(root) and len(person) > 1:
             relative[person] = metrics.root_relative_errors_mm(rows.fallback[person], truth, root[0])
-            if there[root[0]]:
+            if present[root[0]]:
                 errors = metrics.root_relative_errors_mm(rows.predicted[person], truth, root[0])
-                relative[person[there]] = errors[there]
+                relative[person[present]] = errors[present]
         if len(person) >= metrics.FEWEST_TO_ALIGN:
             aligned[person] = metrics.procrustes_errors_mm(rows.fallback[person], truth)
-            if there.sum() >= metrics.FEWEST_TO_ALIGN:
-                aligned[person[there]] = metrics.procrustes_errors_mm(rows.predicted[person[there]], truth[there])
+            if present.sum() >= metrics.FEWEST_TO_ALIGN:
+                aligned[person[present]] = metrics.procrustes_errors_mm(rows.predicted[person[present]], truth[present])
     return relative, aligned

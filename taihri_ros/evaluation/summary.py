@@ -190,8 +190,8 @@ def latency_metrics(answered: Iterable[LabelledAnswer]) -> Metrics:
 
 def _mean(values: NDArray[Any]) -> float | None:
     """Return the mean of the finite values, or None."""
-    there = values[np.isfinite(values)]
-    return _number(there.mean()) if there.size else None
+    finite = values[np.isfinite(values)]
+    return _number(finite.mean()) if finite.size else None
 
 
 def _number(value: Any) -> float | None:

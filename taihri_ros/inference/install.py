@@ -48,7 +48,7 @@ def install(directory: Path, *, engine: EngineEnvironment, editable: bool = Fals
         The environment's interpreter.
 
     Raises:
-        EngineError: The environment cannot be made; the message says what to do.
+        EngineError: The environment cannot be made; the message contains the solution.
     """
     if engine not in get_args(EngineEnvironment):
         raise EngineError(f"unknown engine {engine!r}: choose one of {', '.join(get_args(EngineEnvironment))}")

@@ -117,7 +117,7 @@ class MetricsFile(TrainerCallback):
         self._begun, self._earlier_hours = time.monotonic(), 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Continue the hours of a resumed run."""
+        """Continue to count the hours of a resumed run."""
         self._begun = time.monotonic()
         if state.global_step > 0 and self._path.is_file():
             self._earlier_hours = read_metrics(self._path.parent)["hours"]

@@ -133,7 +133,7 @@ def _write_new(directory: Path, recipe: Recipe, new: NewCheckpoint) -> None:
 def _write_files(directory: Path, recipe: Recipe, model: Path) -> None:
     config = model / "config.json"
     if not config.is_file() or json.loads(config.read_text(encoding="utf-8")).get("model_type") != MODEL_TYPE:
-        raise TaihriError(f"model: {model} holds no {MODEL_TYPE} checkpoint: name the directory of one")
+        raise TaihriError(f"model: {model} is not the directory of a {MODEL_TYPE} checkpoint")
     directory.mkdir(parents=True)
     for name in _PROCESSORS:
         if (model / name).is_file():

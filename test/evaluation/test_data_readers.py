@@ -275,8 +275,8 @@ def test_an_undetectable_format_is_an_error(tmp_path: Path) -> None:
         ("none.jsonl", {}, "there is no data set 'none.jsonl'"),
         (str(tmp_path / "data.npz"), {}, "from its name: set --format"),
         (f"spec:{tmp_path / 'm.jsonl'}", {"kind": "manifest"}, "has the format spec, but --format is manifest"),
-        (f"manifest:{tmp_path}", {}, "is a directory: name the manifest file itself"),
-        (f"synthetic:{tmp_path / 'm.jsonl'}", {}, "is a file: for synthetic data name the directory"),
+        (f"manifest:{tmp_path}", {}, "is a directory: specify the manifest file itself"),
+        (f"synthetic:{tmp_path / 'm.jsonl'}", {}, "is a file: for synthetic data specify the directory"),
     ):
         with pytest.raises(DataError, match=message):
             open_data(text, **options)

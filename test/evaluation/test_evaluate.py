@@ -174,7 +174,7 @@ def test_one_answer_gives_both_sources_of_x_and_y(lens: list[float]) -> None:
             assert np.linalg.norm(found.argmax[kind] - found.positions[kind]) > 1e-3
 
 
-def test_a_prediction_survives_the_file(tmp_path: Path) -> None:
+def test_a_stored_prediction_is_read_unchanged(tmp_path: Path) -> None:
     class Partly(Oracle):
         def generate(self, request: Any) -> Any:
             self.joints = {name: point for name, point in STANDS.items() if name != "neck"}
@@ -203,7 +203,7 @@ def test_a_prediction_survives_the_file(tmp_path: Path) -> None:
         assert after.confidences[kind] == pytest.approx(before.confidences[kind], abs=1e-5)
 
 
-def test_unknown_values_survive_the_file(tmp_path: Path) -> None:
+def test_stored_unknown_values_are_read_unchanged(tmp_path: Path) -> None:
     exchange = Estimator(Oracle(STANDS, spread=None)).exchange(
         np.zeros((240, 320, 3), np.uint8), CAMERA, joint_command(["head"])
     )

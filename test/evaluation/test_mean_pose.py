@@ -14,17 +14,17 @@ HEAD, FOOT, WRIST = INDEX["head"], INDEX["left_foot"], INDEX["left_wrist"]
 
 
 def test_the_mean_of_a_joint_is_over_the_images_that_contain_it() -> None:
-    near, far, beside = moved(0, 0, -0.5), moved(0, 0, 0.5), moved(20.0, 0, 0)
+    near, far, off_image = moved(0, 0, -0.5), moved(0, 0, 0.5), moved(20.0, 0, 0)
     unlabelled = near.copy()
     unlabelled[HEAD] = np.nan
-    pose = MeanPose.from_labels([truth(unlabelled), truth(far), truth(beside)], "three")
+    pose = MeanPose.from_labels([truth(unlabelled), truth(far), truth(off_image)], "three")
     assert pose.images == 3
     assert pose.joints[HEAD] == pytest.approx(far[HEAD]), "not labelled in one image, outside another"
     assert pose.joints[WRIST] == pytest.approx((near[WRIST] + far[WRIST]) / 2)
     assert not truth(near).in_image[FOOT]
     assert pose.joints[FOOT] == pytest.approx(far[FOOT])
-    only_beside = MeanPose.from_labels([truth(beside)], "one")
-    assert only_beside.joints == pytest.approx(beside), "in no image: the mean of all labels"
+    only_off_image = MeanPose.from_labels([truth(off_image)], "one")
+    assert only_off_image.joints == pytest.approx(off_image), "in no image: the mean of all labels"
 
 
 def test_a_joint_without_labels_gets_the_mean_of_the_others() -> None:

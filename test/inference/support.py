@@ -116,7 +116,7 @@ def open_null(kind: str, model: str, *, options: dict[str, object]) -> NullEngin
     if model == "flaky":
         raise RuntimeError("out of memory")
     if model == "dying":
-        print("the last words of a dying engine", file=sys.stderr)
+        print("the last output before the exit", file=sys.stderr)
         os._exit(9)
     if model == "once":
         once = Path(str(options["marker"]))

@@ -114,7 +114,7 @@ class Robot:
         self.node.destroy_client(client)
         return answered.result()
 
-    def took(self, header: Any) -> bool:
+    def has_stamp_of_image(self, header: Any) -> bool:
         """Return whether the header belongs to one of this camera's images."""
         with self._lock:
             return header.frame_id == FRAME and (header.stamp.sec, header.stamp.nanosec) in self.stamps

@@ -64,12 +64,12 @@ def test_the_type_hash_equals_the_one_of_ros(robot: Robot) -> None:
     assert str(theirs.topic_type_hash) == str(mine.topic_type_hash)
 
 
-def test_images_go_in_and_poses_come_out(robot: Robot) -> None:
+def test_images_are_answered_with_poses(robot: Robot) -> None:
     diagnosis = Diagnosis(robot)
     poses, people = robot.listen(PoseArray, "/taihri/keypoints"), robot.listen(HumanKeypoints, "/taihri/person")
     robot.start_camera()
     wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
     robot.send_command("left_wrist")
     wait_for(lambda: len(poses) > 1 and len(people) > 1)
-    assert all(robot.took(message.header) for message in [*poses, *people])
+    assert all(robot.has_stamp_of_image(message.header) for message in [*poses, *people])
     assert people[-1].keypoints[0].name == "left_wrist"

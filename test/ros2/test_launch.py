@@ -69,12 +69,12 @@ class TestEndToEnd(unittest.TestCase):
 
     def test_keypoints(self) -> None:
         for message in self.receive(PoseArray, "/taihri/keypoints"):
-            assert self.robot.took(message.header)
+            assert self.robot.has_stamp_of_image(message.header)
             assert all(pose.orientation.w == 1.0 for pose in message.poses)
 
     def test_person(self) -> None:
         for message in self.receive(HumanKeypoints, "/taihri/person"):
-            assert self.robot.took(message.header)
+            assert self.robot.has_stamp_of_image(message.header)
             assert message.command == "left_wrist, right_wrist"
             assert [keypoint.name for keypoint in message.keypoints] == ["left_wrist", "right_wrist"]
             assert len(message.stages) == len(message.durations) > 5
@@ -95,18 +95,18 @@ class TestEndToEnd(unittest.TestCase):
 
     def test_tf(self) -> None:
         for transform in (each for message in self.receive(TFMessage, "/tf") for each in message.transforms):
-            assert self.robot.took(transform.header)
+            assert self.robot.has_stamp_of_image(transform.header)
             assert transform.child_frame_id in ("person/left_wrist", "person/right_wrist")
 
     def test_markers(self) -> None:
         for message in self.receive(MarkerArray, "/taihri/markers"):
             for marker in message.markers:
-                assert self.robot.took(marker.header)
+                assert self.robot.has_stamp_of_image(marker.header)
                 assert marker.lifetime.nanosec == 500_000_000
 
     def test_overlay(self) -> None:
         for message in self.receive(CompressedImage, "/taihri/overlay/compressed", 1):
-            assert self.robot.took(message.header)
+            assert self.robot.has_stamp_of_image(message.header)
             assert decode_compressed(message.data).shape == (240, 320, 3)
 
     def test_diagnostics(self) -> None:

@@ -90,7 +90,7 @@ def test_an_answer_has_the_stamp_and_frame_of_its_image(active: Hosted, robot: R
     poses, people = robot.listen(PoseArray, "/taihri/keypoints"), robot.listen(HumanKeypoints, "/taihri/person")
     robot.send_command("left_wrist, right_wrist")
     wait_for(lambda: len(poses) > 1 and len(people) > 1)
-    assert all(robot.took(message.header) for message in [*poses, *people])
+    assert all(robot.has_stamp_of_image(message.header) for message in [*poses, *people])
     assert [keypoint.name for keypoint in people[-1].keypoints] == ["left_wrist", "right_wrist"]
 
 
@@ -117,7 +117,7 @@ def test_a_deactivated_node_publishes_and_subscribes_to_nothing(configured: Host
     assert localize(robot).message.startswith("the node is not active")
 
 
-def test_a_command_does_not_outlive_deactivation(configured: Hosted, robot: Robot) -> None:
+def test_deactivation_ends_the_running_command(configured: Hosted, robot: Robot) -> None:
     assert change(robot, ACTIVATE)
     robot.send_command("left_wrist")
     assert change(robot, DEACTIVATE)
@@ -132,7 +132,7 @@ def test_localize_answers_without_a_running_command(active: Hosted, robot: Robot
     answer = localize(robot)
     assert answer.success, answer.message
     assert [keypoint.name for keypoint in answer.person.keypoints] == ["head"]
-    assert robot.took(answer.person.header)
+    assert robot.has_stamp_of_image(answer.person.header)
     assert "total" in answer.person.stages
 
 

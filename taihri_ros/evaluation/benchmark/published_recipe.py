@@ -48,7 +48,7 @@ class RecipeAnswer:
 
 
 Generate = Callable[[str, Any, int], "tuple[str, int]"]
-"""Generates an answer from a prompt, a PIL image and the largest number of tokens; returns its text and its length."""
+"""Function of a prompt, a PIL image and the largest number of tokens; returns the answer and its length in tokens."""
 
 
 class PublishedRecipe:
@@ -116,8 +116,8 @@ def _on_vllm(engine: Any, end_ids: tuple[int, ...]) -> Generate:
             skip_special_tokens=False,
             stop_token_ids=list(end_ids),
         )
-        given = {"prompt": prompt, "multi_modal_data": {"image": picture}}
-        engine.add_request(f"recipe-{next(numbers)}", given, parameters)
+        inputs = {"prompt": prompt, "multi_modal_data": {"image": picture}}
+        engine.add_request(f"recipe-{next(numbers)}", inputs, parameters)
         while True:
             for output in engine.step():
                 if output.finished:

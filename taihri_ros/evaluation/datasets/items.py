@@ -20,7 +20,7 @@ class DataError(TaihriError):
 
 
 class Visibility(IntEnum):
-    """Whether the camera sees a joint."""
+    """Visibility of a joint in an image."""
 
     UNKNOWN = -1
     """In the image, but occlusion is not labelled."""

@@ -46,9 +46,9 @@ def open_data(text: str, *, kind: str | None = None, images: Path | None = None)
 
 
 _WANTED = {
-    "synthetic": "for synthetic data name the directory that holds the Parquet files",
-    "manifest": "name the manifest file itself",
-    **dict.fromkeys(("harmony4d", "egobody", "spec"), "name the .npz or .npy file itself"),
+    "synthetic": "for synthetic data specify the directory with the Parquet files",
+    "manifest": "specify the manifest file itself",
+    **dict.fromkeys(("harmony4d", "egobody", "spec"), "specify the .npz or .npy file itself"),
 }
 
 

@@ -41,7 +41,7 @@ VERSION = 3
 """Version of the protocol, which must be equal on both sides."""
 
 MAX_IN_FLIGHT = 2
-"""Requests that an engine process answers at the same time: it reads the image of one while it decodes the other."""
+"""Number of requests in flight: an engine encodes the image of one while it decodes the answer to the other."""
 
 NO_ID = 0
 """Request number of an error that answers an invalid message."""

@@ -47,7 +47,7 @@ def serve(socket: Path, factory: Callable[[], AbortableEngine], stop: threading.
 
     Args:
         socket: Path of the Unix socket. Its directory is created if it is missing, and must not be writable by others.
-        factory: Loads the engine and sends it the warm-up request.
+        factory: Function that loads the engine and sends it the warm-up request.
         stop: Ends the server when it is set.
 
     Returns:

@@ -150,7 +150,7 @@ class EngineProcess:
 
     @property
     def health(self) -> EngineHealth:
-        """Health of the engine now."""
+        """Current health of the engine."""
         with self._change:
             busy = self._state is EngineState.READY and self._in_flight > 0
             return EngineHealth(

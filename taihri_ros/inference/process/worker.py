@@ -69,7 +69,7 @@ class EngineWorker:
         """Start to load the engine.
 
         Args:
-            factory: Loads the engine and sends it the warm-up request; called on a thread of the worker.
+            factory: Function that loads the engine and sends it the warm-up request; called on a thread of the worker.
         """
         self._factory = factory
         self._change = threading.Condition()

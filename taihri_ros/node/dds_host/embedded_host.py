@@ -74,7 +74,7 @@ class EmbeddedHost:
         self.application.start()
 
     def run(self, stop: Event) -> None:
-        """Publish diagnostics until `stop` is set, and warn when the system or the camera is not set up.
+        """Publish diagnostics until `stop` is set; log a small receive buffer and a missing camera as warnings.
 
         Args:
             stop: Ends the run.

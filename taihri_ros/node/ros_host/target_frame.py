@@ -76,7 +76,7 @@ class TargetFrame:
 
 
 def _reason(error: TransformException) -> str:
-    """Return the problem and its remedy, in the same words for every frame."""
+    """Return the problem and its solution, as a text without frame names."""
     match error:
         case ExtrapolationException():
             return "its data are older or newer; compare the clocks of the camera and of the TF publisher"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def augment(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Randomly change exposure, contrast, white balance, sharpness and noise, and sometimes cover a rectangle.
+    """Change exposure, contrast, white balance, sharpness and noise at random, and sometimes cover a rectangle.
 
     Args:
         image: (height, width, 3) uint8 RGB.

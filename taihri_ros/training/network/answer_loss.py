@@ -60,7 +60,7 @@ class AnswerLoss(nn.Module):
         targets: torch.Tensor,
         weights: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """Compute the loss of a batch that `packing.collate` made.
+        """Compute the loss of a batch; the arguments are the tensors of `packing.collate`, with their shapes.
 
         Returns:
             `loss` to minimise; `number_loss`, the mean loss of the coordinates; `bin_error`, the mean absolute error of

@@ -115,7 +115,7 @@ class DensePretraining(nn.Module):
         pixels: torch.Tensor,
         inside: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """Compute the loss and the errors of a batch from `collate`.
+        """Compute the loss and the errors of a batch; the arguments are the tensors of `collate`, with their shapes.
 
         Returns:
             `loss` to minimise, and `heat_loss`; for the joints in the view `pixel_error` and `pixel_median` in px, and

@@ -153,7 +153,7 @@ def test_a_request_is_aborted(served: ServerThread, peer: Peer) -> None:
     assert peer.status().aborted == 1
 
 
-def test_an_abort_right_after_the_request_is_not_lost(served: ServerThread, peer: Peer) -> None:
+def test_an_abort_right_after_the_request_is_applied(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for _ in range(30):
         peer.send(Kind.ABORT, peer.send_request("wait 10"))
@@ -206,7 +206,7 @@ def test_an_abort_ends_its_own_request_and_no_other(served: ServerThread, peer: 
     assert peer.status().aborted == 2
 
 
-def test_as_many_requests_as_fit_may_arrive_together(served: ServerThread, peer: Peer) -> None:
+def test_requests_up_to_the_limit_may_arrive_together(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for _ in range(50):
         identifiers = {peer.send_request("hello") for _ in range(MAX_IN_FLIGHT + 1)}
@@ -378,7 +378,7 @@ def test_a_peer_with_another_protocol_gets_an_error_and_is_disconnected(
 
 
 @pytest.mark.parametrize("sent", [1, 10, 20, 60])
-def test_a_peer_that_disconnects_within_a_message_does_no_harm(
+def test_a_peer_that_disconnects_within_a_message_does_not_affect_others(
     served: ServerThread, peer: Peer, path: Path, sent: int
 ) -> None:
     peer.wait_for(State.READY)
@@ -412,7 +412,7 @@ def test_an_answer_is_refused_as_a_request(served: ServerThread, peer: Peer) -> 
         protocol.raise_error(peer.control.receive())
 
 
-def test_an_abort_that_overtakes_its_request_is_not_lost(served: ServerThread, peer: Peer) -> None:
+def test_an_abort_that_arrives_before_its_request_is_applied(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     peer.send(Kind.ABORT, 1000)
     peer.status()
@@ -421,7 +421,9 @@ def test_an_abort_that_overtakes_its_request_is_not_lost(served: ServerThread, p
         protocol.raise_error(peer.control.receive())
 
 
-def test_a_peer_that_disconnects_before_its_answer_does_no_harm(served: ServerThread, peer: Peer, path: Path) -> None:
+def test_a_peer_that_disconnects_before_its_answer_does_not_affect_others(
+    served: ServerThread, peer: Peer, path: Path
+) -> None:
     peer.wait_for(State.READY)
     line = RawConnection(path)
     line.send(protocol.pack(protocol.encode_request(make_request("wait 1"), 7)))

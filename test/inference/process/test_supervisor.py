@@ -255,7 +255,7 @@ def test_a_load_that_fails_once_is_tried_again(start: Callable[..., EngineProces
     ("model", "reason"),
     [
         ("flaky", "RuntimeError: out of memory"),
-        ("dying", r"ended with exit status 9; its last output: .*the last words of a dying engine"),
+        ("dying", r"ended with exit status 9; its last output: .*the last output before the exit"),
     ],
 )
 def test_repeated_failures_end_with_a_diagnostic(start: Callable[..., EngineProcess], model: str, reason: str) -> None:
@@ -453,7 +453,7 @@ engine.generate(make_request({text!r}))
 
 
 @pytest.mark.parametrize("text", ["sleep 30", "hold"])
-def test_the_engine_dies_with_its_parent(tmp_path: Path, text: str) -> None:
+def test_the_engine_ends_with_its_parent(tmp_path: Path, text: str) -> None:
     script = textwrap.dedent(PARENT).format(
         tests=str(Path(support.__file__).parent), root=str(ROOT), python=null_python(tmp_path), text=text
     )

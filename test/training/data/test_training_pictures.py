@@ -117,14 +117,14 @@ def test_a_training_starts_with_easy_pictures(pictures: list[Picture], tmp_path:
 
 def test_a_person_crop_is_centred_on_the_person_and_smaller(pictures: list[Picture]) -> None:
     focal_px, max_side = 112.0, 256
-    person_crops, straight, areas = [], [], []
+    person_crops, full_views, areas = [], [], []
     for seed in range(60):
         picture = pictures[seed % len(pictures)]
         rng = np.random.default_rng(seed)
         found = Viewpoint.sample(rng, picture, focal_px, max_side=max_side, degrees=(4.0, 6.0, 6.0), person_crops=1.0)
         plain = Viewpoint.plain(picture, focal_px, max_side)
         inside = picture.visibility < 2
-        for viewpoint, offsets in ((found, person_crops), (plain, straight)):
+        for viewpoint, offsets in ((found, person_crops), (plain, full_views)):
             pixels = viewpoint.render(replace(picture)).pixels[inside]
             centre = (np.array(viewpoint.size) - 1) / 2
             offsets.append(np.abs(pixels.mean(axis=0) - centre).max())
@@ -135,7 +135,7 @@ def test_a_person_crop_is_centred_on_the_person_and_smaller(pictures: list[Pictu
         np.testing.assert_allclose(
             np.sort(np.linalg.norm(view.joints, axis=1)), np.sort(np.linalg.norm(picture.joints, axis=1)), rtol=1e-4
         )
-    assert np.mean(person_crops) < 0.8 * np.mean(straight)
+    assert np.mean(person_crops) < 0.8 * np.mean(full_views)
     assert np.mean(areas) < 0.9
 
 

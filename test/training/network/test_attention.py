@@ -44,9 +44,9 @@ def test_a_view_does_not_attend_to_its_neighbour(nano: Path, pictures: list[Pict
     views = [Viewpoint(focal_px, (64, 64)).render(picture) for picture in pictures[:3]]
     tower = load(nano).visual
     attend_by_size(tower)
-    together, alone = collate(views), collate(views[1:2])
+    together, single = collate(views), collate(views[1:2])
     whole = tower(together["patches"], together["grids"]).pooler_output.split(4)[1]
-    torch.testing.assert_close(whole, tower(alone["patches"], alone["grids"]).pooler_output, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(whole, tower(single["patches"], single["grids"]).pooler_output, atol=1e-5, rtol=1e-4)
 
 
 def test_attention_within_masked_rows(nano: Path) -> None:

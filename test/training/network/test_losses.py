@@ -130,12 +130,12 @@ def test_the_dense_head_handles_views_of_different_sizes(nano: Path, pictures: l
         assert int(real.sum()) == width * height // 64
         assert centres[index][real].min(dim=0).values.tolist() == [3.5, 3.5]
         assert centres[index][real].max(dim=0).values.tolist() == [width - 4.5, height - 4.5]
-    alone = collate(views[:1])
-    heat_alone, _, depth_alone, _ = module.head(
-        model.model.visual(alone["patches"], alone["grids"]).pooler_output, alone["grids"]
+    single = collate(views[:1])
+    heat_single, _, depth_single, _ = module.head(
+        model.model.visual(single["patches"], single["grids"]).pooler_output, single["grids"]
     )
-    assert torch.allclose(heat[0, :, : heat_alone.shape[2]], heat_alone[0], atol=1e-5)
-    assert torch.allclose(depth[0], depth_alone[0], atol=1e-5)
+    assert torch.allclose(heat[0, :, : heat_single.shape[2]], heat_single[0], atol=1e-5)
+    assert torch.allclose(depth[0], depth_single[0], atol=1e-5)
     assert module(**batch)["loss"].isfinite()
 
 
@@ -147,8 +147,8 @@ def test_padding_does_not_change_the_loss_of_a_smaller_view(nano: Path, pictures
     small, large = (Viewpoint(spec.focal_px, size).render(pictures[0]) for size in ((64, 64), (128, 128)))
     corner = replace(small, pixels=np.zeros_like(small.pixels), visibility=np.zeros_like(small.visibility))
     beyond = replace(large, visibility=np.full_like(large.visibility, 2))
-    alone, beside = (module(**collate(views))["heat_loss"] for views in ([corner], [corner, beyond]))
-    torch.testing.assert_close(beside, alone)
+    single, padded = (module(**collate(views))["heat_loss"] for views in ([corner], [corner, beyond]))
+    torch.testing.assert_close(padded, single)
 
 
 def test_the_step_of_muon_is_nearly_orthogonal() -> None:

@@ -74,14 +74,16 @@ def test_each_branch_is_equivalent_to_a_separate_question(
         shared = len(sample.prefix) + tokens
         for branch, (first, end) in zip(sample.branches, spans(sample, tokens), strict=True):
             ids = [*sample.prefix, *([vocabulary.image_id] * tokens), *branch.prompt, *branch.answer]
-            alone = torch.tensor([ids])
-            kinds = (alone == vocabulary.image_id).int()
-            positions, _ = model.model.get_rope_index(alone, kinds, image_grid_thw=pixels["image_grid_thw"])
-            mine = torch.cat([batch["position_ids"][:, row, :shared], batch["position_ids"][:, row, first:end]], dim=1)
-            assert torch.equal(mine, positions[:, 0])
+            separate = torch.tensor([ids])
+            kinds = (separate == vocabulary.image_id).int()
+            positions, _ = model.model.get_rope_index(separate, kinds, image_grid_thw=pixels["image_grid_thw"])
+            branch_positions = torch.cat(
+                [batch["position_ids"][:, row, :shared], batch["position_ids"][:, row, first:end]], dim=1
+            )
+            assert torch.equal(branch_positions, positions[:, 0])
             with torch.no_grad():
                 logits = model(
-                    input_ids=alone, attention_mask=torch.ones_like(alone), mm_token_type_ids=kinds, **pixels
+                    input_ids=separate, attention_mask=torch.ones_like(separate), mm_token_type_ids=kinds, **pixels
                 ).logits[0]
             assert torch.allclose(together[row, first:end], logits[shared:], atol=2e-4)
 
