@@ -59,7 +59,7 @@ def test_unknown_values_are_null_in_json() -> None:
     assert json.loads(text)["box"] is None
 
 
-def test_when_the_model_finds_no_joint_the_task_names_them(
+def test_when_the_model_finds_no_joint_those_of_the_task_are_requested(
     photo: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {name: np.array([0.1, 0.0, 1.0]) for name in ("right_elbow", "right_wrist")}

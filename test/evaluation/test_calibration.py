@@ -63,17 +63,17 @@ def test_calibration_recovers_the_factors() -> None:
         assert abs(before["50%"] - 0.5) > 0.05
 
 
-def test_gross_errors_do_not_change_one_factor_but_widen_all_three() -> None:
+def test_gross_errors_of_one_coordinate_increase_all_three_factors() -> None:
     measurements = generate_measurements(300)
     wrong = [replace(entry, bins=entry.bins.copy()) for entry in measurements]
     rng = np.random.default_rng(2)
     for entry in wrong:
         entry.bins[rng.random(22) < 0.06, 4] += 400.0
-    plain, torn = calibrate(measurements), calibrate(wrong)
-    ratios = np.array(torn.bins) / np.array(plain.bins)
+    plain, with_outliers = calibrate(measurements), calibrate(wrong)
+    ratios = np.array(with_outliers.bins) / np.array(plain.bins)
     assert ratios[:2] == pytest.approx(ratios[0], rel=0.01), "x and y are scaled alike"
     assert 1.0 < ratios[2] / ratios[0] < 1.2
-    assert metrics.coverage(squared_mahalanobis(wrong, "bins", torn))["90%"] == pytest.approx(0.9, abs=0.002)
+    assert metrics.coverage(squared_mahalanobis(wrong, "bins", with_outliers))["90%"] == pytest.approx(0.9, abs=0.002)
 
 
 def test_too_few_answers_are_an_error() -> None:

@@ -44,7 +44,7 @@ def test_a_mean_pose_needs_labels() -> None:
         MeanPose.from_labels([], "nothing")
 
 
-def test_it_is_saved_and_read(tmp_path: Path) -> None:
+def test_a_saved_mean_pose_is_read_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "mean.json"
     MeanPose(STANDING, "one person", 1).save(path)
     read = MeanPose.read(path)
@@ -60,7 +60,7 @@ def test_a_file_that_is_not_a_mean_pose_is_refused(tmp_path: Path, text: str) ->
         MeanPose.read(path)
 
 
-def test_it_is_projected_into_an_image() -> None:
+def test_a_mean_pose_is_projected_into_an_image() -> None:
     assert MeanPose(STANDING, "", 1).pixels(CAMERA) == pytest.approx(CAMERA.project(STANDING))
     behind = MeanPose(-STANDING, "", 1)
     assert behind.pixels(CAMERA)[HEAD] == pytest.approx(CAMERA.K[:2, 2]), "the principal point instead of NaN"

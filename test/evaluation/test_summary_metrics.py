@@ -67,9 +67,9 @@ def check(metrics: dict[str, Any], joints: list[dict[str, Any]]) -> None:
     assert metrics["g_mpjpe_mm"] == pytest.approx(np.mean([joint["mm"] for joint in joints]), abs=1e-3)
     assert metrics["depth_mm"] == pytest.approx(np.mean([joint["depth_mm"] for joint in joints]), abs=1e-3)
     assert metrics["pixel_percent_of_width"] == pytest.approx(np.mean([joint["percent"] for joint in joints]), abs=1e-3)
-    there = [joint["mm"] for joint in joints if not joint["missing"]]
-    assert metrics["g_mpjpe_answered_mm"] == pytest.approx(np.mean(there), abs=1e-3)
-    assert metrics["pck3d"]["100mm"] == pytest.approx(sum(mm <= 100 for mm in there) / len(joints), abs=1e-4)
+    answered_mm = [joint["mm"] for joint in joints if not joint["missing"]]
+    assert metrics["g_mpjpe_answered_mm"] == pytest.approx(np.mean(answered_mm), abs=1e-3)
+    assert metrics["pck3d"]["100mm"] == pytest.approx(sum(mm <= 100 for mm in answered_mm) / len(joints), abs=1e-4)
 
 
 def test_the_total_and_every_group(run: list[LabelledAnswer]) -> None:
@@ -95,8 +95,8 @@ def test_the_total_and_every_group(run: list[LabelledAnswer]) -> None:
 def test_missing_joints_never_improve_a_metric(run: list[LabelledAnswer]) -> None:
     """A model without answers has the errors of the mean pose, and only misses in PCK3D."""
     before = summarize(run, MEAN)["named"]["bins"]
-    silent = [replace(entry, prediction=Prediction(malformed="nonsense")) for entry in run]
-    after = summarize(silent, MEAN)
+    unanswered = [replace(entry, prediction=Prediction(malformed="nonsense")) for entry in run]
+    after = summarize(unanswered, MEAN)
     metrics = after["named"]["bins"]
     assert metrics["missing_share"] == 1
     assert metrics["g_mpjpe_mm"] == after["named"]["baseline"]["g_mpjpe_mm"] > before["g_mpjpe_mm"]

@@ -16,7 +16,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed: source a ROS 2 and 
 if importlib.util.find_spec("taihri_ros.msg") is None:
     raise pytest.UsageError(
         "taihri_ros.msg is missing: source install/setup.bash of a colcon build, and run `pytest test/ros2` "
-        "(`python -m pytest` would take the package of the current directory instead)"
+        "(`python -m pytest` would import the package from the current directory instead)"
     )
 
 sys.path.insert(0, str(Path(__file__).parent))

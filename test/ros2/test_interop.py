@@ -1,4 +1,4 @@
-"""The embedded host, seen from a real ROS 2."""
+"""The embedded host in the graph of a real ROS 2."""
 
 from __future__ import annotations
 

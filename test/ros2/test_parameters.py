@@ -1,4 +1,4 @@
-"""Parameters as ROS tools see them."""
+"""Parameters as ROS tools read and set them."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_the_comparison_measures_both_on_every_image(nano: LocalEngine, frames: 
     assert len(times.errors_mm) == len(times.recipe_errors_mm) == 6
 
 
-def test_ratios_are_of_the_same_image() -> None:
+def test_ratios_compare_latencies_of_the_same_image() -> None:
     times = Times([10.0, 40.0], [5.0, 20.0], [8.0, 32.0], [20.0, 160.0], [20, 20], [19, 19], [True, False], [1.0], [])
     summary = times.summary()
     assert summary["ratio"] == quantiles([2.0, 4.0])

@@ -47,7 +47,7 @@ def test_the_errors_are_below_those_of_the_mean_pose_and_joints_are_selected(
         assert uncertainty["rank_correlation"] > 0.3
 
 
-def test_its_uncertainty_is_calibrated() -> None:
+def test_the_uncertainty_of_the_model_is_calibrated() -> None:
     calibration = ModelSpec.load(NANO).calibration
     assert calibration != Calibration()
     assert all(0.2 < factor < 5 for factor in (*calibration.bins, *calibration.pixel)), (
@@ -55,6 +55,6 @@ def test_its_uncertainty_is_calibrated() -> None:
     )
 
 
-def test_it_is_small_and_has_a_model_card() -> None:
+def test_the_checkpoint_is_small_and_has_a_model_card() -> None:
     assert (NANO / "model.safetensors").stat().st_size < LARGEST_FILE
     assert (NANO / "README.md").read_text().startswith("---\n")

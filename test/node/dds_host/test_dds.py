@@ -251,11 +251,11 @@ def test_matched_counts_the_peers_of_an_endpoint(node: DdsNode, peer: Peer, topi
 
 
 def test_a_closed_peer_is_no_longer_matched(domain: int, node: DdsNode, topic: str) -> None:
-    with Peer(domain, name="mortal") as mortal:
-        mortal.subscribe(STRING, topic)
+    with Peer(domain, name="temporary") as temporary:
+        temporary.subscribe(STRING, topic)
         publisher = node.publisher(STRING, topic)
         wait_until(lambda: publisher.matched == 1)
-        mortal.close()
+        temporary.close()
         wait_until(lambda: publisher.matched == 0)
 
 

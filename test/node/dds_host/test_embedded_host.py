@@ -359,12 +359,12 @@ def test_compressed_images_in_a_namespace_are_answered(
         assert robot.status("input").message == "no publisher on the image topic"
         robot.start_camera("image/compressed", topics.COMPRESSED_IMAGE.type)
 
-        def camera_info_is_missed() -> list[str]:
+        def camera_info_is_missing() -> list[str]:
             robot.send_image(compressed(0), info=False)
             robot.wait_idle()
             return node.logged("images arrive, but no camera_info: publish it or remap the topic camera_info")
 
-        wait_until(camera_info_is_missed)
+        wait_until(camera_info_is_missing)
         assert robot.received(topics.KEYPOINTS) == []
         stamp = robot.send_until_answered(compressed(0))
         assert robot.message_at(topics.PERSON, stamp).command == "head"
