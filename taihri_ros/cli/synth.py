@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 @click.option("--size", type=click.IntRange(64, 1024), default=224, show_default=True, help="Longer side, px.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
 @click.option("--start-index", type=click.IntRange(min=0), default=0, help="Index of the first sample.")
+@click.option(
+    "--style", type=click.Choice(["lifelike", "plain"]), default="lifelike", show_default=True, help="Look of people."
+)
 @click.option("--test-split", is_flag=True, help="Generate and verify the frozen test split.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Contact sheet of the first 48 samples.")
 def command(
@@ -31,6 +34,7 @@ def command(
     size: int,
     workers: int,
     start_index: int,
+    style: str,
     test_split: bool,
     sheet: Path | None,
 ) -> None:
@@ -48,7 +52,7 @@ def command(
     if out is None and sheet is None:
         raise click.UsageError("specify the output: --out DIR, --sheet FILE, or both")
     generation, split = _import("generation"), _import("frozen_split")
-    job = generation.Job(out or Path(), seed, count, size, start_index)
+    job = generation.Job(out or Path(), seed, count, size, start_index, style)
     if test_split:
         job = split.job(out or Path())
     elif seed == split.SEED:
@@ -62,7 +66,7 @@ def command(
         if test_split:
             split.check(out)
     if sheet is not None:
-        _write_sheet(sheet, generation.make_samples(job.seed, min(job.count, 48), job.size, job.start))
+        _write_sheet(sheet, generation.make_samples(job.seed, min(job.count, 48), job.size, job.start, job.style))
 
 
 def _write_sheet(path: Path, samples: list[Sample]) -> None:

@@ -242,7 +242,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.checkpoint is None):
-            raise ConfigError("set either model (the checkpoint to start from) or checkpoint (the sizes of a new model)")
+            raise ConfigError(
+                "set either model (the checkpoint to start from) or checkpoint (the sizes of a new model)"
+            )
 
     @property
     def stages(self) -> dict[str, VisionStage | SftStage]:
