@@ -49,8 +49,8 @@ Style = Literal["plain", "lifelike"]
 _FAR_SHARE = 0.6
 """Share of lifelike pictures that show most of the person from further away."""
 
-_MUTED_SHARE = 0.75
-"""Share of lifelike pictures in a muted room; the others have any colours."""
+_MUTED_SHARE = 0.9
+"""Share of lifelike pictures in a muted room; the others have any colours, as training views have."""
 
 _FAULTS = 0.4
 """Faults of the camera in lifelike pictures; training adds more to every view."""
