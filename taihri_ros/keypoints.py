@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class State(IntEnum):
-    """Whether a keypoint has a position, and why not; the values equal the constants of `Keypoint.msg`."""
+    """State of a keypoint: located, or the reason why not; the values equal the constants of `Keypoint.msg`."""
 
     MEASURED = 0
     PREDICTED = 1
@@ -24,7 +24,7 @@ class State(IntEnum):
 
 
 class DepthUse(IntEnum):
-    """How a registered depth image was used for a keypoint; the values equal `DEPTH_*` of `Keypoint.msg`."""
+    """Use of a registered depth image for a keypoint; the values equal `DEPTH_*` of `Keypoint.msg`."""
 
     NONE = 0
     """There is no depth image, or it has no measurement at the keypoint's pixel."""
@@ -44,13 +44,13 @@ class Keypoint:
 
     Attributes:
         name: Joint name, one of `skeleton.JOINTS`.
-        state: Whether the joint has a position, and why not.
+        state: State of the joint; only some states have a position.
         reason: The reason for the state in words; empty when measured.
-        position: (3,) metres, camera optical frame (x right, y down, z forward); NaN without a position.
-        covariance: (3, 3) m², camera optical frame; NaN where it is not known.
-        confidence: In [0, 1]; NaN where it is not known.
-        pixel: (2,) px in the source image (column, row); NaN without one.
-        depth: How a depth image was used.
+        position: (3,) float64, metres, camera optical frame (x right, y down, z forward); NaN without a position.
+        covariance: (3, 3) float64, m², camera optical frame; NaN if unknown.
+        confidence: Probability, in [0, 1], that the joint is within 0.1 m of the model's position; NaN if unknown.
+        pixel: (2,) float64, column and row in the source image, px; NaN without a pixel.
+        depth: Use of a registered depth image.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Person:
 
     Attributes:
         keypoints: Every joint that was requested or that the model answered, in the order of `skeleton.JOINTS`.
-        box: (4,) px in the source image: left, top, right, bottom; None without one.
+        box: (4,) float64, left, top, right and bottom in the source image, px; None without a box.
     """
 
     keypoints: tuple[Keypoint, ...]

@@ -1,4 +1,4 @@
-"""Paths of the files that are not Python (messages, configuration, launch and RViz files) and of the small model."""
+"""Paths of the data files (messages, configuration, launch and RViz files) and of the small model."""
 
 from __future__ import annotations
 

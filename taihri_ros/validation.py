@@ -1,7 +1,7 @@
 """Checks of values from outside the process: messages, YAML and JSON files, parameters.
 
-Every error is one line that names the place of the fault. pydantic is not used because ROS distributions ship versions
-1 and 2 of it, which differ, and its messages have several lines.
+Every error is one line that names the wrong value and its place. pydantic is not used because ROS distributions ship
+versions 1 and 2 of it, which differ, and its messages have several lines.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _TERMS = {
     list: ("a list", "lists"),
     dict: ("a mapping", "mappings"),
 }
-"""What an error calls a value of each type, and several of them."""
+"""Words of the error messages for one value and for several values of each type."""
 
 
 class Fields:
     """The fields of a mapping from another process, each checked when it is read.
 
-    Every method raises `error` when the field is missing or breaks the method's rule. A subclass sets `error`.
+    Every method raises `error` if the field is missing or its value is not allowed. A subclass sets `error`.
 
     >>> Fields({"top_k": 5}, "request").get("top_k", int, limits=(0, 20))
     5
@@ -53,13 +53,13 @@ class Fields:
 
         Args:
             values: The mapping, of the types of msgpack or JSON.
-            source: What it is, for the errors.
+            source: Description of the mapping, for error messages.
 
         Raises:
-            TaihriError: It is not such a mapping.
+            TaihriError: The values are not a mapping with strings as keys.
         """
         if not isinstance(values, dict) or not {*map(type, values)} <= {str}:
-            raise self.error(f"{source}: must be a mapping with names")
+            raise self.error(f"{source}: must be a mapping with strings as keys")
         self._values: dict[str, Any] = values
         self._source = source
 
@@ -70,19 +70,21 @@ class Fields:
 
         Args:
             name: Name of the field.
-            kind: bool, int, float, str, bytes, list or dict. An integer is a float, too; true and false are no numbers.
+            kind: bool, int, float, str, bytes, list or dict. An integer is also accepted as a float. True and false are
+                not accepted as numbers.
             limits: Lowest and highest number, both allowed.
-            length: Length of a list, or the longest length of a string.
+            length: Exact length of a list, or maximum length of a string.
 
         Returns:
             The value.
         """
         value: Any = self._values.get(name, _MISSING)
-        if type(value) is not kind and (kind is not float or type(value) is not int):
-            raise self._error(name, _rule(kind, limits, length), value)
-        if limits is not None and not limits[0] <= value <= limits[1]:
-            raise self._error(name, _rule(kind, limits, length), value)
-        if length is not None and (len(value) > length if kind is str else len(value) != length):
+        actual: type = type(value)
+        if (
+            (actual is not kind and (kind is not float or actual is not int))
+            or (limits is not None and not limits[0] <= value <= limits[1])
+            or (length is not None and (len(value) > length or (kind is list and len(value) < length)))
+        ):
             raise self._error(name, _rule(kind, limits, length), value)
         return float(value) if kind is float else value  # type: ignore[return-value]
 
@@ -102,31 +104,13 @@ class Fields:
         values = self.get(name, dict)
         for key, value in values.items():
             if not isinstance(key, str) or type(value) not in (int, float) or not abs(value) <= _MAX_FLOAT:
-                raise self._error(name, "must hold finite numbers by name", value)
+                raise self._error(name, "must be a mapping of names to finite numbers", value)
         return {key: float(value) for key, value in values.items()}
 
     def _error(self, name: str, rule: str, value: object) -> TaihriError:
         if value is _MISSING:
             return self.error(f"{self._source}: {name} is missing")
         return self.error(_complaint(f"{self._source}: {name}", rule, value))
-
-
-def read_dataclass(values: Any, kind: type[_T], source: str, error: type[TaihriError] = TaihriError) -> _T:
-    """Convert a mapping to a dataclass.
-
-    Args:
-        values: The mapping, of the types of YAML or JSON.
-        kind: The dataclass. Its fields have the types that `check_value` accepts.
-        source: Where the mapping comes from, such as a file, for the errors.
-        error: Class of the errors.
-
-    Returns:
-        An instance; fields that the mapping leaves out keep their defaults.
-
-    Raises:
-        TaihriError: A key is unknown or missing, a value has another type, or the dataclass refuses its values.
-    """
-    return check_value(values, kind, source, error)  # type: ignore[no-any-return]
 
 
 def check_value(
@@ -143,17 +127,19 @@ def check_value(
     Args:
         value: The value, of the types of YAML or JSON.
         kind: bool, int, float, str, Path, Literal, a dataclass, or a tuple, a mapping with string keys or None
-            (`| None`) of these. An integer is a float, too; true and false are no numbers.
-        source: Where the value comes from, for the errors.
-        error: Class of the errors.
+            (`| None`) of these. An integer is also accepted as a float. True and false are not accepted as numbers. A
+            mapping becomes a dataclass; fields that are missing in the mapping keep their defaults.
+        source: Origin of the value, such as a file, for error messages.
+        error: Class of the errors to raise.
         limits: Lowest and highest number, both allowed.
         choices: The allowed strings; empty for any.
 
     Returns:
-        The value, of the type.
+        The converted value.
 
     Raises:
-        TaihriError: The value has another type, is out of the limits or is not among the choices.
+        TaihriError: The value has another type, is out of the limits or is not among the choices; a key is unknown or
+            missing; or a dataclass refuses its values.
     """
     checked = _Reader(source, error).read(value, kind, "")
     if limits is not None and not limits[0] <= checked <= limits[1]:
@@ -164,7 +150,7 @@ def check_value(
 
 
 def unknown_name(noun: str, name: object, known: Iterable[str]) -> str:
-    """Return the message for an unknown name: with the nearest known one, or with all of them where these are few."""
+    """Return the message for an unknown name, with the most similar known name, else with all if they are few."""
     names = list(known)
     if near := difflib.get_close_matches(str(name), names, 1):
         return f"unknown {noun} {name!r}: did you mean {near[0]!r}?"
@@ -172,7 +158,7 @@ def unknown_name(noun: str, name: object, known: Iterable[str]) -> str:
 
 
 class _Reader:
-    """Converts values of one source by type hints. A key is the path of a value, such as `sft.schedule.steps`."""
+    """Converter of values from one source to types. A key is the path of a value, such as `sft.schedule.steps`."""
 
     def __init__(self, source: str, error: type[TaihriError]) -> None:
         self._source = source
@@ -193,7 +179,7 @@ class _Reader:
             return self._mapping(value, inner[1], key)
         if dataclasses.is_dataclass(kind):
             return self._instance(value, kind, key)
-        expected = {float: (int, float), Path: str}.get(kind, kind)
+        expected: Any = {float: (int, float), Path: str}.get(kind, kind)
         is_of_kind = isinstance(value, expected) and (kind is bool or not isinstance(value, bool))
         if kind is float and isinstance(value, int):
             is_of_kind &= abs(value) <= _MAX_FLOAT
@@ -203,7 +189,7 @@ class _Reader:
 
     def _instance(self, value: Any, kind: Any, key: str) -> Any:
         hints, required = _layout(kind)
-        names = ", ".join(hints) if len(hints) <= _MAX_NAMED else "names"
+        names = ", ".join(hints) if len(hints) <= _MAX_NAMED else "strings as keys"
         self._check(isinstance(value, Mapping), f"must be a mapping with {names}", value, key)
         prefix = f"{key}." if key else ""
         for name in value:
@@ -227,7 +213,7 @@ class _Reader:
 
     def _mapping(self, value: Any, kind: Any, key: str) -> dict[str, Any]:
         is_named = isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
-        self._check(is_named, "must be a mapping with names", value, key)
+        self._check(is_named, "must be a mapping with strings as keys", value, key)
         return {name: self.read(entry, kind, f"{key}.{name}") for name, entry in value.items()}
 
     def _check(self, fits: bool, rule: str, value: object, key: str, hint: str = "") -> None:
@@ -241,7 +227,7 @@ class _Reader:
 
 @lru_cache
 def _layout(kind: Any) -> tuple[dict[str, Any], list[str]]:
-    """Return the type of each field of a dataclass, and the fields without a default."""
+    """Return the type of each field of a dataclass, and the names of the fields without a default."""
     hints = get_type_hints(kind)
     fields = dataclasses.fields(kind)
     missing = dataclasses.MISSING
@@ -258,7 +244,7 @@ def _rule(kind: type, limits: tuple[float, float] | None = None, length: int | N
     if limits is not None:
         return f"{rule} from {limits[0]:.12g} to {limits[1]:.12g}"
     if length is not None:
-        return f"{rule} of at most {length} characters" if kind is str else f"{rule} of {length}"
+        return f"{rule} of at most {length} characters" if kind is str else f"{rule} of {length} items"
     return rule
 
 

@@ -172,7 +172,7 @@ class Robot:
         """Wait until the node has answered or dropped every image that it received."""
 
         def counters() -> tuple[int, dict[str, str]]:
-            return len(self.received(topics.DIAGNOSTICS)), self.values("scheduler")
+            return len(self.received(topics.DIAGNOSTICS)), self.values("perception")
 
         def quiet() -> bool:
             count, before = counters()

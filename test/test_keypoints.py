@@ -12,7 +12,7 @@ from taihri_ros.resources import share_directory
 
 
 @pytest.mark.parametrize("state", State)
-def test_only_measured_and_predicted_have_a_position(state: State) -> None:
+def test_only_measured_and_predicted_keypoints_have_a_position(state: State) -> None:
     keypoint = Keypoint("head", state)
     assert keypoint.has_position == (state in (State.MEASURED, State.PREDICTED))
     assert Person((keypoint,), None).located == ((keypoint,) if keypoint.has_position else ())

@@ -1,4 +1,4 @@
-"""The files that are not Python are found in every kind of installation."""
+"""The data files are found in every kind of installation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.resources import share_directory
 
 
-def test_found_in_the_source_tree() -> None:
+def test_data_files_are_found_in_the_source_tree() -> None:
     assert share_directory() == Path(__file__).resolve().parents[1]
 
 
@@ -31,18 +31,18 @@ def outside_source_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path
     return tmp_path
 
 
-def test_found_in_the_environment_of_pip(outside_source_tree: Path) -> None:
+def test_data_files_are_found_in_a_pip_environment(outside_source_tree: Path) -> None:
     share = install(outside_source_tree / "environment")
     assert share_directory() == share
 
 
-def test_found_in_an_ament_workspace(outside_source_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_files_are_found_in_an_ament_workspace(outside_source_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     share = install(outside_source_tree / "workspace")
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{outside_source_tree / 'other'}::{outside_source_tree / 'workspace'}")
     assert share_directory() == share
 
 
-def test_missing_files_are_an_error(outside_source_tree: Path) -> None:
+def test_missing_data_files_raise_an_error(outside_source_tree: Path) -> None:
     with pytest.raises(TaihriError, match="are missing; reinstall the package") as raised:
         share_directory()
     assert str(outside_source_tree / "environment") in str(raised.value)

@@ -20,7 +20,7 @@ def test_parts_are_those_of_the_evaluation() -> None:
     }
 
 
-def test_bones_form_a_tree_without_crossing_sides() -> None:
+def test_bones_form_a_tree_and_never_join_left_to_right() -> None:
     assert len(BONES) == 21
     assert {child for _, child in BONES} == set(JOINTS) - {"pelvis"}
     for parent, child in BONES:

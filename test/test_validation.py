@@ -1,4 +1,4 @@
-"""The validator: which values it accepts for each type, what it converts, and the one line that names a fault."""
+"""Validation: the accepted values of each type, their conversion, and one-line messages for wrong values."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.validation import Fields, check_value, read_dataclass, unknown_name
+from taihri_ros.validation import Fields, check_value, unknown_name
 
 
-class PlaceError(TaihriError):
-    """An error class of a caller."""
+class CallerError(TaihriError):
+    """Error class of the code that calls the validation."""
 
 
 class Message(Fields):
-    error = PlaceError
+    error = CallerError
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Joint:
 
     def __post_init__(self) -> None:
         if self.limits[0] > self.limits[1]:
-            raise PlaceError("limits must rise")
+            raise CallerError("limits must rise")
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,16 @@ plain_fields = st.dictionaries(st.sampled_from([one.name for one in dataclasses.
 
 
 @given(robots)
-def test_a_dataclass_survives_json(robot: Robot) -> None:
-    assert read_dataclass(json.loads(json.dumps(dataclasses.asdict(robot))), Robot, "robot.json") == robot
+def test_a_dataclass_is_unchanged_by_json(robot: Robot) -> None:
+    assert check_value(json.loads(json.dumps(dataclasses.asdict(robot))), Robot, "robot.json") == robot
 
 
 @given(plain_fields)
 def test_any_mapping_is_converted_or_refused_in_one_line(values: dict[str, Any]) -> None:
     fault = ""
     try:
-        robot = read_dataclass(values, Robot, "robot.yaml", PlaceError)
-    except PlaceError as error:
+        robot = check_value(values, Robot, "robot.yaml", CallerError)
+    except CallerError as error:
         fault = str(error)
     if fault:
         assert fault.startswith("robot.yaml: ")
@@ -93,9 +93,9 @@ def test_any_mapping_is_converted_or_refused_in_one_line(values: dict[str, Any])
     assert all(isinstance(joint, Joint) for joint in (*robot.joints, *robot.named.values()))
 
 
-def test_defaults_stay_and_values_are_converted() -> None:
+def test_missing_fields_keep_their_defaults_and_values_are_converted() -> None:
     values = {"name": "r", "mass_kg": 3, "meshes": "~/meshes", "joints": [{"name": "hip", "limits": [0, 2]}]}
-    robot = read_dataclass(values, Robot, "robot.yaml")
+    robot = check_value(values, Robot, "robot.yaml")
     assert robot == Robot("r", 3.0, meshes=Path.home() / "meshes", joints=(Joint("hip", (0.0, 2.0)),))
     assert isinstance(robot.mass_kg, float)
 
@@ -127,23 +127,26 @@ def test_defaults_stay_and_values_are_converted() -> None:
         ),
         ({"joints": [{"name": "a", "limits": [2, 1]}]}, "robot.yaml: joints[0]: limits must rise"),
         ({"joints": [{"nmae": "a"}]}, "robot.yaml: joints[0]: unknown entry 'nmae': did you mean 'name'?"),
-        ({"named": {1: {"name": "a"}}}, "robot.yaml: named must be a mapping with names, not {1: {'name': 'a'}}"),
+        (
+            {"named": {1: {"name": "a"}}},
+            "robot.yaml: named must be a mapping with strings as keys, not {1: {'name': 'a'}}",
+        ),
         ({"named": {"hip": 1}}, "robot.yaml: named.hip must be a mapping with name, limits, not 1"),
-        ({"extra": []}, "robot.yaml: extra must be a mapping with names, not []"),
+        ({"extra": []}, "robot.yaml: extra must be a mapping with strings as keys, not []"),
         ({"weight": 5}, "robot.yaml: unknown entry 'weight'; known are name, mass_kg, legs, kind, is_simulated, "),
         ({7: 5}, "robot.yaml: unknown entry 7; known are name, "),
     ],
 )
-def test_a_wrong_value_of_a_file_is_named_with_its_place(changes: dict[Any, Any], message: str) -> None:
-    with pytest.raises(PlaceError) as refused:
-        read_dataclass({"name": "r", **changes}, Robot, "robot.yaml", PlaceError)
+def test_the_message_for_a_wrong_value_names_its_place(changes: dict[Any, Any], message: str) -> None:
+    with pytest.raises(CallerError) as refused:
+        check_value({"name": "r", **changes}, Robot, "robot.yaml", CallerError)
     assert str(refused.value).startswith(message)
 
 
 @pytest.mark.parametrize("values", [None, [], "name", 3])
-def test_what_is_no_mapping_is_refused(values: object) -> None:
-    with pytest.raises(PlaceError, match=r"^robot\.yaml must be a mapping with names, not "):
-        read_dataclass(values, Robot, "robot.yaml", PlaceError)
+def test_a_value_that_is_not_a_mapping_is_refused(values: object) -> None:
+    with pytest.raises(CallerError, match=r"^robot\.yaml must be a mapping with strings as keys, not "):
+        check_value(values, Robot, "robot.yaml", CallerError)
 
 
 @given(st.integers(-20, 20) | st.floats(-20, 20))
@@ -162,8 +165,8 @@ def test_nan_is_outside_of_all_limits() -> None:
 
 def test_a_value_that_is_not_among_the_choices_is_refused() -> None:
     assert check_value("raw", str, "parameter x", choices=("raw", "compressed")) == "raw"
-    with pytest.raises(PlaceError, match=r"^parameter x must be one of raw, compressed, not 'RAW'$"):
-        check_value("RAW", str, "parameter x", PlaceError, choices=("raw", "compressed"))
+    with pytest.raises(CallerError, match=r"^parameter x must be one of raw, compressed, not 'RAW'$"):
+        check_value("RAW", str, "parameter x", CallerError, choices=("raw", "compressed"))
 
 
 def test_an_item_of_a_list_is_named_by_its_index() -> None:
@@ -187,24 +190,30 @@ def test_an_item_of_a_list_is_named_by_its_index() -> None:
         (lambda fields: fields.get("nan", float, limits=(0, 9)), "message: nan must be a number from 0 to 9, not nan"),
         (lambda fields: fields.get("huge", float, limits=(0, 9)), "message: huge must be a number from 0 to 9, not 1"),
         (lambda fields: fields.get("text", str, length=2), "message: text must be a string of at most 2 characters, "),
-        (lambda fields: fields.get("list", list, length=3), "message: list must be a list of 3, not [1, 2]"),
+        (lambda fields: fields.get("list", list, length=3), "message: list must be a list of 3 items, not [1, 2]"),
         (lambda fields: fields.get("list", dict), "message: list must be a mapping, not [1, 2]"),
         (lambda fields: fields.get("none", bytes), "message: none must be bytes, not None"),
         (lambda fields: fields.choice("text", ["a", "b"]), "message: text must be one of a, b, not 'abc'"),
         (lambda fields: fields.choice("list", ["a", "b"]), "message: list must be one of a, b, not [1, 2]"),
-        (lambda fields: fields.numbers("times"), "message: times must hold finite numbers by name, not nan"),
-        (lambda fields: fields.numbers("sizes"), "message: sizes must hold finite numbers by name, not 1000"),
+        (
+            lambda fields: fields.numbers("times"),
+            "message: times must be a mapping of names to finite numbers, not nan",
+        ),
+        (
+            lambda fields: fields.numbers("sizes"),
+            "message: sizes must be a mapping of names to finite numbers, not 1000",
+        ),
     ],
 )
-def test_a_wrong_field_of_a_message_is_named(read: Any, message: str) -> None:
+def test_the_message_for_a_wrong_field_names_the_field(read: Any, message: str) -> None:
     values = {"text": "abc", "true": True, "five": 5, "list": [1, 2], "none": None, "nan": float("nan")}
     values |= {"huge": 10**400, "times": {"total": float("nan")}, "sizes": {"total": 10**400}}
-    with pytest.raises(PlaceError) as refused:
+    with pytest.raises(CallerError) as refused:
         read(Message(values, "message"))
     assert str(refused.value).startswith(message)
 
 
-def test_fields_are_returned_in_their_type() -> None:
+def test_fields_are_returned_with_the_requested_type() -> None:
     fields = Message({"number": 5, "none": None, "text": "abc", "times": {"total": 1}}, "message")
     assert isinstance(fields.get("number", float), float)
     assert fields.get("number", int, limits=(5, 5)) == 5
@@ -216,7 +225,7 @@ def test_fields_are_returned_in_their_type() -> None:
 
 @pytest.mark.parametrize("values", [None, [], "text", {1: 2}, {b"name": 2}])
 def test_fields_need_a_mapping_with_strings_as_keys(values: object) -> None:
-    with pytest.raises(PlaceError, match=r"^message: must be a mapping with names$"):
+    with pytest.raises(CallerError, match=r"^message: must be a mapping with strings as keys$"):
         Message(values, "message")
 
 
@@ -230,11 +239,11 @@ def test_a_field_has_its_type_or_is_refused(value: Any, kind: type) -> None:
     if type(value) is kind or (kind is float and type(value) is int):
         assert type(fields.get("field", kind)) is kind
         return
-    with pytest.raises(PlaceError, match=r"^message: field must be "):
+    with pytest.raises(CallerError, match=r"^message: field must be "):
         fields.get("field", kind)
 
 
-def test_an_unknown_name_is_reported_with_the_nearest_or_with_all() -> None:
+def test_an_unknown_name_is_reported_with_the_most_similar_known_name_or_with_all() -> None:
     assert unknown_name("parameter", "engine.modle", ["engine.model", "a"]) == (
         "unknown parameter 'engine.modle': did you mean 'engine.model'?"
     )

@@ -28,7 +28,7 @@ from taihri_ros.camera.distortion import DistortionModel, LensDistortion
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A calibrated camera at the size of its published image, binning and region of interest applied.
+    """A calibrated camera at the size of its published image, after binning and region of interest.
 
     Example:
         >>> from taihri_ros.camera.camera import Camera
@@ -81,7 +81,7 @@ class Camera:
 
     @classmethod
     def from_info(cls, info: CameraInfoLike, *, rectified: bool = False) -> Camera:
-        """Create the camera from a sensor_msgs/CameraInfo, in the same way as image_geometry's PinholeCameraModel.
+        """Create the camera from a sensor_msgs/CameraInfo message, like image_geometry's PinholeCameraModel.
 
         K and the distortion coefficients describe a raw image, the left 3x3 part of P a rectified one. The region of
         interest (in unbinned pixels) is applied first, then the binning. `roi.do_rectify` is ignored, because
@@ -196,7 +196,7 @@ class Camera:
         return np.column_stack([xy, np.where(np.isnan(xy[:, 0]), np.nan, 1.0)])
 
     def __eq__(self, other: object) -> bool:
-        """Return whether all values are equal; views are cached until camera_info changes."""
+        """Return whether all values are equal; if they are, a cached view of the camera remains valid."""
         return isinstance(other, Camera) and self._values == other._values
 
     def __hash__(self) -> int:
@@ -221,7 +221,7 @@ class Camera:
 
 
 def _check_principal_point(matrix: NDArray[np.float64], width: int, height: int) -> None:
-    """Raise if the principal point is more than one image size away from the image."""
+    """Check that the principal point is at most one image size away from the image."""
     cx, cy = matrix[:2, 2].tolist()
     if not (-width <= cx <= 2 * width and -height <= cy <= 2 * height):
         raise CameraError(

@@ -101,7 +101,7 @@ class Region:
 
 @dataclass(frozen=True)
 class InfoFields:
-    """The fields of CameraInfo, read from a file."""
+    """The fields of CameraInfo, read from a file; names, shapes and units are those of `CameraInfoLike`."""
 
     width: int
     height: int
@@ -167,7 +167,7 @@ def read_numbers(name: str, values: ArrayLike, size: int | None = None) -> NDArr
 
     Args:
         name: Name of the field, for the error message.
-        values: The numbers in any nesting.
+        values: The numbers, flat or as nested lists.
         size: Required number of values; None for any.
 
     Returns:
@@ -196,7 +196,7 @@ def read_lens(name: str, d: ArrayLike) -> tuple[DistortionModel, NDArray[np.floa
 
     Args:
         name: Name of the model.
-        d: The coefficients in OpenCV's order.
+        d: The coefficients in OpenCV's order, (M,).
 
     Returns:
         The model and its coefficients, float64 (M,); M is 0 without distortion.

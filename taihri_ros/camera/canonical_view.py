@@ -1,8 +1,8 @@
 """The model's input image: undistorted, with the principal point in its centre and the canonical focal length.
 
-TAIHRI (arXiv 2604.08921) knows the camera only through a canonical focal length. Every source image is therefore
-warped in one remap to the image of an ideal camera with that focal length. The inverse mapping of the model's answer
-to the source image is exact.
+TAIHRI (arXiv 2604.08921) does not read a camera calibration; it assumes one canonical focal length. Every source image
+is therefore warped, in one remap, to the image of an ideal camera with that focal length. The inverse mapping of the
+model's answer to the source image is exact.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.view_size import size_within
 
 _ANTIALIAS_BELOW = 0.6
-"""Scale (view to source) below which bilinear interpolation would skip source pixels."""
+"""Scale (focal length of the view over that of the source) below which bilinear interpolation skips source pixels."""
 
 _ROWS_AT_ONCE = 16
 """Rows of the view in one call of `projectPoints`, whose Jacobian for a whole view would take 200 MB."""
@@ -83,7 +83,7 @@ class CanonicalView:
         """Return the smallest view that shows the whole source image within the model's limits.
 
         A source image that is too large is cropped around its centre and never scaled down, because the model derives
-        depth from the focal length. One that is too small is padded with black.
+        depth from the focal length. A source image that is too small is padded with black.
 
         Args:
             camera: The source camera.
@@ -231,7 +231,7 @@ class CanonicalView:
         return rotated
 
     def _sees_source(self) -> bool:
-        """Return whether any part of the source image is in the view."""
+        """Return whether the view shows any part of the source image."""
         sources = self.view_to_source_pixels(_grid(self.width, self.height))
         edge = [self.source.width - 0.5, self.source.height - 0.5]
         return bool(((sources >= -0.5) & (sources <= edge)).all(axis=1).any())
@@ -283,7 +283,7 @@ class CanonicalView:
 
 
 def _rotation_matrix(values: ArrayLike) -> NDArray[np.float64]:
-    """Return the values as a read-only rotation matrix (3, 3), or raise if they are none."""
+    """Convert values to a read-only rotation matrix, float64 (3, 3); raise an error if they are not a rotation."""
     rotation = np.array(values, dtype=np.float64)
     proper = rotation.shape == (3, 3) and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
     if not proper or np.linalg.det(rotation) < 0.0:
@@ -304,7 +304,7 @@ def _distances_from_centre(
 ) -> NDArray[np.float64]:
     """Return the distances from the centre of the view to a grid of points over the source image, (M, 2) pixels.
 
-    Points behind the view are infinitely far; points outside of the source's field of view are left out.
+    The distance is infinite for points behind the view. Points outside of the source's field of view are left out.
     """
     rays = camera.unproject(_grid(camera.width, camera.height)) @ R_view_from_camera.T
     rays = rays[np.isfinite(rays[:, 0])]

@@ -1,8 +1,9 @@
 """Lens distortion on the normalised image plane (z = 1), and its inverse.
 
 The distortion models of sensor_msgs/CameraInfo are those of OpenCV, and `projectPoints` computes the forward
-direction. A distortion polynomial is valid only up to the angle where the image radius stops growing; beyond it, the
-polynomial folds back and maps rays from outside of the field of view into the image. Such rays and pixels are NaN.
+direction. A distortion polynomial is valid only up to the angle where the image radius stops growing. Beyond that angle
+the polynomial decreases again and maps rays from outside of the field of view into the image. Such rays and pixels
+are NaN.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MIN_RADIAL_SLOPE = 0.05
 """The field of view ends where the image radius grows by less than this fraction of an ideal lens's growth."""
 
 MAX_FIELD_ANGLE = np.deg2rad(89.5)
-"""Largest angle between a ray and the optical axis, radians; at 90 degrees a ray never meets the plane z = 1."""
+"""Largest angle between a ray and the optical axis, radians; at 90 degrees a ray does not intersect the plane z = 1."""
 
 _NEWTON_STEPS = 10
 _NEWTON_TOLERANCE = 1e-12
@@ -43,8 +44,8 @@ class LensDistortion:
 
     Attributes:
         model: The distortion model.
-        coefficients: In OpenCV's order: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4 [tx ty]]]], or k1 k2 k3 k4 for
-            equidistant; float64.
+        coefficients: float64 (M,), in OpenCV's order: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4 [tx ty]]]], or
+            k1 k2 k3 k4 for equidistant.
     """
 
     model: DistortionModel
@@ -101,7 +102,7 @@ class LensDistortion:
 
     @cached_property
     def _radial_table(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Tabulate ideal and distorted radius, both increasing, up to the end of the field of view.
+        """Return a table of ideal and distorted radii, both increasing, up to the end of the field of view.
 
         Every model scales the radius (for equidistant, the angle) by N(s) / D(s), where s is its square.
         """
@@ -116,27 +117,27 @@ class LensDistortion:
             numerator, denominator = Polynomial([1.0, *k[:2], *k[4:5]]), Polynomial([1.0, *k[5:8]])
         growth = numerator.deriv() * denominator - numerator * denominator.deriv()
         s = variable**2
-        below = denominator(s)
-        slope = (numerator * denominator + 2.0 * square * growth)(s) / below**2
-        stalled = (slope < MIN_RADIAL_SLOPE) | (below <= 0.0)
+        divisor = denominator(s)
+        slope = (numerator * denominator + 2.0 * square * growth)(s) / divisor**2
+        stalled = (slope < MIN_RADIAL_SLOPE) | (divisor <= 0.0)
         end = int(np.argmax(stalled)) if stalled.any() else len(angle)
-        return np.tan(angle[:end]), (variable * numerator(s) / below)[:end]
+        return np.tan(angle[:end]), (variable * numerator(s) / divisor)[:end]
 
     def _visible(self, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which ideal coordinates lie in the field of view of the model, bool (N,)."""
         return np.asarray(np.hypot(xy[:, 0], xy[:, 1]) <= self._radial_table[0][-1])
 
     def _evaluate(self, xy: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the distorted coordinates (N, 2) and their derivatives by the ideal ones (N, 2, 2)."""
+        """Return the distorted coordinates, (N, 2), and their derivatives with respect to the ideal ones, (N, 2, 2)."""
         if len(xy) == 0:
             return np.empty((0, 2)), np.empty((0, 2, 2))
         rays = np.column_stack([xy, np.ones(len(xy))]).reshape(-1, 1, 3)
-        still, eye = np.zeros(3), np.eye(3)
+        zero, identity = np.zeros(3), np.eye(3)
         if self.model is DistortionModel.EQUIDISTANT:
-            distorted, jacobian = cv2.fisheye.projectPoints(rays, still, still, eye, self.coefficients)
+            distorted, jacobian = cv2.fisheye.projectPoints(rays, zero, zero, identity, self.coefficients)
             translation_xy = slice(11, 13)
         else:
-            distorted, jacobian = cv2.projectPoints(rays, still, still, eye, self.coefficients)
+            distorted, jacobian = cv2.projectPoints(rays, zero, zero, identity, self.coefficients)
             translation_xy = slice(3, 5)
         derivatives = np.asarray(jacobian)[:, translation_xy].reshape(-1, 2, 2)
         return (
@@ -146,7 +147,15 @@ class LensDistortion:
 
 
 def _solve_2x2(matrices: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Solve N systems of two linear equations by Cramer's rule; a singular system yields NaN or infinity."""
+    """Solve N systems of two linear equations by Cramer's rule; the solution of a singular one is NaN or infinity.
+
+    Args:
+        matrices: float64 (N, 2, 2).
+        right: Right-hand sides, float64 (N, 2).
+
+    Returns:
+        float64 (N, 2).
+    """
     (a, b), (c, d) = matrices[:, 0].T, matrices[:, 1].T
     x, y = right.T
     with np.errstate(divide="ignore", invalid="ignore"):

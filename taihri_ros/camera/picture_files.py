@@ -1,4 +1,4 @@
-"""Reading pictures and camera calibrations from files."""
+"""Readers of picture files and camera calibration files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choice of the size of a view within the limits of a model's image processor."""
+"""The size of a view within the limits of a model's image processor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def size_within(
     """Return the smallest size of a view that shows the needed area within the model's limits.
 
     Args:
-        needed: (2,) width and height to show, pixels; infinite for as much as possible.
+        needed: (2,) width and height of the area to show, pixels; infinity for the largest allowed size.
         max_size: Largest width and height, pixels.
         min_pixels: Smallest area, pixels.
         max_pixels: Largest area, pixels.
@@ -40,7 +40,7 @@ def _choose_size(
     """Return the best size among all allowed numbers of blocks.
 
     Sizes are compared by these criteria, in this order: the largest coverage along the less covered axis, the largest
-    covered area, the smallest excess along the axis that exceeds the need most, the smallest view.
+    covered area, the smallest excess along the axis with the largest excess, the smallest view.
     """
     columns, rows = np.meshgrid(*(np.arange(1, most + 1) for most in most_blocks), indexing="ij")
     sizes = multiple * np.column_stack([columns.ravel(), rows.ravel()])

@@ -1,4 +1,4 @@
-"""`taihri demo`: the node and its engine on the simulated robot camera, three processes that talk over real DDS."""
+"""`taihri demo`: run the node, its engine and a simulated robot camera in three processes that talk over DDS."""
 
 from __future__ import annotations
 
@@ -30,20 +30,26 @@ _TICK_S = 0.1
 _CAMERA_START_TIMEOUT_S = 900
 _ENGINE_START_TIMEOUT_S = 300
 _LAST_DIAGNOSTICS_S = 10
-_END_TIMEOUT_S = 20
+_EXIT_TIMEOUT_S = 20
 
 _Process = subprocess.Popen[bytes]
 
 
 @click.command("demo")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True)
-@click.option("--seconds", type=click.FloatRange(1, 60), default=6.0, show_default=True, help="Time for each command.")
-@click.option("--seed", type=click.IntRange(min=0), default=6, show_default=True, help="Chooses person and room.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True, help="Output directory."
+)
+@click.option(
+    "--seconds", type=click.FloatRange(1, 60), default=6.0, show_default=True, help="Duration of each command."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=6, show_default=True, help="Seed of the person and the room."
+)
 @engine_options
 def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> None:
-    """Run the node on a simulated robot camera, command it, and compare what it publishes with the truth.
+    """Run the node on a simulated robot camera, send it commands, and compare its keypoints with the ground truth.
 
-    Without --model the shipped model nano is run. The camera is `taihri simulate` in the engine's environment.
+    Without --model, the shipped model nano is used. `taihri simulate` publishes the camera, in the engine environment.
 
     \b
     Examples:
@@ -63,7 +69,7 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
         with _process([python, *taihri, "simulate", "--seed", seed]) as camera:
             _wait_for_camera(planner, camera)
             _wait_for_engine(planner, node)
-            _give_commands(planner, seconds, node=node, camera=camera)
+            _send_commands(planner, seconds, node=node, camera=camera)
         _wait_for_last_counters(planner)
     summary = summarise(planner.record, mean_pose)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -77,7 +83,7 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
 
 @contextmanager
 def _process(arguments: list[Any]) -> Iterator[_Process]:
-    """Start a process, and interrupt it in the end."""
+    """Start a process, and interrupt it at the end of the block."""
     try:
         process = subprocess.Popen([str(each) for each in arguments])
     except FileNotFoundError as error:
@@ -88,7 +94,7 @@ def _process(arguments: list[Any]) -> Iterator[_Process]:
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(_END_TIMEOUT_S)
+                process.wait(_EXIT_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -96,7 +102,7 @@ def _process(arguments: list[Any]) -> Iterator[_Process]:
 def _check_alive(**processes: _Process) -> None:
     for name, process in processes.items():
         if process.poll() is not None:
-            raise TaihriError(f"the {name} has ended: see its messages above")
+            raise TaihriError(f"the {name} has exited: see its messages above")
 
 
 def _wait_for_camera(planner: Planner, camera: _Process) -> None:
@@ -113,7 +119,7 @@ def _wait_for_engine(planner: Planner, node: _Process) -> None:
     deadline = time.monotonic() + _ENGINE_START_TIMEOUT_S
     while time.monotonic() < deadline:
         _check_alive(node=node)
-        status = planner.status("engine") or planner.status("scheduler")
+        status = planner.status("engine") or planner.status("perception")
         if status is not None:
             state = status.values.get("state", "ready")
             if state in ("ready", "busy"):
@@ -124,7 +130,7 @@ def _wait_for_engine(planner: Planner, node: _Process) -> None:
     raise TaihriError(f"the engine was not ready within {_ENGINE_START_TIMEOUT_S} s: see the node's messages above")
 
 
-def _give_commands(planner: Planner, seconds: float, **processes: _Process) -> None:
+def _send_commands(planner: Planner, seconds: float, **processes: _Process) -> None:
     ticks = round(seconds / _TICK_S)
     with click.progressbar(length=len(_COMMANDS) * ticks, label="commands", file=sys.stderr) as bar:
         for text in _COMMANDS:
@@ -138,11 +144,11 @@ def _give_commands(planner: Planner, seconds: float, **processes: _Process) -> N
 
 
 def _wait_for_last_counters(planner: Planner) -> None:
-    """Wait until the node has dealt with every image of the camera, which has ended."""
+    """Wait until the node has processed every image. The camera must have stopped."""
     before: Mapping[str, str] = {}
     deadline = time.monotonic() + _LAST_DIAGNOSTICS_S
     while time.monotonic() < deadline:
-        status = planner.status("scheduler")
+        status = planner.status("perception")
         values = status.values if status else {}
         if values and values is not before:
             if values.get("frames_in") == before.get("frames_in") and values["pending"] == "0":

@@ -1,4 +1,4 @@
-"""`taihri doctor`: what is installed, which device the engine will use, and what to do about each finding."""
+"""`taihri doctor`: report what is installed, which device the engine will use, and how to fix problems."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
 
 
 @click.command("doctor")
-@click.option("--model", help="Look at this checkpoint as well.")
+@click.option("--model", help="Also check this checkpoint.")
 @click.option("--engine-python", help="Python interpreter of the engine's environment.")
 def command(*, model: str | None, engine_python: str | None) -> None:
-    """Say what is installed, which device the engine will use, and what to do about each finding.
+    """Report what is installed, which device the engine will use, and how to fix each problem.
 
-    The exit code is 1 when the node cannot run as things are.
+    The exit code is 1 when the node cannot run.
 
     \b
     Examples:

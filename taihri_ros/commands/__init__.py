@@ -1,1 +1,1 @@
-"""Commands: checking the received text, and finding the joints that it needs."""
+"""Commands of the user: checks of the received text, and the joints that a command needs."""

@@ -15,7 +15,7 @@ MAX_LENGTH = 500
 
 _SPECIAL_TOKEN = re.compile(r"<\|[^<>]*\|>|</?[^<>\s]{1,32}>")
 _CLOSING_MARKS = " .!?"
-_JOINT_OF_LETTERS = {joint.replace("_", ""): joint for joint in JOINTS}
+_JOINT_WITHOUT_SEPARATORS = {joint.replace("_", ""): joint for joint in JOINTS}
 _LIST_SEPARATORS = re.compile(r"\s*(?:,|;|\band\b|&|\+)\s*")
 
 
@@ -39,7 +39,7 @@ class Command:
 def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[str] = ()) -> Command | None:
     """Parse the text of a command from a topic, a command line or a service.
 
-    A list of joint names in any spelling ("left wrist", `left_wrist`, "Left Wrist and head") is a command with named
+    A list of joint names in any notation ("left wrist", `left_wrist`, "Left Wrist and head") is a command with named
     joints; any other text is a command in free words. Text that the tokenizer would read as a special token is
     removed.
 
@@ -47,7 +47,7 @@ def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[
         text: The received text.
         max_length: Maximum length in characters.
         allow: The only accepted commands, or empty to accept all. The case is ignored, and joint lists match in any
-            spelling.
+            notation.
 
     Returns:
         The command, or None for `stop`.
@@ -101,7 +101,7 @@ def _clean(text: str) -> str:
 
 def _named_joints(words: str) -> tuple[str, ...]:
     parts = [part for part in _LIST_SEPARATORS.split(words.casefold().rstrip(_CLOSING_MARKS)) if part]
-    names = {_JOINT_OF_LETTERS.get(re.sub(r"[\s_-]", "", part.removeprefix("the "))) for part in parts}
+    names = {_JOINT_WITHOUT_SEPARATORS.get(re.sub(r"[\s_-]", "", part.removeprefix("the "))) for part in parts}
     return () if None in names else in_order({name for name in names if name})
 
 

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 _MAX_COMMANDS = 16
 
 _TABLE_IMAGES = 30
-"""Number of images with the joints of the task table before the model chooses again (nobody may have been in view)."""
+"""Number of images with the joints of the task table. Then the model chooses again; there may have been no person."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class _Selection:
 
 
 class JointSelection:
-    """A memory of the joints that were selected for commands in free words; thread-safe."""
+    """Memory of the joints that were selected for commands in free words; thread-safe."""
 
     def __init__(self, tasks: Tasks | None = None, *, refresh_s: float = 0.0) -> None:
         """Create an empty memory.
@@ -52,7 +52,7 @@ class JointSelection:
 
         Args:
             command: Command in free words, or with named joints, which is returned as it is.
-            now_s: Current time of any monotonic clock, seconds.
+            now_s: Current time, seconds, of any monotonic clock.
 
         Returns:
             The same words with their joints, or the unchanged command if the model has to choose.
@@ -64,13 +64,13 @@ class JointSelection:
             selection.images_left -= 1
             return Command(command.text, selection.joints)
 
-    def learn(self, command: Command, joints: tuple[str, ...], now_s: float) -> None:
+    def remember(self, command: Command, joints: tuple[str, ...], now_s: float) -> None:
         """Remember the joints of an answer.
 
         Args:
             command: The command as it was sent to the model; one with named joints is ignored.
             joints: The joints of the answer; empty for a malformed answer.
-            now_s: Current time of the same clock as for `with_joints`, seconds.
+            now_s: Current time, seconds, of the same clock as for `with_joints`.
         """
         if command.joints:
             return

@@ -3,7 +3,7 @@
 The terms of a sentence are its words and the pairs of neighbouring words. A term is weighted by its inverse document
 frequency, where all sentences of a task are one document. The similarity of two sentences is the cosine of their weight
 vectors (Salton, Wong and Yang, A vector space model for automatic indexing, 1975). Unknown words have the largest
-weight, so that a sentence about something else is similar to none.
+weight, so that a sentence about another subject is not similar to any of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading task files: YAML files with the tasks of the robot, their sentences and joints (see docs/commands.md)."""
+"""Reader of task files: YAML files with the tasks of the robot, their sentences and joints (see docs/commands.md)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from taihri_ros.commands.task_table import Affixes, Questions, TaskError, TaskTable, make_tasks, spoken_names
-from taihri_ros.validation import read_dataclass
+from taihri_ros.validation import check_value
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The loader of libyaml if PyYAML has it, which is ten times faster."""
@@ -109,7 +109,7 @@ def _read(file: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise TaskError(f"task file {file} is not YAML: {' '.join(str(error).split())}") from error
     source = f"task file {file}"
-    entries = read_dataclass(content, _TaskFile, source, TaskError)
+    entries: _TaskFile = check_value(content, _TaskFile, source, TaskError)
     _check_not_blank(content, f"{source}: ")
     if lacking := [text for text in entries.questions.phrasings if "{joints}" not in text]:
         raise TaskError(f"{source}: questions: {lacking[0]!r} must contain {{joints}} in place of the names")

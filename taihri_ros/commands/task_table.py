@@ -93,8 +93,8 @@ def make_tasks(name: str, entry: Mapping[str, Any], persons: Sequence[Mapping[st
         The task, or three: for the left side, for the right side, and for sentences without a side.
 
     Raises:
-        TaskError: A name is not a joint, a sentence has an unknown placeholder, or no sentence has `{side}` although
-            the joints have.
+        TaskError: A name is not a joint, a sentence has an unknown placeholder, or the joints contain `{side}` but no
+            sentence does.
     """
     gesture = entry.get("gesture")
     lists = (entry["phrasings"], entry.get("held_out", []))
@@ -115,7 +115,7 @@ def make_tasks(name: str, entry: Mapping[str, Any], persons: Sequence[Mapping[st
         for side in SIDES
     ]
     if not sided[0].phrasings:
-        raise TaskError(f"{where}: its joints have {{side}}, but no phrasing has: add {{side}} to at least one")
+        raise TaskError(f"{where}: its joints contain {{side}}, but no phrasing does: add {{side}} to at least one")
     default_sides = [entry["unsided"]] if entry.get("unsided") else SIDES
     unsided = [[line.replace("{side} ", "") for line in part] for part in lists]
     return [*sided, task(name, itertools.chain(*(joints_of[side] for side in default_sides)), unsided)]
@@ -127,7 +127,7 @@ def spoken_names(
     """Return the joints of each spoken name.
 
     Args:
-        names: Spoken names by joint; `{side}` in both stands for left and right.
+        names: Spoken names by joint; `{side}` in a joint and its spoken names is replaced by left and by right.
         groups: Joints by the spoken name of a group.
         where: The place in the file, for error messages.
 
@@ -174,6 +174,6 @@ def _fill_in_persons(lines: Iterable[str], persons: Sequence[Mapping[str, str]],
         sentences = [line.format_map(person) for line, person in itertools.product(lines, persons)]
     except (KeyError, ValueError, IndexError) as error:
         raise TaskError(
-            f"{where}: a sentence may contain {{me}} and {{my}}, and {{side}} if its joints do: {error}"
+            f"{where}: a sentence may contain {{me}} and {{my}}, and {{side}} if the joints contain it, not {error}"
         ) from error
     return tuple(dict.fromkeys(sentences))

@@ -1,1 +1,1 @@
-"""The demo: the node and its engine on the simulated robot camera, commanded, and measured against the truth."""
+"""The demo: commands the node on the simulated robot camera, and compares its keypoints with the ground truth."""

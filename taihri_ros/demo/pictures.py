@@ -1,4 +1,4 @@
-"""Pictures of the demo: the truth and the answer drawn into the camera's image, as a strip and as an animation."""
+"""Pictures of the demo: ground truth and answer drawn into the camera's image, as a strip and as an animation."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Picture = NDArray[np.uint8]
 
 _TRUTH = (70, 255, 90)
 _ANSWER = (255, 115, 25)
-"""As `overlay` draws joints."""
+"""The colour in which `overlay` draws joints."""
 
 _STRIP_WIDTH = 560
 _ANIMATION_WIDTHS = (480, 400, 320, 240)
 _ANIMATION_FRAMES = 60
-_LARGEST_ANIMATION = 3_000_000
+_MAX_ANIMATION_BYTES = 3_000_000
 _LAST_PICTURE_MS = 1000
 
 
 def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera) -> Picture:
-    """Draw the truth as a skeleton and the answer over it, with a legend.
+    """Draw the ground truth as a skeleton and the answer over it, with a legend.
 
     Args:
         answer: The answer, with its image.
-        joints: True joints, (22, 3) metres, camera optical frame.
+        joints: (22, 3) true positions in metres, camera optical frame.
         camera: The camera.
 
     Returns:
@@ -56,25 +56,25 @@ def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera) -> Picture
         for keypoint in answer.estimate.person.located
         if keypoint.name in at
     ]
-    mean = f", {1e3 * np.mean(errors):.0f} mm from it" if errors else ""
+    mean = f", mean error {1e3 * np.mean(errors):.0f} mm" if errors else ""
     _legend(drawn, (("truth", _TRUTH), (f"answer{mean}", _ANSWER)), scale)
     return drawn
 
 
 def write_pictures(record: Record, strip: Path, animation: Path) -> None:
-    """Draw what was answered.
+    """Write the demo's pictures.
 
     Args:
-        record: What the planner received. Answers whose image or truth did not come are left out.
-        strip: A PNG file, for the last answer to each command, side by side.
-        animation: A GIF file of at most 3 MB, for up to 60 evenly chosen answers, as fast as they came.
+        record: What the planner received. Answers without their image or ground truth are left out.
+        strip: PNG file to write, with the last answer to each command in one row.
+        animation: GIF file to write, of at most 3 MB, with up to 60 evenly spaced answers in real time.
 
     Raises:
-        TaihriError: There is nothing to draw, or a file cannot be written.
+        TaihriError: No answer has both image and ground truth, or a file cannot be written.
     """
     answers = [each for each in record.answers if each.picture is not None and each.stamp_ns in record.truths]
     if record.camera is None or not answers:
-        raise TaihriError("no answer could be drawn: the camera's images did not come with them")
+        raise TaihriError("no answer could be drawn: their images were not received")
     last = {answer.estimate.command.text: answer for answer in answers}
     _write_strip([draw(answer, record.truths[answer.stamp_ns], record.camera) for answer in last.values()], strip)
     shown = answers[:: -(-len(answers) // _ANIMATION_FRAMES)]
@@ -83,16 +83,16 @@ def write_pictures(record: Record, strip: Path, animation: Path) -> None:
 
 
 def _legend(picture: Picture, entries: Sequence[tuple[str, tuple[int, int, int]]], scale: float) -> None:
-    """Write coloured marks with words on a dark plate in the lower left corner."""
+    """Draw coloured marks with labels on a dark background in the lower left corner."""
     font, size, line = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, round(18 * scale)
-    width = max(cv2.getTextSize(words, font, size, 1)[0][0] for words, _ in entries)
+    width = max(cv2.getTextSize(label_text, font, size, 1)[0][0] for label_text, _ in entries)
     top = picture.shape[0] - line * len(entries) - round(8 * scale)
     plate = picture[top:, : width + round(32 * scale)]
     plate[:] = plate // 3
-    for row, (words, colour) in enumerate(entries):
+    for row, (label_text, colour) in enumerate(entries):
         base = top + line * (row + 1) - round(2 * scale)
         cv2.circle(picture, (round(12 * scale), base - round(5 * scale)), round(4 * scale), colour, -1, cv2.LINE_AA)
-        cv2.putText(picture, words, (round(24 * scale), base), font, size, (255, 255, 255), 1, cv2.LINE_AA)
+        cv2.putText(picture, label_text, (round(24 * scale), base), font, size, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def _at(pixel: NDArray[np.float64]) -> tuple[int, int]:
@@ -103,18 +103,18 @@ def _at(pixel: NDArray[np.float64]) -> tuple[int, int]:
 def _write_strip(pictures: Sequence[Picture], path: Path) -> None:
     strip = np.hstack([_resized(each, _STRIP_WIDTH) for each in pictures])
     if not cv2.imwrite(str(path), cv2.cvtColor(strip, cv2.COLOR_RGB2BGR)):
-        raise TaihriError(f"{path} cannot be written")
+        raise TaihriError(f"cannot write {path}: check its directory")
 
 
 def _write_animation(pictures: Sequence[Picture], stamps_ns: Sequence[int], path: Path) -> None:
-    """Write an endless animation, as wide as its size in bytes allows; the last picture stays longest."""
+    """Write a looping animation, as wide as the size limit allows. The last picture is shown longest."""
     animation = cv2.Animation()
     animation.durations = [*(np.diff(stamps_ns) // 1_000_000).tolist(), _LAST_PICTURE_MS]
     for width in _ANIMATION_WIDTHS:
         animation.frames = [cv2.cvtColor(_resized(each, width), cv2.COLOR_RGB2BGRA) for each in pictures]
         if not cv2.imwriteanimation(str(path), animation):
-            raise TaihriError(f"{path} cannot be written")
-        if path.stat().st_size <= _LARGEST_ANIMATION:
+            raise TaihriError(f"cannot write {path}: check its directory")
+        if path.stat().st_size <= _MAX_ANIMATION_BYTES:
             return
 
 

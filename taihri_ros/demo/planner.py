@@ -1,4 +1,4 @@
-"""The robot's side of the demo, one ROS 2 participant: gives commands, receives answers, pictures and the truth."""
+"""The planner of the demo, one ROS 2 node: sends commands, and records answers, images and the ground truth."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from taihri_ros.resources import share_directory
 from taihri_ros.synthetic.robot_camera import NODE_NAME, TRUTH
 
 _PICTURES_KEPT = 64
-"""Images that wait for their answer; at 10 Hz more than six seconds' worth."""
+"""Number of images kept until their answer arrives: more than six seconds at 10 Hz."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What the node answered about one image.
+    """The node's answer for one image.
 
     Attributes:
         stamp_ns: The image's stamp in nanoseconds.
-        estimate: The command and the joints, as they were published.
-        picture: The image, (height, width, 3) uint8 RGB; None where it did not come here.
+        estimate: The command and the joints, as published.
+        picture: The image, (height, width, 3) uint8 RGB; None if it was not received.
     """
 
     stamp_ns: int
@@ -45,16 +45,16 @@ class Answer:
 
 @dataclass
 class Record:
-    """What the planner received.
+    """Everything that the planner has received.
 
     Attributes:
-        camera: The camera, once its camera_info came.
-        truths: True joints by the image's stamp (ns), (22, 3) metres each, camera optical frame.
-        answers: What was answered, in the order of arrival.
-        latencies_ms: From each image's stamp to the receipt of its keypoints.
-        empty: How many of them had no pose.
-        transforms: How often each TF frame came.
-        statuses: The newest diagnostics by the part of the node that they are about, such as `engine`.
+        camera: The camera; None before its first camera_info.
+        truths: True joint positions by the image's stamp (ns), (22, 3) metres each, camera optical frame.
+        answers: The answers, in order of arrival.
+        latencies_ms: Time from each image's stamp to the arrival of its keypoints.
+        empty: Number of keypoint messages without a pose.
+        transforms: Number of transforms by TF frame.
+        statuses: The newest diagnostics by part of the node, such as `engine`.
     """
 
     camera: Camera | None = None
@@ -67,7 +67,10 @@ class Record:
 
 
 class Planner:
-    """Commands the node and records what it and the simulated camera publish. Use it as a context manager."""
+    """A node that commands /taihri and records what it and the simulated camera publish.
+
+    Use it as a context manager, or call `close`.
+    """
 
     def __init__(self) -> None:
         """Join the ROS 2 graph."""
@@ -90,11 +93,11 @@ class Planner:
         self._subscribe(TRUTH.type, resolve(TRUTH.name, NODE_NAME), self._on_truth, QoS(depth=TRUTH.depth))
 
     def say(self, text: str) -> None:
-        """Give a command."""
+        """Publish a command."""
         self._command.publish(self._messages.make(topics.COMMAND.type, data=text))
 
     def status(self, name: str) -> Report | None:
-        """Give the newest diagnostics of a part of the node, such as `engine`."""
+        """Return the newest diagnostics of a part of the node, such as `engine`; None before the first."""
         with self._lock:
             return self.record.statuses.get(name)
 
@@ -148,7 +151,7 @@ class Planner:
 
 
 def _estimate(message: Any) -> Estimate:
-    """Read a taihri_ros/HumanKeypoints back."""
+    """Convert a taihri_ros/HumanKeypoints to an estimate."""
     keypoints = tuple(
         Keypoint(
             each.name,
@@ -168,5 +171,5 @@ def _estimate(message: Any) -> Estimate:
 
 
 def _name(topic: Topic) -> str:
-    """Give a topic's name as it is seen from outside the node."""
+    """Return the absolute name of one of the node's topics."""
     return resolve(topic.name, "taihri")

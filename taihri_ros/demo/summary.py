@@ -1,4 +1,4 @@
-"""What came back, in numbers: frames, latency, joints, and the distance from the truth of the simulated camera."""
+"""Summary of a demo: frames, latency, joints, and errors against the ground truth of the simulated camera."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from taihri_ros.skeleton import INDEX
 
 
 def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
-    """Put together what was received; the node's own counters come from its diagnostics.
+    """Summarise what the planner received. The node's own counters come from its diagnostics.
 
     Args:
         record: What the planner received.
-        mean_pose: The answer of the baseline.
+        mean_pose: The baseline's prediction.
 
     Returns:
-        The summary, as `summary.json` has it.
+        The content of `summary.json`.
 
     Raises:
-        TaihriError: No keypoints came back.
+        TaihriError: No keypoints were received.
     """
-    if len(record.latencies_ms) == record.empty or "scheduler" not in record.statuses:
-        raise TaihriError("no keypoints came back: see the node's messages above")
-    counters, engine = record.statuses["scheduler"].values, record.statuses.get("engine")
-    about = engine.values if engine else {}
+    if len(record.latencies_ms) == record.empty or "perception" not in record.statuses:
+        raise TaihriError("no keypoints were received: see the node's messages above")
+    counters, engine = record.statuses["perception"].values, record.statuses.get("engine")
+    engine_values = engine.values if engine else {}
     dropped = {
         name.removeprefix("dropped."): int(count) for name, count in counters.items() if name.startswith("dropped.")
     }
@@ -41,10 +41,10 @@ def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
     commands = dict.fromkeys(answer.estimate.command.text for answer in record.answers)
     answers = {text: [each for each in record.answers if each.estimate.command.text == text] for text in commands}
     return {
-        "engine": about.get("kind", "openai"),
-        "model": about.get("model", ""),
-        "trained": about.get("trained", "True") == "True",
-        "device": about.get("device", ""),
+        "engine": engine_values.get("kind", "openai"),
+        "model": engine_values.get("model", ""),
+        "trained": engine_values.get("trained", "True") == "True",
+        "device": engine_values.get("device", ""),
         "camera_frames": len(record.truths),
         "camera_rate_hz": round(1e9 / float(np.median(np.diff(list(record.truths)))), 1),
         "frames_in": int(counters["frames_in"]),
@@ -67,24 +67,24 @@ def check(summary: dict[str, Any]) -> None:
         summary: The summary.
 
     Raises:
-        TaihriError: Frames came in that were neither published nor dropped.
+        TaihriError: Some frames were neither published nor dropped.
     """
     frames_in, published, dropped = summary["frames_in"], summary["published"], sum(summary["dropped"].values())
     if frames_in != published + dropped:
-        raise TaihriError(f"{frames_in} frames came in, but {published} were published and {dropped} dropped")
+        raise TaihriError(f"{frames_in} frames arrived, but {published} were published and {dropped} dropped")
 
 
 def errors(record: Record, answers: Iterable[Answer], mean_pose: MeanPose) -> dict[str, Any]:
-    """Compare answers with the truth of the same stamp, in the joints that are in the image.
+    """Compare answers with the ground truth of the same stamp, for the joints inside the image.
 
     Args:
-        record: The camera and the truths.
-        answers: The answers; one whose truth did not come is left out.
-        mean_pose: The answer of the baseline, for the same joints.
+        record: The camera and the ground truth.
+        answers: The answers; those without ground truth are left out.
+        mean_pose: The baseline's prediction for the same joints.
 
     Returns:
-        `gmpjpe_mm` and `baseline_gmpjpe_mm`, None where no joint was answered; `joints_scored`; `joints_missing`, which
-        were named and not answered.
+        `gmpjpe_mm` and `baseline_gmpjpe_mm`, None without answered joints; `joints_scored`; `joints_missing`, the count
+        of joints that were requested by name and not answered.
     """
     scored, missing = [], 0
     for answer in answers:

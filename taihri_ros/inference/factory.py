@@ -1,4 +1,4 @@
-"""Open an in-process engine: check the checkpoint, load it, and run a warm-up request."""
+"""Factory of in-process engines: it checks a checkpoint, loads it, and runs a warm-up request."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from taihri_ros.inference.framework import require
 
 @dataclass(frozen=True, eq=False)
 class ImagePatches:
-    """Image processor with the settings of a checkpoint.
+    """Converter of images to patches, with the settings of a checkpoint's image processor.
 
     Attributes:
         patch_size: Side of a patch, px.
@@ -43,7 +43,7 @@ class ImagePatches:
             checkpoint: The checkpoint's directory.
 
         Returns:
-            The processor.
+            The converter.
 
         Raises:
             CheckpointError: The settings cannot be read.
@@ -90,7 +90,7 @@ class ImagePatches:
         """Normalise patches with the checkpoint's mean and standard deviation.
 
         Args:
-            patches: Patches from `cut`.
+            patches: Patches from `cut`, uint8 (rows * columns, 3 * temporal_patch_size * patch_size²).
 
         Returns:
             Normalised patches, float32, same shape.

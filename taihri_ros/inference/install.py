@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import get_args
 
 from taihri_ros.inference.engine import EngineError
-from taihri_ros.inference.environment import STAMP, EngineEnvironment, is_installed, python_of, without_python
+from taihri_ros.inference.environment import STAMP, EngineEnvironment, is_installed, python_of, without_python_variables
 from taihri_ros.resources import PACKAGE, share_directory
 
 _BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
@@ -148,7 +148,7 @@ def _pip(python: Path, *arguments: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "pip.log"
         command = [str(python), "-m", "pip", f"--log={log}", *arguments]
-        status = subprocess.run(command, check=False, env=without_python(os.environ)).returncode
+        status = subprocess.run(command, check=False, env=without_python_variables(os.environ)).returncode
         text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     if not status:
         return ""
@@ -156,5 +156,5 @@ def _pip(python: Path, *arguments: str) -> str:
 
 
 def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = without_python(os.environ)
+    environment = without_python_variables(os.environ)
     return subprocess.run([*map(str, command)], check=False, capture_output=True, text=True, env=environment)

@@ -44,7 +44,7 @@ _Self = TypeVar("_Self", bound="LocalEngine")
 
 
 class LocalEngine(ABC):
-    """Base class that validates requests, chooses how to decode them, and aborts those in flight on demand."""
+    """Base class that validates requests, chooses how to decode them, and can abort the requests in flight."""
 
     def __init__(self, info: EngineInfo, vocabulary: Vocabulary, max_length: int) -> None:
         """Initialise the part that is common to all frameworks.
@@ -240,14 +240,14 @@ class LocalEngine(ABC):
         length = prompt_length - 1 + self.visual_tokens(request)
         if length >= self._max_length:
             raise GenerationFailedError(
-                f"image and prompt have {length} tokens, which leaves none of {self._max_length} for the answer: "
+                f"image and prompt have {length} tokens, but the limit including the answer is {self._max_length}: "
                 "shorten the prompt, use a smaller image, or raise max_model_len"
             )
         return min(request.max_tokens, self._max_length - length)
 
 
 def has_few_cores() -> bool:
-    """Return whether a framework should use one thread: with few cores, more threads only compete with the node."""
+    """Return whether the CPU has so few cores that a framework must use one thread and leave the others to the node."""
     return len(os.sched_getaffinity(0)) <= _FEW_CORES
 
 
@@ -282,7 +282,7 @@ def common_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
 
 
 def sorted_top_k(found: Iterable[tuple[int, float]]) -> TopK:
-    """Sort bins by descending log-probability; ties are sorted by bin.
+    """Sort bins by descending log-probability; bins of equal probability are sorted by index.
 
     Args:
         found: Pairs of bin and log-probability.

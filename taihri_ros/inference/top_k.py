@@ -1,6 +1,7 @@
 """Top-k log-probabilities of an answer's tokens as two arrays, from the engine to the decoding of coordinates.
 
-Almost always every coordinate token has exactly k entries. A table of arrays then avoids all per-number Python work.
+In almost all answers every coordinate token has exactly k entries. A table of arrays then avoids Python loops over
+single numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class TopKTable(Sequence["TopK | None"]):
     Attributes:
         bins: (M, K) uint16, one row for each of the M tokens that have a `TopK`.
         logprobs: (M, K) float64, natural log-probabilities.
-        rows: (T,) row index of each token, or -1 for None.
+        rows: (T,) int64, row index of each of the T tokens, or -1 for None.
     """
 
     def __init__(self, bins: NDArray[np.uint16], logprobs: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
@@ -84,7 +85,7 @@ def flatten(top_k: Sequence[TopK | None]) -> tuple[NDArray[np.uint16], NDArray[n
         top_k: One entry for each token.
 
     Returns:
-        Bins and log-probabilities, (n,) each.
+        Bins, uint16 (n,), and natural log-probabilities, float64 (n,).
     """
     if isinstance(top_k, TopKTable):
         rows = top_k.rows[top_k.rows >= 0]
@@ -105,10 +106,10 @@ def counts_of(top_k: Sequence[TopK | None]) -> list[int]:
 def unflatten(
     counts: Sequence[Sequence[int]], bins: NDArray[np.uint16], logprobs: NDArray[np.float64]
 ) -> list[Sequence[TopK | None]]:
-    """Invert `flatten` and `counts_of`.
+    """Restore the top-k entries from the results of `flatten` and `counts_of`.
 
     Args:
-        counts: `counts_of` each answer.
+        counts: Result of `counts_of` for each answer.
         bins: (n,) all bins, where n is the sum of the counts that are not -1.
         logprobs: (n,) all log-probabilities.
 
@@ -141,7 +142,7 @@ def row_indices(has_row: Sequence[bool]) -> NDArray[np.int64]:
         has_row: Whether each of the T tokens has a row.
 
     Returns:
-        (T,) row index of each token, or -1.
+        int64 (T,), row index of each token, or -1.
     """
     present = np.array(has_row, np.bool_)
     return np.asarray(np.where(present, np.cumsum(present) - 1, -1), np.int64)
@@ -155,7 +156,8 @@ def as_arrays(top_k: Sequence[TopK | None], indices: Sequence[int]) -> tuple[NDA
         indices: Indices of the N selected tokens.
 
     Returns:
-        Bins and log-probabilities, (N, K); rows with fewer entries are padded with bin 0 at log-probability -inf.
+        Bins and natural log-probabilities, float64 (N, K).
+        Rows with fewer entries are padded with bin 0 at log-probability -inf.
     """
     if isinstance(top_k, TopKTable):
         rows = top_k.rows[list(indices)]

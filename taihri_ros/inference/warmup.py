@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def warmup_image(spec: ModelSpec) -> NDArray[np.uint8]:
-    """Draw a stick figure on a plain background.
+    """Return the image of the warm-up request: a stick figure on a plain background.
 
     Args:
         spec: The checkpoint's specification.
@@ -50,7 +50,7 @@ def warmup_image(spec: ModelSpec) -> NDArray[np.uint8]:
 def learn_answer_format(engine: LocalEngine) -> None:
     """Infer the answer format of a checkpoint without `taihri.json` from one unconstrained answer, and set it.
 
-    Falls back to the default format, with a warning, if the answer is malformed.
+    If the answer is malformed, the default format is set, with a warning.
 
     Args:
         engine: The engine whose answer format is set.
@@ -74,7 +74,7 @@ def learn_answer_format(engine: LocalEngine) -> None:
 
 
 def check_warmup_answer(engine: Engine) -> None:
-    """Raise an error unless an engine answers a constrained warm-up request completely and in the answer format.
+    """Check that an engine answers a constrained warm-up request completely and in the answer format.
 
     Args:
         engine: The engine.

@@ -56,7 +56,7 @@ def infer_answer_format(tokens: tuple[str, ...]) -> AnswerFormat | None:
         tokens: Tokens of the answer as text.
 
     Returns:
-        The format, with the most frequent separators of the answer, or None if the answer has no joint with two
+        The format, with the most frequent separators of the answer; None if the answer has no joint with two
         coordinates.
     """
     lexemes = lex(tokens)
@@ -89,7 +89,7 @@ def infer_answer_format(tokens: tuple[str, ...]) -> AnswerFormat | None:
 
 
 def _field_of_gap(left: Lexeme, right: Lexeme) -> str | None:
-    """Return the field of `AnswerFormat` for the separator between two lexemes; None if there is no such field."""
+    """Return the name of the `AnswerFormat` field for the separator between two lexemes, or None if there is none."""
     starts = {start for start, _ in BLOCKS.values()}
     match (left.kind, right.kind):
         case (LexemeKind.JOINT, LexemeKind.COORDINATE):

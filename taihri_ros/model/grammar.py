@@ -39,7 +39,7 @@ Grammar: TypeAlias = "tuple[Element, ...]"
 
 
 def named_grammar(joints: Iterable[str], answer_format: AnswerFormat) -> Grammar:
-    """Return the grammar of an answer with given joints: all of them in 2D, then all of them in 3D.
+    """Return the grammar of an answer for named joints: all of them in 2D, then all of them in 3D.
 
     Args:
         joints: Joint names in the order of the answer.
@@ -55,8 +55,8 @@ def named_grammar(joints: Iterable[str], answer_format: AnswerFormat) -> Grammar
 def free_grammar(answer_format: AnswerFormat) -> Grammar:
     """Return the grammar of an answer whose joints the model chooses.
 
-    A block may contain any subset of the joints, each at most once and in the skeleton's order; with an unbounded
-    repetition a model could loop. The parser checks that both blocks contain the same joints.
+    A block may contain any subset of the joints, each at most once and in the skeleton's order. The grammar has no
+    unbounded repetition, so that a model cannot loop. The parser checks that both blocks contain the same joints.
 
     Args:
         answer_format: The answer format of the checkpoint.
@@ -108,7 +108,7 @@ def _all_joints(answer_format: AnswerFormat, joints: tuple[str, ...], count: int
 def _any_joints(answer_format: AnswerFormat, count: int) -> Grammar:
     """Return the grammar of any subset of the joints.
 
-    With a separator, the first joint is a choice of its own, because no separator precedes it.
+    If there is a separator, the grammar is a choice of the first joint, because no separator precedes the first joint.
     """
     points = [_point(answer_format, joint, count) for joint in JOINTS]
     if not answer_format.between_joints:

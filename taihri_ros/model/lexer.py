@@ -1,7 +1,7 @@
 """The lexer of answers: splits tokens into delimiters, joint names, coordinates, separators and other text.
 
-Special tokens of the model are lexemes by themselves. Names and numbers may also be written as ordinary text
-(`<left_wrist>`, `<261>`) and cut into tokens anywhere. Consecutive ordinary tokens are therefore joined first.
+Each special token of the model is one lexeme. Names and numbers may also be written as ordinary text (`<left_wrist>`,
+`<261>`), which the tokenizer may cut anywhere. Consecutive ordinary tokens are therefore joined first.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _special(index: int, token: str) -> Lexeme | None:
 
 @lru_cache(4096)
 def _meaning(token: str) -> tuple[LexemeKind, str, int] | None:
-    """Return kind, joint and number of a token that is a lexeme by itself; cached, as tokens repeat in every answer."""
+    """Return kind, joint and number of a token that is one lexeme, else None; cached, because tokens repeat often."""
     if token in _DELIMITERS:
         return LexemeKind.DELIMITER, "", -1
     if token in _JOINT_TOKENS:

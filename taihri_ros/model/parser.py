@@ -48,7 +48,7 @@ class CoordinateToken(NamedTuple):
 
     Attributes:
         bin: Number of the token; within [0, 999] if the outcome of the joint is `ANSWERED`.
-        token: Index of the token in the answer, by which its top-k log-probabilities are found.
+        token: Index of the token in the answer and in the answer's top-k log-probabilities.
     """
 
     bin: int
@@ -93,7 +93,7 @@ def parse(tokens: tuple[str, ...], requested: Collection[str] | None, *, first_t
     Args:
         tokens: Tokens of the answer as text, special tokens included, with or without the end token.
         requested: The requested joints; None if the model chose the joints.
-        first_token: Index of the first token, if several answers are numbered as one.
+        first_token: Index of the first token, if the tokens of several answers have consecutive indices.
 
     Returns:
         The answer.
@@ -111,7 +111,7 @@ def parse(tokens: tuple[str, ...], requested: Collection[str] | None, *, first_t
     return Answer(
         box=box if box and all(_in_range(coordinate) for coordinate in box) else None,
         joints=tuple(
-            _judge(joint, requested, pixels.get(joint, []), points.get(joint, [])) for joint in in_order(listed)
+            _joint_answer(joint, requested, pixels.get(joint, []), points.get(joint, [])) for joint in in_order(listed)
         ),
     )
 
@@ -137,8 +137,8 @@ def merge_answers(answers: Sequence[Answer]) -> Answer:
 _Found = list[tuple[CoordinateToken, ...]]
 
 
-def _judge(joint: str, requested: Collection[str] | None, pixels: _Found, points: _Found) -> JointAnswer:
-    """Return the answer for one joint from all of its coordinates in both blocks."""
+def _joint_answer(joint: str, requested: Collection[str] | None, pixels: _Found, points: _Found) -> JointAnswer:
+    """Return the answer for one joint, from all its coordinates in both blocks."""
     if requested is not None and joint not in requested:
         return JointAnswer(joint, Outcome.NOT_ASKED)
     if not pixels and not points:
@@ -222,6 +222,4 @@ class _BlockReader:
     def _unexpected(self, lexeme: Lexeme, expected: str) -> MalformedAnswerError:
         if lexeme.text in END_OF_ANSWER:
             return MalformedAnswerError(f"it ends where {expected} should follow", self._raw)
-        return MalformedAnswerError(
-            f"{lexeme.text[:40]!r} stands at token {lexeme.token} in place of {expected}", self._raw
-        )
+        return MalformedAnswerError(f"{lexeme.text[:40]!r} at token {lexeme.token} instead of {expected}", self._raw)

@@ -1,7 +1,8 @@
 """Quantization of coordinates: conversion between metres or pixels and bins.
 
-TAIHRI (arXiv 2604.08921) writes every coordinate as one of 1000 tokens `<0>` ... `<999>`; bin b is the fraction b / 999
-of a range. In 3D the ranges are those of the interaction space in front of the camera, in 2D the size of the image.
+TAIHRI (arXiv 2604.08921) writes every coordinate as one of 1000 tokens `<0>` ... `<999>`; bin b is at the
+fraction b / 999 of a range. In 3D the ranges are those of the interaction space in front of the camera; in 2D they are
+the width and height of the image.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def coordinate_token(index: int) -> str:
 
 @dataclass(frozen=True)
 class InteractionSpace:
-    """The box in front of the camera that the 3D bins divide.
+    """The box in front of the camera that is divided into the 3D bins.
 
     Example:
         >>> from taihri_ros.model.quantization import InteractionSpace
@@ -152,10 +153,10 @@ class BinEstimates:
     All arrays have the same shape.
 
     Attributes:
-        index: Bins of the generated tokens.
-        mean: Mean of the mode around the generated token, in fractions of a bin.
-        variance: Variance in bins², including the quantization's 1/12; NaN without top-k log-probabilities.
-        probability: Probability of the generated token; NaN without top-k log-probabilities.
+        index: Bins of the generated tokens, int64.
+        mean: Mean of the mode around the generated token, in bins, float64.
+        variance: Variance in bins², float64, including the quantization's 1/12; NaN without top-k log-probabilities.
+        probability: Probability of the generated token, float64; NaN without top-k log-probabilities.
     """
 
     index: NDArray[np.int64]
@@ -167,17 +168,17 @@ class BinEstimates:
 def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> BinEstimates:
     """Estimate coordinates with sub-bin resolution from the top-k log-probabilities of their tokens.
 
-    An engine returns only the k most probable bins, but the distribution of an uncertain model is far wider. The
+    An engine returns only the k most probable bins, but the distribution of an uncertain model is much wider. The
     variance is therefore the larger of two estimates: the variance of the top-k bins, and the variance of the normal
     distribution whose central bin has the probability of the generated token.
 
     The mean is computed over the bins within two standard deviations of the generated one. Bins beyond them contribute
-    to the variance only, so that a second mode elsewhere never moves the point to a place between the two modes.
+    to the variance only, so that a second mode does not move the point to a position between the two modes.
 
     Args:
         index: (...) bins of the generated tokens.
         bins: (..., K) top-k bins, including the generated one; K is 0 if the engine returns none.
-        logprobs: (..., K) natural logarithms of their probabilities; -inf for a row with fewer than K bins.
+        logprobs: (..., K) natural logarithms of their probabilities; rows with fewer than K bins are padded with -inf.
 
     Returns:
         The estimates; the arrays have the shape of `index`.
@@ -203,9 +204,9 @@ _PEAKS = np.array([math.erf(0.5 / (width * math.sqrt(2.0))) for width in _WIDTHS
 
 
 def _width_of_peak(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the standard deviation in bins of the normal distribution whose central bin has a given probability.
+    """Return the standard deviation of the normal distribution whose central bin has the given probability, in bins.
 
-    The largest value is that of the uniform distribution. The value is 0 for a probability of 1 within 1e-9.
+    The largest value is that of a uniform distribution over all bins. The value for a probability of 1 is 0.
     """
     return np.asarray(np.interp(probability, _PEAKS, _WIDTHS, right=0.0))
 

@@ -16,21 +16,21 @@ from typing import Any
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.quantization import InteractionSpace
-from taihri_ros.validation import read_dataclass
+from taihri_ros.validation import check_value
 
 FILE_NAME = "taihri.json"
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The calibration of a model's uncertainty: measured over predicted standard deviations.
+    """The calibration of a model's uncertainty: ratios of measured to predicted standard deviations.
 
     Attributes:
         bins: Factors for x, y and z, if x and y are decoded from the 3D bins.
         pixel: Factors for u, v and z, if x and y are decoded from the 2D pixel and the depth.
-        confidence: Factors for the confidence of a point, decoded from the bins and from the pixel. They differ from
-            the others because gross errors are more frequent than in a normal distribution: factors that fit the
-            largest errors are too large for most points.
+        confidence: Factors for the confidence of a point that is decoded from the bins, and from the pixel. They are
+            separate, because gross errors are more frequent than in a normal distribution: `bins` and `pixel` include
+            gross errors and are therefore too large for most points.
     """
 
     bins: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -58,7 +58,7 @@ class ModelSpec:
         min_pixels, max_pixels: Limits of the area of an input image, px, as in the model's image processor.
         image_multiple: Width and height are multiples of this, patch size times merge size, px.
         space: The ranges of the 3D bins, metres.
-        system_prompt: The system message.
+        system_prompt: System message.
         named_prompt: The user message for named joints; `{joints}` is replaced by their names.
         free_prompt: The user message for free words; `{command}` is replaced by them.
         answer: The answer format; None to infer it from one unconstrained answer.
@@ -105,7 +105,7 @@ class ModelSpec:
         Raises:
             TaihriError: A name is unknown or a value has the wrong type or range.
         """
-        spec = read_dataclass(values, cls, source)
+        spec: ModelSpec = check_value(values, cls, source)
         if fault := spec._fault():
             raise TaihriError(f"{source}: {fault}")
         return spec

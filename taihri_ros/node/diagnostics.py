@@ -99,7 +99,7 @@ class InputTask:
 class SchedulerTask:
     """Reports how many images were answered or dropped, and the stage times."""
 
-    name = "scheduler"
+    name = "perception"
 
     def __init__(self, scheduler: Scheduler) -> None:
         """Create the task for a scheduler."""

@@ -1,4 +1,4 @@
-"""The node's parameters: names, types, defaults, ranges and descriptions, one table for both hosts."""
+"""The parameters of the node for both hosts: names, types, defaults, ranges and descriptions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.validation import check_value, unknown_name
 
 EngineKind = Literal["vllm", "transformers", "openai"]
-"""What the parameter engine.kind may be."""
+"""Values of the parameter engine.kind."""
 
 
 class ParameterError(TaihriError):
-    """A parameter is unknown or has a value that it cannot have."""
+    """A parameter is unknown or its value is not valid."""
 
 
 def _parameter(
@@ -35,103 +35,129 @@ def _parameter(
 
 @dataclass(frozen=True)
 class Parameters:
-    """The values of all parameters. A field `engine_kind` is the ROS parameter `engine.kind`."""
+    """The values of all parameters. The field `engine_kind` is the ROS parameter `engine.kind`."""
 
     image_transport: str = _parameter(
-        "raw", "Subscribe to image (raw) or image/compressed (compressed).", choices=("raw", "compressed")
+        "raw", "Image topic: image (raw) or image/compressed (compressed).", choices=("raw", "compressed")
     )
-    rectified: bool = _parameter(False, "The images are rectified: use P of camera_info instead of K and D.")
+    rectified: bool = _parameter(
+        False, "Whether the images are rectified; if true, P of camera_info is used instead of K and D."
+    )
     xy_source: XySource = _parameter(
-        "bins", "Take x and y from the answer's 3D bins, or from its 2D pixel and the depth.", choices=("bins", "pixel")
+        "bins",
+        "Source of x and y: the 3D bins of the answer, or its 2D pixel and the depth.",
+        choices=("bins", "pixel"),
     )
     decoding: Decoding = _parameter(
         "per_joint",
-        "Ask for each joint by itself and decode all answers together, or for all in one sequence whose forced tokens "
-        "are skipped (sequence) or not (plain).",
+        "How the model is prompted for named joints: per_joint decodes one prompt per joint as a batch; jump_forward "
+        "decodes one prompt and inserts the tokens that the template fixes; plain decodes every token of one prompt.",
         choices=("per_joint", "jump_forward", "plain"),
     )
     max_in_flight: int = _parameter(
-        1, "Frames answered at once; with 2 the next image is read while the current one is decoded.", limits=(1, 2)
+        1,
+        "Largest number of frames in flight; with 2, the prefill of a frame overlaps the decoding of the one before.",
+        limits=(1, 2),
     )
     person_crop_mode: PersonCropMode = _parameter(
         "auto",
-        "Turn the view toward the person and show no more than they need: never, whenever it saves anything, or, auto, "
-        "when it saves at least a third and the model has learned such views.",
+        "When to show the model a crop around the person instead of the full view: never; always, whenever it saves a "
+        "visual token; auto, when it saves at least a third and the model was trained on person crops.",
         choices=("never", "always", "auto"),
     )
     person_crop_refresh_s: float = _parameter(
-        1.0, "Show the model the full view at least this often, in seconds.", limits=(0.05, 3600.0)
+        1.0, "Longest time between two full views, in seconds.", limits=(0.05, 3600.0)
     )
-    filter_enabled: bool = _parameter(False, "Filter the joints' motion with a Kalman filter of constant velocity.")
+    filter_enabled: bool = _parameter(False, "Filter the motion of the joints with a constant-velocity Kalman filter.")
     filter_acceleration: float = _parameter(
-        3.0, "How much a joint accelerates, in m/s^2: less is smoother, more is quicker.", limits=(0.01, 1000.0)
+        3.0,
+        "Standard deviation of a joint's acceleration, in m/s^2: smaller is smoother, larger follows motion faster.",
+        limits=(0.01, 1000.0),
     )
     filter_predict_s: float = _parameter(
-        0.0, "Carry a joint that is not found on for so long, in seconds, as PREDICTED; 0 for never.", limits=(0.0, 0.5)
+        0.0,
+        "How long a joint that is not found is predicted by the filter, in seconds; 0 to never predict.",
+        limits=(0.0, 0.5),
     )
-    depth_enabled: bool = _parameter(False, "Subscribe to depth, a depth image registered to image, and fuse it.")
+    depth_enabled: bool = _parameter(
+        False, "Subscribe to depth, a depth image registered to the colour image, and fuse it with the joints."
+    )
     depth_tolerance_s: float = _parameter(
         0.02, "Largest difference between the stamps of an image and its depth image, in seconds.", limits=(0.0, 1.0)
     )
-    publish_tf: bool = _parameter(True, "Broadcast a TF frame for every joint that was found.")
-    tf_prefix: str = _parameter("person/", "Put before the joint's name in TF frame names.")
+    publish_tf: bool = _parameter(True, "Broadcast a TF frame for every located joint.")
+    tf_prefix: str = _parameter("person/", "Prefix of the TF frame names, before the name of the joint.")
     target_frame: str = _parameter(
-        "", "Give the poses in this frame, looked up at the image's stamp; empty for the camera's (ROS host only)."
+        "", "Frame of the published poses, looked up at the stamp of the image; empty for the camera's (ROS host only)."
     )
-    marker_lifetime_s: float = _parameter(0.5, "How long RViz shows a marker, in seconds.", limits=(0.05, 60.0))
-    overlay_jpeg_quality: int = _parameter(80, "JPEG quality of the overlay picture.", limits=(1, 100))
+    marker_lifetime_s: float = _parameter(0.5, "Lifetime of the markers in RViz, in seconds.", limits=(0.05, 60.0))
+    overlay_jpeg_quality: int = _parameter(80, "JPEG quality of the overlay image.", limits=(1, 100))
     diagnostics_period_s: float = _parameter(
         1.0, "Time between two messages on /diagnostics, in seconds.", limits=(0.1, 60.0)
     )
-    command_initial: str = _parameter("", "Command to run from the start; empty to wait for one.")
-    command_max_length: int = _parameter(500, "Longest command accepted, in characters.", limits=(1, 10000))
-    command_allow: tuple[str, ...] = _parameter((), "The only commands accepted; empty to accept any.")
+    command_initial: str = _parameter("", "Command to run at startup; empty to wait for one.")
+    command_max_length: int = _parameter(500, "Longest accepted command, in characters.", limits=(1, 10000))
+    command_allow: tuple[str, ...] = _parameter((), "List of accepted commands; empty to accept any command.")
     command_fallback: bool = _parameter(
-        True, "When the model finds no joint for a free command, ask for those of the nearest task by name."
+        True,
+        "If the model finds no joint for a free command, request the joints of the nearest task in the task table.",
     )
     command_refresh_s: float = _parameter(
         0.0,
-        "Let the model choose the joints of a free command anew after so many seconds; 0 for never.",
+        "Time after which the model selects the joints of a free command again, in seconds; 0 for never.",
         limits=(0.0, 86400.0),
     )
-    command_tasks: str = _parameter("", "A task file that adds to the package's tasks; empty for none.")
-    engine_kind: EngineKind = _parameter("vllm", "What runs the model.", choices=("vllm", "transformers", "openai"))
+    command_tasks: str = _parameter("", "Task file with tasks in addition to those of the package; empty for none.")
+    engine_kind: EngineKind = _parameter(
+        "vllm",
+        "Engine that runs the model: vLLM, transformers, or a remote server with the OpenAI API.",
+        choices=("vllm", "transformers", "openai"),
+    )
     engine_model: str = _parameter(
         "",
-        "Directory of the checkpoint, empty for the shipped taihri-nano; for openai the name of the served model.",
+        "Directory of the checkpoint; empty for taihri-nano, which is part of the package. For openai, the name of the "
+        "served model.",
     )
     engine_python: str = _parameter(
-        "", "Python interpreter of the engine's environment; empty for the one that install_engine made."
+        "", "Python interpreter of the engine's environment; empty for the environment that install_engine created."
     )
-    engine_url: str = _parameter("http://127.0.0.1:8000/v1", "Address of a remote vllm serve, for openai.")
-    engine_spec: str = _parameter("", "The served checkpoint's taihri.json, for openai; empty for official values.")
+    engine_url: str = _parameter("http://127.0.0.1:8000/v1", "URL of the remote server, for openai.")
+    engine_spec: str = _parameter(
+        "", "File taihri.json of the served checkpoint, for openai; empty for the official values."
+    )
     engine_dtype: str = _parameter(
         "auto",
-        "Number format of the weights; auto: the checkpoint's own where the processor multiplies in it.",
+        "Number format of the weights; auto uses the format of the checkpoint if the processor supports it.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     engine_gpu_memory_utilization: float = _parameter(
-        0.7, "Share of the GPU's memory that vLLM may take.", limits=(0.05, 1.0)
+        0.7, "Fraction of the GPU memory that vLLM may use.", limits=(0.05, 1.0)
     )
-    engine_max_model_len: int = _parameter(8192, "Longest prompt and answer together, in tokens.", limits=(256, 262144))
-    engine_start_timeout_s: float = _parameter(600.0, "Longest start of the engine, in seconds.", limits=(1.0, 7200.0))
+    engine_max_model_len: int = _parameter(8192, "Longest prompt plus answer, in tokens.", limits=(256, 262144))
+    engine_start_timeout_s: float = _parameter(
+        600.0, "Longest startup of the engine, in seconds.", limits=(1.0, 7200.0)
+    )
     engine_request_timeout_s: float = _parameter(
-        30.0, "An answer that takes longer counts as hung: the engine is restarted.", limits=(0.1, 600.0)
+        30.0, "Longest time to an answer, in seconds; after it the engine is restarted.", limits=(0.1, 600.0)
     )
-    engine_max_restarts: int = _parameter(5, "Restarts in a row before the node gives up.", limits=(0, 1000))
+    engine_max_restarts: int = _parameter(
+        5, "Number of consecutive restarts before the engine is reported as failed.", limits=(0, 1000)
+    )
     engine_probe_period_s: float = _parameter(
-        30.0, "An idle engine is tried with a small request this often, in seconds; 0 for never.", limits=(0.0, 3600.0)
+        30.0,
+        "Period of the health probe, a small request to an idle engine, in seconds; 0 for none.",
+        limits=(0.0, 3600.0),
     )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Parameters:
-        """Check values as they come from a YAML file, a command line or rclpy.
+        """Return checked parameters from the values of a YAML file, a command line or rclpy.
 
         Args:
             values: Values by ROS parameter name.
 
         Returns:
-            The parameters; those that are left out have their defaults.
+            The parameters; missing values have their defaults.
 
         Raises:
             ParameterError: A name is unknown, or a value has the wrong type or is out of range.
@@ -147,15 +173,15 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What has to be said to declare one parameter.
+    """The declaration of one parameter.
 
     Attributes:
         name: ROS parameter name, such as `engine.kind`.
         field: Name of the field in `Parameters`.
-        default: Default value; a tuple stands for an array of strings.
+        default: Default value; a tuple is an array of strings.
         description: One line.
-        limits: Lowest and highest number, both allowed; None for no range.
-        choices: The allowed texts; empty for any.
+        limits: Smallest and largest number, both inclusive; None for no range.
+        choices: The accepted strings; empty for any.
     """
 
     name: str
@@ -166,13 +192,13 @@ class Declaration:
     choices: tuple[str, ...]
 
     def check(self, value: Any) -> Any:
-        """Check one value and give it the parameter's type.
+        """Check a value and return it in the type of the parameter.
 
         Args:
             value: The value.
 
         Returns:
-            It, an integer made a float where a float is expected, a list made a tuple.
+            The value; an integer is converted to float where a float is expected, and a list to a tuple.
 
         Raises:
             ParameterError: The value has the wrong type or is out of range.
@@ -186,10 +212,10 @@ _GROUPS = ("command", "depth", "engine", "filter", "person_crop", "overlay")
 
 
 def declarations() -> tuple[Declaration, ...]:
-    """List all parameters.
+    """Return the declarations of all parameters.
 
     Returns:
-        Their declarations, in the order of `Parameters`.
+        The declarations, in the order of `Parameters`.
     """
     found = []
     for field in dataclasses.fields(Parameters):

@@ -87,19 +87,19 @@ class Tracker:
         try:
             estimate = self._estimator.estimate(image, camera, requested, view=view)
         except MalformedAnswerError:
-            self._learn_selection(requested, None)
+            self._remember_selection(requested, None)
             raise
         finally:
             if self._person_crop is not None and view is not None:
                 with self._crop_lock:
                     self._person_crop.update(estimate, view, stamp_ns)
-        self._learn_selection(requested, estimate)
+        self._remember_selection(requested, estimate)
         return estimate
 
-    def _learn_selection(self, requested: Command, estimate: Estimate | None) -> None:
+    def _remember_selection(self, requested: Command, estimate: Estimate | None) -> None:
         if self._joint_selection is not None:
             joints = tuple(keypoint.name for keypoint in estimate.person.keypoints) if estimate else ()
-            self._joint_selection.learn(requested, joints, monotonic())
+            self._joint_selection.remember(requested, joints, monotonic())
 
     def smooth(self, estimate: Estimate, stamp_ns: int) -> Estimate:
         """Return an estimate with filtered positions; unchanged without a motion filter.

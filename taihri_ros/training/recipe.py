@@ -11,7 +11,7 @@ import yaml
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.training.data.question_sampler import QuestionSettings
-from taihri_ros.validation import read_dataclass
+from taihri_ros.validation import check_value
 
 
 class ConfigError(TaihriError):
@@ -242,9 +242,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.checkpoint is None):
-            raise ConfigError(
-                "set either model (the checkpoint to start from) or checkpoint (the sizes of a new model)"
-            )
+            raise ConfigError("set either model (a checkpoint to start from) or checkpoint (the sizes of a new model)")
 
     @property
     def stages(self) -> dict[str, VisionStage | SftStage]:
@@ -271,4 +269,5 @@ class Recipe:
             raise ConfigError(f"{path} is not readable: {error}") from error
         except yaml.YAMLError as error:
             raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-        return read_dataclass(content, cls, str(path), ConfigError)
+        recipe: Recipe = check_value(content, cls, str(path), ConfigError)
+        return recipe

@@ -178,7 +178,7 @@ def test_a_rectified_image_is_described_by_p_without_distortion() -> None:
     np.testing.assert_allclose(camera.project([[0.1, 0.2, 1.0]]), [[374.8, 335.6]])
 
 
-def test_roi_and_binning_change_p_as_they_change_k() -> None:
+def test_roi_and_binning_are_applied_to_p_as_to_k() -> None:
     camera = Camera.from_info(info(roi=Region(100, 50, 400, 300), binning_x=2, binning_y=2), rectified=True)
     np.testing.assert_allclose(camera.K, [[249, 0, 112.5], [0, 249, 93], [0, 0, 1]])
 

@@ -23,8 +23,8 @@ LENSES: dict[str, list[float]] = {
     "rational_polynomial": [0.42, 0.11, 0.0005, -0.0004, 0.01, 0.71, 0.2, 0.02],
     "equidistant": [-0.02, 0.011, -0.006, 0.001],
 }
-MOST_PIXELS = 2560 * 28 * 28
-FEWEST_PIXELS = 16 * 28 * 28
+MAX_PIXELS = 2560 * 28 * 28
+MIN_PIXELS = 16 * 28 * 28
 
 
 def rotation(*degrees: float) -> NDArray[Any]:
@@ -118,7 +118,7 @@ def assert_within_limits(view: CanonicalView, most: tuple[int, int] = (1400, 140
     assert view.height % 32 == 0
     assert view.width <= most[0]
     assert view.height <= most[1]
-    assert FEWEST_PIXELS <= view.width * view.height <= MOST_PIXELS
+    assert MIN_PIXELS <= view.width * view.height <= MAX_PIXELS
 
 
 @settings(max_examples=200)
@@ -145,13 +145,13 @@ def test_any_pinhole_gets_a_view_within_the_limits(
     reach_x = max(camera.K[0, 2] + 0.5, width - 0.5 - camera.K[0, 2]) / focal * 2000.0
     reach_y = max(camera.K[1, 2] + 0.5, height - 0.5 - camera.K[1, 2]) / (focal * aspect) * 2000.0
     smallest = np.array([np.ceil(reach_x / 32 - 1e-9) * 32, np.ceil(reach_y / 32 - 1e-9) * 32])
-    if (smallest <= limit).all() and FEWEST_PIXELS <= smallest.prod() <= MOST_PIXELS:
+    if (smallest <= limit).all() and MIN_PIXELS <= smallest.prod() <= MAX_PIXELS:
         assert (view.width, view.height) == tuple(smallest)
-    elif smallest.prod() > MOST_PIXELS:
+    elif smallest.prod() > MAX_PIXELS:
         wanted = np.minimum(smallest, limit)
         cropped = np.array([view.width, view.height]) < wanted
         one_more_column_and_row = (view.width + 32) * (view.height + 32)
-        assert not cropped.all() or one_more_column_and_row > MOST_PIXELS
+        assert not cropped.all() or one_more_column_and_row > MAX_PIXELS
 
 
 @pytest.mark.parametrize("lens", LENSES)
@@ -186,7 +186,7 @@ def test_known_cameras_get_the_expected_size(camera: Camera, size: tuple[int, in
 def test_the_pixel_limit_crops_and_keeps_the_aspect_ratio() -> None:
     camera = pinhole(3000, 1500, 1000.0, 1000.0, 1499.5, 749.5)
     view = CanonicalView.fit(camera, max_size=(4096, 4096))
-    assert view.width * view.height > 0.95 * MOST_PIXELS
+    assert view.width * view.height > 0.95 * MAX_PIXELS
     assert view.width / view.height == pytest.approx(2.0, rel=0.05)
     assert view.camera.K[0, 0] == 1000.0
 
@@ -230,14 +230,14 @@ def test_an_impossible_view_is_refused(options: dict[str, Any], message: str) ->
         ((32.0, 288.0), (32, 416)),
     ],
 )
-def test_the_smallest_size_within_the_limits(needed: tuple[float, float], size: tuple[int, int]) -> None:
-    limits = {"max_size": (1400, 1400), "min_pixels": FEWEST_PIXELS, "max_pixels": 1600000, "multiple": 32}
+def test_the_smallest_size_within_the_limits_is_chosen(needed: tuple[float, float], size: tuple[int, int]) -> None:
+    limits = {"max_size": (1400, 1400), "min_pixels": MIN_PIXELS, "max_pixels": 1600000, "multiple": 32}
     assert size_within(needed, **limits) == size  # type: ignore[arg-type]
 
 
 def test_limits_that_no_size_satisfies_are_refused() -> None:
     with pytest.raises(CameraError, match="no view of at most 64x64"):
-        size_within((50, 50), max_size=(64, 64), min_pixels=FEWEST_PIXELS, max_pixels=MOST_PIXELS, multiple=32)
+        size_within((50, 50), max_size=(64, 64), min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS, multiple=32)
 
 
 def test_source_box_is_the_part_of_the_view_that_the_source_fills() -> None:
@@ -258,8 +258,8 @@ def test_source_box_bounds_the_visible_source(lens: str, turn: tuple[float, floa
     pixels = view.source_to_view_pixels(np.column_stack([columns.ravel(), rows.ravel()]))
     pixels = np.clip(pixels[np.isfinite(pixels[:, 0])], -0.5, [1023.5, 511.5])
     low, high = view.source_box()
-    for sought, edge in ((pixels.min(axis=0), low), (pixels.max(axis=0), high)):
-        np.testing.assert_allclose(edge, sought, atol=15)
+    for expected, edge in ((pixels.min(axis=0), low), (pixels.max(axis=0), high)):
+        np.testing.assert_allclose(edge, expected, atol=15)
 
 
 def blob(camera: Camera, centre: NDArray[Any], sigma: float) -> NDArray[np.uint8]:

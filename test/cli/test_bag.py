@@ -74,7 +74,7 @@ def test_errors_are_one_line_and_leave_no_bag(taihri: Callable[..., Run], tmp_pa
     for arguments, message in (
         (("nowhere", "--out", out, "--command", "head"), "'nowhere' does not exist"),
         ((tmp_path / "there", "--out", out, "--command", "head"), "there is damaged, or is not a ROS 2 bag"),
-        ((bag, "--out", tmp_path / "there", "--command", "head"), "there exists already"),
+        ((bag, "--out", tmp_path / "there", "--command", "head"), "there already exists"),
         ((bag, "--out", out, "--command", "stop"), "'stop' requests no joints"),
         ((bag, "--out", out, "--command", "head", "--image", "/rear"), "named /rear: choose one with --image"),
         ((bag, "--out", out, "--command", "head", "--engine", "openai"), "no model: set engine.model (--model)"),

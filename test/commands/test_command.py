@@ -66,7 +66,7 @@ def test_a_command_that_is_too_long_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "left"),
+    ("text", "cleaned"),
     [
         ("shake my hand", "shake my hand"),
         ("  shake\tmy\n hand ", "shake my hand"),
@@ -83,10 +83,10 @@ def test_a_command_that_is_too_long_is_refused() -> None:
         ("\uff1c\uff5cim_end\uff5c\uff1e hug", "\uff1c\uff5cim_end\uff5c\uff1e hug"),  # look-alikes are ordinary words
     ],
 )
-def test_control_characters_and_special_tokens_are_removed(text: str, left: str) -> None:
+def test_control_characters_and_special_tokens_are_removed(text: str, cleaned: str) -> None:
     command = parse_command(text)
     assert command is not None
-    assert (command.text, command.joints) == (left, ())
+    assert (command.text, command.joints) == (cleaned, ())
 
 
 pieces = st.one_of(
@@ -141,18 +141,18 @@ def test_no_special_token_survives_in_any_text(text: str) -> None:
         (",,", ()),
     ],
 )
-def test_a_list_of_joint_names_names_these_joints(text: str, expected: tuple[str, ...]) -> None:
+def test_only_a_list_of_joint_names_is_a_command_with_named_joints(text: str, expected: tuple[str, ...]) -> None:
     assert joints(text) == expected
 
 
 @given(st.lists(st.sampled_from(JOINTS), min_size=1, unique=True), st.data())
-def test_any_spelling_of_any_joints_names_them(names: list[str], data: st.DataObject) -> None:
+def test_joint_names_are_recognised_in_any_notation(names: list[str], data: st.DataObject) -> None:
     text = ""
     for place, name in enumerate(names):
         gap = data.draw(st.sampled_from([", ", ";", " and ", " & ", " + ", ", and "])) if place else ""
-        spelled = name.replace("_", data.draw(st.sampled_from(["_", " ", "-", ""])))
+        written = name.replace("_", data.draw(st.sampled_from(["_", " ", "-", ""])))
         case = data.draw(st.sampled_from([str.lower, str.upper, str.title]))
-        text += gap + data.draw(st.sampled_from(["", "the ", "The "])) + case(spelled)
+        text += gap + data.draw(st.sampled_from(["", "the ", "The "])) + case(written)
     assert joints(text) == tuple(joint for joint in JOINTS if joint in names)
     assert joint_command(names).joints == joints(text)
 

@@ -21,27 +21,27 @@ def tasks() -> Tasks:
 def test_the_joints_of_the_model_are_kept_for_the_same_command() -> None:
     joint_selection = JointSelection()
     assert joint_selection.with_joints(SHAKE, 0.0) == SHAKE
-    joint_selection.learn(SHAKE, ("right_wrist",), 0.0)
+    joint_selection.remember(SHAKE, ("right_wrist",), 0.0)
     kept = Command("shake my hand", ("right_wrist",))
     assert joint_selection.with_joints(SHAKE, 1e6) == kept
     assert joint_selection.with_joints(HUG, 1.0) == HUG, "the model chooses the joints of another command"
-    joint_selection.learn(kept, (), 2.0)
+    joint_selection.remember(kept, (), 2.0)
     assert joint_selection.with_joints(SHAKE, 3.0) == kept, "an answer for named joints does not change the selection"
 
 
 def test_the_model_chooses_again_after_the_refresh_time() -> None:
     joint_selection = JointSelection(refresh_s=5.0)
-    joint_selection.learn(SHAKE, ("right_wrist",), 100.0)
+    joint_selection.remember(SHAKE, ("right_wrist",), 100.0)
     assert joint_selection.with_joints(SHAKE, 104.9).joints == ("right_wrist",)
     assert joint_selection.with_joints(SHAKE, 105.0) == SHAKE
-    joint_selection.learn(SHAKE, ("left_wrist",), 105.0)
+    joint_selection.remember(SHAKE, ("left_wrist",), 105.0)
     assert joint_selection.with_joints(SHAKE, 105.1).joints == ("left_wrist",)
 
 
 def test_a_command_with_named_joints_is_unchanged(tasks: Tasks) -> None:
     joint_selection, wrist = JointSelection(tasks), joint_command(["left_wrist"])
-    joint_selection.learn(wrist, (), 0.0)
-    joint_selection.learn(wrist, ("head",), 0.0)
+    joint_selection.remember(wrist, (), 0.0)
+    joint_selection.remember(wrist, ("head",), 0.0)
     assert joint_selection.with_joints(wrist, 0.0) == wrist
 
 
@@ -50,8 +50,8 @@ def test_the_task_table_selects_the_joints_if_the_model_chooses_none(
 ) -> None:
     joint_selection = JointSelection(tasks)
     with caplog.at_level(logging.WARNING):
-        joint_selection.learn(SHAKE, (), 0.0)
-        joint_selection.learn(SHAKE, (), 1.0)
+        joint_selection.remember(SHAKE, (), 0.0)
+        joint_selection.remember(SHAKE, (), 1.0)
     assert joint_selection.with_joints(SHAKE, 2.0).joints == ("right_elbow", "right_wrist")
     assert [record.getMessage() for record in caplog.records] == [
         "the model chose no joint for 'shake my hand'; requesting right_elbow, right_wrist for the task handshake"
@@ -64,7 +64,7 @@ def test_the_model_chooses_again_after_thirty_images_of_the_task_table(tasks: Ta
     for _ in range(70):
         command = joint_selection.with_joints(SHAKE, 0.0)
         with_joints.append(bool(command.joints))
-        joint_selection.learn(command, (), 0.0)
+        joint_selection.remember(command, (), 0.0)
     assert [image for image, has_joints in enumerate(with_joints) if not has_joints] == [0, 31, 62]
 
 
@@ -73,7 +73,7 @@ def test_a_command_that_matches_no_task_is_unchanged(tasks: Tasks, caplog: pytes
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             assert joint_selection.with_joints(strange, 0.0) == strange
-            joint_selection.learn(strange, (), 0.0)
+            joint_selection.remember(strange, (), 0.0)
     assert [record.getMessage() for record in caplog.records] == [
         "the model chose no joint for 'vacuum the living room'; "
         "no task matches it either: use other words or name the joints"
@@ -82,7 +82,7 @@ def test_a_command_that_matches_no_task_is_unchanged(tasks: Tasks, caplog: pytes
 
 def test_without_a_task_table_the_command_is_unchanged() -> None:
     joint_selection = JointSelection()
-    joint_selection.learn(SHAKE, (), 0.0)
+    joint_selection.remember(SHAKE, (), 0.0)
     assert joint_selection.with_joints(SHAKE, 0.0) == SHAKE
 
 
@@ -90,6 +90,6 @@ def test_only_the_last_sixteen_commands_are_remembered() -> None:
     joint_selection = JointSelection()
     commands = [Command(f"do number {number}") for number in range(40)]
     for command in commands:
-        joint_selection.learn(command, ("head",), 0.0)
+        joint_selection.remember(command, ("head",), 0.0)
     known = [bool(joint_selection.with_joints(command, 0.0).joints) for command in commands]
     assert known == [False] * 24 + [True] * 16

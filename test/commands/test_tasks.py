@@ -231,7 +231,7 @@ suffixes:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tasks: [hug]", r"more.yaml: tasks must be a mapping with names, not \['hug'\]"),
+        ("tasks: [hug]", r"more.yaml: tasks must be a mapping with strings as keys, not \['hug'\]"),
         ("chores: {}", "task file .*more.yaml: unknown entry 'chores'; known are persons, prefixes"),
         ("tasks: {hug: {joint: [head]}}", "more.yaml: tasks.hug: unknown entry 'joint': did you mean 'joints'"),
         ("tasks: {wave: {joints: [head]}}", "more.yaml: task wave lacks phrasings: list at least one"),
@@ -246,11 +246,11 @@ suffixes:
         ),
         (
             "tasks: {wave: {joints: [head], phrasings: ['wave at {you}']}}",
-            "task wave: a sentence may contain {me} and {my}, and {side} if its joints do: 'you'",
+            "task wave: a sentence may contain {me} and {my}, and {side} if the joints contain it, not 'you'",
         ),
         (
             "tasks: {wave: {joints: ['{side}_hip'], phrasings: [wave]}}",
-            "wave: its joints have {side}, but no phrasing has",
+            "wave: its joints contain {side}, but no phrasing does",
         ),
         (
             "tasks: {wave: {joints: ['{side}_hip'], unsided: both, phrasings: ['{side} wave']}}",
@@ -273,7 +273,7 @@ suffixes:
             "questions: {phrasings: [where]}",
             "more.yaml: questions: 'where' must contain {joints} in place of the names",
         ),
-        ("questions: {names: [head]}", "more.yaml: questions.names must be a mapping with names"),
+        ("questions: {names: [head]}", "more.yaml: questions.names must be a mapping with strings as keys"),
         ("questions: {groups: {tails: [tail]}}", "questions: 'tails': 'tail' is not a joint"),
         ("persons: [me]", r"more.yaml: persons\[0\] must be a mapping with me, my, not 'me'"),
         ("prefixes: {order: please}", "more.yaml: prefixes.order must be a list of strings"),

@@ -1,4 +1,4 @@
-"""A planner's record made by hand."""
+"""A planner's record with known answers and ground truth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEAN_POSE = MeanPose(TRUTH + np.array([0.0, 0.0, 0.5]), "by hand", 1)
 
 
 def keypoint(name: str, error_m: float) -> Keypoint:
-    """A joint that was answered too far away."""
+    """Return a joint whose answered position is too far away by `error_m`."""
     position = TRUTH[INDEX[name]] + np.array([0.0, 0.0, error_m])
     return Keypoint(name, State.MEASURED, position=position, pixel=CAMERA.project(position)[0])
 
@@ -33,10 +33,10 @@ def answer(stamp: int, text: str, *keypoints: Keypoint, picture: bool = True) ->
 
 
 def record(*answers: Answer) -> Record:
-    """A record in which the truth of every answer came, and two images were dropped."""
+    """Return a record with the ground truth of every answer, and two dropped images."""
     made = Record(camera=CAMERA, answers=list(answers), latencies_ms=[200.0] * len(answers))
     made.truths = {100_000_000 * number: TRUTH for number in range(len(answers) + 3)}
     counters = {"frames_in": str(len(answers) + 2), "published": str(len(answers)), "dropped.newer_frame": "2"}
-    made.statuses["scheduler"] = Report(0, "", counters)
+    made.statuses["perception"] = Report(0, "", counters)
     made.statuses["engine"] = Report(0, "", {"kind": "vllm 0", "model": "nano", "trained": "True", "device": "cpu"})
     return made

@@ -12,7 +12,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.skeleton import INDEX
 
 
-def test_truth_and_answer_are_drawn_where_they_are() -> None:
+def test_truth_and_answer_are_drawn_at_their_pixels() -> None:
     shown = answer(0, "head", keypoint("head", 1.0))
     drawn = draw(shown, TRUTH, CAMERA)
     true, found = (np.rint(CAMERA.project(point)[0]).astype(int) for point in (TRUTH[INDEX["pelvis"]], TRUTH[15]))
@@ -30,7 +30,7 @@ def test_the_strip_has_one_picture_for_each_command(tmp_path: Path) -> None:
     assert strip.shape == (420, 2 * 560, 3)
 
 
-def test_the_animation_lasts_as_long_as_the_answers_did(tmp_path: Path) -> None:
+def test_the_animation_runs_in_real_time(tmp_path: Path) -> None:
     answers = [answer(100_000_000 * number, "head", keypoint("head", 0.1)) for number in range(90)]
     write_pictures(record(*answers), tmp_path / "strip.png", tmp_path / "moving.gif")
     found, animation = cv2.imreadanimation(str(tmp_path / "moving.gif"))

@@ -12,13 +12,13 @@ from taihri_ros.keypoints import Keypoint, State
 from taihri_ros.skeleton import INDEX
 
 
-def test_errors_are_of_the_joints_answered_beside_the_mean_pose() -> None:
+def test_errors_of_the_answered_joints_stand_beside_those_of_the_mean_pose() -> None:
     answers = [answer(0, "shake my hand", keypoint("right_wrist", 0.1)), answer(0, "head", keypoint("head", -0.3))]
     found = errors(record(*answers), answers, MEAN_POSE)
     assert found == {"gmpjpe_mm": 200.0, "baseline_gmpjpe_mm": 500.0, "joints_scored": 2, "joints_missing": 0}
 
 
-def test_joints_out_of_the_image_do_not_count() -> None:
+def test_joints_outside_the_image_do_not_count() -> None:
     answers = [answer(0, "head, neck", keypoint("head", 0.1), keypoint("neck", 0.5), keypoint("spine1", 0.3))]
     recorded = record(*answers)
     truth = TRUTH.copy()
@@ -29,14 +29,14 @@ def test_joints_out_of_the_image_do_not_count() -> None:
     assert (found["gmpjpe_mm"], found["joints_scored"]) == (500.0, 1)
 
 
-def test_a_named_joint_without_an_answer_is_missing_and_a_chosen_one_is_not() -> None:
+def test_a_joint_without_an_answer_is_missing_only_if_it_was_requested_by_name() -> None:
     lost = Keypoint("neck", State.NOT_ANSWERED)
     answers = [answer(0, "head, neck", keypoint("head", 0.1), lost), answer(0, "hug me", lost)]
     found = errors(record(*answers), answers, MEAN_POSE)
     assert (found["joints_scored"], found["joints_missing"]) == (1, 1)
 
 
-def test_an_answer_without_its_truth_is_left_out() -> None:
+def test_an_answer_without_ground_truth_is_left_out() -> None:
     late = answer(77, "head", keypoint("head", 0.1))
     assert errors(record(late), [late], MEAN_POSE) == {
         "gmpjpe_mm": None,
@@ -46,7 +46,7 @@ def test_an_answer_without_its_truth_is_left_out() -> None:
     }
 
 
-def test_the_truth_is_that_of_the_same_stamp() -> None:
+def test_an_answer_is_compared_with_the_truth_of_the_same_stamp() -> None:
     moved = answer(100_000_000, "head", keypoint("head", 0.0))
     recorded = record(moved)
     recorded.truths[100_000_000] = TRUTH + np.array([0.04, 0.0, 0.0])
@@ -72,13 +72,13 @@ def test_summary_counts_joints_by_command() -> None:
 def test_lost_frames_are_an_error() -> None:
     summary = summarise(record(answer(0, "head", keypoint("head", 0.3))), MEAN_POSE)
     summary["frames_in"] += 1
-    with pytest.raises(TaihriError, match="4 frames came in, but 1 were published and 2 dropped"):
+    with pytest.raises(TaihriError, match="4 frames arrived, but 1 were published and 2 dropped"):
         check(summary)
 
 
 @pytest.mark.parametrize("received", [0, 2])
-def test_no_keypoints_are_an_error(received: int) -> None:
+def test_a_record_without_keypoints_is_an_error(received: int) -> None:
     recorded = record(*[answer(0, "head")] * received)
     recorded.empty = received
-    with pytest.raises(TaihriError, match="no keypoints came back"):
+    with pytest.raises(TaihriError, match="no keypoints were received"):
         summarise(recorded, MEAN_POSE)

@@ -145,11 +145,11 @@ def null_python(directory: Path) -> str:
 class ServerThread:
     """Engine server on a thread of this process; `stop` or leaving the `with` block ends it."""
 
-    def __init__(self, socket: Path, opener: Callable[[], NullEngine] = NullEngine) -> None:
+    def __init__(self, socket: Path, factory: Callable[[], NullEngine] = NullEngine) -> None:
         self.socket = socket
         self.status: int | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(opener,))
+        self._thread = threading.Thread(target=self._serve, args=(factory,))
         self._thread.start()
 
     def stop(self) -> None:
@@ -168,8 +168,8 @@ class ServerThread:
     ) -> None:
         self.stop()
 
-    def _serve(self, opener: Callable[[], NullEngine]) -> None:
-        self.status = server.serve(self.socket, opener, self._stop)
+    def _serve(self, factory: Callable[[], NullEngine]) -> None:
+        self.status = server.serve(self.socket, factory, self._stop)
 
 
 class RawConnection:

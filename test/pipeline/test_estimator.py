@@ -265,9 +265,9 @@ def test_a_box_outside_the_domain_of_the_lens_is_dropped() -> None:
 def test_a_cut_off_answer_is_malformed_even_if_it_looks_complete() -> None:
     engine = Oracle({"head": np.array([0.0, 0, 1])})
     engine.finish_reason = "length"
-    with pytest.raises(MalformedAnswerError, match="cut off before its end") as refused:
+    with pytest.raises(MalformedAnswerError, match="cut off before its end") as error:
         locate(Estimator(engine), "pinhole", "head")
-    assert "<|head|>" in refused.value.raw
+    assert "<|head|>" in error.value.raw
 
 
 def test_an_answer_outside_the_format_is_malformed() -> None:

@@ -191,9 +191,9 @@ def test_one_cut_off_answer_makes_the_batch_malformed(place: int) -> None:
     answers = [about("head", 10), about("left_wrist", 20)]
     batch.parse(answers)
     answers[place] = replace(answers[place], finish_reason="length")
-    with pytest.raises(MalformedAnswerError, match="cut off before its end") as refused:
+    with pytest.raises(MalformedAnswerError, match="cut off before its end") as error:
         batch.parse(answers)
-    assert refused.value.raw == raw_text(answers) == f"{answers[0].text}\n{answers[1].text}"
+    assert error.value.raw == raw_text(answers) == f"{answers[0].text}\n{answers[1].text}"
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -110,10 +110,10 @@ class TestEndToEnd(unittest.TestCase):
             assert decode_compressed(message.data).shape == (240, 320, 3)
 
     def test_diagnostics(self) -> None:
-        wait_for(lambda: self.diagnosis.values("taihri: scheduler").get("published", "0") > "0")
+        wait_for(lambda: self.diagnosis.values("taihri: perception").get("published", "0") > "0")
         levels = {name: self.diagnosis.status(f"taihri: {name}").level for name in ("node", "engine", "input")}
         assert set(levels.values()) == {b"\x00"}, levels
-        values = self.diagnosis.values("taihri: scheduler")
+        values = self.diagnosis.values("taihri: perception")
         dropped = sum(int(count) for name, count in values.items() if name.startswith("dropped."))
         assert int(values["frames_in"]) == int(values["published"]) + dropped + int(values["pending"])
         assert float(values["engine_ms.p50"]) > 0

@@ -163,7 +163,7 @@ def test_poses_are_published_in_the_target_frame_at_the_images_stamp(configured:
         poses = robot.listen(PoseArray, "/taihri/keypoints")
         people = robot.listen(HumanKeypoints, "/taihri/person")
         robot.say("left_wrist, right_wrist")
-        wait_for(lambda: int(diagnosis.values("taihri: scheduler").get("dropped.not_published", 0)) > 0)
+        wait_for(lambda: int(diagnosis.values("taihri: perception").get("dropped.not_published", 0)) > 0)
         assert not poses
         answer = localize(robot)
         assert not answer.success

@@ -71,7 +71,7 @@ def test_omitted_settings_keep_their_default(tmp_path: Path) -> None:
             "sft: person_crops must be from 0 to 1",
         ),
         ({"spec": [1]}, "spec must be a mapping"),
-        ({"model": None}, r"set either model \(the checkpoint to start from\) or checkpoint"),
+        ({"model": None}, r"set either model \(a checkpoint to start from\) or checkpoint"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_error(tmp_path: Path, changes: dict[str, object], message: str) -> None:
@@ -87,7 +87,7 @@ def test_files_that_are_not_a_configuration_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not YAML"):
         Recipe.read(tmp_path / "broken.yaml")
     (tmp_path / "list.yaml").write_text("- 1")
-    with pytest.raises(ConfigError, match="must be a mapping with names"):
+    with pytest.raises(ConfigError, match="must be a mapping with strings as keys"):
         Recipe.read(tmp_path / "list.yaml")
     with pytest.raises(ConfigError, match="is not readable"):
         Recipe.read(tmp_path / "none.yaml")

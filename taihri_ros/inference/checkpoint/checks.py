@@ -39,7 +39,7 @@ def find_checkpoint(model: str) -> Path:
     if directory.is_dir():
         return directory
     if model.count("/") != 1 or model.startswith(("/", ".", "~")):
-        raise CheckpointError(f"there is no checkpoint directory {model!r}")
+        raise CheckpointError(f"there is no checkpoint directory {model!r}: correct the path")
     hub = require("huggingface_hub", "transformers")
     try:
         return Path(hub.snapshot_download(model, local_files_only=True))
@@ -51,7 +51,7 @@ def find_checkpoint(model: str) -> Path:
 
 
 def check_checkpoint(directory: Path) -> None:
-    """Raise an error unless a checkpoint is a complete Qwen3-VL with the tokens that TAIHRI adds.
+    """Check that a checkpoint is a complete Qwen3-VL with the tokens that TAIHRI adds.
 
     Args:
         directory: The checkpoint's directory.
@@ -61,7 +61,7 @@ def check_checkpoint(directory: Path) -> None:
         EngineError: torch or transformers is not installed.
     """
     if not directory.is_dir():
-        raise CheckpointError(f"there is no checkpoint directory {directory}")
+        raise CheckpointError(f"there is no checkpoint directory {directory}: correct the path")
     config = _read_json(directory / "config.json")
     if config.get("model_type") != MODEL_TYPE:
         raise CheckpointError(
@@ -165,7 +165,7 @@ def _architecture(directory: Path) -> Shapes:
 
 
 def _compare(directory: Path, present: Shapes, needed: Shapes, *, quantized: bool) -> None:
-    """Compare the names and shapes of tensors; a quantised module has names and shapes of its own."""
+    """Check the names and shapes of tensors; those of a quantised module may differ from the architecture's."""
     modules = {name.rpartition(".")[0] for name in present} if quantized else set()
     missing = [name for name in needed if name not in present and name.rpartition(".")[0] not in modules]
     if missing:

@@ -1,4 +1,4 @@
-"""Files of a TAIHRI checkpoint around the weights: tokenizer, chat template, image processor, configuration.
+"""Files of a TAIHRI checkpoint other than the weights: tokenizer, chat template, image processor, configuration.
 
 A checkpoint of any size that is built from them has the same files and the same order of token ids as the official one.
 """
@@ -92,7 +92,7 @@ def write_image_processor(directory: Path, spec: ModelSpec) -> None:
 
     Args:
         directory: The checkpoint's directory.
-        spec: The checkpoint's specification, whose pixel limits the processors get.
+        spec: The checkpoint's specification; its pixel limits are written to the settings.
     """
     common = {
         "size": {"shortest_edge": spec.min_pixels, "longest_edge": spec.max_pixels},
@@ -146,7 +146,7 @@ def make_config(tokenizer: Any, *, text: Mapping[str, Any], vision: Mapping[str,
 
 
 def rope_parameters(base: float, head_dim: int) -> dict[str, Any]:
-    """Return the settings of Qwen3-VL's interleaved rotary embedding, split evenly over time, rows and columns."""
+    """Return the settings of Qwen3-VL's interleaved rotary embedding, divided equally among time, rows and columns."""
     third = head_dim // 2 // 3
     return {
         "rope_type": "default",

@@ -33,8 +33,8 @@ RECORD = "tiny.json"
 """Name of the file that records the arguments of the build."""
 
 SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=AnswerFormat())
-"""Its specification. The short focal length keeps images small: 640x480 px at 600 px focal length become about 220
-visual tokens."""
+"""Specification of the tiny checkpoint. The short focal length keeps images small: an image of 640x480 px with a focal
+length of 600 px becomes about 220 visual tokens."""
 
 _WORDS = [
     SPEC.system_prompt,
@@ -106,7 +106,7 @@ def _write(directory: Path, seed: int, spec: ModelSpec, tied: bool) -> None:
 
 
 def _make_config(tokenizer: Any, tied: bool) -> Any:
-    """Return the configuration of a Qwen3-VL in which every part is present and as small as possible."""
+    """Return the configuration of a Qwen3-VL that has every part at a very small size."""
     width, head = 128, 32
     text = {
         "hidden_size": width,

@@ -18,7 +18,7 @@ from taihri_ros.skeleton import JOINTS, joint_token
 _CHAT = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|image_pad|>", "<|vision_end|>")
 _PROMPTS_KEPT = 256
 _UNKNOWN = "\ufffd"
-"""Text of an id without a token; the embedding has more rows than there are tokens, and a model may pick such an id."""
+"""Text of an id without a token. The embedding has more rows than there are tokens, so a model may pick one."""
 
 
 class Vocabulary:
@@ -63,7 +63,7 @@ class Vocabulary:
         return range(self.first_coordinate, self.first_coordinate + BINS)
 
     def text(self, token: int) -> str:
-        """Return a token's text, special tokens included; part of a character becomes the replacement character."""
+        """Return a token's text, also of a special token; a token that is part of a character becomes U+FFFD."""
         if token not in self._texts:
             known = self._whole.id_to_token(token) is not None
             self._texts[token] = self._whole.decode([token], skip_special_tokens=False) if known else _UNKNOWN

@@ -1,9 +1,10 @@
-"""Answer templates for jump-forward decoding: all tokens are fixed but the coordinates.
+"""Answer templates for jump-forward decoding: all tokens are fixed except the coordinates.
 
 Where the grammar allows only one next token, there is nothing to decode. Jump-forward decoding, known from SGLang's
 constrained decoding (Zheng et al., arXiv 2312.07104), inserts such tokens: they are fed to the model in the same
-forward pass as the token before them. SGLang finds them while it decodes. Here everything but the coordinates is known
-in advance, so the grammar is compiled to a template once, and an answer takes one forward pass for each coordinate.
+forward pass as the token before them. SGLang finds them during decoding. Here all tokens except the coordinates are
+known in advance. The grammar is therefore compiled to a template once, and an answer takes one forward pass for each
+coordinate.
 
 Example: the short answer `<|kpt2d_start|><|head|><261><630><|kpt2d_end|>` has the template
 
@@ -36,7 +37,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Template:
-    """An answer in which only the coordinates are open.
+    """An answer whose tokens are fixed except for the coordinates.
 
     Attributes:
         segments: The segments in order; one or more.

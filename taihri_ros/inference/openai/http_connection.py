@@ -1,4 +1,4 @@
-"""A connection to an HTTP server that answers in JSON; kept between requests, and can be cut from another thread."""
+"""A persistent connection to an HTTP server that answers in JSON; another thread can interrupt a request."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _CLOSED_BY_SERVER = (http.client.RemoteDisconnected, BrokenPipeError, Connection
 
 
 class HttpConnection:
-    """A connection for one request at a time; `interrupt` and `close` may be called from any thread."""
+    """A connection for one request at a time. Any thread may call `interrupt` and `close`."""
 
     def __init__(self, url: str, api_key: str | None, timeout_s: float) -> None:
-        """Read the address; nothing is connected yet.
+        """Parse the address; the first request connects.
 
         Args:
-            url: Base address of the server; a `/v1` at its end is left out.
-            api_key: Sent as bearer token.
-            timeout_s: How long an answer may take.
+            url: Base address of the server; a `/v1` at its end is removed.
+            api_key: Bearer token, if the server needs one.
+            timeout_s: Longest time for an answer, in s.
 
         Raises:
-            EngineError: The address is none.
+            EngineError: The address is invalid.
         """
         parts = urlsplit(url if "//" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -55,11 +55,11 @@ class HttpConnection:
         return self._interrupted.is_set()
 
     def resume(self) -> None:
-        """Forget an earlier interruption."""
+        """Allow requests again after `interrupt`."""
         self._interrupted.clear()
 
     def interrupt(self) -> None:
-        """Cut the connection, so that whoever waits for an answer on it wakes up."""
+        """Shut the connection down, which ends a request that waits for its answer."""
         self._interrupted.set()
         connection = self._connection
         sock = None if connection is None else connection.sock
@@ -68,28 +68,28 @@ class HttpConnection:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def get(self, path: str) -> Fields:
-        """Get a JSON object; raises as `post` does."""
+        """Return the JSON object at a path. Raises the errors of `post`."""
         return self._exchange("GET", path, None)
 
     def post(self, path: str, body: dict[str, Any]) -> Fields:
-        """Send a JSON object and get one back.
+        """Send a JSON object and return the answer.
 
         Args:
             path: Path on the server.
             body: The object.
 
         Returns:
-            The answer.
+            The JSON object of the answer.
 
         Raises:
-            EngineUnavailableError: The server cannot be reached, does not answer in time, or not now.
-            GenerationFailedError: The server refuses what was sent.
-            ProtocolError: The answer is no JSON object.
+            EngineUnavailableError: The server cannot be reached, does not answer in time, or reports an error.
+            GenerationFailedError: The server rejects the request.
+            ProtocolError: The answer is not a JSON object.
         """
         return self._exchange("POST", path, json.dumps(body).encode())
 
     def close(self) -> None:
-        """Disconnect for good; a second call does nothing."""
+        """Disconnect permanently; a second call does nothing."""
         self._closed = True
         self.interrupt()
         if self._connection is not None:
@@ -117,20 +117,20 @@ class HttpConnection:
             raise ProtocolError(f"{self.address}{path} did not answer in JSON: {error}") from error
 
     def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        """Send over the kept connection; one that the server has closed meanwhile is made again, once."""
-        kept = self._connection is not None
+        """Send over the existing connection; reconnect once if the server has closed it in the meantime."""
+        was_connected = self._connection is not None
         try:
             return self._attempt(method, path, body)
         except _CLOSED_BY_SERVER:
             self._drop()
-            if not kept or self.interrupted:
+            if not was_connected or self.interrupted:
                 raise
         return self._attempt(method, path, body)
 
     def _attempt(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         connection = self._connect()
         if self.interrupted:  # from here on `interrupt` finds the socket
-            raise EngineUnavailableError(f"the connection to {self.address} was cut")
+            raise EngineUnavailableError(f"the connection to {self.address} was interrupted")
         connection.request(method, self._prefix + path, body, self._headers)
         answer = connection.getresponse()
         return answer.status, answer.read(_MAX_ANSWER_BYTES)
@@ -157,7 +157,7 @@ class HttpConnection:
 
 
 def _message(text: bytes) -> str:
-    """Read the message of an error in OpenAI's form, or give the text as it is."""
+    """Return the message of an error in OpenAI's format, or the start of any other text."""
     try:
         return str(json.loads(text)["error"]["message"])
     except (ValueError, LookupError, TypeError, RecursionError):

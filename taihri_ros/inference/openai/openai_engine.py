@@ -1,13 +1,13 @@
 r"""Client of a remote `vllm serve` over its OpenAI-compatible API, with the standard library only.
 
-The server is vLLM 0.32.0 with the checkpoint, its own chat template, and what constrained answers need:
+The server is vLLM 0.32.0 with the checkpoint, its own chat template, and the options that constrained answers need:
 
     VLLM_XGRAMMAR_CACHE_MB=0 vllm serve CHECKPOINT --max-logprobs 20 --logprobs-mode processed_logprobs \
         --generation-config vllm --structured-outputs-config '{"backend": "xgrammar"}' \
         --limit-mm-per-prompt '{"image": 1, "video": 0}' --mm-processor-cache-gb 0 --max-model-len 4096 \
         --mm-processor-kwargs '{"min_pixels": 12544, "max_pixels": 2007040}'
 
-It needs no code of ours, so that many robots can share one server, or one server be many machines.
+The server needs no code of this package, so several robots can share one server or a cluster behind one address.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from taihri_ros.inference.engine import (
 from taihri_ros.inference.local_engine import sorted_top_k
 from taihri_ros.inference.openai.http_connection import HttpConnection
 from taihri_ros.inference.process.fields import Fields, ProtocolError
-from taihri_ros.inference.process.protocol import AT_ONCE
+from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
 from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar
@@ -47,18 +47,22 @@ from taihri_ros.model.lexer import END_OF_ANSWER
 from taihri_ros.model.quantization import BINS, coordinate_token
 from taihri_ros.model.spec import ModelSpec
 
-_IMPOSSIBLE = -9000.0
-"""JSON knows no infinity: vLLM writes -9999 for the logarithm of zero."""
+_ZERO_LOGPROB = -9000.0
+"""Log-probabilities below this are zero probabilities: JSON has no infinity, so vLLM writes -9999."""
 
-_PART = "\ufffd"
-"""Stands for a token that has no text of its own, such as a part of a character; vLLM leaves its text empty."""
+_NO_TEXT = "\ufffd"
+"""Text of a token without text of its own, such as a part of a character, for which vLLM returns an empty text."""
 
 _COORDINATE = re.compile(r"<(\d{1,3})>")
 _CONTROL = re.compile(r"<(?=\|?[\w/]+\|?>)")
 
 
 class OpenAiEngine:
-    """A checkpoint that a remote vLLM serves; an `Engine` for those who use it."""
+    """A checkpoint on a remote vLLM server. It implements `Engine`.
+
+    >>> with OpenAiEngine("http://gpu-box:8000", "taihri") as engine:  # doctest: +SKIP
+    ...     generation = engine.generate(request)
+    """
 
     def __init__(
         self,
@@ -69,33 +73,33 @@ class OpenAiEngine:
         api_key: str | None = None,
         timeout_s: float = 30.0,
     ) -> None:
-        """Connect, learn the checkpoint's token ids, and let it answer once.
+        """Connect, look up the checkpoint's token ids, and send a warm-up request.
 
         Args:
-            url: Base address of the server, such as `http://gpu-box:8000`; a `/v1` at its end may stand or not.
-            model: The name under which the server serves the checkpoint.
-            spec: The checkpoint's numbers, as in its `taihri.json`, which the server does not tell; by default the
-                official ones.
-            api_key: Key of a server that wants one.
-            timeout_s: How long an answer may take.
+            url: Base address of the server, such as `http://gpu-box:8000`, with or without `/v1` at its end.
+            model: Name of the served model.
+            spec: Contents of the checkpoint's `taihri.json`, which the server does not provide; by default the official
+                values.
+            api_key: Key of the server, if it needs one.
+            timeout_s: Longest time for an answer, in s.
 
         Raises:
             EngineUnavailableError: The server cannot be reached.
-            EngineError: It does not serve that model, or the model is no TAIHRI.
+            EngineError: The server does not serve the model, or the model is not a TAIHRI checkpoint.
         """
         self._http = HttpConnection(url, api_key, timeout_s)
         self._tokenizing = Lock()
-        self._connections = [HttpConnection(url, api_key, timeout_s) for _ in range(AT_ONCE)]
+        self._connections = [HttpConnection(url, api_key, timeout_s) for _ in range(MAX_IN_FLIGHT)]
         self._free: LifoQueue[HttpConnection] = LifoQueue()
         for connection in self._connections:
             self._free.put(connection)
         self._model = model
-        self._lark = lru_cache(64)(self._to_lark)
-        self._ids = lru_cache(4096)(self._tokenize)
+        self._lark_grammar = lru_cache(64)(self._to_lark)
+        self._token_ids = lru_cache(4096)(self._tokenize)
         try:
             self._check_model()
             self._coordinates = self._find_coordinates()
-            self._end_ids = [self._single(token) for token in END_OF_ANSWER]
+            self._end_ids = [self._token_id(token) for token in END_OF_ANSWER]
             spec = spec or ModelSpec(name=model)
             self._info = EngineInfo(
                 kind="openai",
@@ -114,13 +118,13 @@ class OpenAiEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """What this engine is."""
+        """Description of the engine."""
         return self._info
 
     def generate(self, request: GenerationRequest) -> Generation:
-        """Answer one request, its questions one after the other; see `Engine.generate`."""
+        """Answer the questions of one request one after the other; see `Engine.generate`."""
         started = time.perf_counter()
-        image = _data_url(request)
+        image = _png_url(request)
         http = self._free.get()
         try:
             http.resume()
@@ -130,16 +134,16 @@ class OpenAiEngine:
         return Generation(answers=answers, timings_ms={"total": 1e3 * (time.perf_counter() - started)})
 
     def adopt_answer_format(self, answer_format: AnswerFormat) -> None:
-        """Take a spelling that was learned from an answer into the checkpoint's numbers."""
+        """Store an answer format that was inferred from an answer in `info.spec`."""
         self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=answer_format))
 
     def abort(self) -> None:
-        """End the requests under way, if any, by cutting their connections: vLLM then aborts them. Returns at once."""
+        """Abort the requests in flight by closing their connections, and return without waiting for that."""
         for connection in self._connections:
             connection.interrupt()
 
     def close(self) -> None:
-        """Disconnect; the server goes on. A second call does nothing."""
+        """Disconnect. The server continues to run; a second call does nothing."""
         for connection in (self._http, *self._connections):
             connection.close()
 
@@ -159,20 +163,22 @@ class OpenAiEngine:
                 raise GenerationAbortedError("the request was aborted") from None
             raise error
         try:
-            return _read_answer(answer, request.top_k > 0)
+            return _decode_answer(answer, request.top_k > 0)
         except ProtocolError as error:
-            raise GenerationFailedError(f"{self._http.address} gave an answer that is not vLLM's: {error}") from error
+            raise GenerationFailedError(
+                f"{self._http.address} returned an answer that is not of vLLM: {error}"
+            ) from error
 
     def _body(self, request: GenerationRequest, question: Question, image: str) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [
-                {"role": "system", "content": _neutral(question.prompt.system)},
+                {"role": "system", "content": _escape_control_tokens(question.prompt.system)},
                 {
                     "role": "user",
                     "content": [
                         {"type": "image_url", "image_url": {"url": image}},
-                        {"type": "text", "text": _neutral(question.prompt.user)},
+                        {"type": "text", "text": _escape_control_tokens(question.prompt.user)},
                     ],
                 },
             ],
@@ -186,11 +192,11 @@ class OpenAiEngine:
             "stop_token_ids": self._end_ids,
         }
         if question.grammar is not None:
-            body["structured_outputs"] = {"grammar": self._lark(question.grammar)}
+            body["structured_outputs"] = {"grammar": self._lark_grammar(question.grammar)}
         return body
 
     def _to_lark(self, grammar: Grammar) -> str:
-        return to_lark(grammar, self._ids, self._coordinates)
+        return to_lark(grammar, self._token_ids, self._coordinates)
 
     def _check_model(self) -> None:
         served = [
@@ -205,33 +211,35 @@ class OpenAiEngine:
             answer = self._http.post("/tokenize", question)
         tokens = answer.get("tokens", list)
         if not all(type(token) is int for token in tokens):
-            raise ProtocolError("tokenize: tokens must be numbers")
+            raise ProtocolError("tokenize: tokens must be integers")
         return tuple(tokens)
 
-    def _single(self, token: str) -> int:
-        ids = self._ids(token)
+    def _token_id(self, token: str) -> int:
+        ids = self._token_ids(token)
         if len(ids) != 1:
-            raise EngineError(f"{self._model} on {self._http.address} has no token {token}: it is no TAIHRI checkpoint")
+            raise EngineError(
+                f"{self._model} on {self._http.address} has no token {token}: it is not a TAIHRI checkpoint"
+            )
         return ids[0]
 
     def _find_coordinates(self) -> range:
-        first = self._single(coordinate_token(0))
+        first = self._token_id(coordinate_token(0))
         ids = self._tokenize("".join(map(coordinate_token, range(BINS))))
         if ids != tuple(range(first, first + BINS)):
             raise EngineError(
-                f"{self._model} on {self._http.address} lacks the coordinate tokens: it is no TAIHRI checkpoint"
+                f"{self._model} on {self._http.address} lacks the coordinate tokens: it is not a TAIHRI checkpoint"
             )
         return range(first, first + BINS)
 
 
-def _read_answer(answer: Fields, wanted: bool) -> RawAnswer:
-    """Read a chat completion; the end token, which vLLM counts among the tokens, is left out."""
+def _decode_answer(answer: Fields, wanted: bool) -> RawAnswer:
+    """Convert a chat completion to an answer without the end token, which vLLM returns as a token."""
     choice = Fields(answer.get("choices", list, length=1)[0], "choice")
     reason = choice.get("finish_reason", str, length=100)
     if reason not in ("stop", "length"):
         raise GenerationFailedError(f"the server ended the request with {reason!r}")
     steps = [Fields(step, "token") for step in Fields(choice.get("logprobs", dict), "logprobs").get("content", list)]
-    tokens = [step.get("token", str, length=1000) or _PART for step in steps]
+    tokens = [step.get("token", str, length=1000) or _NO_TEXT for step in steps]
     stopped = bool(tokens) and tokens[-1] in END_OF_ANSWER
     count = len(tokens) - stopped
     return RawAnswer(
@@ -242,28 +250,28 @@ def _read_answer(answer: Fields, wanted: bool) -> RawAnswer:
 
 
 def _top_k(step: Fields) -> TopK | None:
-    """Give the coordinates among the alternatives of a token; None where it is no coordinate itself."""
-    if _bin(step) is None:
+    """Return the coordinates among the most probable tokens of a step; None if its token is not a coordinate."""
+    if _coordinate(step) is None:
         return None
-    candidates = [Fields(one, "alternative") for one in step.get("top_logprobs", list)]
-    logprobs = {_bin(one): one.get("logprob", float, limits=(-1e4, 1.0)) for one in (*candidates, step)}
+    candidates = [Fields(one, "top_logprobs") for one in step.get("top_logprobs", list)]
+    logprobs = {_coordinate(one): one.get("logprob", float, limits=(-1e4, 1.0)) for one in (*candidates, step)}
     return sorted_top_k(
-        (index, logprob) for index, logprob in logprobs.items() if index is not None and logprob > _IMPOSSIBLE
+        (index, logprob) for index, logprob in logprobs.items() if index is not None and logprob > _ZERO_LOGPROB
     )
 
 
-def _bin(token: Fields) -> int | None:
+def _coordinate(token: Fields) -> int | None:
     match = _COORDINATE.fullmatch(token.get("token", str, length=1000))
     return int(match[1]) if match else None
 
 
-def _data_url(request: GenerationRequest) -> str:
-    """Encode the image without loss; the quickest compression, for the way is short."""
+def _png_url(request: GenerationRequest) -> str:
+    """Encode the image as PNG with the fastest compression."""
     image = cv2.cvtColor(request.image, cv2.COLOR_RGB2BGR)
     _, png = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode()
 
 
-def _neutral(text: str) -> str:
-    """Break what the server's tokenizer would read as a control token."""
+def _escape_control_tokens(text: str) -> str:
+    """Insert a space into everything that the server's tokenizer would read as a control token."""
     return _CONTROL.sub("< ", text)

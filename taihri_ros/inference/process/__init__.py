@@ -1,1 +1,1 @@
-"""The engine in a process of its own: supervisor, guard, server, client and protocol."""
+"""The engine in a separate process: supervisor, guard, server, client and protocol."""

@@ -1,4 +1,4 @@
-"""The node's side of the socket to an engine process."""
+"""The client of an engine process, on the node's side of the socket."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from taihri_ros.inference.engine import (
 )
 from taihri_ros.inference.process import protocol
 from taihri_ros.inference.process.fields import ProtocolError
-from taihri_ros.inference.process.message_stream import GivenUpError, MessageStream
-from taihri_ros.inference.process.protocol import AT_ONCE, EngineStatus, Kind, Message, State
+from taihri_ros.inference.process.message_stream import MessageStream, ReceiveCancelledError
+from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT, EngineStatus, Kind, Message, State
 
 STATUS_TIMEOUT_S = 2.0
-"""How long the engine process may take to tell its state; a thread of its own does nothing else."""
+"""Longest time in s for a status of the engine process, where a separate thread answers such requests."""
 
 _RETRY_S = 0.02
 _ABORT_S = 0.2
 
 
 class EngineLostError(EngineUnavailableError):
-    """The engine is gone, or as good as gone."""
+    """The engine process has ended or does not respond."""
 
 
 class EngineTimeoutError(EngineLostError):
-    """The engine did not answer in time."""
+    """The engine process did not answer in time."""
 
 
 class Connection:
-    """A connection to an engine process that carries one request at a time; for one thread."""
+    """A connection to an engine process for one thread and one request at a time."""
 
     _identifiers = itertools.count(secrets.randbits(62))
 
     def __init__(self, path: Path, connect_timeout_s: float) -> None:
-        """Prepare a connection; a message makes it, if `connect` does not before.
+        """Create the connection; the first message connects it unless `connect` was called before.
 
         Args:
             path: The engine's socket.
-            connect_timeout_s: How long a message waits for someone who listens there.
+            connect_timeout_s: Longest time in s to wait until an engine process listens there.
         """
         self._path = path
         self._connect_timeout_s = connect_timeout_s
@@ -57,17 +57,17 @@ class Connection:
 
     @classmethod
     def new_id(cls) -> int:
-        """Give the number of a new request, which no other one has."""
+        """Return a unique number for a new request."""
         return next(cls._identifiers)
 
     def connect(self) -> MessageStream:
-        """Connect as soon as somebody listens, if that has not been done.
+        """Connect as soon as an engine process listens, unless the connection exists already.
 
         Returns:
             The connection's stream.
 
         Raises:
-            EngineLostError: Nobody listens.
+            EngineLostError: No engine process listens.
         """
         deadline = time.monotonic() + self._connect_timeout_s
         while self._stream is None:
@@ -84,11 +84,11 @@ class Connection:
         return self._stream
 
     def is_connected(self) -> bool:
-        """Tell whether the engine of the last message is still there; if not, another one may have taken its place.
+        """Check whether the engine process of the last message is still connected.
 
-        An answer that nobody waited for ends a connection, too.
+        If it is not, another engine process may have replaced it. An unexpected answer closes the connection, too.
         """
-        if self._stream is not None and self._stream.is_over():
+        if self._stream is not None and self._stream.is_finished():
             self.close()
         return self._stream is not None
 
@@ -97,13 +97,13 @@ class Connection:
 
         Args:
             message: The message.
-            timeout_s: How long the engine may take to accept it.
+            timeout_s: Longest time in s until the engine process has received it.
 
         Returns:
-            Where its answer comes.
+            The stream from which to receive the answer.
 
         Raises:
-            EngineLostError: Nobody listens, or the engine does not accept it.
+            EngineLostError: No engine process listens, or it does not receive the message.
         """
         stream = self.connect()
         try:
@@ -113,24 +113,24 @@ class Connection:
             raise EngineTimeoutError(f"the engine has not accepted a message for {timeout_s:.3g} s") from None
         except OSError:
             self.close()
-            raise EngineLostError("the engine process ended while it was asked") from None
+            raise EngineLostError("the engine process ended during a request") from None
         return stream
 
-    def exchange(self, message: Message, timeout_s: float, given_up: Callable[[], bool] = lambda: False) -> Message:
-        """Send a message and wait for its answer; answers to earlier messages are passed over.
+    def exchange(self, message: Message, timeout_s: float, is_cancelled: Callable[[], bool] = lambda: False) -> Message:
+        """Send a message and wait for its answer; answers to earlier messages are ignored.
 
         Args:
             message: The message.
-            timeout_s: How long to wait for the answer.
-            given_up: Asked from time to time whether nobody wants the answer any more.
+            timeout_s: Longest time to wait for the answer, in s.
+            is_cancelled: Checked every 50 ms; True ends the wait.
 
         Returns:
             The answer.
 
         Raises:
-            EngineLostError: Nobody listens, the engine is gone, or it did not answer in time.
-            EngineUnavailableError: It was given up.
-            EngineError: The engine answered with an error, or with nonsense.
+            EngineLostError: No engine process listens, it has ended, or it did not answer in time.
+            EngineUnavailableError: The wait was cancelled.
+            EngineError: The engine answered with an error or with an invalid message.
         """
         started = time.monotonic()
         stream = self.send(message, timeout_s)
@@ -138,50 +138,54 @@ class Connection:
         try:
             while answer is None or answer.id != message.id:
                 left_s = timeout_s - (time.monotonic() - started)
-                answer = protocol.unpack(stream.receive(left_s, given_up))
+                answer = protocol.unpack(stream.receive(left_s, is_cancelled))
                 if answer.kind is Kind.ERROR and answer.id in (message.id, protocol.NO_ID):
                     protocol.raise_error(answer)
             return answer
         except TimeoutError:
             raise EngineTimeoutError(f"the engine has not answered for {timeout_s:.3g} s") from None
         except EOFError:
-            raise EngineLostError("the engine process ended while it was asked") from None
-        except GivenUpError:
+            raise EngineLostError("the engine process ended during a request") from None
+        except ReceiveCancelledError:
             raise EngineUnavailableError("the connection to the engine was closed") from None
         finally:
-            if answer is None or answer.id != message.id:  # what comes of it later must not be taken for another answer
+            if answer is None or answer.id != message.id:  # a late answer must not be read as the next one
                 self.close()
 
     def close(self) -> None:
-        """Disconnect; a further message connects again."""
+        """Disconnect; the next message connects again."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
 
 
 class EngineClient:
-    """An engine in another process, on the same machine; an `Engine` for those who use it."""
+    """An engine in another process on the same machine. It implements `Engine`.
+
+    >>> with EngineClient(Path("/run/user/1000/taihri/engine.sock")) as engine:  # doctest: +SKIP
+    ...     generation = engine.generate(request)
+    """
 
     def __init__(self, socket: Path, *, connect_timeout_s: float = 5.0, request_timeout_s: float = 30.0) -> None:
         """Connect to an engine process that is ready.
 
         Args:
-            socket: Its Unix socket.
-            connect_timeout_s: How long to wait for someone who listens there.
-            request_timeout_s: How long an answer may take.
+            socket: Unix socket of the engine process.
+            connect_timeout_s: Longest time in s to wait until an engine process listens there.
+            request_timeout_s: Longest time for an answer, in s.
 
         Raises:
-            EngineUnavailableError: Nobody listens, or the engine is not ready.
-            EngineError: The engine speaks another version of the protocol.
+            EngineUnavailableError: No engine process listens, or the engine is not ready.
+            EngineError: The engine process uses another version of the protocol.
         """
         self._path = socket
         self._request_timeout_s = request_timeout_s
         self._closed = threading.Event()
-        self._closing = threading.Lock()
-        self._asking = threading.Lock()
-        self._current: set[int] = set()
+        self._close_lock = threading.Lock()
+        self._status_lock = threading.Lock()
+        self._in_flight: set[int] = set()
         self._last_success: float | None = None
-        self._connections = [Connection(socket, connect_timeout_s) for _ in range(AT_ONCE)]
+        self._connections = [Connection(socket, connect_timeout_s) for _ in range(MAX_IN_FLIGHT)]
         self._free: queue.LifoQueue[Connection] = queue.LifoQueue()
         for connection in reversed(self._connections):
             self._free.put(connection)
@@ -196,22 +200,22 @@ class EngineClient:
 
     @property
     def info(self) -> EngineInfo:
-        """What this engine is."""
+        """Description of the engine."""
         return self._info
 
     def status(self) -> EngineStatus:
-        """Ask the engine process what it is doing; it answers while it loads and while it generates.
+        """Return the status of the engine process, which also answers while it loads or generates.
 
         Returns:
-            Its status.
+            The status.
 
         Raises:
-            EngineUnavailableError: It cannot be reached.
+            EngineUnavailableError: The engine process cannot be reached.
         """
-        with self._asking:
+        with self._status_lock:
             if self._closed.is_set():
                 raise EngineUnavailableError("the connection to the engine is closed")
-            return ask_status(self._control, self._closed.is_set)
+            return request_status(self._control, self._closed.is_set)
 
     def generate(self, request: GenerationRequest) -> Generation:
         """Answer one request; see `Engine.generate`."""
@@ -219,10 +223,10 @@ class EngineClient:
             if self._closed.is_set():
                 raise EngineUnavailableError("the connection to the engine is closed")
             if not connection.is_connected():
-                with self._asking:
+                with self._status_lock:
                     self._info = self._handshake()
             identifier = Connection.new_id()
-            self._current.add(identifier)
+            self._in_flight.add(identifier)
             try:
                 message = protocol.encode_request(request, identifier)
                 answer = connection.exchange(message, self._request_timeout_s, self._closed.is_set)
@@ -231,31 +235,31 @@ class EngineClient:
                 generation = protocol.decode_generation(answer)
                 if len(generation.answers) != len(request.questions):
                     raise ProtocolError(
-                        f"the engine gave {len(generation.answers)} answers to {len(request.questions)} questions"
+                        f"the engine returned {len(generation.answers)} answers to {len(request.questions)} questions"
                     )
             except EngineTimeoutError as error:
-                self._end(identifier)
-                raise EngineTimeoutError(f"{error}; {self._age()}") from None
+                self._send_abort(identifier)
+                raise EngineTimeoutError(f"{error}; {self._last_answer()}") from None
             finally:
-                self._current.discard(identifier)
+                self._in_flight.discard(identifier)
             self._last_success = time.monotonic()
             return generation
 
     def abort(self) -> None:
-        """End the requests that are under way, if any, as soon as possible. Returns at once."""
-        for identifier in self._current.copy():
-            self._end(identifier)
+        """Abort the requests in flight as soon as possible, and return without waiting for that."""
+        for identifier in self._in_flight.copy():
+            self._send_abort(identifier)
 
     def close(self) -> None:
-        """Disconnect from the engine process, which goes on; requests that are under way are ended."""
-        with self._closing:
+        """Abort the requests in flight and disconnect. The engine process continues to run."""
+        with self._close_lock:
             if self._closed.is_set():
                 return
             self.abort()
             self._closed.set()
             for _ in self._connections:
                 self._free.get()
-            with self._asking:
+            with self._status_lock:
                 for connection in (*self._connections, self._control):
                     connection.close()
             for connection in self._connections:
@@ -263,14 +267,14 @@ class EngineClient:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        """Take a connection that carries no request now."""
+        """Reserve a free connection."""
         connection = self._free.get()
         try:
             yield connection
         finally:
             self._free.put(connection)
 
-    def _end(self, identifier: int) -> None:
+    def _send_abort(self, identifier: int) -> None:
         if self._closed.is_set():
             return
         with closing(Connection(self._path, connect_timeout_s=_ABORT_S)) as ending, suppress(EngineUnavailableError):
@@ -285,34 +289,34 @@ class EngineClient:
         self.close()
 
     def _handshake(self) -> EngineInfo:
-        status = ask_status(self._control)
+        status = request_status(self._control)
         if status.info is None or status.state is State.FAILED:
             raise EngineUnavailableError(f"the engine on {self._path} is {status.state.value}: {status.message}")
         return status.info
 
-    def _age(self) -> str:
+    def _last_answer(self) -> str:
         if self._last_success is None:
             return "it has not answered any request yet"
         return f"its last answer came {time.monotonic() - self._last_success:.1f} s ago"
 
 
-def ask_status(connection: Connection, given_up: Callable[[], bool] = lambda: False) -> EngineStatus:
-    """Ask an engine process what it is doing.
+def request_status(connection: Connection, is_cancelled: Callable[[], bool] = lambda: False) -> EngineStatus:
+    """Return the status of an engine process.
 
     Args:
-        connection: A connection to it that nobody else uses now.
-        given_up: Asked from time to time whether nobody wants the answer any more.
+        connection: A free connection to it.
+        is_cancelled: Checked every 50 ms; True ends the wait.
 
     Returns:
-        Its status.
+        The status.
 
     Raises:
-        EngineUnavailableError: It cannot be reached.
-        EngineError: It speaks another version of the protocol.
+        EngineUnavailableError: The engine process cannot be reached.
+        EngineError: The engine process uses another version of the protocol.
     """
     if not connection.is_connected():
         connection.connect()
-    answer = connection.exchange(Message(Kind.STATUS, Connection.new_id()), STATUS_TIMEOUT_S, given_up)
+    answer = connection.exchange(Message(Kind.STATUS, Connection.new_id()), STATUS_TIMEOUT_S, is_cancelled)
     if answer.kind is not Kind.STATE:
-        raise ProtocolError(f"the engine answered a question for its state with {answer.kind.value}")
+        raise ProtocolError(f"the engine answered a status request with {answer.kind.value}")
     return protocol.decode_status(answer)

@@ -1,4 +1,4 @@
-"""One start of an engine process, with all that belongs to it: its private directory, its pipes, and its last words."""
+"""An engine process as the node's subprocess, with its private directory, its pipes and its last output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from types import TracebackType
 
 import taihri_ros
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
-from taihri_ros.inference.environment import without_python
+from taihri_ros.inference.environment import without_python_variables
 from taihri_ros.inference.process.protocol import EXIT_PERMANENT
 
 INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
@@ -27,19 +27,19 @@ INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine insta
 _logger = logging.getLogger(__name__)
 
 _KEPT_LINES = 200
-_TOLD_LINES = 5
+_REPORTED_LINES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineCommand:
-    """What to start.
+    """Command that starts an engine process.
 
     Attributes:
-        python: The engine environment's interpreter, a path or a name on PATH.
+        python: Interpreter of the engine's environment, a path or a name on PATH.
         kind: `vllm` or `transformers`.
-        model: The checkpoint.
-        options: Settings of the engine, of JSON's types.
-        environment: Environment variables beside the ones of this process.
+        model: Directory of the checkpoint.
+        options: Options of the engine, of the types of JSON.
+        environment: Environment variables in addition to those of this process.
     """
 
     python: str
@@ -50,29 +50,30 @@ class EngineCommand:
 
 
 class EngineSubprocess:
-    """An engine process; ends it and removes its directory on leaving the `with` statement.
+    """An engine process; leaving the `with` block ends it and removes its directory.
 
-    The process leads a group of its own, so that Ctrl-C in a terminal does not reach it before its supervisor has said
-    so. It runs this very copy of the package: a link to it in the private directory is the only import path that the
-    engine's own interpreter is given. So node and engine never differ, and nothing of the node's modules leaks over.
+    The process leads its own process group, so Ctrl-C in a terminal does not reach it before the supervisor ends it. It
+    runs this copy of the package: a link to the package in the private directory is the only import path that is added
+    to the engine's interpreter. Node and engine therefore run the same version, and the engine imports no other module
+    of the node.
     """
 
     def __init__(self, command: EngineCommand) -> None:
         """Start the process.
 
         Args:
-            command: What to start.
+            command: The command that starts it.
 
         Raises:
             EngineError: The interpreter is missing.
         """
         python = shutil.which(str(Path(command.python).expanduser()))
         if python is None:
-            raise EngineError(f"the engine's Python {command.python} is missing; {INSTALL_HINT}")
+            raise EngineError(f"the engine's Python interpreter {command.python} is missing; {INSTALL_HINT}")
         self._directory = tempfile.TemporaryDirectory(prefix="taihri-engine-", ignore_cleanup_errors=True)
-        place = Path(self._directory.name)
-        (place / "taihri_ros").symlink_to(Path(taihri_ros.__file__).resolve().parent)
-        self.socket = place / "engine.sock"
+        directory = Path(self._directory.name)
+        (directory / "taihri_ros").symlink_to(Path(taihri_ros.__file__).resolve().parent)
+        self.socket = directory / "engine.sock"
         self._lines: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
         self._process = subprocess.Popen(
             [
@@ -87,62 +88,62 @@ class EngineSubprocess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd=place,
-            env={**without_python(os.environ), **command.environment, "PYTHONPATH": str(place)},
+            cwd=directory,
+            env={**without_python_variables(os.environ), **command.environment, "PYTHONPATH": str(directory)},
             start_new_session=True,
         )
-        self._listener = threading.Thread(target=self._listen, name="engine log", daemon=True)
-        self._listener.start()
+        self._log_thread = threading.Thread(target=self._read_output, name="engine log", daemon=True)
+        self._log_thread.start()
 
     @property
     def pid(self) -> int:
-        """Process id, which is the process group's too."""
+        """Id of the process and of its process group."""
         return self._process.pid
 
     def wait(self, timeout_s: float) -> None:
-        """Wait a little for the process to end."""
+        """Wait until the process has ended, at most `timeout_s` seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_s)
 
-    def last_words(self) -> str:
-        """Give the last lines of what the process has printed, as one line."""
-        lines = list(self._lines)[-_TOLD_LINES:]
-        return " | ".join(lines) if lines else "it printed nothing"
+    def last_output(self) -> str:
+        """Return the last lines of the output of the process, joined to one line."""
+        lines = list(self._lines)[-_REPORTED_LINES:]
+        return " | ".join(lines) if lines else "(none)"
 
     def check_alive(self) -> None:
-        """Make sure that the process has not ended.
+        """Check that the process has not ended.
 
         Raises:
-            EngineUnavailableError: It has; another start may help.
-            EngineError: It has, and another start would end in the same way.
+            EngineUnavailableError: It has ended; a restart may help.
+            EngineError: It has ended, and a restart would end in the same way.
         """
         status = self._process.poll()
         if status is None:
             return
-        self._listener.join(timeout=1.0)
+        self._log_thread.join(timeout=1.0)
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
-        end = f"the engine process {how}; its last words: {self.last_words()}"
+        end = f"the engine process {how}; its last output: {self.last_output()}"
         if status == EXIT_PERMANENT:
             raise EngineError(end)
         if "ModuleNotFoundError" in end:
-            raise EngineError(f"the engine's Python lacks a module, {INSTALL_HINT}; {end}")
+            raise EngineError(f"the engine's Python interpreter lacks a module; {INSTALL_HINT}; {end}")
         raise EngineUnavailableError(end)
 
-    def end(self, patience_s: float = 1.0) -> None:
-        """End the process and all that it has started, and remove its directory.
+    def end(self, timeout_s: float = 1.0) -> None:
+        """End the process and every process that it has started, and remove its directory.
 
         Args:
-            patience_s: How long it may take to end by itself before it is killed; 0 kills it at once.
+            timeout_s: Time in s after which a process that has not ended is killed; 0 kills it at once.
         """
-        if self._process.poll() is None and patience_s > 0:
+        if self._process.poll() is None and timeout_s > 0:
             self._process.terminate()
-            self.wait(patience_s)
-        with contextlib.suppress(ProcessLookupError):  # what the process has started may outlive it
+            self.wait(timeout_s)
+        with contextlib.suppress(ProcessLookupError):  # its own subprocesses may outlive it
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._listener.join(timeout=1.0)
+        self._log_thread.join(timeout=1.0)
         self._directory.cleanup()
 
     def __enter__(self) -> EngineSubprocess:
@@ -153,7 +154,7 @@ class EngineSubprocess:
     ) -> None:
         self.end()
 
-    def _listen(self) -> None:
+    def _read_output(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as output:
             for line in output:

@@ -1,7 +1,7 @@
-"""The guard of an engine process: a tiny process of its own that ends the engine when its parent is gone.
+"""The guard of an engine process: a small second process that kills the engine when the node has ended.
 
-It is a process because nothing within a hung engine can be relied on: a framework that holds the interpreter's lock, or
-a stopped process, would keep a thread from ever running. It uses the standard library only and is started as a file.
+A thread inside the engine process would not be enough: it never runs while a framework holds the interpreter's lock or
+while the process is stopped. The guard uses only the standard library and is started as a script.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from pathlib import Path
 
 
 def start(directory: Path) -> subprocess.Popen[bytes]:
-    """Start the guard of this process, which must lead a process group of its own.
+    """Start the guard of this process, which must be the leader of its process group.
 
-    Standard input must be a pipe whose other end only the parent holds: its end is how the parent's death shows. When
-    the parent or this process is gone, the guard removes the directory and kills the whole group.
+    Standard input must be a pipe whose other end only the parent process holds: the pipe closes when the parent ends.
+    When the parent or this process has ended, the guard removes the directory and kills the process group.
 
     Args:
-        directory: The private directory of this engine.
+        directory: Private directory of this engine.
 
     Returns:
-        The guard.
+        The guard's process.
     """
-    ending, _held_until_this_process_ends = os.pipe()
-    with os.fdopen(ending):
+    reading_end, _held_until_this_process_ends = os.pipe()
+    with os.fdopen(reading_end):
         return subprocess.Popen(
-            [sys.executable, "-I", str(Path(__file__).resolve()), str(ending), str(directory)],
-            pass_fds=[ending],
+            [sys.executable, "-I", str(Path(__file__).resolve()), str(reading_end), str(directory)],
+            pass_fds=[reading_end],
             stdout=subprocess.DEVNULL,
         )
 
 
 def _watch(engine: int, directory: Path) -> None:
-    """Wait for the end of either pipe; nothing is ever written to them."""
+    """Wait until either pipe closes, then remove the directory and kill the process group."""
     select.select([sys.stdin.fileno(), engine], [], [])
     shutil.rmtree(directory, ignore_errors=True)
     os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -1,8 +1,8 @@
 """Messages of one or two frames on a connected Unix socket.
 
-Before a message go its mark and the lengths of its frames, so that whatever else speaks on the socket is told apart by
-its first bytes, and nothing is allocated for it. Whoever waits for a message reads it on its own thread: on the way
-between the node and the engine nobody is woken but the two of them.
+Each message starts with a magic number and the lengths of its frames. Data of another protocol is recognised by its
+first bytes, before memory is allocated for it. A message is read on the thread that waits for it, so the path between
+node and engine wakes no other thread.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from typing import TypeAlias
 from taihri_ros.inference.process.fields import ProtocolError
 
 MAX_FRAME_BYTES = 64 << 20
-"""Largest second frame that is accepted, an image of 4700 x 4700 px."""
+"""Largest accepted second frame, enough for an image of 4700 x 4700 px."""
 
 MAX_HEADER_BYTES = 1 << 20
-"""Largest first frame that is accepted."""
+"""Largest accepted first frame."""
 
 Frame: TypeAlias = "bytes | bytearray | memoryview"
 
 _PREFIX = struct.Struct("<4sIQ")
-_MARK = b"TAIH"
+_MAGIC = b"TAIH"
 _NO_BLOB = 2**64 - 1
-_SLICE_S = 0.05
+_POLL_S = 0.05
 
 
-class GivenUpError(Exception):
-    """Nobody wants what was waited for any more."""
+class ReceiveCancelledError(Exception):
+    """`MessageStream.receive` was cancelled by its caller."""
 
 
 class MessageStream:
-    """One end of a connection. For one thread at a time; `hang_up` may be called from any."""
+    """One end of a connection. One thread may use it at a time; any thread may call `shut_down`."""
 
     def __init__(self, connected: sockets.socket) -> None:
-        """Take over a socket.
+        """Create the stream.
 
         Args:
-            connected: A connected stream socket.
+            connected: A connected stream socket, which `close` closes.
         """
         self._socket = connected
 
@@ -49,15 +49,15 @@ class MessageStream:
         """Send one message.
 
         Args:
-            frames: Its one or two frames, which are not copied.
-            timeout_s: How long it may take.
+            frames: One or two frames, which are not copied.
+            timeout_s: Longest time to send, in s.
 
         Raises:
-            TimeoutError: The other side does not take it.
-            OSError: The other side is gone.
+            TimeoutError: The peer does not receive the message in time.
+            OSError: The peer has closed the connection.
         """
         header, *blob = frames
-        prefix = _PREFIX.pack(_MARK, len(header), len(blob[0]) if blob else _NO_BLOB)
+        prefix = _PREFIX.pack(_MAGIC, len(header), len(blob[0]) if blob else _NO_BLOB)
         deadline = time.monotonic() + timeout_s
         rest = [memoryview(part) for part in (prefix, *frames)]
         while rest:
@@ -68,27 +68,27 @@ class MessageStream:
             if rest:
                 rest[0] = rest[0][sent:]
 
-    def receive(self, timeout_s: float | None = None, given_up: Callable[[], bool] = lambda: False) -> list[Frame]:
+    def receive(self, timeout_s: float | None = None, is_cancelled: Callable[[], bool] = lambda: False) -> list[Frame]:
         """Wait for a message.
 
         Args:
-            timeout_s: How long; None for ever.
-            given_up: Asked from time to time whether nobody wants it any more, where there is a timeout.
+            timeout_s: Longest time to wait, in s; None to wait forever.
+            is_cancelled: Checked every 50 ms while waiting with a timeout; True ends the wait.
 
         Returns:
-            Its frames.
+            The frames of the message.
 
         Raises:
-            TimeoutError: It has not come, or not whole.
-            EOFError: The other side is gone.
-            GivenUpError: It was given up.
-            ProtocolError: What comes is no message; the stream cannot be used any more.
+            TimeoutError: No whole message arrived in time.
+            EOFError: The peer has closed the connection.
+            ReceiveCancelledError: `is_cancelled` returned True.
+            ProtocolError: The received data is not a message; the stream cannot be used any more.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        mark, header_bytes, blob_bytes = _PREFIX.unpack(self._read(_PREFIX.size, deadline, given_up))
-        if mark != _MARK:
+        magic, header_bytes, blob_bytes = _PREFIX.unpack(self._read(_PREFIX.size, deadline, is_cancelled))
+        if magic != _MAGIC:
             raise ProtocolError(
-                f"the peer does not speak the engine protocol, it began with {mark!r}: "
+                f"the peer does not use the engine protocol, its first bytes are {magic!r}: "
                 "install the same release of taihri_ros for the node and the engine"
             )
         if header_bytes > MAX_HEADER_BYTES:
@@ -96,10 +96,10 @@ class MessageStream:
         lengths = [header_bytes] if blob_bytes == _NO_BLOB else [header_bytes, blob_bytes]
         if max(lengths) > MAX_FRAME_BYTES:
             raise ProtocolError(f"a frame has at most {MAX_FRAME_BYTES} bytes, not {max(lengths)}")
-        return [self._read(length, deadline, given_up) for length in lengths]
+        return [self._read(length, deadline, is_cancelled) for length in lengths]
 
-    def is_over(self) -> bool:
-        """Tell whether the other side has gone, or has sent what nobody waited for."""
+    def is_finished(self) -> bool:
+        """Check whether the peer has closed the connection or has sent data that no call has requested."""
         self._socket.settimeout(0.0)
         try:
             self._socket.recv(1, sockets.MSG_PEEK)
@@ -109,8 +109,8 @@ class MessageStream:
             return True
         return True
 
-    def hang_up(self) -> None:
-        """End the connection for both sides; whoever waits on it is woken."""
+    def shut_down(self) -> None:
+        """Shut the connection down in both directions; calls that wait on either end return with an error."""
         with suppress(OSError):
             self._socket.shutdown(sockets.SHUT_RDWR)
 
@@ -118,16 +118,16 @@ class MessageStream:
         """Release the socket; a second call does nothing."""
         self._socket.close()
 
-    def _read(self, count: int, deadline: float | None, given_up: Callable[[], bool]) -> bytearray:
+    def _read(self, count: int, deadline: float | None, is_cancelled: Callable[[], bool]) -> bytearray:
         whole = bytearray(count)
         missing = memoryview(whole)
-        self._socket.settimeout(None if deadline is None else _SLICE_S)
+        self._socket.settimeout(None if deadline is None else _POLL_S)
         while missing:
             try:
                 read = self._socket.recv_into(missing)
             except TimeoutError:
-                if given_up():
-                    raise GivenUpError from None
+                if is_cancelled():
+                    raise ReceiveCancelledError from None
                 if deadline is not None and time.monotonic() > deadline:
                     raise
                 continue

@@ -1,8 +1,8 @@
 """The messages between the node and the engine process.
 
-A message is one or two frames: a header in msgpack, and the raw bytes of an image where there is one. Nothing is
-ever pickled. Every header carries the version of the protocol, so that a peer of another release is told apart by its
-first message. What arrives is checked field by field before anything is built from it.
+A message has one or two frames: a header in msgpack and, for a request, the raw bytes of its image. Nothing is pickled.
+Every header contains the version of the protocol, so a peer of another release is recognised by its first message.
+Every field is checked before it is used.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from taihri_ros.inference.engine import (
 )
 from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.process.message_stream import Frame
-from taihri_ros.inference.process.serialization import pack_grammar, read_grammar, read_msgpack
+from taihri_ros.inference.process.serialization import deserialize_grammar, read_msgpack, serialize_grammar
 from taihri_ros.inference.top_k import concatenate, counts_of, flatten, unflatten
 from taihri_ros.model.prompts import Prompt
 from taihri_ros.model.quantization import BINS
@@ -40,17 +40,17 @@ from taihri_ros.model.spec import ModelSpec
 VERSION = 3
 """Version of the protocol; two peers must have the same one."""
 
-AT_ONCE = 2
-"""Requests that an engine process answers at once: one's image is made ready and read while the other is decoded."""
+MAX_IN_FLIGHT = 2
+"""Requests that an engine process answers at the same time: it reads the image of one while it decodes the other."""
 
 NO_ID = 0
-"""Number of an error that answers what was no message."""
+"""Request number of an error that answers an invalid message."""
 
 EXIT_FAILED = 1
-"""Exit status of an engine process whose engine broke; another start may help."""
+"""Exit status of an engine process whose engine failed; a restart may help."""
 
 EXIT_PERMANENT = 3
-"""Exit status of an engine process whose engine cannot be loaded, however often it is tried."""
+"""Exit status of an engine process whose engine cannot be loaded; a restart would fail in the same way."""
 
 _BINS_DTYPE = "<u2"
 _LOGPROBS_DTYPE = "<f8"
@@ -66,7 +66,7 @@ _ERRORS: dict[str, type[EngineError]] = {
 
 
 class Kind(str, Enum):
-    """What a message is; the first three go to the engine, the others come from it."""
+    """Kind of a message. The node sends the first three, the engine process the others."""
 
     STATUS = "status"
     GENERATE = "generate"
@@ -77,7 +77,7 @@ class Kind(str, Enum):
 
 
 class State(str, Enum):
-    """What an engine process is doing."""
+    """State of an engine process."""
 
     LOADING = "loading"
     READY = "ready"
@@ -90,9 +90,9 @@ class Message:
     """One message.
 
     Attributes:
-        kind: What it is.
-        id: The request that it is, answers, or (`ABORT`) ends.
-        body: Its fields, of msgpack's types.
+        kind: Kind of the message.
+        id: Number of the request that the message is, answers or aborts.
+        body: Fields, of the types of msgpack.
         blob: Raw bytes that follow the header, if any.
     """
 
@@ -104,16 +104,16 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineStatus:
-    """What an engine process says of itself.
+    """Status that an engine process reports.
 
     Attributes:
-        state: What it is doing.
-        message: Why it failed, or what it is loading.
-        permanent: Whether a failure would come again after a restart, such as a bad checkpoint.
-        last_success_age_s: Seconds since it last answered a request, or since its canary; None before.
-        completed, failed, aborted, refused: How many requests ended in each way.
-        pid: Its process id.
-        info: What the engine is, once it is loaded.
+        state: State of the engine process.
+        message: Why the engine failed, or what it is loading.
+        permanent: Whether a restart would fail in the same way, as with a bad checkpoint.
+        last_success_age_s: Time since the last answer or the warm-up request, in s; None before.
+        completed, failed, aborted, refused: Number of requests that ended in each way.
+        pid: Process id.
+        info: Description of the engine, once it is loaded.
     """
 
     state: State
@@ -129,13 +129,13 @@ class EngineStatus:
 
 
 def pack(message: Message) -> list[Frame]:
-    """Turn a message into frames.
+    """Serialize a message.
 
     Args:
         message: The message.
 
     Returns:
-        One frame, or two with a blob, which is not copied.
+        One frame, or two with a blob. The blob is not copied.
     """
     header: bytes = msgpack.packb(
         {"version": VERSION, "kind": message.kind.value, "id": message.id, "body": message.body}
@@ -144,16 +144,16 @@ def pack(message: Message) -> list[Frame]:
 
 
 def unpack(frames: Sequence[Frame]) -> Message:
-    """Read a message from frames.
+    """Deserialize a message.
 
     Args:
-        frames: What arrived.
+        frames: The received frames.
 
     Returns:
-        The message; its body is not yet checked.
+        The message. Its body is not checked yet.
 
     Raises:
-        ProtocolError: It is no message, or one of another version.
+        ProtocolError: The frames are not a message, or one of another version of the protocol.
     """
     if not 1 <= len(frames) <= 2:
         raise ProtocolError(f"a message has one or two frames, not {len(frames)}")
@@ -161,7 +161,7 @@ def unpack(frames: Sequence[Frame]) -> Message:
     version = header.get("version", int, limits=(0, 2**32))
     if version != VERSION:
         raise ProtocolError(
-            f"the peer speaks version {version} of the engine protocol, this side version {VERSION}: "
+            f"the peer uses version {version} of the engine protocol, this side version {VERSION}: "
             "install the same release of taihri_ros for the node and the engine"
         )
     return Message(
@@ -173,9 +173,10 @@ def unpack(frames: Sequence[Frame]) -> Message:
 
 
 def encode_request(request: GenerationRequest, identifier: int) -> Message:
-    """Turn a request into a message; the image is copied only where its rows are not contiguous.
+    """Convert a request to a message. The image is copied only if its rows are not contiguous.
 
-    Each grammar is packed for itself: it stays the same from frame to frame, so that the other side reads it but once.
+    Each grammar is serialized separately. The same grammar is sent with every camera frame, so the receiver can cache
+    it by its bytes.
     """
     image = np.ascontiguousarray(request.image)
     body = {
@@ -191,10 +192,10 @@ def encode_request(request: GenerationRequest, identifier: int) -> Message:
 
 
 def decode_request(message: Message) -> GenerationRequest:
-    """Read a request; its image is a view of the message's bytes.
+    """Convert a message to a request. The image is a view of the message's bytes.
 
     Raises:
-        ProtocolError: A field is missing or wrong, or the image's bytes do not fit its shape.
+        ProtocolError: A field is missing or invalid, or the number of bytes does not match the image's shape.
     """
     fields = Fields(message.body, "request")
     shape = fields.get("shape", list, length=3)
@@ -215,7 +216,7 @@ def decode_request(message: Message) -> GenerationRequest:
 
 
 def encode_generation(generation: Generation, identifier: int) -> Message:
-    """Turn answers into a message; the alternatives of all of them travel as two arrays and a count for every token."""
+    """Convert a generation to a message. The top-k of all answers are two arrays, with a count for every token."""
     bins, logprobs = flatten(concatenate([answer.top_k for answer in generation.answers]))
     body = {
         "answers": [
@@ -235,23 +236,23 @@ def encode_generation(generation: Generation, identifier: int) -> Message:
 
 
 def decode_generation(message: Message) -> Generation:
-    """Read answers.
+    """Convert a message to a generation.
 
     Raises:
-        ProtocolError: A field is missing or wrong.
+        ProtocolError: A field is missing or invalid.
     """
     fields = Fields(message.body, "generation")
     bins, logprobs = fields.array("bins", _BINS_DTYPE), fields.array("logprobs", _LOGPROBS_DTYPE)
     if (bins >= BINS).any() or not (logprobs < np.inf).all():
-        raise ProtocolError("generation: a bin or a logarithm of a probability is out of range")
+        raise ProtocolError("generation: a bin or a log-probability is out of range")
     answers = [Fields(one, "answer") for one in fields.get("answers", list)]
     tokens = [_tokens(answer) for answer in answers]
     counts = [_counts(answer, len(texts)) for answer, texts in zip(answers, tokens, strict=True)]
     announced = sum(count for listed in counts for count in listed if count > 0)
     if not len(bins) == len(logprobs) == announced:
         raise ProtocolError(
-            f"generation: {announced} alternatives are announced, {len(bins)} bins and {len(logprobs)} logarithms "
-            "have come"
+            f"generation: the counts announce {announced} bins, but there are {len(bins)} bins and "
+            f"{len(logprobs)} log-probabilities"
         )
     return Generation(
         answers=tuple(
@@ -264,7 +265,7 @@ def decode_generation(message: Message) -> Generation:
 
 
 def encode_status(status: EngineStatus, identifier: int) -> Message:
-    """Turn a status into a message."""
+    """Convert a status to a message."""
     body = {name: value for name, value in vars(status).items() if name not in ("state", "info")}
     body["state"] = status.state.value
     body["info"] = None if status.info is None else {**vars(status.info), "spec": status.info.spec.to_dict()}
@@ -272,10 +273,10 @@ def encode_status(status: EngineStatus, identifier: int) -> Message:
 
 
 def decode_status(message: Message) -> EngineStatus:
-    """Read a status.
+    """Convert a message to a status.
 
     Raises:
-        ProtocolError: A field is missing or wrong.
+        ProtocolError: A field is missing or invalid.
     """
     fields = Fields(message.body, "status")
     info = fields.optional("info", dict)
@@ -293,43 +294,43 @@ def decode_status(message: Message) -> EngineStatus:
 
 
 def encode_error(error: EngineError, identifier: int) -> Message:
-    """Turn an error into a message."""
+    """Convert an error to a message."""
     name = next((name for name, kind in _ERRORS.items() if isinstance(error, kind)), "failed")
     return Message(Kind.ERROR, identifier, {"error": name, "message": str(error)[:_MAX_TEXT]})
 
 
 def raise_error(message: Message) -> NoReturn:
-    """Raise the error that a message carries.
+    """Raise the error that a message contains.
 
     Raises:
-        EngineError: Always; one of the interface's own errors or a ProtocolError.
+        EngineError: Always: one of the errors of the engine interface, or a ProtocolError.
     """
     fields = Fields(message.body, "error")
     raise _ERRORS[fields.choice("error", list(_ERRORS))](fields.get("message", str, length=_MAX_TEXT))
 
 
 def _encode_question(question: Question) -> dict[str, Any]:
-    grammar = None if question.grammar is None else pack_grammar(question.grammar)
+    grammar = None if question.grammar is None else serialize_grammar(question.grammar)
     return {"system": question.prompt.system, "user": question.prompt.user, "grammar": grammar}
 
 
 def _decode_question(fields: Fields) -> Question:
-    packed = fields.optional("grammar", bytes)
+    grammar = fields.optional("grammar", bytes)
     prompt = Prompt(fields.get("system", str, length=_MAX_TEXT), fields.get("user", str, length=_MAX_TEXT))
-    return Question(prompt, None if packed is None else read_grammar(packed))
+    return Question(prompt, None if grammar is None else deserialize_grammar(grammar))
 
 
 def _tokens(answer: Fields) -> tuple[str, ...]:
     tokens = answer.get("tokens", list)
     if not all(type(token) is str for token in tokens):
-        raise ProtocolError("answer: tokens must be texts")
+        raise ProtocolError("answer: tokens must be strings")
     return tuple(tokens)
 
 
 def _counts(answer: Fields, length: int) -> list[int]:
     counts = answer.get("counts", list, length=length)
     if not all(type(count) is int and -1 <= count <= BINS for count in counts):
-        raise ProtocolError(f"answer: counts must be numbers from -1 to {BINS}")
+        raise ProtocolError(f"answer: counts must be integers from -1 to {BINS}")
     return counts
 
 
@@ -343,7 +344,7 @@ def _decode_info(fields: Fields) -> EngineInfo:
     except TaihriError as error:
         raise ProtocolError(str(error)) from error
     if spec.answer is None:
-        raise ProtocolError("info of the engine: the spelling of the answers is missing")
+        raise ProtocolError("info of the engine: the answer format is missing")
     names = ("kind", "version", "model", "device", "dtype")
     texts = {name: fields.get(name, str, length=_MAX_TEXT) for name in names}
     return EngineInfo(**texts, spec=spec, batched=fields.get("batched", bool))

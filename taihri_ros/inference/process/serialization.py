@@ -1,4 +1,7 @@
-"""msgpack, and grammars in it: a text stands for itself, None for a coordinate, a list of branches for a choice."""
+"""Serialization with msgpack.
+
+A grammar is a list: a text is a string, a coordinate is nil, and a choice is a list of branches, which are grammars.
+"""
 
 from __future__ import annotations
 
@@ -14,46 +17,46 @@ _MAX_DEPTH = 8
 _GRAMMARS_KEPT = 256
 
 
-def read_msgpack(packed: bytes | bytearray | memoryview, what: str) -> Any:
-    """Read one msgpack value.
+def read_msgpack(data: bytes | bytearray | memoryview, name: str) -> Any:
+    """Deserialize one msgpack value.
 
     Args:
-        packed: Its bytes.
-        what: What it is, for the error.
+        data: The bytes.
+        name: What the value is, for the error.
 
     Returns:
         The value.
 
     Raises:
-        ProtocolError: The bytes are something else.
+        ProtocolError: The bytes are not valid msgpack.
     """
     try:
-        return msgpack.unpackb(packed)
+        return msgpack.unpackb(data)
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
-        raise ProtocolError(f"{what} is not msgpack: {error}") from error
+        raise ProtocolError(f"{name} is not msgpack: {error}") from error
 
 
 @lru_cache(_GRAMMARS_KEPT)
-def pack_grammar(grammar: Grammar) -> bytes:
-    """Turn a grammar into bytes; the same one is packed but once."""
-    packed: bytes = msgpack.packb(_encode(grammar))
-    return packed
+def serialize_grammar(grammar: Grammar) -> bytes:
+    """Serialize a grammar; the bytes of recent grammars are cached."""
+    data: bytes = msgpack.packb(_encode(grammar))
+    return data
 
 
 @lru_cache(_GRAMMARS_KEPT)
-def read_grammar(packed: bytes) -> Grammar:
-    """Read a grammar; the same bytes are read but once.
+def deserialize_grammar(data: bytes) -> Grammar:
+    """Deserialize a grammar; recent grammars are cached by their bytes.
 
     Args:
-        packed: Its bytes.
+        data: The bytes.
 
     Returns:
         The grammar.
 
     Raises:
-        ProtocolError: The bytes are no grammar, or one that is nested too deep.
+        ProtocolError: The bytes are not a grammar, or it is nested too deeply.
     """
-    return _decode(read_msgpack(packed, "the grammar"), 0)
+    return _decode(read_msgpack(data, "the grammar"), 0)
 
 
 def _encode(grammar: Grammar) -> list[Any]:
@@ -70,7 +73,7 @@ def _encode(grammar: Grammar) -> list[Any]:
 
 def _decode(elements: Any, depth: int) -> Grammar:
     if not isinstance(elements, list) or depth > _MAX_DEPTH:
-        raise ProtocolError(f"a grammar is a list of elements, nested at most {_MAX_DEPTH} deep")
+        raise ProtocolError(f"a grammar must be a list of elements, nested at most {_MAX_DEPTH} deep")
     return tuple(_decode_element(element, depth) for element in elements)
 
 
@@ -81,4 +84,4 @@ def _decode_element(element: Any, depth: int) -> Element:
         return Text(element)
     if isinstance(element, list) and element:
         return Choice(tuple(_decode(branch, depth + 1) for branch in element))
-    raise ProtocolError("an element of a grammar is a text, None, or a list of branches")
+    raise ProtocolError("an element of a grammar must be a string, nil or a list of branches")

@@ -1,7 +1,7 @@
-"""The engine process: one Unix socket that answers at any time, in front of one engine.
+"""The server of an engine process: one engine behind one Unix socket.
 
-Every connection has a thread, which reads a message, has it answered and sends the answer. So the state can be asked
-and a request be aborted, over other connections, while the engine is loading or generating.
+Each connection has its own thread, which receives a message, waits for the answer and sends it. Other connections can
+therefore request the status and abort requests while the engine loads or generates.
 """
 
 from __future__ import annotations
@@ -36,69 +36,69 @@ from taihri_ros.inference.process.worker import AbortableEngine, EngineWorker, J
 _logger = logging.getLogger(__name__)
 
 _TICK_S = 0.05
-_FAREWELL_S = 2.0
+_FAILURE_REPORT_S = 2.0
 _SEND_S = 10.0
-_MOST_PEERS = 64
+_MAX_PEERS = 64
 _MAX_PATH = 107
 
 
-def serve(socket: Path, opener: Callable[[], AbortableEngine], stop: threading.Event | None = None) -> int:
+def serve(socket: Path, factory: Callable[[], AbortableEngine], stop: threading.Event | None = None) -> int:
     """Load an engine and serve it until `stop` is set or the engine has failed.
 
     Args:
-        socket: Path of the Unix socket; its directory is made where it is missing, and must be closed to others.
-        opener: Loads the engine, canary included.
-        stop: Set by someone else to end.
+        socket: Path of the Unix socket. Its directory is created if it is missing, and must not be writable by others.
+        factory: Loads the engine and sends it the warm-up request.
+        stop: Ends the server when it is set.
 
     Returns:
         The exit status: 0, `EXIT_FAILED` or `EXIT_PERMANENT`.
 
     Raises:
-        EngineError: The socket cannot be made.
+        EngineError: The socket cannot be created.
     """
     stop = stop or threading.Event()
-    worker = EngineWorker(opener)
+    worker = EngineWorker(factory)
     with _listening(socket) as listener, _Peers(worker) as peers:
-        farewell = float("inf")
+        deadline = float("inf")
         while not stop.is_set():
             with suppress(TimeoutError):
-                peers.welcome(listener.accept()[0])
+                peers.add(listener.accept()[0])
             if worker.status().state is State.FAILED:
-                farewell = min(farewell, time.monotonic() + _FAREWELL_S)
-                if peers.told.is_set() or time.monotonic() > farewell:
+                deadline = min(deadline, time.monotonic() + _FAILURE_REPORT_S)
+                if peers.failure_sent.is_set() or time.monotonic() > deadline:
                     return EXIT_PERMANENT if worker.status().permanent else EXIT_FAILED
         if not worker.stop(timeout_s=0.5):
-            _logger.warning("the engine does not end by itself")
+            _logger.warning("the engine was not closed in time")
         return 0
 
 
 class _Peers:
-    """The connections; all are cut on leaving the `with` statement.
+    """The connections to the peers; leaving the `with` block shuts them down.
 
     Attributes:
-        told: Set once a peer was told that the engine has failed.
+        failure_sent: Set when a peer has received the status of a failed engine.
     """
 
     def __init__(self, worker: EngineWorker) -> None:
-        self.told = threading.Event()
+        self.failure_sent = threading.Event()
         self._worker = worker
         self._change = threading.Lock()
         self._streams: set[MessageStream] = set()
 
-    def welcome(self, connected: sockets.socket) -> None:
-        """Answer a new connection from now on."""
+    def add(self, connected: sockets.socket) -> None:
+        """Start to answer the messages of a new connection."""
         stream = MessageStream(connected)
         with self._change:
-            full = len(self._streams) >= _MOST_PEERS
+            full = len(self._streams) >= _MAX_PEERS
             if not full:
                 self._streams.add(stream)
         if full:
-            _logger.warning("refused a connection: %d are open already", _MOST_PEERS)
+            _logger.warning("refused a connection: %d are already open", _MAX_PEERS)
             stream.close()
             return
-        threading.Thread(target=self._attend, args=[stream], name="engine peer", daemon=True).start()
+        threading.Thread(target=self._serve, args=[stream], name="engine peer", daemon=True).start()
 
-    def _attend(self, stream: MessageStream) -> None:
+    def _serve(self, stream: MessageStream) -> None:
         try:
             while True:
                 answer = self._answer(stream.receive())
@@ -106,7 +106,7 @@ class _Peers:
                     stream.send(protocol.pack(answer), _SEND_S)
                     self._note(answer)
         except ProtocolError as error:
-            _logger.warning("cut a connection: %s", error)
+            _logger.warning("closed a connection: %s", error)
             with suppress(OSError):
                 stream.send(protocol.pack(protocol.encode_error(error, protocol.NO_ID)), _SEND_S)
         except (EOFError, OSError):
@@ -117,7 +117,7 @@ class _Peers:
             stream.close()
 
     def _answer(self, frames: list[Frame]) -> Message | None:
-        """Answer one message of a peer; an abort has no answer of its own."""
+        """Answer one message of a peer; an abort has no answer."""
         identifier = protocol.NO_ID
         try:
             message = protocol.unpack(frames)
@@ -129,14 +129,14 @@ class _Peers:
             if message.kind is Kind.ABORT:
                 self._worker.abort(identifier)
                 return None
-            raise ProtocolError(f"an engine is not sent a message of kind {message.kind.value}")
+            raise ProtocolError(f"an engine process does not accept a message of kind {message.kind.value}")
         except ProtocolError as error:
             _logger.warning("refused a message: %s", error)
             return protocol.encode_error(error, identifier)
 
     def _note(self, sent: Message) -> None:
         if sent.kind is Kind.STATE and sent.body["state"] == State.FAILED.value:
-            self.told.set()
+            self.failure_sent.set()
 
     def __enter__(self) -> _Peers:
         return self
@@ -146,24 +146,24 @@ class _Peers:
     ) -> None:
         with self._change:
             for stream in self._streams:
-                stream.hang_up()
+                stream.shut_down()
 
 
 @contextmanager
 def _listening(path: Path) -> Iterator[sockets.socket]:
-    """Bind the socket so that only this user can reach it, and remove it in the end."""
-    _check_place(path)
+    """Bind the socket so that only this user can connect, and remove it at the end."""
+    _check_path(path)
     if path.is_socket():
         path.unlink()
     mask = os.umask(0o177)
     listener = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
     try:
         listener.bind(str(path))
-        listener.listen(_MOST_PEERS)
+        listener.listen(_MAX_PEERS)
         listener.settimeout(_TICK_S)
     except OSError as error:
         listener.close()
-        raise EngineError(f"the engine's socket {path} cannot be made: {error}") from error
+        raise EngineError(f"the engine's socket {path} cannot be created: {error}") from error
     finally:
         os.umask(mask)
     try:
@@ -173,34 +173,34 @@ def _listening(path: Path) -> Iterator[sockets.socket]:
         path.unlink(missing_ok=True)
 
 
-def _check_place(path: Path) -> None:
+def _check_path(path: Path) -> None:
     if len(os.fsencode(path)) > _MAX_PATH:
         raise EngineError(f"the engine's socket {path} has a path of more than {_MAX_PATH} bytes: choose a shorter one")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place = path.parent.stat()
-    if place.st_uid != os.geteuid() or place.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    directory = path.parent.stat()
+    if directory.st_uid != os.geteuid() or directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise EngineError(
-            f"others can write to {path.parent}, so they could take the engine's socket over: "
+            f"others can write to {path.parent} and could replace the engine's socket: "
             "choose a directory of your own (chmod 700)"
         )
     with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
         if probe.connect_ex(str(path)) == 0:
-            raise EngineError(f"another engine serves {path} already: end it, or choose another socket")
+            raise EngineError(f"another engine process uses {path}: stop it, or choose another socket")
 
 
 def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str, object]) -> NoReturn:
-    """Be an engine process: serve the engine until SIGTERM or Ctrl-C, and end with the exit status of `serve`.
+    """Serve an engine until SIGTERM or Ctrl-C, and exit the process with the status of `serve`.
 
-    Whatever is printed goes to standard error.
+    All output goes to standard error.
 
     Args:
         kind: `vllm` or `transformers`.
-        model: The checkpoint's directory.
+        model: Directory of the checkpoint.
         socket: Path of the Unix socket.
-        options: Settings of the engine.
+        options: Options of the engine.
 
     Raises:
-        EngineError: The socket cannot be made.
+        EngineError: The socket cannot be created.
     """
     os.dup2(sys.stderr.fileno(), 1)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -222,30 +222,30 @@ def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str,
 @click.option("--model", required=True, help="Directory of the checkpoint")
 @click.option("--socket", required=True, type=click.Path(path_type=Path), help="Path of the Unix socket")
 @click.option(
-    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Setting of the engine; the value in JSON or a text"
+    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Option of the engine; VALUE is JSON or text"
 )
-@click.option("--guard", is_flag=True, help="End when standard input ends, and remove the socket's directory")
+@click.option("--guard", is_flag=True, help="When standard input closes, remove the socket's directory and exit")
 def main(kind: EngineKind, model: str, socket: Path, options: tuple[str, ...], guard: bool) -> None:
-    """Serve an engine on a Unix socket, as the node starts it."""
+    """Serve an engine on a Unix socket. The node starts engine processes with this command."""
     if guard:
         guards.start(socket.parent)
     try:
-        run_engine(kind, model, socket, dict(map(read_option, options)))
+        run_engine(kind, model, socket, dict(map(parse_option, options)))
     except TaihriError as error:
         raise click.ClickException(str(error)) from error
 
 
-def read_option(text: str) -> tuple[str, object]:
-    """Read an engine's option from a command line.
+def parse_option(text: str) -> tuple[str, object]:
+    """Parse an engine's option from the command line.
 
     Args:
-        text: `key=value`, the value in JSON or a plain text.
+        text: `key=value`; the value is JSON or plain text.
 
     Returns:
         Key and value.
 
     Raises:
-        click.BadParameter: There is no key or no `=`.
+        click.BadParameter: The key or the `=` is missing.
     """
     key, equals, value = text.partition("=")
     if not equals or not key:

@@ -1,4 +1,4 @@
-"""The supervisor of an engine process: starts it, judges its health by its answers, and restarts it."""
+"""The supervisor of an engine process: starts it, checks its health by its answers, and restarts it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from taihri_ros.inference.process.client import (
     EngineClient,
     EngineLostError,
     EngineTimeoutError,
-    ask_status,
+    request_status,
 )
 from taihri_ros.inference.process.engine_subprocess import EngineCommand, EngineSubprocess
 from taihri_ros.inference.process.protocol import EngineStatus, State
@@ -42,11 +42,11 @@ _TICK_S = 0.1
 _CONNECT_S = 0.1
 _LONGEST_BACKOFF_S = 30.0
 _STABLE_S = 60.0
-"""An engine that was ready for so long has its earlier failures forgiven."""
+"""After this time in s without a failure, earlier failures no longer count."""
 
 
 class EngineState(str, Enum):
-    """What a supervised engine is doing."""
+    """State of a supervised engine."""
 
     STARTING = "starting"
     READY = "ready"
@@ -58,15 +58,15 @@ class EngineState(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineHealth:
-    """How a supervised engine is.
+    """Health of a supervised engine.
 
     Attributes:
-        state: What it is doing.
+        state: State of the engine.
         message: Why it is not ready, for people.
-        restarts: How many times it was started again.
-        last_success_age_s: Seconds since it last answered a request, a canary or its start; None before.
-        pid: Its process id, None while there is none.
-        info: What it is, once it has been ready.
+        restarts: Number of restarts.
+        last_success_age_s: Time in s since it last answered a request or a health probe, or became ready; None before.
+        pid: Process id; None while there is no process.
+        info: Description of the engine, once it has been ready.
     """
 
     state: EngineState
@@ -78,7 +78,12 @@ class EngineHealth:
 
 
 class EngineProcess:
-    """An engine in a process of its own, kept alive; an `Engine` for those who use it."""
+    """An engine in a separate process that is restarted when it fails. It implements `Engine`.
+
+    >>> with EngineProcess(python="~/engine/bin/python", kind="vllm", model="~/TAIHRI") as engine:  # doctest: +SKIP
+    ...     info = engine.wait_ready(timeout_s=300.0)
+    ...     generation = engine.generate(request)
+    """
 
     def __init__(
         self,
@@ -94,20 +99,20 @@ class EngineProcess:
         max_restarts: int = 5,
         backoff_s: float = 0.5,
     ) -> None:
-        """Begin to start the engine; returns at once.
+        """Start the engine in the background.
 
         Args:
-            python: The engine environment's interpreter.
+            python: Interpreter of the engine's environment.
             kind: `vllm` or `transformers`.
-            model: The checkpoint.
-            options: Settings of the engine, of JSON's types.
-            environment: Environment variables for the process beside the ones of this one.
-            start_timeout_s: How long loading may take.
-            request_timeout_s: How long an answer may take; an engine that takes longer is hung and is restarted.
-            probe_period_s: An engine that was idle for so long is asked a tiny question, to learn whether it still
-                answers; 0 for never.
-            max_restarts: How many starts in a row may fail after the first one.
-            backoff_s: Pause before the first restart; it doubles with every further one, up to 30 s.
+            model: Directory of the checkpoint.
+            options: Options of the engine, of the types of JSON.
+            environment: Environment variables of the engine process in addition to those of this process.
+            start_timeout_s: Longest time to load the engine, in s.
+            request_timeout_s: Longest time for an answer, in s; an engine that takes longer is restarted.
+            probe_period_s: Idle time in s after which the engine gets a health probe, a request for one token; 0 for
+                never.
+            max_restarts: Number of consecutive failed restarts after which the engine has failed.
+            backoff_s: Pause before the first restart, in s; it doubles with every further restart, up to 30 s.
         """
         self._command = EngineCommand(
             python=python, kind=kind, model=model, options=options or {}, environment=environment or {}
@@ -133,19 +138,19 @@ class EngineProcess:
 
     @property
     def info(self) -> EngineInfo:
-        """What this engine is.
+        """Description of the engine.
 
         Raises:
-            EngineUnavailableError: It has not been ready yet.
+            EngineUnavailableError: The engine has not been ready yet.
         """
         with self._change:
             if self._info is None:
-                raise EngineUnavailableError(self._excuse())
+                raise EngineUnavailableError(self._unready_message())
             return self._info
 
     @property
     def health(self) -> EngineHealth:
-        """How the engine is now."""
+        """Health of the engine now."""
         with self._change:
             busy = self._state is EngineState.READY and self._in_flight > 0
             return EngineHealth(
@@ -161,35 +166,35 @@ class EngineProcess:
         """Wait until the engine is ready.
 
         Args:
-            timeout_s: How long.
+            timeout_s: Longest time to wait, in s.
 
         Returns:
-            What it is.
+            Description of the engine.
 
         Raises:
-            EngineUnavailableError: It is not ready by then, or never will be.
+            EngineUnavailableError: The engine is not ready in time, or it has failed.
         """
         settled = (EngineState.READY, EngineState.FAILED, EngineState.STOPPED)
         with self._change:
             self._change.wait_for(lambda: self._state in settled, timeout_s)
             if self._state is not EngineState.READY or self._info is None:
-                raise EngineUnavailableError(self._excuse())
+                raise EngineUnavailableError(self._unready_message())
             return self._info
 
     def generate(self, request: GenerationRequest) -> Generation:
-        """Answer one request; see `Engine.generate`. Raises at once while the engine is not ready."""
+        """Answer one request; see `Engine.generate`. Raise without waiting while the engine is not ready."""
         with self._change:
             client = self._client
             if client is None:
-                raise EngineUnavailableError(self._excuse())
+                raise EngineUnavailableError(self._unready_message())
             self._in_flight += 1
         try:
             generation = client.generate(request)
         except EngineTimeoutError as error:
-            self._lose(client, f"the engine hangs: {error}")
+            self._drop_client(client, f"the engine does not respond: {error}")
             raise
         except EngineLostError as error:
-            self._lose(client, str(error))
+            self._drop_client(client, str(error))
             raise
         except EngineUnavailableError:
             self._wake.set()
@@ -202,13 +207,13 @@ class EngineProcess:
         return generation
 
     def abort(self) -> None:
-        """End the requests that are under way, if any, as soon as possible. Returns at once."""
+        """Abort the requests in flight as soon as possible, and return without waiting for that."""
         client = self._client
         if client is not None:
             client.abort()
 
     def close(self) -> None:
-        """End the engine process and remove what belongs to it; a second call does nothing."""
+        """End the engine process and remove its files; a second call does nothing."""
         self._stopping.set()
         self._wake.set()
         client = self._client
@@ -224,20 +229,20 @@ class EngineProcess:
     ) -> None:
         self.close()
 
-    def _excuse(self) -> str:
+    def _unready_message(self) -> str:
         return f"the engine is {self._state.value}: {self._message}"
 
-    def _enter(self, state: EngineState, message: str = "") -> None:
+    def _set_state(self, state: EngineState, message: str = "") -> None:
         with self._change:
             self._state, self._message = state, message
             self._change.notify_all()
 
-    def _lose(self, client: EngineClient, reason: str) -> None:
-        """Use this client no more; the supervisor does the rest."""
+    def _drop_client(self, client: EngineClient, reason: str) -> None:
+        """Stop using a client; the supervisor's thread then restarts the engine."""
         with self._change:
             if self._client is client:
                 self._client = None
-                self._enter(EngineState.RESTARTING, reason)
+                self._set_state(EngineState.RESTARTING, reason)
         self._wake.set()
 
     def _supervise(self) -> None:
@@ -245,68 +250,71 @@ class EngineProcess:
         while not self._stopping.is_set():
             started = time.monotonic()
             try:
-                with EngineSubprocess(self._command) as child:
-                    self._run(child)
+                with EngineSubprocess(self._command) as process:
+                    self._run(process)
             except EngineUnavailableError as error:
                 reason = str(error)
             except EngineError as error:
                 reason = str(error)
                 if self._info is None:
                     _logger.error("%s", reason)
-                    self._enter(EngineState.FAILED, reason)
+                    self._set_state(EngineState.FAILED, reason)
                     return
             if self._stopping.is_set():
                 break
             failures = 1 if time.monotonic() - started > _STABLE_S else failures + 1
             if failures > self._max_restarts:
-                message = f"given up after {failures} failures in a row; the last one: {reason}"
+                message = f"gave up after {failures} consecutive failures; the last one: {reason}"
                 _logger.error("%s", message)
-                self._enter(EngineState.FAILED, message)
+                self._set_state(EngineState.FAILED, message)
                 return
             pause = min(self._backoff_s * 2 ** (failures - 1), _LONGEST_BACKOFF_S)
-            _logger.warning("%s; the engine is started again in %.1f s", reason, pause)
-            self._enter(EngineState.RESTARTING, reason)
+            _logger.warning("%s; the engine is restarted in %.1f s", reason, pause)
+            self._set_state(EngineState.RESTARTING, reason)
             self._stopping.wait(pause)
             with self._change:
                 self._restarts += 1
-        self._enter(EngineState.STOPPED, "it was closed")
+        self._set_state(EngineState.STOPPED, "it was closed")
 
-    def _run(self, child: EngineSubprocess) -> None:
-        """Bring one engine process up and watch it until it has to be replaced or nobody wants it any more.
+    def _run(self, process: EngineSubprocess) -> None:
+        """Wait until one engine process is ready, and watch it until `close` is called.
 
         Raises:
-            EngineUnavailableError: It has to be replaced.
-            EngineError: Another one would fail as well, unless one has been ready with the same settings before.
+            EngineUnavailableError: The process must be restarted.
+            EngineError: A restart would fail too, unless the engine has been ready with the same settings before.
         """
-        self._enter(EngineState.STARTING, "the engine is being started")
+        self._set_state(EngineState.STARTING, "the engine is being started")
         with self._change:
-            self._pid = child.pid
+            self._pid = process.pid
         try:
-            info = self._wait_for_load(child)
+            info = self._wait_for_load(process)
             if info is None:
                 return
-            with EngineClient(child.socket, connect_timeout_s=1.0, request_timeout_s=self._request_timeout_s) as client:
+            with EngineClient(
+                process.socket, connect_timeout_s=1.0, request_timeout_s=self._request_timeout_s
+            ) as client:
                 with self._change:
                     self._client, self._info, self._last_success = client, info, time.monotonic()
-                self._enter(EngineState.READY)
+                self._set_state(EngineState.READY)
                 _logger.info("the engine is ready: %s on %s", info.model, info.device)
-                self._watch(child, client)
+                self._watch(process, client)
         finally:
             with self._change:
                 self._client = self._pid = None
 
-    def _wait_for_load(self, child: EngineSubprocess) -> EngineInfo | None:
-        """Wait until the engine has loaded its checkpoint; None when it is not wanted any more."""
+    def _wait_for_load(self, process: EngineSubprocess) -> EngineInfo | None:
+        """Wait until the engine has loaded its checkpoint and return its description; None after `close`."""
         deadline = time.monotonic() + self._start_timeout_s
-        with closing(Connection(child.socket, _CONNECT_S)) as connection:
+        with closing(Connection(process.socket, _CONNECT_S)) as connection:
             while not self._stopping.is_set():
-                child.check_alive()
+                process.check_alive()
                 if time.monotonic() > deadline:
                     raise EngineUnavailableError(
-                        f"the engine was not ready within {self._start_timeout_s:.0f} s: {child.last_words()}"
+                        f"the engine was not ready within {self._start_timeout_s:.0f} s; "
+                        f"its last output: {process.last_output()}"
                     )
                 try:
-                    status = ask_status(connection, self._stopping.is_set)
+                    status = request_status(connection, self._stopping.is_set)
                 except EngineUnavailableError:
                     continue
                 _check_state(status)
@@ -315,17 +323,17 @@ class EngineProcess:
                 self._wake.wait(_TICK_S)
         return None
 
-    def _watch(self, child: EngineSubprocess, client: EngineClient) -> None:
+    def _watch(self, process: EngineSubprocess, client: EngineClient) -> None:
         while not self._stopping.is_set():
             if self._wake.wait(_TICK_S):
                 self._wake.clear()
                 if self._client is not client:
-                    child.wait(_TICK_S)
-                    child.check_alive()
+                    process.wait(_TICK_S)
+                    process.check_alive()
                     raise EngineUnavailableError(self._message)
                 with suppress(EngineLostError):
                     _check_state(client.status())
-            child.check_alive()
+            process.check_alive()
             idle_s = time.monotonic() - (self._last_success or 0.0)
             if 0 < self._probe_period_s < idle_s and not self._in_flight:
                 self._probe(client)
@@ -335,17 +343,17 @@ class EngineProcess:
             try:
                 self.generate(_probe_request(client.info.spec))
             except GenerationFailedError as error:
-                self._lose(client, f"the engine fails its canary: {error}")
+                self._drop_client(client, f"the engine failed a health probe: {error}")
 
 
 def _check_state(status: EngineStatus) -> None:
-    """Raise when the engine has failed."""
+    """Raise an error if the engine has failed."""
     if status.state is State.FAILED:
         raise EngineError(status.message) if status.permanent else EngineUnavailableError(status.message)
 
 
 def _probe_request(spec: ModelSpec) -> GenerationRequest:
-    """Make the smallest request: one token about a grey image."""
+    """Return the smallest possible request: one token about a grey image."""
     side = spec.image_multiple * math.ceil(math.sqrt(spec.min_pixels) / spec.image_multiple)
     return GenerationRequest(
         image=np.full((side, side, 3), 127, np.uint8),

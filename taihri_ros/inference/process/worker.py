@@ -1,4 +1,4 @@
-"""The engine of an engine process: loaded on a thread of its own, then used by the threads of those who ask."""
+"""The engine of an engine process: loaded on its own thread, then called on the threads of the connections."""
 
 from __future__ import annotations
 
@@ -22,22 +22,29 @@ from taihri_ros.inference.engine import (
     GenerationFailedError,
     GenerationRequest,
 )
-from taihri_ros.inference.process.protocol import AT_ONCE, EngineStatus, Message, State, encode_error, encode_generation
+from taihri_ros.inference.process.protocol import (
+    MAX_IN_FLIGHT,
+    EngineStatus,
+    Message,
+    State,
+    encode_error,
+    encode_generation,
+)
 
 _logger = logging.getLogger(__name__)
 
 _MAX_CRASHES = 3
-"""After so many unexpected errors in a row an engine is taken for broken; those of a GPU never go away."""
+"""Number of consecutive unexpected errors after which the engine has failed; errors of a GPU are permanent."""
 
 _ABORTS_KEPT = 64
-"""Aborts may overtake the requests that they are meant for, on another connection; so many are kept for these."""
+"""Number of aborts that are kept for requests still to come: an abort on another connection may arrive first."""
 
 
 class AbortableEngine(Engine, Protocol):
-    """An engine of which each request can be ended by itself; `LocalEngine` is one."""
+    """An engine that can abort each request separately, such as `LocalEngine`."""
 
     def generate(self, request: GenerationRequest, aborted: Event | None = None) -> Generation:
-        """Answer one request, as `Engine.generate`; it ends early where someone sets `aborted`."""
+        """Answer one request, as `Engine.generate` does, and end early when `aborted` is set."""
 
 
 @dataclass(eq=False)
@@ -45,9 +52,9 @@ class Job:
     """A request of one peer.
 
     Attributes:
-        id: The peer's number for it.
+        id: Number that the peer gave the request.
         request: The request.
-        aborted: Set when it is to be ended.
+        aborted: Set to abort the request.
     """
 
     id: int
@@ -56,15 +63,15 @@ class Job:
 
 
 class EngineWorker:
-    """An engine with its state and its counts. Any thread may call any method; all but `answer` return at once."""
+    """An engine with its state and its counters. Any thread may call any method; all but `answer` return quickly."""
 
-    def __init__(self, opener: Callable[[], AbortableEngine]) -> None:
-        """Start loading.
+    def __init__(self, factory: Callable[[], AbortableEngine]) -> None:
+        """Start to load the engine.
 
         Args:
-            opener: Loads the engine, canary included; called on the worker's thread.
+            factory: Loads the engine and sends it the warm-up request; called on a thread of the worker.
         """
-        self._opener = opener
+        self._factory = factory
         self._change = threading.Condition()
         self._state = State.LOADING
         self._message = "loading the engine"
@@ -72,7 +79,7 @@ class EngineWorker:
         self._engine: AbortableEngine | None = None
         self._current: list[Job] = []
         self._waiting: deque[Job] = deque()
-        self._ended_early: deque[int] = deque(maxlen=_ABORTS_KEPT)
+        self._early_aborts: deque[int] = deque(maxlen=_ABORTS_KEPT)
         self._stopping = False
         self._last_success: float | None = None
         self._crashes = 0
@@ -81,7 +88,7 @@ class EngineWorker:
         self._loader.start()
 
     def status(self) -> EngineStatus:
-        """Tell what the engine is doing."""
+        """Return the status of the engine."""
         with self._change:
             busy = self._state is State.READY and bool(self._current)
             return EngineStatus(
@@ -95,13 +102,13 @@ class EngineWorker:
             )
 
     def answer(self, job: Job) -> Message:
-        """Answer a job on the caller's thread, after those that wait already.
+        """Answer a job on the caller's thread, after the jobs that wait already.
 
         Args:
             job: The job.
 
         Returns:
-            The answer, or the error that it ended with.
+            The message with the answer or with the error.
         """
         try:
             engine = self._begin(job)
@@ -115,22 +122,22 @@ class EngineWorker:
                 self._change.notify_all()
 
     def abort(self, identifier: int) -> None:
-        """End the job with this number: under way, waiting, or still to come."""
+        """Abort the job with a number, whether it is in flight, waiting or still to come."""
         with self._change:
             jobs = [job for job in (*self._current, *self._waiting) if job.id == identifier]
             for job in jobs:
                 job.aborted.set()
             if not jobs:
-                self._ended_early.append(identifier)
+                self._early_aborts.append(identifier)
 
     def stop(self, timeout_s: float) -> bool:
-        """End the jobs under way and close the engine.
+        """Abort the jobs in flight and close the engine.
 
         Args:
-            timeout_s: How long to wait for that.
+            timeout_s: Longest time to wait, in s.
 
         Returns:
-            Whether it has ended by then.
+            Whether the engine was closed in time.
         """
         deadline = time.monotonic() + timeout_s
         with self._change:
@@ -148,24 +155,24 @@ class EngineWorker:
         return True
 
     def _begin(self, job: Job) -> AbortableEngine:
-        """Wait for the job's turn.
+        """Wait until the engine can take the job.
 
         Raises:
-            EngineUnavailableError: The engine is not ready, or a job waits already.
+            EngineUnavailableError: The engine is not ready, or another job waits already.
         """
         with self._change:
             self._check_ready()
-            if len(self._current) + len(self._waiting) > AT_ONCE:
+            if len(self._current) + len(self._waiting) > MAX_IN_FLIGHT:
                 self._counts["refused"] += 1
-                raise EngineUnavailableError("the engine is busy, and another request waits already: ask again later")
-            if job.id in self._ended_early:
+                raise EngineUnavailableError("the engine is busy and another request waits already: try again later")
+            if job.id in self._early_aborts:
                 job.aborted.set()
             self._waiting.append(job)
             self._change.wait_for(
                 lambda: (
                     self._state is not State.READY
                     or self._stopping
-                    or (self._waiting[0] is job and len(self._current) < AT_ONCE)
+                    or (self._waiting[0] is job and len(self._current) < MAX_IN_FLIGHT)
                 )
             )
             self._waiting.remove(job)
@@ -177,13 +184,13 @@ class EngineWorker:
 
     def _check_ready(self) -> None:
         if self._stopping:
-            raise EngineUnavailableError("the engine is being ended")
+            raise EngineUnavailableError("the engine is shutting down")
         if self._state is not State.READY:
             raise EngineUnavailableError(f"the engine is {self._state.value}: {self._message}")
 
     def _load(self) -> None:
         try:
-            engine = self._opener()
+            engine = self._factory()
         except Exception as error:
             expected = isinstance(error, TaihriError)
             permanent = expected and not isinstance(error, EngineUnavailableError)
@@ -199,10 +206,10 @@ class EngineWorker:
         )
 
     def _generate(self, engine: AbortableEngine, job: Job) -> Message:
-        """Answer one job, whatever happens."""
+        """Answer one job; every error becomes a message."""
         try:
             if job.aborted.is_set():
-                raise GenerationAbortedError("the request was aborted before it was begun")
+                raise GenerationAbortedError("the request was aborted before it started")
             generation = engine.generate(job.request, job.aborted)
         except GenerationAbortedError as error:
             return self._failed(job, error, "aborted")
@@ -215,9 +222,9 @@ class EngineWorker:
             _logger.exception("unexpected error in the engine")
             with self._change:
                 self._crashes += 1
-                broken = self._crashes >= _MAX_CRASHES
-            if broken:
-                self._fail(f"the engine is broken: {type(error).__name__}: {error}")
+                has_failed = self._crashes >= _MAX_CRASHES
+            if has_failed:
+                self._fail(f"the engine has failed: {type(error).__name__}: {error}")
             return self._failed(job, GenerationFailedError(f"{type(error).__name__}: {error}"), "failed")
         with self._change:
             self._crashes = 0

@@ -1,1 +1,1 @@
-"""The engine on Hugging Face transformers, in this process."""
+"""The Hugging Face transformers engine, in-process."""

@@ -1,8 +1,8 @@
 """Batched decoding of several continuations of one prompt, in one sequence of a transformers model.
 
-The prompt is processed once. Its continuations, one branch for each question, share the sequence after it. An attention
-mask lets each branch see only the prompt and itself, and the position ids of each branch start at the end of the
-prompt, as in tree attention (SpecInfer, arXiv 2305.09781). Each forward pass advances all branches.
+The prompt is processed once. Its continuations, one branch for each question, follow it in the same sequence. An
+attention mask restricts each branch to the prompt and its own tokens, and the position ids of each branch start at the
+end of the prompt, as in tree attention (SpecInfer, arXiv 2305.09781). Each forward pass advances all branches.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ _PROMPT = -1
 
 
 class PrefixTree:
-    """Sequence of a shared prompt and its branches, with the model's KV cache."""
+    """Sequence of a shared prompt and its branches, with the model's KV cache.
+
+    Attributes:
+        passes: Number of forward passes so far.
+    """
 
     def __init__(self, model: Any, inputs: Mapping[str, Any]) -> None:
         """Create a tree without branches.
@@ -78,7 +82,7 @@ class PrefixTree:
         return self._model.lm_head(states).float()
 
     def _mask(self, new: int) -> Any:
-        """Return the attention mask of the newest tokens: each sees the prompt and the earlier tokens of its branch."""
+        """Return the attention mask of the newest tokens: each attends to the prompt and to its branch."""
         torch, branch_of_token = self._torch, self._branch_of_token
         total = len(branch_of_token)
         index = torch.arange(total, device=branch_of_token.device)

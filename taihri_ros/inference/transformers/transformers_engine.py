@@ -1,7 +1,7 @@
 """The Hugging Face transformers engine: slower than vLLM, but easier to install.
 
-Decoding is greedy, and the grammar's automaton masks the tokens, so the answers are equal to those of vLLM. Answers
-with a template are decoded as one batch in a `PrefixTree`.
+Decoding is greedy, and the grammar's automaton masks the tokens, so the answers are equal to those of vLLM. Questions
+whose grammars have templates are decoded as one batch in a `PrefixTree`.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class TransformersEngine(LocalEngine):
                     pass_started = time.perf_counter()
                     logits = tree.forward(pending)
                     forward_s += time.perf_counter() - pass_started
-                    self._append_likeliest(request, logits, [template_states[number] for number in pending])
+                    self._append_most_likely(request, logits, [template_states[number] for number in pending])
                     first_token = first_token if tree.passes > 1 else time.perf_counter()
                     pending = {
                         number: template_states[number].pending
@@ -160,10 +160,10 @@ class TransformersEngine(LocalEngine):
         finally:
             self._model_lock.release()
 
-    def _append_likeliest(
+    def _append_most_likely(
         self, request: GenerationRequest, logits: Any, template_states: list[TemplateState[TopK]]
     ) -> None:
-        """Append to each answer its most likely coordinate; `logits` are (answers, vocabulary)."""
+        """Append to each answer its most likely coordinate; `logits` are float32 (answers, vocabulary)."""
         first = self._vocabulary.first_coordinate
         scores = logits[:, first : first + len(self._vocabulary.coordinates)]
         if request.repetition_penalty != 1.0:
@@ -248,7 +248,7 @@ class TransformersEngine(LocalEngine):
 
 
 class _ConstraintProcessor:
-    """Logits processor that masks tokens which the grammar forbids, and records the top-k entry of every coordinate.
+    """Logits processor that masks the tokens that the grammar forbids and records the top-k entry of every coordinate.
 
     Attributes:
         top_k: One entry for each decoded token.

@@ -1,9 +1,9 @@
 """Image inputs of vLLM requests, built without vLLM's multimodal processor.
 
-That processor hashes each image and runs transformers' image processor and several checks, which takes as many
-milliseconds as the whole prefill of a small model. Here its first result for each image size serves as a prototype;
-later images of that size only replace the prototype's patches. A check of the first image ensures that our patches are
-equal to the processor's.
+That processor hashes each image and runs transformers' image processor and several checks, which takes as long as the
+whole prefill of a small model. Here its first result for each image size is kept as a prototype; later images of that
+size only replace the prototype's patches. A check of the first image ensures that our patches are equal to the
+processor's.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ImageInputs:
         return [dataclasses.replace(prototype, data=data, identifier=name, mm_hash=name)]
 
     def _values(self, image: NDArray[np.uint8], dtype: Any) -> Any:
-        """Return the image's patches; as bytes where vLLM's model normalises them itself."""
+        """Return the image's patches as a tensor: uint8 if vLLM's model normalises them, else normalised."""
         patches = self._patches.cut(image)
         if dtype is self._torch.uint8:
             return self._torch.from_numpy(patches)

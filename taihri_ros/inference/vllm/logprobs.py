@@ -42,8 +42,8 @@ def top_k_of_rows(
     """Convert rows to the top-k entries of answers.
 
     Args:
-        answers: For each token of each answer its row, or None if it is not a coordinate. A row is longer than
-            requested if another request in the same batch needs more entries.
+        answers: For each token of each answer its row, or None if the token is not a coordinate. A row has more entries
+            than requested if another request in the same batch needs more.
         first_coordinate: Id of the token of bin 0.
         count: Number of entries that were requested.
 
@@ -61,7 +61,7 @@ def top_k_of_rows(
     if not regular.all():
         converted = map(_top_k_of_irregular_row, bins.tolist(), logprobs.tolist())
         return [tuple(None if row is None else next(converted) for row in answer) for answer in answers]
-    if (sampled != likely[:, :1]).any():  # among ties the sampler may pick another token than the list starts with
+    if (sampled != likely[:, :1]).any():  # of equally likely tokens, any may be sampled
         order = np.lexsort((likely, -likely_logprobs))
         likely = np.take_along_axis(likely, order, 1)
         likely_logprobs = np.take_along_axis(likely_logprobs, order, 1)

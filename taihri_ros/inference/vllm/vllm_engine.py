@@ -34,7 +34,7 @@ from taihri_ros.inference.local_engine import (
     has_few_cores,
     stage_times,
 )
-from taihri_ros.inference.process.protocol import AT_ONCE
+from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
 from taihri_ros.inference.vllm.image_inputs import ImageInputs
 from taihri_ros.inference.vllm.logprobs import LogprobRow, top_k_of_rows
 from taihri_ros.inference.vllm.settings import engine_arguments, set_environment
@@ -227,7 +227,7 @@ class VllmEngine(LocalEngine):
         blocks = (self.visual_tokens(request) + shared) // cache.block_size
         for template, prompt in zip(templates, prompts, strict=True):
             blocks += 2 + (len(prompt) - shared + template.length) // cache.block_size
-        return bool(blocks <= cache.num_gpu_blocks // AT_ONCE)
+        return bool(blocks <= cache.num_gpu_blocks // MAX_IN_FLIGHT)
 
     def _session(self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any) -> Any:
         """Create the first chunk of a streaming session, from the prototype of its image size if there is one."""

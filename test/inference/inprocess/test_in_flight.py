@@ -96,7 +96,7 @@ def test_a_request_that_is_aborted_before_it_starts_ends_immediately(engine: Loc
 
 
 def test_each_of_several_threads_gets_its_own_answers(engine: LocalEngine, pool: ThreadPoolExecutor) -> None:
-    """More threads than `AT_ONCE`, with every kind of request."""
+    """More threads than `MAX_IN_FLIGHT`, with every kind of request."""
     requests = [
         make_request(seed=20, questions=joint_questions(JOINTS)),
         make_request(seed=21, questions=joint_questions(JOINTS, ANSWER_FORMATS["separated"]), repetition_penalty=1.5),

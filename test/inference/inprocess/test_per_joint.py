@@ -91,7 +91,7 @@ def test_the_repetition_penalty_is_equal_to_that_of_transformers(
         processor(torch.tensor([template_state.tokens]), scores[row : row + 1].clone())[0, coordinates].log_softmax(-1)
         for row, template_state in enumerate(template_states)
     ]
-    transformers_engine._append_likeliest(make_request(repetition_penalty=penalty), scores, template_states)
+    transformers_engine._append_most_likely(make_request(repetition_penalty=penalty), scores, template_states)
     for template_state, logprobs in zip(template_states, wanted, strict=True):
         found = template_state.top_k[-1]
         assert found is not None

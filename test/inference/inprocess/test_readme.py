@@ -1,4 +1,4 @@
-"""The README's example in Python runs as it stands there."""
+"""The Python example of the README runs unchanged."""
 
 from __future__ import annotations
 

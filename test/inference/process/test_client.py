@@ -57,20 +57,20 @@ def test_the_image_arrives(served: ServerThread) -> None:
     assert found.bins == (int(image.sum()) % 1000,)
 
 
-def test_every_question_is_answered_in_its_turn(served: ServerThread) -> None:
+def test_questions_are_answered_in_their_order(served: ServerThread) -> None:
     texts = tuple(f"question {number}" for number in range(22))
     with EngineClient(served.socket) as client:
         assert answer_texts(client.generate(make_request(*texts))) == texts
 
 
-def test_failures_are_raised_as_in_process(served: ServerThread) -> None:
+def test_failures_are_raised_as_by_an_engine_in_this_process(served: ServerThread) -> None:
     with EngineClient(served.socket) as client:
         with pytest.raises(GenerationFailedError, match="no such joint"):
             client.generate(make_request("fail no such joint"))
         assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
 
 
-def test_abort_ends_the_request_under_way(served: ServerThread) -> None:
+def test_abort_ends_the_request_in_flight(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(1) as pool:
         running = pool.submit(client.generate, make_request("wait 20"))
         assert eventually(lambda: client.status().state is State.BUSY)
@@ -82,7 +82,7 @@ def test_abort_ends_the_request_under_way(served: ServerThread) -> None:
         assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
 
 
-def test_several_threads_are_answered_at_once(served: ServerThread) -> None:
+def test_two_requests_are_answered_at_the_same_time(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(1) as pool:
         slow = pool.submit(client.generate, make_request("wait 20"))
         assert eventually(lambda: client.status().state is State.BUSY)
@@ -94,7 +94,7 @@ def test_several_threads_are_answered_at_once(served: ServerThread) -> None:
             slow.result(5)
 
 
-def test_more_threads_than_the_engine_takes_wait_for_their_turn(served: ServerThread) -> None:
+def test_requests_beyond_the_limit_wait(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(8) as pool:
         texts = [f"sleep 0.0{number % 4}" for number in range(40)]
         assert [answer_texts(one) for one in pool.map(lambda text: client.generate(make_request(text)), texts)] == [
@@ -103,7 +103,7 @@ def test_more_threads_than_the_engine_takes_wait_for_their_turn(served: ServerTh
         assert client.status().refused == 0
 
 
-def test_abort_ends_all_requests_under_way(served: ServerThread) -> None:
+def test_abort_ends_all_requests_in_flight(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(2) as pool:
         running = [pool.submit(client.generate, make_request("wait 20")) for _ in range(2)]
         time.sleep(0.5)
@@ -116,14 +116,14 @@ def test_abort_ends_all_requests_under_way(served: ServerThread) -> None:
         assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
 
 
-def test_one_request_that_takes_too_long_does_not_end_the_other(served: ServerThread) -> None:
+def test_a_timeout_of_one_request_does_not_end_the_other(served: ServerThread) -> None:
     with EngineClient(served.socket, request_timeout_s=0.5) as client, ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(client.generate, make_request("wait 20"))
         for _ in range(4):
             assert answer_texts(client.generate(make_request("sleep 0.2"))) == ("sleep 0.2",)
         with pytest.raises(EngineUnavailableError, match=r"not answered for 0\.5 s"):
             hanging.result(5)
-        assert eventually(lambda: client.status().state is State.READY), "it was told to end"
+        assert eventually(lambda: client.status().state is State.READY), "the server aborts it"
 
 
 def test_abort_without_a_request_does_nothing(served: ServerThread) -> None:
@@ -132,7 +132,7 @@ def test_abort_without_a_request_does_nothing(served: ServerThread) -> None:
         assert answer_texts(client.generate(make_request("wait 0.1"))) == ("wait 0.1",)
 
 
-def test_the_status_is_told_during_a_request(served: ServerThread) -> None:
+def test_the_status_is_reported_during_a_request(served: ServerThread) -> None:
     with EngineClient(served.socket) as client, ThreadPoolExecutor(1) as pool:
         running = pool.submit(client.generate, make_request("wait 0.5"))
         assert eventually(lambda: client.status().state is State.BUSY)
@@ -140,7 +140,7 @@ def test_the_status_is_told_during_a_request(served: ServerThread) -> None:
         assert client.status().completed == 1
 
 
-def test_a_request_that_takes_too_long_is_given_up_with_the_age(served: ServerThread) -> None:
+def test_a_timeout_reports_the_age_of_the_last_answer(served: ServerThread) -> None:
     with EngineClient(served.socket, request_timeout_s=0.3) as client:
         with pytest.raises(
             EngineUnavailableError, match=r"not answered for 0.3 s; it has not answered any request yet"
@@ -152,21 +152,21 @@ def test_a_request_that_takes_too_long_is_given_up_with_the_age(served: ServerTh
             client.generate(make_request("sleep 0.6"))
 
 
-def test_an_answer_to_an_older_request_is_never_taken_for_a_newer(served: ServerThread) -> None:
+def test_a_late_answer_is_not_returned_for_the_next_request(served: ServerThread) -> None:
     with EngineClient(served.socket, request_timeout_s=0.3) as client:
         with pytest.raises(EngineUnavailableError):
             client.generate(make_request("sleep 0.4"))
         assert answer_texts(client.generate(make_request("sleep 0.1"))) == ("sleep 0.1",)
 
 
-def test_nobody_there(path: Path) -> None:
+def test_a_missing_server_is_reported_after_the_timeout(path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(EngineUnavailableError, match=r"no engine listens on .*engine\.sock"):
         EngineClient(path, connect_timeout_s=0.2)
     assert time.monotonic() - started < 1
 
 
-def test_an_engine_that_still_loads_is_named_so(path: Path) -> None:
+def test_an_engine_that_still_loads_is_reported(path: Path) -> None:
     loaded = threading.Event()
 
     def load() -> NullEngine:
@@ -179,7 +179,7 @@ def test_an_engine_that_still_loads_is_named_so(path: Path) -> None:
         loaded.set()
 
 
-def test_a_server_that_goes_is_noticed_at_once(served: ServerThread) -> None:
+def test_a_server_that_ends_is_reported_without_waiting(served: ServerThread) -> None:
     with EngineClient(served.socket, connect_timeout_s=0.2) as client:
         served.stop()
         started = time.monotonic()
@@ -188,7 +188,7 @@ def test_a_server_that_goes_is_noticed_at_once(served: ServerThread) -> None:
         assert time.monotonic() - started < 1
 
 
-def test_a_server_that_comes_back_is_used_again(served: ServerThread) -> None:
+def test_a_server_that_is_restarted_is_used_again(served: ServerThread) -> None:
     class Other(NullEngine):
         info = type(INFO)(kind="null", version="2", model="none", device="cpu", dtype="none", spec=INFO.spec)
 
@@ -201,7 +201,7 @@ def test_a_server_that_comes_back_is_used_again(served: ServerThread) -> None:
             assert client.info.version == "2"
 
 
-def test_close_ends_the_requests_under_way_and_those_that_wait(served: ServerThread) -> None:
+def test_close_ends_the_requests_in_flight_and_those_that_wait(served: ServerThread) -> None:
     client = EngineClient(served.socket)
     with ThreadPoolExecutor(3) as pool:
         running = [pool.submit(client.generate, make_request("sleep 5")) for _ in range(3)]
@@ -221,7 +221,7 @@ def test_close_ends_the_requests_under_way_and_those_that_wait(served: ServerThr
 
 @contextmanager
 def false_server(path: Path, *serves: Callable[[RawConnection], object]) -> Iterator[None]:
-    """Serve the first, second, ... connection as the test wants, each until `serves` returns."""
+    """Serve the first, second, ... connection with the first, second, ... of `serves`."""
 
     def serve(connected: sockets.socket, one: Callable[[RawConnection], object]) -> None:
         with connected:
@@ -242,7 +242,7 @@ def false_server(path: Path, *serves: Callable[[RawConnection], object]) -> Iter
             one.result(5)
 
 
-def test_a_server_of_another_version_is_named(path: Path) -> None:
+def test_a_server_with_another_protocol_version_is_reported(path: Path) -> None:
     def serve(line: RawConnection) -> None:
         line.receive()
         line.send([msgpack.packb({"version": 7})])
@@ -258,10 +258,10 @@ def test_a_server_of_another_version_is_named(path: Path) -> None:
     ("nonsense", "complaint"),
     [
         (wire_bytes([b"\xc1\xc1"]), "not msgpack"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak the engine protocol, it began with b'HTTP'"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not use the engine protocol, its first bytes are b'HTTP'"),
     ],
 )
-def test_a_server_that_talks_nonsense_is_an_error(path: Path, nonsense: bytes, complaint: str) -> None:
+def test_invalid_data_from_the_server_is_an_error(path: Path, nonsense: bytes, complaint: str) -> None:
     def serve(line: RawConnection) -> None:
         line.receive()
         line.socket.sendall(nonsense)
@@ -271,38 +271,38 @@ def test_a_server_that_talks_nonsense_is_an_error(path: Path, nonsense: bytes, c
 
 
 def ready(line: RawConnection) -> None:
-    """Tell who asks that the engine is ready."""
+    """Answer every status request with READY."""
     status = EngineStatus(state=State.READY, info=INFO)
     with suppress(EOFError):
         while True:
             line.send(protocol.pack(protocol.encode_status(status, line.receive().id)))
 
 
-def said(text: str, identifier: int) -> bytes:
-    """Give the bytes of an answer."""
+def answer_bytes(text: str, identifier: int) -> bytes:
+    """Return the bytes of an answer."""
     answer = RawAnswer(tokens=(text,), top_k=(None,), finish_reason="stop")
     return wire_bytes(protocol.pack(protocol.encode_generation(Generation(answers=(answer,)), identifier)))
 
 
-def test_answers_with_other_numbers_are_passed_over(path: Path) -> None:
-    """The false server sends an old answer before the right one."""
+def test_answers_with_other_request_numbers_are_ignored(path: Path) -> None:
+    """The server of this test sends an old answer before the right one."""
 
     def serve(line: RawConnection) -> None:
         identifier = line.receive().id
-        line.socket.sendall(said("old", identifier - 1) + said("new", identifier))
+        line.socket.sendall(answer_bytes("old", identifier - 1) + answer_bytes("new", identifier))
 
     with false_server(path, ready, serve, ready), EngineClient(path) as client:
         assert answer_texts(client.generate(make_request("hello"))) == ("new",)
 
 
-def test_what_came_after_an_answer_is_not_taken_for_the_next(path: Path) -> None:
+def test_data_after_an_answer_is_not_read_as_the_next_answer(path: Path) -> None:
     def serve(line: RawConnection) -> None:
         identifier = line.receive().id
-        line.socket.sendall(said("right", identifier) + said("wrong", identifier + 1))
+        line.socket.sendall(answer_bytes("right", identifier) + answer_bytes("wrong", identifier + 1))
         line.ended()
 
     def again(line: RawConnection) -> None:
-        line.socket.sendall(said("right again", line.receive().id))
+        line.socket.sendall(answer_bytes("right again", line.receive().id))
 
     with false_server(path, ready, serve, ready, again), EngineClient(path) as client:
         assert answer_texts(client.generate(make_request("hello"))) == ("right",)
@@ -310,7 +310,7 @@ def test_what_came_after_an_answer_is_not_taken_for_the_next(path: Path) -> None
 
 
 @pytest.mark.parametrize("begun", [b"", wire_bytes([b"a header", b"a blob"])[:25]])
-def test_a_server_that_goes_within_an_answer_is_lost(path: Path, begun: bytes) -> None:
+def test_a_server_that_ends_within_an_answer_is_reported(path: Path, begun: bytes) -> None:
     def serve(line: RawConnection) -> None:
         line.receive()
         line.socket.sendall(begun)
@@ -318,12 +318,12 @@ def test_a_server_that_goes_within_an_answer_is_lost(path: Path, begun: bytes) -
     with (
         false_server(path, ready, serve, ready),
         EngineClient(path) as client,
-        pytest.raises(EngineUnavailableError, match="the engine process ended while it was asked"),
+        pytest.raises(EngineUnavailableError, match="the engine process ended during a request"),
     ):
         client.generate(make_request("hello"))
 
 
-def test_a_server_that_does_not_read_is_given_up(path: Path) -> None:
+def test_a_server_that_does_not_read_is_reported_after_the_timeout(path: Path) -> None:
     big = replace(make_request(), image=np.zeros((1024, 1024, 3), np.uint8))
     done = threading.Event()
 

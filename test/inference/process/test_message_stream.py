@@ -1,4 +1,4 @@
-"""Frames over a real pair of sockets."""
+"""Messages over a real pair of sockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taihri_ros.inference.process.fields import ProtocolError
-from taihri_ros.inference.process.message_stream import GivenUpError, MessageStream
+from taihri_ros.inference.process.message_stream import MessageStream, ReceiveCancelledError
 
 Pair = tuple[MessageStream, MessageStream]
 
@@ -34,13 +34,13 @@ def pair(ends: tuple[sockets.socket, sockets.socket]) -> Pair:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(frames=st.lists(st.binary(max_size=300), min_size=1, max_size=2))
-def test_frames_come_out_as_they_went_in(pair: Pair, frames: list[bytes]) -> None:
+def test_received_frames_equal_the_sent_ones(pair: Pair, frames: list[bytes]) -> None:
     one, other = pair
     one.send(frames, 1.0)
     assert other.receive(1.0) == frames
 
 
-def test_a_frame_that_no_buffer_holds_travels_whole(pair: Pair) -> None:
+def test_a_frame_larger_than_the_socket_buffer_arrives_whole(pair: Pair) -> None:
     one, other = pair
     image = os.urandom(6 << 20)
     with ThreadPoolExecutor(1) as pool:
@@ -50,38 +50,38 @@ def test_a_frame_that_no_buffer_holds_travels_whole(pair: Pair) -> None:
     assert (header, blob) == (b"header", image)
 
 
-def test_messages_keep_their_order_and_their_ends(pair: Pair) -> None:
+def test_messages_keep_their_order_and_their_boundaries(pair: Pair) -> None:
     one, other = pair
     for number in range(50):
         one.send([b"%d" % number] * (1 + number % 2), 1.0)
     assert [other.receive(1.0) for _ in range(50)] == [[b"%d" % number] * (1 + number % 2) for number in range(50)]
 
 
-def test_nothing_comes_in_time(pair: Pair) -> None:
+def test_receiving_ends_after_the_timeout(pair: Pair) -> None:
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         pair[0].receive(0.2)
     assert 0.2 <= time.monotonic() - started < 1.0
 
 
-def test_nobody_takes_what_is_sent(pair: Pair) -> None:
+def test_sending_ends_after_the_timeout(pair: Pair) -> None:
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         pair[0].send([b"header", bytes(6 << 20)], 0.2)
     assert time.monotonic() - started < 1.0
 
 
-def test_waiting_is_given_up(pair: Pair) -> None:
-    unwanted = threading.Event()
-    threading.Timer(0.1, unwanted.set).start()
+def test_waiting_can_be_cancelled(pair: Pair) -> None:
+    cancelled = threading.Event()
+    threading.Timer(0.1, cancelled.set).start()
     started = time.monotonic()
-    with pytest.raises(GivenUpError):
-        pair[0].receive(10.0, unwanted.is_set)
+    with pytest.raises(ReceiveCancelledError):
+        pair[0].receive(10.0, cancelled.is_set)
     assert time.monotonic() - started < 1.0
 
 
 @pytest.mark.parametrize("sent", [0, 3, 16, 20])
-def test_the_other_side_goes(ends: tuple[sockets.socket, sockets.socket], sent: int) -> None:
+def test_a_closed_connection_ends_sending_and_receiving(ends: tuple[sockets.socket, sockets.socket], sent: int) -> None:
     one, other = MessageStream(ends[0]), ends[1]
     writer, reader = sockets.socketpair()
     with writer, reader:
@@ -94,39 +94,39 @@ def test_the_other_side_goes(ends: tuple[sockets.socket, sockets.socket], sent: 
         one.send([b"header"], 1.0)
 
 
-def test_who_waits_for_ever_is_woken_by_hanging_up(pair: Pair) -> None:
+def test_shutting_down_ends_a_wait_without_timeout(pair: Pair) -> None:
     one, other = pair
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(one.receive)
         time.sleep(0.1)
         assert not waiting.done()
-        one.hang_up()
+        one.shut_down()
         with pytest.raises(EOFError):
             waiting.result(1)
     with pytest.raises(EOFError):
         other.receive(1.0)
 
 
-def test_a_stream_is_over_when_the_other_side_went_or_sent_what_nobody_waits_for(pair: Pair) -> None:
+def test_a_stream_is_finished_when_the_peer_has_closed_it_or_has_sent_unrequested_data(pair: Pair) -> None:
     one, other = pair
-    assert not one.is_over()
-    other.send([b"unasked"], 1.0)
-    assert one.is_over()
-    assert not other.is_over()
+    assert not one.is_finished()
+    other.send([b"unrequested"], 1.0)
+    assert one.is_finished()
+    assert not other.is_finished()
     one.close()
-    assert other.is_over()
+    assert other.is_finished()
 
 
 @pytest.mark.parametrize(
     ("sent", "complaint"),
     [
-        (b"GET / HTTP/1.1\r\n\r\n", "does not speak the engine protocol, it began with"),
+        (b"GET / HTTP/1.1\r\n\r\n", "does not use the engine protocol, its first bytes are"),
         (struct.pack("<4sIQ", b"TAIH", 2 << 20, 0), "a header has at most 1048576 bytes, not 2097152"),
         (struct.pack("<4sIQ", b"TAIH", 10, 65 << 20), "a frame has at most 67108864 bytes"),
         (struct.pack("<4sIQ", b"TAIH", 10, 2**63), "a frame has at most 67108864 bytes"),
     ],
 )
-def test_what_is_no_message_is_refused_before_it_is_read(
+def test_invalid_data_is_refused_before_it_is_read(
     ends: tuple[sockets.socket, sockets.socket], sent: bytes, complaint: str
 ) -> None:
     ends[1].sendall(sent)

@@ -88,12 +88,12 @@ def across(message: Message) -> Message:
     st.floats(0.5, 2.0),
     st.booleans(),
 )
-def test_a_request_comes_out_as_it_went_in(
-    asked: tuple[Question, ...], max_tokens: int, count: int, penalty: float, jump_forward: bool
+def test_a_decoded_request_equals_the_encoded_one(
+    sent_questions: tuple[Question, ...], max_tokens: int, count: int, penalty: float, jump_forward: bool
 ) -> None:
     sent = dataclasses.replace(
         request(max_tokens=max_tokens, top_k=count, repetition_penalty=penalty, jump_forward=jump_forward),
-        questions=asked,
+        questions=sent_questions,
     )
     message = across(protocol.encode_request(sent, 7))
     received = protocol.decode_request(message)
@@ -105,13 +105,13 @@ def test_a_request_comes_out_as_it_went_in(
 @pytest.mark.parametrize(
     "answer_format", [AnswerFormat(), AnswerFormat(box=False, between_joints=", ", after_joint=" ")]
 )
-def test_the_grammars_of_the_language_come_out_as_they_went_in(answer_format: AnswerFormat) -> None:
+def test_decoded_grammars_equal_the_encoded_ones(answer_format: AnswerFormat) -> None:
     for grammar in (free_grammar(answer_format), named_grammar(["left_wrist", "head"], answer_format)):
         (question,) = protocol.decode_request(across(protocol.encode_request(request(grammar), 1))).questions
         assert question.grammar == grammar
 
 
-def test_the_image_is_not_copied_on_its_way() -> None:
+def test_the_image_is_not_copied() -> None:
     sent = request()
     message = protocol.encode_request(sent, 1)
     assert np.shares_memory(np.frombuffer(protocol.pack(message)[1], np.uint8), sent.image)
@@ -119,7 +119,7 @@ def test_the_image_is_not_copied_on_its_way() -> None:
     assert np.shares_memory(received.image, sent.image)
 
 
-def test_an_image_with_gaps_between_its_rows_travels_whole() -> None:
+def test_an_image_with_gaps_between_its_rows_is_copied() -> None:
     sent = dataclasses.replace(request(), image=request().image[:, ::2])
     received = protocol.decode_request(across(protocol.encode_request(sent, 1)))
     np.testing.assert_array_equal(received.image, sent.image)
@@ -130,7 +130,7 @@ def test_an_image_with_gaps_between_its_rows_travels_whole() -> None:
     st.integers(0, 1000),
     st.dictionaries(texts, st.floats(0, 1e6), max_size=3),
 )
-def test_a_generation_comes_out_as_it_went_in(
+def test_a_decoded_generation_equals_the_encoded_one(
     given_answers: tuple[RawAnswer, ...], steps: int, timings: dict[str, float]
 ) -> None:
     sent = Generation(answers=given_answers, steps=steps, timings_ms=timings)
@@ -138,15 +138,15 @@ def test_a_generation_comes_out_as_it_went_in(
 
 
 def test_the_questions_of_all_joints_and_their_answers_keep_their_order() -> None:
-    asked = tuple(Question(Prompt("system", name), named_grammar([name], AnswerFormat())) for name in JOINTS)
-    sent = dataclasses.replace(request(), questions=asked)
-    assert protocol.decode_request(across(protocol.encode_request(sent, 1))).questions == asked
-    told = Generation(answers=tuple(dataclasses.replace(ONE, tokens=(name,)) for name in JOINTS))
-    received = protocol.decode_generation(across(protocol.encode_generation(told, 1)))
+    sent_questions = tuple(Question(Prompt("system", name), named_grammar([name], AnswerFormat())) for name in JOINTS)
+    sent = dataclasses.replace(request(), questions=sent_questions)
+    assert protocol.decode_request(across(protocol.encode_request(sent, 1))).questions == sent_questions
+    sent_answers = Generation(answers=tuple(dataclasses.replace(ONE, tokens=(name,)) for name in JOINTS))
+    received = protocol.decode_generation(across(protocol.encode_generation(sent_answers, 1)))
     assert [answer.text for answer in received.answers] == list(JOINTS)
 
 
-def test_alternatives_that_have_no_probability_at_all_are_kept() -> None:
+def test_coordinates_with_zero_probability_are_kept() -> None:
     found = TopK((1, 2), (0.0, -float("inf")))
     sent = Generation(answers=(dataclasses.replace(ONE, top_k=(found,)), OTHER))
     assert protocol.decode_generation(across(protocol.encode_generation(sent, 1))) == sent
@@ -154,7 +154,7 @@ def test_alternatives_that_have_no_probability_at_all_are_kept() -> None:
 
 @pytest.mark.parametrize("info", [None, INFO, dataclasses.replace(INFO, batched=False)])
 @pytest.mark.parametrize("state", list(State))
-def test_a_status_comes_out_as_it_went_in(state: State, info: EngineInfo | None) -> None:
+def test_a_decoded_status_equals_the_encoded_one(state: State, info: EngineInfo | None) -> None:
     sent = EngineStatus(
         state=state, message="why", permanent=True, last_success_age_s=1.5, completed=3, pid=42, info=info
     )
@@ -169,7 +169,7 @@ def test_an_error_is_raised_on_the_other_side(error: type[EngineError]) -> None:
         protocol.raise_error(across(protocol.encode_error(error("because of this"), 1)))
 
 
-def test_another_version_is_named() -> None:
+def test_another_protocol_version_is_reported() -> None:
     header = msgpack.packb({"version": 99, "kind": "a kind of the future"})
     with pytest.raises(ProtocolError, match=r"version 99 .* this side version 3: install the same release"):
         protocol.unpack([header])
@@ -262,12 +262,12 @@ def test_a_request_without_image_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"tokens": [1]}, "tokens must be texts"),
+        ({"tokens": [1]}, "tokens must be strings"),
         ({"counts": []}, "counts must be a list of 1"),
-        ({"counts": [-2]}, "counts must be numbers"),
-        ({"counts": [True]}, "counts must be numbers"),
-        ({"counts": [1]}, "3 alternatives are announced, 4 bins and 4 logarithms have come"),
-        ({"counts": [3]}, "5 alternatives are announced, 4 bins"),
+        ({"counts": [-2]}, "counts must be integers"),
+        ({"counts": [True]}, "counts must be integers"),
+        ({"counts": [1]}, "announce 3 bins, but there are 4 bins and 4 log-probabilities"),
+        ({"counts": [3]}, "announce 5 bins, but there are 4 bins"),
         ({"finish_reason": "error"}, "finish_reason must be one of"),
     ],
 )
@@ -284,10 +284,10 @@ def test_an_answer_that_is_wrong_is_refused(changes: dict[str, Any], complaint: 
     [
         ({"answers": None}, "answers must be a list"),
         ({"answers": ["<1>"]}, "answer: must be a mapping"),
-        ({"answers": []}, "0 alternatives are announced, 2 bins"),
+        ({"answers": []}, "announce 0 bins, but there are 2 bins"),
         ({"bins": b"\x00"}, "bytes of an array"),
         ({"logprobs": b"\x00"}, "bytes of an array"),
-        ({"logprobs": b""}, "2 bins and 0 logarithms have come"),
+        ({"logprobs": b""}, "2 bins and 0 log-probabilities"),
         ({"bins": b"\xff" * 4}, "out of range"),
         ({"logprobs": np.array([np.nan, 0.0]).tobytes()}, "out of range"),
         ({"steps": -1}, "steps must be"),
@@ -308,12 +308,12 @@ def test_a_generation_that_is_wrong_is_refused(changes: dict[str, Any], complain
     [
         ({"spec": {"nme": "x"}}, "unknown entry 'nme': did you mean 'name'"),
         ({"spec": {"focal_px": -1}}, "must be positive"),
-        ({"spec": {}}, "spelling of the answers is missing"),
+        ({"spec": {}}, "answer format is missing"),
         ({"kind": 3}, "kind must be a string"),
         ({"batched": 1}, "batched must be true or false"),
     ],
 )
-def test_engine_facts_that_are_wrong_are_refused(changes: dict[str, Any], complaint: str) -> None:
+def test_a_wrong_description_of_the_engine_is_refused(changes: dict[str, Any], complaint: str) -> None:
     message = protocol.encode_status(EngineStatus(state=State.READY, info=INFO), 1)
     message.body["info"] = {**message.body["info"], **changes}
     with pytest.raises(ProtocolError, match=complaint):
@@ -328,19 +328,19 @@ def test_garbage_never_raises_anything_else(frames: list[bytes]) -> None:
 
 @given(st.sampled_from(["request", "question", "generation", "answer", "status", "info", "error"]), st.data())
 def test_garbage_in_any_field_never_raises_anything_else(what: str, data: st.DataObject) -> None:
-    sent, told = request((Coordinate(),)), Generation(answers=(ONE, OTHER), timings_ms={"total": 1.0})
-    asking = protocol.encode_request(sent, 1), protocol.decode_request
-    answering = protocol.encode_generation(told, 1), protocol.decode_generation
-    telling = protocol.encode_status(EngineStatus(state=State.READY, info=INFO), 1), protocol.decode_status
-    refusing = protocol.encode_error(GenerationFailedError("no"), 1), protocol.raise_error
+    sent, answered = request((Coordinate(),)), Generation(answers=(ONE, OTHER), timings_ms={"total": 1.0})
+    requested = protocol.encode_request(sent, 1), protocol.decode_request
+    generated = protocol.encode_generation(answered, 1), protocol.decode_generation
+    reported = protocol.encode_status(EngineStatus(state=State.READY, info=INFO), 1), protocol.decode_status
+    refused = protocol.encode_error(GenerationFailedError("no"), 1), protocol.raise_error
     (message, decode), body = {
-        "request": (asking, asking[0].body),
-        "question": (asking, asking[0].body["questions"][0]),
-        "generation": (answering, answering[0].body),
-        "answer": (answering, answering[0].body["answers"][1]),
-        "status": (telling, telling[0].body),
-        "info": (telling, telling[0].body["info"]),
-        "error": (refusing, refusing[0].body),
+        "request": (requested, requested[0].body),
+        "question": (requested, requested[0].body["questions"][0]),
+        "generation": (generated, generated[0].body),
+        "answer": (generated, generated[0].body["answers"][1]),
+        "status": (reported, reported[0].body),
+        "info": (reported, reported[0].body["info"]),
+        "error": (refused, refused[0].body),
     }[what]
     body[data.draw(st.sampled_from(sorted(body)))] = data.draw(json_values)
     with contextlib.suppress(EngineError):
@@ -348,8 +348,8 @@ def test_garbage_in_any_field_never_raises_anything_else(what: str, data: st.Dat
 
 
 @given(st.binary(max_size=40) | json_values.map(msgpack.packb))
-def test_garbage_for_a_grammar_never_raises_anything_else(packed: bytes) -> None:
+def test_garbage_for_a_grammar_never_raises_anything_else(grammar: bytes) -> None:
     message = protocol.encode_request(request(), 1)
-    message.body["questions"][0]["grammar"] = packed
+    message.body["questions"][0]["grammar"] = grammar
     with contextlib.suppress(EngineError):
         protocol.decode_request(message)

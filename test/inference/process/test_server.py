@@ -27,9 +27,9 @@ from taihri_ros.inference.engine import (
 from taihri_ros.inference.process import protocol, server
 from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.process.protocol import (
-    AT_ONCE,
     EXIT_FAILED,
     EXIT_PERMANENT,
+    MAX_IN_FLIGHT,
     EngineStatus,
     Kind,
     Message,
@@ -38,7 +38,7 @@ from taihri_ros.inference.process.protocol import (
 
 
 class Peer:
-    """A client that speaks frames: what it asks goes over connections of their own, as each carries one request."""
+    """A client at the level of frames, with a separate connection for each request."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,7 +51,7 @@ class Peer:
         self._control = self._control or RawConnection(self._path)
         return self._control
 
-    def tell(self, kind: Kind, identifier: int | None = None) -> int:
+    def send(self, kind: Kind, identifier: int | None = None) -> int:
         identifier = next(self._ids) if identifier is None else identifier
         self.control.send(protocol.pack(Message(kind, identifier)))
         return identifier
@@ -63,7 +63,7 @@ class Peer:
         return identifier
 
     def receive(self) -> Message:
-        """Give the first answer that has come to a request."""
+        """Return the first answer to any of the requests."""
         ready, _, _ = select.select(self._lines, [], [], 5.0)
         assert ready, "there is no answer"
         self._lines.remove(ready[0])
@@ -72,7 +72,7 @@ class Peer:
         return answer
 
     def status(self) -> EngineStatus:
-        self.tell(Kind.STATUS)
+        self.send(Kind.STATUS)
         return protocol.decode_status(self.control.receive())
 
     def wait_for(self, state: State) -> None:
@@ -109,7 +109,7 @@ def test_a_request_is_answered(served: ServerThread, peer: Peer) -> None:
     assert answer_texts(protocol.decode_generation(answer)) == ("hello",)
 
 
-def test_the_status_tells_facts_and_counts(served: ServerThread, peer: Peer) -> None:
+def test_the_status_has_the_description_and_the_counters(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for text in ("hello", "fail no"):
         peer.send_request(text)
@@ -122,7 +122,7 @@ def test_the_status_tells_facts_and_counts(served: ServerThread, peer: Peer) -> 
     assert 0 <= status.last_success_age_s < 5
 
 
-def test_the_state_is_told_while_the_engine_loads_and_generates(path: Path, peer: Peer) -> None:
+def test_the_state_is_reported_while_the_engine_loads_and_generates(path: Path, peer: Peer) -> None:
     loaded = threading.Event()
 
     def load() -> NullEngine:
@@ -139,7 +139,7 @@ def test_the_state_is_told_while_the_engine_loads_and_generates(path: Path, peer
         peer.wait_for(State.READY)
         identifier = peer.send_request("wait 10")
         peer.wait_for(State.BUSY)
-        peer.tell(Kind.ABORT, identifier)
+        peer.send(Kind.ABORT, identifier)
         peer.receive()
 
 
@@ -147,7 +147,7 @@ def test_a_request_is_aborted(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     identifier = peer.send_request("wait 10")
     peer.wait_for(State.BUSY)
-    peer.tell(Kind.ABORT, identifier)
+    peer.send(Kind.ABORT, identifier)
     with pytest.raises(GenerationAbortedError):
         protocol.raise_error(peer.receive())
     assert peer.status().aborted == 1
@@ -156,7 +156,7 @@ def test_a_request_is_aborted(served: ServerThread, peer: Peer) -> None:
 def test_an_abort_right_after_the_request_is_not_lost(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for _ in range(30):
-        peer.tell(Kind.ABORT, peer.send_request("wait 10"))
+        peer.send(Kind.ABORT, peer.send_request("wait 10"))
         with pytest.raises(GenerationAbortedError):
             protocol.raise_error(peer.receive())
 
@@ -164,22 +164,22 @@ def test_an_abort_right_after_the_request_is_not_lost(served: ServerThread, peer
 def test_an_abort_of_another_request_does_nothing(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     identifier = peer.send_request("wait 0.3")
-    peer.tell(Kind.ABORT, identifier - 1)
+    peer.send(Kind.ABORT, identifier - 1)
     assert answer_texts(protocol.decode_generation(peer.receive())) == ("wait 0.3",)
 
 
 def occupy(peer: Peer) -> list[int]:
-    """Give the engine as many requests as it takes at once."""
+    """Send as many requests as the engine answers at the same time."""
     peer.wait_for(State.READY)
     identifiers = []
-    for _ in range(AT_ONCE):
+    for _ in range(MAX_IN_FLIGHT):
         identifiers.append(peer.send_request("wait 10"))
         peer.wait_for(State.BUSY)
         time.sleep(0.2)
     return identifiers
 
 
-def test_requests_are_answered_while_another_is_under_way(served: ServerThread, peer: Peer) -> None:
+def test_requests_are_answered_while_another_is_in_flight(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     slow = peer.send_request("wait 10")
     for text in ("one", "two", "three"):
@@ -188,28 +188,28 @@ def test_requests_are_answered_while_another_is_under_way(served: ServerThread, 
         assert answer.id == identifier
         assert answer_texts(protocol.decode_generation(answer)) == (text,)
     assert peer.status().state is State.BUSY
-    peer.tell(Kind.ABORT, slow)
+    peer.send(Kind.ABORT, slow)
     assert peer.receive().id == slow
     assert peer.status().state is State.READY
 
 
 def test_an_abort_ends_its_own_request_and_no_other(served: ServerThread, peer: Peer) -> None:
     first, second = occupy(peer)
-    peer.tell(Kind.ABORT, second)
+    peer.send(Kind.ABORT, second)
     ended = peer.receive()
     assert ended.id == second
     with pytest.raises(GenerationAbortedError):
         protocol.raise_error(ended)
     assert peer.status().state is State.BUSY
-    peer.tell(Kind.ABORT, first)
+    peer.send(Kind.ABORT, first)
     assert peer.receive().id == first
     assert peer.status().aborted == 2
 
 
-def test_as_many_requests_as_there_is_room_for_may_come_in_one_go(served: ServerThread, peer: Peer) -> None:
+def test_as_many_requests_as_fit_may_arrive_together(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for _ in range(50):
-        identifiers = {peer.send_request("hello") for _ in range(AT_ONCE + 1)}
+        identifiers = {peer.send_request("hello") for _ in range(MAX_IN_FLIGHT + 1)}
         answers = [peer.receive() for _ in identifiers]
         assert {answer.id for answer in answers} == identifiers
         assert {answer.kind for answer in answers} == {Kind.GENERATION}
@@ -223,21 +223,21 @@ def test_one_request_waits_and_the_next_is_refused(served: ServerThread, peer: P
     (waiting,) = rivals - {refusal.id}
     with pytest.raises(EngineUnavailableError, match="busy"):
         protocol.raise_error(refusal)
-    peer.tell(Kind.ABORT, first)
+    peer.send(Kind.ABORT, first)
     answers = {answer.id: answer.kind for answer in (peer.receive(), peer.receive())}
     assert answers == {first: Kind.ERROR, waiting: Kind.GENERATION}
-    peer.tell(Kind.ABORT, other)
+    peer.send(Kind.ABORT, other)
     assert peer.receive().id == other
     assert peer.status().refused == 1
 
 
 def test_a_waiting_request_can_be_aborted(served: ServerThread, peer: Peer) -> None:
     in_flight = occupy(peer)
-    waiting = peer.send_request("never begun")
-    peer.tell(Kind.ABORT, waiting)
+    waiting = peer.send_request("never started")
+    peer.send(Kind.ABORT, waiting)
     for identifier in in_flight:
-        peer.tell(Kind.ABORT, identifier)
-    answers = [peer.receive() for _ in range(AT_ONCE + 1)]
+        peer.send(Kind.ABORT, identifier)
+    answers = [peer.receive() for _ in range(MAX_IN_FLIGHT + 1)]
     assert {answer.kind for answer in answers} == {Kind.ERROR}
     assert {answer.id for answer in answers} == {*in_flight, waiting}
     assert peer.status().completed == 0
@@ -255,7 +255,7 @@ def test_an_error_in_the_engine_ends_one_request_only(served: ServerThread, peer
     assert answer_texts(protocol.decode_generation(peer.receive())) == ("hello",)
 
 
-def test_a_broken_engine_ends_the_server(served: ServerThread, peer: Peer) -> None:
+def test_a_failed_engine_ends_the_server(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     peer.send_request("break cuda is gone")
     with pytest.raises(EngineUnavailableError, match="cuda is gone"):
@@ -265,7 +265,7 @@ def test_a_broken_engine_ends_the_server(served: ServerThread, peer: Peer) -> No
     assert served.status == EXIT_FAILED
 
 
-def test_an_engine_that_only_raises_is_broken(served: ServerThread, peer: Peer) -> None:
+def test_an_engine_has_failed_after_three_unexpected_errors(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
     for _ in range(3):
         peer.send_request("raise illegal memory access")
@@ -282,7 +282,7 @@ def test_an_engine_that_only_raises_is_broken(served: ServerThread, peer: Peer) 
         (MemoryError("full"), "MemoryError: full", False, EXIT_FAILED),
     ],
 )
-def test_a_failed_load_is_told_before_the_end(
+def test_a_failed_load_is_reported_before_the_server_ends(
     path: Path, peer: Peer, error: Exception, message: str, permanent: bool, exit_status: int
 ) -> None:
     def load() -> NullEngine:
@@ -297,7 +297,7 @@ def test_a_failed_load_is_told_before_the_end(
     assert served.status == exit_status
 
 
-def test_a_failed_load_ends_the_server_when_nobody_asks(path: Path) -> None:
+def test_a_failed_load_ends_the_server_without_a_status_request(path: Path) -> None:
     def load() -> NullEngine:
         raise CheckpointError("no weights")
 
@@ -306,7 +306,7 @@ def test_a_failed_load_ends_the_server_when_nobody_asks(path: Path) -> None:
     assert served.status == EXIT_PERMANENT
 
 
-def test_the_engine_is_closed_and_the_socket_removed_in_the_end(path: Path) -> None:
+def test_the_engine_is_closed_and_the_socket_removed_at_the_end(path: Path) -> None:
     engine = NullEngine()
     with ServerThread(path, lambda: engine) as served:
         assert eventually(path.exists)
@@ -342,7 +342,7 @@ def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 def test_a_socket_in_use_is_not_taken_over(served: ServerThread, path: Path, peer: Peer) -> None:
     peer.wait_for(State.READY)
-    with pytest.raises(EngineError, match="another engine serves"):
+    with pytest.raises(EngineError, match="another engine process uses"):
         server.serve(path, NullEngine)
     assert peer.status().state is State.READY
 
@@ -354,7 +354,7 @@ def test_a_socket_that_was_left_behind_is_replaced(path: Path, peer: Peer) -> No
         peer.wait_for(State.READY)
 
 
-def test_a_peer_of_another_version_is_told_so(served: ServerThread, peer: Peer) -> None:
+def test_a_peer_with_another_protocol_version_gets_an_error(served: ServerThread, peer: Peer) -> None:
     peer.control.send([msgpack.packb({"version": 1, "kind": "hello", "id": 1})])
     with pytest.raises(ProtocolError, match="version 1 of the engine protocol, this side version 3"):
         protocol.raise_error(peer.control.receive())
@@ -363,14 +363,14 @@ def test_a_peer_of_another_version_is_told_so(served: ServerThread, peer: Peer) 
 @pytest.mark.parametrize(
     "garbage", [b"\x00" * 1000, b"GET / HTTP/1.1\r\n\r\n", b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f"]
 )
-def test_who_speaks_something_else_is_told_so_and_cut(
+def test_a_peer_with_another_protocol_gets_an_error_and_is_disconnected(
     served: ServerThread, peer: Peer, path: Path, garbage: bytes
 ) -> None:
     peer.wait_for(State.READY)
     line = RawConnection(path)
     with suppress(OSError):
         line.socket.sendall(garbage + bytes(100_000))
-    with pytest.raises(ProtocolError, match="does not speak the engine protocol, it began with"):
+    with pytest.raises(ProtocolError, match="does not use the engine protocol, its first bytes are"):
         protocol.raise_error(line.receive())
     assert line.ended()
     line.close()
@@ -378,7 +378,7 @@ def test_who_speaks_something_else_is_told_so_and_cut(
 
 
 @pytest.mark.parametrize("sent", [1, 10, 20, 60])
-def test_a_peer_that_goes_within_a_message_does_no_harm(
+def test_a_peer_that_disconnects_within_a_message_does_no_harm(
     served: ServerThread, peer: Peer, path: Path, sent: int
 ) -> None:
     peer.wait_for(State.READY)
@@ -406,22 +406,22 @@ def test_a_wrong_request_is_answered_with_an_error(served: ServerThread, peer: P
         protocol.raise_error(answer)
 
 
-def test_an_answer_is_no_request(served: ServerThread, peer: Peer) -> None:
-    peer.tell(Kind.GENERATION)
-    with pytest.raises(ProtocolError, match="is not sent a message of kind generation"):
+def test_an_answer_is_refused_as_a_request(served: ServerThread, peer: Peer) -> None:
+    peer.send(Kind.GENERATION)
+    with pytest.raises(ProtocolError, match="does not accept a message of kind generation"):
         protocol.raise_error(peer.control.receive())
 
 
 def test_an_abort_that_overtakes_its_request_is_not_lost(served: ServerThread, peer: Peer) -> None:
     peer.wait_for(State.READY)
-    peer.tell(Kind.ABORT, 1000)
+    peer.send(Kind.ABORT, 1000)
     peer.status()
     peer.control.send(protocol.pack(protocol.encode_request(make_request("wait 10"), 1000)))
     with pytest.raises(GenerationAbortedError):
         protocol.raise_error(peer.control.receive())
 
 
-def test_a_peer_that_goes_while_it_is_answered_does_no_harm(served: ServerThread, peer: Peer, path: Path) -> None:
+def test_a_peer_that_disconnects_before_its_answer_does_no_harm(served: ServerThread, peer: Peer, path: Path) -> None:
     peer.wait_for(State.READY)
     line = RawConnection(path)
     line.send(protocol.pack(protocol.encode_request(make_request("wait 1"), 7)))
@@ -431,7 +431,7 @@ def test_a_peer_that_goes_while_it_is_answered_does_no_harm(served: ServerThread
     assert peer.status().completed == 1
 
 
-def test_connections_beyond_the_most_are_refused_until_one_is_free(
+def test_connections_beyond_the_limit_are_refused_until_one_is_free(
     served: ServerThread, peer: Peer, path: Path
 ) -> None:
     peer.wait_for(State.READY)
@@ -442,7 +442,7 @@ def test_connections_beyond_the_most_are_refused_until_one_is_free(
     for line in (*lines, refused):
         line.close()
 
-    def welcome() -> bool:
+    def is_accepted() -> bool:
         late = RawConnection(path)
         try:
             late.send(protocol.pack(Message(Kind.STATUS, 1)))
@@ -452,12 +452,12 @@ def test_connections_beyond_the_most_are_refused_until_one_is_free(
         finally:
             late.close()
 
-    assert eventually(welcome)
+    assert eventually(is_accepted)
 
 
-def test_what_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_socket_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "engine.sock"
     path.write_text("somebody's file")
-    with pytest.raises(EngineError, match="cannot be made"):
+    with pytest.raises(EngineError, match="cannot be created"):
         server.serve(path, NullEngine)
     assert path.read_text() == "somebody's file"

@@ -36,7 +36,7 @@ from taihri_ros.skeleton import JOINTS
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., EngineProcess]]:
-    """Start engine processes that hold the null engine; all of them are closed, and must leave nothing behind."""
+    """Start engine processes with the null engine; all of them are closed at the end and must leave no file."""
     started: list[EngineProcess] = []
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -58,8 +58,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     assert list(temporary.iterdir()) == []
 
 
-def gone(pid: int) -> bool:
-    """Whether a process has ended, a zombie that its parent has not fetched counting as ended."""
+def has_ended(pid: int) -> bool:
+    """Return whether a process has ended; a zombie counts as ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
@@ -67,7 +67,7 @@ def gone(pid: int) -> bool:
 
 
 def group(leader: int) -> list[int]:
-    """Processes of a process group."""
+    """Return the processes of a process group."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -136,7 +136,7 @@ def test_abort(start: Callable[..., EngineProcess]) -> None:
             running.result(2)
 
 
-def test_several_threads_are_answered_at_once(start: Callable[..., EngineProcess]) -> None:
+def test_two_requests_are_answered_at_the_same_time(start: Callable[..., EngineProcess]) -> None:
     engine = start()
     engine.wait_ready(20)
     with ThreadPoolExecutor(1) as pool:
@@ -144,14 +144,14 @@ def test_several_threads_are_answered_at_once(start: Callable[..., EngineProcess
         assert eventually(lambda: engine.health.state is EngineState.BUSY)
         for number in range(5):
             assert answer_texts(engine.generate(make_request(f"question {number}"))) == (f"question {number}",)
-        assert engine.health.state is EngineState.BUSY, "one of two has ended"
+        assert engine.health.state is EngineState.BUSY, "the other request is still in flight"
         engine.abort()
         with pytest.raises(GenerationAbortedError):
             slow.result(2)
     assert engine.health.state is EngineState.READY
 
 
-def test_an_engine_that_dies_fails_all_requests_under_way_and_restarts_once(
+def test_an_engine_that_dies_fails_all_requests_in_flight_and_restarts_once(
     start: Callable[..., EngineProcess],
 ) -> None:
     engine = start()
@@ -161,7 +161,7 @@ def test_an_engine_that_dies_fails_all_requests_under_way_and_restarts_once(
         time.sleep(0.3)
         os.kill(pid, signal.SIGKILL)
         for one in running:
-            with pytest.raises(EngineUnavailableError, match="ended while it was asked"):
+            with pytest.raises(EngineUnavailableError, match="ended during a request"):
                 one.result(2)
     assert eventually(lambda: engine.health.state is not EngineState.READY)
     assert ready_pid(engine) != pid
@@ -177,7 +177,7 @@ def test_an_engine_that_is_killed_is_restarted(start: Callable[..., EngineProces
         assert eventually(lambda: engine.health.state is EngineState.BUSY)
         time.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
-        with pytest.raises(EngineUnavailableError, match="ended while it was asked"):
+        with pytest.raises(EngineUnavailableError, match="ended during a request"):
             running.result(2)
     assert eventually(lambda: engine.health.state is not EngineState.READY)
     assert ready_pid(engine) != pid
@@ -192,14 +192,14 @@ def test_an_engine_that_hangs_is_killed_and_restarted(start: Callable[..., Engin
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(EngineUnavailableError, match=r"not answered for 0.5 s"):
         engine.generate(make_request())
-    with pytest.raises(EngineUnavailableError, match="restarting: the engine hangs"):
+    with pytest.raises(EngineUnavailableError, match="restarting: the engine does not respond"):
         engine.generate(make_request())
     assert ready_pid(engine) != pid
-    assert gone(pid)
+    assert has_ended(pid)
     assert answer_texts(engine.generate(make_request("hello"))) == ("hello",)
 
 
-def test_a_broken_engine_is_restarted(start: Callable[..., EngineProcess]) -> None:
+def test_a_failed_engine_is_restarted(start: Callable[..., EngineProcess]) -> None:
     engine = start(backoff_s=0.3)
     pid = ready_pid(engine)
     with pytest.raises(EngineUnavailableError, match="cuda is gone"):
@@ -209,7 +209,7 @@ def test_a_broken_engine_is_restarted(start: Callable[..., EngineProcess]) -> No
     assert ready_pid(engine) != pid
 
 
-def test_the_canary_finds_an_idle_engine_that_hangs(start: Callable[..., EngineProcess]) -> None:
+def test_the_health_probe_finds_an_idle_engine_that_hangs(start: Callable[..., EngineProcess]) -> None:
     engine = start(request_timeout_s=0.5, probe_period_s=0.2)
     pid = ready_pid(engine)
     os.kill(pid, signal.SIGSTOP)
@@ -217,7 +217,7 @@ def test_the_canary_finds_an_idle_engine_that_hangs(start: Callable[..., EngineP
     assert ready_pid(engine) != pid
 
 
-def test_the_canary_keeps_an_idle_engine_young(start: Callable[..., EngineProcess]) -> None:
+def test_the_health_probe_keeps_the_age_of_the_last_success_low(start: Callable[..., EngineProcess]) -> None:
     engine = start(probe_period_s=0.2)
     pid = ready_pid(engine)
     ages = []
@@ -228,7 +228,7 @@ def test_the_canary_keeps_an_idle_engine_young(start: Callable[..., EngineProces
     assert engine.health.pid == pid
 
 
-def test_without_canary_the_age_grows(start: Callable[..., EngineProcess]) -> None:
+def test_without_health_probe_the_age_of_the_last_success_grows(start: Callable[..., EngineProcess]) -> None:
     engine = start(probe_period_s=0)
     engine.wait_ready(20)
     time.sleep(0.5)
@@ -255,12 +255,12 @@ def test_a_load_that_fails_once_is_tried_again(start: Callable[..., EngineProces
     ("model", "reason"),
     [
         ("flaky", "RuntimeError: out of memory"),
-        ("dying", r"ended with exit status 9; its last words: .*the last words of a dying engine"),
+        ("dying", r"ended with exit status 9; its last output: .*the last words of a dying engine"),
     ],
 )
 def test_repeated_failures_end_with_a_diagnostic(start: Callable[..., EngineProcess], model: str, reason: str) -> None:
     engine = start(model, max_restarts=2)
-    with pytest.raises(EngineUnavailableError, match=f"given up after 3 failures in a row; the last one: .*{reason}"):
+    with pytest.raises(EngineUnavailableError, match=f"gave up after 3 consecutive failures; the last one: .*{reason}"):
         engine.wait_ready(30)
     assert engine.health.restarts == 2
 
@@ -268,7 +268,7 @@ def test_repeated_failures_end_with_a_diagnostic(start: Callable[..., EngineProc
 def test_the_pause_before_a_restart_doubles(start: Callable[..., EngineProcess]) -> None:
     began = time.monotonic()
     engine = start("dying", max_restarts=3, backoff_s=0.4)
-    with pytest.raises(EngineUnavailableError, match="given up"):
+    with pytest.raises(EngineUnavailableError, match="gave up after 4 consecutive failures"):
         engine.wait_ready(30)
     assert time.monotonic() - began > 0.4 + 0.8 + 1.6
 
@@ -279,24 +279,24 @@ def test_a_start_that_takes_too_long_fails(start: Callable[..., EngineProcess]) 
         engine.wait_ready(20)
 
 
-def test_a_missing_interpreter_says_what_to_run() -> None:
+def test_a_missing_interpreter_is_reported_with_the_command_to_run() -> None:
     with EngineProcess(python="/no/such/python", kind="vllm", model="m") as engine:
         with pytest.raises(EngineUnavailableError) as caught:
             engine.wait_ready(5)
         assert engine.health.restarts == 0
     assert str(caught.value) == (
-        "the engine is failed: the engine's Python /no/such/python is missing; "
+        "the engine is failed: the engine's Python interpreter /no/such/python is missing; "
         "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
     )
 
 
-def test_an_interpreter_without_the_modules_says_what_to_run(tmp_path: Path) -> None:
+def test_an_interpreter_without_the_modules_is_reported_with_the_command_to_run(tmp_path: Path) -> None:
     bare = tmp_path / "python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     bare.chmod(0o755)
     with EngineProcess(python=str(bare), kind="vllm", model="m") as engine:
         with pytest.raises(
-            EngineUnavailableError, match=r"lacks a module, run: .* install_engine .*ModuleNotFoundError"
+            EngineUnavailableError, match=r"lacks a module; run: .* install_engine .*ModuleNotFoundError"
         ):
             engine.wait_ready(10)
         assert engine.health.restarts == 0
@@ -321,7 +321,7 @@ def test_a_second_close_does_nothing(start: Callable[..., EngineProcess]) -> Non
         engine.generate(make_request())
 
 
-def test_close_ends_a_request_under_way(start: Callable[..., EngineProcess]) -> None:
+def test_close_ends_a_request_in_flight(start: Callable[..., EngineProcess]) -> None:
     engine = start()
     engine.wait_ready(20)
     with ThreadPoolExecutor(1) as pool:
@@ -336,7 +336,7 @@ def test_close_ends_a_request_under_way(start: Callable[..., EngineProcess]) -> 
 
 
 def real_request(engine: EngineProcess) -> GenerationRequest:
-    """Ask for both wrists in a noisy picture."""
+    """Return a request for both wrists in a noisy image."""
     spec = engine.info.spec
     assert spec.answer is not None
     joints = ("left_wrist", "right_wrist")
@@ -347,7 +347,7 @@ def real_request(engine: EngineProcess) -> GenerationRequest:
 
 
 def endless(engine: EngineProcess) -> GenerationRequest:
-    """Ask for both wrists, and let the model talk."""
+    """Return a request for both wrists without a grammar, whose answer takes long."""
     request = real_request(engine)
     return dataclasses.replace(request, questions=(Question(request.questions[0].prompt),), max_tokens=3000)
 
@@ -376,7 +376,7 @@ def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpo
         assert (again.tokens, again.top_k) == (first.tokens, first.top_k)
 
 
-def test_a_real_engine_answers_several_threads_and_questions_at_once(checkpoint: Path) -> None:
+def test_a_real_engine_answers_two_requests_and_their_questions_at_the_same_time(checkpoint: Path) -> None:
     with EngineProcess(python=str(ENGINE_PYTHON), kind="vllm", model=str(checkpoint)) as engine:
         info = engine.wait_ready(120)
         assert info.batched
@@ -471,7 +471,7 @@ def test_the_engine_dies_with_its_parent(tmp_path: Path, text: str) -> None:
     assert list(temporary.iterdir()) == []
 
 
-def test_a_parent_that_does_not_close_its_engine_leaves_nothing(tmp_path: Path) -> None:
+def test_a_parent_that_does_not_close_its_engine_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     script = textwrap.dedent(PARENT).format(
         tests=str(Path(support.__file__).parent), root=str(ROOT), python=null_python(tmp_path), text="hello"
     )

@@ -1,4 +1,4 @@
-"""The node on DDS, against a peer in another process."""
+"""The DDS node, with a peer in another process."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def person() -> dict[str, Any]:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equality of nested plain values with arrays in them."""
+    """Compare nested plain values that contain arrays."""
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
     if isinstance(left, list):
@@ -120,7 +120,7 @@ def same(left: Any, right: Any) -> bool:
     ("msg_type", "qos"),
     [(STRING, DEFAULT), (POSES, DEFAULT), (IMAGE, SENSOR_DATA), (IMAGE, DEFAULT), (PERSON, DEFAULT)],
 )
-def test_messages_pass_exactly_in_both_directions(
+def test_messages_arrive_unchanged_in_both_directions(
     node: DdsNode, peer: Peer, types: RosTypes, topic: str, msg_type: str, qos: QoS
 ) -> None:
     fields = {STRING: text("shake my hand, grüße"), POSES: poses(22), IMAGE: image(), PERSON: person()}[msg_type]
@@ -139,7 +139,7 @@ def test_messages_pass_exactly_in_both_directions(
     assert subscription.malformed == 0
 
 
-def test_an_empty_pose_array_passes(node: DdsNode, peer: Peer, types: RosTypes, topic: str) -> None:
+def test_an_empty_pose_array_arrives(node: DdsNode, peer: Peer, types: RosTypes, topic: str) -> None:
     publisher = node.publisher(POSES, topic)
     peer.subscribe(POSES, topic)
     wait_until(lambda: publisher.matched)
@@ -147,7 +147,9 @@ def test_an_empty_pose_array_passes(node: DdsNode, peer: Peer, types: RosTypes, 
     assert peer.receive(topic) == poses(0)
 
 
-def test_a_late_subscriber_gets_what_was_latched(node: DdsNode, peer: Peer, types: RosTypes, topic: str) -> None:
+def test_a_late_subscriber_receives_the_last_latched_message(
+    node: DdsNode, peer: Peer, types: RosTypes, topic: str
+) -> None:
     publisher = node.publisher(STRING, topic, LATCHED)
     publisher.publish(make(types, STRING, text("old")))
     publisher.publish(make(types, STRING, text("new")))
@@ -155,7 +157,7 @@ def test_a_late_subscriber_gets_what_was_latched(node: DdsNode, peer: Peer, type
     assert peer.receive(topic) == text("new")
 
 
-def test_a_latched_history_is_as_deep_as_was_asked(node: DdsNode, peer: Peer, types: RosTypes, topic: str) -> None:
+def test_a_latched_history_has_the_requested_depth(node: DdsNode, peer: Peer, types: RosTypes, topic: str) -> None:
     publisher = node.publisher(STRING, topic, QoS(depth=2, transient_local=True))
     for data in "abc":
         publisher.publish(make(types, STRING, text(data)))
@@ -163,7 +165,7 @@ def test_a_latched_history_is_as_deep_as_was_asked(node: DdsNode, peer: Peer, ty
     assert [peer.receive(topic) for _ in range(2)] == [text("b"), text("c")]
 
 
-def test_a_late_publisher_is_heard(node: DdsNode, peer: Peer, topic: str) -> None:
+def test_messages_of_a_late_publisher_arrive(node: DdsNode, peer: Peer, topic: str) -> None:
     inbox = Inbox()
     node.subscribe(STRING, topic, inbox, LATCHED)
     peer.publisher(STRING, topic, LATCHED)
@@ -172,7 +174,7 @@ def test_a_late_publisher_is_heard(node: DdsNode, peer: Peer, topic: str) -> Non
 
 
 @pytest.mark.parametrize("qos", [DEFAULT, SENSOR_DATA, TF, LATCHED])
-def test_discovery_tells_qos_type_and_type_hash(
+def test_discovery_announces_qos_type_and_type_hash(
     node: DdsNode, peer: Peer, types: RosTypes, topic: str, qos: QoS
 ) -> None:
     publisher = node.publisher(POSES, topic, qos)
@@ -193,8 +195,8 @@ def test_discovery_tells_qos_type_and_type_hash(
 
 
 @pytest.mark.parametrize(("distro", "gid_size"), [("humble", 24), ("jazzy", 16)])
-def test_the_graph_names_the_node_and_its_endpoints(topic: str, distro: str, gid_size: int) -> None:
-    domain = FIRST_DOMAIN + gid_size  # nobody else is to speak here: Humble's description has another form
+def test_the_graph_lists_the_node_and_its_endpoints(topic: str, distro: str, gid_size: int) -> None:
+    domain = FIRST_DOMAIN + gid_size  # a domain of its own: Humble describes the graph in another form
     types = RosTypes(distro)
     inbox = Inbox()
     with DdsNode("listener", types=types, domain_id=domain) as listener:
@@ -202,7 +204,7 @@ def test_the_graph_names_the_node_and_its_endpoints(topic: str, distro: str, gid
         with DdsNode("taihri", "/robot", types=types, domain_id=domain) as node:
 
             def described() -> Any:
-                """The endpoints that the newest description gives to the node."""
+                """Return the endpoints of the node in the newest description."""
                 info = inbox.get()
                 (found,) = info.node_entities_info_seq
                 if found.node_name != "taihri":
@@ -227,7 +229,7 @@ def test_the_graph_names_the_node_and_its_endpoints(topic: str, distro: str, gid
             assert settles_at([], [])
 
 
-def test_names_are_relative_to_the_node_and_remapped(domain: int, types: RosTypes) -> None:
+def test_names_are_resolved_for_the_node_and_remapped(domain: int, types: RosTypes) -> None:
     rules = ["image:=/camera/image_raw", "__ns:=/arm"]
     with DdsNode("taihri", types=types, domain_id=domain, remaps=rules) as node:
         assert node.namespace == "/arm"
@@ -236,7 +238,7 @@ def test_names_are_relative_to_the_node_and_remapped(domain: int, types: RosType
         assert node.resolve("camera_info") == "/arm/camera_info"
 
 
-def test_matched_counts_who_is_at_the_other_end(node: DdsNode, peer: Peer, topic: str) -> None:
+def test_matched_counts_the_peers_of_an_endpoint(node: DdsNode, peer: Peer, topic: str) -> None:
     publisher = node.publisher(STRING, topic)
     assert publisher.matched == 0
     peer.subscribe(STRING, topic)
@@ -248,7 +250,7 @@ def test_matched_counts_who_is_at_the_other_end(node: DdsNode, peer: Peer, topic
     assert ours.matched == 0
 
 
-def test_a_peer_that_dies_is_no_longer_matched(domain: int, node: DdsNode, topic: str) -> None:
+def test_a_closed_peer_is_no_longer_matched(domain: int, node: DdsNode, topic: str) -> None:
     with Peer(domain, name="mortal") as mortal:
         mortal.subscribe(STRING, topic)
         publisher = node.publisher(STRING, topic)
@@ -257,7 +259,7 @@ def test_a_peer_that_dies_is_no_longer_matched(domain: int, node: DdsNode, topic
         wait_until(lambda: publisher.matched == 0)
 
 
-def test_only_the_newest_waits_at_a_depth_of_one(node: DdsNode, peer: Peer, topic: str) -> None:
+def test_only_the_newest_message_is_kept_at_a_depth_of_one(node: DdsNode, peer: Peer, topic: str) -> None:
     busy, entered = threading.Event(), threading.Event()
     received: list[str] = []
 
@@ -281,7 +283,7 @@ def test_only_the_newest_waits_at_a_depth_of_one(node: DdsNode, peer: Peer, topi
     assert received == ["first", "49"]
 
 
-def test_order_is_kept_and_nothing_is_lost_when_reliable(node: DdsNode, peer: Peer, topic: str) -> None:
+def test_reliable_messages_arrive_complete_and_in_order(node: DdsNode, peer: Peer, topic: str) -> None:
     inbox = Inbox()
     node.subscribe(STRING, topic, inbox, QoS(depth=200))
     peer.publisher(STRING, topic, QoS(depth=200))
@@ -291,7 +293,7 @@ def test_order_is_kept_and_nothing_is_lost_when_reliable(node: DdsNode, peer: Pe
     assert [inbox.get().data for _ in range(100)] == [str(number) for number in range(100)]
 
 
-def test_a_callback_that_raises_is_logged_and_the_next_one_comes(
+def test_an_exception_in_a_callback_is_logged_and_the_next_message_is_delivered(
     node: DdsNode, peer: Peer, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = Inbox()
@@ -312,7 +314,7 @@ def test_a_callback_that_raises_is_logged_and_the_next_one_comes(
     assert "no such joint" in caplog.text
 
 
-def test_a_malformed_sample_is_counted_logged_once_and_dropped(
+def test_malformed_samples_are_counted_and_dropped_and_logged_once(
     node: DdsNode, peer: Peer, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = Inbox()
@@ -329,7 +331,7 @@ def test_a_malformed_sample_is_counted_logged_once_and_dropped(
     assert caplog.text.count(f"dropped a sample of {topic}") == 1
 
 
-def test_qos_that_does_not_go_together_is_noticed_at_both_ends(
+def test_incompatible_qos_is_reported_at_both_ends(
     node: DdsNode, peer: Peer, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     subscription = node.subscribe(STRING, topic, Inbox(), DEFAULT)
@@ -341,13 +343,15 @@ def test_qos_that_does_not_go_together_is_noticed_at_both_ends(
     assert f"a publisher of {topic} does not offer the reliability that this subscription requests" in caplog.text
 
 
-def test_a_volatile_publisher_does_not_go_with_a_latched_subscription(node: DdsNode, peer: Peer, topic: str) -> None:
+def test_a_volatile_publisher_is_incompatible_with_a_latched_subscription(
+    node: DdsNode, peer: Peer, topic: str
+) -> None:
     publisher = node.publisher(STRING, topic, DEFAULT)
     peer.subscribe(STRING, topic, LATCHED)
     assert wait_until(lambda: publisher.incompatible_qos) == "durability"
 
 
-def test_a_destroyed_subscription_is_silent(node: DdsNode, peer: Peer, topic: str) -> None:
+def test_a_destroyed_subscription_receives_nothing(node: DdsNode, peer: Peer, topic: str) -> None:
     first, second = Inbox(), Inbox()
     peer.publisher(STRING, topic)
     subscription = node.subscribe(STRING, topic, first)
@@ -381,7 +385,7 @@ def test_a_subscription_may_be_destroyed_by_its_own_callback(node: DdsNode, peer
     assert other.get().data == "alive"
 
 
-def test_a_destroyed_publisher_says_so(node: DdsNode, types: RosTypes, topic: str) -> None:
+def test_publishing_with_a_destroyed_publisher_is_an_error(node: DdsNode, types: RosTypes, topic: str) -> None:
     publisher = node.publisher(STRING, topic)
     publisher.destroy()
     publisher.destroy()
@@ -395,14 +399,14 @@ def test_a_message_of_another_type_is_refused(node: DdsNode, types: RosTypes, to
         publisher.publish(make(types, STRING, text("")))
 
 
-def test_an_unknown_type_or_an_illegal_name_opens_nothing(node: DdsNode) -> None:
+def test_an_unknown_type_or_an_invalid_name_is_refused(node: DdsNode) -> None:
     with pytest.raises(DdsError, match="is unknown in ROS 2 jazzy"):
         node.publisher("std_msgs/String", "/x")
     with pytest.raises(DdsError, match="is not valid"):
         node.subscribe(STRING, "a b", Inbox())
 
 
-def test_a_closed_node_stays_closed(domain: int, types: RosTypes) -> None:
+def test_closing_a_node_destroys_its_publishers(domain: int, types: RosTypes) -> None:
     node = DdsNode("brief", types=types, domain_id=domain)
     publisher = node.publisher(STRING, "/brief")
     node.close()
@@ -437,20 +441,20 @@ def test_the_domain_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, 
         DdsNode("taihri", types=types)
 
 
-def test_nodes_that_stay_on_this_host_are_met_and_nodes_without_discovery_are_not(
+def test_localhost_nodes_are_discovered_and_nodes_with_discovery_off_are_not(
     domain: int, node: DdsNode, topic: str
 ) -> None:
     publisher = node.publisher(STRING, topic)
     with (
-        Peer(domain, name="hermit", environ={"ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF"}) as hermit,
+        Peer(domain, name="isolated", environ={"ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF"}) as isolated,
         Peer(domain, name="local", environ={"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}) as local,
     ):
-        hermit.subscribe(STRING, topic)
+        isolated.subscribe(STRING, topic)
         local.subscribe(STRING, topic)
         wait_until(lambda: publisher.matched)
         wait_until(lambda: local.matched(topic))
         assert publisher.matched == 1
-        assert hermit.matched(topic) == 0
+        assert isolated.matched(topic) == 0
 
 
 def resident_mb() -> float:
@@ -462,7 +466,7 @@ def file_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
-def test_300_images_leave_nothing_behind(node: DdsNode, peer: Peer, types: RosTypes, topic: str) -> None:
+def test_300_images_leak_no_memory(node: DdsNode, peer: Peer, types: RosTypes, topic: str) -> None:
     received = threading.Semaphore(0)
     stamps: list[int] = []
 
@@ -474,24 +478,24 @@ def test_300_images_leave_nothing_behind(node: DdsNode, peer: Peer, types: RosTy
     peer.publisher(IMAGE, topic, SENSOR_DATA)
     wait_until(lambda: peer.matched(topic) and subscription.matched)
 
-    def pass_images(first: int, count: int) -> None:
+    def send_images(first: int, count: int) -> None:
         for number in range(first, first + count):
             peer.publish(topic, image(sec=number))
             received.acquire(timeout=1)
 
-    pass_images(0, 50)
+    send_images(0, 50)
     before = resident_mb()
-    pass_images(50, 250)
+    send_images(50, 250)
     assert resident_mb() - before < 20
     assert len(stamps) > 290
     assert stamps == sorted(stamps)
     assert subscription.malformed == 0
 
 
-def test_nodes_that_come_and_go_leave_nothing_behind(types: RosTypes) -> None:
+def test_opening_and_closing_nodes_leaks_nothing(types: RosTypes) -> None:
     domain = FIRST_DOMAIN + 1
 
-    def live() -> None:
+    def open_use_close() -> None:
         with DdsNode("brief", types=types, domain_id=domain) as node:
             publisher = node.publisher(STRING, "/brief")
             inbox = Inbox()
@@ -500,10 +504,10 @@ def test_nodes_that_come_and_go_leave_nothing_behind(types: RosTypes) -> None:
             publisher.publish(make(types, STRING, text("x")))
             inbox.get()
 
-    live()
+    open_use_close()
     threads, files, memory = threading.active_count(), file_descriptors(), resident_mb()
     for _ in range(10):
-        live()
+        open_use_close()
     assert threading.active_count() == threads
     assert file_descriptors() == files
     assert resident_mb() - memory < 20
@@ -522,7 +526,7 @@ def test_two_nodes_of_one_process_share_a_domain(types: RosTypes) -> None:
         assert inbox.get().data == "still here"
 
 
-def test_many_threads_may_publish_subscribe_and_destroy_at_once(
+def test_threads_may_publish_subscribe_and_destroy_concurrently(
     node: DdsNode, types: RosTypes, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)

@@ -15,7 +15,7 @@ from taihri_ros.node.dds_host.discovery import cyclone_xml
 
 
 def config(**environ: str) -> ElementTree.Element:
-    """The domain that the variables configure."""
+    """Return the XML of the domain that the variables configure."""
     domain = ElementTree.fromstring(cyclone_xml(environ)).find("Domain")
     assert domain is not None
     return domain
@@ -25,7 +25,7 @@ def peers(domain: ElementTree.Element) -> list[str | None]:
     return [peer.get("address") for peer in domain.findall("Discovery/Peers/Peer")]
 
 
-def test_without_variables_nodes_of_the_subnet_are_found() -> None:
+def test_without_variables_the_range_is_the_subnet() -> None:
     domain = config()
     assert domain.find("General/AllowMulticast") is None
     assert domain.findtext("Discovery/ParticipantIndex") == "auto"
@@ -33,7 +33,7 @@ def test_without_variables_nodes_of_the_subnet_are_found() -> None:
     assert peers(domain) == []
 
 
-def test_the_loopback_stands_beside_the_interface_that_cyclone_picks() -> None:
+def test_the_loopback_is_an_interface_beside_the_one_that_cyclone_picks() -> None:
     picked, loopback = config().findall("General/Interfaces/NetworkInterface")
     assert picked.attrib == {"autodetermine": "true"}
     assert loopback.attrib == {"address": "127.0.0.1"}
@@ -41,7 +41,7 @@ def test_the_loopback_stands_beside_the_interface_that_cyclone_picks() -> None:
     assert len(without.findall("Domain/General/Interfaces/NetworkInterface")) == 1
 
 
-def test_a_large_receive_buffer_is_asked_for_but_not_demanded() -> None:
+def test_a_large_receive_buffer_is_requested_but_not_required() -> None:
     buffer = config().find("Internal/SocketReceiveBufferSize")
     assert buffer is not None
     assert buffer.attrib == {"max": "8388608B"}
@@ -56,7 +56,7 @@ def test_a_large_receive_buffer_is_asked_for_but_not_demanded() -> None:
         {"ROS_LOCALHOST_ONLY": "1", "ROS_AUTOMATIC_DISCOVERY_RANGE": ""},
     ],
 )
-def test_localhost(environ: dict[str, str]) -> None:
+def test_localhost_turns_multicast_off(environ: dict[str, str]) -> None:
     domain = config(**environ)
     assert domain.findtext("General/AllowMulticast") == "false"
     assert peers(domain) == ["localhost"]
@@ -70,11 +70,11 @@ def test_localhost(environ: dict[str, str]) -> None:
         {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"},
     ],
 )
-def test_subnet(environ: dict[str, str]) -> None:
+def test_subnet_keeps_multicast(environ: dict[str, str]) -> None:
     assert config(**environ).find("General/AllowMulticast") is None
 
 
-def test_off() -> None:
+def test_off_isolates_the_participant() -> None:
     domain = config(ROS_AUTOMATIC_DISCOVERY_RANGE="OFF", ROS_STATIC_PEERS="10.0.0.1")
     assert domain.findtext("General/AllowMulticast") == "false"
     assert domain.findtext("Discovery/ParticipantIndex") == "none"
@@ -95,7 +95,7 @@ def test_an_unknown_range_is_refused() -> None:
         cyclone_xml({"ROS_AUTOMATIC_DISCOVERY_RANGE": "WORLD"})
 
 
-def test_static_peers() -> None:
+def test_static_peers_are_listed() -> None:
     assert peers(config(ROS_STATIC_PEERS="10.0.0.1; robot.local;;[fe80::1%eth0]")) == [
         "10.0.0.1",
         "robot.local",
@@ -104,28 +104,28 @@ def test_static_peers() -> None:
 
 
 @pytest.mark.parametrize("value", ['"/><Evil/>', "a b", "10.0.0.0/8", "a,b"])
-def test_a_peer_that_is_no_address_is_refused(value: str) -> None:
+def test_an_invalid_peer_address_is_refused(value: str) -> None:
     with pytest.raises(DdsError, match="ROS_STATIC_PEERS contains"):
         cyclone_xml({"ROS_STATIC_PEERS": f"robot.local;{value}"})
 
 
-def test_the_users_own_configuration_comes_last() -> None:
+def test_the_user_configuration_comes_last() -> None:
     assert cyclone_xml({"CYCLONEDDS_URI": "file:///etc/cyclone.xml"}).endswith("</CycloneDDS>,file:///etc/cyclone.xml")
     assert cyclone_xml({"CYCLONEDDS_URI": " "}).endswith("</CycloneDDS>")
 
 
 @pytest.mark.parametrize(("value", "expected"), [(None, 0), ("", 0), ("0", 0), ("42", 42), (" 7 ", 7), ("232", 232)])
-def test_domain_id(value: str | None, expected: int) -> None:
+def test_the_domain_comes_from_the_variable(value: str | None, expected: int) -> None:
     assert domain_id({} if value is None else {"ROS_DOMAIN_ID": value}) == expected
 
 
 @pytest.mark.parametrize("value", ["-1", "233", "one", "1.0", "²", "0x10"])
-def test_a_domain_id_that_is_none_is_refused(value: str) -> None:
+def test_an_invalid_domain_id_is_refused(value: str) -> None:
     with pytest.raises(DdsError, match=r"ROS_DOMAIN_ID is .*: set it to a number from 0 to 232, or unset it"):
         domain_id({"ROS_DOMAIN_ID": value})
 
 
-def test_a_small_receive_buffer_is_warned_of(tmp_path: Path) -> None:
+def test_a_small_receive_buffer_gives_a_warning(tmp_path: Path) -> None:
     limit = tmp_path / "rmem_max"
     limit.write_text("212992\n")
     warning = receive_buffer_warning(limit)
@@ -134,17 +134,17 @@ def test_a_small_receive_buffer_is_warned_of(tmp_path: Path) -> None:
     assert "sudo sysctl -w net.core.rmem_max=8388608" in warning
 
 
-def test_a_large_or_unknown_receive_buffer_is_not_warned_of(tmp_path: Path) -> None:
+def test_a_large_or_unknown_receive_buffer_gives_no_warning(tmp_path: Path) -> None:
     limit = tmp_path / "rmem_max"
     assert receive_buffer_warning(limit) is None
     limit.write_text("8388608\n")
     assert receive_buffer_warning(limit) is None
 
 
-OPEN_A_NODE = "from taihri_ros.node.dds_host import DdsNode; DdsNode('alone', domain_id=1).close(); print('joined')"
+OPEN_A_NODE = "from taihri_ros.node.dds_host import DdsNode; DdsNode('single', domain_id=1).close(); print('joined')"
 
 
-def test_a_machine_with_only_a_loopback_joins() -> None:
+def test_a_node_joins_on_a_machine_with_only_a_loopback() -> None:
     namespace = [shutil.which("unshare") or "unshare", "--user", "--map-root-user", "--net"]
     usable = (
         shutil.which("ip") and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0
@@ -155,7 +155,7 @@ def test_a_machine_with_only_a_loopback_joins() -> None:
     assert done.stdout == "joined\n", done.stderr
 
 
-def test_a_configuration_that_cyclone_refuses_is_one_clear_error() -> None:
+def test_a_configuration_that_cyclone_refuses_is_a_clear_error() -> None:
     environ = {**os.environ, "CYCLONEDDS_URI": "<CycloneDDS><Domain><Nonsense/></Domain></CycloneDDS>"}
     done = subprocess.run(
         [sys.executable, "-c", OPEN_A_NODE], capture_output=True, text=True, timeout=60, check=False, env=environ

@@ -43,7 +43,7 @@ PARAMETERS = """\
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
-    """The variables of both processes; they are deaf to the rest of the network."""
+    """The variables of both processes, which isolate them from the rest of the network."""
     values = {"ROS_DOMAIN_ID": str(FIRST_DOMAIN), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
@@ -79,7 +79,7 @@ def robot(node: RunningNode) -> Iterator[Robot]:
 
 
 def check_refused(node: RunningNode, robot: Robot, message: str, show: Callable[[], int]) -> None:
-    """What `show` publishes has to be refused with one message and not answered, and a good image after it answered."""
+    """Check that what `show` publishes is refused with one message, and that a good image after it is answered."""
     robot.send_until_answered()
     since = len(node.lines)
 
@@ -92,15 +92,15 @@ def check_refused(node: RunningNode, robot: Robot, message: str, show: Callable[
     bad = {show() for _ in range(3)}
     robot.wait_idle()
     good = robot.send_until_answered()
-    assert len(node.logged(message, since)) == 1, "said once"
-    assert len(node.logged("WARN|ERROR|Traceback", since)) == 1, "nothing else was said"
+    assert len(node.logged(message, since)) == 1, "logged once"
+    assert len(node.logged("WARN|ERROR|Traceback", since)) == 1, "nothing else is logged"
     for topic in (topics.KEYPOINTS, topics.PERSON):
         assert not bad & robot.stamps(topic)
     assert not any(robot.transforms(stamp) for stamp in bad)
     assert robot.message_at(topics.PERSON, good).command == "left_wrist, right_wrist"
 
 
-def test_answers_carry_the_stamp_and_the_frame_of_the_image(robot: Robot) -> None:
+def test_answers_have_the_stamp_and_frame_of_the_image(robot: Robot) -> None:
     stamp = robot.send_until_answered()
     poses, person = robot.message_at(topics.KEYPOINTS, stamp), robot.message_at(topics.PERSON, stamp)
     assert poses.header.frame_id == person.header.frame_id == FRAME_ID
@@ -121,7 +121,7 @@ def test_answers_carry_the_stamp_and_the_frame_of_the_image(robot: Robot) -> Non
     assert {"decode", "view", "engine", "parse", "total"} <= set(person.stages)
 
 
-def test_markers_and_overlay_come_to_those_who_subscribe(robot: Robot) -> None:
+def test_markers_and_overlay_are_published_while_subscribed(robot: Robot) -> None:
     subscriptions = [robot.listen(topics.MARKERS), robot.listen(topics.OVERLAY)]
     wait_until(lambda: all(each.matched for each in subscriptions))
     stamp = robot.send_until_answered()
@@ -134,11 +134,11 @@ def test_markers_and_overlay_come_to_those_who_subscribe(robot: Robot) -> None:
         each.destroy()
 
 
-def test_diagnostics_tell_of_input_perception_and_engine(robot: Robot) -> None:
+def test_diagnostics_report_input_scheduler_and_engine(robot: Robot) -> None:
     robot.send_until_answered()
-    assert robot.status("scheduler").level == 0
-    assert int(robot.values("scheduler")["published"]) > 0
-    assert robot.values("scheduler")["command"] == "left_wrist, right_wrist"
+    assert robot.status("perception").level == 0
+    assert int(robot.values("perception")["published"]) > 0
+    assert robot.values("perception")["command"] == "left_wrist, right_wrist"
     assert robot.values("input")["image publishers"] == "1"
     assert robot.values("engine")["kind"].startswith("vllm ")
     assert robot.values("engine")["trained"] == "False"
@@ -150,17 +150,17 @@ def test_every_image_is_accounted_for(robot: Robot) -> None:
     for _ in range(20):
         robot.send_image()
     robot.wait_idle()
-    values = robot.values("scheduler")
+    values = robot.values("perception")
     dropped = sum(int(value) for name, value in values.items() if name.startswith("dropped."))
     assert int(values["frames_in"]) == int(values["published"]) + dropped + int(values["pending"])
 
 
 def first(find: Callable[[str], list[dict[str, Any]]], name: str, gids: set[bytes]) -> dict[str, Any] | None:
-    """The endpoint of a topic that has one of the gids."""
+    """Return the endpoint of a topic that has one of the gids."""
     return next((endpoint for endpoint in find(name) if endpoint["gid"] in gids), None)
 
 
-def test_the_node_is_in_the_graph_with_every_endpoint_its_qos_and_type(node: RunningNode, robot: Robot) -> None:
+def test_the_graph_shows_every_endpoint_with_its_qos_and_type(node: RunningNode, robot: Robot) -> None:
     infos: list[Any] = []
     with contextlib.closing(PeerNode("observer", FIRST_DOMAIN)) as observer:
         Subscription(observer.node._participant, GRAPH, "ros_discovery_info", infos.append, LATCHED)
@@ -188,10 +188,10 @@ def test_the_node_is_in_the_graph_with_every_endpoint_its_qos_and_type(node: Run
             assert endpoint["qos"]["History"] == {"kind": "KeepLast", "depth": topic.depth}
             user_data = base64.b64decode(endpoint["qos"]["Userdata"]["data"])
             assert user_data == f"typehash={TYPES.type_hash(topic.type)};".encode()
-        assert set(seen) == writers | readers, "the graph names every endpoint and no other"
+        assert set(seen) == writers | readers, "the graph lists every endpoint and no other"
 
 
-def test_one_who_comes_late_gets_what_comes_next(robot: Robot) -> None:
+def test_a_late_subscriber_receives_the_next_answers(robot: Robot) -> None:
     robot.send_until_answered()
     with Peer(FIRST_DOMAIN, name="late") as late:
         late.subscribe(topics.KEYPOINTS.type, "/taihri/keypoints")
@@ -202,7 +202,7 @@ def test_one_who_comes_late_gets_what_comes_next(robot: Robot) -> None:
             pass
 
 
-def test_commands_switch_and_stop(node: RunningNode, robot: Robot) -> None:
+def test_commands_replace_each_other_and_stop_ends_them(node: RunningNode, robot: Robot) -> None:
     for text in ("head", "left_knee", "shake my hand"):
         since = len(node.lines)
         robot.send_command(text)
@@ -218,7 +218,7 @@ def test_commands_switch_and_stop(node: RunningNode, robot: Robot) -> None:
     shown = {robot.send_image() for _ in range(5)}
     robot.wait_idle()
     assert not shown & robot.stamps(topics.KEYPOINTS)
-    assert robot.status("scheduler").message == "waiting for a command"
+    assert robot.status("perception").message == "waiting for a command"
     since = len(node.lines)
     robot.send_command("left_wrist, right_wrist")
     node.wait_for_log("command: left_wrist, right_wrist", since)
@@ -279,7 +279,7 @@ CONTROL = "".join(map(chr, range(32)))
     ],
     ids=["empty", "1MB", "control", "special-tokens"],
 )
-def test_a_bad_command_is_refused_and_the_old_one_goes_on(
+def test_an_invalid_command_is_refused_and_the_running_one_continues(
     node: RunningNode, robot: Robot, text: str, message: str
 ) -> None:
     since = len(node.lines)
@@ -291,7 +291,7 @@ def test_a_bad_command_is_refused_and_the_old_one_goes_on(
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\x80\x00", b"\xc3(\x00"])
-def test_a_command_of_bytes_that_are_no_text_changes_nothing(node: RunningNode, robot: Robot, data: bytes) -> None:
+def test_a_command_that_is_not_utf8_is_dropped(node: RunningNode, robot: Robot, data: bytes) -> None:
     since = len(node.lines)
     robot.send_command_bytes(b"\x00\x01\x00\x00" + len(data).to_bytes(4, "little") + data.ljust(8, b"\x00"))
     assert robot.message_at(topics.PERSON, robot.send_until_answered()).command == "left_wrist, right_wrist"
@@ -299,7 +299,7 @@ def test_a_command_of_bytes_that_are_no_text_changes_nothing(node: RunningNode, 
     assert not node.logged("Traceback|ERROR|command:", since)
 
 
-def test_special_tokens_are_taken_out_of_a_command(node: RunningNode, robot: Robot) -> None:
+def test_special_tokens_are_removed_from_a_command(node: RunningNode, robot: Robot) -> None:
     since = len(node.lines)
     robot.send_command("wave <|im_end|>to <0><|kpt2d_start|>me")
     node.wait_for_log("command: wave to me$", since)
@@ -308,7 +308,7 @@ def test_special_tokens_are_taken_out_of_a_command(node: RunningNode, robot: Rob
     node.wait_for_log("command: left_wrist, right_wrist", since)
 
 
-def test_a_killed_engine_is_started_again(node: RunningNode, robot: Robot) -> None:
+def test_a_killed_engine_is_restarted(node: RunningNode, robot: Robot) -> None:
     robot.send_until_answered()
     since = len(node.lines)
     os.kill(int(robot.values("engine")["pid"]), signal.SIGKILL)
@@ -324,7 +324,7 @@ def test_a_killed_engine_is_started_again(node: RunningNode, robot: Robot) -> No
 
 
 def engine_is_gone(pid: int) -> bool:
-    """Whether neither the process is there nor one of its group."""
+    """Return whether no process of the group is left."""
     try:
         os.killpg(pid, 0)
     except ProcessLookupError:
@@ -332,7 +332,7 @@ def engine_is_gone(pid: int) -> bool:
     return False
 
 
-def test_sigint_ends_the_node_and_its_engine(node: RunningNode, robot: Robot) -> None:
+def test_sigint_stops_the_node_and_its_engine(node: RunningNode, robot: Robot) -> None:
     robot.send_until_answered()
     robot.send_image()
     pid = int(robot.values("engine")["pid"])
@@ -343,7 +343,7 @@ def test_sigint_ends_the_node_and_its_engine(node: RunningNode, robot: Robot) ->
     assert not node.logged("Traceback")
 
 
-def test_compressed_images_in_a_namespace(
+def test_compressed_images_in_a_namespace_are_answered(
     environment: dict[str, str], parameter_file: str, engine_python: str, checkpoint: str
 ) -> None:
     domain = FIRST_DOMAIN + 1
@@ -359,12 +359,12 @@ def test_compressed_images_in_a_namespace(
         assert robot.status("input").message == "no publisher on the image topic"
         robot.start_camera("image/compressed", topics.COMPRESSED_IMAGE.type)
 
-        def complains() -> list[str]:
+        def camera_info_is_missed() -> list[str]:
             robot.send_image(compressed(0), info=False)
             robot.wait_idle()
             return node.logged("images arrive, but no camera_info: publish it or remap the topic camera_info")
 
-        wait_until(complains)
+        wait_until(camera_info_is_missed)
         assert robot.received(topics.KEYPOINTS) == []
         stamp = robot.send_until_answered(compressed(0))
         assert robot.message_at(topics.PERSON, stamp).command == "head"
@@ -394,7 +394,7 @@ def test_compressed_images_in_a_namespace(
 
 
 def truncated(checkpoint: str, directory: Path) -> Path:
-    """A copy of the checkpoint whose weights end in the middle."""
+    """Return a copy of the checkpoint with truncated weights."""
     copy = directory / "truncated"
     shutil.copytree(checkpoint, copy)
     weights = next(copy.glob("*.safetensors"))
@@ -403,7 +403,7 @@ def truncated(checkpoint: str, directory: Path) -> Path:
 
 
 @pytest.mark.parametrize("fault", ["missing", "truncated"])
-def test_a_checkpoint_that_cannot_be_loaded_is_named_and_the_node_stays(
+def test_a_checkpoint_that_cannot_be_loaded_is_named_and_the_node_keeps_running(
     environment: dict[str, str], engine_python: str, checkpoint: str, tmp_path: Path, fault: str
 ) -> None:
     model = truncated(checkpoint, tmp_path) if fault == "truncated" else tmp_path / "missing"
@@ -427,7 +427,7 @@ def test_a_checkpoint_that_cannot_be_loaded_is_named_and_the_node_stays(
         assert not node.logged("Traceback")
 
 
-def test_a_target_frame_is_refused_since_nobody_looks_it_up_here() -> None:
+def test_a_target_frame_is_refused() -> None:
     with pytest.raises(ParameterError, match="target_frame needs TF lookups"):
         EmbeddedHost(Parameters(target_frame="base_link"), None)  # type: ignore[arg-type]
 

@@ -18,7 +18,7 @@ from taihri_ros.node.dds_host import DdsError, Remap, node_identity, resolve
         ("_hidden/__x", "/", "/_hidden/__x"),
     ],
 )
-def test_expansion(name: str, namespace: str, expected: str) -> None:
+def test_names_are_expanded(name: str, namespace: str, expected: str) -> None:
     assert resolve(name, "taihri", namespace) == expected
 
 
@@ -44,7 +44,7 @@ def test_expansion(name: str, namespace: str, expected: str) -> None:
         "x" * 248,
     ],
 )
-def test_illegal_names_are_refused(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     with pytest.raises(DdsError, match="is not valid"):
         resolve(name, "taihri")
 
@@ -70,7 +70,7 @@ def test_the_longest_name_is_247_characters() -> None:
         (["__node:=x", "__ns:=/y"], "image", "/robot/image"),
     ],
 )
-def test_remapping(rules: list[str], name: str, expected: str) -> None:
+def test_names_are_remapped(rules: list[str], name: str, expected: str) -> None:
     assert resolve(name, "taihri", "/robot", rules) == expected
 
 
@@ -80,7 +80,7 @@ def test_a_malformed_rule_is_refused(rule: str) -> None:
         Remap.parse(rule)
 
 
-def test_a_rule_with_an_illegal_target_is_refused_where_it_applies() -> None:
+def test_a_rule_with_an_invalid_target_is_refused_where_it_applies() -> None:
     assert resolve("image", "taihri", remaps=["depth:=a b"]) == "/image"
     with pytest.raises(DdsError, match="'a b'"):
         resolve("depth", "taihri", remaps=["depth:=a b"])
@@ -97,17 +97,17 @@ def test_a_rule_with_an_illegal_target_is_refused_where_it_applies() -> None:
         ("/", ["taihri:__node:=reach", "other:__ns:=/no"], ("reach", "/")),
     ],
 )
-def test_node_identity(namespace: str, rules: list[str], expected: tuple[str, str]) -> None:
+def test_node_name_and_namespace_are_remapped(namespace: str, rules: list[str], expected: tuple[str, str]) -> None:
     assert node_identity("taihri", namespace, rules) == expected
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "/a", "1a", "a b", "~", "x" * 256])
-def test_illegal_node_names_are_refused(name: str) -> None:
+def test_invalid_node_names_are_refused(name: str) -> None:
     with pytest.raises(DdsError, match="node name"):
         node_identity(name)
 
 
 @pytest.mark.parametrize("namespace", ["/a/", "//", "a//b", "/1", "~"])
-def test_illegal_namespaces_are_refused(namespace: str) -> None:
+def test_invalid_namespaces_are_refused(namespace: str) -> None:
     with pytest.raises(DdsError, match="namespace"):
         node_identity("taihri", namespace)

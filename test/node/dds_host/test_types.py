@@ -37,7 +37,7 @@ def types() -> RosTypes:
 
 
 @pytest.mark.parametrize("distro", DISTROS)
-def test_every_distribution_has_what_the_node_speaks(distro: str) -> None:
+def test_every_distribution_has_the_types_of_the_node(distro: str) -> None:
     types = RosTypes(distro, share_directory())
     for msg_type in NEEDED:
         assert isinstance(types.message(msg_type), type)
@@ -45,7 +45,7 @@ def test_every_distribution_has_what_the_node_speaks(distro: str) -> None:
 
 
 @pytest.mark.parametrize("distro", ["iron", "jazzy", "rolling"])
-def test_type_hashes_are_those_of_ros(distro: str) -> None:
+def test_type_hashes_equal_those_of_ros(distro: str) -> None:
     types = RosTypes(distro)
     assert types.type_hash("std_msgs/msg/String") == STRING_HASH
     assert types.type_hash("rmw_dds_common/msg/ParticipantEntitiesInfo") == GRAPH_HASH
@@ -55,7 +55,7 @@ def test_the_distribution_may_be_written_in_any_case() -> None:
     assert RosTypes("Jazzy").distro == "jazzy"
 
 
-def test_an_unknown_distribution_names_the_known_ones() -> None:
+def test_an_unknown_distribution_is_refused_with_the_known_ones() -> None:
     with pytest.raises(DdsError, match=r"'melodic' is unknown: choose one of humble, .*rolling"):
         RosTypes("melodic")
 
@@ -70,7 +70,7 @@ def test_a_directory_without_definitions_is_refused(tmp_path: Path) -> None:
         RosTypes("jazzy", tmp_path)
 
 
-def test_a_definition_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_definition_is_refused(tmp_path: Path) -> None:
     (tmp_path / "msg").mkdir()
     (tmp_path / "msg" / "Broken.msg").write_text("float64[ x")
     with pytest.raises(DdsError, match="cannot read the message definitions"):
@@ -87,7 +87,7 @@ def image(types: RosTypes, height: int, width: int) -> Any:
     )
 
 
-def test_an_image_is_read_without_a_copy(types: RosTypes) -> None:
+def test_an_image_is_deserialized_without_a_copy(types: RosTypes) -> None:
     cdr = bytes(types.serialize(image(types, 4, 5), "sensor_msgs/msg/Image"))
     data = types.deserialize(cdr, "sensor_msgs/msg/Image").data
     assert np.shares_memory(data, np.frombuffer(cdr, np.uint8))
@@ -103,7 +103,7 @@ def test_cdr_is_padded_to_four_bytes(types: RosTypes, text: str) -> None:
     assert types.deserialize(cdr, "std_msgs/msg/String").data == text
 
 
-def test_the_other_endianness_is_read(types: RosTypes) -> None:
+def test_the_other_endianness_is_deserialized(types: RosTypes) -> None:
     message = image(types, 2, 2)
     cdr = types.store.serialize_cdr(message, "sensor_msgs/msg/Image", little_endian=sys.byteorder != "little")
     assert types.deserialize(cdr, "sensor_msgs/msg/Image").header == message.header
@@ -116,7 +116,7 @@ def test_a_field_of_the_wrong_type_is_refused(types: RosTypes) -> None:
 
 @pytest.mark.parametrize("msg_type", ["std_msgs/msg/String", "sensor_msgs/msg/Image", "taihri_ros/msg/HumanKeypoints"])
 @given(data=st.data())
-def test_arbitrary_bytes_are_read_or_refused(types: RosTypes, msg_type: str, data: st.DataObject) -> None:
+def test_arbitrary_bytes_are_deserialized_or_refused(types: RosTypes, msg_type: str, data: st.DataObject) -> None:
     cdr = data.draw(st.one_of(st.binary(), st.binary().map(lambda body: b"\0\1\0\0" + body)))
     try:
         types.deserialize(cdr, msg_type)

@@ -1,0 +1,94 @@
+"""The documentation: its links, subcommands, parameters and files exist, and the code contains the quoted messages."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from required import ROOT
+
+from taihri_ros.cli.main import taihri
+from taihri_ros.node.parameters import declarations
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ROOMS = ("camera", "commands", "model", "inference", "pipeline", "node", "synthetic", "training", "evaluation", "cli")
+
+
+def page_ids(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub generates from a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_ids)
+def test_the_target_of_every_link_exists(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path) if path else page
+        assert linked.exists(), f"{target} does not exist"
+        assert not anchor or anchor in anchors(linked), f"{target}: there is no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_ids)
+def test_every_subcommand_exists(page: Path) -> None:
+    for name in re.findall(r"(?:^|`|/)taihri ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
+        assert taihri.get_command(None, name) is not None, f"taihri {name}"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_ids)
+def test_every_dotted_parameter_exists(page: Path) -> None:
+    known = {declaration.name for declaration in declarations()}
+    groups = {name.partition(".")[0] for name in known if "." in name}
+    named = re.findall(rf"`((?:{'|'.join(groups)})\.[a-z_]+)`", page.read_text(encoding="utf-8"))
+    assert set(named) <= known | {"engine.py"}
+
+
+def test_every_file_of_the_architecture_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files = re.findall(rf"\b((?:{'|'.join(ROOMS)})/[\w/]+\.py)", text)
+    assert len(files) > 40
+    assert [file for file in files if not (ROOT / "taihri_ros" / file).is_file()] == []
+
+
+def test_the_readme_fits_on_a_few_screens() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def texts(tree: ast.AST) -> Iterator[str]:
+    """Yield the string constants of a module; a placeholder of an f-string becomes `…`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield re.sub(r"%[-.\d]*[a-z]", "…", node.value)
+
+
+def quoted_messages() -> list[str]:
+    """Return the messages of the troubleshooting page, one for each of its entries."""
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    return [" ".join(message.split()) for message in re.findall(r"```text\n(.*?)```", text, re.DOTALL)]
+
+
+def test_the_troubleshooting_page_has_at_least_twenty_entries() -> None:
+    assert len(quoted_messages()) >= 20
+
+
+@pytest.mark.parametrize("message", quoted_messages())
+def test_every_quoted_message_is_in_the_code(message: str) -> None:
+    pattern = re.compile(".*".join(re.escape(piece.strip()) for piece in message.split("…")))
+    assert pattern.search("nothing of the kind") is None, "a message must be more than placeholders"
+    sources = [*(ROOT / "taihri_ros").rglob("*.py"), ROOT / "launch" / "taihri.launch.py"]
+    for source in sources:
+        for text in texts(ast.parse(source.read_text(encoding="utf-8"))):
+            if pattern.search(" ".join(text.split())):
+                return
+    raise AssertionError(f"no text in the code contains {message!r}")
