@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     "--style", type=click.Choice(["lifelike", "plain"]), default="lifelike", show_default=True, help="Look of people."
 )
 @click.option("--test-split", is_flag=True, help="Generate and verify the frozen test split.")
+@click.option("--empty-rooms", is_flag=True, help="Write JPEG pictures of rooms without people instead.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Contact sheet of the first 48 samples.")
 def command(
     *,
@@ -36,6 +37,7 @@ def command(
     start_index: int,
     style: str,
     test_split: bool,
+    empty_rooms: bool,
     sheet: Path | None,
 ) -> None:
     """Generate synthetic people in front of a robot with exact labels, as Parquet for Hugging Face datasets.
@@ -48,9 +50,18 @@ def command(
       taihri synth --count 20000 --seed 1 --out data/train --workers 2
       taihri synth --count 48 --seed 7 --sheet out.png
       taihri synth --test-split --out data/test
+      taihri synth --empty-rooms --count 500 --seed 1 --out data/backgrounds
     """
     if out is None and sheet is None:
         raise click.UsageError("specify the output: --out DIR, --sheet FILE, or both")
+    if empty_rooms:
+        if out is None:
+            raise click.UsageError("specify the directory of the pictures: --out DIR")
+        made = _import("empty_rooms").write_empty_rooms(out, seed, count, size)
+        with click.progressbar(made, length=count, label=f"{count} rooms") as steps:
+            for _ in steps:
+                pass
+        return
     generation, split = _import("generation"), _import("frozen_split")
     job = generation.Job(out or Path(), seed, count, size, start_index, style)
     if test_split:
