@@ -90,7 +90,7 @@ def moved(body: Body, place: Place) -> Body:
     return replace(body, vertices=vertices, joints=body.joints @ turn.T + offset)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Template:
     """The mean body at rest, whose topology all bodies share.
 

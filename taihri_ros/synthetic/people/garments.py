@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,9 @@ class Surface:
     slack: Floats
 
 
+@lru_cache(maxsize=2)
 def surface(template: Template) -> Surface:
-    """Return the surface coordinates of a body at rest, of the skirt and of the hair."""
+    """Return the surface coordinates of a body at rest, of the skirt and of the hair, computed once."""
     points, joints = template.vertices.astype(np.float64), template.joints
     weights = template.weights
     arm_share = weights["upperarm"] + weights["lowerarm"] + weights["wrist"] + weights["finger"] + weights["metacarpal"]

@@ -86,7 +86,7 @@ class Backgrounds:
 
     def _sample_photo(self, rng: Rng, size: tuple[int, int]) -> Image:
         """Return a random part of a photograph, sometimes mirrored, in another light."""
-        photo = cv2.imdecode(self._photos[int(rng.integers(len(self._photos)))], cv2.IMREAD_COLOR)
+        photo = np.asarray(cv2.imdecode(self._photos[int(rng.integers(len(self._photos)))], cv2.IMREAD_COLOR))
         height, width = photo.shape[:2]
         fit = min(width / size[0], height / size[1])
         share = rng.uniform(_SMALLEST_CROP, 1.0)
@@ -125,7 +125,7 @@ def place_behind(rng: Rng, image: Image, owners: NDArray[np.uint8], background: 
     share = np.clip(1.35 * cv2.GaussianBlur(replaced, (0, 0), softness) - 0.2, 0.0, 1.0)[..., None]
     share[owners == OUTSIDE] = 0.0
     light = np.float32(np.exp(rng.normal(0.0, 0.2)))
-    return np.clip(image * (1.0 - share) + light * background * share, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image * (1.0 - share) + light * background * share, 0, 255), dtype=np.uint8)
 
 
 def _load(path: Path) -> Image | None:

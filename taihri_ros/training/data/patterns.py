@@ -70,7 +70,7 @@ def _plane(rng: Rng, size: Size) -> tuple[NDArray[np.float32], NDArray[np.float3
         depth = np.maximum(1.0 + np.float32(a) * (x - width / 2) + np.float32(b) * (y - height / 2), np.float32(0.2))
         u, v = u / depth, v / depth
     period = np.float32(np.exp(rng.uniform(np.log(3.0), np.log(90.0))))
-    return u / period, v / period
+    return (u / period).astype(np.float32), (v / period).astype(np.float32)
 
 
 def _two_tone(rng: Rng, chosen: NDArray[np.bool_]) -> Image:
@@ -117,7 +117,7 @@ def _tiles(rng: Rng, size: Size) -> Image:
     image = np.clip(shades[key], 0, 255)
     joint = rng.uniform(0.0, 0.12)
     image[(u % 1.0 < joint) | (v % 1.0 < joint)] = _color(rng)
-    return image.astype(np.uint8)
+    return np.asarray(image, dtype=np.uint8)
 
 
 def _clouds(rng: Rng, size: Size) -> Image:
@@ -214,7 +214,7 @@ def _lit(rng: Rng, image: Image) -> Image:
     height, width = image.shape[:2]
     small = np.clip(1.0 + rng.normal(0.0, 0.45, (3, 3)), 0.15, 1.9).astype(np.float32)
     light = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(image * light[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image * light[..., None], 0, 255), dtype=np.uint8)
 
 
 _KINDS: dict[Callable[[Rng, Size], Image], float] = {
