@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
 @click.option("--start-index", type=click.IntRange(min=0), default=0, help="Index of the first sample.")
 @click.option(
-    "--style", type=click.Choice(["lifelike", "plain"]), default="lifelike", show_default=True, help="Look of people."
+    "--style",
+    type=click.Choice(["lifelike", "plain", "outdoor"]),
+    default="lifelike",
+    show_default=True,
+    help="Look of people and rooms; outdoor is for tests only.",
 )
 @click.option("--test-split", is_flag=True, help="Generate and verify the frozen test split.")
 @click.option("--empty-rooms", is_flag=True, help="Write JPEG pictures of rooms without people instead.")

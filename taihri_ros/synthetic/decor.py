@@ -1,4 +1,4 @@
-"""Muted rooms: surfaces in the colours of homes, offices and workshops, with windows and lamps."""
+"""Muted rooms with the colours of homes, offices and workshops, and places outdoors."""
 
 from __future__ import annotations
 
@@ -50,6 +50,52 @@ def mute(rng: Rng, room: Room) -> Room:
         light_color=light,
         ambient=np.stack([above, np.maximum(room.ambient[1], 0.45 * above)]),
     )
+
+
+def move_outdoors(rng: Rng, room: Room) -> Room:
+    """Return an outdoor place: grass, sand or pavement under a bright sky, with hedges and houses far away.
+
+    Args:
+        rng: Random number generator.
+        room: The room.
+
+    Returns:
+        The place, with the same objects.
+    """
+    ground = [
+        _row(
+            _tone(rng, (0.2, 0.32), (0.4, 0.75), (0.25, 0.55)),
+            _CLOUDS,
+            _tone(rng, (0.2, 0.3), (0.3, 0.7), (0.2, 0.5)),
+            0.15,
+        ),
+        _row(_grey(rng, 0.3, 0.75, tint=0.25), _CLOUDS, _grey(rng, 0.3, 0.75, tint=0.25), 0.1),
+        _row(_grey(rng, 0.3, 0.7, tint=0.15), _TILES, _grey(rng, 0.2, 0.5), rng.uniform(0.15, 0.5)),
+    ]
+    sky = _row(_tone(rng, (0.55, 0.62), (0.05, 0.5), (0.85, 1.0)) * 1.3, _CLOUDS, _grey(rng, 0.9, 1.0), 6.0)
+    sides = []
+    for _ in range(_ROOM_SIDES - 2):
+        hedge = _row(_tone(rng, (0.22, 0.4), (0.4, 0.8), (0.15, 0.45)), _CLOUDS, _grey(rng, 0.1, 0.3), 0.5)
+        house = _row(_tone(rng, (0.0, 0.12), (0.2, 0.6), (0.4, 0.9)), _BRICKS, _grey(rng, 0.5, 0.9), 0.4)
+        sides.append((hedge, house, sky)[int(rng.integers(3))])
+    surfaces = [ground[int(rng.integers(3))], sky, *sides, *(_object(rng) for _ in room.primitives)]
+    sun = np.array([1.0, 0.95, 0.85]) * rng.uniform(0.3, 1.3)
+    above = np.array([0.8, 0.95, 1.15]) * rng.uniform(0.35, 0.8)
+    return replace(
+        room,
+        half=room.half * rng.uniform(1.5, 4.0),
+        height=9.0,
+        surfaces=np.array(surfaces, dtype=np.float32),
+        light_color=sun,
+        ambient=np.stack([above, 0.5 * above]),
+    )
+
+
+def _tone(
+    rng: Rng, hue: tuple[float, float], saturation: tuple[float, float], value: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Sample a colour from ranges of hue, saturation and value, linear RGB."""
+    return np.array(colorsys.hsv_to_rgb(rng.uniform(*hue), rng.uniform(*saturation), rng.uniform(*value))) ** 2.2
 
 
 def _wall(rng: Rng) -> list[float]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic import labels
 from taihri_ros.synthetic.dataset import Sample
-from taihri_ros.synthetic.decor import mute
+from taihri_ros.synthetic.decor import move_outdoors, mute
 from taihri_ros.synthetic.lenses import sample_camera
 from taihri_ros.synthetic.people.body import Body, Place, body_model, moved
 from taihri_ros.synthetic.people.clothing import Outfit, dress, sample_outfit
@@ -20,7 +20,7 @@ from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.kinematics import unit
 from taihri_ros.synthetic.people.phenotype import Phenotype, sample_phenotype
 from taihri_ros.synthetic.people.poses import Pose, sample_pose, sample_task
-from taihri_ros.synthetic.people.wardrobe import recolor, sample_lifelike_outfit
+from taihri_ros.synthetic.people.wardrobe import recolor, sample_lifelike_outfit, sample_sport_colors
 from taihri_ros.synthetic.rendering.photograph import photograph
 from taihri_ros.synthetic.rendering.renderer import Renderer
 from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Primitive, sample_obstacle, sample_room
@@ -44,7 +44,12 @@ _MIN_PERSON_SHARE = 0.006
 """Smallest share of the picture that the person may cover."""
 
 
-Style = Literal["plain", "lifelike"]
+Style = Literal["plain", "lifelike", "outdoor"]
+"""Looks of people and rooms.
+
+`plain` is that of the frozen test split and `lifelike` that of the training data. `outdoor` has lifelike people in
+sports and work clothes outdoors; no training may use it, so that it measures how a model generalises.
+"""
 
 _FAR_SHARE = 0.6
 """Share of lifelike pictures that show most of the person from further away."""
@@ -73,9 +78,10 @@ class Generator:
         Args:
             seed: Seed of the data set.
             size: Longer side of the pictures, px.
-            style: Look of people and rooms: `plain` as in the frozen test split, or `lifelike`.
+            style: Look of people and rooms.
         """
-        self.seed, self.size, self._lifelike = seed, size, style == "lifelike"
+        self.seed, self.size, self._style = seed, size, style
+        self._lifelike = style != "plain"
         self._places = surface(body_model().template)
         self._renderer = Renderer(self._places)
 
@@ -102,7 +108,7 @@ class Generator:
 
     def _view(self, rng: Rng, pair: list[tuple[_Character, Body]], index: int) -> Sample:
         (character, body), (stranger, other_body) = pair
-        outfits = [_recolored(rng, who, self._lifelike) for who in (character, stranger)]
+        outfits = [_recolored(rng, who, self._style) for who in (character, stranger)]
         far = self._lifelike and rng.random() < _FAR_SHARE
         while True:
             camera, rays = sample_camera(rng, self.size)
@@ -119,7 +125,9 @@ class Generator:
                 primitives += _seat(rng, bodies[1])
             self._renderer.set_people([(there.vertices, worn) for there, worn in zip(bodies, outfits, strict=False)])
             room = sample_room(rng, viewpoint.eye, tuple(primitives))
-            if self._lifelike and rng.random() < _MUTED_SHARE:
+            if self._style == "outdoor":
+                room = move_outdoors(rng, room)
+            elif self._lifelike and rng.random() < _MUTED_SHARE:
                 room = mute(rng, room)
             gaps = self._renderer.probe(body.joints, viewpoint, room)
             visibility = labels.visibility(inside, gaps)
@@ -153,10 +161,11 @@ def _sample_character(rng: Rng, lifelike: bool) -> _Character:
     return _Character(sample_phenotype(rng), task, sample_pose(rng, task), sample_outfit(rng))
 
 
-def _recolored(rng: Rng, character: _Character, lifelike: bool) -> Outfit:
+def _recolored(rng: Rng, character: _Character, style: Style) -> Outfit:
     """Return an outfit of the same shape with other colours of clothes, skin and hair."""
-    if lifelike:
-        return replace(character.outfit, **recolor(rng, character.outfit, character.shape.gender))
+    if style != "plain":
+        lifelike = replace(character.outfit, **recolor(rng, character.outfit, character.shape.gender))
+        return replace(lifelike, **sample_sport_colors(rng)) if style == "outdoor" else lifelike
     other = sample_outfit(rng)
     return replace(character.outfit, **{name: getattr(other, name) for name in _COLOR_FIELDS})
 

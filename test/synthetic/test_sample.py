@@ -80,7 +80,7 @@ def test_the_rendered_person_lies_where_the_labels_are(generator: Generator, mon
     assert np.mean(hits) > 0.97
 
 
-@pytest.mark.parametrize("style", ["plain", "lifelike"])
+@pytest.mark.parametrize("style", ["plain", "lifelike", "outdoor"])
 def test_the_owners_of_pixels_are_stored(style: Style) -> None:
     for sample in make_samples(SEED, 8, 96, style=style):
         assert sample.owners is not None

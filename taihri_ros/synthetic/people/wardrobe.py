@@ -119,6 +119,29 @@ def recolor(rng: Rng, outfit: Outfit, gender: float) -> dict[str, Any]:
     }
 
 
+def sample_sport_colors(rng: Rng) -> dict[str, Any]:
+    """Sample the colours of sports and work clothes: bright, in two contrasting colours, often with stripes."""
+
+    def bright() -> Color:
+        return _hsv(rng.random(), rng.uniform(0.65, 1.0), rng.uniform(0.5, 1.0))
+
+    neon = _hsv(rng.choice([0.17, 0.2, 0.08, 0.95]), rng.uniform(0.7, 1.0), 1.0)
+    top = neon if rng.random() < 0.35 else bright()
+    return {
+        "top": top,
+        "top_second": (0.7, 0.7, 0.7) if rng.random() < 0.5 else bright(),
+        "top_pattern": float(rng.choice([0, 1, 2, 6], p=[0.4, 0.3, 0.15, 0.15])),
+        "top_scale": float(rng.uniform(0.05, 0.2)),
+        "shirt": bright(),
+        "bottom": bright() if rng.random() < 0.6 else (0.02, 0.02, 0.03),
+        "bottom_second": (0.7, 0.7, 0.7),
+        "bottom_pattern": 0.0,
+        "shoe": bright(),
+        "cap": float(rng.random() < 0.4),
+        "cap_color": bright(),
+    }
+
+
 def _sample_hair(rng: Rng, female: bool, skin: Color) -> dict[str, Any]:
     bald = not female and rng.random() < 0.1
     style = 0
