@@ -33,7 +33,6 @@ JOINTS = (
 
 INDEX = {name: index for index, name in enumerate(JOINTS)}
 """SMPL index by joint name."""
-"""SMPL index by joint name."""
 
 _PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 

@@ -48,7 +48,7 @@ class Inbox:
         return self._queue.get(timeout=timeout)
 
     def empty(self) -> bool:
-        """Return whether the queue is empty."""
+        """Check whether the queue is empty."""
         return self._queue.empty()
 
 
@@ -144,7 +144,7 @@ class PeerNode:
 
 
 def _serve(pipe: Connection, environ: dict[str, str], name: str, domain: int) -> None:
-    """Call the methods of a `PeerNode` that arrive on the pipe, until `close`."""
+    """Call the methods of a `PeerNode` that are requested through the pipe, until `close`."""
     os.environ.update(environ)
     peer = PeerNode(name, domain)
     pipe.send(None)

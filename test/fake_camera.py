@@ -1,4 +1,4 @@
-"""A robot camera of a fake scene, as a process: `python fake_camera.py DURATION_S RATE_HZ EXPOSE_S`."""
+"""A process with a robot camera of a fake scene: `python fake_camera.py DURATION_S RATE_HZ EXPOSE_S`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class FakeScene:
 
     def __init__(self, expose_s: float) -> None:
         self._expose_s = expose_s
-        self._heard: list[Command | None] = []
+        self._commands: list[Command | None] = []
 
-    def hear(self, command: Command | None) -> None:
-        self._heard.append(command)
+    def set_command(self, command: Command | None) -> None:
+        self._commands.append(command)
 
     def expose(self, seconds: float) -> SimpleNamespace:
         time.sleep(self._expose_s)
         image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
-        image[0, 0] = [len(self._heard), self._heard.count(None), CAMERA.width // 2]
+        image[0, 0] = [len(self._commands), self._commands.count(None), CAMERA.width // 2]
         joints = np.column_stack([np.arange(len(JOINTS)), np.full(len(JOINTS), seconds), np.ones(len(JOINTS))])
         return SimpleNamespace(image=image, joints=joints)
 

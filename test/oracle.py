@@ -47,7 +47,7 @@ def answer_tokens(
 
 
 class Oracle:
-    """An engine that answers each prompt with the joints that it names, as far as they are known.
+    """An engine that answers each prompt with those joints of the prompt that it knows.
 
     The box of every answer spans the view from 10 % to 90 % of both sides.
     """
@@ -59,7 +59,7 @@ class Oracle:
 
         Args:
             joints: (3,) metres in the frame of the view, by joint name.
-            spread: Probabilities of the bins around the true bin; None for no top-k log-probabilities.
+            spread: Probabilities of consecutive bins, centred on the true bin; None for no top-k log-probabilities.
         """
         self.info = info()
         self.joints = joints

@@ -82,7 +82,7 @@ class RunningNode:
 
 
 class Robot:
-    """Camera, commander and planner in one node, in another process than the node under test."""
+    """Camera, commander and planner in one ROS 2 node. The node under test runs in another process."""
 
     def __init__(self, domain: int, *, namespace: str = "/", camera: str = "/camera") -> None:
         self.node = DdsNode("robot", types=TYPES, domain_id=domain)

@@ -77,7 +77,7 @@ def test_a_dataclass_is_unchanged_by_json(robot: Robot) -> None:
 
 
 @given(plain_fields)
-def test_any_mapping_is_converted_or_refused_in_one_line(values: dict[str, Any]) -> None:
+def test_any_mapping_is_converted_or_rejected_in_one_line(values: dict[str, Any]) -> None:
     fault = ""
     try:
         robot = check_value(values, Robot, "robot.yaml", CallerError)
@@ -138,13 +138,13 @@ def test_missing_fields_keep_their_defaults_and_values_are_converted() -> None:
     ],
 )
 def test_the_message_for_a_wrong_value_names_its_place(changes: dict[Any, Any], message: str) -> None:
-    with pytest.raises(CallerError) as refused:
+    with pytest.raises(CallerError) as raised:
         check_value({"name": "r", **changes}, Robot, "robot.yaml", CallerError)
-    assert str(refused.value).startswith(message)
+    assert str(raised.value).startswith(message)
 
 
 @pytest.mark.parametrize("values", [None, [], "name", 3])
-def test_a_value_that_is_not_a_mapping_is_refused(values: object) -> None:
+def test_a_value_that_is_not_a_mapping_is_rejected(values: object) -> None:
     with pytest.raises(CallerError, match=r"^robot\.yaml must be a mapping with strings as keys, not "):
         check_value(values, Robot, "robot.yaml", CallerError)
 
@@ -163,7 +163,7 @@ def test_nan_is_outside_of_all_limits() -> None:
         check_value(float("nan"), float, "parameter x", limits=(0.0, float("inf")))
 
 
-def test_a_value_that_is_not_among_the_choices_is_refused() -> None:
+def test_a_value_that_is_not_among_the_choices_is_rejected() -> None:
     assert check_value("raw", str, "parameter x", choices=("raw", "compressed")) == "raw"
     with pytest.raises(CallerError, match=r"^parameter x must be one of raw, compressed, not 'RAW'$"):
         check_value("RAW", str, "parameter x", CallerError, choices=("raw", "compressed"))
@@ -208,9 +208,9 @@ def test_an_item_of_a_list_is_named_by_its_index() -> None:
 def test_the_message_for_a_wrong_field_names_the_field(read: Any, message: str) -> None:
     values = {"text": "abc", "true": True, "five": 5, "list": [1, 2], "none": None, "nan": float("nan")}
     values |= {"huge": 10**400, "times": {"total": float("nan")}, "sizes": {"total": 10**400}}
-    with pytest.raises(CallerError) as refused:
+    with pytest.raises(CallerError) as raised:
         read(Message(values, "message"))
-    assert str(refused.value).startswith(message)
+    assert str(raised.value).startswith(message)
 
 
 def test_fields_are_returned_with_the_requested_type() -> None:
@@ -230,7 +230,7 @@ def test_fields_need_a_mapping_with_strings_as_keys(values: object) -> None:
 
 
 @given(plain_values, st.sampled_from([bool, int, float, str, bytes, list, dict]))
-def test_a_field_has_its_type_or_is_refused(value: Any, kind: type) -> None:
+def test_a_field_has_its_type_or_is_rejected(value: Any, kind: type) -> None:
     try:
         packed = msgpack.packb({"field": value})
     except (OverflowError, ValueError, UnicodeEncodeError):

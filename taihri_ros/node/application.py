@@ -36,7 +36,7 @@ UNTRAINED_NOTE = "random weights: these points mean nothing"
 
 
 class Outputs(Protocol):
-    """Interface of a host for sending messages. It is called from the scheduler's threads, one at a time."""
+    """Interface of a host for sending messages. Calls come from the scheduler's threads, one at a time."""
 
     def publish(self, topic: Topic, message: Any) -> None:
         """Publish a message on one of `topics.OUTPUTS`."""
@@ -48,7 +48,15 @@ class Outputs(Protocol):
         """Broadcast geometry_msgs/TransformStamped messages on /tf."""
 
     def place(self, frame_id: str, stamp: int) -> Placement:
-        """Return the frame for the poses of an image: its own frame, or `target_frame` at its stamp (ns)."""
+        """Return the placement of the poses of an image.
+
+        Args:
+            frame_id: Frame id of the image.
+            stamp: Time stamp of the image, nanoseconds.
+
+        Returns:
+            The frame of the image, or the parameter `target_frame` with the transform to it at the stamp.
+        """
 
 
 class Application:

@@ -61,7 +61,7 @@ class BagReplay:
             image: Image topic of the recorded bag; None if it has only one.
             camera_info: CameraInfo topic of the recorded bag; None if it has only one.
             storage: Storage of the bag to write, `sqlite3` or `mcap`.
-            distro: ROS 2 distribution, for bags without message definitions.
+            distro: ROS 2 distribution whose message definitions are used for bags without their own.
 
         Raises:
             BagError: A bag cannot be opened, or the topics are missing or ambiguous.
@@ -92,7 +92,7 @@ class BagReplay:
         return self._image.msgcount
 
     def replay(self, tracker: Tracker, command: Command, parameters: Parameters) -> Iterator[Exception | None]:
-        """Process every image. The bag to write is created with the first step.
+        """Process every image. The bag to write is created when the iteration begins.
 
         Args:
             tracker: Estimates the joints.

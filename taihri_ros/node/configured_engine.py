@@ -23,7 +23,7 @@ def open_engine_for(parameters: Parameters) -> Engine:
 
     Args:
         parameters: The node's parameters. The key of a remote server is read from the environment variable
-            VLLM_API_KEY; parameters are readable by every node.
+            VLLM_API_KEY, because every node could read it from a parameter.
 
     Returns:
         An engine process, which raises `EngineUnavailableError` until it is ready, or the client of a remote server.
@@ -71,7 +71,7 @@ def ready_engine(parameters: Parameters) -> Engine:
 
 
 def engine_python(python: str, kind: Literal["vllm", "transformers"]) -> str:
-    """Return the Python interpreter of the engine's environment, as an absolute path with links unresolved.
+    """Return the Python interpreter of the engine's environment, as an absolute path. Symbolic links are not followed.
 
     Args:
         python: The parameter engine.python; empty for the default environment.

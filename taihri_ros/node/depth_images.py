@@ -17,7 +17,7 @@ class DepthImages:
 
         Args:
             tolerance_s: Largest difference between the stamps of an image and its depth image, seconds.
-            capacity: Number of messages to keep; it must cover the time from an image to its answer.
+            capacity: Largest number of stored messages; they must cover the time from an image to its answer.
         """
         self._tolerance_ns = round(tolerance_s * 1e9)
         self._lock = Lock()
@@ -35,8 +35,8 @@ class DepthImages:
             stamp: Time stamp of the colour image, nanoseconds.
 
         Returns:
-            The sensor_msgs/Image with the nearest stamp, the last received one of equally near ones; None if none is
-            within the tolerance.
+            The sensor_msgs/Image with the nearest stamp; if two are equally near, the one received last. None if none
+            is within the tolerance.
         """
         with self._lock:
             messages = tuple(self._messages)

@@ -62,7 +62,7 @@ class _Interval:
         self._when = monotonic()
 
     def next(self) -> tuple[Snapshot, Snapshot, float]:
-        """Return the current and the previous counters, and the seconds between them."""
+        """Return the current counters, those of the previous call, and the seconds between both."""
         now, snapshot = monotonic(), self._scheduler.counters.snapshot()
         before, elapsed = self._before, max(now - self._when, 1e-3)
         self._before, self._when = snapshot, now
@@ -70,7 +70,7 @@ class _Interval:
 
 
 class InputTask:
-    """Reports whether images arrive."""
+    """A task that reports whether images arrive."""
 
     name = "input"
 
@@ -97,7 +97,7 @@ class InputTask:
 
 
 class SchedulerTask:
-    """Reports how many images were answered or dropped, and the stage times."""
+    """A task that reports how many images were answered or dropped, and the stage times."""
 
     name = "perception"
 
@@ -138,7 +138,7 @@ class SchedulerTask:
 
 
 class EngineTask:
-    """Reports the health of the engine process."""
+    """A task that reports the health of the engine process."""
 
     name = "engine"
 

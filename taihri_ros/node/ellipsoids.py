@@ -34,7 +34,7 @@ class Ellipsoid:
     rotation: NDArray[np.float64]
 
     @classmethod
-    def of(cls, covariance: ArrayLike) -> Ellipsoid | None:
+    def from_covariance(cls, covariance: ArrayLike) -> Ellipsoid | None:
         """Return the ellipsoid of a covariance.
 
         Args:

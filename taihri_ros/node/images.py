@@ -1,7 +1,7 @@
 """Converts image messages to arrays: all colour and mono encodings of sensor_msgs/image_encodings, and depth.
 
-The rclpy host uses cv_bridge where it can. This module serves hosts without cv_bridge, and NumPy 2, with which
-cv_bridge does not load.
+The rclpy host uses cv_bridge if it can be loaded. This module is for hosts without cv_bridge, and for NumPy 2, with
+which cv_bridge cannot be loaded.
 """
 
 from __future__ import annotations
@@ -34,12 +34,16 @@ _YUV_PACKED = {
     "yuyv": cv2.COLOR_YUV2RGB_YUY2,
     "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
 }
+"""Conversion to RGB of the encodings with two bytes per pixel and interleaved chroma."""
+
 _BT601 = np.array([[1.164384, 0.0, 1.596027], [1.164384, -0.391762, -0.812968], [1.164384, 2.017232, 0.0]], np.float32)
 """Matrix from (Y - 16, U - 128, V - 128) to RGB (ITU-R BT.601, Y from 16 to 235)."""
 
 _GENERIC = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC1": "mono16", "16UC3": "bgr16", "16UC4": "bgra16"}
+"""Encodings without a channel order, and those with the order of OpenCV that they stand for."""
+
 _AS_SENT = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-"""Colour, without rotation by the EXIF orientation: camera_info describes the pixels as sent."""
+"""Decode in colour and ignore the EXIF orientation, because camera_info describes the pixels in the order sent."""
 
 _NOT_IMAGES = ("32F", "64F", "32S", "8S", "16S")
 """Prefixes of encodings that hold depth or raw numbers."""
@@ -72,7 +76,7 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
         (height, width, 3) uint8 RGB; a view of the message's data if possible.
 
     Raises:
-        ImageError: Size, step, data and encoding are inconsistent, or the encoding is not an image encoding.
+        ImageError: Size, step, data and encoding are inconsistent, or the encoding is not a colour or mono encoding.
     """
     encoding = _GENERIC.get(message.encoding, message.encoding)
     if encoding in _YUV_PACKED:
@@ -126,7 +130,7 @@ def check_layout(message: ImageMessage, height: int, used: int) -> None:
         used: Number of bytes per row that hold pixels.
 
     Raises:
-        ImageError: They are inconsistent.
+        ImageError: Size, step and data are inconsistent.
     """
     if message.width < 1 or message.height < 1:
         raise ImageError(f"the image has no pixels ({message.width}x{message.height}): check the camera driver")

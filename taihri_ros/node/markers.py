@@ -33,9 +33,7 @@ _LABEL_OFFSET = np.array([0.0, -0.05, 0.0])
 
 
 def marker_array(messages: Messages, result: Result, placement: Placement, lifetime_s: float) -> Any:
-    """Return visualization_msgs/MarkerArray for the located joints.
-
-    A joint with a known covariance has a 95 % confidence ellipsoid.
+    """Return visualization_msgs/MarkerArray of the located joints, with a 95 % confidence ellipsoid if it is known.
 
     Args:
         messages: The message builder.
@@ -61,7 +59,7 @@ def marker_array(messages: Messages, result: Result, placement: Placement, lifet
         label = _marker(messages, header, lifetime_s, "names", _TEXT_VIEW_FACING, index=index, text=joint, pose=pose)
         markers.append(label)
     for index, keypoint in enumerate(keypoints):
-        ellipsoid = Ellipsoid.of(placement.covariance(keypoint))
+        ellipsoid = Ellipsoid.from_covariance(placement.covariance(keypoint))
         if ellipsoid is not None:
             pose = _pose(messages, placement.position(keypoint), ellipsoid.quaternion)
             size = np.maximum(2.0 * ellipsoid.semi_axes, _MIN_DIAMETER)

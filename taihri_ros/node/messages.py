@@ -54,7 +54,7 @@ class Messages:
 
         Args:
             message_class: Returns the class of a full type name, such as `geometry_msgs/msg/PoseArray`.
-            sequence: Converts a (n,) array to what the class accepts for a variable-length sequence of numbers.
+            sequence: Converts an array (N,) to the type that the class accepts for a sequence of variable length.
         """
         self._class = message_class
         self.sequence = sequence
@@ -112,6 +112,9 @@ class Messages:
             stamp_ns: Current time, nanoseconds.
             reports: The reports by status name.
             hardware_id: Hardware id of the statuses.
+
+        Returns:
+            The message.
         """
         return self.make(
             topics.DIAGNOSTICS.type,
@@ -159,7 +162,7 @@ class Messages:
         return self.make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
 
     def vector(self, type_name: str, values: NDArray[np.float64]) -> Any:
-        """Return a message with the fields x, y, z, such as geometry_msgs/Point."""
+        """Return a message with the fields x, y, z from values (3,), such as geometry_msgs/Point."""
         x, y, z = map(float, values)
         return self.make(type_name, x=x, y=y, z=z)
 

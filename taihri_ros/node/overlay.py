@@ -22,7 +22,7 @@ _MAX_COORDINATE = 1_000_000
 """Limit of pixel coordinates, since OpenCV's drawing functions use 32-bit integers."""
 
 _SUBPIXEL_BITS = 4
-"""Fractional bits of the outlines' coordinates."""
+"""Number of fractional bits in the coordinates of outlines."""
 
 
 def draw_overlay(
@@ -74,7 +74,7 @@ def draw_overlay(
 
 
 def _pixel(keypoint: Keypoint, camera: Camera | None) -> NDArray[np.float64]:
-    """Return a joint's pixel, or else the projection of its position; (2,) px, NaN without either."""
+    """Return a joint's pixel, or the projection of its position if it has none; (2,) px, NaN without both."""
     if camera is None or np.isfinite(keypoint.pixel).all():
         return keypoint.pixel
     return np.asarray(camera.project(keypoint.position)[0])
@@ -92,7 +92,7 @@ def _draw_outline(canvas: NDArray[np.uint8], corners: NDArray[np.float64], scale
 
 
 def _write(canvas: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:
-    """Write white text on a dark plate, shifted to stay within the image."""
+    """Write white text on a darkened background; a position (px) too near to the edge is moved into the image."""
     font, size, thickness, margin = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, max(1, round(scale)), round(3 * scale)
     (width, height), below = cv2.getTextSize(text, font, size, thickness)
     left = max(margin, min(at[0], canvas.shape[1] - width - margin))

@@ -20,7 +20,7 @@ def read_parameters(
     node: str = "taihri",
     namespace: str = "/",
 ) -> Parameters:
-    """Return the parameters from files, then overrides, as in a ROS 2 node: later values win.
+    """Return the parameters from files and overrides as a ROS 2 node reads them: later values replace earlier ones.
 
     Args:
         files: YAML files with the layout `NODE: ros__parameters: ...` or `NAMESPACE: NODE: ros__parameters: ...`; in

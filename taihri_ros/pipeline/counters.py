@@ -65,18 +65,22 @@ class Counters:
         self._stages: dict[str, deque[float]] = {}
         self._last_success: float | None = None
 
-    def count_in(self) -> None:
+    def count_received(self) -> None:
         """Count a received frame."""
         with self._lock:
             self._in += 1
 
-    def drop(self, reason: Drop) -> None:
+    def count_dropped(self, reason: Drop) -> None:
         """Count a dropped frame under its reason."""
         with self._lock:
             self._dropped[reason] += 1
 
-    def publish(self, stages_ms: dict[str, float]) -> None:
-        """Count a frame whose result was published, and record its stage times in milliseconds."""
+    def count_published(self, stages_ms: dict[str, float]) -> None:
+        """Count a frame whose result was published, and record its stage times.
+
+        Args:
+            stages_ms: Duration of each stage by name, milliseconds.
+        """
         with self._lock:
             self._published += 1
             self._last_success = monotonic()

@@ -30,7 +30,7 @@ _COORDINATES = 5
 """Coordinate tokens per joint: u, v, x, y, z."""
 
 _EDGE_POINTS = 9
-"""Points per edge with which the outline of a box is mapped through the lens distortion."""
+"""Number of points on each edge of a box that are mapped through the lens distortion."""
 
 _STATES = {
     Outcome.ANSWERED: State.MEASURED,
@@ -45,7 +45,7 @@ _STATES = {
 
 @dataclass(frozen=True, eq=False)
 class AnswerDecoder:
-    """Decodes one parsed answer: `AnswerDecoder(answer, top_k, view, spec).person("bins")`.
+    """A decoder of one parsed answer: `AnswerDecoder(answer, top_k, view, spec).person("bins")`.
 
     Attributes:
         answer: The parsed answer.
@@ -121,7 +121,10 @@ class AnswerDecoder:
 
 
 def _decode_box(answer: Answer, view: CanonicalView) -> NDArray[np.float64] | None:
-    """Return the bounding box of the answer's box in the source image; lens distortion may bend its edges."""
+    """Return the answer's box as (4,) left, top, right and bottom in the source image, px; None without a valid box.
+
+    It bounds the outline of the box in the view, whose edges the lens distortion may bend.
+    """
     if answer.box is None:
         return None
     left, top, right, bottom = (coordinate.bin for coordinate in answer.box)
@@ -130,5 +133,5 @@ def _decode_box(answer: Answer, view: CanonicalView) -> NDArray[np.float64] | No
     across, down = np.linspace(left, right, _EDGE_POINTS), np.linspace(top, bottom, _EDGE_POINTS)
     edges = [*((u, v) for v in (top, bottom) for u in across), *((u, v) for u in (left, right) for v in down)]
     outline = view.view_to_source_pixels(decode_pixels(edges, (view.width, view.height)))
-    seen = outline[np.isfinite(outline).all(axis=1)]
-    return np.concatenate([seen.min(axis=0), seen.max(axis=0)]) if len(seen) else None
+    finite = outline[np.isfinite(outline).all(axis=1)]
+    return np.concatenate([finite.min(axis=0), finite.max(axis=0)]) if len(finite) else None

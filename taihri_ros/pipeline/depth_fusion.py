@@ -23,8 +23,8 @@ from taihri_ros.skeleton import JOINTS
 AGREEMENT_SIGMAS = 3.0
 """Validation gate: model and measurement agree within this many standard deviations of their difference."""
 
-_WINDOW_SIDE, _WINDOW_OF_WIDTH = 5, 640
-"""Side of the window around a keypoint's pixel in an image of this width, px. It scales with the image width."""
+_WINDOW_SIDE, _REFERENCE_WIDTH = 5, 640
+"""Side of the window around a keypoint's pixel, px, in an image of the reference width (px); scaled with the width."""
 
 _MIN_VALID_FRACTION = 1 / 3
 """Fraction of the window's pixels that must hold a measurement."""
@@ -71,7 +71,7 @@ SURFACE_OFFSETS = {name: _BY_JOINT[name.removeprefix("left_").removeprefix("righ
 def fuse(estimate: Estimate, depth: NDArray[np.float32], camera: Camera) -> Estimate:
     """Fuse the measured keypoints of an estimate with a depth image.
 
-    Each keypoint is corrected by a Kalman update (Kalman 1960) with the measured z, which also moves the coordinates
+    Each keypoint is corrected by a Kalman update (Kalman 1960) with the measured z, which also corrects the coordinates
     that are correlated with z. The innovation must first pass a validation gate of `AGREEMENT_SIGMAS` (Bar-Shalom and
     Fortmann 1988). A keypoint without a finite covariance, or with a pixel outside the image, is left unchanged.
 
@@ -100,8 +100,8 @@ def fuse(estimate: Estimate, depth: NDArray[np.float32], camera: Camera) -> Esti
 def surface_depth(depth: NDArray[np.float32], pixel: ArrayLike) -> float:
     """Return the depth of the visible surface at a pixel: the median of a small window around it.
 
-    For an even number of values it is the lower of the two middle ones: their mean could lie between a person and the
-    wall behind, where there is no surface.
+    For an even number of values, the smaller of the two middle values is returned. Their mean could lie between a
+    person and the wall behind, where there is no surface.
 
     Args:
         depth: float32 (height, width) metres; values that are not finite or not positive are missing measurements.
@@ -115,7 +115,7 @@ def surface_depth(depth: NDArray[np.float32], pixel: ArrayLike) -> float:
     if not ((place >= 0) & (place < (width, height))).all():
         return float("nan")
     column, row = place.astype(int).tolist()
-    reach = max(1, round((_WINDOW_SIDE // 2) * width / _WINDOW_OF_WIDTH))
+    reach = max(1, round((_WINDOW_SIDE // 2) * width / _REFERENCE_WIDTH))
     window = depth[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
     measured = window[np.isfinite(window) & (window > 0.0)]
     if measured.size < _MIN_VALID_FRACTION * window.size:
@@ -132,6 +132,7 @@ def _refine(keypoint: Keypoint, depth: NDArray[np.float32]) -> Keypoint:
 
 
 def _update(keypoint: Keypoint, surface: float) -> Keypoint:
+    """Return a keypoint updated with the surface depth (m), or marked as in disagreement."""
     surface_offset = SURFACE_OFFSETS[keypoint.name]
     noise = (_NOISE_PER_M * surface**2 + _NOISE_M) ** 2 + surface_offset.sigma**2
     innovation = surface + surface_offset.mean - keypoint.position[2]

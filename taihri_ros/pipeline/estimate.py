@@ -14,7 +14,7 @@ class Estimate:
 
     Attributes:
         command: The command.
-        person: The person that was found, in the camera's optical frame.
+        person: The person that was found, in the camera's optical frame, metres.
         answer: The model's raw answer.
         stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own stages as `engine.<stage>`.
         model: Name of the checkpoint.

@@ -26,13 +26,13 @@ from taihri_ros.pipeline.prompt_batch import Decoding, make_prompt_batch, raw_te
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
-    """A command and the model's parsed answer to it.
+    """One exchange with the model: a command and the parsed answer.
 
     Attributes:
         command: The command.
         decoder: Decodes the parsed answer into keypoints.
-        raw: The answer as the model wrote it.
-        steps: Passes through the language model; 0 if the engine does not report them.
+        raw: The text of the answer, not parsed.
+        steps: Number of passes through the language model; 0 if the engine does not report them.
         stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own stages as `engine.<stage>`.
     """
 
@@ -43,7 +43,14 @@ class Exchange:
     stages_ms: dict[str, float]
 
     def estimate(self, xy_source: XySource) -> Estimate:
-        """Return the keypoints, with x and y from the given source."""
+        """Return the decoded keypoints and their stage times.
+
+        Args:
+            xy_source: Source of x and y of a keypoint.
+
+        Returns:
+            The estimate, with positions in the camera's optical frame in metres.
+        """
         started = perf_counter()
         person = self.decoder.person(xy_source)
         view = self.decoder.view
@@ -108,7 +115,7 @@ class Estimator:
     def exchange(
         self, image: NDArray[np.uint8], camera: Camera, command: Command, *, view: CanonicalView | None = None
     ) -> Exchange:
-        """Prompt the model and parse its answer without decoding it. Arguments and errors are those of `estimate`."""
+        """Prompt the model and parse its answer, but do not decode it. Arguments and errors are those of `estimate`."""
         camera.check_image(image.shape[1], image.shape[0])
         info = self.engine.info
         started = perf_counter()

@@ -19,7 +19,7 @@ class ImageError(TaihriError):
 
 
 def no_depth() -> None:
-    """Return None, the depth image of a frame without depth."""
+    """Return None: the frame has no depth image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,8 @@ class Frame:
         stamp_ns: Time stamp of the image, nanoseconds.
         frame_id: Frame id of the image: the camera's optical frame.
         decode: Returns the image, (height, width, 3) uint8 RGB; raises `ImageError`.
-        received: `time.perf_counter()` at arrival, seconds.
-        receive_ms: Age of the stamp at arrival, milliseconds: the delay of camera, driver and network.
+        received: Time of arrival on the clock `time.perf_counter()`, seconds.
+        receive_ms: Age of the image at its arrival, milliseconds: the delay of camera, driver and network.
         depth: Returns the matching depth image, (height, width) float32 metres, or None; raises `ImageError`.
     """
 

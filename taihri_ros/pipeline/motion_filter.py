@@ -22,14 +22,14 @@ GATE = 16.27
 of freedom."""
 
 MAX_CONSECUTIVE_OUTLIERS = 3
-"""After this many outliers in a row the joint has moved: its filter restarts from the last of them."""
+"""After this many outliers in a row the joint is assumed to have moved: its filter restarts from the last outlier."""
 
 _INITIAL_SPEED = 1.0
 """Standard deviation of each velocity component when a joint is first found, m/s."""
 
 _ACCELERATION_S = 0.1
-"""Duration of a typical acceleration, seconds. Times the variance of the acceleration, it is the power spectral density
-of the white noise: two short time steps then add as much noise as one long step."""
+"""Duration of a typical acceleration, seconds. Its product with the variance of the acceleration is the power spectral
+density of the white noise. Two short time steps then add as much noise as one long step."""
 
 
 class FilterError(TaihriError):
@@ -60,8 +60,8 @@ class MotionFilter:
                 smoother, a larger value follows sudden motion faster. The default has the smallest error for a resting
                 hand and a hand that reaches 0.5 m in 0.7 s, at 10 and 30 Hz, with measurement noise of 2 to 4 cm
                 (standard deviation; two to three times as much in depth).
-            predict_s: How long a joint that is not measured is predicted, seconds; 0 to never predict.
-            reset_s: A joint that was not measured for longer than this starts a new track, seconds.
+            predict_s: Longest time for which a joint that is not measured is predicted, seconds; 0 for no prediction.
+            reset_s: Longest time between measurements of one track, seconds; a later measurement starts a new track.
 
         Raises:
             FilterError: A setting is out of range.
@@ -86,8 +86,8 @@ class MotionFilter:
     def update(self, estimate: Estimate, stamp_ns: int) -> Estimate:
         """Filter the joints of one estimate.
 
-        A stamp that is not later than the last one resets the filter first: a bag was restarted, or the driver does
-        not set stamps.
+        The filter is first reset if the stamp is not later than the last one, for example after the restart of a bag,
+        or if the driver does not set stamps.
 
         Args:
             estimate: The estimate of the image.
@@ -132,7 +132,7 @@ class MotionFilter:
         if track is None or not 0.0 < track.age_s(stamp_ns) <= self._predict_s:
             return keypoint
         track.predict(stamp_ns, self._density)
-        reason = f"predicted from {track.age_s(stamp_ns):.2f} s ago; in this image: {keypoint.reason}"
+        reason = f"predicted, last measured {track.age_s(stamp_ns):.2f} s ago; in this image: {keypoint.reason}"
         return Keypoint(keypoint.name, State.PREDICTED, reason, track.position, track.covariance)
 
 
@@ -184,7 +184,7 @@ class _Track:
         self._kalman.errorCovPost = _symmetric(self._kalman.errorCovPost)
 
     def distance(self, keypoint: Keypoint) -> float:
-        """Return the squared Mahalanobis distance between a measurement and its prediction."""
+        """Return the squared Mahalanobis distance between a measurement and its prediction, without unit."""
         innovation = keypoint.position - self.position
         return float(innovation @ np.linalg.solve(self.covariance + _symmetric(keypoint.covariance), innovation))
 

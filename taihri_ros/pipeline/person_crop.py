@@ -1,9 +1,9 @@
-"""Chooses the person crop: a view that is turned toward the person and no larger than needed.
+"""Chooses the person crop: a view that is turned toward the person and only as large as needed.
 
 The time to an answer grows with the number of visual tokens, and TAIHRI (arXiv 2604.08921) accepts views of any size at
 its canonical focal length. Once a person has been found, a virtual camera at the same optical centre is turned toward
 them. It has the canonical focal length and its principal point at its centre, as in training. `points_to_camera`
-inverts the rotation exactly, so a smaller view loses surroundings but no metric accuracy.
+inverts the rotation exactly, so a smaller view shows less of the surroundings, but metric accuracy is unchanged.
 """
 
 from __future__ import annotations
@@ -45,20 +45,26 @@ KEEP_SIZE = 1.5
 """A view is kept as long as it has at most this many times the visual tokens of a new one."""
 
 MIN_TOKENS_PER_SIDE = 4
-"""Smallest width and height of a crop, visual tokens, unless the full view is smaller. taihri-nano was trained with
-three."""
+"""Smallest width and height of a crop, visual tokens, unless the full view is smaller. The smallest crops on which
+taihri-nano was trained had three."""
 
 _MAX_TOKEN_FRACTION: dict[PersonCropMode, float] = {"never": 0.0, "always": 1.0 - 1e-9, "auto": 2 / 3}
 """A crop replaces the full view if it has at most this fraction of its visual tokens."""
 
 _RECENT_VIEWS = 4
+"""Number of recent views that may be used again."""
+
 _FULL_VIEW_NS = 500_000_000
 """How long the full view is kept when no crop is small enough, before crops are tried again, nanoseconds."""
 
 _CENTERING_STEPS = 2
+"""Number of iterations that centre the view on the box around the joints."""
+
 _MIN_DEPTH = 1e-3
+"""Smallest z with which a point is projected, metres."""
+
 _DEPTH_RESERVE = 0.1
-"""How far behind all joints the depth bins of a turned view must reach, metres."""
+"""Distance behind every joint that the depth bins of a turned view must still cover, metres."""
 
 
 def full_view(camera: Camera, spec: ModelSpec) -> CanonicalView:
@@ -85,12 +91,12 @@ def full_view(camera: Camera, spec: ModelSpec) -> CanonicalView:
 
 
 class PersonCrop:
-    """Chooses the view of each frame from the joints found in the frame before. Not thread-safe.
+    """A selector of the view of each frame, from the joints found in the frame before. Not thread-safe.
 
     The full view is used for the first frame, after an error, when no joint was found or one was found near the view's
-    edge, and every `refresh_s`, so that a false detection is not tracked forever. A view is kept until the person
-    leaves its inner part or needs much less of it. The last few views are reused, so that a person who sways between
-    two of them causes no new ones.
+    edge, and every `refresh_s`, so that a false detection does not persist. A view is kept until the person
+    leaves its inner part, or until a much smaller view is sufficient. The last few views are used again, so that a
+    person who sways between two of them causes no new views.
 
     Example:
         >>> from taihri_ros.camera.camera import Camera
@@ -178,7 +184,7 @@ class PersonCrop:
 
         Args:
             estimate: The estimate; None after an error.
-            view: The view that it was made from.
+            view: The view from which it was made.
             stamp_ns: Time stamp of the frame, nanoseconds.
         """
         self._person = None
@@ -200,9 +206,9 @@ class PersonCrop:
         return 0.0 if self._mode == "auto" and not spec.person_crops else _MAX_TOKEN_FRACTION[self._mode]
 
     def _crop_around(self, points: NDArray[np.float64], full: CanonicalView, spec: ModelSpec) -> CanonicalView:
-        """Return a view of N points, (N, 3) metres in the camera's frame; a recent view if one is suitable.
+        """Return a view of points, (N, 3) metres in the camera's frame: a recent one if possible, or else a new one.
 
-        A new view costs nothing until an image is rendered.
+        The full view is returned if no crop is suitable. A new view is cheap: its remap is computed when it renders.
         """
         centered = self._center(points)
         if centered is None:
@@ -231,8 +237,8 @@ class PersonCrop:
         """Return the view direction that centres points with their margin.
 
         Returns:
-            The rotation from the camera's frame to the view's, (3, 3), and the half width and half height that the view
-            needs on the plane z = 1, (2,); None if none of it is in the full view.
+            The rotation from the camera's frame to the view's, (3, 3), and the half width and half height of the view
+            on the plane z = 1, (2,); None if the points with their margin lie outside the full view.
         """
         ahead = np.column_stack([points[:, :2], np.maximum(points[:, 2], _MIN_DEPTH)])
         direction = (ahead / np.linalg.norm(ahead, axis=1, keepdims=True)).sum(axis=0)
@@ -273,13 +279,21 @@ class PersonCrop:
 
 
 def extent(points: NDArray[np.float64], margin_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return two corners, (2,), of the box around projected points (N, 3) with a margin (m), on the plane z = 1."""
+    """Return the box around projected points with a margin.
+
+    Args:
+        points: (N, 3) metres, in a frame with z forward.
+        margin_m: Margin around every point, metres.
+
+    Returns:
+        (left, top) and (right, bottom) on the plane z = 1, (2,) each.
+    """
     depth = np.maximum(points[:, 2:], _MIN_DEPTH)
     return ((points[:, :2] - margin_m) / depth).min(axis=0), ((points[:, :2] + margin_m) / depth).max(axis=0)
 
 
 def _corners(box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the four corners, (4, 2), of a box (2, 2)."""
+    """Return the four corners (4, 2) of a box (2, 2), which has the rows (left, top) and (right, bottom)."""
     (left, top), (right, bottom) = box
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
 

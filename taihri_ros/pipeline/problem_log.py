@@ -10,11 +10,14 @@ _REPEAT_S = 10.0
 """Period in which an unchanged problem is logged again, seconds."""
 
 _CHANGE_S = 1.0
-"""Shortest time between two messages of a kind, seconds."""
+"""Shortest time between two different messages of a kind, seconds."""
 
 
 class ProblemLog:
-    """Logs a problem when it appears or changes, at most once per second, and every ten seconds while it lasts."""
+    """A log of recurring problems.
+
+    A problem is logged when it appears or changes, at most once per second, and every ten seconds while it lasts.
+    """
 
     def __init__(self, logger: logging.Logger) -> None:
         """Create a log.

@@ -1,4 +1,4 @@
-"""Schedules frames: the newest frame wins, answers to an old command are dropped, and every frame is counted."""
+"""Schedules frames: the newest frame is processed next, results of an old command are dropped, all are counted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LocalizeError(TaihriError):
 
 
 class _Query:
-    """A one-shot command that waits for its result; `taken` while a frame is processed for it."""
+    """A one-shot command that waits for its result; `taken` is true while a frame is processed for it."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
@@ -52,7 +52,7 @@ class _Job:
 
 
 class Scheduler:
-    """Runs the tracker on frames in background threads and publishes the results in the order of the frames.
+    """Background threads that run the tracker on frames and publish the results in the order of the frames.
 
     At most one frame waits; a newer frame replaces it. A newer frame never aborts a request in flight: otherwise a
     camera that is faster than the engine would prevent every result. A request is aborted when the command changes or
@@ -143,13 +143,13 @@ class Scheduler:
             frame: The frame; it replaces a waiting frame.
         """
         with self._changed:
-            self.counters.count_in()
+            self.counters.count_received()
             if self._stopped:
-                self.counters.drop(Drop.STOPPED)
+                self.counters.count_dropped(Drop.STOPPED)
             elif self._command is None and self._next_query is None:
-                self.counters.drop(Drop.NO_COMMAND)
+                self.counters.count_dropped(Drop.NO_COMMAND)
             elif self._camera is None:
-                self.counters.drop(Drop.NO_CAMERA_INFO)
+                self.counters.count_dropped(Drop.NO_CAMERA_INFO)
                 self._problems.report(
                     Drop.NO_CAMERA_INFO.value,
                     "images arrive, but no camera_info: publish it or remap the topic camera_info",
@@ -311,11 +311,11 @@ class Scheduler:
         with self._publishing:
             with self._changed:
                 if (obsolete := self._obsolete(job)) is not None:
-                    self.counters.drop(obsolete)
+                    self.counters.count_dropped(obsolete)
                     return
                 if job.query is not None:
                     job.query.result, self._query = result, None
-                    self.counters.publish(result.stages_ms)
+                    self.counters.count_published(result.stages_ms)
                     self._changed.notify_all()
                     return
             started = perf_counter()
@@ -324,10 +324,10 @@ class Scheduler:
             except Exception as error:
                 detail = error if isinstance(error, TaihriError) else repr(error)
                 self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {detail}")
-                self.counters.drop(Drop.NOT_PUBLISHED)
+                self.counters.count_dropped(Drop.NOT_PUBLISHED)
                 return
         finished = perf_counter()
-        self.counters.publish(
+        self.counters.count_published(
             result.stages_ms
             | {"publish": (finished - started) * 1e3, "total": (finished - result.frame.received) * 1e3}
         )
@@ -340,7 +340,7 @@ class Scheduler:
             aborted = isinstance(error, GenerationAbortedError)
             if aborted:
                 reason = self._obsolete(job) or reason
-            self.counters.drop(reason)
+            self.counters.count_dropped(reason)
             if job.query is not None and job.query is self._query:
                 if aborted:  # the abort was meant for another frame: the next frame answers the query
                     job.query.taken = False
@@ -356,4 +356,4 @@ class Scheduler:
     def _drop_waiting(self, reason: Drop) -> None:
         if self._waiting is not None:
             self._waiting = None
-            self.counters.drop(reason)
+            self.counters.count_dropped(reason)

@@ -70,11 +70,11 @@ class Tracker:
             camera: Calibration of the camera that took the image.
             command: The joints to find, as names or as free text.
             stamp_ns: Time stamp of the image, nanoseconds.
-            one_shot: Whether the frame answers a single query: it is seen in full view, and the person crop is not
+            one_shot: Whether the frame is for a one-shot command: the full view is used, and the person crop is not
                 updated.
 
         Returns:
-            The estimate. Its command contains the joints that were requested by name.
+            The estimate. Its command holds the joints that were requested by name.
         """
         requested = (
             command if self._joint_selection is None else self._joint_selection.with_joints(command, monotonic())

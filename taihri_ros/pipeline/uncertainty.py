@@ -22,7 +22,7 @@ CONFIDENCE_RADIUS_M = 0.1
 def bins_covariance(
     variances: NDArray[np.float64], space: InteractionSpace, calibration: Calibration
 ) -> NDArray[np.float64]:
-    """Return the covariance of points given by three bins with independent errors.
+    """Return the covariance of points that are decoded from their bins of x, y and z, with independent errors.
 
     Args:
         variances: (N, 3) bins², variances of x, y and z.
@@ -32,8 +32,8 @@ def bins_covariance(
     Returns:
         (N, 3, 3) m², in the view's frame.
     """
-    metres = variances * (space.step * np.array(calibration.bins)) ** 2
-    return np.asarray(metres[:, :, None] * np.eye(3))
+    variances_m2 = variances * (space.step * np.array(calibration.bins)) ** 2
+    return np.asarray(variances_m2[:, :, None] * np.eye(3))
 
 
 def pixel_covariance(
@@ -44,13 +44,13 @@ def pixel_covariance(
     space: InteractionSpace,
     calibration: Calibration,
 ) -> NDArray[np.float64]:
-    """Return the covariance of points given by a pixel and a depth with independent errors.
+    """Return the covariance of points that are back-projected from a pixel to a depth, with independent errors.
 
     A point is the product of ray and depth: a depth error moves it along the ray.
 
     Args:
         variances: (N, 3) bins², variances of u, v and z.
-        depths: (N,) metres.
+        depths: (N,) metres, along the view's z axis.
         rays: (N, 3) rays (x, y, 1) of the pixels, in the view's frame.
         view: The view.
         space: The ranges of the bins.
@@ -78,9 +78,9 @@ def probability_within(covariances: ArrayLike, radius_m: float = CONFIDENCE_RADI
     Returns:
         (N,) in [0, 1]; NaN where a covariance is NaN.
     """
-    given = np.asarray(covariances, np.float64).reshape(-1, 3, 3)
-    known = np.asarray(np.isfinite(given).all(axis=(1, 2)))
-    variances = np.linalg.eigvalsh(np.where(known[:, None, None], given, np.eye(3)))
+    matrices = np.asarray(covariances, np.float64).reshape(-1, 3, 3)
+    known = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
+    variances = np.linalg.eigvalsh(np.where(known[:, None, None], matrices, np.eye(3)))
     return probability_within_axes(np.where(known[:, None], variances, np.nan), radius_m)
 
 
@@ -112,20 +112,22 @@ def probability_within_axes(
 
 
 _NEWTON_STEPS = 4
-"""Three steps leave a relative error of 5e-7, four steps less than double precision, for any weights and limits."""
+"""Number of Newton steps. For all weights and limits, the relative error is 5e-7 after three steps and below double
+precision after four."""
 
-_FROM_MEAN = 1e-4
-"""At the mean the approximation is 0 / 0. It is evaluated this far beside it instead, where it is as accurate."""
+_MIN_SADDLEPOINT = 1e-4
+"""Smallest magnitude of the saddlepoint. At zero the approximation is 0 / 0, at this value it is as accurate
+as elsewhere."""
 
 
 def _saddlepoint(shares: NDArray[np.float64], limits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Solve f(s) = sum(shares / (1 - 2 shares s)) = limit for s, (N,); the largest of the shares (N, 3) is 1.
 
-    It applies Newton's method to 1 / f, which is nearly linear, starting from the solution for the largest share only.
+    Newton's method is applied to 1 / f, which is nearly linear. It starts from the solution for the largest share only.
     """
     point = 0.5 - 0.5 / limits
     for _ in range(_NEWTON_STEPS):
         terms = shares / (1.0 - 2.0 * shares * point[:, None])
         value, slope = terms.sum(axis=1), 2.0 * (terms * terms).sum(axis=1)
         point = point + value * (1.0 - value / limits) / slope
-    return np.where(np.abs(point) < _FROM_MEAN, _FROM_MEAN, point)
+    return np.where(np.abs(point) < _MIN_SADDLEPOINT, _MIN_SADDLEPOINT, point)

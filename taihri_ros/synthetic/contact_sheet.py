@@ -16,7 +16,7 @@ _TEXT = (255, 255, 255)
 
 
 def contact_sheet(samples: Sequence[Sample], columns: int = 8, cell: int = 224) -> NDArray[np.uint8]:
-    """Return a grid of samples; each appears twice, as it is and with its labels drawn.
+    """Return a grid of samples; each appears twice, without and with its labels.
 
     Args:
         samples: The samples.
@@ -54,8 +54,8 @@ def draw_labels(sample: Sample) -> NDArray[np.uint8]:
             cv2.line(picture, places[INDEX[parent]], places[INDEX[child]], _color(child), 1, cv2.LINE_AA)
     for name, index in INDEX.items():
         if sample.visibility[index] < 2:
-            seen = sample.visibility[index] == 0
-            cv2.circle(picture, places[index], 4, _color(name), -1 if seen else 1, cv2.LINE_AA)
+            visible = sample.visibility[index] == 0
+            cv2.circle(picture, places[index], 4, _color(name), -1 if visible else 1, cv2.LINE_AA)
     x0, y0, x1, y1 = np.rint(2.0 * sample.box).astype(int).tolist()
     cv2.rectangle(picture, (x0, y0), (x1, y1), _TEXT, 1)
     label = f"{sample.index} {sample.task} {np.linalg.norm(sample.joints[0]):.1f} m"

@@ -29,7 +29,7 @@ _PREFIX = "synthetic-"
 
 
 class DatasetError(TaihriError):
-    """Raised when a directory of samples cannot be read or written."""
+    """A directory of samples cannot be read or written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ _SCHEMA = _COLUMNS.with_metadata(
 
 
 def shard_path(directory: Path, number: int) -> Path:
-    """Return the path of a shard."""
+    """Return the path of the shard with a number, counted from 0."""
     return directory / f"{_PREFIX}{number:05d}.parquet"
 
 

@@ -18,7 +18,11 @@ SEED = 7_000_003
 """Seed of the test split; no training set may use it."""
 
 COUNT = 600
+"""Number of samples."""
+
 SIZE = 224
+"""Longer side of the pictures, px."""
+
 CHECKSUM = "36bdef80e563afe9a6a76432cb7cec9b0cbb5267ece9c22d3c0b855d412d063f"
 
 _CELL = 0.1
@@ -44,7 +48,7 @@ def job(directory: Path) -> Job:
 
 
 def checksum(samples: Iterable[Sample], offset: float = _OFFSET) -> str:
-    """Return the checksum of samples: SHA-256 of indices, tasks, picture sizes and joints in cells of 10 cm.
+    """Return the checksum of samples: SHA-256 of indices, tasks, picture sizes and joints quantized to 10 cm.
 
     Args:
         samples: The samples, in order.

@@ -45,8 +45,8 @@ def visibility(inside: NDArray[np.bool_], gaps: NDArray[np.float32]) -> NDArray[
 
     Args:
         inside: (22,) whether each joint lies in the image.
-        gaps: (22, 2) distance along the ray from the first surface to the joint, metres: of the person's own body, and
-            of another person or object; 0 where there is none.
+        gaps: (22, 2) distance along the ray from the first surface to the joint, metres: column 0 for the person's own
+            body, column 1 for another person or an object; 0 without such a surface.
 
     Returns:
         int8 (22,): `VISIBLE`, `OCCLUDED` or `OUTSIDE`.
@@ -55,14 +55,14 @@ def visibility(inside: NDArray[np.bool_], gaps: NDArray[np.float32]) -> NDArray[
     return np.where(inside, np.where(hidden, OCCLUDED, VISIBLE), OUTSIDE).astype(np.int8)
 
 
-def box(seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+def box(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the bounding box of the visible person.
 
     Args:
-        seen: (H, W) whether each pixel shows the person; at least one does.
+        mask: (H, W) whether each pixel shows the person; at least one pixel does.
 
     Returns:
         float32 (4,): x0, y0, x1, y1 of the outermost pixels' centres, px.
     """
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return np.array([columns[0], rows[0], columns[-1], rows[-1]], dtype=np.float32)

@@ -16,7 +16,7 @@ _WIDEST = np.deg2rad(108.0)
 """Widest field of view including lens distortion (radians)."""
 
 _STEP = 8.0
-"""Spacing of the nodes at which the lens model is inverted, px; rays between nodes are interpolated (cubic)."""
+"""Spacing of the nodes at which the lens model is inverted, px; rays between them are interpolated with cubics."""
 
 
 def sample_camera(rng: Rng, size: int) -> tuple[Camera, NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""A robot's camera that shows a made scene, as a ROS 2 participant: images, camera_info, and the truth."""
+"""A simulated robot camera as a ROS 2 node: publishes images, camera_info and the true joint positions."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 NODE_NAME = "sim"
 FRAME_ID = "sim_camera_optical_frame"
 TRUTH = Topic("~/keypoints", "geometry_msgs/msg/PoseArray")
-"""All 22 joints in the skeleton's order, in the image's frame and with its stamp, whether they are seen or not."""
+"""The 22 joints in the skeleton's order, visible or not, in the image's frame and with its stamp."""
 
 _NANOSECONDS = 1_000_000_000
 
 
 class Snapshot(Protocol):
-    """What the camera sees at one moment."""
+    """The camera's view at one moment."""
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -43,33 +43,33 @@ class Snapshot(Protocol):
 
 
 class Scene(Protocol):
-    """What is in front of the camera."""
+    """The scene in front of the camera."""
 
     @property
     def camera(self) -> Camera:
         """The camera that looks at it."""
 
-    def hear(self, command: Command | None) -> None:
-        """Take the newest command, None for `stop`; called in another thread than `expose`."""
+    def set_command(self, command: Command | None) -> None:
+        """React to the newest command, None for `stop`. Called in another thread than `expose`."""
 
     def expose(self, seconds: float) -> Snapshot:
-        """Show the scene at a time, in seconds since its beginning; times never run back."""
+        """Return the view at a time, in seconds since the start. Times never decrease between calls."""
 
 
 class RobotCamera:
-    """Publishes a scene. Use it as a context manager, or call `close`.
+    """A camera that publishes a scene. Use it as a context manager, or call `close`.
 
     Attributes:
-        frames: How many images went out.
+        frames: Number of published images.
     """
 
     def __init__(
         self, scene: Scene, *, rate_hz: float = 10.0, distro: str = "jazzy", remaps: Sequence[str] = ()
     ) -> None:
-        """Join the ROS 2 graph as the node `/sim`; `run` sets the camera going.
+        """Join the ROS 2 graph as the node `/sim`; `run` starts the camera.
 
         Args:
-            scene: What is in front of the camera.
+            scene: The scene in front of the camera.
             rate_hz: Images per second.
             distro: ROS 2 distribution of the robot.
             remaps: Rules `from:=to`.
@@ -91,15 +91,17 @@ class RobotCamera:
     def run(self, stop: Event, duration_s: float = float("inf")) -> None:
         """Publish images at the camera's rate.
 
-        An image shows the scene at its stamp. It is made ahead of that moment where there is time; one that is late
-        shifts those that follow.
+        An image shows the scene at its stamp. It is rendered ahead of that time if possible; a late image delays the
+        ones after it.
 
         Args:
-            stop: Ends the run.
-            duration_s: Ends it as well, in seconds.
+            stop: Event that ends the run.
+            duration_s: Longest run, in seconds.
         """
         width, height = self._scene.camera.width, self._scene.camera.height
-        logger.info("publishing %dx%d on %s, the truth on %s", width, height, self._image.topic, self._truth.topic)
+        logger.info(
+            "publishing %dx%d images on %s, true joints on %s", width, height, self._image.topic, self._truth.topic
+        )
         due = start = time.time_ns() + self._period_ns
         while due - start < duration_s * _NANOSECONDS:
             snapshot = self._scene.expose((due - start) / _NANOSECONDS)
@@ -128,8 +130,8 @@ class RobotCamera:
         try:
             command = parse_command(message.data)
         except CommandError:
-            return  # the node says what is wrong with it
-        self._scene.hear(command)
+            return  # the node logs what is wrong with it
+        self._scene.set_command(command)
 
     def _publish(self, snapshot: Snapshot, stamp_ns: int) -> None:
         make = self._messages.make
@@ -154,7 +156,7 @@ class RobotCamera:
 
 
 def camera_info(messages: Messages, camera: Camera) -> dict[str, Any]:
-    """Give the fields of a camera's sensor_msgs/CameraInfo, all but the header.
+    """Return the fields of a camera's sensor_msgs/CameraInfo, except the header.
 
     Args:
         messages: Builds the region of interest.

@@ -67,12 +67,12 @@ class Room:
     own: int = 0
 
     def packed_primitives(self) -> Floats:
-        """Return the objects as the renderer reads them: float32 (N, 9)."""
-        rows = [(t.shape, *t.middle, *t.half, np.cos(t.yaw), np.sin(t.yaw)) for t in self.primitives]
+        """Return the objects for the renderer: float32 (N, 9), shape, centre, half extents, cosine and sine of yaw."""
+        rows = [(p.shape, *p.middle, *p.half, np.cos(p.yaw), np.sin(p.yaw)) for p in self.primitives]
         return np.array(rows, dtype=np.float32).reshape(-1, 9)
 
     def shadow(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where the shadows of points fall on floor, ceiling or walls.
+        """Return the shadows of points on the floor, the ceiling and the walls.
 
         Args:
             points: (N, 3) metres, inside the room.
@@ -156,7 +156,7 @@ def _furniture(
     high: NDArray[np.float64],
     yaw: float,
 ) -> list[Primitive]:
-    """Sample cupboards, tables, columns, balls and pictures that leave person, camera and the line between free."""
+    """Sample cupboards, tables, columns, balls and pictures that do not block the view of the person."""
     found: list[Primitive] = []
     for _ in range(int(rng.integers(1, 11))):
         place = rng.uniform(low, high)
@@ -193,7 +193,7 @@ def _to_world(turn: NDArray[np.float64], place: NDArray[np.float64]) -> tuple[fl
 
 
 def _clear(primitive: Primitive, camera: NDArray[np.float64]) -> bool:
-    """Return whether an object leaves the person and the line from the camera to it free."""
+    """Check that an object blocks neither the person nor the line between the camera (2,) and the person."""
     middle, reach = np.array(primitive.middle[:2]), float(np.hypot(*primitive.half[:2]))
     along = float(np.clip(middle @ camera / (camera @ camera + 1e-9), 0.0, 1.0))
     return bool(np.linalg.norm(middle - along * camera) > reach + (0.55 if along < 0.3 else 0.3))

@@ -31,14 +31,14 @@ Rng = np.random.Generator
 VIEWS = 4
 """Consecutive samples that share two bodies.
 
-Each body is the labelled person of two samples and may stand in the background of the other two. Sharing saves posing.
+Each body is the labelled person of two samples and may stand in the background of the other two. Posing a body is slow.
 """
 
 _COLOR_FIELDS = (
     *("skin", "hair", "beard", "top", "top_second", "top_pattern", "top_scale", "shirt"),
     *("bottom", "bottom_second", "bottom_pattern", "bottom_scale", "shoe", "glove", "phase"),
 )
-"""Fields of an outfit that change only colours, so the body need not be posed again."""
+"""Fields of an outfit that change only its colours; the body is not posed again after they change."""
 
 _MIN_PERSON_SHARE = 0.006
 """Smallest share of the picture that the person may cover."""

@@ -62,8 +62,8 @@ class Scene:
             roll: Clockwise roll of the camera, radians.
         """
         self.camera = camera
-        straight = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # columns: right, down, forward
-        self.viewpoint = Viewpoint(np.array([0.0, -distance, height]), straight @ euler(-pitch, 0.0, roll))
+        upright = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # columns: right, down, forward
+        self.viewpoint = Viewpoint(np.array([0.0, -distance, height]), upright @ euler(-pitch, 0.0, roll))
         rng = np.random.default_rng([seed, 2])
         self._room = sample_room(rng, self.viewpoint.eye, (), margin=1.8)
         self._noise = np.random.default_rng([seed, 3])
@@ -85,7 +85,7 @@ class Scene:
             The picture and its labels.
         """
         self._renderer.set_people([(body.vertices, outfit)])
-        reuse = (self._empty, self._touched(body))
+        reuse = (self._empty, self._affected_pixels(body))
         light, _ = self._renderer.render(self.camera, self._rays, self.viewpoint, self._room, reuse=reuse)
         gaps = self._renderer.probe(body.joints, self.viewpoint, self._room)
         joints = self.viewpoint.to_camera(body.joints)
@@ -97,8 +97,8 @@ class Scene:
             visibility=labels.visibility(inside, gaps),
         )
 
-    def _touched(self, body: Body) -> NDArray[np.bool_]:
-        """Return the pixels that the person or its shadow may change: their convex hull in the picture."""
+    def _affected_pixels(self, body: Body) -> NDArray[np.bool_]:
+        """Return a mask of the pixels that the person or their shadow may change: the convex hull of both."""
         points = body.vertices[::5].astype(np.float64)
         shadow = self._room.shadow(points)
         pixels, _ = labels.project(self.camera, self.viewpoint.to_camera(np.concatenate([points, shadow])))

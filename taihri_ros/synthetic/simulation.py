@@ -22,14 +22,20 @@ _IDLE_GESTURES = ("stand", "wave", "walk", "hand_over_both", "point", "fist_bump
 """Gestures that the person cycles through while no command is active."""
 
 _IDLE_GESTURE_S = 2.5
+"""Duration of each idle gesture, seconds."""
+
 _OTHER_NAMES = {"hand_over": "hand_over_both", "take": "take_object", "check_posture": "stand", "put_on_belt": "stand"}
 """Tasks of the task table whose gesture has a different name in `poses`."""
 
-_FACING = "look_at_face"
+_DEFAULT_GESTURE = "look_at_face"
+"""Gesture of a task that has no gesture of its own: the person looks at the robot."""
+
 _QUESTION = "question"
 """Name that `Tasks.match` returns for a question about named joints."""
 
-_FOCAL_SHARE = 0.8
+_FOCAL_PER_WIDTH = 0.8
+"""Focal length as a fraction of the image width."""
+
 _CHEST_M = 1.2
 """Height above the floor of the point that the camera looks at."""
 
@@ -82,12 +88,12 @@ class Simulation:
         small = _scaled_down(self.camera, _RENDER_WIDTH_PX)
         self._scene = Scene(small, seed, height=height, distance=distance, pitch=pitch, roll=roll)
 
-    def hear(self, command: Command | None) -> None:
+    def set_command(self, command: Command | None) -> None:
         """Set the newest command; the person performs its gesture. None returns to the idle gestures."""
         self._commanded = None if command is None or command.joints else self._gesture(command.text)
 
     def expose(self, seconds: float) -> Snapshot:
-        """Render the image at a time, seconds since the start; times must not decrease."""
+        """Render the image at a time, in seconds since the start. Times must not decrease between calls."""
         gesture = (
             self._commanded
             or self._default_gesture
@@ -102,22 +108,22 @@ class Simulation:
         return Snapshot(image, view.joints.astype(np.float64))
 
     def _gesture(self, text: str) -> str | None:
-        """Return the gesture of a task, one of `poses.TASKS`; without its own gesture the person looks at the robot."""
+        """Return the gesture of the task that a command names, one of `poses.TASKS`; None if it names no task."""
         task = self._tasks.match(text)
         if task is None or task.name == _QUESTION:
             return None
         plain = task.name.removesuffix("_left").removesuffix("_right")
         names = (task.name, plain, _OTHER_NAMES.get(plain))
-        return next((name for name in names if name in TASKS), _FACING)
+        return next((name for name in names if name in TASKS), _DEFAULT_GESTURE)
 
 
 def _place(seconds: float) -> Place:
-    """Return a place that sways slowly with time."""
+    """Return the place of the person, who sways slowly, at a time in seconds."""
     return Place(0.1 * np.sin(0.7 * seconds), 0.08 * np.sin(0.5 * seconds), 0.2 * np.sin(0.6 * seconds))
 
 
 def _camera(width: int, height: int) -> Camera:
-    focal = _FOCAL_SHARE * width
+    focal = _FOCAL_PER_WIDTH * width
     matrix = np.array([[focal, 0.0, 0.51 * width], [0.0, 1.003 * focal, 0.49 * height], [0.0, 0.0, 1.0]])
     return Camera(width, height, matrix, np.array([-0.08, 0.02, 5e-4, -5e-4, 0.0]), DistortionModel.PLUMB_BOB)
 

@@ -48,7 +48,7 @@ def sample_viewpoint(rng: Rng, body: Body, task: str, camera: Camera, far: bool 
         far: Whether the camera looks at trunk or head from 1.3 to 3.9 m, so that most of the person is in the picture.
 
     Returns:
-        The viewpoint, or None if it is too near to the person or too far away.
+        The viewpoint; None if the sampled one is too near to the person or too far away.
     """
     names = focus(task)
     choice = 0.6 if far else rng.random()
@@ -78,13 +78,13 @@ def sample_viewpoint(rng: Rng, body: Body, task: str, camera: Camera, far: bool 
 
 def _look(rng: Rng, direction: Array, camera: Camera) -> Array:
     """Return a camera rotation that projects a direction to a random pixel of the inner image."""
-    attentive = rng.random() < 0.75
-    share = np.clip(rng.normal(0.5, 0.15, 2), 0.05, 0.95) if attentive else rng.uniform(0.08, 0.92, 2)
+    centred = rng.random() < 0.75
+    share = np.clip(rng.normal(0.5, 0.15, 2), 0.05, 0.95) if centred else rng.uniform(0.08, 0.92, 2)
     ray = unit(camera.unproject([share * (camera.width - 1, camera.height - 1)])[0])
     forward = unit(direction)
     right = unit(cross(forward, np.array([0.0, 0.0, 1.0])))
-    straight = np.column_stack([right, cross(forward, right), forward])
+    upright = np.column_stack([right, cross(forward, right), forward])
     pitch, yaw = np.arctan2(ray[1], np.hypot(ray[0], ray[2])), np.arctan2(ray[0], ray[2])
-    turn = rotation([1, 0, 0], pitch) @ rotation([0, 1, 0], -yaw)  # takes the ray to the optical axis
+    turn = rotation([1, 0, 0], pitch) @ rotation([0, 1, 0], -yaw)  # rotates the ray to the optical axis
     roll = float(np.clip(rng.normal(0.0, 0.09 if rng.random() < 0.8 else 0.25), -0.6, 0.6))
-    return straight @ turn @ rotation(ray, roll)
+    return upright @ turn @ rotation(ray, roll)

@@ -55,7 +55,7 @@ def camera_records(count: int = 3, first: int = 5_000_000_000) -> list[Record]:
 
 
 def read_bag(path: Path) -> dict[str, list[tuple[int, Any]]]:
-    """Return all messages by topic, as (record time, message), read with the type definitions of the bag."""
+    """Return all messages by topic, as (record time in nanoseconds, message), read with the definitions of the bag."""
     found: dict[str, list[tuple[int, Any]]] = {}
     with AnyReader([path]) as reader:
         for connection in reader.connections:

@@ -1,4 +1,4 @@
-"""Depth images are decoded by REP 118 and found by the stamp of a colour image."""
+"""Depth images are decoded as defined by REP 118, and found by the stamp of a colour image."""
 
 from __future__ import annotations
 

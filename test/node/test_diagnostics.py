@@ -45,7 +45,7 @@ def test_input_reports_the_images_since_the_last_report(idle: IdleScheduler) -> 
 
 
 @pytest.mark.parametrize(("publishers", "message"), [(0, "no publisher on the image topic"), (1, "no image arrives")])
-def test_input_warns_without_images_and_gives_the_reason(idle: IdleScheduler, publishers: int, message: str) -> None:
+def test_input_warns_without_images_and_reports_the_reason(idle: IdleScheduler, publishers: int, message: str) -> None:
     idle.publishers = publishers
     report = idle.input.report()
     assert (report.level, report.message) == (WARN, message)
@@ -75,8 +75,8 @@ def test_scheduler_warns_of_new_drops_only(idle: IdleScheduler) -> None:
 
 @pytest.mark.parametrize("reason", [Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.NO_COMMAND, Drop.STOPPED])
 def test_expected_drops_are_not_a_warning(idle: IdleScheduler, reason: Drop) -> None:
-    idle.counters.count_in()
-    idle.counters.drop(reason)
+    idle.counters.count_received()
+    idle.counters.count_dropped(reason)
     report = idle.scheduler.report()
     assert report.level == OK
     assert report.values[f"dropped.{reason.value}"] == "1"
@@ -85,8 +85,8 @@ def test_expected_drops_are_not_a_warning(idle: IdleScheduler, reason: Drop) -> 
 def test_scheduler_reports_stage_times_and_the_age_of_the_last_answer(idle: IdleScheduler) -> None:
     idle.set_command(joint_command(["head"]))
     for duration in (10.0, 20.0, 90.0):
-        idle.counters.count_in()
-        idle.counters.publish({"engine": duration})
+        idle.counters.count_received()
+        idle.counters.count_published({"engine": duration})
     report = idle.scheduler.report()
     assert report.level == OK
     assert float(report.values["rate_hz"]) > 0

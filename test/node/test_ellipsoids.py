@@ -31,7 +31,7 @@ def rotated(quaternion: Array, vectors: Array) -> Array:
 
 
 def ellipsoid(covariance: Array) -> Ellipsoid:
-    found = Ellipsoid.of(covariance)
+    found = Ellipsoid.from_covariance(covariance)
     assert found is not None
     return found
 
@@ -86,7 +86,7 @@ def test_a_singular_covariance_has_a_flat_ellipsoid() -> None:
 def test_an_unknown_covariance_has_no_ellipsoid(bad: float) -> None:
     covariance = COVARIANCE.copy()
     covariance[0, 0] = bad
-    assert Ellipsoid.of(covariance) is None
+    assert Ellipsoid.from_covariance(covariance) is None
     assert image_ellipse(CAMERAS["ideal"], np.array([0.0, 0.0, 1.0]), covariance) is None
 
 

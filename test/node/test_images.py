@@ -206,7 +206,7 @@ ENCODINGS = ("rgb8", "bgr8", "rgba16", "mono8", "mono16", "bayer_grbg8", "uyvy",
     size=st.none() | st.integers(0, 900),
     bigendian=st.integers(0, 255),
 )
-def test_any_fields_give_an_image_of_that_size_or_an_image_error(
+def test_any_fields_lead_to_an_image_of_that_size_or_an_image_error(
     encoding: str, width: int, height: int, step: int, size: int | None, bigendian: int
 ) -> None:
     rows = height * {"nv21": 3, "nv24": 6}.get(encoding, 2) // 2
@@ -274,7 +274,7 @@ def test_random_bytes_are_rejected(data: bytes, start: bytes) -> None:
 
 
 @given(st.data(), st.sampled_from([".jpg", ".png"]))
-def test_a_damaged_image_gives_an_image_or_an_image_error(data: st.DataObject, suffix: str) -> None:
+def test_a_damaged_image_leads_to_an_image_or_an_image_error(data: st.DataObject, suffix: str) -> None:
     damaged = bytearray(encode(suffix, smooth(16, 24)))
     for _ in range(data.draw(st.integers(1, 5))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))

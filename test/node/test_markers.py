@@ -113,7 +113,7 @@ def test_a_joint_without_a_covariance_has_no_ellipsoid(types: RosTypes, messages
     unknown = dataclasses.replace(elbow, covariance=np.full((3, 3), np.nan))
     markers = build(types, messages, with_keypoints(result, unknown, wrist))
     assert [(marker.ns, marker.id) for marker in markers if marker.ns == "ellipsoids"] == [("ellipsoids", 1)]
-    assert len(points(markers[0])) == 2, "the joint itself is drawn"
+    assert len(points(markers[0])) == 2, "both joints have a marker"
 
 
 def test_without_located_joints_there_are_no_markers(types: RosTypes, messages: Messages, nobody: Result) -> None:

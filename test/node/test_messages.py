@@ -1,4 +1,4 @@
-"""Messages hold what a result holds, in the frame of their placement."""
+"""Messages hold the values of a result, in the frame of their placement."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_durations_are_split_into_seconds_and_nanoseconds(
     assert (duration.sec, duration.nanosec) == expected
 
 
-def test_sequences_are_converted_by_the_given_function(types: RosTypes, result: Result) -> None:
+def test_sequences_are_converted_by_the_function_of_the_host(types: RosTypes, result: Result) -> None:
     listing = Messages(types.message, sequence=np.ndarray.tolist)
     person = listing.person(result, CAMERA)
     assert person.durations == [0.0015, 0.1]

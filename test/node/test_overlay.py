@@ -1,4 +1,4 @@
-"""The overlay draws located joints at their pixels, and nothing else."""
+"""The overlay shows located joints, bones, confidence ellipses, the box and notes, and no other joints."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_missing_joints_are_not_drawn_but_listed() -> None:
     unseen = Keypoint("neck", State.MEASURED, position=np.array([0.0, 0.0, 1.0]))
     differs = changed(lost, unseen)
     assert not differs[50:].any()
-    assert differs[:50].any(), "it is listed as missing"
+    assert differs[:50].any(), "the missing joint is listed"
     assert not changed(unseen).any()
 
 

@@ -78,7 +78,7 @@ def test_namespaces_may_be_nested_and_other_nodes_are_ignored(file: Path) -> Non
     assert read_parameters([file], []) == Parameters()
 
 
-def test_later_values_win(file: Path, tmp_path: Path) -> None:
+def test_later_values_replace_earlier_ones(file: Path, tmp_path: Path) -> None:
     file.write_text(
         "/**: {ros__parameters: {tf_prefix: any/, rectified: true}}\ntaihri: {ros__parameters: {tf_prefix: own/}}\n"
     )
@@ -156,7 +156,7 @@ def test_an_override_that_is_not_yaml_is_rejected() -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text() | st.text("tairos_p:{}[]/*\n -1!&'\"", max_size=60))
-def test_any_text_gives_parameters_or_a_parameter_error(file: Path, text: str) -> None:
+def test_any_text_leads_to_parameters_or_a_parameter_error(file: Path, text: str) -> None:
     for content in (text, f"/**:\n  ros__parameters: {text}"):
         file.write_text(content, encoding="utf-8", errors="replace")
         message = ""

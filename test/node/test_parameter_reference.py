@@ -1,4 +1,4 @@
-"""docs/parameters.md is the table of parameters, and nothing else."""
+"""docs/parameters.md is generated from the declarations of the parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from taihri_ros.node.parameters import declarations
 PAGE = ROOT / "docs" / "parameters.md"
 
 
-def test_the_page_is_made_from_the_table() -> None:
+def test_the_page_is_generated_from_the_declarations() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference(), "docs/parameters.md is out of date: run `make docs`"
 
 

@@ -23,7 +23,7 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.fixture
-def two() -> Iterator[Bench]:
+def two_in_flight() -> Iterator[Bench]:
     """A running scheduler with two frames in flight."""
     bench = Bench(max_in_flight=2)
     bench.scheduler.set_command(LEFT)

@@ -1,4 +1,4 @@
-"""A scheduler under test: an engine that waits, and the results that were published."""
+"""A scheduler under test, its blocking engine, and the results that it published."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ INFO = InfoFields(
     roi=Region(),
 )
 LEFT, RIGHT, HEAD = joint_command(["left_wrist"]), joint_command(["right_wrist"]), joint_command(["head"])
-SOON_S = 5.0
+TIMEOUT_S = 5.0
 
 
-class HeldOracle(oracle.Oracle):
-    """An engine that waits until it is released or aborted, and records whether too many requests overlap."""
+class BlockingOracle(oracle.Oracle):
+    """An oracle that blocks until it is released or aborted, and records whether too many requests overlap."""
 
     def __init__(self, at_once: int = 1) -> None:
         super().__init__({name: np.array([0.0, 0.0, 1.0]) for name in ("left_wrist", "right_wrist", "head")})
-        self.began = threading.Semaphore(0)
+        self.request_began = threading.Semaphore(0)
         self.release = threading.Semaphore(0)
         self.free = True
         self.duration_s = 0.0
         self.answer: tuple[str, ...] | None = None
-        self.heeds_abort = True
+        self.abortable = True
         self.overlapped = False
         self.aborts = 0
-        self.begun = 0
+        self.request_count = 0
         self._busy = threading.Semaphore(at_once)
         self._in_flight: list[threading.Event] = []
 
@@ -64,8 +64,8 @@ class HeldOracle(oracle.Oracle):
         aborted = threading.Event()
         self._in_flight.append(aborted)
         try:
-            self.begun += 1
-            self.began.release()
+            self.request_count += 1
+            self.request_began.release()
             self._wait(aborted, request)
             generation = super().generate(request)
         finally:
@@ -79,7 +79,7 @@ class HeldOracle(oracle.Oracle):
     def _wait(self, aborted: threading.Event, request: GenerationRequest) -> None:
         deadline = time.monotonic() + self.duration_of(request)
         while True:
-            if self.heeds_abort and aborted.is_set():
+            if self.abortable and aborted.is_set():
                 raise GenerationAbortedError("aborted")
             if self.free and time.monotonic() >= deadline:
                 return
@@ -99,10 +99,10 @@ class HeldOracle(oracle.Oracle):
 
 
 class Bench:
-    """A scheduler with its engine and the results that it published."""
+    """A scheduler under test, its engine, and the results that it published."""
 
     def __init__(self, camera: bool = True, max_in_flight: int = 1) -> None:
-        self.engine = HeldOracle(max_in_flight)
+        self.engine = BlockingOracle(max_in_flight)
         self.results: list[Result] = []
         self.published = threading.Semaphore(0)
         self.on_publish: Callable[[Result], None] = lambda result: None
@@ -125,10 +125,10 @@ class Bench:
         self.engine.free = False
 
     def wait_published(self) -> None:
-        assert self.published.acquire(timeout=SOON_S)
+        assert self.published.acquire(timeout=TIMEOUT_S)
 
-    def wait_began(self) -> None:
-        assert self.engine.began.acquire(timeout=SOON_S)
+    def wait_for_request(self) -> None:
+        assert self.engine.request_began.acquire(timeout=TIMEOUT_S)
 
     def settled(self, **dropped: int) -> Snapshot:
         """Wait until no frame is pending, check the drop counts, and return the counters."""
@@ -141,7 +141,7 @@ class Bench:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_S
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.002)

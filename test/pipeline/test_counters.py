@@ -1,4 +1,4 @@
-"""Counters count every frame once, summarize the last 300 stage times, and are thread-safe."""
+"""Counters count every frame once, summarize the stage times of the last 300 results, and are thread-safe."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def test_counters_start_at_zero() -> None:
 def test_frames_neither_published_nor_dropped_are_pending() -> None:
     counters = Counters()
     for _ in range(7):
-        counters.count_in()
-    counters.drop(Drop.NEWER_FRAME)
-    counters.drop(Drop.NEWER_FRAME)
-    counters.drop(Drop.BAD_IMAGE)
-    counters.publish({"engine": 4.0})
+        counters.count_received()
+    counters.count_dropped(Drop.NEWER_FRAME)
+    counters.count_dropped(Drop.NEWER_FRAME)
+    counters.count_dropped(Drop.BAD_IMAGE)
+    counters.count_published({"engine": 4.0})
     snapshot = counters.snapshot()
     assert snapshot.dropped == {"newer_frame": 2, "bad_image": 1}
     assert (snapshot.frames_in, snapshot.published, snapshot.pending) == (7, 1, 3)
@@ -33,7 +33,7 @@ def test_frames_neither_published_nor_dropped_are_pending() -> None:
 def test_stage_times_cover_the_last_300_results() -> None:
     counters = Counters()
     for duration in range(1000):
-        counters.publish({"engine": float(duration)} | ({"view": 1.0} if duration == 999 else {}))
+        counters.count_published({"engine": float(duration)} | ({"view": 1.0} if duration == 999 else {}))
     median, p95 = counters.snapshot().stages_ms["engine"]
     assert median == pytest.approx(849.5)
     assert p95 == pytest.approx(700 + 0.95 * 299)
@@ -45,8 +45,8 @@ def test_counts_from_several_threads_are_not_lost() -> None:
 
     def count() -> None:
         for _ in range(2000):
-            counters.count_in()
-            counters.drop(Drop.NO_COMMAND)
+            counters.count_received()
+            counters.count_dropped(Drop.NO_COMMAND)
 
     with ThreadPoolExecutor(4) as pool:
         for future in [pool.submit(count) for _ in range(4)]:

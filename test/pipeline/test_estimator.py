@@ -1,4 +1,4 @@
-"""The estimator recovers the joints that an oracle engine answers, in the camera's frame, to the quantization."""
+"""The estimator recovers the joints of an oracle engine in the camera's frame, within half a bin."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def view_size(engine: Oracle) -> NDArray[Any]:
 @pytest.mark.parametrize("lens", LENSES)
 @settings(max_examples=25, deadline=None)
 @given(people)
-def test_a_known_person_is_located_to_the_quantization(
+def test_a_known_person_is_located_within_half_a_bin(
     lens: str, xy_source: XySource, decoding: Decoding, person: dict[str, NDArray[Any]]
 ) -> None:
     engine = Oracle(person)
@@ -99,6 +99,7 @@ def test_a_known_person_is_located_to_the_quantization(
 
 
 _estimators: dict[tuple[str, str, str], Estimator] = {}
+"""Estimators that all examples of a test share, because their full views are cached."""
 
 
 @pytest.mark.parametrize("lens", LENSES)
@@ -187,7 +188,7 @@ def test_a_joint_that_is_not_answered_has_no_values() -> None:
 
 
 class Scripted(Oracle):
-    """Answers every prompt with the given tokens."""
+    """An oracle that answers every prompt with fixed tokens."""
 
     def __init__(self, tokens: tuple[str, ...], top_k: tuple[TopK | None, ...] | None = None) -> None:
         super().__init__({})
@@ -251,7 +252,7 @@ def test_an_empty_or_inverted_box_is_dropped(box: tuple[int, ...]) -> None:
     assert locate(Estimator(Scripted(tokens)), "pinhole", "head").person.box is None
 
 
-def test_a_box_outside_the_domain_of_the_lens_is_dropped() -> None:
+def test_a_box_outside_the_valid_range_of_the_lens_model_is_dropped() -> None:
     narrow = Camera(
         64, 48, np.array([[400.0, 0, 31.5], [0, 400, 23.5], [0, 0, 1]]), [-20.0, 0, 0, 0], DistortionModel.PLUMB_BOB
     )  # type: ignore[arg-type]
@@ -354,17 +355,17 @@ def test_position_and_covariance_rotate_with_the_view(xy_source: XySource) -> No
 
 
 def test_every_joint_has_the_uncertainty_of_its_own_answer() -> None:
-    class Half(Oracle):
-        """Returns top-k log-probabilities for every second prompt only."""
+    class EverySecondTopK(Oracle):
+        """An oracle that returns top-k log-probabilities for every second prompt only."""
 
         def generate(self, request: GenerationRequest) -> Generation:
             generation = super().generate(request)
-            silent = tuple(replace(one, top_k=(None,) * len(one.tokens)) for one in generation.answers)
-            pairs = enumerate(zip(generation.answers, silent, strict=True))
+            without_top_k = tuple(replace(one, top_k=(None,) * len(one.tokens)) for one in generation.answers)
+            pairs = enumerate(zip(generation.answers, without_top_k, strict=True))
             return replace(generation, answers=tuple(pair[number % 2] for number, pair in pairs))
 
     names = ("pelvis", "neck", "head", "left_wrist")
-    engine = Half({name: np.array([0.1, -0.1, 1.0 + 0.1 * place]) for place, name in enumerate(names)})
+    engine = EverySecondTopK({name: np.array([0.1, -0.1, 1.0 + 0.1 * place]) for place, name in enumerate(names)})
     keypoints = locate(Estimator(engine), "pinhole", *names).person.keypoints
     assert [keypoint.name for keypoint in keypoints] == list(names)
     assert [bool(np.isnan(keypoint.covariance).all()) for keypoint in keypoints] == [False, True, False, True]

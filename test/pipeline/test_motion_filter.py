@@ -44,14 +44,14 @@ def step(motion: MotionFilter, seconds: float, *keypoints: Keypoint) -> Keypoint
 
 
 def settled(until: float = 1.0, **settings: float) -> MotionFilter:
-    """Return a filter after one second of the joint at rest at HERE, at 10 Hz, until the given time in seconds."""
+    """Return a filter that has received a joint at rest at HERE, at 10 Hz for one second, until a time in seconds."""
     motion = MotionFilter(**settings)
     for seconds in np.arange(until - 1.0, until + 0.05, 0.1):
         step(motion, seconds, joint())
     return motion
 
 
-def towards(position: Array, sideways: float, depth: float) -> Array:
+def ray_covariance(position: Array, sideways: float, depth: float) -> Array:
     """Return the covariance of a point with different standard deviations (m) across and along its ray."""
     ray = position / np.linalg.norm(position)
     return np.asarray(sideways**2 * np.eye(3) + (depth**2 - sideways**2) * np.outer(ray, ray))
@@ -62,7 +62,7 @@ def simulate(
 ) -> tuple[Array, Array, float]:
     """Filter noisy measurements of (T, 3) positions at T times.
 
-    Every joint follows the path with independent noise of the given covariance.
+    Every joint follows the path, with independent noise of a covariance (3, 3) m².
 
     Returns:
         The measured positions and the filtered positions, (T, N, 3), NaN where there is none; and the fraction of
@@ -89,7 +89,7 @@ def irregular(rate: float, end: float) -> Array:
 
 
 def minimum_jerk(time: Array) -> Array:
-    """Return the completed fraction of a reach after a fraction of its time (Flash and Hogan 1985)."""
+    """Return the completed fraction of a minimum-jerk reach after a fraction of its time (Flash and Hogan 1985)."""
     time = np.clip(time, 0.0, 1.0)
     return np.asarray(10 * time**3 - 15 * time**4 + 6 * time**5)
 
@@ -108,10 +108,10 @@ def test_jitter_of_a_resting_joint_is_at_most_half(rate: float, sideways: float,
     def still(times: Array) -> Array:
         return np.tile(HERE, (len(times), 1))
 
-    measured, filtered, lost = simulate(np.arange(0.0, 5.0, 1.0 / rate), still, towards(HERE, sideways, depth))
+    measured, filtered, lost = simulate(np.arange(0.0, 5.0, 1.0 / rate), still, ray_covariance(HERE, sideways, depth))
     before, after = (np.sqrt(np.nanmean(np.diff(each[rate:], axis=0) ** 2)) for each in (measured, filtered))
     assert after <= most * before
-    assert lost < 0.002, "one in a thousand is beyond the gate"
+    assert lost < 0.002, "the gate rejects one measurement in a thousand"
     bias = np.nanmean(filtered[rate:], axis=(0, 1)) - HERE
     assert np.abs(bias).max() < 0.2 * sideways
 
@@ -126,9 +126,9 @@ def test_a_walking_person_is_tracked_with_little_lag(
         return np.array([0.0, 0.0, 3.0]) + times[:, None] * np.array(direction)  # 1 m/s
 
     times = irregular(rate, 1.5)
-    _, filtered, _ = simulate(times, walk, towards(HERE, sideways, 2.5 * sideways))
+    _, filtered, _ = simulate(times, walk, ray_covariance(HERE, sideways, 2.5 * sideways))
     late = np.nanmean((walk(times)[:, None] - filtered) @ np.array(direction), axis=1)
-    assert np.abs(late).max() < 1.5 / rate, "before the speed is estimated"
+    assert np.abs(late).max() < 1.5 / rate, "the speed is not yet estimated at first"
     assert np.abs(late[times > 0.5]).max() < 0.7 / rate
     assert abs(late[times > 0.5].mean()) < 0.15 / rate
 
@@ -139,7 +139,7 @@ def test_a_walking_person_is_tracked_with_little_lag(
 )
 def test_a_reaching_hand_lags_by_at_most_one_image(rate: float, sideways: float, depth: float) -> None:
     times = irregular(rate, 3.6)
-    measured, filtered, lost = simulate(times, handshake, towards(HERE, sideways, depth))
+    measured, filtered, lost = simulate(times, handshake, ray_covariance(HERE, sideways, depth))
     shifts = np.arange(-0.05, 0.25, 0.002)
     errors = [np.nanmean((filtered - handshake(times - shift)[:, None]) ** 2) for shift in shifts.tolist()]
     assert shifts[np.argmin(errors)] <= 1.0 / rate
@@ -151,8 +151,8 @@ def test_a_reaching_hand_lags_by_at_most_one_image(rate: float, sideways: float,
 def test_all_other_fields_are_kept() -> None:
     motion = settled()
     measured = joint(HERE + 0.01, confidence=0.75, pixel=np.array([12.0, 34.0]))
-    given = estimate(joint(name="head"), measured, Keypoint("right_wrist", State.NOT_ASKED, "x"))
-    answer = motion.update(given, nanoseconds(1.1))
+    unfiltered = estimate(joint(name="head"), measured, Keypoint("right_wrist", State.NOT_ASKED, "x"))
+    answer = motion.update(unfiltered, nanoseconds(1.1))
     assert [(each.name, each.state) for each in answer.person.keypoints] == [
         ("head", State.MEASURED),
         ("left_wrist", State.MEASURED),
@@ -164,12 +164,12 @@ def test_all_other_fields_are_kept() -> None:
     assert (filtered.position < measured.position).all()
     assert (measured.position == HERE + 0.01).all(), "the input is not modified"
     assert (answer.command, answer.answer, answer.model, answer.stages_ms) == (
-        given.command,
+        unfiltered.command,
         "answer",
         "model",
         {"view": 1.0},
     )
-    assert answer.person.box is given.person.box
+    assert answer.person.box is unfiltered.person.box
 
 
 def test_filtering_reduces_the_covariance() -> None:
@@ -206,7 +206,7 @@ def test_a_more_certain_measurement_has_more_weight() -> None:
     pulls = [step(settled(), 1.1, joint(moved, factor * COVARIANCE)).position - HERE for factor in (0.1, 1.0, 10.0)]
     assert (pulls[0] > pulls[1]).all()
     assert (pulls[1] > pulls[2]).all()
-    assert (pulls[1][0] > pulls[1][2]).all(), "more across the ray than along it"
+    assert (pulls[1][0] > pulls[1][2]).all(), "the correction is larger across the ray than along it"
 
 
 def test_an_outlier_has_no_position_and_does_not_change_the_track() -> None:

@@ -161,18 +161,18 @@ def test_a_crop_does_not_extend_beyond_the_full_view() -> None:
     full = full_view(source, SPEC)
     left = full.view_rays([[-0.5, (full.height - 1) / 2]])
     (edge,) = view.camera.project(view.points_to_view(left))
-    assert -40 < edge[0] < 40  # the corners of the image are further out
+    assert -40 < edge[0] < 40  # the corners of the image lie farther out
 
 
 @pytest.mark.parametrize(
-    ("x", "z", "turned"), [(0.0, 3.85, True), (0.0, 3.95, False), (1.6, 3.4, True), (1.6, 3.6, False)]
+    ("x", "z", "cropped"), [(0.0, 3.85, True), (0.0, 3.95, False), (1.6, 3.4, True), (1.6, 3.6, False)]
 )
-def test_no_crop_where_the_depth_bins_of_the_turned_view_end(x: float, z: float, turned: bool) -> None:
-    assert is_full(next_view(PersonCrop("auto"), {"left_wrist": np.array([x, 0.0, z])})) != turned
+def test_the_full_view_is_used_where_the_depth_bins_of_a_turned_view_end(x: float, z: float, cropped: bool) -> None:
+    assert is_full(next_view(PersonCrop("auto"), {"left_wrist": np.array([x, 0.0, z])})) != cropped
 
 
 def walk(person_crop: PersonCrop, places: Iterable[Iterable[float]], joints: Mapping[str, Any]) -> list[CanonicalView]:
-    """Return the views of a person who is at each place in turn, at 10 Hz, and is always found."""
+    """Return the views of a person who moves through the places at 10 Hz and is found in every frame."""
     views = []
     for number, place in enumerate(places):
         found = person(place, joints)
@@ -220,7 +220,7 @@ def test_the_view_grows_to_the_full_view_as_the_person_approaches() -> None:
     assert not is_full(views[1])
 
 
-def test_without_a_suitable_crop_it_is_tried_again_twice_a_second() -> None:
+def test_without_a_suitable_crop_a_crop_is_tried_again_after_half_a_second() -> None:
     places = [(0.0, 0.0, 0.9)] * 2 + [(0.0, 0.0, 3.0)] * 8
     views = walk(PersonCrop("auto", refresh_s=100.0), places, STANDING)
     assert [number for number, view in enumerate(views) if is_full(view)] == [0, 1, 2, 3, 4, 5]
@@ -232,7 +232,7 @@ def test_the_full_view_is_used_when_the_refresh_is_due() -> None:
     assert len(set(views)) == 2
 
 
-def test_the_full_view_is_used_when_time_runs_backwards() -> None:
+def test_the_full_view_is_used_when_a_stamp_is_earlier_than_the_last_full_view() -> None:
     person_crop = PersonCrop("auto", refresh_s=1.0)
     person_crop.update(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, SECOND), SECOND)
     assert is_full(person_crop.view(camera(), SPEC, WRISTS, SECOND - 1))
@@ -281,7 +281,7 @@ def test_a_joint_near_the_edge_of_the_image_keeps_the_crop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "distance", "turned"),
+    ("mode", "distance", "cropped"),
     [
         ("never", 3.5, False),
         ("always", 3.5, True),
@@ -291,9 +291,9 @@ def test_a_joint_near_the_edge_of_the_image_keeps_the_crop() -> None:
         ("always", 0.5, False),
     ],
 )
-def test_each_mode_crops_when_it_saves_enough_tokens(mode: PersonCropMode, distance: float, turned: bool) -> None:
+def test_each_mode_crops_when_it_saves_enough_tokens(mode: PersonCropMode, distance: float, cropped: bool) -> None:
     view = next_view(PersonCrop(mode), person((0, 0, distance)))
-    assert is_full(view) != turned
+    assert is_full(view) != cropped
     full = full_view(camera(), SPEC)
     if mode == "always" and distance == 1.45:
         assert view.width * view.height > full.width * full.height * 2 / 3
@@ -345,11 +345,11 @@ def test_reset_discards_the_person() -> None:
 
 def test_the_view_is_no_larger_than_necessary() -> None:
     view = next_view(PersonCrop("always"), person((1.0, 0.3, 2.5)))
-    assert (view.width, view.height) == (512, 672)  # centred on the mean of the joints it would be 576x704
+    assert (view.width, view.height) == (512, 672)  # a view centred on the mean of the joints is 576x704
 
 
 @pytest.mark.filterwarnings("error")
-def test_joints_outside_the_image_are_not_cropped_to() -> None:
+def test_joints_outside_the_image_cause_no_crop() -> None:
     assert is_full(next_view(PersonCrop("always"), {"left_wrist": np.array([2.4, 0.0, 0.3])}))
     assert is_full(next_view(PersonCrop("always"), {"left_wrist": np.array([0.0, 0.0, 0.0])}))
 

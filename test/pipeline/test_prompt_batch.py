@@ -1,4 +1,4 @@
-"""Commands become prompt batches, and the answers to a batch are parsed into one."""
+"""Commands are converted to prompt batches, and the answers to a batch are parsed into one answer."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def about(joint: str, first: int, box: tuple[int, ...] | None = None, **changes:
     return raw({joint: range(first, first + 2)}, {joint: range(first + 2, first + 5)}, box, **changes)
 
 
-def users(batch: PromptBatch) -> list[str]:
+def user_prompts(batch: PromptBatch) -> list[str]:
     return [question.prompt.user for question in batch.questions]
 
 
 def test_per_joint_decoding_has_one_prompt_per_joint() -> None:
     batch = make_prompt_batch(TWO, BATCHED, "per_joint")
     assert batch.joints == (("head",), ("left_wrist",))
-    assert [user.rpartition("person: ")[2] for user in users(batch)] == ["head?", "left_wrist?"]
+    assert [user.rpartition("person: ")[2] for user in user_prompts(batch)] == ["head?", "left_wrist?"]
     assert [question.grammar for question in batch.questions] == [
         named_grammar((joint,), AnswerFormat()) for joint in ("head", "left_wrist")
     ]
-    assert len({question.prompt.system for question in batch.questions}) == 1, "engines share the prefix"
+    assert len({question.prompt.system for question in batch.questions}) == 1, "engines can reuse the prefix"
     assert batch.jump_forward
 
 
@@ -93,8 +93,8 @@ def test_a_free_command_has_one_prompt(engine: Any, decoding: Decoding) -> None:
 
 def test_known_joints_of_a_free_command_are_requested_by_name() -> None:
     batch = make_prompt_batch(Command("hug me", ("neck", "head")), BATCHED, "per_joint")
-    assert users(batch) == users(make_prompt_batch(joint_command(["neck", "head"]), BATCHED, "per_joint"))
-    assert users(make_prompt_batch(Command("hug me", ("neck", "head")), BATCHED, "jump_forward")) == [
+    assert user_prompts(batch) == user_prompts(make_prompt_batch(joint_command(["neck", "head"]), BATCHED, "per_joint"))
+    assert user_prompts(make_prompt_batch(Command("hug me", ("neck", "head")), BATCHED, "jump_forward")) == [
         make_prompt(joint_command(["neck", "head"]), SPEC).user
     ]
 
@@ -104,7 +104,7 @@ def test_known_joints_of_a_free_command_are_requested_by_name() -> None:
     "answer_format", [AnswerFormat(), AnswerFormat(box=False), AnswerFormat(joint="text", between_coordinates=", ")]
 )
 def test_max_tokens_fits_the_longest_answer(answer_format: AnswerFormat, decoding: Decoding) -> None:
-    """In the worst case a tokenizer makes one token per character of a text that is not a special token."""
+    """Assume the worst case: one token per character of a text that is not a special token."""
     batch = make_prompt_batch(TWO, info(replace(SPEC, answer=answer_format)), decoding)
     for question in batch.questions:
         assert question.grammar is not None
@@ -115,14 +115,14 @@ def test_max_tokens_fits_the_longest_answer(answer_format: AnswerFormat, decodin
                 len(element.text) if isinstance(element, Text) and not element.text.startswith("<|") else 1
                 for element in question.grammar
             )
-        assert needed < batch.max_tokens, "the end token needs room, too"
+        assert needed < batch.max_tokens, "the end token is counted, too"
 
 
 def test_prompts_and_grammars_use_the_answer_format_of_the_checkpoint() -> None:
     answer_format = AnswerFormat(box=False, joint="text", after_joint=" ")
     spec = replace(SPEC, answer=answer_format, named_prompt="Where is {joints}?", system_prompt="Look.")
     batch = make_prompt_batch(TWO, info(spec), "per_joint")
-    assert users(batch) == ["Where is head?", "Where is left_wrist?"]
+    assert user_prompts(batch) == ["Where is head?", "Where is left_wrist?"]
     assert {question.prompt.system for question in batch.questions} == {"Look."}
     assert batch.questions[1].grammar == named_grammar(("left_wrist",), answer_format)
     assert make_prompt_batch(TWO, info(replace(SPEC, answer=None)), "plain").questions[0].grammar == named_grammar(
@@ -131,11 +131,11 @@ def test_prompts_and_grammars_use_the_answer_format_of_the_checkpoint() -> None:
 
 
 def test_cached_batches_depend_on_checkpoint_engine_and_decoding() -> None:
-    """Prompt batches are cached; the cache must not confuse them."""
+    """The cache must distinguish prompt batches of different checkpoints, engines and decodings."""
     other = ModelSpec(name="other", named_prompt="Find {joints}.", answer=AnswerFormat(box=False))
     for _ in range(2):
-        assert users(make_prompt_batch(TWO, info(other), "jump_forward")) == ["Find head, left_wrist."]
-        assert users(make_prompt_batch(TWO, info(), "jump_forward")) == [make_prompt(TWO, SPEC).user]
+        assert user_prompts(make_prompt_batch(TWO, info(other), "jump_forward")) == ["Find head, left_wrist."]
+        assert user_prompts(make_prompt_batch(TWO, info(), "jump_forward")) == [make_prompt(TWO, SPEC).user]
         assert len(make_prompt_batch(TWO, info(), "per_joint").questions) == 2
         assert len(make_prompt_batch(TWO, UNBATCHED, "per_joint").questions) == 1
         assert make_prompt_batch(TWO, info(), "plain").jump_forward is False
@@ -197,11 +197,11 @@ def test_one_cut_off_answer_makes_the_batch_malformed(place: int) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_one_nonsense_answer_makes_the_batch_malformed(place: int) -> None:
+def test_one_answer_outside_the_format_makes_the_batch_malformed(place: int) -> None:
     batch = make_prompt_batch(TWO, BATCHED, "per_joint")
     answers = [about("head", 10), about("left_wrist", 20)]
     answers[place] = RawAnswer(tokens=("I", " see"), top_k=(None, None), finish_reason="stop")
-    with pytest.raises(MalformedAnswerError, match="'I' stands"):
+    with pytest.raises(MalformedAnswerError, match="'I' at token"):
         batch.parse(answers)
 
 

@@ -1,4 +1,4 @@
-"""The scheduler: the newest frame wins, results of an old command are dropped, every frame is counted."""
+"""The scheduler processes the newest frame, drops results of an old command, and counts every frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scheduler_bench import HEAD, LEFT, RIGHT, SOON_S, Bench, eventually, invalid_image, stamps
+from scheduler_bench import HEAD, LEFT, RIGHT, TIMEOUT_S, Bench, eventually, invalid_image, stamps
 
 from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.inference.engine import (
@@ -37,13 +37,13 @@ def test_a_result_has_the_stamp_image_and_stage_times_of_its_frame(bench: Bench)
     assert snapshot.published == 1
     assert {"publish", "total"} <= set(snapshot.stages_ms)
     assert snapshot.success_age_s is not None
-    assert snapshot.success_age_s < SOON_S
+    assert snapshot.success_age_s < TIMEOUT_S
 
 
-def test_the_newest_frame_wins(bench: Bench) -> None:
+def test_a_newer_frame_replaces_the_waiting_frame(bench: Bench) -> None:
     bench.hold()
     bench.submit()
-    bench.wait_began()
+    bench.wait_for_request()
     for _ in range(5):
         bench.submit()
     assert bench.scheduler.counters.snapshot().pending == 2
@@ -78,16 +78,16 @@ def test_frames_without_a_command_are_dropped_undecoded(bench: Bench) -> None:
     assert bench.scheduler.command is None
 
 
-@pytest.mark.parametrize("heeds_abort", [True, False])
+@pytest.mark.parametrize("abortable", [True, False])
 @pytest.mark.parametrize("next_command", [RIGHT, None])
-def test_the_result_of_an_old_command_is_dropped(bench: Bench, heeds_abort: bool, next_command: Command | None) -> None:
-    bench.engine.heeds_abort = heeds_abort
+def test_the_result_of_an_old_command_is_dropped(bench: Bench, abortable: bool, next_command: Command | None) -> None:
+    bench.engine.abortable = abortable
     bench.hold()
     bench.submit()
-    bench.wait_began()
+    bench.wait_for_request()
     bench.scheduler.set_command(next_command)
     assert bench.engine.aborts == 1
-    if not heeds_abort:
+    if not abortable:
         bench.engine.release.release()
     bench.settled(command_changed=1)
     assert not bench.results
@@ -101,7 +101,7 @@ def test_the_result_of_an_old_command_is_dropped(bench: Bench, heeds_abort: bool
 def test_setting_the_same_command_again_aborts_nothing(bench: Bench) -> None:
     bench.hold()
     bench.submit()
-    bench.wait_began()
+    bench.wait_for_request()
     bench.scheduler.set_command(joint_command(["left_wrist"]))
     bench.engine.release.release()
     bench.wait_published()
@@ -111,10 +111,10 @@ def test_setting_the_same_command_again_aborts_nothing(bench: Bench) -> None:
 def test_a_waiting_frame_is_answered_for_the_new_command(bench: Bench) -> None:
     bench.hold()
     bench.submit()
-    bench.wait_began()
+    bench.wait_for_request()
     bench.submit()
     bench.scheduler.set_command(RIGHT)
-    bench.wait_began()
+    bench.wait_for_request()
     bench.engine.release.release()
     bench.wait_published()
     assert [(r.frame.stamp_ns, r.estimate.command) for r in bench.results] == [(2, RIGHT)]
@@ -124,28 +124,28 @@ def test_a_waiting_frame_is_answered_for_the_new_command(bench: Bench) -> None:
 def test_clearing_the_command_drops_the_waiting_frame(bench: Bench) -> None:
     bench.hold()
     bench.submit()
-    bench.wait_began()
+    bench.wait_for_request()
     bench.submit()
     bench.scheduler.set_command(None)
     bench.settled(command_changed=2)
 
 
 def test_set_command_waits_for_a_result_that_is_being_published(bench: Bench) -> None:
-    publishing, go_on = threading.Event(), threading.Event()
+    publishing, proceed = threading.Event(), threading.Event()
 
     def slow(result: Result) -> None:
         publishing.set()
-        go_on.wait(SOON_S)
+        proceed.wait(TIMEOUT_S)
 
     bench.on_publish = slow
     bench.submit()
-    assert publishing.wait(SOON_S)
+    assert publishing.wait(TIMEOUT_S)
     with ThreadPoolExecutor(1) as pool:
         change = pool.submit(bench.scheduler.set_command, RIGHT)
         time.sleep(0.02)
         returned_too_early = change.done()
-        go_on.set()
-        change.result(SOON_S)
+        proceed.set()
+        change.result(TIMEOUT_S)
     assert not returned_too_early
     bench.wait_published()
     bench.submit()
@@ -155,15 +155,15 @@ def test_set_command_waits_for_a_result_that_is_being_published(bench: Bench) ->
 
 
 def test_a_blocked_publisher_does_not_block_submit(bench: Bench) -> None:
-    publishing, go_on = threading.Event(), threading.Event()
-    bench.on_publish = lambda result: (publishing.set(), go_on.wait(SOON_S))[0]
+    publishing, proceed = threading.Event(), threading.Event()
+    bench.on_publish = lambda result: (publishing.set(), proceed.wait(TIMEOUT_S))[0]
     bench.submit()
-    assert publishing.wait(SOON_S)
+    assert publishing.wait(TIMEOUT_S)
     started = time.monotonic()
     bench.submit()
     elapsed = time.monotonic() - started
-    go_on.set()
-    assert elapsed < SOON_S / 2
+    proceed.set()
+    assert elapsed < TIMEOUT_S / 2
 
 
 def test_the_command_may_be_changed_while_publishing(bench: Bench) -> None:
@@ -185,38 +185,38 @@ def test_a_command_change_while_decoding_the_image_sends_no_request(bench: Bench
 
 
 def test_a_command_change_aborts_only_its_own_request(bench: Bench) -> None:
-    """A late abort would abort the request of the new command."""
+    """The abort must precede the next request, or it aborts the request of the new command."""
     in_flight: list[int] = []
     abort = bench.engine.abort
 
     def slow_abort() -> None:
         bench.engine.release.release()
         time.sleep(0.02)
-        in_flight.append(bench.engine.begun)
+        in_flight.append(bench.engine.request_count)
         abort()
 
     bench.engine.abort = slow_abort  # type: ignore[method-assign]
-    bench.engine.heeds_abort = False
+    bench.engine.abortable = False
     bench.hold()
     bench.submit()
-    bench.wait_began()
+    bench.wait_for_request()
     bench.submit()
     bench.scheduler.set_command(RIGHT)
-    assert bench.engine.began.acquire(timeout=SOON_S)
+    assert bench.engine.request_began.acquire(timeout=TIMEOUT_S)
     assert in_flight == [1], "the abort came after the next request had begun"
     bench.engine.release.release()
     bench.wait_published()
     bench.settled(command_changed=1)
 
 
-@pytest.mark.parametrize("heeds_abort", [True, False])
-def test_stop_aborts_a_request_in_flight(bench: Bench, heeds_abort: bool) -> None:
-    bench.engine.heeds_abort = heeds_abort
+@pytest.mark.parametrize("abortable", [True, False])
+def test_stop_aborts_a_request_in_flight(bench: Bench, abortable: bool) -> None:
+    bench.engine.abortable = abortable
     bench.hold()
     bench.submit()
-    bench.wait_began()
+    bench.wait_for_request()
     bench.submit()
-    if not heeds_abort:
+    if not abortable:
         threading.Timer(0.05, bench.engine.release.release).start()
     bench.scheduler.stop()
     bench.submit()
@@ -227,21 +227,21 @@ def test_stop_aborts_a_request_in_flight(bench: Bench, heeds_abort: bool) -> Non
 def test_stop_aborts_a_request_that_begins_just_after_the_abort(bench: Bench) -> None:
     bench.hold()
     render = bench.scheduler._tracker._estimator.full_view
-    reached, go_on = threading.Event(), threading.Event()
+    reached, proceed = threading.Event(), threading.Event()
 
     def slow(*arguments: object) -> object:
         reached.set()
-        go_on.wait(SOON_S)
+        proceed.wait(TIMEOUT_S)
         return render(*arguments)  # type: ignore[arg-type]
 
     bench.scheduler._tracker._estimator.full_view = slow  # type: ignore[method-assign,assignment]
     bench.submit()
-    assert reached.wait(SOON_S)
-    threading.Timer(0.02, go_on.set).start()
+    assert reached.wait(TIMEOUT_S)
+    threading.Timer(0.02, proceed.set).start()
     with ThreadPoolExecutor(1) as pool:
         stopping = pool.submit(bench.scheduler.stop)
         try:
-            stopping.result(SOON_S)
+            stopping.result(TIMEOUT_S)
         finally:
             bench.engine.free = True
     bench.settled(stopped=1)

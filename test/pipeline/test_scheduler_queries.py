@@ -1,4 +1,4 @@
-"""The scheduler answers one-shot queries beside the running command."""
+"""The scheduler answers one-shot queries in addition to the running command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from scheduler_bench import HEAD, LEFT, RIGHT, SOON_S, Bench, eventually, invalid_image
+from scheduler_bench import HEAD, LEFT, RIGHT, TIMEOUT_S, Bench, eventually, invalid_image
 
 from taihri_ros.pipeline.scheduler import LocalizeError
 
@@ -14,17 +14,17 @@ from taihri_ros.pipeline.scheduler import LocalizeError
 def test_a_query_is_answered_once_and_the_running_command_continues(bench: Bench) -> None:
     bench.hold()
     bench.submit()
-    bench.wait_began()
+    bench.wait_for_request()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
         eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
         bench.engine.release.release()
         bench.wait_published()
-        bench.wait_began()
+        bench.wait_for_request()
         bench.submit()
         bench.engine.release.release(2)
-        result = answer.result(SOON_S)
+        result = answer.result(TIMEOUT_S)
     bench.wait_published()
     assert (result.frame.stamp_ns, result.estimate.command) == (2, HEAD)
     assert [(r.frame.stamp_ns, r.estimate.command) for r in bench.results] == [(1, LEFT), (3, LEFT)]
@@ -43,7 +43,7 @@ def test_a_query_is_answered_by_one_frame_and_counted_once(bench: Bench) -> None
 
     thread = threading.Thread(target=camera)
     thread.start()
-    answers = [bench.scheduler.localize(HEAD, SOON_S) for _ in range(60)]
+    answers = [bench.scheduler.localize(HEAD, TIMEOUT_S) for _ in range(60)]
     ended.set()
     thread.join()
     eventually(lambda: bench.scheduler.counters.snapshot().pending == 0)
@@ -54,10 +54,10 @@ def test_a_query_is_answered_by_one_frame_and_counted_once(bench: Bench) -> None
 def test_a_query_needs_no_running_command(bench: Bench) -> None:
     bench.scheduler.set_command(None)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
         eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
-        assert answer.result(SOON_S).estimate.command == HEAD
+        assert answer.result(TIMEOUT_S).estimate.command == HEAD
     bench.submit()
     bench.settled(no_command=1)
     assert not bench.results
@@ -70,17 +70,17 @@ def test_a_query_without_images_times_out(bench: Bench) -> None:
     bench.wait_published()
 
 
-@pytest.mark.parametrize("heeds_abort", [True, False])
-def test_a_query_that_times_out_in_flight_is_dropped_not_published(bench: Bench, heeds_abort: bool) -> None:
-    bench.engine.heeds_abort = heeds_abort
+@pytest.mark.parametrize("abortable", [True, False])
+def test_a_query_that_times_out_in_flight_is_dropped_not_published(bench: Bench, abortable: bool) -> None:
+    bench.engine.abortable = abortable
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(bench.scheduler.localize, HEAD, 0.1)
         eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
-        bench.wait_began()
+        bench.wait_for_request()
         with pytest.raises(LocalizeError, match="no image was answered"):
-            answer.result(SOON_S)
+            answer.result(TIMEOUT_S)
     assert bench.engine.aborts == 1
     bench.engine.release.release()
     assert bench.settled(localize_timeout=1).published == 0
@@ -91,20 +91,20 @@ def test_a_query_that_times_out_in_flight_is_dropped_not_published(bench: Bench,
 
 
 def test_the_result_of_a_timed_out_query_does_not_answer_the_next_one(bench: Bench) -> None:
-    bench.engine.heeds_abort = False
+    bench.engine.abortable = False
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(bench.scheduler.localize, HEAD, 0.05)
         eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
-        bench.wait_began()
+        bench.wait_for_request()
         with pytest.raises(LocalizeError):
-            first.result(SOON_S)
-        second = pool.submit(bench.scheduler.localize, RIGHT, SOON_S)
+            first.result(TIMEOUT_S)
+        second = pool.submit(bench.scheduler.localize, RIGHT, TIMEOUT_S)
         eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
         bench.engine.release.release(2)
-        assert second.result(SOON_S).estimate.command == RIGHT
+        assert second.result(TIMEOUT_S).estimate.command == RIGHT
     assert bench.settled(localize_timeout=1).published == 1
 
 
@@ -117,11 +117,11 @@ def test_an_invalid_timeout_is_rejected(bench: Bench, timeout_s: float) -> None:
 
 def test_a_failed_query_reports_its_error_and_the_running_command_continues(bench: Bench) -> None:
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
         eventually(lambda: bench.scheduler._query is not None)
         bench.submit(invalid_image)
         with pytest.raises(LocalizeError, match="the image is cut off"):
-            answer.result(SOON_S)
+            answer.result(TIMEOUT_S)
     bench.submit()
     bench.wait_published()
     bench.settled(bad_image=1)
@@ -129,54 +129,54 @@ def test_a_failed_query_reports_its_error_and_the_running_command_continues(benc
 
 def test_a_second_concurrent_query_is_rejected(bench: Bench) -> None:
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
         eventually(lambda: bench.scheduler._query is not None)
         with pytest.raises(LocalizeError, match="another localize call is in progress"):
-            bench.scheduler.localize(RIGHT, SOON_S)
+            bench.scheduler.localize(RIGHT, TIMEOUT_S)
         bench.submit()
-        assert answer.result(SOON_S).estimate.command == HEAD
+        assert answer.result(TIMEOUT_S).estimate.command == HEAD
     bench.settled()
 
 
 def test_a_command_change_does_not_abort_a_query(bench: Bench) -> None:
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
         eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
-        bench.wait_began()
+        bench.wait_for_request()
         bench.scheduler.set_command(RIGHT)
         assert bench.engine.aborts == 0
         bench.engine.release.release()
-        assert answer.result(SOON_S).estimate.command == HEAD
+        assert answer.result(TIMEOUT_S).estimate.command == HEAD
     bench.settled()
 
 
 def test_a_command_change_aborts_its_request_while_a_query_waits(bench: Bench) -> None:
     bench.hold()
     bench.submit()
-    bench.wait_began()
+    bench.wait_for_request()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
         eventually(lambda: bench.scheduler._query is not None)
         bench.scheduler.set_command(RIGHT)
         assert bench.engine.aborts == 1
         bench.engine.free = True
         bench.submit()
-        assert answer.result(SOON_S).estimate.command == HEAD
+        assert answer.result(TIMEOUT_S).estimate.command == HEAD
     bench.settled(command_changed=1)
 
 
 def test_a_query_ends_when_the_scheduler_stops(bench: Bench) -> None:
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.scheduler.localize, HEAD, SOON_S)
+        answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
         eventually(lambda: bench.scheduler._query is not None)
         bench.submit()
-        bench.wait_began()
+        bench.wait_for_request()
         bench.scheduler.stop()
         with pytest.raises(LocalizeError):
-            answer.result(SOON_S)
+            answer.result(TIMEOUT_S)
     bench.settled(stopped=1)
     with pytest.raises(LocalizeError, match="not active"):
-        bench.scheduler.localize(HEAD, SOON_S)
+        bench.scheduler.localize(HEAD, TIMEOUT_S)

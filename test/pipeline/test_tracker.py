@@ -34,7 +34,7 @@ PERSON: Mapping[str, NDArray[np.float64]] = {
     "head": np.array([0.4, -0.3, 2.1]),
 }
 WRIST, SHAKE = joint_command(["right_wrist"]), Command("shake my hand")
-TENTH = 100_000_000
+PERIOD_NS = 100_000_000
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def engine() -> Oracle:
 
 
 class OracleCrop(PersonCrop):
-    """Transforms the oracle's joints into the chosen view, as if the oracle saw the image."""
+    """A person crop that transforms the oracle's joints into the chosen view, as if the oracle saw the image."""
 
     def __init__(self, engine: Oracle) -> None:
         super().__init__("always", refresh_s=10.0)
@@ -61,9 +61,9 @@ def view_sizes(engine: Oracle) -> list[tuple[int, int]]:
 
 def test_the_crop_follows_the_person_and_positions_are_unchanged(engine: Oracle) -> None:
     tracker = Tracker(Estimator(engine), person_crop=OracleCrop(engine))
-    found = [tracker.estimate(IMAGE, CAMERA, WRIST, (1 + n) * TENTH).person.located[0] for n in range(3)]
+    found = [tracker.estimate(IMAGE, CAMERA, WRIST, (1 + n) * PERIOD_NS).person.located[0] for n in range(3)]
     full, *crops = [height * width for height, width in view_sizes(engine)]
-    assert max(crops) < full, "the view is smaller once the person has been found"
+    assert max(crops) < full, "the view is smaller after the person was found"
     for keypoint in found:
         np.testing.assert_allclose(keypoint.position, PERSON["right_wrist"], atol=0.006)
 
@@ -71,9 +71,9 @@ def test_the_crop_follows_the_person_and_positions_are_unchanged(engine: Oracle)
 def test_a_one_shot_frame_uses_the_full_view_and_keeps_the_crop(engine: Oracle) -> None:
     tracker = Tracker(Estimator(engine), person_crop=PersonCrop("always", refresh_s=10.0))
     for number in range(2):
-        tracker.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
-    tracker.estimate(IMAGE, CAMERA, joint_command(["head"]), 3 * TENTH, one_shot=True)
-    tracker.estimate(IMAGE, CAMERA, WRIST, 4 * TENTH)
+        tracker.estimate(IMAGE, CAMERA, WRIST, (1 + number) * PERIOD_NS)
+    tracker.estimate(IMAGE, CAMERA, joint_command(["head"]), 3 * PERIOD_NS, one_shot=True)
+    tracker.estimate(IMAGE, CAMERA, WRIST, 4 * PERIOD_NS)
     full, crop, query, again = view_sizes(engine)
     assert query == full
     assert again == crop != full
@@ -83,19 +83,19 @@ def test_a_one_shot_frame_uses_the_full_view_and_keeps_the_crop(engine: Oracle) 
 def test_the_full_view_is_used_after_an_error(engine: Oracle, failure: Exception | None) -> None:
     tracker = Tracker(Estimator(engine), person_crop=PersonCrop("always", refresh_s=10.0))
     for number in range(2):
-        tracker.estimate(IMAGE, CAMERA, WRIST, (1 + number) * TENTH)
+        tracker.estimate(IMAGE, CAMERA, WRIST, (1 + number) * PERIOD_NS)
     engine.failure, engine.finish_reason = failure, "length"
     with pytest.raises(EngineUnavailableError if failure else MalformedAnswerError):
-        tracker.estimate(IMAGE, CAMERA, WRIST, 3 * TENTH)
+        tracker.estimate(IMAGE, CAMERA, WRIST, 3 * PERIOD_NS)
     engine.failure, engine.finish_reason = None, "stop"
-    tracker.estimate(IMAGE, CAMERA, WRIST, 4 * TENTH)
+    tracker.estimate(IMAGE, CAMERA, WRIST, 4 * PERIOD_NS)
     assert view_sizes(engine)[-1] == view_sizes(engine)[0]
 
 
 def test_the_joints_of_a_free_command_are_selected_once(engine: Oracle) -> None:
     tracker = Tracker(Estimator(engine), joint_selection=JointSelection())
     command = Command("what does the head do")
-    found = [tracker.estimate(IMAGE, CAMERA, command, TENTH * (1 + number)) for number in range(3)]
+    found = [tracker.estimate(IMAGE, CAMERA, command, PERIOD_NS * (1 + number)) for number in range(3)]
     assert [[keypoint.name for keypoint in estimate.person.located] for estimate in found] == [["head"]] * 3
     assert {estimate.command.text for estimate in found} == {"what does the head do"}
     prompts = [[question.prompt.user for question in request.questions] for request in engine.requests]
@@ -104,7 +104,7 @@ def test_the_joints_of_a_free_command_are_selected_once(engine: Oracle) -> None:
 
 
 class HeadIn2D(Oracle):
-    """Answers the neck in 2D and 3D, the head in 2D only."""
+    """An oracle that answers the neck in 2D and 3D, and the head in 2D only."""
 
     def generate(self, request: GenerationRequest) -> Generation:
         tokens = answer_tokens({"neck": (1, 2), "head": (3, 4)}, {"neck": (5, 6, 7)})
@@ -114,7 +114,7 @@ class HeadIn2D(Oracle):
 
 def test_joints_without_a_position_are_part_of_the_selection() -> None:
     tracker = Tracker(Estimator(HeadIn2D(PERSON)), joint_selection=JointSelection())
-    first, second = (tracker.estimate(IMAGE, CAMERA, SHAKE, TENTH * (1 + number)) for number in range(2))
+    first, second = (tracker.estimate(IMAGE, CAMERA, SHAKE, PERIOD_NS * (1 + number)) for number in range(2))
     assert [keypoint.name for keypoint in first.person.located] == ["neck"]
     assert second.command.joints == ("neck", "head")
 
@@ -123,9 +123,9 @@ def test_a_malformed_answer_falls_back_to_the_table(engine: Oracle) -> None:
     tracker = Tracker(Estimator(engine), joint_selection=JointSelection(Tasks.load()))
     engine.finish_reason = "length"
     with pytest.raises(MalformedAnswerError):
-        tracker.estimate(IMAGE, CAMERA, SHAKE, TENTH)
+        tracker.estimate(IMAGE, CAMERA, SHAKE, PERIOD_NS)
     engine.finish_reason = "stop"
-    estimate = tracker.estimate(IMAGE, CAMERA, SHAKE, 2 * TENTH)
+    estimate = tracker.estimate(IMAGE, CAMERA, SHAKE, 2 * PERIOD_NS)
     assert [keypoint.name for keypoint in estimate.person.located] == ["right_elbow", "right_wrist"]
 
 
@@ -140,9 +140,9 @@ def test_without_state_every_frame_is_independent(engine: Oracle) -> None:
 def test_motion_is_filtered_only_with_a_motion_filter(engine: Oracle) -> None:
     plain = Tracker(Estimator(engine))
     filtered = Tracker(Estimator(engine), motion_filter=MotionFilter())
-    estimates = [plain.estimate(IMAGE, CAMERA, WRIST, TENTH * (1 + number)) for number in range(5)]
-    assert all(plain.smooth(estimate, TENTH) is estimate for estimate in estimates)
+    estimates = [plain.estimate(IMAGE, CAMERA, WRIST, PERIOD_NS * (1 + number)) for number in range(5)]
+    assert all(plain.smooth(estimate, PERIOD_NS) is estimate for estimate in estimates)
     for number, estimate in enumerate(estimates):
-        smoothed = filtered.smooth(estimate, TENTH * (1 + number))
+        smoothed = filtered.smooth(estimate, PERIOD_NS * (1 + number))
     before, after = estimates[-1].person.located[0], smoothed.person.located[0]
     assert np.trace(after.covariance) < np.trace(before.covariance)

@@ -96,14 +96,14 @@ def test_unknown_variances_give_nan() -> None:
 
 SIZES = np.array([0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0])
 SHAPES = {
-    "a ball": (1.0, 1.0, 1.0),
-    "a thick disc": (1.0, 1.0, 0.3),
-    "a thin disc": (1.0, 1.0, 0.02),
-    "an egg": (1.0, 0.5, 0.5),
-    "a blade": (1.0, 0.5, 0.1),
-    "a thick needle": (1.0, 0.3, 0.3),
-    "a needle": (1.0, 0.1, 0.1),
-    "a thin needle": (1.0, 0.02, 0.01),
+    "sphere": (1.0, 1.0, 1.0),
+    "thick disc": (1.0, 1.0, 0.3),
+    "thin disc": (1.0, 1.0, 0.02),
+    "prolate spheroid": (1.0, 0.5, 0.5),
+    "flat ellipsoid": (1.0, 0.5, 0.1),
+    "thick needle": (1.0, 0.3, 0.3),
+    "needle": (1.0, 0.1, 0.1),
+    "thin needle": (1.0, 0.02, 0.01),
 }
 
 

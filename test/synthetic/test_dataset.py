@@ -1,3 +1,5 @@
+"""Shards: samples are read as they were written, and damaged shards are reported."""
+
 from __future__ import annotations
 
 import json

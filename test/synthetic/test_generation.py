@@ -1,3 +1,5 @@
+"""Generation writes shards once, and reproduces the frozen test split."""
+
 from __future__ import annotations
 
 from pathlib import Path

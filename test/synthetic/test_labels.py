@@ -1,3 +1,5 @@
+"""Labels: pixels, visibility and box follow from the camera, the gaps to surfaces and the visible pixels."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -32,9 +34,9 @@ def test_the_image_ends_at_the_edge_of_its_outermost_pixels() -> None:
 
 def test_visibility_depends_on_the_gap_to_own_body_and_to_other_surfaces() -> None:
     gaps = np.zeros((22, 2), np.float32)
-    gaps[3, 0] = 0.2  # spine below the skin of the back, within its depth
-    gaps[20, 0] = 0.2  # wrist behind the own back
-    gaps[5, 1] = 0.01  # behind another person or an object
+    gaps[3, 0] = 0.2  # the spine, not deeper below the skin than its largest depth
+    gaps[20, 0] = 0.2  # a wrist behind the person's back
+    gaps[5, 1] = 0.01  # a knee behind another person or an object
     inside = np.ones(22, bool)
     inside[7] = False
     gaps[7] = 1.0

@@ -1,3 +1,5 @@
+"""Lenses: every lens model is sampled, and rays and pixels agree with the camera."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The simulated robot camera publishes images, camera_info and true joints, and passes commands to its scene."""
+
 from __future__ import annotations
 
 import os
@@ -29,11 +31,11 @@ DOMAIN = random.Random(os.getpid() + 7).randrange(10, 200)
 SCRIPT = ROOT / "test" / "fake_camera.py"
 
 
-class Witness:
-    """Keeps what the camera publishes, with the time of arrival, and talks to it."""
+class Listener:
+    """A node that stores the messages of the camera, with the arrival times (ns) of images, and sends commands."""
 
     def __init__(self) -> None:
-        self.node = DdsNode("witness", types=TYPES, domain_id=DOMAIN)
+        self.node = DdsNode("listener", types=TYPES, domain_id=DOMAIN)
         self.images: list[tuple[int, Any]] = []
         self.infos: list[Any] = []
         self.truths: list[Any] = []
@@ -43,12 +45,12 @@ class Witness:
         self.node.subscribe(TRUTH.type, "/sim/keypoints", self.truths.append, QoS(depth=10))
         self._command = self.node.publisher(topics.COMMAND.type, "/taihri/command")
 
-    def say(self, text: str) -> None:
+    def send_command(self, text: str) -> None:
         wait_until(lambda: self._command.matched)
         self._command.publish(MESSAGES.make(topics.COMMAND.type, data=text))
 
-    def heard(self) -> list[int]:
-        """The first pixel of the newest image."""
+    def first_pixel(self) -> list[int]:
+        """Return the first pixel of the newest image, in which the scene encodes the commands."""
         return decode_image(self.images[-1][1])[0, 0].tolist()
 
     def _on_image(self, message: Any) -> None:
@@ -56,92 +58,92 @@ class Witness:
 
 
 @pytest.fixture
-def witness(monkeypatch: pytest.MonkeyPatch) -> Iterator[Witness]:
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    opened = Witness()
+    opened = Listener()
     yield opened
     opened.node.close()
 
 
 @pytest.fixture(scope="module")
 def simulator(engine_python: str) -> str:
-    """An interpreter that has what the simulated person needs."""
+    """An interpreter with the packages of the simulated person."""
     has = subprocess.run([engine_python, "-c", "import anny, warp, cyclonedds, rosbags"], capture_output=True)
     require(has.returncode == 0, f"anny, warp or cyclonedds in {engine_python}", "make test")
     return engine_python
 
 
-def play(*arguments: float) -> subprocess.Popen[str]:
+def start_camera(*arguments: float) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, str(SCRIPT), *map(str, arguments)], stdout=subprocess.PIPE, text=True)
 
 
-def test_image_calibration_and_truth_have_one_stamp_and_frame(witness: Witness) -> None:
-    with play(2.0, 20.0, 0.02) as camera:
+def test_image_calibration_and_truth_share_stamp_and_frame(listener: Listener) -> None:
+    with start_camera(2.0, 20.0, 0.02) as camera:
         published = int(camera.communicate()[0])
-    stamps = [stamp_ns(message.header) for _, message in witness.images]
+    stamps = [stamp_ns(message.header) for _, message in listener.images]
     assert published == pytest.approx(40, abs=1)
-    assert len(stamps) >= published - 10, "all but those before the peers had met"
+    assert len(stamps) >= published - 10, "only images before discovery may be lost"
     assert stamps == sorted(set(stamps))
-    assert set(stamps) <= {stamp_ns(message.header) for message in witness.truths}
-    assert set(stamps) <= {stamp_ns(message.header) for message in witness.infos}
-    headers = [message.header for message in (*witness.truths, *witness.infos, witness.images[0][1])]
+    assert set(stamps) <= {stamp_ns(message.header) for message in listener.truths}
+    assert set(stamps) <= {stamp_ns(message.header) for message in listener.infos}
+    headers = [message.header for message in (*listener.truths, *listener.infos, listener.images[0][1])]
     assert {header.frame_id for header in headers} == {FRAME_ID}
-    assert Camera.from_info(witness.infos[0]) == CAMERA
+    assert Camera.from_info(listener.infos[0]) == CAMERA
 
 
-def test_images_come_at_the_rate_and_at_their_stamp(witness: Witness) -> None:
-    with play(2.0, 10.0, 0.06) as camera:
+def test_images_are_published_at_the_rate_and_at_their_stamp(listener: Listener) -> None:
+    with start_camera(2.0, 10.0, 0.06) as camera:
         camera.communicate()
-    ages_ms = [(arrival - stamp_ns(message.header)) / 1e6 for arrival, message in witness.images]
-    periods_ms = np.diff([stamp_ns(message.header) for _, message in witness.images]) / 1e6
+    ages_ms = [(arrival - stamp_ns(message.header)) / 1e6 for arrival, message in listener.images]
+    periods_ms = np.diff([stamp_ns(message.header) for _, message in listener.images]) / 1e6
     assert np.median(periods_ms) == pytest.approx(100.0, abs=0.5)
-    assert 0.0 < np.median(ages_ms) < 50.0, "it is made ahead: its making does not add to its age"
+    assert 0.0 < np.median(ages_ms) < 50.0, "images are rendered before their stamp: rendering adds no age"
 
 
-def test_truth_has_every_joint_at_the_time_of_the_stamp(witness: Witness) -> None:
-    with play(1.5, 10.0, 0.0) as camera:
+def test_the_truth_has_every_joint_at_the_time_of_the_stamp(listener: Listener) -> None:
+    with start_camera(1.5, 10.0, 0.0) as camera:
         camera.communicate()
-    assert len(witness.truths) > 5
-    stamps = np.array([stamp_ns(message.header) for message in witness.truths])
-    points = np.array([[(p.position.x, p.position.y, p.position.z) for p in m.poses] for m in witness.truths])
+    assert len(listener.truths) > 5
+    stamps = np.array([stamp_ns(message.header) for message in listener.truths])
+    points = np.array([[(p.position.x, p.position.y, p.position.z) for p in m.poses] for m in listener.truths])
     assert points.shape == (len(stamps), len(JOINTS), 3)
     np.testing.assert_array_equal(points[:, :, 0], np.tile(np.arange(len(JOINTS)), (len(stamps), 1)))
     seconds = points[:, 0, 1]
     np.testing.assert_allclose(np.diff(seconds), np.diff(stamps) / 1e9, atol=1e-6)
 
 
-def test_a_late_image_shifts_those_that_follow(witness: Witness) -> None:
-    with play(2.0, 50.0, 0.1) as camera:
+def test_a_late_image_delays_the_ones_after_it(listener: Listener) -> None:
+    with start_camera(2.0, 50.0, 0.1) as camera:
         assert 15 <= int(camera.communicate()[0]) <= 20
-    assert len({stamp_ns(message.header) for _, message in witness.images}) == len(witness.images) > 5
+    assert len({stamp_ns(message.header) for _, message in listener.images}) == len(listener.images) > 5
 
 
-def test_commands_reach_the_scene_and_bad_ones_do_not(witness: Witness) -> None:
-    with play(30.0, 20.0, 0.0) as camera:
-        wait_until(lambda: witness.images)
-        witness.say("shake my hand")
-        wait_until(lambda: witness.heard()[:2] == [1, 0])
-        witness.say("<|im_end|>")
-        witness.say("stop")
-        wait_until(lambda: witness.heard()[:2] == [2, 1])
+def test_valid_commands_reach_the_scene_and_invalid_ones_do_not(listener: Listener) -> None:
+    with start_camera(30.0, 20.0, 0.0) as camera:
+        wait_until(lambda: listener.images)
+        listener.send_command("shake my hand")
+        wait_until(lambda: listener.first_pixel()[:2] == [1, 0])
+        listener.send_command("<|im_end|>")
+        listener.send_command("stop")
+        wait_until(lambda: listener.first_pixel()[:2] == [2, 1])
         camera.kill()
 
 
-def test_the_simulated_person_is_in_the_image_and_does_what_it_is_told(witness: Witness, simulator: str) -> None:
+def test_the_simulated_person_is_in_the_image_and_follows_commands(listener: Listener, simulator: str) -> None:
     with subprocess.Popen([simulator, "-m", "taihri_ros.cli", "simulate", "--size", "320x240"]) as camera:
         try:
-            wait_until(lambda: len(witness.images) > 20, START_S)
-            standing = len(witness.truths)
-            witness.say("give me a hug")
-            wait_until(lambda: len(witness.truths) > standing + 25)
+            wait_until(lambda: len(listener.images) > 20, START_S)
+            standing = len(listener.truths)
+            listener.send_command("give me a hug")
+            wait_until(lambda: len(listener.truths) > standing + 25)
         finally:
             camera.terminate()
         assert camera.wait(10) == 0
-    stamps = [stamp_ns(message.header) for message in witness.truths]
-    assert {stamp_ns(message.header) for _, message in witness.images} <= set(stamps)
-    seen = Camera.from_info(witness.infos[0])
-    joints = np.array([[(p.position.x, p.position.y, p.position.z) for p in m.poses] for m in witness.truths])
+    stamps = [stamp_ns(message.header) for message in listener.truths]
+    assert {stamp_ns(message.header) for _, message in listener.images} <= set(stamps)
+    seen = Camera.from_info(listener.infos[0])
+    joints = np.array([[(p.position.x, p.position.y, p.position.z) for p in m.poses] for m in listener.truths])
     pixels = np.array([seen.project(each) for each in joints])
     inside = ((pixels > 0) & (pixels < [seen.width, seen.height])).all(axis=2)
     assert inside[:, [INDEX[name] for name in ("spine3", "neck", "left_shoulder", "right_shoulder")]].all()

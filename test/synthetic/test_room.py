@@ -1,3 +1,5 @@
+"""Rooms: person and camera stand inside, nothing blocks the view, and shadows fall on the walls."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Samples depend only on seed and index, and their labels agree with their pictures."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -43,7 +45,7 @@ def test_labels_agree_with_the_camera(samples: list[Sample]) -> None:
         assert (sample.visibility == VISIBLE).any()
 
 
-def test_the_person_is_near_and_the_camera_at_head_height_of_a_robot(samples: list[Sample]) -> None:
+def test_the_person_is_within_range_and_the_camera_at_the_height_of_a_robot_head(samples: list[Sample]) -> None:
     for sample in samples:
         assert 0.2 < np.linalg.norm(sample.joints, axis=1).min() < 3.9
         assert 0.7 < sample.body["eye"][2] < 1.8
@@ -61,17 +63,17 @@ def test_the_box_bounds_the_visible_part_of_the_person(samples: list[Sample]) ->
 
 
 def test_the_rendered_person_lies_where_the_labels_are(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    cast, owners = generator._renderer.render, []
+    render, owners = generator._renderer.render, []
 
-    def remembered(*arguments: Any) -> Any:
-        made = cast(*arguments)
+    def recorded(*arguments: Any) -> Any:
+        made = render(*arguments)
         owners.append(made[1])
         return made
 
-    monkeypatch.setattr(generator._renderer, "render", remembered)
+    monkeypatch.setattr(generator._renderer, "render", recorded)
     hits: list[int] = []
     for number in range(100, 112):
-        sample = generator.group(number)[-1]  # the last rendered picture is its own
+        sample = generator.group(number)[-1]  # rendered last in its group
         near = cv2.dilate((owners[-1] == 1).astype(np.uint8), np.ones((5, 5), np.uint8))
         seen = sample.pixels[sample.visibility == VISIBLE]
         columns, rows = np.clip(np.rint(seen), 0, [near.shape[1] - 1, near.shape[0] - 1]).astype(int).T
@@ -97,7 +99,7 @@ def test_labels_of_lifelike_people_agree_with_the_camera() -> None:
         assert 0.2 < np.linalg.norm(sample.joints, axis=1).min() < 3.9
 
 
-def test_a_person_facing_the_camera_has_its_left_on_the_right(samples: list[Sample]) -> None:
+def test_the_left_side_of_a_person_facing_the_camera_is_on_the_right(samples: list[Sample]) -> None:
     facing = 0
     for sample in samples:
         place = {name: sample.joints[index] for name, index in INDEX.items()}

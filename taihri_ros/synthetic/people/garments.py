@@ -32,7 +32,8 @@ class Surface:
             up.
         eyes: float32 (V,) skinning weight of the eyeballs.
         skin: Number of vertices of the body; those of the skirt and of the hair follow.
-        rough: float32 (V, 3) three smooth random fields, about -1 to 1: blotches of skin, edges and folds of cloth.
+        rough: float32 (V, 3) three smooth random fields, about -1 to 1, for blotches of skin, and for edges and folds
+            of cloth.
         face: float32 (V, 3) of `features.Features`: lips; eyelids, or minus the ears; gaze.
         occlusion: float32 (V,) of `features.Features`.
         slack: float32 (V,) of `features.Features`, metres.
@@ -108,6 +109,6 @@ def _rough(points: Floats) -> Floats:
 
 
 def _share(points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the position of points along a bone: 0 at its start, 1 at its end."""
+    """Return the position of points (N, 3) along a bone, (N,): 0 at its start, 1 at its end."""
     axis = end - start
     return np.asarray((points - start) @ axis / (axis @ axis))

@@ -38,7 +38,7 @@ def rotation(axis: ArrayLike, angle: float) -> Array:
 
 
 def euler(pitch: float, roll: float, yaw: float) -> Array:
-    """Return the rotation of trunk or head: bend forward first, then to the side, then turn.
+    """Return the rotation of trunk or head: first pitch, then roll, then yaw, about fixed axes.
 
     Args:
         pitch: Bend forward, radians.
@@ -52,20 +52,20 @@ def euler(pitch: float, roll: float, yaw: float) -> Array:
 
 
 def unit(vector: ArrayLike) -> Array:
-    """Return a vector scaled to length one."""
+    """Return a vector (3,), which is not zero, scaled to length one."""
     array = np.asarray(vector, dtype=np.float64)
     return np.asarray(array / math.sqrt(array @ array))
 
 
 def cross(first: Array, second: Array) -> Array:
-    """Return the cross product; for single vectors much faster than `numpy.cross`."""
+    """Return the cross product of two vectors (3,); this is much faster than `numpy.cross`."""
     a, b, c = first.tolist()
     x, y, z = second.tolist()
     return np.array([b * z - c * y, c * x - a * z, a * y - b * x])
 
 
 def frame(direction: Array, hinge: Array) -> Array:
-    """Return the right-handed frame whose first axis is `direction` and whose second leans towards `hinge`."""
+    """Return a right-handed frame as columns (3, 3): `direction`, `hinge` made orthogonal, their cross product."""
     first = unit(direction)
     second = unit(hinge - first * (hinge @ first))
     return np.column_stack([first, second, cross(first, second)])

@@ -29,7 +29,7 @@ class Phenotype:
 
 
 def sample_phenotype(rng: np.random.Generator) -> Phenotype:
-    """Sample the shape of an adult: thin to heavy, height distributed as in adults, uniform in one of eight."""
+    """Sample the shape of an adult, thin to heavy; the height is that of adults, or uniform with probability 0.12."""
     female = rng.random() < 0.5
     gender = float(np.clip((0.9 if female else 0.1) + rng.normal(0.0, 0.12), 0.0, 1.0))
     stature = rng.normal(1.64, 0.075) if female else rng.normal(1.765, 0.08)

@@ -17,7 +17,8 @@ class Limb:
 
     Attributes:
         target: (3,) position of wrist or ankle from shoulder or hip, in limb lengths: outward (away from the body's
-            middle), forward, up; in the frame of the chest for arms, in that of the unbent pelvis for legs.
+            middle), forward, up; in the frame of the chest for arms, and for legs in the body frame turned by the yaw
+            of the pelvis.
         pole: (3,) direction in which elbow or knee points: outward, forward, up.
         twist: Rotation of the hand about the forearm or of the foot about the shin, radians.
         bend: Flexion of the hand, or pitch of the foot (toes down), radians.
@@ -86,7 +87,7 @@ def blend(first: Pose, second: Pose, share: float) -> Pose:
 
 _HANGING = (0.17, 0.05, -0.97)
 _GESTURES: dict[str, tuple[tuple[str, tuple[float, float, float], float], ...]] = {
-    # task: (arm, target outward forward up in arm lengths, spread) for each arm that takes part
+    # task: (arm, target (outward, forward, up), standard deviation) in arm lengths, for each arm that takes part
     "handshake": (("right", (-0.12, 0.68, -0.42), 0.14),),
     "handshake_left": (("left", (-0.12, 0.68, -0.42), 0.14),),
     "high_five": (("either", (0.12, 0.45, 0.42), 0.16),),
@@ -124,7 +125,7 @@ _FOCUS = {
 
 
 def focus(task: str) -> tuple[str, ...]:
-    """Return the joints that a robot looks at during a task."""
+    """Return the names of the joints that a robot looks at during a task, one of `TASKS`."""
     return _FOCUS.get(task, ("left_wrist", "right_wrist") if task in _GESTURES else ("spine2", "spine3", "pelvis"))
 
 
@@ -203,9 +204,9 @@ def _stance(rng: Rng, name: str) -> Pose:
 
 def _gesture(rng: Rng, pose: Pose, task: str) -> Pose:
     either = "left" if rng.random() < 0.5 else "right"
-    for arm, aim, spread in _GESTURES[task]:
+    for arm, arm_target, spread in _GESTURES[task]:
         side = 0 if (either if arm == "either" else arm) == "left" else 1
-        pose = replace(pose, arms=_with(pose.arms, side, _arm(rng, aim, spread)))
+        pose = replace(pose, arms=_with(pose.arms, side, _arm(rng, arm_target, spread)))
     side = int(rng.integers(2))
     if task == "tie_shoe" and not pose.seated:
         leg = _leg(rng, 0.06, rng.uniform(0.15, 0.5), rng.uniform(0.72, 0.98))

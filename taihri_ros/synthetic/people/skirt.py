@@ -17,8 +17,10 @@ _RINGS, _SPOKES = 16, 24
 _ALONG = np.linspace(-0.2, 1.0, _RINGS)
 _ANGLES = np.linspace(0.0, 2.0 * np.pi, _SPOKES, endpoint=False)
 _STEP = 0.06
+"""Step of the central differences along a leg, in the coordinate `garments.Surface.leg`."""
+
 POINTS = _RINGS * _SPOKES
-"""Number of vertices of the tube; every body has them, so that all bodies share one topology."""
+"""Number of vertices of the tube. Every body has them, so that all bodies share one topology."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,17 @@ def rest_tube() -> tuple[Floats, Floats]:
     return places.astype(np.float32), along.astype(np.float32)
 
 
-def with_skirt(body: Body, cut: SkirtShape | None) -> Body:
+def with_skirt(body: Body, shape: SkirtShape | None) -> Body:
     """Return a body with the vertices of the tube appended.
 
     Args:
         body: The body.
-        cut: Shape of the skirt; None hides the tube inside the body.
+        shape: Shape of the skirt; None hides the tube inside the body.
 
     Returns:
         The body with the tube.
     """
-    points = np.tile(body.joints[0], (POINTS, 1)) if cut is None else _tube(body.joints, _thigh(body), cut)
+    points = np.tile(body.joints[0], (POINTS, 1)) if shape is None else _tube(body.joints, _thigh_radius(body), shape)
     return replace(body, vertices=np.concatenate([body.vertices, points.astype(np.float32)]))
 
 
@@ -88,7 +90,7 @@ def _leg_length(joints: Array) -> float:
     return float(np.linalg.norm(knee - hip) + np.linalg.norm(ankle - knee))
 
 
-def _thigh(body: Body) -> float:
+def _thigh_radius(body: Body) -> float:
     """Return the radius of a thigh: the median distance of its skin from the line between hip and knee, metres."""
     hip, knee = body.joints[INDEX["left_hip"]], body.joints[INDEX["left_knee"]]
     bone = knee - hip
@@ -99,9 +101,9 @@ def _thigh(body: Body) -> float:
     return float(np.median(distances[near])) if near.any() else 0.08
 
 
-def _tube(joints: Array, radius: float, cut: SkirtShape) -> Array:
-    """Return the tube: an ellipse around both legs at each ring; `radius` is that of a thigh, metres."""
-    along = np.clip(_ALONG, cut.waist, cut.length)
+def _tube(joints: Array, radius: float, shape: SkirtShape) -> Array:
+    """Return the points of the tube, (P, 3) metres: ellipses around both legs; `radius` is that of a thigh, metres."""
+    along = np.clip(_ALONG, shape.waist, shape.length)
     left, right = (_on_leg(joints, side, along) for side in ("left", "right"))
     middle, apart = 0.5 * (left + right), left - right
     before, after = along - _STEP, along + _STEP
@@ -110,11 +112,11 @@ def _tube(joints: Array, radius: float, cut: SkirtShape) -> Array:
     hips = joints[INDEX["left_hip"]] - joints[INDEX["right_hip"]]
     across = _units(hips - down * (down @ hips)[:, None])
     forward = np.cross(down, across)
-    ease = radius + cut.thickness + cut.flare * np.clip(along, 0.0, 1.0)
+    ease = radius + shape.thickness + shape.flare * np.clip(along, 0.0, 1.0)
     wide = np.abs((apart * across).sum(axis=1)) / 2.0 + 1.3 * ease
     deep = np.abs((apart * forward).sum(axis=1)) / 2.0 + 1.35 * ease
-    folds = 1.0 + 0.06 * np.clip(along, 0.0, 1.0)[:, None] * np.sin(7.0 * _ANGLES + cut.phase)
-    narrow = 1.0 - cut.fit * np.clip(-along / 0.2, 0.0, 1.0)
+    folds = 1.0 + 0.06 * np.clip(along, 0.0, 1.0)[:, None] * np.sin(7.0 * _ANGLES + shape.phase)
+    narrow = 1.0 - shape.fit * np.clip(-along / 0.2, 0.0, 1.0)
     wide, deep = narrow * wide, narrow * deep
     ring = (wide[:, None] * np.sin(_ANGLES) * folds)[..., None] * across[:, None]
     ring = ring + (deep[:, None] * np.cos(_ANGLES) * folds)[..., None] * -forward[:, None]

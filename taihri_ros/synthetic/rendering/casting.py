@@ -64,7 +64,7 @@ def accumulate_normals(points: wp.array(dtype=wp.vec3), faces: wp.array2d(dtype=
 
 @wp.func
 def in_shadow(primitives: wp.array2d(dtype=float), p: wp.vec3, direction: wp.vec3, far: float):
-    """Return whether an object blocks the line between a point and the light."""
+    """Check whether an object blocks the line between a point and the light."""
     for row in range(primitives.shape[0]):
         hit = primitive_distance(primitives, row, p, direction)
         if hit[3] < far:
@@ -165,7 +165,7 @@ def cast(
     colors: wp.array(dtype=wp.vec3),
     owners: wp.array(dtype=wp.int8),
 ):
-    """Add the light of further rays to pixels that have had `ray_count` rays; the first ray sets the owner."""
+    """Average the light of further rays with the `ray_count` rays of each pixel; the first ray sets the owner."""
     index = wp.tid()
     pixel = chosen[index]
     total = colors[pixel] * ray_count
@@ -260,7 +260,7 @@ def probe(
     targets: wp.array(dtype=wp.vec3),
     gaps: wp.array2d(dtype=float),
 ):
-    """Measure the gaps between targets and the first surface on the ray: of the first person, and of anything else."""
+    """Measure the distance from the first surface on a ray to its target: of the first person, and of all others."""
     index = wp.tid()
     direction = targets[index] - eye
     far = wp.length(direction)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warp as wp
 
 FAR = wp.constant(60.0)
-"""Distance that stands for no intersection (metres)."""
+"""Distance of a ray without an intersection (metres)."""
 
 
 @wp.struct

@@ -10,7 +10,7 @@ Rng = np.random.Generator
 
 
 def photograph(rng: Rng, light: NDArray[np.float32], faults: float = 1.0) -> NDArray[np.uint8]:
-    """Return the picture that a robot's camera would take, with random faults.
+    """Return the picture that a robot's camera takes, with random imperfections.
 
     Args:
         rng: Random number generator.
@@ -49,7 +49,7 @@ def photograph(rng: Rng, light: NDArray[np.float32], faults: float = 1.0) -> NDA
 
 
 def brightness(light: NDArray[np.float32]) -> float:
-    """Return the brightness of a picture: the geometric mean of its pixels."""
+    """Return the brightness of a picture, float32 (H, W, 3) linear RGB: the geometric mean of its pixels."""
     return float(np.exp(np.mean(np.log(light[::4, ::4].mean(axis=2) + 1e-4))))
 
 

@@ -1,6 +1,6 @@
-"""Rasterization of people into a depth buffer, which is faster than a tree search for every ray.
+"""Rasterization of people into a depth buffer, which is faster than a search of the mesh for every ray.
 
-The nearest triangle of a pixel is only a candidate that ray casting confirms (`casting`), so it need not be exact.
+The nearest triangle of a pixel is a candidate, which ray casting verifies (`casting`). It need not be exact.
 """
 
 # mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"

@@ -24,14 +24,14 @@ _SHADOW_MAP_SIZE = 240
 _SUBPIXEL_OFFSET = 0.4
 """Offset of the second ray of an edge pixel from its centre, px, alternating between upper left and lower right."""
 
-_PARKED_M = 1000.0
-"""Coordinate at which the mesh of an absent second person is parked (metres)."""
+_FAR_AWAY_M = 1000.0
+"""Coordinates of an absent second person's vertices, far from the room (metres)."""
 
 
 class Renderer:
     """Renderer of one or two people.
 
-    The mesh is kept and its tree refitted, since building the tree is slow.
+    The mesh is kept, and its bounding volume hierarchy is refitted for new people, since building it is slow.
     """
 
     def __init__(self, places: Surface) -> None:
@@ -41,7 +41,7 @@ class Renderer:
             places: Surface coordinates that all bodies share.
         """
         count = len(places.rest)
-        both = np.concatenate([places.rest, places.rest + np.float32(_PARKED_M)])
+        both = np.concatenate([places.rest, places.rest + np.float32(_FAR_AWAY_M)])
         faces = np.concatenate([places.faces, places.faces + count])
         self._faces = _array(faces, int)
         self._mesh = wp.Mesh(_array(both, wp.vec3), _array(faces.ravel(), int))
@@ -69,7 +69,7 @@ class Renderer:
             return
         self._standing, self._count = standing, len(standing)
         vertices = self._people.vertices
-        self._points[vertices:] = _PARKED_M
+        self._points[vertices:] = _FAR_AWAY_M
         for number, points in enumerate(standing):
             self._points[number * vertices : (number + 1) * vertices] = points
         self._mesh.refit()
@@ -146,7 +146,7 @@ class Renderer:
         return shadow_map
 
     def probe(self, targets: NDArray[np.float64], viewpoint: Viewpoint, room: Room) -> NDArray[np.float32]:
-        """Measure the gap between points and the first surface in front of them.
+        """Measure the distance from the first surface on the ray to a point, for several points.
 
         Args:
             targets: (N, 3) metres, world frame.
@@ -154,8 +154,8 @@ class Renderer:
             room: The room.
 
         Returns:
-            float32 (N, 2) distance along the ray from the first surface to the target, metres: of the labelled person,
-            and of the second person or an object; 0 where there is none.
+            float32 (N, 2) distance along the ray from the first surface to the target, metres: column 0 for the
+            labelled person, column 1 for the second person or an object; 0 without such a surface.
         """
         gaps = wp.empty((len(targets), 2), dtype=float, device="cpu")
         eye, primitives = wp.vec3(*viewpoint.eye.tolist()), _array(room.packed_primitives(), float)

@@ -1,3 +1,5 @@
+"""Bodies: stature, joints, poses and clothes of the parametric person."""
+
 from __future__ import annotations
 
 import itertools
@@ -35,7 +37,7 @@ def test_people_have_the_requested_stature(model: BodyModel, gender: float, stat
     assert float(np.ptp(vertices[0].numpy()[:, 2])) == pytest.approx(stature, abs=0.02)
 
 
-def test_most_people_are_as_tall_as_adults_are() -> None:
+def test_statures_are_those_of_adults() -> None:
     rng = np.random.default_rng(0)
     heights = [
         1.352 - 0.136 * shape.gender + 1.09 * shape.height for shape in (sample_phenotype(rng) for _ in range(500))
@@ -47,7 +49,7 @@ def test_most_people_are_as_tall_as_adults_are() -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_task_stands_on_the_ground_with_bones_of_its_own_length(model: BodyModel, task: str) -> None:
+def test_the_body_of_every_task_is_on_the_ground_and_keeps_its_bone_lengths(model: BodyModel, task: str) -> None:
     bodies = [posed(model, task, seed) for seed in range(3)]
     for body in bodies:
         assert body.vertices[:, 2].min() == pytest.approx(0.0, abs=1e-4)
@@ -69,18 +71,18 @@ def test_joints_lie_within_the_body(model: BodyModel) -> None:
         assert (nearest.max(axis=0) > -0.02).all(), index
 
 
-def test_left_is_the_persons_own(model: BodyModel) -> None:
+def test_left_joints_are_on_the_left_of_the_person(model: BodyModel) -> None:
     body = posed(model, "stand")
     for part in ("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist"):
         assert joint(body, f"left_{part}")[0] > joint(body, f"right_{part}")[0], part
     toes = joint(body, "left_foot") - joint(body, "left_ankle")
-    assert toes[1] < -0.05  # it faces -y
+    assert toes[1] < -0.05  # the person faces -y
 
 
 @pytest.mark.parametrize(
     ("task", "side"), [("handshake", "right"), ("handshake_left", "left"), ("hand_over_left", "left"), ("hug", "left")]
 )
-def test_a_gesture_holds_out_its_hand(model: BodyModel, task: str, side: str) -> None:
+def test_a_gesture_reaches_forward_with_its_hand(model: BodyModel, task: str, side: str) -> None:
     reach = [joint(b, "pelvis")[1] - joint(b, f"{side}_wrist")[1] for b in (posed(model, task, s) for s in range(12))]
     assert np.median(reach) > 0.2
 
@@ -111,7 +113,7 @@ def test_a_moved_body_keeps_its_shape(model: BodyModel) -> None:
     )
 
 
-def test_clothes_stand_off_the_skin(model: BodyModel) -> None:
+def test_clothes_lie_outside_the_skin(model: BodyModel) -> None:
     shape, pose = person(0.5, 1.7), sample_pose(np.random.default_rng(0), "stand")
     thick = np.full((1, len(model.template.vertices)), 0.02, np.float32)
     bare, dressed = model.pose([(shape, pose)])[0], model.pose([(shape, pose)], thick)[0]

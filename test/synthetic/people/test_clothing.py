@@ -1,3 +1,5 @@
+"""Clothes: surface coordinates, the thickness of garments, and skirts."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Kinematics: rotations, inverse kinematics of limbs and forward kinematics."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -53,7 +55,7 @@ def test_the_elbow_points_to_its_pole() -> None:
     assert middle[2] < -0.1
 
 
-def test_a_frame_keeps_its_direction_and_leans_to_the_hinge() -> None:
+def test_a_frame_keeps_the_direction_and_the_orthogonal_part_of_the_hinge() -> None:
     made = frame(np.array([0.0, 0.0, 3.0]), np.array([1.0, 0.0, 5.0]))
     assert made == pytest.approx(np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]], dtype=float))
 

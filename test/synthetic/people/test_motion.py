@@ -1,3 +1,5 @@
+"""Motion: gestures blend without jumps, and a scene renders the moving person where its labels are."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -82,15 +84,15 @@ def test_a_scene_shows_the_person_where_its_labels_are(scene: Scene) -> None:
 def test_pixels_away_from_person_and_shadow_are_reused(scene: Scene) -> None:
     actor = Actor(4)
     body = actor.at(0.0)
-    touched = scene._touched(body)
-    assert 0.05 < touched.mean() < 0.9
+    affected = scene._affected_pixels(body)
+    assert 0.05 < affected.mean() < 0.9
     scene._renderer.set_people([(body.vertices, actor.outfit)])
     whole, _ = scene._renderer.render(CAMERA, scene._rays, scene.viewpoint, scene._room)
-    part, _ = scene._renderer.render(CAMERA, scene._rays, scene.viewpoint, scene._room, reuse=(scene._empty, touched))
+    part, _ = scene._renderer.render(CAMERA, scene._rays, scene.viewpoint, scene._room, reuse=(scene._empty, affected))
     assert np.percentile(np.abs(whole - part).max(axis=2), 99.5) < 1e-3
 
 
-def test_a_person_turned_away_hides_its_hands(scene: Scene) -> None:
+def test_hands_are_occluded_if_the_person_faces_away(scene: Scene) -> None:
     actor = Actor(4, "hand_over_both")
     wrists = [INDEX["left_wrist"], INDEX["right_wrist"]]
     back = scene.render(actor.at(5.0, Place(yaw=np.pi)), actor.outfit)

@@ -1,3 +1,5 @@
+"""Photographs: tone curve, saturation, exposure and reproducible noise."""
+
 from __future__ import annotations
 
 import numpy as np
