@@ -118,12 +118,14 @@ class Outfit:
         flare = 1.0 + 0.8 * np.clip(places.arm, 0.0, 1.0)
         if self.skirt > 0.5:
             bottom &= places.leg < 0.0
-        upper = self.top_thickness * flare + self.top_slack * places.slack * np.clip(-8.0 * places.neck, 0.0, 1.0)
-        lower = self.bottom_thickness + self.bottom_slack * places.slack
+        upper, lower = self.top_thickness * flare, np.full(len(flare), self.bottom_thickness)
         if self.lifelike > 0.5:
             throat = np.maximum(self.neckline - 1.6 * np.abs(places.rest[:, 0]), 0.0) * (places.rest[:, 1] < -0.01)
-            upper = upper * np.clip((self.collar - throat - places.neck) / 0.05, 0.0, 1.0)
-        worn = np.where(top, np.where(bottom, np.maximum(upper, lower), upper), np.where(bottom, lower, 0.0))
+            hanging = self.top_slack * places.slack * np.clip(-8.0 * places.neck, 0.0, 1.0)
+            upper = (upper + hanging) * np.clip((self.collar - throat - places.neck) / 0.05, 0.0, 1.0)
+            lower = lower + self.bottom_slack * places.slack
+            upper = np.where(bottom, np.maximum(upper, lower), upper)
+        worn = np.where(top, upper, np.where(bottom, lower, 0.0))
         if self.lifelike > 0.5:
             above = np.clip((places.head[:, 2] - hair_edge(places.head) - self.hairline) / 0.25, 0.0, 1.0)
             volume = np.where(places.face[:, 1] < -0.3, 0.0, above) * self.hair_thickness

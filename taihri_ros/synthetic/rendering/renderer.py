@@ -10,6 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.synthetic.people import hair
 from taihri_ros.synthetic.people.clothing import Outfit
 from taihri_ros.synthetic.people.garments import Surface
 from taihri_ros.synthetic.rendering.casting import People, accumulate_normals, cast, probe
@@ -128,7 +129,8 @@ class Renderer:
     def _shadow_map(self, room: Room) -> Any:
         """Render the shadow map of the people."""
         points = self._points[: self._count * self._people.vertices]
-        low, high = points[::9].min(axis=0), points[::9].max(axis=0)
+        without_hair = points.reshape(self._count, -1, 3)[:, : -hair.POINTS].reshape(-1, 3)[::9]
+        low, high = without_hair.min(axis=0), without_hair.max(axis=0)
         middle, radius = 0.5 * (low + high), 0.52 * float(np.linalg.norm(high - low))
         toward = middle - room.light
         distance = float(np.linalg.norm(toward))
