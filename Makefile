@@ -44,7 +44,7 @@ types: $(NODE)/.ready  ## Check types
 
 bench: $(VLLM_ENV)/.tests  ## Measure the node against the published recipe, and its stages; writes out/bench/
 	$(VLLM_ENV)/bin/taihri bench --out out/bench/recipe.json
-	$(NODE)/bin/python taihri_ros/evaluation/benchmark/stages.py --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0
+	$(NODE)/bin/python -m taihri_ros.evaluation.benchmark.stages --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0
 
 docs: $(NODE)/.ready  ## Make docs/parameters.md, and wrap the pages
 	$(NODE)/bin/python -m taihri_ros.node.parameter_reference >docs/parameters.md

@@ -1,4 +1,4 @@
-"""People to evaluate on, and answers about them."""
+"""Labelled people for tests of the evaluation, and answers about them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.evaluation.datasets.items import Truth, label
-from taihri_ros.evaluation.evaluate import Answered
-from taihri_ros.evaluation.predictions import Found, Prediction
+from taihri_ros.evaluation.evaluate import LabelledAnswer
+from taihri_ros.evaluation.predictions import JointPrediction, Prediction
 from taihri_ros.evaluation.question_plan import Question
 from taihri_ros.skeleton import INDEX, JOINTS
 
@@ -49,16 +49,16 @@ STANDING = np.array(
         [-0.30, 0.15, 1.9],
     ]
 )
-"""(22, 3) metres, camera frame: a person at 2 m; the feet are just above the lower edge of the picture."""
+"""(22, 3) metres, camera frame: a person at 2 m; the feet are just above the lower edge of the image."""
 
 
 def moved(x: float, y: float, z: float) -> NDArray[np.float64]:
-    """Give the standing person somewhere else."""
+    """Return the standing person translated by x, y, z in metres."""
     return STANDING + np.array([x, y, z])
 
 
 def person(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Give somebody near the camera."""
+    """Return a random person near the camera."""
     return STANDING + rng.normal(0, 0.03, STANDING.shape) + rng.uniform([-0.3, -0.2, -1.0], [0.3, 0.2, 1.0])
 
 
@@ -67,29 +67,31 @@ def truth(joints: NDArray[np.float64] = STANDING, source: str = "a.png", **other
 
 
 def prediction(joints: NDArray[np.float64], names: tuple[str, ...], camera: Camera = CAMERA) -> Prediction:
-    """Answer with positions; a joint with a NaN in its position is one that was out of range."""
+    """Return an answer with positions; a joint with a NaN in its position is out of range."""
     found = {}
     for name in names:
         position = joints[INDEX[name]]
         state = "MEASURED" if np.isfinite(position).all() else "OUT_OF_RANGE"
-        found[name] = Found(state, camera.project(position)[0], {"bins": position, "pixel": position})
+        found[name] = JointPrediction(state, camera.project(position)[0], {"bins": position, "pixel": position})
     return Prediction(found, "", "answer", {"view": 1.0, "engine": 20.0, "parse": 0.5})
 
 
-def answered(known: Truth, joints: NDArray[np.float64], names: tuple[str, ...] = JOINTS, number: int = 0) -> Answered:
-    """Answer the question for some joints."""
-    return Answered(known, Question(number, known.source, joint_command(names)), prediction(joints, names))
+def answered(
+    known: Truth, joints: NDArray[np.float64], names: tuple[str, ...] = JOINTS, number: int = 0
+) -> LabelledAnswer:
+    """Return an answer to the question for some joints."""
+    return LabelledAnswer(known, Question(number, known.source, joint_command(names)), prediction(joints, names))
 
 
-def chose(names: tuple[str, ...], needed: tuple[str, ...] | None, **others: Any) -> Answered:
-    """Answer a free command with some joints."""
+def free_answer(names: tuple[str, ...], needed: tuple[str, ...] | None, **others: Any) -> LabelledAnswer:
+    """Return an answer to a free command: `names` are the joints that the model selected, `needed` the correct ones."""
     known = truth()
     question = Question(0, known.source, Command("shake my hand"), needed=needed, **others)
-    return Answered(known, question, prediction(known.joints, names))
+    return LabelledAnswer(known, question, prediction(known.joints, names))
 
 
 def write_manifest(directory: Path, people: list[NDArray[np.float64]], **others: Any) -> Path:
-    """Write a manifest with a grey picture for each person."""
+    """Write a manifest with a grey image for each person."""
     path = directory / "manifest.jsonl"
     info = {"width": WIDTH, "height": HEIGHT, "distortion_model": "", "d": [], "k": K}
     lines = []

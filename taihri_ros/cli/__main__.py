@@ -1,4 +1,4 @@
-"""Lets `python -m taihri_ros.cli` run the `taihri` command."""
+"""Entry point of `python -m taihri_ros.cli`, the same as the `taihri` command."""
 
 from taihri_ros.cli.main import main
 

@@ -1,4 +1,4 @@
-"""`taihri bag`: a recorded bag through the node's pipeline."""
+"""`taihri bag`: replay a recorded bag through the node's pipeline."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from taihri_ros.node.parameters import Parameters
 
 @click.command("bag")
 @click.argument("bag", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The bag to write; must not exist.")
-@click.option("--command", "text", required=True, help="Joint names, or free words.")
-@click.option("--image", help="Image topic, where the bag has several.")
-@click.option("--camera-info", help="CameraInfo topic, where the bag has several.")
-@click.option("--rectified", is_flag=True, help="The images are rectified.")
-@click.option("--storage", type=click.Choice(["sqlite3", "mcap"]), default="sqlite3", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Bag to write. It must not exist yet.")
+@click.option("--command", "text", required=True, help="Joint names, or a task in free words.")
+@click.option("--image", help="Image topic, if the bag has several.")
+@click.option("--camera-info", help="CameraInfo topic, if the bag has several.")
+@click.option("--rectified", is_flag=True, help="The images are rectified: use P of CameraInfo.")
+@click.option(
+    "--storage", type=click.Choice(["sqlite3", "mcap"]), default="sqlite3", show_default=True, help="Format to write."
+)
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution that recorded the bag.")
 @engine_options
 def command(
@@ -38,7 +40,9 @@ def command(
     distro: str,
     chosen: dict[str, Any],
 ) -> None:
-    """Replay a recorded BAG (sqlite3 or mcap): answers to every image go to a new bag with the original stamps.
+    """Replay a recorded BAG (sqlite3 or mcap), and write the results of every image to a new bag.
+
+    The results have the stamps of the images.
 
     \b
     Examples:
@@ -47,9 +51,9 @@ def command(
     """
     from taihri_ros.node.bags import BagReplay
 
-    wanted = parse_command(text)
-    if wanted is None:
-        raise CommandError("'stop' finds nothing: name joints, or say what to do")
+    requested = parse_command(text)
+    if requested is None:
+        raise CommandError("'stop' requests no joints: name joints, or describe the task")
     parameters = Parameters.from_mapping({"rectified": rectified, **chosen})
     problems: Counter[str] = Counter()
     with (
@@ -58,7 +62,7 @@ def command(
     ):
         tracker = make_tracker(ready, parameters)
         with click.progressbar(length=replay.images, label="images", file=sys.stderr) as bar:
-            for problem in replay.replay(tracker, wanted, parameters):
+            for problem in replay.replay(tracker, requested, parameters):
                 problems.update([] if problem is None else [str(problem)])
                 bar.update(1)
         for message, count in problems.most_common(5):

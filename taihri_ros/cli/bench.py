@@ -1,4 +1,4 @@
-"""`taihri bench`: the node against the published recipe, and what its settings bring."""
+"""`taihri bench`: compares the node with the published recipe."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _JOINT_COUNTS = (2, 22)
 
 
 @click.command("bench")
-@click.option("--images", type=click.IntRange(5), default=40, show_default=True, help="Images of each case.")
+@click.option("--images", type=click.IntRange(5), default=40, show_default=True, help="Images in each case.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON to a file, too.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write the JSON to this file.")
 @click.option("-p", "--param", metavar="NAME:=VALUE", multiple=True, help="Set a parameter of the node.")
 @engine_options
 def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, ...], chosen: dict[str, Any]) -> None:
-    """Measure the node's way from image to joints against the recipe with which TAIHRI was published.
+    """Compare the latency of the node's pipeline with the recipe that TAIHRI was published with.
 
-    Both get the same simulated images by turns, on the same model in the same framework on this machine: the node with
-    its engine process, the recipe in this process with the framework's public calls. So this runs in an engine's
-    environment that has the extras `synthetic` and `evaluation`.
+    Both process the same simulated images, interleaved, with the same model and framework on this machine: the node
+    with its engine process, the recipe in this process with the public API of the framework. This needs an engine
+    environment with the extras `synthetic` and `evaluation`.
 
     \b
     Examples:
@@ -44,11 +44,11 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
     """
     parameters = read_parameters((), param, chosen={"engine.python": sys.executable, **chosen})
     if parameters.engine_kind == "openai":
-        raise ParameterError("the benchmark needs --engine vllm or transformers: a remote server is another machine")
+        raise ParameterError("the benchmark needs --engine vllm or transformers, on this machine")
     try:
-        from taihri_ros.evaluation.benchmark.comparison import compare, wrists_and_more
-        from taihri_ros.evaluation.benchmark.footage import Footage
-        from taihri_ros.evaluation.benchmark.published_recipe import Recipe
+        from taihri_ros.evaluation.benchmark.comparison import compare, joint_count_command
+        from taihri_ros.evaluation.benchmark.published_recipe import PublishedRecipe
+        from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
         from taihri_ros.inference.factory import open_engine
     except ModuleNotFoundError as error:
         raise _missing(error.name) from error
@@ -59,11 +59,11 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
     cases: list[dict[str, Any]] = []
     kind, model = parameters.engine_kind, checkpoint(parameters)
     with ready_engine(parameters) as ours, open_engine(kind, model, options=options) as theirs:
-        recipe = Recipe(theirs)
+        recipe = PublishedRecipe(theirs)
         for size in _SIZES:
             for count in _JOINT_COUNTS:
-                footage = Footage(size)
-                times = compare(make_tracker(ours, parameters), recipe, footage, wrists_and_more(count), images)
+                frames = SimulatedFrames(size)
+                times = compare(make_tracker(ours, parameters), recipe, frames, joint_count_command(count), images)
                 cases.append({"joints": count, "size": f"{size[0]}x{size[1]}", **times.summary()})
                 click.echo(_line(cases[-1]), err=as_json)
         info = ours.info
@@ -87,8 +87,8 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
 
 def _missing(package: str | None) -> TaihriError:
     return TaihriError(
-        f"{package} is not installed here: run taihri bench in the engine's environment, with the extras synthetic and "
-        "evaluation (make bench does)"
+        f"{package} is not installed: run taihri bench in an engine environment with the extras synthetic and "
+        "evaluation, or run make bench"
     )
 
 
@@ -97,6 +97,6 @@ def _line(case: dict[str, Any]) -> str:
     over_model, over_engine = (case[name]["p50"] for name in ("node_over_engine_only", "node_over_engine"))
     return (
         f"{case['joints']:>2} joints, {case['size']:>8}: ours {ours:6.1f} ms, recipe {recipe:6.1f} ms, "
-        f"{ratio:.2f} times; the model alone {engine:6.1f} ms, {over_model:.2f} times that "
-        f"and {over_engine:.2f} times the engine's whole time"
+        f"ratio {ratio:.2f}; model passes {engine:6.1f} ms, node over model {over_model:.2f}, "
+        f"node over engine {over_engine:.2f}"
     )

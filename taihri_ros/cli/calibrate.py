@@ -1,4 +1,4 @@
-"""`taihri calibrate`: how far a checkpoint's own certainty can be believed, measured and written beside it."""
+"""`taihri calibrate`: calibrates the uncertainty of a checkpoint on labelled images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from taihri_ros.cli.data_options import data_options
-from taihri_ros.cli.eval import LONGEST_ANSWER_S, open_chosen
+from taihri_ros.cli.eval import LONGEST_ANSWER_S, open_configured_engine
 from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
@@ -26,7 +26,7 @@ from taihri_ros.node.parameters import Parameters
 
 @click.command("calibrate")
 @data_options
-@click.option("--dry-run", is_flag=True, help="Print the factors, write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the factors without writing them.")
 @engine_options
 def command(
     *,
@@ -38,11 +38,11 @@ def command(
     in_process: bool,
     chosen: dict[str, Any],
 ) -> None:
-    """Measure how far a checkpoint's own certainty can be believed, and write it to the checkpoint's taihri.json.
+    """Calibrate the uncertainty of a checkpoint and write the factors to its taihri.json.
 
-    The joints that are in the images are asked for by name. The errors of the answers give six factors, by which the
-    node multiplies the standard deviations that the model's probabilities say: then covariances and confidences hold.
-    Use data like that of the robot, and not the data that the model is judged by afterwards.
+    The joints in the images are requested by name. From the errors of the answers, factors are computed by which the
+    node multiplies the standard deviations of the model, so that covariances and confidences match the errors. Use data
+    like that of the robot, but not the data of a later evaluation.
 
     \b
     Examples:
@@ -56,7 +56,7 @@ def command(
     opened = open_data(data, kind=kind, images=images)
     count = min(opened.length, limit or opened.length)
     measurements: list[Measurements] = []
-    with open_chosen(parameters, in_process=in_process) as engine:
+    with open_configured_engine(parameters, in_process=in_process) as engine:
         estimator = Estimator(engine)
         with click.progressbar(length=count, label="images", file=sys.stderr) as bar:
             for item in itertools.islice(opened.items(), count):
@@ -71,17 +71,17 @@ def command(
 
 
 def _writable(parameters: Parameters) -> Path:
-    """Give the checkpoint's directory, before an hour goes into what cannot be written there."""
+    """Return the directory of the checkpoint after checking that its taihri.json can be written."""
     if parameters.engine_kind == "openai":
         raise TaihriError(
-            f"a remote model's {FILE_NAME} is not within reach: calibrate its checkpoint where it is, "
-            "or use --dry-run and write the factors into the file of engine.spec"
+            f"{FILE_NAME} of a remote model cannot be written: calibrate the checkpoint on its own machine, "
+            "or use --dry-run and copy the factors to the file of engine.spec"
         )
     directory = Path(parameters.engine_model).expanduser()
     if not parameters.engine_model or not directory.is_dir():
         raise TaihriError(
-            f"--model must name the directory of the checkpoint whose {FILE_NAME} is to be written, "
-            f"not {parameters.engine_model!r}; --dry-run writes nothing"
+            f"--model must be the directory of the checkpoint whose {FILE_NAME} is written, "
+            f"not {parameters.engine_model!r}; or use --dry-run"
         )
     file = directory / FILE_NAME
     ModelSpec.load(directory)
@@ -100,10 +100,10 @@ def _write(directory: Path, calibration: Calibration) -> None:
 
 def _summary(measurements: Sequence[Measurements], calibration: Calibration) -> str:
     joints = sum(len(entry.truth) for entry in measurements)
-    lines = [f"{len(measurements)} images, {joints} joints answered; per cent of them within the ellipsoids:", ""]
+    lines = [f"{len(measurements)} images, {joints} joints answered; percentage within the ellipsoids:", ""]
     lines.append(f"{'':24}{'50 %':>8}{'90 %':>8}{'95 %':>8}")
     for source in XY_SOURCES:
-        for name, factors in (("as the model says", Calibration()), ("calibrated", calibration)):
+        for name, factors in (("uncalibrated", Calibration()), ("calibrated", calibration)):
             shares = coverage(squared_mahalanobis(measurements, source, factors)).values()
             lines.append(f"{source + ', ' + name:24}" + "".join(f"{100 * share:8.1f}" for share in shares))
     factors_of = {"bins": ("x", "y", "z"), "pixel": ("u", "v", "z")}
@@ -111,5 +111,5 @@ def _summary(measurements: Sequence[Measurements], calibration: Calibration) -> 
     for source in XY_SOURCES:
         named = zip(factors_of[source], getattr(calibration, source), strict=True)
         lines.append(f"{source:8}" + "".join(f"{axis} {factor:<10.4g}" for axis, factor in named).rstrip())
-    lines.append("of the whole point for its confidence: " + ", ".join(map("{:.4g}".format, calibration.confidence)))
+    lines.append("factors for the confidence: " + ", ".join(map("{:.4g}".format, calibration.confidence)))
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Options of the subcommands that put the images of a data set to a model."""
+"""Options of the subcommands that run a model on the images of a data set."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ import click
 from taihri_ros.evaluation.datasets.readers import KINDS
 
 _OPTIONS = (
-    click.option("--data", required=True, help="PATH, or KIND:PATH, of the data set."),
+    click.option("--data", required=True, help="Data set, as PATH or KIND:PATH."),
     click.option(
-        "--format", "kind", type=click.Choice(KINDS), help="Format of the data; told from PATH where it can be."
+        "--format",
+        "kind",
+        type=click.Choice(KINDS),
+        help="Format of the data set. By default it is detected from PATH.",
     ),
     click.option(
         "--images",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Directory that the image paths in a .npz or .npy are relative to.",
+        help="Directory to which image paths in a .npz or .npy file are relative.",
     ),
-    click.option("--limit", type=click.IntRange(1), help="Use the first so many images."),
+    click.option("--limit", type=click.IntRange(1), help="Number of images to use, from the first on."),
     click.option("--in-process", is_flag=True, help="Load the model in this process instead of an engine process."),
 )
 
 
 def data_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that choose a data set and how its images are put to the model.
+    """Add the options that choose a data set and how the model is run on it.
 
     Args:
-        command: The subcommand; the options come to it as `data`, `kind`, `images`, `limit` and `in_process`.
+        command: The subcommand, which receives `data`, `kind`, `images`, `limit` and `in_process`.
 
     Returns:
         The subcommand with the options.

@@ -135,12 +135,12 @@ def _send_commands(planner: Planner, seconds: float, **processes: _Process) -> N
     with click.progressbar(length=len(_COMMANDS) * ticks, label="commands", file=sys.stderr) as bar:
         for text in _COMMANDS:
             bar.label = f"{text!r:<26}"
-            planner.say(text)
+            planner.send_command(text)
             for _ in range(ticks):
                 time.sleep(_TICK_S)
                 bar.update(1)
                 _check_alive(**processes)
-    planner.say("stop")
+    planner.send_command("stop")
 
 
 def _wait_for_last_counters(planner: Planner) -> None:

@@ -1,4 +1,4 @@
-"""`taihri eval`: a checkpoint on a data set."""
+"""`taihri eval`: evaluates a checkpoint on a data set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.readers import open_data
-from taihri_ros.evaluation.evaluate import Answered, describe_run, evaluate
+from taihri_ros.evaluation.evaluate import LabelledAnswer, describe_run, evaluate
 from taihri_ros.evaluation.mean_pose import SHIPPED, MeanPose
 from taihri_ros.evaluation.predictions import PredictionFile
 from taihri_ros.evaluation.question_plan import Phrasings, Plan, parse_joints
@@ -25,7 +25,7 @@ from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.prompt_batch import Decoding
 
 LONGEST_ANSWER_S = 600.0
-"""Nobody waits for an evaluation's answer: a slow machine is not taken for a hung engine."""
+"""Request timeout of an evaluation; it is long, so that a slow machine is not taken for a hung engine."""
 
 
 @click.command("eval")
@@ -37,33 +37,33 @@ LONGEST_ANSWER_S = 600.0
     "--joints",
     default="in-image",
     show_default=True,
-    help="Joints to ask for by name: in-image, all (labelled), none, or part sets such as left_arm,right_arm.",
+    help="Joints to request by name: in-image, all (labelled), none, or part sets such as left_arm,right_arm.",
 )
 @click.option(
     "--commands",
     type=click.Choice(["none", "held-out", "all"]),
     default="none",
     show_default=True,
-    help="Free commands to say: sentences that training has not seen, or also ones it has.",
+    help="Free commands to send: sentences that are not in the training data, or also those that are.",
 )
 @click.option(
     "--xy-source",
     type=click.Choice(["bins", "pixel"]),
     default="bins",
     show_default=True,
-    help="Where x and y in the tables and plots come from; metrics.json has both.",
+    help="Source of x and y in the tables and plots; metrics.json has both.",
 )
 @click.option(
     "--decoding",
     type=click.Choice(["per_joint", "jump_forward", "plain"]),
     default="per_joint",
     show_default=True,
-    help="How named joints are asked for: each in a question of its own, all in one, or all with every token decoded.",
+    help="Decoding mode of named joints: batched per-joint prompts, jump-forward decoding, or every token decoded.",
 )
 @click.option(
     "--mean-pose",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The baseline, a file that taihri_ros.evaluation.mean_pose wrote.",
+    help="Mean pose for the baseline, a file of `python -m taihri_ros.evaluation.mean_pose`.",
 )
 @engine_options
 def command(
@@ -81,9 +81,9 @@ def command(
     in_process: bool,
     chosen: dict[str, Any],
 ) -> None:
-    """Evaluate a checkpoint: errors, certainty, joints chosen, latency; writes JSON, Markdown and plots.
+    """Evaluate a checkpoint: errors, uncertainty, joint selection and latency, as JSON, Markdown and plots.
 
-    A run that was interrupted goes on where it stopped when the same command is given again.
+    Run the same command again to continue an interrupted run.
 
     \b
     Examples:
@@ -102,36 +102,36 @@ def command(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TaihriError(f"cannot write to {out}: {error.strerror}") from error
-    answered: list[Answered] = []
+    answered: list[LabelledAnswer] = []
     count = min(opened.length, limit or opened.length)
-    with open_chosen(parameters, in_process=in_process) as engine:
+    with open_configured_engine(parameters, in_process=in_process) as engine:
         run = describe_run(engine.info, opened, plan, decoding)
         with (
-            PredictionFile(out / "predictions.jsonl", run) as kept,
+            PredictionFile(out / "predictions.jsonl", run) as stored,
             click.progressbar(length=count, label="images", file=sys.stderr) as bar,
         ):
-            for answers in evaluate(Estimator(engine, decoding=decoding), opened, plan, kept, limit=limit):
+            for answers in evaluate(Estimator(engine, decoding=decoding), opened, plan, stored, limit=limit):
                 answered += answers
                 bar.update(1)
         trained = engine.info.spec.trained
     if not trained:
         click.echo(f"note: {UNTRAINED_NOTE}", err=True)
-    figures = write_report(out, {**run, "evaluated_images": count}, answered, baseline, xy_source)
-    click.echo(_summary(figures, xy_source, out))
+    metrics = write_report(out, {**run, "evaluated_images": count}, answered, baseline, xy_source)
+    click.echo(_summary(metrics, xy_source, out))
 
 
-def open_chosen(parameters: Parameters, *, in_process: bool) -> Engine:
-    """Open the engine of the parameters for a long run, ready to answer.
+def open_configured_engine(parameters: Parameters, *, in_process: bool) -> Engine:
+    """Open the configured engine and wait until it is ready.
 
     Args:
-        parameters: `engine.*` are used.
-        in_process: Load the model in this process.
+        parameters: The parameters; `engine.*` are used.
+        in_process: Whether to load the model in this process.
 
     Returns:
         The engine.
 
     Raises:
-        TaihriError: It cannot be opened.
+        TaihriError: The engine cannot be opened.
     """
     if not in_process:
         return ready_engine(parameters)
@@ -142,22 +142,21 @@ def open_chosen(parameters: Parameters, *, in_process: bool) -> Engine:
     return open_engine(parameters.engine_kind, checkpoint(parameters), options={"dtype": parameters.engine_dtype})
 
 
-def _summary(figures: dict[str, Any], xy_source: XySource, out: Path) -> str:
-    lines = [f"malformed answers: {figures['malformed']} of {figures['questions']}"]
-    model, baseline = figures["named"][xy_source], figures["named"]["baseline"]
+def _summary(metrics: dict[str, Any], xy_source: XySource, out: Path) -> str:
+    lines = [f"malformed answers: {metrics['malformed']} of {metrics['questions']}"]
+    model, baseline = metrics["named"][xy_source], metrics["named"]["baseline"]
     if model["joints"]:
         lines += [
             f"G-MPJPE {model['g_mpjpe_mm']:.1f} mm (mean pose {baseline['g_mpjpe_mm']:.1f}), "
             f"missing {100 * model['missing_share']:.1f} % of {model['joints']} joints"
         ]
     if model["pixel_percent_of_width"] is not None:
-        lines.append(f"2D error {model['pixel_percent_of_width']:.2f} % of the image's width")
-    uncertainty = figures["uncertainty"][xy_source]
+        lines.append(f"2D error {model['pixel_percent_of_width']:.2f} % of the image width")
+    uncertainty = metrics["uncertainty"][xy_source]
     if uncertainty["joints"]:
         shares = " / ".join(f"{100 * share:.1f}" for share in uncertainty["coverage"].values())
         lines.append(f"{' / '.join(uncertainty['coverage'])} ellipsoids cover {shares} %")
-    if figures["choices"]["questions"]:
-        lines.append(
-            f"joints chosen: F1 {figures['choices']['f1']:.3f} over {figures['choices']['questions']} commands"
-        )
+    selection = metrics["joint_selection"]
+    if selection["questions"]:
+        lines.append(f"joint selection: F1 {selection['f1']:.3f} over {selection['questions']} commands")
     return "\n".join([*lines, f"written to {out}: report.md, metrics.json, predictions.jsonl"])

@@ -1,4 +1,4 @@
-"""`taihri localize`: one image file, one command."""
+"""`taihri localize`: find joints in one image file."""
 
 from __future__ import annotations
 
@@ -29,11 +29,15 @@ from taihri_ros.pipeline.estimate import Estimate
     required=True,
     help="Calibration: YAML of camera_calibration, or JSON/YAML with width, height, distortion_model, d, k.",
 )
-@click.option("--command", "text", required=True, help="Joint names, or free words.")
-@click.option("--xy-source", type=click.Choice(["bins", "pixel"]), help="Where x and y come from.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--command", "text", required=True, help="Joint names, or a task in free words.")
 @click.option(
-    "--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Write the picture with what was found."
+    "--xy-source",
+    type=click.Choice(["bins", "pixel"]),
+    help="Take x and y from the 3D bins, or from the 2D pixel and the depth.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Write the image with the joints drawn into it."
 )
 @engine_options
 def command(
@@ -46,7 +50,9 @@ def command(
     overlay: Path | None,
     chosen: dict[str, Any],
 ) -> None:
-    """Find the joints that a command needs in one IMAGE; positions in metres, camera optical frame.
+    """Find the joints that a command needs in one IMAGE.
+
+    Positions are in metres, in the camera optical frame: x right, y down, z forward.
 
     \b
     Examples:
@@ -55,9 +61,9 @@ def command(
     """
     if overlay is not None and not cv2.haveImageWriter(str(overlay)):
         raise click.BadParameter(f"{str(overlay)!r} must end in .png or .jpg", param_hint="--overlay")
-    wanted = parse_command(text)
-    if wanted is None:
-        raise CommandError("'stop' finds nothing: name joints, or say what to do")
+    requested = parse_command(text)
+    if requested is None:
+        raise CommandError("'stop' requests no joints: name joints, or describe the task")
     if xy_source is not None:
         chosen["xy_source"] = xy_source
     parameters = Parameters.from_mapping(chosen)
@@ -65,9 +71,9 @@ def command(
     camera.check_image(picture.shape[1], picture.shape[0])
     with ready_engine(parameters) as ready:
         tracker = make_tracker(ready, parameters)
-        estimate = tracker.estimate(picture, camera, wanted, 0, one_shot=True)
-        if not estimate.person.keypoints:  # the fall-back asks by name from the next image on
-            estimate = tracker.estimate(picture, camera, wanted, 0, one_shot=True)
+        estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)
+        if not estimate.person.keypoints:  # the fallback requests joints by name from the second image on
+            estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)
         trained = ready.info.spec.trained
     if overlay is not None:
         drawn = draw_overlay(picture, estimate, "" if trained else UNTRAINED_NOTE, camera)
@@ -79,13 +85,13 @@ def command(
 
 
 def to_json(estimate: Estimate) -> dict[str, Any]:
-    """Give an estimate as JSON types.
+    """Convert an estimate to JSON types.
 
     Args:
         estimate: The estimate.
 
     Returns:
-        command, model, box (px), keypoints (metres, camera optical frame; null where there is none), stages_ms, answer.
+        command, model, box (px), keypoints (m, camera optical frame; null where unknown), stages_ms and answer.
     """
     return {
         "command": estimate.command.text,
@@ -108,7 +114,7 @@ def to_json(estimate: Estimate) -> dict[str, Any]:
 
 
 def _numbers(values: Any) -> Any:
-    """Give numbers as JSON has them, which knows no NaN."""
+    """Convert numbers to JSON types; None if any of them is not finite, which JSON cannot express."""
     return values.tolist() if np.all(np.isfinite(values)) else None
 
 
@@ -123,4 +129,4 @@ def _table(estimate: Estimate) -> str:
             )
         else:
             lines.append(f"{keypoint.name:<15} {keypoint.reason}")
-    return "\n".join(lines) if len(lines) > 1 else "no joint was answered"
+    return "\n".join(lines) if len(lines) > 1 else "no joint was found"

@@ -1,4 +1,4 @@
-"""The `taihri` command: its subcommands, and how errors reach the user."""
+"""The `taihri` command: its subcommands and its error messages."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from taihri_ros.errors import TaihriError
 _COMMANDS = {
     "bag": "replay a recorded bag through the node's pipeline",
     "bench": "measure the node against the published recipe",
-    "calibrate": "measure how far a checkpoint's own certainty can be believed",
-    "demo": "run the whole path on the simulated robot camera",
-    "doctor": "say what is installed, what is missing, and what to do about it",
-    "engine": "run the engine process by itself, or install its environment",
+    "calibrate": "measure how well a checkpoint estimates its own uncertainty",
+    "demo": "run node, engine and a simulated robot camera together",
+    "doctor": "check the installation, and show how to fix what is missing",
+    "engine": "install the engine environment, or run the engine process alone",
     "eval": "evaluate a checkpoint on a data set",
     "localize": "find joints in one image file",
-    "run": "run the node without ROS, as a ROS 2 participant on DDS",
-    "simulate": "publish a simulated robot camera, and the truth",
-    "synth": "make synthetic people with exact labels, as Parquet",
-    "train": "train a model, from nothing or from a published checkpoint",
+    "run": "run the node without a ROS installation",
+    "simulate": "publish a simulated robot camera and the true joints",
+    "synth": "generate synthetic people with exact labels, as Parquet",
+    "train": "train a model, from random weights or a published checkpoint",
 }
 
-
-_ONE_ANSWER = ("bag", "calibrate", "eval", "localize")
-"""Commands that end with the engine's error, so that its log would only say it twice."""
+_ONE_SHOT = ("bag", "calibrate", "eval", "localize")
+"""Commands that print the engine's error themselves, so that its log would only repeat it."""
 
 _EMBEDDED = ("cyclonedds", "rosbags")
-"""Packages that only the hosts without ROS need."""
+"""Packages that only the embedded host needs."""
 
 
 class _Commands(click.Group):
-    """Loads a subcommand's module only when it is called: each needs other packages."""
+    """A group that loads a subcommand's module only when it is called, since each needs other packages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
@@ -55,10 +54,10 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
-@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@click.option("-v", "--verbose", is_flag=True, help="Print debug messages.")
 @click.pass_context
 def taihri(context: click.Context, *, verbose: bool) -> None:
-    """Metric 3D keypoints of the person in front of a robot, from its own camera and a command.
+    """Find metric 3D keypoints of the person in front of a robot, from its camera and a command.
 
     \b
     Examples:
@@ -71,12 +70,12 @@ def taihri(context: click.Context, *, verbose: bool) -> None:
         format="[%(levelname)s] [%(name)s]: %(message)s",
         stream=sys.stderr,
     )
-    if context.invoked_subcommand in _ONE_ANSWER and not verbose:
+    if context.invoked_subcommand in _ONE_SHOT and not verbose:
         logging.getLogger("taihri_ros.inference").setLevel(logging.CRITICAL)
 
 
 def main() -> None:
-    """Run the `taihri` command; an error of the user's is one line on stderr and a non-zero exit code."""
+    """Run the `taihri` command. A user's error prints one line on stderr and exits with a non-zero code."""
     try:
         status = taihri(prog_name="taihri", standalone_mode=False)
     except click.ClickException as error:

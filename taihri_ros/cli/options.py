@@ -13,16 +13,16 @@ def engine_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that choose an engine and a checkpoint.
 
     Args:
-        command: The subcommand; those options that were set come to it as `chosen`, values by parameter name.
+        command: The subcommand, which receives the options that were set as `chosen`, values by parameter name.
 
     Returns:
         The subcommand with the options.
     """
 
-    @click.option("--model", help="Directory of the checkpoint.")
-    @click.option("--engine", type=click.Choice(["vllm", "transformers", "openai"]), help="What runs the model.")
-    @click.option("--engine-python", help="Python interpreter of the engine's environment.")
-    @click.option("--engine-url", help="Address of a remote vllm serve, with --engine openai.")
+    @click.option("--model", help="Checkpoint directory. Default: the shipped model nano.")
+    @click.option("--engine", type=click.Choice(["vllm", "transformers", "openai"]), help="Engine that runs the model.")
+    @click.option("--engine-python", help="Python interpreter of the engine environment.")
+    @click.option("--engine-url", help="URL of a remote vllm serve, for --engine openai.")
     @functools.wraps(command)
     def with_engine(
         *, model: str | None, engine: str | None, engine_python: str | None, engine_url: str | None, **others: Any

@@ -1,4 +1,4 @@
-"""`taihri run`: the embedded host."""
+"""`taihri run`: run the node in the embedded host."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from taihri_ros.node.parameter_files import read_parameters
     "--params-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
-    help="ROS 2 parameter file, the same as for ros2 launch; may be given several times.",
+    help="ROS 2 parameter file, as for ros2 launch. Repeatable.",
 )
-@click.option("-p", "--param", metavar="NAME:=VALUE", multiple=True, help="Set a parameter.")
-@click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic, or __ns.")
+@click.option("-p", "--param", metavar="NAME:=VALUE", multiple=True, help="Set a parameter. Repeatable.")
+@click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic, or __node or __ns. Repeatable.")
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution of the robot.")
-@click.option("--command", "initial", help="Command to run from the start.")
+@click.option("--command", "initial", help="Command that is active from the start.")
 @engine_options
 def command(
     *,
@@ -35,7 +35,7 @@ def command(
     initial: str | None,
     chosen: dict[str, Any],
 ) -> None:
-    """Run the node /taihri without a ROS installation, as a ROS 2 participant that any robot sees.
+    """Run the node /taihri without a ROS installation, as a ROS 2 participant on DDS.
 
     \b
     Examples:

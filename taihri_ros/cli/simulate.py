@@ -12,13 +12,13 @@ from taihri_ros.errors import TaihriError
 
 logger = logging.getLogger(__name__)
 
-_SMALLEST_PX = 16
+_MIN_SIZE_PX = 16
 
 
 def _read_size(context: click.Context, option: click.Parameter, value: str) -> tuple[int, int]:
     """Parse WIDTHxHEIGHT in px."""
     width, _, height = value.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= _SMALLEST_PX):
+    if not (width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= _MIN_SIZE_PX):
         raise click.BadParameter(f"{value!r} is not a size such as 640x480", context, option)
     return int(width), int(height)
 
@@ -35,7 +35,7 @@ def _read_size(context: click.Context, option: click.Parameter, value: str) -> t
 )
 @click.option("--duration", type=click.FloatRange(min=0), help="Duration in seconds; by default until interrupted.")
 @click.option("--gesture", help="Gesture of the person while no command is active.")
-@click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic.")
+@click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic. Repeatable.")
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution of the robot.")
 def command(
     *,
@@ -47,10 +47,10 @@ def command(
     remap: tuple[str, ...],
     distro: str,
 ) -> None:
-    """Publish images of a simulated moving person, and the ground truth of its joints.
+    """Publish images of a simulated moving person, and the true positions of their joints.
 
     Images go to `image` and `camera_info`, the 22 joints to /sim/keypoints with the image's stamp. The person performs
-    the gesture of each command on /taihri/command: after "shake my hand" it holds out its hand.
+    the gesture of each command on /taihri/command: after "shake my hand" they hold out a hand.
 
     \b
     Examples:

@@ -22,9 +22,7 @@ _STEPS = click.option("--steps", type=click.IntRange(min=1), help="Number of ste
 def _run_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options that all runs share."""
     for option in (
-        click.option(
-            "--limit-minutes", type=click.FloatRange(min=0), help="Save a checkpoint and end after this."
-        ),
+        click.option("--limit-minutes", type=click.FloatRange(min=0), help="Save a checkpoint and end after this."),
         click.option("--resume", is_flag=True, help="Continue from the last checkpoint, if there is one."),
         click.option(
             "--out",
@@ -58,9 +56,7 @@ def command() -> None:
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory of `taihri synth`."
 )
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory to write."
-)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory to write.")
 @click.option(
     "--focal-px",
     type=click.FloatRange(min=0, min_open=True),
@@ -69,9 +65,7 @@ def command() -> None:
     help="Focal length of the pictures, px.",
 )
 @click.option("--max-side", type=click.IntRange(min=32), default=320, show_default=True, help="Largest side, px.")
-@click.option(
-    "--validation-shards", type=click.IntRange(min=0), default=1, show_default=True, help="For validation."
-)
+@click.option("--validation-shards", type=click.IntRange(min=0), default=1, show_default=True, help="For validation.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 def pictures(*, data: Path, out: Path, focal_px: float, max_side: int, validation_shards: int, workers: int) -> None:
     """Make training pictures: wide canonical images, from which random views are rendered at every step.

@@ -92,7 +92,7 @@ class Planner:
         self._subscribe(topics.IMAGE.type, _name(topics.IMAGE), self._on_image, QoS(reliable=False, depth=4))
         self._subscribe(TRUTH.type, resolve(TRUTH.name, NODE_NAME), self._on_truth, QoS(depth=TRUTH.depth))
 
-    def say(self, text: str) -> None:
+    def send_command(self, text: str) -> None:
         """Publish a command."""
         self._command.publish(self._messages.make(topics.COMMAND.type, data=text))
 

@@ -1,1 +1,1 @@
-"""How good a checkpoint is: data sets, the evaluation run, metrics, a baseline, and reports."""
+"""Evaluation of a checkpoint: data sets, the run, metrics, a baseline, reports, and benchmarks of latency."""

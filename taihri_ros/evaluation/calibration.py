@@ -1,10 +1,11 @@
-"""How far a checkpoint's own probabilities can be believed, measured on labelled data that it has not seen.
+"""Calibration of a checkpoint's uncertainty on labelled data that it was not trained on.
 
-Errors are compared with the standard deviations that the alternatives of the coordinate tokens say. First every
-coordinate by itself: its factor makes 68.27 % of the errors smaller than one standard deviation, as a normal
-distribution has them, so that a few gross errors do not count for more than their number. Then all three together,
-since a point is used as a whole: one more factor makes the 90 % ellipsoid hold 90 % of the true positions. A
-confidence is about the near ones: its own factor makes the 50 % ellipsoid hold half of them.
+The errors are compared with the standard deviations from the top-k log-probabilities, in three steps:
+
+1. Each coordinate gets a factor with which 68.27 % of its errors are smaller than one standard deviation, as in a
+   normal distribution. A quantile is robust against gross errors.
+2. A common factor scales all three coordinates of a point, so that the 90 % ellipsoid holds 90 % of the true positions.
+3. The confidence, which depends on small errors, has a factor with which the 50 % ellipsoid holds half of them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from taihri_ros.commands.command import joint_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.datasets.items import Item
-from taihri_ros.evaluation.evaluate import ask_about
+from taihri_ros.evaluation.evaluate import query_model
 from taihri_ros.model.parser import MalformedAnswerError, Outcome
 from taihri_ros.model.quantization import BINS, InteractionSpace, decode_pixels, estimate_bins
 from taihri_ros.model.spec import Calibration
@@ -30,7 +31,7 @@ from taihri_ros.pipeline.uncertainty import bins_covariance, pixel_covariance
 from taihri_ros.skeleton import INDEX, JOINTS
 
 FEWEST_JOINTS = 100
-"""With fewer answers a quantile of 90 % says little."""
+"""Smallest number of joints for a reliable 90 % quantile."""
 
 _ONE_SIGMA = 0.6827
 _COORDINATES = 5
@@ -40,14 +41,14 @@ _STEPS, _TOLERANCE = 50, 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """What was answered about N joints of one image; the columns of coordinates are u, v, x, y, z.
+    """N answered joints of one image with their labels; the columns of coordinates are u, v, x, y, z.
 
     Attributes:
-        view: What the model was shown.
-        space: The ranges of the 3D bins.
-        truth: (N, 3) metres, view's frame.
-        bins: (N, 5) the answered coordinates, fractions of a bin.
-        variances: (N, 5) bins², as the alternatives say them.
+        view: Input view of the model.
+        space: Ranges of the 3D bins.
+        truth: (N, 3) true positions, metres, frame of the view.
+        bins: (N, 5) answered coordinates, fractional bins.
+        variances: (N, 5) variances from the top-k log-probabilities, bins².
     """
 
     view: CanonicalView
@@ -57,17 +58,17 @@ class Measurements:
     variances: NDArray[np.float64]
 
     @classmethod
-    def of(cls, decoder: AnswerDecoder, truth: NDArray[np.float64]) -> Measurements:
-        """Compare an answer with the labels.
+    def from_answer(cls, decoder: AnswerDecoder, truth: NDArray[np.float64]) -> Measurements:
+        """Collect the joints of an answer that have a label.
 
         Args:
-            decoder: The answer.
+            decoder: Decoder of the answer.
             truth: (22, 3) metres, optical frame of the camera that took the image; NaN where not labelled.
 
         Returns:
-            The joints that were answered with alternatives, are labelled, and lie in front of the view.
+            The labelled joints in front of the camera that were answered with top-k log-probabilities.
         """
-        view = replace(decoder.view)  # without the maps that the view keeps for drawing
+        view = replace(decoder.view)  # without the cached remap tables
         joints = view.points_to_view(truth)
         joint_rows, numbers = [], []
         for joint in decoder.answer.joints:
@@ -86,9 +87,12 @@ class Measurements:
         return cls(view, decoder.spec.space, joints[np.array(joint_rows, np.int64)], bins, variances)
 
     def deviations(self) -> NDArray[np.float64]:
-        """Give the errors of the coordinates in units of their standard deviations, (N, 5).
+        """Return the errors of the coordinates divided by their standard deviations.
 
-        The true u and v are those of the true position's projection into the view, which may lie beyond its edge.
+        The true u and v are the projection of the true position into the view, and may lie outside it.
+
+        Returns:
+            (N, 5), without unit.
         """
         pixels = self.view.camera.project(self.truth)
         true = np.concatenate(
@@ -101,7 +105,15 @@ class Measurements:
         return np.asarray((self.bins - true) / np.sqrt(self.variances))
 
     def squared_mahalanobis(self, xy_source: XySource, calibration: Calibration) -> NDArray[np.float64]:
-        """Give the squared errors of the positions in units of their own standard deviations, (N,)."""
+        """Return the squared Mahalanobis distances of the answered positions from the true ones.
+
+        Args:
+            xy_source: Source of x and y.
+            calibration: Factors of the standard deviations.
+
+        Returns:
+            (N,), without unit.
+        """
         variances, points = self.variances[:, _COLUMNS[xy_source]], self.space.decode(self.bins[:, 2:])
         if xy_source == "bins":
             covariances = bins_covariance(variances, self.space, calibration)
@@ -114,45 +126,46 @@ class Measurements:
 
 
 def measure(estimator: Estimator, item: Item) -> Measurements | None:
-    """Ask for the labelled joints that are in an image, by name.
+    """Query the labelled joints in an image by name.
 
     Args:
-        estimator: Asks the model.
-        item: The image, which the model has not seen in training.
+        estimator: Estimator with the model.
+        item: The image, which must not be from the training data.
 
     Returns:
-        What was answered; None where no joint is to be asked for, or the answer is malformed.
+        The answered joints; None when no labelled joint is in the image, or the answer is malformed.
 
     Raises:
-        DataError: The image is not there, or not of its camera's size.
+        DataError: The image is missing, or its size is not that of its camera.
         EngineError: The engine failed.
     """
-    asked = [joint for joint, inside in zip(JOINTS, item.truth.in_image, strict=True) if inside]
-    if not asked:
+    requested = [joint for joint, inside in zip(JOINTS, item.truth.in_image, strict=True) if inside]
+    if not requested:
         return None
     try:
-        decoder = ask_about(estimator, item, joint_command(asked)).decoder
+        decoder = query_model(estimator, item, joint_command(requested)).decoder
     except MalformedAnswerError:
         return None
-    return Measurements.of(decoder, item.truth.joints)
+    return Measurements.from_answer(decoder, item.truth.joints)
 
 
 def calibrate(measurements: Sequence[Measurements]) -> Calibration:
-    """Find the factors that make the model's certainty agree with its errors.
+    """Compute the factors with which the uncertainty of the model matches its errors.
 
     Args:
-        measurements: What was answered, `FEWEST_JOINTS` joints or more.
+        measurements: The answers, with `FEWEST_JOINTS` joints or more.
 
     Returns:
-        The factors, to four digits.
+        The factors, rounded to four digits.
 
     Raises:
-        TaihriError: There are too few answers.
+        TaihriError: There are too few joints.
     """
     count = sum(len(entry.truth) for entry in measurements)
     if count < FEWEST_JOINTS:
         raise TaihriError(
-            f"{count} joints were answered with alternatives: a calibration needs {FEWEST_JOINTS} or more labelled ones"
+            f"{count} labelled joints were answered with top-k log-probabilities: a calibration needs {FEWEST_JOINTS} "
+            "or more"
         )
     ratios = np.abs(np.concatenate([entry.deviations() for entry in measurements]))
     factors = np.quantile(ratios, _ONE_SIGMA, axis=0)
@@ -160,12 +173,12 @@ def calibrate(measurements: Sequence[Measurements]) -> Calibration:
         bins=_with_common_factor(measurements, "bins", factors[_COLUMNS["bins"]]),
         pixel=_with_common_factor(measurements, "pixel", factors[_COLUMNS["pixel"]]),
     )
-    bins, pixel = (_core(measurements, source, calibration) for source in _COLUMNS)
+    bins, pixel = (_confidence_factor(measurements, source, calibration) for source in _COLUMNS)
     return replace(calibration, confidence=(bins, pixel))
 
 
-def _core(measurements: Sequence[Measurements], xy_source: XySource, calibration: Calibration) -> float:
-    """Give the factor with which the 50 % ellipsoid covers half."""
+def _confidence_factor(measurements: Sequence[Measurements], xy_source: XySource, calibration: Calibration) -> float:
+    """Return the factor with which the 50 % ellipsoid covers half of the true positions."""
     squares = squared_mahalanobis(measurements, xy_source, calibration)
     return float(f"{np.sqrt(np.median(squares) / metrics.ELLIPSOIDS['50%']):.4g}")
 
@@ -173,7 +186,7 @@ def _core(measurements: Sequence[Measurements], xy_source: XySource, calibration
 def _with_common_factor(
     measurements: Sequence[Measurements], xy_source: XySource, factors: NDArray[np.float64]
 ) -> tuple[float, float, float]:
-    """Scale the factors until the 90 % ellipsoid covers 90 %; of a product of ray and depth that takes a few steps."""
+    """Scale the factors iteratively until the 90 % ellipsoid covers 90 % of the true positions."""
     limit = metrics.ELLIPSOIDS["90%"]
     for _ in range(_STEPS):
         squares = squared_mahalanobis(measurements, xy_source, _calibration(factors))
@@ -193,14 +206,14 @@ def _calibration(factors: NDArray[np.float64]) -> Calibration:
 def squared_mahalanobis(
     measurements: Sequence[Measurements], xy_source: XySource, calibration: Calibration
 ) -> NDArray[np.float64]:
-    """Give the squared errors of all positions in units of their own standard deviations.
+    """Return the squared Mahalanobis distances of all answered positions from the true ones.
 
     Args:
-        measurements: What was answered.
-        xy_source: Where x and y come from.
-        calibration: The factors of the standard deviations.
+        measurements: The answers.
+        xy_source: Source of x and y.
+        calibration: Factors of the standard deviations.
 
     Returns:
-        (M,) of all joints of all images.
+        (M,) for all joints of all images, without unit.
     """
     return np.concatenate([entry.squared_mahalanobis(xy_source, calibration) for entry in measurements])

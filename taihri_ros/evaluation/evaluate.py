@@ -1,4 +1,4 @@
-"""The evaluation run: every question to the model, every answer kept."""
+"""The evaluation run: sends every question to the model and stores every answer."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from taihri_ros.pipeline.prompt_batch import Decoding
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
-    """A question with what is true and what the model answered."""
+class LabelledAnswer:
+    """A question with its labels and the answer of the model."""
 
     truth: Truth
     question: Question
@@ -31,51 +31,51 @@ class Answered:
 
 
 def evaluate(
-    estimator: Estimator, data: Data, plan: Plan, kept: PredictionFile, *, limit: int | None = None
-) -> Iterator[list[Answered]]:
-    """Put the questions to the model, image by image; those that were answered before are not asked again.
+    estimator: Estimator, data: Data, plan: Plan, stored: PredictionFile, *, limit: int | None = None
+) -> Iterator[list[LabelledAnswer]]:
+    """Send the questions to the model, image by image; stored answers are reused.
 
     Args:
-        estimator: Asks the model; each answer is decoded with x and y from both sources.
+        estimator: Estimator with the model; each answer is decoded with x and y from both sources.
         data: The images.
-        plan: What to ask about them.
-        kept: Where the answers are kept.
-        limit: Use the first so many images.
+        plan: The questions for each image.
+        stored: File of the answers.
+        limit: Use only this many images.
 
     Yields:
-        Each image's answers.
+        The answers of each image.
 
     Raises:
-        DataError: An image is not there, not of its camera's size, or has a command that cannot be put.
-        EngineError: The engine failed; what was answered is kept.
+        DataError: An image is missing, does not have the size of its camera, or has an invalid command.
+        EngineError: The engine failed; the answers so far are stored.
     """
     tasks = None if plan.phrasings == "none" else Tasks.load()
     for index, item in enumerate(itertools.islice(data.items(), limit)):
         answered = []
         for question in questions(item.truth, index, plan, tasks):
-            prediction = kept.get(question)
+            prediction = stored.get(question)
             if prediction is None:
-                prediction = _ask(estimator, item, question)
-                kept.add(question, prediction)
-            answered.append(Answered(item.truth, question, prediction))
+                prediction = _answer_question(estimator, item, question)
+                stored.add(question, prediction)
+            answered.append(LabelledAnswer(item.truth, question, prediction))
         yield answered
 
 
-def ask_about(estimator: Estimator, item: Item, command: Command) -> Exchange:
-    """Put a command about an image to the model.
+def query_model(estimator: Estimator, item: Item, command: Command) -> Exchange:
+    """Send a command about an image to the model.
 
     Args:
-        estimator: Asks the model.
+        estimator: Estimator with the model.
         item: The image.
         command: The command.
 
     Returns:
-        The command and its answer.
+        The command with its answer.
 
     Raises:
-        DataError: The image is not there, or not of its camera's size.
+        DataError: The image is missing, or its size is not that of its camera.
         EngineError: The engine failed.
-        MalformedAnswerError: The answer cannot be trusted.
+        MalformedAnswerError: The answer is malformed.
     """
     try:
         return estimator.exchange(item.image(), item.truth.camera, command)
@@ -83,28 +83,28 @@ def ask_about(estimator: Estimator, item: Item, command: Command) -> Exchange:
         raise DataError(f"image {item.truth.source}: {error}") from error
 
 
-def _ask(estimator: Estimator, item: Item, question: Question) -> Prediction:
+def _answer_question(estimator: Estimator, item: Item, question: Question) -> Prediction:
     try:
-        return Prediction.of(ask_about(estimator, item, question.command))
+        return Prediction.from_exchange(query_model(estimator, item, question.command))
     except MalformedAnswerError as error:
         return Prediction(malformed=str(error), answer=error.raw)
     except EngineError as error:
         raise type(error)(
-            f"{error} (at image {item.truth.source}; the answers so far are kept, the same command goes on from there)"
+            f"{error} (at image {item.truth.source}; the answers so far are stored: repeat the command to continue)"
         ) from error
 
 
 def describe_run(info: EngineInfo, data: Data, plan: Plan, decoding: Decoding) -> dict[str, Any]:
-    """Say what the answers of a run depend on.
+    """Return the settings that the answers of a run depend on.
 
     Args:
         info: The engine.
         data: The data set.
-        plan: What is asked.
-        decoding: How the estimator asks for named joints.
+        plan: The questions for each image.
+        decoding: Decoding mode for named joints.
 
     Returns:
-        JSON types.
+        The settings by name, in JSON types.
     """
     return {
         "model": info.model,
@@ -123,7 +123,7 @@ def describe_run(info: EngineInfo, data: Data, plan: Plan, decoding: Decoding) -
 
 
 def _fingerprint(checkpoint: Path) -> str:
-    """Tell a checkpoint from one that was trained on since, by the sizes and times of its weight files."""
+    """Return a hash of the names, sizes and times of the weight files, which changes when a checkpoint is replaced."""
     files = sorted(checkpoint.glob("*.safetensors")) if checkpoint.is_dir() else []
     stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr(stamps).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The mean pose: what an estimator that never looks at the image would answer. It stands beside every figure."""
+"""The mean pose, a baseline that ignores the image; reports show it next to every metric of the model."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.skeleton import JOINTS
 
 SHIPPED = Path(__file__).with_name("mean_pose.json")
-"""The mean pose of the synthetic training data; see `main`."""
+"""The mean pose of the synthetic training data, written by `main`."""
 
 
 @dataclass(frozen=True, eq=False)
 class MeanPose:
-    """One answer for every image.
+    """The same answer for every image.
 
     Attributes:
         joints: (22, 3) metres, camera optical frame.
-        source: What it is the mean of.
-        images: How many images that were.
+        source: Name of the data that it was computed from.
+        images: Number of images.
     """
 
     joints: NDArray[np.float64]
@@ -38,43 +38,46 @@ class MeanPose:
     images: int
 
     @classmethod
-    def of(cls, truths: Iterable[Truth], source: str) -> MeanPose:
-        """Take the mean of every joint over the images that it is in, or over all where it is in none.
+    def from_labels(cls, truths: Iterable[Truth], source: str) -> MeanPose:
+        """Compute the mean of every joint over the images that contain it.
+
+        A joint that no image contains is averaged over all its labels. A joint without labels gets the mean position of
+        the other joints.
 
         Args:
-            truths: The labels, of training data as a rule.
-            source: What they are, for the report.
+            truths: The labels, usually of training data.
+            source: Name of the data, for the report.
 
         Returns:
-            The mean pose; a joint that is never labelled has the mean position of the others.
+            The mean pose.
 
         Raises:
-            TaihriError: Nothing is labelled.
+            TaihriError: No joint is labelled.
         """
-        seen = list(truths)
-        joints = np.array([truth.joints for truth in seen]).reshape(-1, len(JOINTS), 3)
-        labelled = np.array([truth.labelled for truth in seen]).reshape(-1, len(JOINTS))
+        labels = list(truths)
+        joints = np.array([truth.joints for truth in labels]).reshape(-1, len(JOINTS), 3)
+        labelled = np.array([truth.labelled for truth in labels]).reshape(-1, len(JOINTS))
         if not labelled.any():
-            raise TaihriError(f"{source} has no labelled joint: a mean pose needs some")
-        inside = np.array([truth.in_image for truth in seen])
+            raise TaihriError(f"{source} has no labelled joint: a mean pose needs labelled images")
+        inside = np.array([truth.in_image for truth in labels])
         counted = np.where(inside.any(axis=0), inside, labelled)
         sums = np.where(counted[..., None], joints, 0.0).sum(axis=0)
         counts = counted.sum(axis=0)[:, None]
         everywhere = sums.sum(axis=0) / counts.sum()
-        return cls(np.where(counts > 0, sums / np.maximum(counts, 1), everywhere), source, len(seen))
+        return cls(np.where(counts > 0, sums / np.maximum(counts, 1), everywhere), source, len(labels))
 
     @classmethod
     def read(cls, path: Path) -> MeanPose:
         """Read a mean pose from a file.
 
         Args:
-            path: JSON as `save` writes it.
+            path: JSON file of `save`.
 
         Returns:
             The mean pose.
 
         Raises:
-            TaihriError: It is none.
+            TaihriError: The file is not a mean pose.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -82,7 +85,7 @@ class MeanPose:
             pose = cls(joints, str(values["source"]), int(values["images"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TaihriError(
-                f"{path} is no mean pose ({error!r}): "
+                f"{path} is not a mean pose ({error!r}): "
                 f"make one with `python -m taihri_ros.evaluation.mean_pose DATA --out {path}`"
             ) from error
         if joints.shape != (len(JOINTS), 3) or not np.isfinite(joints).all():
@@ -90,19 +93,23 @@ class MeanPose:
         return pose
 
     def save(self, path: Path) -> None:
-        """Write it as JSON: `joints` by name, metres to the tenth of a millimetre, `source`, `images`."""
+        """Write the mean pose as JSON: `joints` by name in metres, rounded to 0.1 mm, `source` and `images`.
+
+        Args:
+            path: The file.
+        """
         joints = {name: np.round(position, 4).tolist() for name, position in zip(JOINTS, self.joints, strict=True)}
         values = {"source": self.source, "images": self.images, "joints": joints}
         path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
     def pixels(self, camera: Camera) -> NDArray[np.float64]:
-        """Project it into an image.
+        """Project the mean pose into an image.
 
         Args:
-            camera: The image's camera.
+            camera: Camera of the image.
 
         Returns:
-            (22, 2) px; the principal point for joints that the lens does not see.
+            (22, 2) px; the principal point for joints outside the field of view of the lens.
         """
         pixels = camera.project(self.joints)
         return np.where(np.isfinite(pixels), pixels, camera.K[:2, 2])
@@ -110,15 +117,15 @@ class MeanPose:
 
 def main() -> None:
     """Write the mean pose of a data set: `python -m taihri_ros.evaluation.mean_pose out/train --out mean_pose.json`."""
-    parser = argparse.ArgumentParser(description="Write the mean pose of a data set, training data as a rule.")
+    parser = argparse.ArgumentParser(description="Write the mean pose of a data set, usually training data.")
     parser.add_argument("data", help="PATH or KIND:PATH, as for taihri eval")
-    parser.add_argument("--out", type=Path, default=SHIPPED, help="file to write; the shipped one by default")
-    parser.add_argument("--name", help="what the report calls the data; its path by default")
-    parser.add_argument("--limit", type=int, help="use the first so many images")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="file to write (default: the one in the package)")
+    parser.add_argument("--name", help="name of the data in reports (default: its path)")
+    parser.add_argument("--limit", type=int, help="use only this many images")
     arguments = parser.parse_args()
     try:
         items = itertools.islice(open_data(arguments.data).items(), arguments.limit)
-        MeanPose.of((item.truth for item in items), arguments.name or arguments.data).save(arguments.out)
+        MeanPose.from_labels((item.truth for item in items), arguments.name or arguments.data).save(arguments.out)
     except TaihriError as error:
         sys.exit(f"error: {error}")
 

@@ -1,4 +1,4 @@
-"""What the model answered, and the file that keeps it, so that a long evaluation can go on where it stopped."""
+"""Answers of the model, and the file that stores them, so that an interrupted evaluation can be continued."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.estimator import Exchange
 
 XY_SOURCES: tuple[XySource, ...] = ("bins", "pixel")
-"""Every answer is kept with x and y from each."""
+"""Every answer is stored with x and y from each of these sources."""
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """One joint that the answer has.
+class JointPrediction:
+    """One joint of an answer.
 
     Attributes:
-        state: Name of its `State`; only MEASURED ones have a position.
-        pixel: (2,) px in the image; NaN without one.
-        positions: (3,) metres, camera optical frame, by where x and y were taken from; NaN without one.
-        argmax: The positions (3,) that the answer's tokens themselves say, without their alternatives; empty where that
-            is not known.
-        covariances: (3, 3) m², camera optical frame, of the positions; NaN, or empty, where that is not known.
-        confidences: Probabilities that the positions are right within 0.1 m; NaN, or empty, where that is not known.
+        state: Name of its `State`; only a MEASURED joint has a position.
+        pixel: (2,) px in the image; NaN without a position.
+        positions: (3,) metres, camera optical frame, by source of x and y; NaN without a position.
+        argmax: (3,) metres, positions from the answered tokens without their top-k log-probabilities; empty if unknown.
+        covariances: (3, 3) m², camera optical frame, of the positions; NaN or empty if unknown.
+        confidences: Probabilities that the errors are at most 0.1 m; NaN or empty if unknown.
     """
 
     state: str
@@ -50,23 +49,23 @@ class Prediction:
     """The answer to one question.
 
     Attributes:
-        joints: The joints that the answer mentions, by name.
-        malformed: Why the whole answer cannot be used; empty when it can.
-        answer: The model's raw answer.
-        stages_ms: Milliseconds by stage; empty for a malformed answer.
+        joints: The joints of the answer by name.
+        malformed: Reason why the whole answer is unusable; empty for a usable answer.
+        answer: Raw answer of the model.
+        stages_ms: Duration of each stage in ms; empty for a malformed answer.
     """
 
-    joints: dict[str, Found] = field(default_factory=dict)
+    joints: dict[str, JointPrediction] = field(default_factory=dict)
     malformed: str = ""
     answer: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, exchange: Exchange) -> Prediction:
-        """Keep what matters of an answer: it is decoded with x and y from both sources.
+    def from_exchange(cls, exchange: Exchange) -> Prediction:
+        """Decode an answer with x and y from both sources.
 
         Args:
-            exchange: The command and its answer.
+            exchange: The command with its answer.
 
         Returns:
             The prediction.
@@ -79,7 +78,7 @@ class Prediction:
             if keypoint.state in (State.NOT_ASKED, State.NOT_ANSWERED):
                 continue
             found = {source: people[source].keypoints[row] for source in XY_SOURCES}
-            joints[keypoint.name] = Found(
+            joints[keypoint.name] = JointPrediction(
                 state=keypoint.state.name,
                 pixel=keypoint.pixel,
                 positions={source: found[source].position for source in XY_SOURCES},
@@ -90,7 +89,7 @@ class Prediction:
         return cls(joints, "", estimate.answer, estimate.stages_ms)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON types; null stands for NaN, and the upper triangle for a covariance."""
+        """Return the prediction in JSON types; NaN becomes null, a covariance its upper triangle."""
         joints = {
             name: {
                 "state": found.state,
@@ -107,9 +106,9 @@ class Prediction:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Prediction:
-        """Read what `to_dict` gave for a prediction that was made with `of`."""
+        """Return the prediction from the result of `to_dict`."""
         joints = {
-            name: Found(
+            name: JointPrediction(
                 state=found["state"],
                 pixel=_array(found["pixel"], 2),
                 positions={source: _array(found[f"position_{source}"], 3) for source in XY_SOURCES},
@@ -142,7 +141,7 @@ def _float(number: float | None) -> float:
 
 
 def _triangle(matrix: NDArray[np.float64]) -> list[float] | None:
-    """Give xx, xy, xz, yy, yz, zz, with so many digits that a long and thin ellipsoid keeps its width."""
+    """Return xx, xy, xz, yy, yz, zz with 9 digits, so that thin ellipsoids keep their width."""
     values = matrix[_UPPER]
     return [float(f"{value:.9g}") for value in values] if np.isfinite(values).all() else None
 
@@ -156,23 +155,26 @@ def _symmetric(numbers: list[float] | None) -> NDArray[np.float64]:
 
 
 class PredictionFile:
-    """A file with one JSON object a line: first what was run, then the answers. Use it in a `with` statement."""
+    """A JSON Lines file of answers, for use in a `with` statement.
+
+    The first line has the settings of the run, every other line one answer.
+    """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
-        """Open the file, or make it.
+        """Open or create the file.
 
         Args:
             path: The file.
-            run: What the answers depend on: checkpoint, data, questions.
+            run: Settings that the answers depend on, from `describe_run`.
 
         Raises:
-            TaihriError: The file holds the answers of another run, or is broken.
+            TaihriError: The file has answers of another run, or is damaged.
         """
         self._path = path
         self._known: dict[tuple[int, str], Prediction] = {}
         path.touch()
         lines = path.read_bytes().splitlines(keepends=True)
-        if lines and not lines[-1].endswith(b"\n"):  # the run was ended in the middle of it
+        if lines and not lines[-1].endswith(b"\n"):  # the last run ended while writing it
             lines.pop()
             os.truncate(path, sum(map(len, lines)))
         if lines:
@@ -183,11 +185,11 @@ class PredictionFile:
             self._file.flush()
 
     def get(self, question: Question) -> Prediction | None:
-        """Give the answer that is there already, if any."""
+        """Return the stored answer to a question, or None."""
         return self._known.get(question.key)
 
     def add(self, question: Question, prediction: Prediction) -> None:
-        """Append an answer; it is on its way to the disk when this returns."""
+        """Append an answer and flush the file."""
         command, task = question.command.text, question.task
         record = {"index": question.index, "image": question.source, "command": command, "task": task}
         self._file.write(_line(record | prediction.to_dict()))
@@ -213,12 +215,12 @@ class PredictionFile:
                 else:
                     self._known[record["index"], record["command"]] = Prediction.from_dict(record)
             except (ValueError, KeyError, TypeError) as error:
-                raise TaihriError(f"{self._path}:{number} is not an answer ({error!r}): name another --out") from error
+                raise TaihriError(f"{self._path}:{number} is not an answer ({error!r}): use another --out") from error
         if different := [name for name in run if before.get(name) != run[name]]:
             name = different[0]
             raise TaihriError(
-                f"{self._path} holds the answers of another run ({name} was {before.get(name)!r}, is {run[name]!r}): "
-                "name another --out"
+                f"{self._path} has answers of another run ({name} was {before.get(name)!r}, is {run[name]!r}): "
+                "use another --out"
             )
 
 

@@ -1,4 +1,4 @@
-"""What is asked about an image: named joints, in one request or by part, and free commands."""
+"""The questions about an image: named joints, all together or by part set, and free commands."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from taihri_ros.evaluation.datasets.items import DataError, Truth
 from taihri_ros.skeleton import JOINTS, PARTS
 
 Phrasings = Literal["none", "held-out", "all"]
-"""Which sentences of the task table are said: none, one that training has not seen, or one of these and one it has."""
+"""Sentences of the task table for each image: none, one that is not in the training data, or also one that is."""
 
 QUESTION = "question"
-"""Stands for the task of a sentence that asks where certain joints are."""
+"""Name in place of a task for sentences that ask for the position of joints."""
 
 _STAND_ALONE = ("in-image", "all", "none")
 
@@ -26,13 +26,13 @@ class Question:
     """One command for one image.
 
     Attributes:
-        index: The image's number in its data set.
-        source: The image's name.
-        command: What is asked.
-        part: The part set that the command names; empty for others.
-        task: The task that a sentence of the task table asks for; empty for other commands.
-        held_out: The sentence is one that training has not seen.
-        needed: The joints that the answer to a free command should have; None where that is not known.
+        index: Number of the image in its data set.
+        source: Name of the image.
+        command: The command.
+        part: Part set that the command names; empty for other commands.
+        task: Task of a sentence from the task table; empty for other commands.
+        held_out: Whether the sentence is not in the training data.
+        needed: Joints that a correct answer to a free command has; None if unknown.
     """
 
     index: int
@@ -45,22 +45,22 @@ class Question:
 
     @property
     def key(self) -> tuple[int, str]:
-        """Tells it from the other questions of a run."""
+        """The unique key of the question in a run."""
         return self.index, self.command.text
 
     @property
     def is_free(self) -> bool:
-        """Whether the model chooses the joints."""
+        """Whether the model selects the joints."""
         return not self.command.joints
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to ask about every image.
+    """The questions for every image.
 
     Attributes:
-        joints: As `parse_joints` gives it.
-        phrasings: Which sentences of the task table to say.
+        joints: Joints to request by name, from `parse_joints`.
+        phrasings: Sentences of the task table.
     """
 
     joints: tuple[str, ...] = ("in-image",)
@@ -68,13 +68,13 @@ class Plan:
 
 
 def parse_joints(text: str) -> tuple[str, ...]:
-    """Read which joints to ask for.
+    """Parse the joints to request.
 
     Args:
-        text: `in-image`, `all` or `none`, or names of part sets with commas between them.
+        text: `in-image`, `all`, `none`, or comma-separated names of part sets.
 
     Returns:
-        Those names.
+        The names.
 
     Raises:
         CommandError: A name is unknown.
@@ -90,41 +90,41 @@ def parse_joints(text: str) -> tuple[str, ...]:
 
 
 def questions(truth: Truth, index: int, plan: Plan, tasks: Tasks | None = None) -> Iterator[Question]:
-    """Choose what to ask about an image; the same index gets the same questions.
+    """Generate the questions about an image; they are the same in every run.
 
     Args:
-        truth: Its labels; only labelled joints are asked for.
-        index: Its number in the data set.
-        plan: What to ask. A part set is one question about its joints that are in the image.
-        tasks: The task table, needed where the plan has phrasings.
+        truth: Labels of the image; only labelled joints are requested.
+        index: Number of the image in the data set.
+        plan: The questions. A part set is one question for its joints that are in the image.
+        tasks: The task table; required if the plan has phrasings.
 
     Yields:
         The questions.
 
     Raises:
-        DataError: The image's own command cannot be put to the model.
+        DataError: The command of the image is invalid.
     """
     for name in plan.joints:
         members = PARTS.get(name, () if name == "none" else JOINTS)
-        choice = truth.labelled if name == "all" else truth.in_image
-        if asked := [joint for joint, known in zip(JOINTS, choice, strict=True) if known and joint in members]:
-            yield Question(index, truth.source, joint_command(asked), part=name if name in PARTS else "")
+        available = truth.labelled if name == "all" else truth.in_image
+        if requested := [joint for joint, known in zip(JOINTS, available, strict=True) if known and joint in members]:
+            yield Question(index, truth.source, joint_command(requested), part=name if name in PARTS else "")
     if truth.command:
         try:
             own = parse_command(truth.command)
         except CommandError as error:
             raise DataError(f"{truth.source}: {error}") from error
         if own is None:
-            raise DataError(f"{truth.source}: its command is 'stop', which finds nothing")
+            raise DataError(f"{truth.source}: the command 'stop' requests no joints")
         yield Question(index, truth.source, own, needed=own.joints or truth.command_joints)
     if tasks is not None and plan.phrasings != "none":
-        yield _said(truth, index, tasks, held_out=True)
+        yield _sample_sentence(truth, index, tasks, held_out=True)
         if plan.phrasings == "all":
-            yield _said(truth, index, tasks, held_out=False)
+            yield _sample_sentence(truth, index, tasks, held_out=False)
 
 
-def _said(truth: Truth, index: int, tasks: Tasks, *, held_out: bool) -> Question:
-    """Say one sentence of the task table: the tasks, and questions about joints, take turns."""
+def _sample_sentence(truth: Truth, index: int, tasks: Tasks, *, held_out: bool) -> Question:
+    """Sample a sentence of the task table, cycling through the tasks and the questions about joints."""
     rng = random.Random(f"{index} {held_out}")
     turn = index % (len(tasks.tasks) + 1)
     while True:
@@ -139,5 +139,5 @@ def _said(truth: Truth, index: int, tasks: Tasks, *, held_out: bool) -> Question
 
 
 def needed_joints(question: Question) -> Collection[str]:
-    """Give the joints that the answer should have: those that were named, or those that the free command needs."""
+    """Return the joints of a correct answer: the named ones, or those that the free command needs."""
     return question.command.joints or question.needed or ()

@@ -1,4 +1,4 @@
-"""Answers as arrays: one row for every joint that was asked for and is labelled."""
+"""Answers as arrays, one row for every requested joint with a label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.evaluation import metrics
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.question_plan import needed_joints
 from taihri_ros.pipeline.decoder import XySource
@@ -20,20 +20,20 @@ _PELVIS = INDEX["pelvis"]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """R joints, all arrays with R rows.
+    """R requested joints; all arrays have R rows.
 
     Attributes:
-        question: Number of the question that a joint belongs to.
-        part: The part set that the question names; empty for others.
+        question: Number of the question.
+        part: Part set that the question names; empty for other questions.
         joint: Index in the skeleton.
         width: Width of the image, px.
-        visibility: The numbers of `Visibility`.
+        visibility: Values of `Visibility`.
         truth: (R, 3) metres, camera optical frame.
-        truth_pixel: (R, 2) px; NaN outside of the field of view of the lens.
-        predicted: (R, 3) metres; NaN where it is missing.
-        predicted_pixel: (R, 2) px; NaN where it is missing.
-        fallback: (R, 3) metres, the mean pose: what counts for a joint that is missing.
-        fallback_pixel: (R, 2) px.
+        truth_pixel: (R, 2) px; NaN outside the field of view of the lens.
+        predicted: (R, 3) metres; NaN for a missing joint.
+        predicted_pixel: (R, 2) px; NaN for a missing joint.
+        fallback: (R, 3) metres, position in the mean pose, which replaces a missing joint.
+        fallback_pixel: (R, 2) px, its projection.
     """
 
     question: NDArray[np.int64]
@@ -50,46 +50,46 @@ class Rows:
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """(R,) whether the joint has no position."""
+        """(R,) whether the joint has no predicted position."""
         return np.asarray(~np.isfinite(self.predicted).all(axis=1))
 
     @property
     def counted(self) -> NDArray[np.float64]:
-        """(R, 3) the position that counts: the answer, or for a missing joint the mean pose, which knows nothing."""
+        """(R, 3) positions for the metrics: the prediction, or the mean pose for a missing joint."""
         return np.where(self.missing[:, None], self.fallback, self.predicted)
 
     @property
     def counted_pixel(self) -> NDArray[np.float64]:
-        """(R, 2) the pixel that counts."""
+        """(R, 2) pixels for the metrics, chosen likewise."""
         missing = self.missing | ~np.isfinite(self.predicted_pixel).all(axis=1)
         return np.where(missing[:, None], self.fallback_pixel, self.predicted_pixel)
 
     def select(self, mask: NDArray[np.bool_]) -> Rows:
-        """Give the rows for which a mask (R,) is true."""
+        """Return the rows where a mask (R,) is true."""
         return Rows(*(getattr(self, field.name)[mask] for field in fields(self)))
 
     def of_baseline(self) -> Rows:
-        """Give the same rows as if the mean pose had been answered every time."""
+        """Return the same rows with the mean pose as the prediction."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return Rows(**values | {"predicted": self.fallback, "predicted_pixel": self.fallback_pixel})
 
 
-def collect(answered: Sequence[Answered], baseline: MeanPose, xy_source: XySource) -> Rows:
-    """Collect the joints that questions name, or that their free commands need, as far as these are labelled.
+def collect(answered: Sequence[LabelledAnswer], baseline: MeanPose, xy_source: XySource) -> Rows:
+    """Collect the labelled joints that the questions name or their free commands need.
 
     Args:
         answered: The answers.
         baseline: The mean pose.
-        xy_source: Where x and y of the positions come from.
+        xy_source: Source of x and y of the positions.
 
     Returns:
         The rows.
     """
-    parts = [_of_answer(number, entry, baseline, xy_source) for number, entry in enumerate(answered)]
+    parts = [_answer_rows(number, entry, baseline, xy_source) for number, entry in enumerate(answered)]
     return Rows(*(np.concatenate([getattr(part, field.name) for part in (_NO_ROWS, *parts)]) for field in fields(Rows)))
 
 
-def _of_answer(number: int, entry: Answered, baseline: MeanPose, xy_source: XySource) -> Rows:
+def _answer_rows(number: int, entry: LabelledAnswer, baseline: MeanPose, xy_source: XySource) -> Rows:
     truth, answers = entry.truth, entry.prediction.joints
     names = [name for name in needed_joints(entry.question) if truth.labelled[INDEX[name]]]
     joint = np.array([INDEX[name] for name in names], np.int64)
@@ -118,17 +118,17 @@ _NO_ROWS = Rows(
 
 
 def aligned_errors_mm(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the errors that remain when a person's joints are moved onto their root, or aligned by Procrustes.
+    """Return the errors of each person after alignment of the root joint, and after Procrustes alignment.
 
-    A person is the joints of one question. Only joints that were answered are aligned; a missing one counts with the
-    error that the mean pose has in its place.
+    A person has the joints of one question. Only answered joints are aligned; a missing one has the aligned error of
+    the mean pose.
 
     Args:
         rows: The rows.
 
     Returns:
-        (R,) mm relative to the pelvis, NaN where the pelvis is not among the person's joints; (R,) mm after Procrustes,
-        NaN where there are too few joints.
+        (R,) mm relative to the pelvis, NaN if the person has no pelvis; (R,) mm after Procrustes alignment, NaN if the
+        person has too few joints.
     """
     relative, aligned = np.full((2, len(rows.joint)), np.nan)
     starts = np.flatnonzero(np.diff(rows.question, prepend=-1))

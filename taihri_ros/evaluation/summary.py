@@ -1,4 +1,4 @@
-"""The figures of an evaluation: errors in all and by group, certainty, choices, latency."""
+"""Summary of an evaluation: position errors in total and by group, uncertainty, joint selection and latency."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from numpy.typing import NDArray
 
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.datasets.items import Visibility
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.rows import Rows, aligned_errors_mm, collect
-from taihri_ros.evaluation.uncertainty_metrics import uncertainties, uncertainty_metrics
+from taihri_ros.evaluation.uncertainty_metrics import collect_answered_joints, uncertainty_metrics
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 
-Figures = dict[str, Any]
-"""Numbers by name, in JSON types; None stands for a figure that nothing was there for."""
+Metrics = dict[str, Any]
+"""Metrics by name, in JSON types; None for a metric without data."""
 
 PCK_THRESHOLDS_MM = (50, 100, 150)
 
 DISTANCES_M = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, np.inf)
-"""Edges of the bins that joints are put in by their depth."""
+"""Edges of the depth bins."""
 
 
-def summarize(answered: Sequence[Answered], baseline: MeanPose) -> Figures:
-    """Compute every figure of a run.
+def summarize(answered: Sequence[LabelledAnswer], baseline: MeanPose) -> Metrics:
+    """Compute all metrics of a run.
 
     Args:
         answered: The answers.
-        baseline: The mean pose that stands beside them and counts for missing joints.
+        baseline: The mean pose: the baseline, and the position of missing joints.
 
     Returns:
-        `questions`, `malformed`, `malformed_share`; `named` and `free` with the figures of the model by where x and y
-        come from (`bins`, `pixel`) and of the `baseline`; `uncertainty` of the named joints, likewise;
-        `choices`; `latency_ms`.
+        `questions`, `malformed`, `malformed_share`; `named` and `free` with the position metrics of the model by source
+        of x and y (`bins`, `pixel`) and of the `baseline`; `uncertainty` of the named joints by source of x and y;
+        `joint_selection`; `latency_ms`.
     """
     malformed = sum(bool(entry.prediction.malformed) for entry in answered)
     named = [entry for entry in answered if not entry.question.is_free]
@@ -48,35 +48,35 @@ def summarize(answered: Sequence[Answered], baseline: MeanPose) -> Figures:
         "malformed_share": malformed / len(answered) if answered else None,
         "named": _compare(named, baseline),
         "free": _compare(free, baseline),
-        "uncertainty": {source: uncertainty_metrics(uncertainties(named, source)) for source in XY_SOURCES},
-        "choices": choices(free),
-        "latency_ms": {"named": latency(named), "free": latency(free)},
+        "uncertainty": {source: uncertainty_metrics(collect_answered_joints(named, source)) for source in XY_SOURCES},
+        "joint_selection": joint_selection_metrics(free),
+        "latency_ms": {"named": latency_metrics(named), "free": latency_metrics(free)},
     }
 
 
-def _compare(answered: Sequence[Answered], baseline: MeanPose) -> Figures:
+def _compare(answered: Sequence[LabelledAnswer], baseline: MeanPose) -> Metrics:
     by_bins = collect(answered, baseline, "bins")
     return {
-        "bins": position_figures(by_bins),
-        "pixel": position_figures(collect(answered, baseline, "pixel")),
-        "baseline": position_figures(by_bins.of_baseline()),
+        "bins": position_metrics(by_bins),
+        "pixel": position_metrics(collect(answered, baseline, "pixel")),
+        "baseline": position_metrics(by_bins.of_baseline()),
     }
 
 
-def position_figures(rows: Rows) -> Figures:
-    """Compute the errors of the joints in all and by group.
+def position_metrics(rows: Rows) -> Metrics:
+    """Compute the position metrics in total and by group.
 
     Args:
         rows: The joints.
 
     Returns:
-        The figures of `group_figures`, and these again by group under `by_joint`, `by_part`, `by_distance` and
-        `by_visibility`; groups without a joint are left out.
+        The metrics of `group_metrics` for all joints, and for each group under `by_joint`, `by_part`, `by_distance` and
+        `by_visibility`; groups without joints are left out.
     """
     relative, aligned = aligned_errors_mm(rows)
 
-    def figures(mask: NDArray[np.bool_]) -> Figures:
-        return group_figures(rows.select(mask), relative[mask], aligned[mask])
+    def of_group(mask: NDArray[np.bool_]) -> Metrics:
+        return group_metrics(rows.select(mask), relative[mask], aligned[mask])
 
     depth = rows.truth[:, 2]
     groups = {
@@ -88,27 +88,27 @@ def position_figures(rows: Rows) -> Figures:
         },
         "by_visibility": {kind.name.lower(): rows.visibility == kind for kind in Visibility},
     }
-    return figures(np.ones(len(rows.joint), bool)) | {
-        group: {name: figures(mask) for name, mask in masks.items() if mask.any()} for group, masks in groups.items()
+    return of_group(np.ones(len(rows.joint), bool)) | {
+        group: {name: of_group(mask) for name, mask in masks.items() if mask.any()} for group, masks in groups.items()
     }
 
 
 def _in_part(rows: Rows, part: str) -> NDArray[np.bool_]:
-    """Tell which joints count for a part set: those of its own questions, or of questions that name no part set."""
+    """Return which joints belong to a part set, from questions for this set or for no set."""
     members = np.isin(rows.joint, [INDEX[name] for name in PARTS[part]])
     return np.asarray((rows.part == part) | ((rows.part == "") & members))
 
 
-def group_figures(rows: Rows, relative_mm: NDArray[np.float64], aligned_mm: NDArray[np.float64]) -> Figures:
-    """Compute the figures of a group of joints; means are over joints.
+def group_metrics(rows: Rows, relative_mm: NDArray[np.float64], aligned_mm: NDArray[np.float64]) -> Metrics:
+    """Compute the position metrics of a group of joints; means are over joints.
 
     Args:
-        rows: The joints. One that is missing counts with the mean pose, and never as within a threshold.
-        relative_mm: (R,) their errors relative to the pelvis; NaN where they have none.
-        aligned_mm: (R,) their errors after Procrustes; NaN where they have none.
+        rows: The joints. A missing joint has the error of the mean pose, and counts as a miss in PCK3D.
+        relative_mm: (R,) errors relative to the pelvis, mm; NaN if undefined.
+        aligned_mm: (R,) errors after Procrustes alignment, mm; NaN if undefined.
 
     Returns:
-        Figures in mm, px, percent of the image's width, and shares of 1.
+        The metrics in mm, px, percent of the image width, and shares in [0, 1].
     """
     errors = metrics.distances_mm(rows.counted, rows.truth)
     answered = np.where(rows.missing, np.nan, errors)
@@ -130,15 +130,15 @@ def group_figures(rows: Rows, relative_mm: NDArray[np.float64], aligned_mm: NDAr
     }
 
 
-def choices(free: Iterable[Answered]) -> Figures:
-    """Judge which joints the model chose for free commands.
+def joint_selection_metrics(free: Iterable[LabelledAnswer]) -> Metrics:
+    """Compute the metrics of the joint selection for free commands.
 
     Args:
-        free: Answers to free commands; those whose joints are not known are left out. A malformed answer chose none.
+        free: Answers to free commands; those with unknown joints are left out. A malformed answer selected no joint.
 
     Returns:
-        `questions`, `precision`, `recall`, `f1`, `exact_share` of all of them together, and again `by_phrasing`
-        (held out, trained, of the data) and `by_task`.
+        `questions`, `precision`, `recall`, `f1` and `exact_share` in total, `by_phrasing` (held out, trained, of the
+        data) and `by_task`.
     """
     judged = [entry for entry in free if entry.question.needed is not None]
     kinds = {
@@ -147,13 +147,13 @@ def choices(free: Iterable[Answered]) -> Figures:
         "of_the_data": [entry for entry in judged if not entry.question.task],
     }
     tasks = dict.fromkeys(entry.question.task for entry in judged if entry.question.task)
-    return _choice_figures(judged) | {
-        "by_phrasing": {name: _choice_figures(entries) for name, entries in kinds.items() if entries},
-        "by_task": {task: _choice_figures([e for e in judged if e.question.task == task]) for task in sorted(tasks)},
+    return _selection_metrics(judged) | {
+        "by_phrasing": {name: _selection_metrics(entries) for name, entries in kinds.items() if entries},
+        "by_task": {task: _selection_metrics([e for e in judged if e.question.task == task]) for task in sorted(tasks)},
     }
 
 
-def _choice_figures(entries: Sequence[Answered]) -> Figures:
+def _selection_metrics(entries: Sequence[LabelledAnswer]) -> Metrics:
     if not entries:
         return {"questions": 0, "precision": None, "recall": None, "f1": None, "exact_share": None}
     chosen = [(str(number), joint) for number, entry in enumerate(entries) for joint in entry.prediction.joints]
@@ -166,14 +166,14 @@ def _choice_figures(entries: Sequence[Answered]) -> Figures:
     }
 
 
-def latency(answered: Iterable[Answered]) -> Figures:
-    """Give the median and the 95th percentile of every stage, in milliseconds.
+def latency_metrics(answered: Iterable[LabelledAnswer]) -> Metrics:
+    """Compute median and 95th percentile of the duration of every stage, ms.
 
     Args:
         answered: The answers; malformed ones have no stages.
 
     Returns:
-        `total` (view, engine and parse together) and every stage, each with `p50` and `p95`.
+        `total` (view, engine and parse) and every stage, each with `p50` and `p95`.
     """
     stages: dict[str, list[float]] = {}
     for entry in answered:
@@ -189,7 +189,7 @@ def latency(answered: Iterable[Answered]) -> Figures:
 
 
 def _mean(values: NDArray[Any]) -> float | None:
-    """Give the mean of what is there, or None."""
+    """Return the mean of the finite values, or None."""
     there = values[np.isfinite(values)]
     return _number(there.mean()) if there.size else None
 

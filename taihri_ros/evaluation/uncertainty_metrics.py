@@ -1,4 +1,4 @@
-"""How far a model's own certainty can be believed: what its alternatives are worth, coverage, rank correlation."""
+"""Metrics of the uncertainty: gain of the top-k log-probabilities, coverage of ellipsoids, rank correlation."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.evaluation import metrics
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.question_plan import needed_joints
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.uncertainty import CONFIDENCE_RADIUS_M
 from taihri_ros.skeleton import INDEX
 
 GROUPS = 10
-"""Joints are put into so many groups by their confidence."""
+"""Number of groups of joints by confidence."""
 
 RADIUS_MM = 1e3 * CONFIDENCE_RADIUS_M
-"""What a confidence is the probability of: an error of at most so much."""
+"""A confidence is the probability that the error is at most this."""
 
 
 @dataclass(frozen=True, eq=False)
-class UncertaintyMetrics:
-    """M joints that were answered and are labelled; positions are metres in the camera's optical frame.
+class AnsweredJoints:
+    """M answered joints with labels; positions are metres in the camera optical frame.
 
     Attributes:
-        truth: (M, 3).
-        position: (M, 3).
-        argmax: (M, 3) where the answer's tokens themselves are, without their alternatives; NaN where not known.
-        covariance: (M, 3, 3) m²; NaN where not known.
-        confidence: (M,) in [0, 1]; NaN where not known.
+        truth: (M, 3) true positions.
+        position: (M, 3) answered positions.
+        argmax: (M, 3) positions from the answered tokens without their top-k log-probabilities; NaN if unknown.
+        covariance: (M, 3, 3) m²; NaN if unknown.
+        confidence: (M,) in [0, 1]; NaN if unknown.
     """
 
     truth: NDArray[np.float64]
@@ -44,24 +44,24 @@ class UncertaintyMetrics:
 
     @property
     def errors_mm(self) -> NDArray[np.float64]:
-        """(M,) the distances from the truth, mm."""
+        """(M,) distances from the true positions, mm."""
         return metrics.distances_mm(self.position, self.truth)
 
     @property
-    def known(self) -> UncertaintyMetrics:
-        """Those joints whose certainty is known."""
+    def known(self) -> AnsweredJoints:
+        """The joints with a known uncertainty."""
         kept = np.isfinite(self.covariance).all(axis=(1, 2)) & np.isfinite(self.confidence)
-        return UncertaintyMetrics(
+        return AnsweredJoints(
             self.truth[kept], self.position[kept], self.argmax[kept], self.covariance[kept], self.confidence[kept]
         )
 
 
-def uncertainties(answered: Iterable[Answered], xy_source: XySource) -> UncertaintyMetrics:
-    """Collect the joints that questions name, or that their free commands need, as far as they have a position.
+def collect_answered_joints(answered: Iterable[LabelledAnswer], xy_source: XySource) -> AnsweredJoints:
+    """Collect the answered joints that the questions name or their free commands need.
 
     Args:
         answered: The answers.
-        xy_source: Where x and y come from.
+        xy_source: Source of x and y.
 
     Returns:
         The joints.
@@ -73,29 +73,28 @@ def uncertainties(answered: Iterable[Answered], xy_source: XySource) -> Uncertai
         if entry.truth.labelled[INDEX[name]] and name in entry.prediction.joints
     ]
     pairs = [(truth, found) for truth, found in pairs if np.isfinite(found.positions[xy_source]).all()]
-    nowhere, unknown = np.full(3, np.nan), np.full((3, 3), np.nan)
-    return UncertaintyMetrics(
+    no_position, no_covariance = np.full(3, np.nan), np.full((3, 3), np.nan)
+    return AnsweredJoints(
         truth=np.array([truth for truth, _ in pairs]).reshape(-1, 3),
         position=np.array([found.positions[xy_source] for _, found in pairs]).reshape(-1, 3),
-        argmax=np.array([found.argmax.get(xy_source, nowhere) for _, found in pairs]).reshape(-1, 3),
-        covariance=np.array([found.covariances.get(xy_source, unknown) for _, found in pairs]).reshape(-1, 3, 3),
+        argmax=np.array([found.argmax.get(xy_source, no_position) for _, found in pairs]).reshape(-1, 3),
+        covariance=np.array([found.covariances.get(xy_source, no_covariance) for _, found in pairs]).reshape(-1, 3, 3),
         confidence=np.array([found.confidences.get(xy_source, math.nan) for _, found in pairs]),
     )
 
 
-def uncertainty_metrics(joints: UncertaintyMetrics) -> dict[str, Any]:
-    """Compute the figures of some joints.
+def uncertainty_metrics(joints: AnsweredJoints) -> dict[str, Any]:
+    """Compute the uncertainty metrics.
 
     Args:
         joints: The joints.
 
     Returns:
-        `joints`, the number of those whose certainty is known, and of them `g_mpjpe_mm` and the same
-        `g_mpjpe_argmax_mm` without the alternatives; `coverage`: the share within the ellipsoids that should hold 50,
-        90 and 95 %; `rank_correlation` of error and square root of the covariance's trace (Spearman); `by_confidence`:
-        groups of equal size from the least certain to the most, each with `joints`, mean `confidence`, share
-        `within_100mm`, `mean_mm` and the 10th and 90th percentile `p10_mm` and `p90_mm`. None for what no joint is
-        there for.
+        `joints`, the number of joints with a known uncertainty, and their metrics (None without joints): `g_mpjpe_mm`,
+        and `g_mpjpe_argmax_mm` without the top-k log-probabilities; `coverage`, the share within the 50, 90 and 95 %
+        ellipsoids; `rank_correlation` (Spearman) of the error and the square root of the trace of the covariance;
+        `by_confidence`, groups of equal size in ascending order of confidence, each with `joints`, mean `confidence`,
+        share `within_100mm`, `mean_mm`, and the 10th and 90th percentile `p10_mm` and `p90_mm`.
     """
     known = joints.known
     errors = known.errors_mm
@@ -120,7 +119,7 @@ def by_confidence(confidence: NDArray[np.float64], errors_mm: NDArray[np.float64
         errors_mm: (M,).
 
     Returns:
-        The groups, as `uncertainty_metrics` has them.
+        The groups, as described for `uncertainty_metrics`.
     """
     order = np.argsort(confidence, kind="stable")
     return [

@@ -1,4 +1,4 @@
-"""The optimiser: Muon for the matrices within the layers, AdamW for everything else."""
+"""The optimiser: Muon for the matrices within the layers, AdamW for all other parameters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ _STEPS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum orthogonalised by Newton-Schulz iteration (Jordan et al. 2024), at the scale of AdamW (Liu et al. 2025).
+    """Muon: momentum orthogonalised by Newton-Schulz iteration (Jordan et al. 2024), scaled as AdamW (Liu et al. 2025).
 
-    torch.optim.Muon always iterates in bfloat16, which many CPUs only emulate, 17 times slower.
+    The update equals that of `torch.optim.Muon` with `adjust_lr_fn="match_rms_adamw"`, which has two limits on a CPU.
+    It always iterates in bfloat16, which takes 12 times as long as float32 on a CPU without bfloat16 instructions. And
+    every process computes all updates, while here the processes of a run share them.
     """
 
     def __init__(
@@ -31,9 +33,9 @@ class Muon(torch.optim.Optimizer):
 
         Args:
             matrices: 2D parameters.
-            lr: Learning rate, of the size that AdamW would take.
+            lr: Learning rate, on the scale of AdamW.
             weight_decay: Decoupled weight decay.
-            dtype: Of the iteration; bfloat16 is enough for it.
+            dtype: Type of the iteration; bfloat16 is precise enough.
         """
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": 0.95})
         self._dtype = dtype
@@ -44,22 +46,24 @@ class Muon(torch.optim.Optimizer):
         assert closure is None
         for group in self.param_groups:
             matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
-            updates = _shared([partial(self._update, matrix, group["momentum"]) for matrix in matrices], matrices)
+            updates = _share_updates(
+                [partial(self._update, matrix, group["momentum"]) for matrix in matrices], matrices
+            )
             for matrix, update in zip(matrices, updates, strict=True):
                 matrix.mul_(1 - group["lr"] * group["weight_decay"])
                 matrix.add_(update, alpha=-0.2 * max(matrix.shape) ** 0.5 * group["lr"])
 
-    def _update(self, matrix: torch.nn.Parameter, inertia: float, *, mine: bool) -> torch.Tensor:
-        """Take up the gradient into the momentum; give the orthogonal update, or zeros where another process does."""
+    def _update(self, matrix: torch.nn.Parameter, beta: float, *, mine: bool) -> torch.Tensor:
+        """Update the momentum; return the orthogonal update, or zeros when another process computes it."""
         momentum = self.state[matrix].setdefault("momentum", torch.zeros_like(matrix))
-        momentum.lerp_(matrix.grad, 1 - inertia)
+        momentum.lerp_(matrix.grad, 1 - beta)
         if not mine:
             return torch.zeros_like(matrix)
-        return _orthogonal(matrix.grad.lerp(momentum, inertia).to(self._dtype)).to(matrix.dtype)
+        return _orthogonal(matrix.grad.lerp(momentum, beta).to(self._dtype)).to(matrix.dtype)
 
 
-def _shared(jobs: Sequence[Callable[..., torch.Tensor]], like: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
-    """Share the updates out over the processes of a run, each of which needs all of them."""
+def _share_updates(jobs: Sequence[Callable[..., torch.Tensor]], like: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+    """Compute the updates, each in one of the processes of a run, and return all of them in every process."""
     if not dist.is_initialized() or not jobs:
         return [job(mine=True) for job in jobs]
     rank, world = dist.get_rank(), dist.get_world_size()
@@ -69,18 +73,19 @@ def _shared(jobs: Sequence[Callable[..., torch.Tensor]], like: Sequence[torch.Te
 
 
 def _orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """Bring all singular values near 1."""
+    """Return the matrix with all singular values near 1."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     wide = wide / (wide.norm() + 1e-7)
     a, b, c = _NEWTON_SCHULZ
     for _ in range(_STEPS):
         gram = wide @ wide.T
-        wide = a * wide + torch.addmm(gram, gram, gram, beta=b, alpha=c) @ wide
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        wide = torch.addmm(wide, polynomial, wide, beta=a)
     return wide if matrix.shape[0] <= matrix.shape[1] else wide.T
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
-    """Muon for the hidden matrices, AdamW for the rest, as one optimiser to step, schedule and save."""
+    """Muon for the hidden matrices and AdamW for all other parameters, behind the interface of one optimiser."""
 
     def __init__(
         self,
@@ -99,8 +104,8 @@ class MuonWithAdamW(torch.optim.Optimizer):
             others: All other parameters.
             muon_rate: Learning rate of Muon.
             adam_rate: Learning rate of AdamW.
-            weight_decay: Of the matrices.
-            dtype: Of Muon's iteration.
+            weight_decay: Weight decay of the matrices.
+            dtype: Type of the iteration of Muon.
         """
         self._parts: list[torch.optim.Optimizer] = []
         matrices, others = list(matrices), list(others)
@@ -109,20 +114,20 @@ class MuonWithAdamW(torch.optim.Optimizer):
         if others:
             self._parts.append(torch.optim.AdamW(others, lr=adam_rate, weight_decay=0.0, betas=(0.9, 0.98)))
         groups = [group for part in self._parts for group in part.param_groups]
-        super().__init__(groups, {})  # which keeps the groups themselves, so that both see a change of the rate
+        super().__init__(groups, {})  # keeps references to the groups, so that a scheduler changes the rates of both
 
     def step(self, closure: Callable[[], float] | None = None) -> None:
-        """Take one step with both; a closure is not supported."""
+        """Take one step with both optimisers; a closure is not supported."""
         assert closure is None
         for part in self._parts:
             part.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the state of both."""
+        """Return the state of both optimisers."""
         return {"parts": [part.state_dict() for part in self._parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the state of both."""
+        """Restore the state of both optimisers."""
         for part, state, index in zip(self._parts, state_dict["parts"], range(len(self._parts)), strict=True):
             part.load_state_dict(state)
             self.param_groups[index] = part.param_groups[0]
@@ -136,14 +141,14 @@ def make_optimizer(
     weight_decay: float,
     dtype: torch.dtype = torch.float32,
 ) -> MuonWithAdamW:
-    """Sort a model's trainable parameters by what they are.
+    """Create the optimiser of a model: Muon for linear weights within the layers, AdamW for other parameters.
 
     Args:
         model: The model.
         muon_rate: Learning rate of Muon.
         adam_rate: Learning rate of AdamW.
-        weight_decay: Of the matrices.
-        dtype: Of Muon's iteration.
+        weight_decay: Weight decay of the matrices.
+        dtype: Type of the iteration of Muon.
 
     Returns:
         The optimiser.

@@ -212,7 +212,7 @@ class SftStage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole training.
+    """The settings of a training.
 
     Attributes:
         out: Directory for all results: `initial`, one folder for each stage, and `model`.

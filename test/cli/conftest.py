@@ -1,4 +1,4 @@
-"""The `taihri` command in a process of its own."""
+"""The `taihri` command in a separate process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 96, 64
 
 @pytest.fixture
 def taihri(tmp_path: Path) -> Callable[..., Run]:
-    """Runs the command in an empty directory."""
+    """A function that runs the command in an empty directory."""
     home = tmp_path / "home"
     home.mkdir()
 

@@ -1,4 +1,4 @@
-"""What a run of the `taihri` command has left."""
+"""The result of a finished `taihri` command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Run:
     err: str
 
     def fails_with(self, *parts: str) -> None:
-        """The run ended with an error: one line of it, without a traceback, that has these parts."""
+        """Check that the run failed with a single error line, without a traceback, that contains these parts."""
         assert self.status not in (0, -11, -6), self.out
         assert self.out == ""
         (line,) = [line for line in self.err.splitlines() if not line.startswith("[")]

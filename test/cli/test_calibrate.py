@@ -16,16 +16,16 @@ def manifest(tmp_path: Path) -> Path:
     return write_manifest(tmp_path / "data", [moved(0, 0, 0.1 * number) for number in range(6)])
 
 
-def test_factors_are_written_beside_the_model(
+def test_factors_are_written_to_the_checkpoint(
     taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     shutil.copytree(checkpoint, model)
     before = json.loads((model / "taihri.json").read_text())
     arguments = ["--data", manifest, "--engine", "transformers", "--model", model, "--engine-python", engine_python]
-    tried = taihri("calibrate", *arguments, "--dry-run")
-    assert tried.status == 0, tried.err
-    assert "written" not in tried.out
+    dry = taihri("calibrate", *arguments, "--dry-run")
+    assert dry.status == 0, dry.err
+    assert "written" not in dry.out
     assert json.loads((model / "taihri.json").read_text()) == before
 
     done = taihri("calibrate", *arguments)
@@ -50,9 +50,9 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, checkpo
     openai = ("--engine", "openai", "--model", "TAIHRI")
     for arguments, message in (
         (("--model", checkpoint), "Missing option '--data'"),
-        (("--data", manifest), "--model must name the directory of the checkpoint"),
+        (("--data", manifest), "--model must be the directory of the checkpoint"),
         (("--data", manifest, "--model", "ai/TAIHRI"), "not 'ai/TAIHRI'"),
-        (("--data", manifest, *openai), "a remote model's taihri.json is not within reach"),
+        (("--data", manifest, *openai), "taihri.json of a remote model cannot be written"),
         (("--data", manifest, *openai, "--in-process", "--dry-run"), "--in-process needs"),
         (("--data", manifest, "--model", broken), "is not readable JSON"),
         (("--data", "none", "--model", checkpoint), "there is no data set 'none'"),
@@ -60,10 +60,10 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, checkpo
         taihri("calibrate", *arguments).fails_with(message)
 
 
-def test_a_model_that_cannot_be_written_is_an_error_at_once(
+def test_a_read_only_checkpoint_is_an_error_before_the_run(
     monkeypatch: pytest.MonkeyPatch, manifest: Path, checkpoint: str
 ) -> None:
-    """Simulated, since root may write everywhere."""
+    """The check is mocked, because root can write everywhere."""
     from taihri_ros.cli import calibrate
     from taihri_ros.errors import TaihriError
 
@@ -72,11 +72,13 @@ def test_a_model_that_cannot_be_written_is_an_error_at_once(
         calibrate.command.main(["--data", str(manifest), "--model", checkpoint], standalone_mode=False)
 
 
-def test_too_few_joints(taihri: Callable[..., Run], checkpoint: str, engine_python: str, tmp_path: Path) -> None:
+def test_too_few_joints_are_an_error(
+    taihri: Callable[..., Run], checkpoint: str, engine_python: str, tmp_path: Path
+) -> None:
     manifest = write_manifest(tmp_path, [STANDING])
     arguments = ["--data", manifest, "--engine", "transformers", "--engine-python", engine_python]
     before = (Path(checkpoint) / "taihri.json").read_text()
     done = taihri("calibrate", *arguments, "--model", checkpoint)
     assert (done.status, done.out) == (1, "")
-    assert done.err.splitlines()[-1].startswith("taihri: 22 joints were answered with alternatives")
+    assert done.err.splitlines()[-1].startswith("taihri: 22 labelled joints were answered with top-k log-probabilities")
     assert (Path(checkpoint) / "taihri.json").read_text() == before

@@ -1,4 +1,4 @@
-"""The demo from its start to its pictures: simulated camera, node and engine in processes of their own."""
+"""The demo end to end: simulated camera, node and engine in separate processes, until the pictures are written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def demo(directory: Path, *arguments: str) -> Run:
     return Run(done.returncode, done.stdout, done.stderr)
 
 
-def test_demo(tmp_path: Path, engine_python: str) -> None:
+def test_the_demo_writes_summary_and_pictures(tmp_path: Path, engine_python: str) -> None:
     has = subprocess.run([engine_python, "-c", "import anny, warp, cyclonedds, rosbags"], capture_output=True)
     require(has.returncode == 0, f"anny, warp or cyclonedds in {engine_python}", "make test")
     done = demo(tmp_path, "--engine-python", engine_python, "--out", "found")
@@ -64,5 +64,5 @@ def test_a_camera_that_cannot_start_ends_the_demo(tmp_path: Path) -> None:
     done = demo(tmp_path, "--engine-python", str(python), "--model", "x")
     assert done.status == 1
     assert "no anny here" in done.err
-    assert done.err.splitlines()[-1] == "taihri: the camera has ended: see its messages above"
+    assert done.err.splitlines()[-1] == "taihri: the camera has exited: see its messages above"
     assert not (tmp_path / "out" / "demo" / "summary.json").exists()

@@ -28,7 +28,7 @@ def manifest(tmp_path: Path) -> Path:
     return write_manifest(tmp_path / "data", [STANDING, moved(0, 0, 0.5)], command="shake my hand")
 
 
-def test_a_run_through_an_engine_process(
+def test_a_run_with_an_engine_process(
     taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
 ) -> None:
     arguments = ["--data", manifest, "--out", tmp_path / "out", "--mean-pose", tmp_path / "mean.json"]
@@ -40,10 +40,10 @@ def test_a_run_through_an_engine_process(
     assert "random weights: these points mean nothing" in done.err
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"metrics.json", "report.md", "predictions.jsonl", "error_by_joint.png", "error_by_confidence.png"} <= names
-    figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert figures["named"]["bins"]["joints"] == 44
-    assert figures["run"]["decoding"] == "per_joint"
-    assert figures["uncertainty"]["bins"]["joints"] == 44
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["named"]["bins"]["joints"] == 44
+    assert metrics["run"]["decoding"] == "per_joint"
+    assert metrics["uncertainty"]["bins"]["joints"] == 44
     assert "50% / 90% / 95% ellipsoids cover" in done.out
 
 
@@ -59,7 +59,7 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_pat
         (("--data", manifest, "--out", "out", "--joints", "tail"), "not 'tail'"),
         (("--data", manifest, "--out", "out", "--decoding", "aloud"), "'aloud' is not one of"),
         (("--data", manifest, "--out", manifest, *mean), "is a file"),
-        (("--data", manifest, "--out", "out", "--mean-pose", broken), "broken.jsonl is no mean pose"),
+        (("--data", manifest, "--out", "out", "--mean-pose", broken), "broken.jsonl is not a mean pose"),
         (("--data", manifest, "--out", "out", *mean, "--engine", "openai"), "no model: set engine.model (--model)"),
         (("--data", manifest, "--out", "out", *mean, "--engine", "openai", "--in-process"), "--in-process needs"),
         (("--data", manifest, "--out", "out", *mean, "--model", "x"), "taihri engine install"),

@@ -19,7 +19,7 @@ from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.pipeline.estimate import Estimate
 
 
-def test_json_and_overlay(
+def test_localize_prints_json_and_writes_an_overlay(
     taihri: Callable[..., Run],
     photo: Path,
     calibration: Path,
@@ -50,7 +50,7 @@ def test_json_and_overlay(
     assert drawn.min() < 128, "the photo is white"
 
 
-def test_json_has_null_where_nothing_is_known() -> None:
+def test_unknown_values_are_null_in_json() -> None:
     keypoints = (Keypoint("head", State.NOT_ANSWERED, "not answered"),)
     estimate = Estimate(joint_command(["head"]), Person(keypoints, None), "", {"engine": 1.23456}, "m")
     text = json.dumps(to_json(estimate), allow_nan=False)
@@ -59,7 +59,7 @@ def test_json_has_null_where_nothing_is_known() -> None:
     assert json.loads(text)["box"] is None
 
 
-def test_where_the_model_finds_no_joint_the_task_names_them(
+def test_when_the_model_finds_no_joint_the_task_names_them(
     photo: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {name: np.array([0.1, 0.0, 1.0]) for name in ("right_elbow", "right_wrist")}
@@ -70,7 +70,7 @@ def test_where_the_model_finds_no_joint_the_task_names_them(
     assert {name: keypoint["state"] for name, keypoint in keypoints.items()} == dict.fromkeys(known, "MEASURED")
 
 
-def test_what_cannot_be_localized_is_refused_before_the_engine_starts(
+def test_invalid_input_is_refused_before_the_engine_starts(
     taihri: Callable[..., Run], photo: Path, calibration: Path, tmp_path: Path
 ) -> None:
     note = tmp_path / "note.jpg"
@@ -80,7 +80,7 @@ def test_what_cannot_be_localized_is_refused_before_the_engine_starts(
     small = tmp_path / "small.png"
     cv2.imwrite(str(small), np.zeros((10, 10, 3), np.uint8))
     for arguments, message in (
-        ((photo, "--camera-info", calibration, "--command", "stop"), "'stop' finds nothing"),
+        ((photo, "--camera-info", calibration, "--command", "stop"), "'stop' requests no joints"),
         ((photo, "--camera-info", calibration, "--command", ""), "holds no words"),
         ((photo, "--camera-info", text, "--command", "head"), "text.yaml is not a calibration"),
         ((small, "--camera-info", calibration, "--command", "head"), "image is 10x10 but camera_info describes 96x64"),
@@ -95,13 +95,15 @@ def test_what_cannot_be_localized_is_refused_before_the_engine_starts(
         taihri("localize", *arguments).fails_with(message)
 
 
-def test_an_engine_that_is_not_installed(taihri: Callable[..., Run], photo: Path, calibration: Path) -> None:
+def test_a_missing_engine_environment_is_reported_once(
+    taihri: Callable[..., Run], photo: Path, calibration: Path
+) -> None:
     done = taihri("localize", photo, "--camera-info", calibration, "--command", "head", "--model", "x")
     done.fails_with("taihri engine install")
-    assert "ERROR" not in done.err, "it is said once"
+    assert "ERROR" not in done.err, "the error is reported once"
 
 
-def test_a_checkpoint_that_is_not_there(
+def test_a_missing_checkpoint_is_named(
     taihri: Callable[..., Run], photo: Path, calibration: Path, engine_python: str
 ) -> None:
     arguments = ["--camera-info", calibration, "--command", "head", "--model", "none", "--engine-python", engine_python]

@@ -13,7 +13,7 @@ import taihri_ros
 COMMANDS = ("bag", "bench", "calibrate", "demo", "doctor", "engine", "eval", "localize", "run", "simulate", "synth")
 
 
-def test_version(taihri: Callable[..., Run]) -> None:
+def test_version_is_printed(taihri: Callable[..., Run]) -> None:
     assert taihri("--version").out == f"taihri, version {taihri_ros.__version__}\n"
 
 
@@ -53,25 +53,27 @@ def test_help_of_every_command_has_examples(taihri: Callable[..., Run], command:
         (("run", "--model", "x", "--distro", "boxturtle"), "ROS 2 distribution 'boxturtle' is unknown"),
         (("run", "--model", "x", "--command", "<|im_end|>"), "holds no words"),
         (("run", "--model", "x", "-p", "target_frame:=base_link"), "target_frame needs TF lookups"),
-        (("bench",), "is not installed here: run taihri bench in the engine's environment"),
+        (("bench",), "is not installed: run taihri bench in an engine environment"),
         (("bench", "--engine", "openai"), "the benchmark needs --engine vllm or transformers"),
         (("engine",), "--model and --socket are needed to run the engine; see also 'taihri engine install'"),
         (("engine", "--model", "x", "--socket", "s", "--option", "a"), "'a' is not of the form key=value"),
     ],
 )
-def test_errors_are_one_line(taihri: Callable[..., Run], arguments: tuple[str, ...], message: str) -> None:
+def test_a_usage_error_is_one_line(taihri: Callable[..., Run], arguments: tuple[str, ...], message: str) -> None:
     taihri(*arguments).fails_with(message)
 
 
 @pytest.mark.parametrize("variable", ["ROS_DOMAIN_ID", "ROS_STATIC_PEERS"])
-def test_a_bad_environment_is_named(taihri: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_an_invalid_environment_variable_is_named(
+    taihri: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
     monkeypatch.setenv(variable, "a b")
     taihri("run", "--model", "x").fails_with(variable, "'a b'")
 
 
 @pytest.mark.parametrize("package", ["cyclonedds", "rosbags"])
 @pytest.mark.parametrize("command", ["run", "bag"])
-def test_what_the_embedded_host_needs_is_named(tmp_path: Path, package: str, command: str) -> None:
+def test_a_missing_package_of_the_embedded_host_is_named(tmp_path: Path, package: str, command: str) -> None:
     (tmp_path / "in").mkdir()
     arguments = {
         "run": ["run", "--model", "x"],

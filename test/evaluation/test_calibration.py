@@ -1,4 +1,4 @@
-"""Factors that answers were made with come back from them."""
+"""The calibration recovers the factors that the answers were generated with."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from taihri_ros.skeleton import INDEX, JOINTS
 SPACE = InteractionSpace()
 VIEW = CanonicalView.fit(CAMERA, focal_px=500.0)
 FACTORS = np.array([1.6, 0.5, 2.0, 0.7, 1.3])
-"""Of u, v, x, y, z."""
+"""Factors of u, v, x, y, z."""
 
 
 def true_bins(joints: NDArray[np.float64], view: CanonicalView = VIEW) -> NDArray[np.float64]:
-    """Where joints, (N, 3) metres in the view's frame, are in the five coordinates, (N, 5) fractions of a bin."""
+    """Return the coordinates of joints, (N, 3) metres in the frame of the view, as (N, 5) fractional bins."""
     pixels = view.camera.project(joints) / np.array([view.width, view.height]) * (BINS - 1)
     return np.concatenate([pixels, (joints - SPACE.low) / SPACE.step], axis=1)
 
 
-def drawn(images: int, factors: NDArray[np.float64] = FACTORS) -> list[Measurements]:
-    """Answers with normal errors of as many times the standard deviations that they say."""
+def generate_measurements(images: int, factors: NDArray[np.float64] = FACTORS) -> list[Measurements]:
+    """Return answers with normal errors whose standard deviations are a factor times the reported ones."""
     rng = np.random.default_rng(5)
     measurements = []
     for _ in range(images):
@@ -50,8 +50,8 @@ def drawn(images: int, factors: NDArray[np.float64] = FACTORS) -> list[Measureme
     return measurements
 
 
-def test_the_factors_come_back() -> None:
-    measurements = drawn(300)
+def test_calibration_recovers_the_factors() -> None:
+    measurements = generate_measurements(300)
     calibration = calibrate(measurements)
     assert calibration.bins == pytest.approx(FACTORS[2:], rel=0.05)
     assert calibration.pixel == pytest.approx(FACTORS[[0, 1, 4]], rel=0.05)
@@ -63,28 +63,28 @@ def test_the_factors_come_back() -> None:
         assert abs(before["50%"] - 0.5) > 0.05
 
 
-def test_gross_errors_do_not_set_the_factor_of_a_coordinate_but_widen_all_three() -> None:
-    measurements = drawn(300)
+def test_gross_errors_do_not_change_one_factor_but_widen_all_three() -> None:
+    measurements = generate_measurements(300)
     wrong = [replace(entry, bins=entry.bins.copy()) for entry in measurements]
     rng = np.random.default_rng(2)
     for entry in wrong:
         entry.bins[rng.random(22) < 0.06, 4] += 400.0
     plain, torn = calibrate(measurements), calibrate(wrong)
     ratios = np.array(torn.bins) / np.array(plain.bins)
-    assert ratios[:2] == pytest.approx(ratios[0], rel=0.01), "x and y know nothing of it"
+    assert ratios[:2] == pytest.approx(ratios[0], rel=0.01), "x and y are scaled alike"
     assert 1.0 < ratios[2] / ratios[0] < 1.2
     assert metrics.coverage(squared_mahalanobis(wrong, "bins", torn))["90%"] == pytest.approx(0.9, abs=0.002)
 
 
-def test_too_few_answers() -> None:
-    with pytest.raises(TaihriError, match="22 joints were answered with alternatives: a calibration needs 100 or more"):
-        calibrate(drawn(1))
-    with pytest.raises(TaihriError, match="0 joints"):
+def test_too_few_answers_are_an_error() -> None:
+    with pytest.raises(TaihriError, match=r"22 labelled joints were answered .* a calibration needs 100 or more"):
+        calibrate(generate_measurements(1))
+    with pytest.raises(TaihriError, match="0 labelled joints"):
         calibrate([])
 
 
-class Unsure(Oracle):
-    """Knows where the standing person is, and errs by more or less than its alternatives say."""
+class MiscalibratedOracle(Oracle):
+    """An oracle for the standing person whose errors do not match its reported uncertainty."""
 
     def __init__(self, sigma: float = 6.0) -> None:
         super().__init__(dict(zip(JOINTS, STANDING, strict=True)))
@@ -117,17 +117,17 @@ def item(joints: NDArray[np.float64] = STANDING, camera: Camera = CAMERA, source
     return Item(label(source, camera, joints), lambda: picture)
 
 
-def test_the_factors_of_an_engine_come_back() -> None:
-    estimator = Estimator(Unsure())
+def test_calibration_recovers_the_factors_of_an_engine() -> None:
+    estimator = Estimator(MiscalibratedOracle())
     measurements = [measure(estimator, item()) for _ in range(120)]
     calibration = calibrate([entry for entry in measurements if entry is not None])
-    assert calibration.bins == pytest.approx(FACTORS[2:], rel=0.08), "whatever the calibration was before"
+    assert calibration.bins == pytest.approx(FACTORS[2:], rel=0.08), "independent of the previous calibration"
     assert calibration.pixel == pytest.approx(FACTORS[[0, 1, 4]], rel=0.08)
 
 
 @pytest.mark.parametrize("lens", [[], [-0.28, 0.09, 0.001, -0.0015, -0.012]])
-def test_an_answer_is_decoded_as_the_node_decodes_it(lens: list[float]) -> None:
-    """Positions and covariances of a measurement are those of the keypoints, also of a lens that bends."""
+def test_an_answer_is_decoded_as_in_the_node(lens: list[float]) -> None:
+    """Positions and covariances of a measurement equal those of the keypoints, also with lens distortion."""
     model = DistortionModel.PLUMB_BOB if lens else DistortionModel.NONE
     camera = Camera(640, 480, np.array([[520.0, 0, 331.75], [0, 511.0, 228.1], [0, 0, 1]]), np.array(lens), model)
     engine = Oracle(dict(zip(JOINTS, STANDING, strict=True)), spread=(0.1, 0.4, 0.3, 0.15, 0.05))
@@ -140,7 +140,7 @@ def test_an_answer_is_decoded_as_the_node_decodes_it(lens: list[float]) -> None:
         Estimator(engine).exchange(image, camera, joint_command(["head", "left_wrist", "spine1"]), view=view).decoder
     )
     shifted = moved(0.02, -0.01, 0.1)
-    measured = Measurements.of(decoder, shifted)
+    measured = Measurements.from_answer(decoder, shifted)
     for source in XY_SOURCES:
         squares = measured.squared_mahalanobis(source, calibration)
         for square, keypoint in zip(squares, decoder.person(source).keypoints, strict=True):
@@ -148,17 +148,17 @@ def test_an_answer_is_decoded_as_the_node_decodes_it(lens: list[float]) -> None:
             assert square == pytest.approx(error @ np.linalg.solve(keypoint.covariance, error))
 
 
-def test_the_error_of_a_pixel_is_that_to_the_true_projection() -> None:
+def test_pixel_errors_are_relative_to_the_true_projection() -> None:
     engine = Oracle(dict(zip(JOINTS, STANDING, strict=True)), spread=(0.25, 0.5, 0.25))
     measured = measure(Estimator(engine), item())
     assert measured is not None
     deviations = measured.deviations()
     assert deviations.shape == (truth().in_image.sum(), 5)
-    assert np.abs(deviations * np.sqrt(measured.variances)).max() <= 0.5 + 1e-6, "nothing but the quantisation"
+    assert np.abs(deviations * np.sqrt(measured.variances)).max() <= 0.5 + 1e-6, "only the quantisation error"
 
 
-def test_what_cannot_be_measured_is_left_out() -> None:
-    engine = Unsure()
+def test_unlabelled_and_unanswered_joints_are_left_out() -> None:
+    engine = MiscalibratedOracle()
     joints = STANDING.copy()
     joints[INDEX["head"]] = np.nan
     measured = measure(Estimator(engine), item(joints))
@@ -176,7 +176,7 @@ def test_what_cannot_be_measured_is_left_out() -> None:
     assert measure(Estimator(engine), item()) is None, "a malformed answer"
 
 
-def test_an_image_of_another_size_is_named() -> None:
+def test_an_image_of_the_wrong_size_is_an_error_with_its_name() -> None:
     broken = replace(item(), image=lambda: np.zeros((10, 10, 3), np.uint8))
     with pytest.raises(DataError, match=r"image a\.png: image is 10x10"):
-        measure(Estimator(Unsure()), broken)
+        measure(Estimator(MiscalibratedOracle()), broken)

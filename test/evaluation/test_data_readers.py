@@ -1,4 +1,4 @@
-"""Data sets in the layouts of their own documentation, made small."""
+"""Small data sets in the documented layouts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CENTRE = np.array([155.0, 118.0])
 
 @pytest.fixture
 def images(tmp_path: Path) -> list[str]:
-    """Two images below a data set's root."""
+    """Two images below the root of a data set."""
     paths = ["take/ego/00001.jpg", "take/ego/00002.jpg"]
     for path in paths:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def test_what_a_manifest_leaves_out_is_not_labelled(tmp_path: Path) -> None:
         ({"command_joints": ["tail"]}, r"m\.jsonl:2: 'tail' is not a joint"),
     ],
 )
-def test_a_broken_manifest_names_the_line(tmp_path: Path, broken: Any, message: str) -> None:
+def test_a_damaged_manifest_is_an_error_with_the_line(tmp_path: Path, broken: Any, message: str) -> None:
     good = write_manifest(tmp_path, [STANDING]).read_text()
     if isinstance(broken, dict):
         entry = {name: value for name, value in (json.loads(good) | broken).items() if value is not None}
@@ -95,14 +95,14 @@ def test_a_broken_manifest_names_the_line(tmp_path: Path, broken: Any, message: 
         open_data(str(tmp_path / "m.jsonl"))
 
 
-def test_an_empty_manifest(tmp_path: Path) -> None:
+def test_an_empty_manifest_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text("\n")
     with pytest.raises(DataError, match="is empty"):
         open_data(str(tmp_path / "m.jsonl"))
 
 
 def test_spec(tmp_path: Path, images: list[str]) -> None:
-    """HumanData as it is passed on: 190 joints of which the unknown are left out, a focal length for each image."""
+    """HumanData as distributed: 190 joints without the masked ones, and a focal length for each image."""
     points = np.zeros((2, 190, 4))
     points[:, :22, :3], points[:, :22, 3] = [STANDING, moved(0, 0, 1)], 1
     points[1, HEAD, 3] = 0
@@ -138,7 +138,7 @@ def test_spec_with_camera_matrices(tmp_path: Path, images: list[str]) -> None:
 
 
 def test_egobody(tmp_path: Path, images: list[str]) -> None:
-    """As `egocapture_*.npz` has the camera of every frame, joined by the joints of the body model."""
+    """`egocapture_*.npz` with the camera of every frame and the joints of the body model."""
     np.savez(
         tmp_path / "egocapture_test_smpl.npz",
         imgname=np.array(images),
@@ -159,7 +159,7 @@ def test_egobody(tmp_path: Path, images: list[str]) -> None:
 
 @pytest.mark.parametrize("inner", ["misc", "meta"])
 def test_egobody_with_the_camera_in_an_inner_dict(tmp_path: Path, images: list[str], inner: str) -> None:
-    """A `.npy` with a pickled dict, the camera in HumanData's own dict."""
+    """A `.npy` with a pickled dict and the camera in HumanData's inner dict."""
     camera = {"focal_length": np.tile(FOCAL, (2, 1)), "principal_point": np.tile(CENTRE, (2, 1))}
     content = {"image_path": images, "keypoints3d_smpl": np.array([STANDING, STANDING]), inner: camera}
     np.save(tmp_path / "egobody_test.npy", np.array(content, dtype=object))
@@ -188,7 +188,7 @@ def columns(images: list[str]) -> dict[str, Any]:
     [
         ({"image_path": None}, "lacks image_path or imgname"),
         ({"keypoints3d": None}, "lacks the joints in the camera frame"),
-        ({"keypoints3d": None, "betas": [1]}, "SMPL parameters do not do"),
+        ({"keypoints3d": None, "betas": [1]}, "SMPL parameters do not suffice"),
         ({"focal_length": None}, "lacks the camera"),
         ({"focal_length": [200.0]}, "focal_length has 1 values for 2 images"),
         ({"focal_length": [-200.0, 200.0]}, r"ego/00001\.jpg: image 0: .*focal lengths must be positive"),
@@ -200,7 +200,7 @@ def columns(images: list[str]) -> dict[str, Any]:
         ({"image_path": ["none.jpg"] * 2}, r"none\.jpg cannot be read: .*--images"),
     ],
 )
-def test_an_archive_that_is_not_in_the_layout(
+def test_an_archive_in_another_layout_is_an_error(
     tmp_path: Path, images: list[str], change: dict[str, Any], message: str
 ) -> None:
     content = {name: value for name, value in (columns(images) | change).items() if value is not None}
@@ -210,7 +210,7 @@ def test_an_archive_that_is_not_in_the_layout(
     assert str(tmp_path) in str(caught.value)
 
 
-class Evil:
+class Malicious:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
         return os.mkdir, ("owned",)
 
@@ -220,18 +220,18 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     path = tmp_path / f"spec.{'npz' if save == 'npz' else 'npy'}"
     if save == "npz":
-        np.savez(path, a=np.zeros(2), b=np.array({"x": Evil()}, dtype=object))
+        np.savez(path, a=np.zeros(2), b=np.array({"x": Malicious()}, dtype=object))
     else:
-        np.save(path, np.array({"x": [np.zeros(3), Evil()] if save == "inside" else Evil()}, dtype=object))
+        np.save(path, np.array({"x": [np.zeros(3), Malicious()] if save == "inside" else Malicious()}, dtype=object))
     with pytest.raises(DataError, match="which is neither an array nor a built-in container"):
         open_data(str(path))
     assert not (tmp_path / "owned").exists()
-    pickle.loads(pickle.dumps(Evil()))
-    assert (tmp_path / "owned").exists(), "an ordinary unpickler does run it"
+    pickle.loads(pickle.dumps(Malicious()))
+    assert (tmp_path / "owned").exists(), "the ordinary unpickler runs it"
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_what_data_sets_pickle_is_read(tmp_path: Path, protocol: int) -> None:
+def test_pickled_arrays_and_containers_are_read(tmp_path: Path, protocol: int) -> None:
     content = {
         "array": np.arange(6.0).reshape(2, 3),
         "number": np.float32(3),
@@ -255,26 +255,26 @@ def test_what_data_sets_pickle_is_read(tmp_path: Path, protocol: int) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04broken", b"\x93NUMPY", b"nothing of that kind"])
-def test_a_file_that_is_no_archive(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_archive_is_an_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "egobody.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"egobody\.npz is not a NumPy file"):
+    with pytest.raises(DataError, match=r"egobody\.npz is not a readable NumPy file"):
         open_data(str(path))
 
 
-def test_an_array_alone_is_no_archive(tmp_path: Path) -> None:
+def test_a_single_array_is_not_an_archive(tmp_path: Path) -> None:
     np.save(tmp_path / "spec.npy", np.zeros(3))
-    with pytest.raises(DataError, match="holds ndarray, not a dict"):
+    with pytest.raises(DataError, match="has a ndarray, not a dict"):
         open_data(str(tmp_path / "spec.npy"))
 
 
-def test_formats_are_told_apart(tmp_path: Path) -> None:
+def test_an_undetectable_format_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data.npz").touch()
     (tmp_path / "m.jsonl").touch()
     for text, options, message in (
         ("none.jsonl", {}, "there is no data set 'none.jsonl'"),
-        (str(tmp_path / "data.npz"), {}, "cannot be told from its name: set --format"),
-        (f"spec:{tmp_path / 'm.jsonl'}", {"kind": "manifest"}, "names the format spec, --format says manifest"),
+        (str(tmp_path / "data.npz"), {}, "from its name: set --format"),
+        (f"spec:{tmp_path / 'm.jsonl'}", {"kind": "manifest"}, "has the format spec, but --format is manifest"),
         (f"manifest:{tmp_path}", {}, "is a directory: name the manifest file itself"),
         (f"synthetic:{tmp_path / 'm.jsonl'}", {}, "is a file: for synthetic data name the directory"),
     ):

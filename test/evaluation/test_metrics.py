@@ -30,7 +30,7 @@ def test_errors_of_a_known_offset() -> None:
     assert metrics.lateral_errors_mm(predicted, truth) == pytest.approx([5.0, 0.0])
 
 
-def test_root_relative_errors_forget_where_the_person_stands() -> None:
+def test_root_relative_errors_ignore_the_position_of_the_person() -> None:
     moved = STANDING + np.array([0.5, -0.2, 1.0])
     assert metrics.distances_mm(moved, STANDING).min() > 1000
     assert metrics.root_relative_errors_mm(moved, STANDING, 0) == pytest.approx(np.zeros(22), abs=1e-6)
@@ -39,7 +39,7 @@ def test_root_relative_errors_forget_where_the_person_stands() -> None:
 
 
 @given(poses, angles, st.floats(0.3, 3.0), st.tuples(*[st.floats(-5, 5)] * 3))
-def test_procrustes_takes_out_rotation_scale_and_translation(
+def test_procrustes_removes_rotation_scale_and_translation(
     pose: Array, turn: tuple[float, float, float], scale: float, shift: tuple[float, float, float]
 ) -> None:
     moved = scale * pose @ rotation(*turn).T + np.array(shift)
@@ -53,17 +53,17 @@ def test_procrustes_is_the_best_alignment(predicted: Array, truth: Array, turn: 
     assert best <= np.square(metrics.distances_mm(other, truth)).sum() * (1 + 1e-9) + 1e-6
 
 
-def test_procrustes_does_not_mirror() -> None:
+def test_procrustes_does_not_reflect() -> None:
     mirrored = STANDING * np.array([-1, 1, 1])
     assert metrics.procrustes_errors_mm(mirrored, STANDING).mean() > 10
 
 
-def test_procrustes_of_one_point_for_all_joints() -> None:
+def test_procrustes_of_coinciding_points() -> None:
     errors = metrics.procrustes_errors_mm(np.ones((22, 3)), STANDING)
     assert errors == pytest.approx(metrics.distances_mm(STANDING.mean(axis=0), STANDING))
 
 
-def test_a_missing_point_is_within_no_threshold() -> None:
+def test_a_missing_point_is_a_miss_in_pck() -> None:
     errors = np.array([10.0, 50.0, 60.0, np.nan])
     assert metrics.pck(errors, 50) == 0.5
     assert metrics.pck(errors, 1e9) == 0.75

@@ -21,7 +21,7 @@ from taihri_ros.evaluation.question_plan import (
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 
 NEAR = moved(0, 0, -1.0)
-"""So near that legs are out of the picture."""
+"""A person so near that the legs are outside the image."""
 
 
 @pytest.fixture(scope="module")
@@ -29,62 +29,62 @@ def tasks() -> Tasks:
     return Tasks.load()
 
 
-def asked(joints: str, **labels: object) -> list[Question]:
+def plan_questions(joints: str, **labels: object) -> list[Question]:
     return list(questions(truth(NEAR, **labels), 3, Plan(parse_joints(joints))))
 
 
-def test_the_labelled_joints_in_the_image_are_asked_for() -> None:
+def test_the_labelled_joints_in_the_image_are_requested() -> None:
     known = truth(NEAR)
-    (question,) = asked("in-image")
+    (question,) = plan_questions("in-image")
     assert question.command.joints == tuple(name for name in JOINTS if known.in_image[INDEX[name]])
     assert 0 < len(question.command.joints) < len(JOINTS)
     assert question.key == (3, question.command.text)
 
 
-def test_all_labelled_joints() -> None:
+def test_all_labelled_joints_are_requested() -> None:
     joints = NEAR.copy()
     joints[INDEX["head"]] = np.nan
     (question,) = questions(truth(joints), 0, Plan(("all",)))
     assert set(JOINTS) - set(question.command.joints) == {"head"}
 
 
-def test_part_sets_are_asked_one_by_one() -> None:
-    arm, body = asked("left_arm,upper_body")
+def test_each_part_set_is_one_question() -> None:
+    arm, body = plan_questions("left_arm,upper_body")
     assert (arm.part, body.part) == ("left_arm", "upper_body")
     assert arm.command.joints == PARTS["left_arm"]
-    assert asked("lower_body") != []
+    assert plan_questions("lower_body") != []
     assert list(questions(truth(np.full((22, 3), np.nan)), 0, Plan(("left_arm", "in-image")))) == []
 
 
 @pytest.mark.parametrize("text", ["", "left_foot", "all,left_arm", "in-image,none"])
-def test_other_names_are_refused(text: str) -> None:
+def test_unknown_names_are_refused(text: str) -> None:
     with pytest.raises(CommandError, match="joints can be in-image, all, none, or part sets"):
         parse_joints(text)
 
 
-def test_the_images_own_command() -> None:
-    (free,) = asked("none", command="shake my hand", command_joints=("right_wrist",))
+def test_the_command_of_an_image_is_a_question() -> None:
+    (free,) = plan_questions("none", command="shake my hand", command_joints=("right_wrist",))
     assert free.is_free
     assert needed_joints(free) == ("right_wrist",)
-    (named,) = asked("none", command="Left Wrist and head")
+    (named,) = plan_questions("none", command="Left Wrist and head")
     assert not named.is_free
     assert needed_joints(named) == ("head", "left_wrist")
     for command in ("stop", "<|im_end|>"):
         with pytest.raises(DataError, match=r"a\.png"):
-            asked("none", command=command)
+            plan_questions("none", command=command)
 
 
 @pytest.mark.parametrize(("which", "count"), [("none", 0), ("held-out", 1), ("all", 2)])
-def test_sentences_of_the_task_table(tasks: Tasks, which: Phrasings, count: int) -> None:
+def test_sentences_of_the_task_table_are_sampled_evenly(tasks: Tasks, which: Phrasings, count: int) -> None:
     plan = Plan(("none",), which)
-    said = [list(questions(truth(), index, plan, tasks)) for index in range(60)]
-    assert all(len(entry) == count for entry in said)
-    assert said == [list(questions(truth(), index, plan, tasks)) for index in range(60)], "the same ones every time"
+    planned = [list(questions(truth(), index, plan, tasks)) for index in range(60)]
+    assert all(len(entry) == count for entry in planned)
+    assert planned == [list(questions(truth(), index, plan, tasks)) for index in range(60)], "the same in every run"
     if count:
-        names = Counter(entry[0].task for entry in said)
+        names = Counter(entry[0].task for entry in planned)
         assert set(names) == {task.name for task in tasks.tasks} | {QUESTION}
         assert max(names.values()) - min(names.values()) <= 1
-        for entry in said:
+        for entry in planned:
             assert entry[0].held_out
             assert not any(question.held_out for question in entry[1:])
             for question in entry:
@@ -92,4 +92,4 @@ def test_sentences_of_the_task_table(tasks: Tasks, which: Phrasings, count: int)
                 assert question.needed
                 if question.task != QUESTION:
                     assert question.needed == tasks[question.task].joints
-        assert len({entry[0].command.text for entry in said}) > 40
+        assert len({entry[0].command.text for entry in planned}) > 40

@@ -1,4 +1,4 @@
-"""Figures in all and by group agree with a plain computation over the joints, one by one."""
+"""Metrics in total and by group equal a plain computation joint by joint."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluated_people import CAMERA, STANDING, WIDTH, answered, chose, moved, person, truth
+from evaluated_people import CAMERA, STANDING, WIDTH, answered, free_answer, moved, person, truth
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.evaluation.datasets.items import Visibility
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import Prediction
 from taihri_ros.evaluation.question_plan import Question
-from taihri_ros.evaluation.summary import choices, latency, summarize
+from taihri_ros.evaluation.summary import joint_selection_metrics, latency_metrics, summarize
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 
 MEAN = MeanPose(STANDING, "one person", 1)
 
 
 @pytest.fixture(scope="module")
-def run() -> list[Answered]:
+def run() -> list[LabelledAnswer]:
     """Twelve people, answered with noise; one joint in ten is missing."""
     rng = np.random.default_rng(4)
     entries = []
@@ -34,8 +34,8 @@ def run() -> list[Answered]:
     return entries
 
 
-def joint_by_joint(run: list[Answered]) -> list[dict[str, Any]]:
-    """Compute every joint's errors on its own."""
+def joint_by_joint(run: list[LabelledAnswer]) -> list[dict[str, Any]]:
+    """Compute the errors of every joint."""
     found = []
     for entry in run:
         for joint, name in enumerate(JOINTS):
@@ -61,115 +61,117 @@ def joint_by_joint(run: list[Answered]) -> list[dict[str, Any]]:
     return found
 
 
-def check(figures: dict[str, Any], joints: list[dict[str, Any]]) -> None:
-    assert figures["joints"] == len(joints)
-    assert figures["missing"] == sum(joint["missing"] for joint in joints)
-    assert figures["g_mpjpe_mm"] == pytest.approx(np.mean([joint["mm"] for joint in joints]), abs=1e-3)
-    assert figures["depth_mm"] == pytest.approx(np.mean([joint["depth_mm"] for joint in joints]), abs=1e-3)
-    assert figures["pixel_percent_of_width"] == pytest.approx(np.mean([joint["percent"] for joint in joints]), abs=1e-3)
+def check(metrics: dict[str, Any], joints: list[dict[str, Any]]) -> None:
+    assert metrics["joints"] == len(joints)
+    assert metrics["missing"] == sum(joint["missing"] for joint in joints)
+    assert metrics["g_mpjpe_mm"] == pytest.approx(np.mean([joint["mm"] for joint in joints]), abs=1e-3)
+    assert metrics["depth_mm"] == pytest.approx(np.mean([joint["depth_mm"] for joint in joints]), abs=1e-3)
+    assert metrics["pixel_percent_of_width"] == pytest.approx(np.mean([joint["percent"] for joint in joints]), abs=1e-3)
     there = [joint["mm"] for joint in joints if not joint["missing"]]
-    assert figures["g_mpjpe_answered_mm"] == pytest.approx(np.mean(there), abs=1e-3)
-    assert figures["pck3d"]["100mm"] == pytest.approx(sum(mm <= 100 for mm in there) / len(joints), abs=1e-4)
+    assert metrics["g_mpjpe_answered_mm"] == pytest.approx(np.mean(there), abs=1e-3)
+    assert metrics["pck3d"]["100mm"] == pytest.approx(sum(mm <= 100 for mm in there) / len(joints), abs=1e-4)
 
 
-def test_all_and_every_group(run: list[Answered]) -> None:
+def test_the_total_and_every_group(run: list[LabelledAnswer]) -> None:
     joints = joint_by_joint(run)
     summary = summarize(run, MEAN)
-    figures = summary["named"]["bins"]
+    metrics = summary["named"]["bins"]
     assert sum(joint["missing"] for joint in joints) > 10
-    check(figures, joints)
+    check(metrics, joints)
     for name in JOINTS:
-        check(figures["by_joint"][name], [joint for joint in joints if joint["name"] == name])
+        check(metrics["by_joint"][name], [joint for joint in joints if joint["name"] == name])
     for part, members in PARTS.items():
-        check(figures["by_part"][part], [joint for joint in joints if joint["name"] in members])
+        check(metrics["by_part"][part], [joint for joint in joints if joint["name"] in members])
     for name, near, far in (("1-1.5 m", 1, 1.5), ("1.5-2 m", 1.5, 2), ("2-3 m", 2, 3)):
-        check(figures["by_distance"][name], [joint for joint in joints if near <= joint["z"] < far])
-    assert set(figures["by_visibility"]) == {"unknown", "out_of_image"}
-    check(figures["by_visibility"]["out_of_image"], [joint for joint in joints if joint["out"]])
+        check(metrics["by_distance"][name], [joint for joint in joints if near <= joint["z"] < far])
+    assert set(metrics["by_visibility"]) == {"unknown", "out_of_image"}
+    check(metrics["by_visibility"]["out_of_image"], [joint for joint in joints if joint["out"]])
     baseline = summary["named"]["baseline"]
     assert baseline["g_mpjpe_mm"] == pytest.approx(np.mean([joint["mean_mm"] for joint in joints]), abs=1e-3)
     assert baseline["missing"] == 0
-    assert sum(group["joints"] for group in figures["by_distance"].values()) == len(joints)
+    assert sum(group["joints"] for group in metrics["by_distance"].values()) == len(joints)
 
 
-def test_missing_joints_never_improve_a_figure(run: list[Answered]) -> None:
-    """Who answers nothing is as good as the mean pose, and within no threshold."""
+def test_missing_joints_never_improve_a_metric(run: list[LabelledAnswer]) -> None:
+    """A model without answers has the errors of the mean pose, and only misses in PCK3D."""
     before = summarize(run, MEAN)["named"]["bins"]
     silent = [replace(entry, prediction=Prediction(malformed="nonsense")) for entry in run]
     after = summarize(silent, MEAN)
-    figures = after["named"]["bins"]
-    assert figures["missing_share"] == 1
-    assert figures["g_mpjpe_mm"] == after["named"]["baseline"]["g_mpjpe_mm"] > before["g_mpjpe_mm"]
-    assert figures["pixel_px"] == after["named"]["baseline"]["pixel_px"] > before["pixel_px"]
-    assert set(figures["pck3d"].values()) == {0.0}
-    assert figures["g_mpjpe_answered_mm"] is None
+    metrics = after["named"]["bins"]
+    assert metrics["missing_share"] == 1
+    assert metrics["g_mpjpe_mm"] == after["named"]["baseline"]["g_mpjpe_mm"] > before["g_mpjpe_mm"]
+    assert metrics["pixel_px"] == after["named"]["baseline"]["pixel_px"] > before["pixel_px"]
+    assert set(metrics["pck3d"].values()) == {0.0}
+    assert metrics["g_mpjpe_answered_mm"] is None
     assert after["malformed"] == len(run)
     assert after["malformed_share"] == 1
 
 
-def test_aligned_errors_need_what_they_are_aligned_by() -> None:
+def test_aligned_errors_need_the_root_or_three_joints() -> None:
     behind = moved(0, 0, 0.5)
     whole = summarize([answered(truth(), behind)], MEAN)["named"]["bins"]
     assert whole["g_mpjpe_mm"] == pytest.approx(500)
     assert whole["root_relative_mpjpe_mm"] == pytest.approx(0, abs=1e-3)
     assert whole["pa_mpjpe_mm"] == pytest.approx(0, abs=1e-3)
     arm = summarize([answered(truth(), behind, PARTS["left_arm"])], MEAN)["named"]["bins"]
-    assert arm["root_relative_mpjpe_mm"] is None, "the pelvis was not asked for"
+    assert arm["root_relative_mpjpe_mm"] is None, "the pelvis was not requested"
     assert arm["pa_mpjpe_mm"] == pytest.approx(0, abs=1e-3)
     two = summarize([answered(truth(), behind, ("head", "neck"))], MEAN)["named"]["bins"]
     assert two["pa_mpjpe_mm"] is None, "two points can always be aligned"
 
 
-def test_a_part_set_that_was_asked_by_itself_counts_only_its_own_answers() -> None:
+def test_the_metrics_of_a_part_set_use_only_its_own_question() -> None:
     known, near, far = truth(), moved(0, 0, 0.01), moved(0, 0, 0.2)
     entries = []
     for part, joints in (("left_arm", near), ("upper_body", far)):
         entry = answered(known, joints, PARTS[part])
         entries.append(replace(entry, question=replace(entry.question, part=part)))
-    figures = summarize(entries, MEAN)["named"]["bins"]["by_part"]
-    assert figures["left_arm"]["g_mpjpe_mm"] == pytest.approx(10)
-    assert figures["left_arm"]["joints"] == 3
-    assert figures["upper_body"]["g_mpjpe_mm"] == pytest.approx(200)
+    metrics = summarize(entries, MEAN)["named"]["bins"]["by_part"]
+    assert metrics["left_arm"]["g_mpjpe_mm"] == pytest.approx(10)
+    assert metrics["left_arm"]["joints"] == 3
+    assert metrics["upper_body"]["g_mpjpe_mm"] == pytest.approx(200)
 
 
-def test_joints_that_are_not_labelled_do_not_count() -> None:
+def test_joints_without_labels_do_not_count() -> None:
     joints = STANDING.copy()
     joints[INDEX["head"]] = np.nan
-    figures = summarize([answered(truth(joints), STANDING)], MEAN)["named"]["bins"]
-    assert figures["joints"] == 21
-    assert "head" not in figures["by_joint"]
+    metrics = summarize([answered(truth(joints), STANDING)], MEAN)["named"]["bins"]
+    assert metrics["joints"] == 21
+    assert "head" not in metrics["by_joint"]
 
 
-def test_choices_of_free_commands() -> None:
+def test_joint_selection_for_free_commands() -> None:
     wrists = ("left_wrist", "right_wrist")
     entries = [
-        chose(("right_wrist",), ("right_wrist",), task="handshake", held_out=True),
-        chose(wrists, ("right_wrist",), task="handshake"),
-        chose(("head",), wrists, task="hug", held_out=True),
-        chose(("head",), None),
+        free_answer(("right_wrist",), ("right_wrist",), task="handshake", held_out=True),
+        free_answer(wrists, ("right_wrist",), task="handshake"),
+        free_answer(("head",), wrists, task="hug", held_out=True),
+        free_answer(("head",), None),
     ]
-    figures = choices(entries)
-    assert figures["questions"] == 3, "one command's joints are not known"
-    assert figures["precision"] == pytest.approx(2 / 4)
-    assert figures["recall"] == pytest.approx(2 / 4)
-    assert figures["exact_share"] == pytest.approx(1 / 3, abs=1e-3)
-    assert figures["by_phrasing"]["held_out"]["f1"] == pytest.approx(2 * 1 / (2 + 3))
-    assert figures["by_phrasing"]["trained"]["recall"] == 1
-    assert figures["by_task"]["handshake"]["precision"] == pytest.approx(2 / 3)
-    assert figures["by_task"]["hug"]["f1"] == 0
+    metrics = joint_selection_metrics(entries)
+    assert metrics["questions"] == 3, "the joints of one command are unknown"
+    assert metrics["precision"] == pytest.approx(2 / 4)
+    assert metrics["recall"] == pytest.approx(2 / 4)
+    assert metrics["exact_share"] == pytest.approx(1 / 3, abs=1e-3)
+    assert metrics["by_phrasing"]["held_out"]["f1"] == pytest.approx(2 * 1 / (2 + 3))
+    assert metrics["by_phrasing"]["trained"]["recall"] == 1
+    assert metrics["by_task"]["handshake"]["precision"] == pytest.approx(2 / 3)
+    assert metrics["by_task"]["hug"]["f1"] == 0
 
 
-def test_a_malformed_answer_chose_nothing() -> None:
-    entry = replace(chose((), ("head",)), prediction=Prediction(malformed="nonsense"))
-    assert choices([entry])["recall"] == 0
+def test_a_malformed_answer_selects_no_joint() -> None:
+    entry = replace(free_answer((), ("head",)), prediction=Prediction(malformed="nonsense"))
+    assert joint_selection_metrics([entry])["recall"] == 0
 
 
 def test_latency_percentiles() -> None:
     entries = []
     for number in range(101):
         stages = {"view": 1.0, "engine": float(number), "parse": 1.0}
-        entries.append(Answered(truth(), Question(number, "a", joint_command(["head"])), Prediction(stages_ms=stages)))
-    times = latency(entries)
+        entries.append(
+            LabelledAnswer(truth(), Question(number, "a", joint_command(["head"])), Prediction(stages_ms=stages))
+        )
+    times = latency_metrics(entries)
     assert times["engine"] == {"p50": 50.0, "p95": 95.0}
     assert times["total"] == {"p50": 52.0, "p95": 97.0}
-    assert latency([replace(entries[0], prediction=Prediction(malformed="nonsense"))]) == {}
+    assert latency_metrics([replace(entries[0], prediction=Prediction(malformed="nonsense"))]) == {}

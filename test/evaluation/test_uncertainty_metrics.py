@@ -1,4 +1,4 @@
-"""What is said of certainty: right for answers that are as certain as they say, and off for those that are not."""
+"""Uncertainty metrics of answers with correct and with wrong covariances."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluated_people import STANDING, answered, chose, truth
+from evaluated_people import STANDING, answered, free_answer, truth
 from uncertain_answers import uncertain
 
 from taihri_ros.evaluation import metrics
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import Prediction
 from taihri_ros.evaluation.summary import summarize
-from taihri_ros.evaluation.uncertainty_metrics import by_confidence, uncertainties, uncertainty_metrics
+from taihri_ros.evaluation.uncertainty_metrics import by_confidence, collect_answered_joints, uncertainty_metrics
 from taihri_ros.skeleton import INDEX
 
 MEAN = MeanPose(STANDING, "one person", 1)
 
 
-def answers(factor: float = 1.0, people: int = 150) -> list[Answered]:
+def answers(factor: float = 1.0, people: int = 150) -> list[LabelledAnswer]:
     rng = np.random.default_rng(7)
     return [uncertain(rng, number, factor) for number in range(people)]
 
 
 @pytest.fixture(scope="module")
-def figures() -> dict[str, Any]:
+def results() -> dict[str, Any]:
     uncertainty: dict[str, Any] = summarize(answers(), MEAN)["uncertainty"]
     return uncertainty
 
 
 @pytest.mark.parametrize("source", ["bins", "pixel"])
-def test_right_covariances_cover_what_they_say(figures: dict[str, Any], source: str) -> None:
-    assert figures[source]["joints"] == 150 * 22
-    coverage = figures[source]["coverage"]
+def test_correct_covariances_have_nominal_coverage(results: dict[str, Any], source: str) -> None:
+    assert results[source]["joints"] == 150 * 22
+    coverage = results[source]["coverage"]
     assert list(coverage) == ["50%", "90%", "95%"]
     assert list(coverage.values()) == pytest.approx([0.5, 0.9, 0.95], abs=0.03)
-    assert figures[source]["rank_correlation"] > 0.5
+    assert results[source]["rank_correlation"] > 0.5
 
 
-def test_errors_twice_as_large_are_not_covered() -> None:
+def test_errors_twice_as_large_lower_the_coverage() -> None:
     coverage = summarize(answers(2.0), MEAN)["uncertainty"]["bins"]["coverage"]
     assert coverage["90%"] == pytest.approx(0.332, abs=0.03), "chi-square's share below 6.251 / 4"
 
 
-def test_the_tokens_alone_are_compared(figures: dict[str, Any]) -> None:
+def test_positions_without_top_k_log_probabilities_are_compared(results: dict[str, Any]) -> None:
     for source in ("bins", "pixel"):
-        assert figures[source]["g_mpjpe_argmax_mm"] > figures[source]["g_mpjpe_mm"] + 1.0
+        assert results[source]["g_mpjpe_argmax_mm"] > results[source]["g_mpjpe_mm"] + 1.0
     entries = answers(people=3)
     errors = [
         1e3 * np.linalg.norm(found.argmax["pixel"] - STANDING[INDEX[name]])
         for entry in entries
         for name, found in entry.prediction.joints.items()
     ]
-    few = uncertainty_metrics(uncertainties(entries, "pixel"))
+    few = uncertainty_metrics(collect_answered_joints(entries, "pixel"))
     assert few["g_mpjpe_argmax_mm"] == pytest.approx(np.mean(errors), abs=1e-3)
 
 
-def test_errors_by_confidence(figures: dict[str, Any]) -> None:
-    groups = figures["bins"]["by_confidence"]
+def test_errors_by_confidence(results: dict[str, Any]) -> None:
+    groups = results["bins"]["by_confidence"]
     assert [group["joints"] for group in groups] == [330] * 10
     confidences = [group["confidence"] for group in groups]
     assert confidences == sorted(confidences)
@@ -70,7 +70,7 @@ def test_errors_by_confidence(figures: dict[str, Any]) -> None:
     assert groups[0]["mean_mm"] > 3 * groups[-1]["mean_mm"]
 
 
-def test_groups_are_of_equal_size_as_far_as_they_go() -> None:
+def test_groups_have_nearly_equal_size() -> None:
     confidence, errors = np.array([0.9, 0.1, 0.5]), np.array([10.0, 300.0, 100.0])
     groups = by_confidence(confidence, errors)
     assert [(group["confidence"], group["mean_mm"], group["within_100mm"]) for group in groups] == [
@@ -83,23 +83,23 @@ def test_groups_are_of_equal_size_as_far_as_they_go() -> None:
     assert set(sizes) == {2, 3}
 
 
-def test_only_joints_whose_certainty_is_known_count() -> None:
+def test_only_joints_with_known_uncertainty_count() -> None:
     (entry,) = answers(people=1)
     joints = dict(entry.prediction.joints)
-    nowhere = {source: np.full(3, np.nan) for source in ("bins", "pixel")}
-    joints["head"] = replace(joints["head"], state="OUT_OF_RANGE", positions=nowhere)
+    no_positions = {source: np.full(3, np.nan) for source in ("bins", "pixel")}
+    joints["head"] = replace(joints["head"], state="OUT_OF_RANGE", positions=no_positions)
     joints["neck"] = replace(joints["neck"], covariances={}, confidences={}, argmax={})
     del joints["pelvis"]
     entry = replace(entry, prediction=replace(entry.prediction, joints=joints))
-    found = uncertainties([entry], "bins")
+    found = collect_answered_joints([entry], "bins")
     assert len(found.truth) == 20
     assert len(found.known.truth) == 19
     assert uncertainty_metrics(found)["joints"] == 19
 
 
-def test_nothing_known_is_no_figure() -> None:
+def test_metrics_without_data_are_none() -> None:
     malformed = replace(answered(truth(), STANDING), prediction=Prediction(malformed="nonsense"))
-    for entries in ([], [malformed], [answered(truth(), STANDING)], [chose(("head",), ("head",))]):
+    for entries in ([], [malformed], [answered(truth(), STANDING)], [free_answer(("head",), ("head",))]):
         entry = summarize(entries, MEAN)["uncertainty"]["bins"]
         assert entry["joints"] == 0
         assert entry["g_mpjpe_mm"] is None
@@ -115,7 +115,7 @@ def test_squared_mahalanobis_of_a_known_error() -> None:
     assert np.isnan(squares[1])
 
 
-def test_the_ellipsoids_hold_what_they_are_named_for() -> None:
+def test_the_ellipsoids_have_nominal_coverage() -> None:
     squares = (np.random.default_rng(1).normal(size=(400_000, 3)) ** 2).sum(axis=1)
     assert metrics.coverage(squares) == pytest.approx({"50%": 0.5, "90%": 0.9, "95%": 0.95}, abs=0.003)
 

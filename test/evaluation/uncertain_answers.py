@@ -1,4 +1,4 @@
-"""Answers with covariances that are right, or wrong by a known factor."""
+"""Answers whose covariances are correct, or wrong by a known factor."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 from evaluated_people import STANDING, answered, truth
 from numpy.typing import NDArray
 
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.pipeline.uncertainty import probability_within
 
 ROUNDING_M = 0.02
 
 
-def uncertain(rng: np.random.Generator, number: int = 0, factor: float = 1.0) -> Answered:
-    """Answer about the standing person with normal errors.
+def uncertain(rng: np.random.Generator, number: int = 0, factor: float = 1.0) -> LabelledAnswer:
+    """Return an answer about the standing person with normal errors.
 
-    Each joint has a covariance of its own, long in a direction of its own. The standard deviations of the errors are
-    `factor` times those that the covariances say; the answer's tokens alone are wrong by some more.
+    Each joint has a random elongated covariance. The standard deviations of the errors are `factor` times those of the
+    covariances. Positions from the tokens without top-k log-probabilities have an additional error.
     """
     covariances = {"bins": _covariances(rng), "pixel": _covariances(rng)}
     positions = {

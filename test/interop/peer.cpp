@@ -1,10 +1,10 @@
-// A Fast DDS application that talks ROS 2's topics, for test_fastdds.py. Everything it says goes to stdout, line by line.
+// A Fast DDS application that uses ROS 2 topics, for test_fastdds.py. It prints one line for each received message.
 //
 //   fastdds_peer poses     DOMAIN TOPIC          subscribes to a PoseArray and prints every message that it receives
 //   fastdds_peer image     DOMAIN TOPIC W H      publishes an Image, best effort, at 20 Hz
-//   fastdds_peer malformed DOMAIN TOPIC          publishes bytes that are no String, each followed by a String
+//   fastdds_peer malformed DOMAIN TOPIC          publishes malformed samples, each followed by a valid String
 //
-// It ends when its stdin is closed.
+// It exits when its stdin is closed.
 
 #include <unistd.h>
 
@@ -42,7 +42,7 @@ using sensor_msgs::msg::dds_::Image_;
 using sensor_msgs::msg::dds_::Image_PubSubType;
 using Bytes = std::vector<std::uint8_t>;
 
-// A type whose samples are bytes that go on the wire as they are, header included.
+// A type whose samples are sent as raw bytes, header included.
 class RawType : public fast::TopicDataType {
  public:
   explicit RawType(const char* name) {

@@ -1,4 +1,4 @@
-"""The node on DDS against Fast DDS, an implementation that is not the one it uses itself."""
+"""The DDS node with Fast DDS, another DDS implementation than its own."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "interop"
 PACKAGES = "g++ cmake make libfastrtps-dev libfastcdr-dev fastddsgen default-jre-headless"
 TIMEOUT = 30.0
-"""Seconds until something that should happen counts as not happening."""
+"""Seconds until a wait fails."""
 
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    """The Fast DDS program beside this file, built."""
+    """Path of the Fast DDS program, which is built from this directory."""
     tools = all(map(shutil.which, ("fastddsgen", "java", "cmake", "make", "g++")))
     headers = Path("/usr/include/fastdds/dds/domain/DomainParticipant.hpp").is_file()
     require(tools and headers, "Fast DDS with its code generator", f"sudo apt-get install {PACKAGES}")
@@ -47,7 +47,7 @@ def node() -> Iterator[DdsNode]:
 
 @contextmanager
 def running(program: Path, mode: str, node: DdsNode, topic: str, *arguments: int) -> Iterator[Callable[[], str]]:
-    """Run the program; gives a function that returns its next line."""
+    """Run the program, and yield a function that returns its next line."""
     command = [str(program), mode, str(node.domain_id), topic, *map(str, arguments)]
     lines: queue.Queue[str] = queue.Queue()
 
@@ -73,7 +73,7 @@ def running(program: Path, mode: str, node: DdsNode, topic: str, *arguments: int
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for a condition."""
+    """Wait until a condition is true; fail on a timeout."""
     ticks = threading.Event()
     for _ in range(int(TIMEOUT / 0.005)):
         if condition():
@@ -82,7 +82,7 @@ def wait_until(condition: Callable[[], object]) -> None:
     pytest.fail("timed out")
 
 
-def test_a_pose_array_is_read_with_its_exact_numbers(program: Path, node: DdsNode) -> None:
+def test_a_pose_array_arrives_with_its_exact_numbers(program: Path, node: DdsNode) -> None:
     message = node.types.message
     numbers = np.random.default_rng(0).normal(size=(22, 7))
     header = message("std_msgs/msg/Header")(
@@ -121,11 +121,11 @@ def test_an_image_is_received(program: Path, node: DdsNode, width: int, height: 
     assert np.array_equal(image.data, (index * 7 + index // 256).astype(np.uint8))
 
 
-def test_bytes_that_are_no_message_are_survived(program: Path, node: DdsNode) -> None:
+def test_malformed_samples_are_dropped_and_the_next_message_is_received(program: Path, node: DdsNode) -> None:
     texts: queue.Queue[Any] = queue.Queue()
     subscription = node.subscribe("std_msgs/msg/String", "/taihri/command", texts.put)
     with running(program, "malformed", node, "/taihri/command"):
         assert [texts.get(timeout=TIMEOUT).data for _ in range(6)] == ["ok"] * 6
     assert texts.empty()
     assert subscription.received == 6
-    assert subscription.malformed >= 1  # DDS itself refuses the others
+    assert subscription.malformed >= 1  # DDS itself drops the others

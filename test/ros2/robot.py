@@ -99,7 +99,7 @@ class Robot:
         self.node.create_subscription(message_type, topic, received.append, 10)
         return received
 
-    def say(self, command: str) -> None:
+    def send_command(self, command: str) -> None:
         """Publish a command as soon as the node is subscribed."""
         publisher = self.node.create_publisher(String, "/taihri/command", 10)
         wait_for(lambda: publisher.get_subscription_count() > 0)

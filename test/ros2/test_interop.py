@@ -69,7 +69,7 @@ def test_images_go_in_and_poses_come_out(robot: Robot) -> None:
     poses, people = robot.listen(PoseArray, "/taihri/keypoints"), robot.listen(HumanKeypoints, "/taihri/person")
     robot.start_camera()
     wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
-    robot.say("left_wrist")
+    robot.send_command("left_wrist")
     wait_for(lambda: len(poses) > 1 and len(people) > 1)
     assert all(robot.took(message.header) for message in [*poses, *people])
     assert people[-1].keypoints[0].name == "left_wrist"

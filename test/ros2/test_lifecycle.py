@@ -88,7 +88,7 @@ def test_a_wrong_checkpoint_is_an_error_of_the_engine_on_diagnostics(engine_para
 
 def test_an_answer_has_the_stamp_and_frame_of_its_image(active: Hosted, robot: Robot) -> None:
     poses, people = robot.listen(PoseArray, "/taihri/keypoints"), robot.listen(HumanKeypoints, "/taihri/person")
-    robot.say("left_wrist, right_wrist")
+    robot.send_command("left_wrist, right_wrist")
     wait_for(lambda: len(poses) > 1 and len(people) > 1)
     assert all(robot.took(message.header) for message in [*poses, *people])
     assert [keypoint.name for keypoint in people[-1].keypoints] == ["left_wrist", "right_wrist"]
@@ -96,9 +96,9 @@ def test_an_answer_has_the_stamp_and_frame_of_its_image(active: Hosted, robot: R
 
 def test_a_refused_command_leaves_the_running_one_unchanged(active: Hosted, robot: Robot) -> None:
     poses = robot.listen(PoseArray, "/taihri/keypoints")
-    robot.say("left_wrist")
+    robot.send_command("left_wrist")
     wait_for(lambda: poses)
-    robot.say("x" * 1_000_000)
+    robot.send_command("x" * 1_000_000)
     seen = len(poses)
     wait_for(lambda: len(poses) > seen + 1)
 
@@ -106,7 +106,7 @@ def test_a_refused_command_leaves_the_running_one_unchanged(active: Hosted, robo
 def test_a_deactivated_node_publishes_and_subscribes_to_nothing(configured: Hosted, robot: Robot) -> None:
     poses = robot.listen(PoseArray, "/taihri/keypoints")
     assert change(robot, ACTIVATE)
-    robot.say("left_wrist")
+    robot.send_command("left_wrist")
     wait_for(lambda: poses)
     assert change(robot, DEACTIVATE)
     time.sleep(0.3)
@@ -119,7 +119,7 @@ def test_a_deactivated_node_publishes_and_subscribes_to_nothing(configured: Host
 
 def test_a_command_does_not_outlive_deactivation(configured: Hosted, robot: Robot) -> None:
     assert change(robot, ACTIVATE)
-    robot.say("left_wrist")
+    robot.send_command("left_wrist")
     assert change(robot, DEACTIVATE)
     poses = robot.listen(PoseArray, "/taihri/keypoints")
     assert change(robot, ACTIVATE)
@@ -162,7 +162,7 @@ def test_poses_are_published_in_the_target_frame_at_the_images_stamp(configured:
     try:
         poses = robot.listen(PoseArray, "/taihri/keypoints")
         people = robot.listen(HumanKeypoints, "/taihri/person")
-        robot.say("left_wrist, right_wrist")
+        robot.send_command("left_wrist, right_wrist")
         wait_for(lambda: int(diagnosis.values("taihri: perception").get("dropped.not_published", 0)) > 0)
         assert not poses
         answer = localize(robot)

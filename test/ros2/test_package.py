@@ -35,7 +35,7 @@ def test_shared_files_are_installed(name: str) -> None:
     ("executable", "arguments", "text"),
     [
         ("install_engine", ["--help"], "Make the engine's virtual environment"),
-        ("taihri", ["--help"], "Metric 3D keypoints"),
+        ("taihri", ["--help"], "metric 3D keypoints"),
     ],
 )
 def test_commands_run(executable: str, arguments: list[str], text: str) -> None:

@@ -79,7 +79,7 @@ def reach(goal: str, robot: Robot) -> int | None:
     assert change(robot, ACTIVATE)
     if goal == "inferring":
         robot.start_camera()
-        robot.say("Give the person a big hug.")
+        robot.send_command("Give the person a big hug.")
         wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "busy")
     return pid
 

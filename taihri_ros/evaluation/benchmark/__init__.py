@@ -1,1 +1,1 @@
-"""Measures the node against the recipe with which TAIHRI was published."""
+"""Benchmarks of latency and accuracy; scripts run as `python -m taihri_ros.evaluation.benchmark.NAME`."""

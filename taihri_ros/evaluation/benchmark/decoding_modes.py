@@ -1,96 +1,105 @@
-"""What the ways of decoding cost: passes through the model and latency by the number of joints, all by turns.
+"""Passes through the model and latency of the decoding modes, by number of joints.
 
     .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.decoding_modes --engine vllm
     .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.decoding_modes --engine transformers --images 20
 
-Every way gets the same images of the simulated camera, one after the other, in one engine in this process. For
-speculative decoding it is counted how many passes would verify an answer whose draft is the one of the image before:
-greedy decoding accepts a draft up to the first coordinate that differs, so that each difference costs a pass.
+All modes process the same simulated images, interleaved, in one engine in this process. The row `speculative` is an
+estimate of the passes of speculative decoding with the answer of the previous image as the draft: greedy decoding
+accepts a draft up to the first different coordinate, so every difference costs one pass.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections import defaultdict
 from itertools import pairwise
-from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
-from taihri_ros.evaluation.benchmark.comparison import wrists_and_more
-from taihri_ros.evaluation.benchmark.footage import Footage
+from taihri_ros.evaluation.benchmark.aggregates import mean, median, position_errors_mm
+from taihri_ros.evaluation.benchmark.comparison import joint_count_command
+from taihri_ros.evaluation.benchmark.script import make_parser, print_rows, write_json
+from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
 from taihri_ros.inference.factory import open_engine
-from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.estimator import Estimator, Exchange
 from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.resources import NANO
-from taihri_ros.skeleton import INDEX
 
 JOINT_COUNTS = (1, 2, 4, 8, 22)
-WAYS: tuple[Decoding, ...] = ("plain", "jump_forward", "per_joint")
+MODES: tuple[Decoding, ...] = ("plain", "jump_forward", "per_joint")
 WARM_UP = 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", default="vllm", choices=["vllm", "transformers"])
-    parser.add_argument("--model", default=str(NANO))
-    parser.add_argument("--images", type=int, default=20)
-    parser.add_argument("--size", default="640x480")
-    parser.add_argument("--gesture", help="what the simulated person does; left out: this and that")
-    parser.add_argument("--out", type=Path)
+    """Run the benchmark from the command line."""
+    parser = make_parser(__doc__, engine="vllm", images=20)
+    parser.add_argument("--model", default=str(NANO), help="checkpoint (default: taihri-nano)")
+    parser.add_argument("--size", default="640x480", help="size of the images (default: 640x480)")
+    parser.add_argument("--gesture", help="gesture of the simulated person (default: alternating)")
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
     rows: list[dict[str, Any]] = []
     with open_engine(arguments.engine, arguments.model) as engine:
-        estimators = {way: Estimator(engine, decoding=way) for way in WAYS}
+        estimators = {mode: Estimator(engine, decoding=mode) for mode in MODES}
         for count in JOINT_COUNTS:
-            footage = Footage((width, height), gesture=arguments.gesture)
-            rows += measure(estimators, footage, count, arguments.images)
-            for row in rows[-len(WAYS) - 1 :]:
-                print(row)
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+            frames = SimulatedFrames((width, height), gesture=arguments.gesture)
+            measured = measure(estimators, frames, count, arguments.images)
+            print_rows(measured)
+            rows += measured
+    write_json(arguments.out, rows)
 
 
-def measure(estimators: dict[Decoding, Estimator], footage: Footage, count: int, images: int) -> list[dict[str, Any]]:
-    """Put the same images to every way by turns."""
-    command = wrists_and_more(count)
-    times, passes, errors = (defaultdict(list) for _ in range(3))
+def measure(
+    estimators: dict[Decoding, Estimator], frames: SimulatedFrames, count: int, images: int
+) -> list[dict[str, Any]]:
+    """Measure all modes with the same images, interleaved.
+
+    Args:
+        estimators: An estimator for each mode.
+        frames: The images.
+        count: Number of joints in the command.
+        images: Number of images after the warm-up.
+
+    Returns:
+        A row for each mode, and one for speculative decoding.
+    """
+    command = joint_count_command(count)
+    times: dict[Decoding, list[float]] = defaultdict(list)
+    passes: dict[Decoding, list[float]] = defaultdict(list)
+    errors: dict[Decoding, list[float]] = defaultdict(list)
     answers: list[list[int]] = []
-    for number, moment in enumerate(footage.moments(images + WARM_UP)):
-        for way, estimator in estimators.items():
+    for number, frame in enumerate(frames.take(images + WARM_UP)):
+        for mode, estimator in estimators.items():
             started = perf_counter()
-            exchange = estimator.exchange(moment.image, footage.camera, command)
+            exchange = estimator.exchange(frame.image, frames.camera, command)
             person = exchange.estimate("bins").person
             elapsed = 1e3 * (perf_counter() - started)
             if number < WARM_UP:
                 continue
-            times[way].append(elapsed)
-            passes[way].append(exchange.steps)
-            for keypoint in person.located:
-                error = np.linalg.norm(keypoint.position - moment.joints[INDEX[keypoint.name]])
-                errors[way].append(1e3 * float(error))
-            if way == "jump_forward":
-                joints = exchange.decoder.answer.joints
-                answers.append([token.bin for joint in joints for token in joint.pixel])
-                answers[-1] += [token.bin for joint in joints for token in joint.point]
-    rows = [
+            times[mode].append(elapsed)
+            passes[mode].append(exchange.steps)
+            errors[mode] += position_errors_mm(person.located, frame.joints)
+            if mode == "jump_forward":
+                answers.append(_coordinates(exchange))
+    rows: list[dict[str, Any]] = [
         {
             "joints": count,
-            "way": way,
-            "passes": median(passes[way]),
-            "ms": round(median(times[way]), 1),
-            "g_mpjpe_mm": round(float(np.mean(errors[way])), 1),
+            "mode": mode,
+            "passes": median(passes[mode]),
+            "ms": median(times[mode]),
+            "g_mpjpe_mm": mean(errors[mode]),
         }
-        for way in estimators
+        for mode in estimators
     ]
     drafted = [1 + sum(a != b for a, b in zip(*pair, strict=True)) for pair in pairwise(answers)]
-    return [*rows, {"joints": count, "way": "speculative, draft of the image before", "passes": median(drafted)}]
+    speculative = {"joints": count, "mode": "speculative", "passes": median(drafted) if drafted else None}
+    return [*rows, speculative]
+
+
+def _coordinates(exchange: Exchange) -> list[int]:
+    """Return the coordinates of an answer in the order in which they are decoded."""
+    joints = exchange.decoder.answer.joints
+    pixels = [token.bin for joint in joints for token in joint.pixel]
+    return pixels + [token.bin for joint in joints for token in joint.point]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The error of the benchmark."""
+"""The error class of the benchmarks."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from taihri_ros.errors import TaihriError
 
 
 class BenchError(TaihriError):
-    """The benchmark cannot be run as asked."""
+    """The benchmark does not support the requested configuration."""

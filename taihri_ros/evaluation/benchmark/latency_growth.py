@@ -1,23 +1,22 @@
-"""How latency grows with the pixels of the view and with the size of the model, on noise and random weights.
+"""Latency by size of the view and by size of the model, with random images and random weights.
 
     .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.latency_growth --engine vllm
 
-What the weights are makes no difference to the time. Every size has its turn in every round.
+The values of the weights do not change the latency.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 
-from taihri_ros.evaluation.benchmark.comparison import wrists_and_more
+from taihri_ros.evaluation.benchmark.aggregates import median
+from taihri_ros.evaluation.benchmark.comparison import joint_count_command
+from taihri_ros.evaluation.benchmark.script import make_parser, print_rows, write_json
 from taihri_ros.inference.engine import GenerationRequest
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.local_engine import LocalEngine
@@ -28,40 +27,48 @@ from taihri_ros.resources import NANO
 from taihri_ros.training.network.nano import build_nano
 
 VIEWS = ((96, 128), (128, 160), (192, 256), (256, 256))
-"""Height and width of views for taihri-nano, px."""
+"""Height and width of the views for taihri-nano, px."""
 
 MODELS = {
     "192 wide, 4 and 6 layers": (192, 4, 6),
     "384 wide, 8 and 12": (384, 8, 12),
     "384 wide, 16 and 24": (384, 16, 24),
 }
-"""Width, layers of the language model and of the vision tower."""
+"""Width, layers of the language model, and layers of the vision tower."""
+
+VIEW_OF_MODELS = (128, 160)
+JOINT_COUNTS = (2, 22)
+WARM_UP = 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", default="vllm", choices=["vllm", "transformers"])
-    parser.add_argument("--images", type=int, default=15)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    """Run the benchmark from the command line."""
+    arguments = make_parser(__doc__, engine="vllm", images=15).parse_args()
     rows: list[dict[str, Any]] = []
     with open_engine(arguments.engine, str(NANO)) as engine:
         for size in VIEWS:
-            rows += [{"model": "taihri-nano"} | measure(engine, size, joints, arguments.images) for joints in (2, 22)]
-    with tempfile.TemporaryDirectory() as place:
+            rows += [{"model": "taihri-nano"} | measure(engine, size, n, arguments.images) for n in JOINT_COUNTS]
+    with tempfile.TemporaryDirectory() as directory:
         for name, (width, layers, depth) in MODELS.items():
-            checkpoint = make(Path(place) / f"{width}x{layers}", width, layers, depth)
+            checkpoint = build_random(Path(directory) / f"{width}x{layers}", width, layers, depth)
             with open_engine(arguments.engine, str(checkpoint)) as engine:
-                rows += [{"model": name} | measure(engine, (128, 160), joints, arguments.images) for joints in (2, 22)]
-    for row in rows:
-        print(row)
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+                rows += [{"model": name} | measure(engine, VIEW_OF_MODELS, n, arguments.images) for n in JOINT_COUNTS]
+    print_rows(rows)
+    write_json(arguments.out, rows)
 
 
-def make(directory: Path, width: int, layers: int, depth: int) -> Path:
-    """Build a checkpoint with random weights and taihri-nano's numbers."""
+def build_random(directory: Path, width: int, layers: int, depth: int) -> Path:
+    """Write a checkpoint with random weights and the spec of taihri-nano.
+
+    Args:
+        directory: Directory to write.
+        width: Width of the language model and of the vision tower.
+        layers: Number of layers of the language model.
+        depth: Number of layers of the vision tower.
+
+    Returns:
+        The directory.
+    """
     spec = replace(ModelSpec.load(NANO), name="random", trained=False, answer=AnswerFormat(box=False))
     common = {"hidden_size": width, "initializer_range": 0.04}
     text = {
@@ -84,11 +91,21 @@ def make(directory: Path, width: int, layers: int, depth: int) -> Path:
 
 
 def measure(engine: LocalEngine, size: tuple[int, int], joints: int, images: int) -> dict[str, Any]:
-    """Time requests about noise of one size."""
+    """Measure requests with random images of one size.
+
+    Args:
+        engine: The engine.
+        size: Height and width of the images, px.
+        joints: Number of joints in the command.
+        images: Number of requests after the warm-up.
+
+    Returns:
+        Number of visual tokens and joints, and median durations in ms.
+    """
     rng = np.random.default_rng(0)
-    batch = make_prompt_batch(wrists_and_more(joints), engine.info, "per_joint")
+    batch = make_prompt_batch(joint_count_command(joints), engine.info, "per_joint")
     times: dict[str, list[float]] = {"total": [], "prefill": [], "decode": []}
-    for _ in range(images + 3):
+    for _ in range(images + WARM_UP):
         request = GenerationRequest(
             image=rng.integers(0, 256, (*size, 3), np.uint8), questions=batch.questions, max_tokens=batch.max_tokens
         )
@@ -96,7 +113,7 @@ def measure(engine: LocalEngine, size: tuple[int, int], joints: int, images: int
         for stage, values in times.items():
             values.append(found[stage])
     tokens = size[0] * size[1] // engine.info.spec.image_multiple**2
-    stages = {f"{stage}_ms": round(median(values[3:]), 1) for stage, values in times.items()}
+    stages = {f"{stage}_ms": median(values[WARM_UP:]) for stage, values in times.items()}
     return {"visual_tokens": tokens, "joints": joints, **stages}
 
 

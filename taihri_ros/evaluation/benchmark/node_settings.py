@@ -1,110 +1,126 @@
-"""What the node's settings bring: the view that follows the person, two frames in flight, and the temporal filter.
+"""Rate, latency and accuracy of the node's pipeline with person crops and with two frames in flight.
 
     .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.node_settings --engine vllm
 
-The perception loop with its engine process, as the node has them, and a simulated camera that gives images at a rate.
+The scheduler runs with the engine process, as in the node, on the images of a simulated camera with a fixed rate.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from threading import Event
 from typing import Any
 
 import numpy as np
 
-from taihri_ros.evaluation.benchmark.comparison import quantiles, wrists_and_more
-from taihri_ros.evaluation.benchmark.footage import Footage
+from taihri_ros.camera.camera import Camera
+from taihri_ros.evaluation.benchmark.aggregates import mean, median, position_errors_mm, quantiles
+from taihri_ros.evaluation.benchmark.comparison import joint_count_command
+from taihri_ros.evaluation.benchmark.script import make_parser, print_rows, write_json
+from taihri_ros.evaluation.benchmark.simulated_frames import LabelledFrame, SimulatedFrames
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node.application import make_tracker
 from taihri_ros.node.configured_engine import ready_engine
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.frames import Frame, Result
 from taihri_ros.pipeline.scheduler import Scheduler
-from taihri_ros.skeleton import INDEX
 
+SIZE = (640, 480)
 SETTINGS: dict[str, dict[str, Any]] = {
     "full view": {"person_crop.mode": "never"},
-    "person_crop": {"person_crop.mode": "always"},
-    "fovea, 2 in flight": {"person_crop.mode": "always", "max_in_flight": 2},
+    "person crop": {"person_crop.mode": "always"},
+    "person crop, 2 in flight": {"person_crop.mode": "always", "max_in_flight": 2},
     "full view, 2 in flight": {"person_crop.mode": "never", "max_in_flight": 2},
 }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", default="vllm", choices=["vllm", "transformers"])
-    parser.add_argument("--model")
-    parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=3, help="how often every setting has its turn")
-    parser.add_argument("--joints", type=int, default=2)
-    parser.add_argument("--rate", type=float, default=60.0, help="images per second of the camera")
-    parser.add_argument("--out", type=Path)
+    """Run the benchmark from the command line."""
+    parser = make_parser(__doc__, engine="vllm", images=200)
+    parser.add_argument("--model", help="checkpoint (default: taihri-nano)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of every setting, interleaved (default: 3)")
+    parser.add_argument("--joints", type=int, default=2, help="number of joints in the command (default: 2)")
+    parser.add_argument("--rate", type=float, default=60.0, help="images per second of the camera (default: 60)")
     arguments = parser.parse_args()
     chosen = {"engine.kind": arguments.engine, "engine.python": sys.executable}
     if arguments.model:
         chosen["engine.model"] = arguments.model
-    footage = Footage((640, 480))
-    moments = list(footage.moments(arguments.images))
+    simulation = SimulatedFrames(SIZE)
+    frames = list(simulation.take(arguments.images))
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in SETTINGS}
     with ready_engine(Parameters.from_mapping(chosen)) as engine:
         for _ in range(arguments.rounds):
             for name, values in SETTINGS.items():
                 parameters = Parameters.from_mapping({**chosen, **values})
-                found[name].append(run(engine, parameters, footage, moments, arguments.joints, arguments.rate))
-    rows = [{"setting": name, **_middle(runs)} for name, runs in found.items()]
-    for row in rows:
-        print(row)
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+                found[name].append(
+                    run(engine, parameters, simulation.camera, frames, joints=arguments.joints, rate=arguments.rate)
+                )
+    rows = [{"setting": name, **_median_run(runs)} for name, runs in found.items()]
+    print_rows(rows)
+    write_json(arguments.out, rows)
 
 
 def run(
-    engine: Engine, parameters: Parameters, footage: Footage, moments: list[Any], joints: int, rate: float
+    engine: Engine,
+    parameters: Parameters,
+    camera: Camera,
+    frames: Sequence[LabelledFrame],
+    *,
+    joints: int,
+    rate: float,
 ) -> dict[str, Any]:
-    """Give the images to the loop at a rate, as often as the answers of all but the dropped ones need."""
+    """Submit images to the scheduler at a fixed rate and wait for the last result.
+
+    Args:
+        engine: The engine.
+        parameters: Parameters of the node.
+        camera: Calibration of the images.
+        frames: The images.
+        joints: Number of joints in the command.
+        rate: Images per second.
+
+    Returns:
+        Rate of the results, latencies, visual tokens, error, and whether the results were in order.
+    """
     results: list[Result] = []
     scheduler = Scheduler(make_tracker(engine, parameters), results.append, max_in_flight=parameters.max_in_flight)
-    scheduler._camera = footage.camera  # the simulated camera needs no CameraInfo
-    scheduler.set_command(wrists_and_more(joints))
+    scheduler._camera = camera  # the simulation has no CameraInfo message
+    scheduler.set_command(joint_count_command(joints))
     scheduler.start()
     started = time.perf_counter()
     pause = Event()
-    for number, moment in enumerate(moments):
+    for number, frame in enumerate(frames):
         pause.wait(max(0.0, started + number / rate - time.perf_counter()))
-        scheduler.submit(Frame(moment.stamp_ns, "camera", partial(np.asarray, moment.image)))
+        scheduler.submit(Frame(frame.stamp_ns, "camera", partial(np.asarray, frame.image)))
     while scheduler.counters.snapshot().pending:
         time.sleep(0.001)
     elapsed = time.perf_counter() - started
     scheduler.stop()
-    spec = engine.info.spec
-    truth = {moment.stamp_ns: moment.joints for moment in moments}
+    multiple = engine.info.spec.image_multiple
+    truth = {frame.stamp_ns: frame.joints for frame in frames}
     sizes = [result.estimate.view_size or (0, 0) for result in results]
     errors = [
-        1e3 * float(np.linalg.norm(keypoint.position - truth[result.frame.stamp_ns][INDEX[keypoint.name]]))
+        error
         for result in results
-        for keypoint in result.estimate.person.located
+        for error in position_errors_mm(result.estimate.person.located, truth[result.frame.stamp_ns])
     ]
     return {
         "answers_per_s": round(len(results) / elapsed, 1),
         "latency_ms": quantiles([result.stages_ms["total"] for result in results]),
         "engine_ms": quantiles([result.stages_ms["engine"] for result in results]),
-        "visual_tokens": float(np.median([width * height // spec.image_multiple**2 for width, height in sizes])),
-        "g_mpjpe_mm": round(float(np.mean(errors)), 1),
+        "visual_tokens": median([width * height // multiple**2 for width, height in sizes]),
+        "g_mpjpe_mm": mean(errors),
         "in_order": all(a.frame.stamp_ns < b.frame.stamp_ns for a, b in pairwise(results)),
     }
 
 
-def _middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give the run of the median rate."""
-    return sorted(runs, key=lambda one: one["answers_per_s"])[len(runs) // 2]
+def _median_run(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the run with the median rate."""
+    return sorted(runs, key=lambda one: float(one["answers_per_s"]))[len(runs) // 2]
 
 
 if __name__ == "__main__":

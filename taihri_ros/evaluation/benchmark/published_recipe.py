@@ -1,7 +1,7 @@
-"""The recipe with which TAIHRI was published (arXiv 2604.08921), written with the frameworks' public calls.
+"""The recipe that TAIHRI was published with (arXiv 2604.08921), with the public API of the frameworks.
 
-The whole image is resized so that its focal length is the canonical one, and goes to the model as a PIL image with a
-prompt from the chat template. The answer is decoded greedily without a grammar, and read with a regular expression.
+The whole image is resized to the canonical focal length and sent to the model as a PIL image, with a prompt from the
+chat template. The answer is decoded greedily without a grammar and parsed with a regular expression.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _POINT_3D = re.compile(r"<\|?(\w+)\|?>[\s,]*<(\d+)>[\s,]*<(\d+)>[\s,]*<(\d+)>")
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What the recipe made of an image.
+class RecipeAnswer:
+    """An answer of the recipe.
 
     Attributes:
-        joints: (3,) metres, camera frame, by name.
-        tokens: How many tokens were decoded.
-        text: The answer.
-        total_ms: Time from the image to the joints, in milliseconds.
+        joints: (3,) metres, camera optical frame, by joint name.
+        tokens: Number of decoded tokens.
+        text: Text of the answer.
+        total_ms: Latency from image to joints, ms.
     """
 
     joints: dict[str, NDArray[np.float64]]
@@ -48,20 +48,20 @@ class Answered:
 
 
 Generate = Callable[[str, Any, int], "tuple[str, int]"]
-"""Answers a prompt about a PIL image in at most so many tokens: the text, and how many tokens it has."""
+"""Generates an answer from a prompt, a PIL image and the largest number of tokens; returns its text and its length."""
 
 
-class Recipe:
-    """The recipe on the model of an engine of ours."""
+class PublishedRecipe:
+    """The published recipe, on the loaded model of an engine."""
 
     def __init__(self, engine: LocalEngine) -> None:
         """Create the recipe.
 
         Args:
-            engine: The engine; its framework's own objects are used, none of its code.
+            engine: The engine; only the objects of its framework are used.
 
         Raises:
-            BenchError: The engine's framework is another.
+            BenchError: The engine is neither vLLM nor transformers.
         """
         self._spec: ModelSpec = engine.info.spec
         transformers = require("transformers", "transformers")
@@ -71,16 +71,16 @@ class Recipe:
         elif isinstance(engine, TransformersEngine):
             self._generate = _on_transformers(engine.model, self._processor, engine.vocabulary.end_ids)
         else:
-            raise BenchError(f"the recipe does not run on the engine {engine.info.kind}")
+            raise BenchError(f"the recipe needs the engine vllm or transformers, not {engine.info.kind}")
 
-    def answer(self, image: NDArray[np.uint8], camera: Camera, prompt: Prompt, max_tokens: int) -> Answered:
-        """Find the joints that a prompt asks for.
+    def answer(self, image: NDArray[np.uint8], camera: Camera, prompt: Prompt, max_tokens: int) -> RecipeAnswer:
+        """Locate the joints of a prompt.
 
         Args:
             image: (height, width, 3) uint8 RGB.
-            camera: Its calibration, of which the recipe uses fx.
+            camera: Calibration of the image; the recipe uses only fx.
             prompt: The prompt.
-            max_tokens: Longest answer.
+            max_tokens: Largest number of tokens of the answer.
 
         Returns:
             The answer.
@@ -100,11 +100,11 @@ class Recipe:
             name: self._spec.space.decode([min(int(number), 999) for number in numbers])
             for name, *numbers in _POINT_3D.findall(answer)
         }
-        return Answered(joints, tokens, answer, 1e3 * (time.perf_counter() - started))
+        return RecipeAnswer(joints, tokens, answer, 1e3 * (time.perf_counter() - started))
 
 
 def _on_vllm(engine: Any, end_ids: tuple[int, ...]) -> Generate:
-    """Generate with `LLMEngine.add_request` and `step`, as `LLM.generate` does."""
+    """Return a function that generates with `LLMEngine.add_request` and `step`, as `LLM.generate` does."""
     sampling = require("vllm.sampling_params", "vllm")
     numbers = itertools.count(1)
 
@@ -127,6 +127,7 @@ def _on_vllm(engine: Any, end_ids: tuple[int, ...]) -> Generate:
 
 
 def _on_transformers(model: Any, processor: Any, end_ids: tuple[int, ...]) -> Generate:
+    """Return a function that generates with `model.generate`."""
     torch = require("torch", "transformers")
 
     def generate(prompt: str, picture: Any, max_tokens: int) -> tuple[str, int]:

@@ -1,14 +1,15 @@
-"""Where a frame's time goes: the embedded node on real DDS, from an image's stamp to the receipt of its answer.
+"""Latency of each stage of the embedded node over DDS, from the stamp of an image to the receipt of its result.
 
-The camera, the planner and the clock are this process; the node and its engine are two others. Frames follow each other
-as the answers come, so that nothing waits in a queue. A second part sends frames at 30 Hz and watches the memory of
-node and engine.
+    .venv/bin/python -m taihri_ros.evaluation.benchmark.stages --engine-python .venv-vllm/bin/python
+
+This process is the camera and the planner; the node and its engine are two other processes. A frame is sent when the
+previous result has arrived, so that no frame waits in a queue. A second part sends frames at 30 Hz and measures the
+memory of node and engine.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import re
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition
@@ -26,6 +28,8 @@ import numpy as np
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
+from taihri_ros.evaluation.benchmark.aggregates import quantiles
+from taihri_ros.evaluation.benchmark.script import make_parser, write_json
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, QoS, RosTypes, resolve
 from taihri_ros.node.messages import Messages, stamp_ns
@@ -34,13 +38,24 @@ from taihri_ros.synthetic.robot_camera import camera_info
 
 STAGES = ("receive", "queue", "decode", "view", "engine", "parse", "publish", "total")
 SIZES = {"640x480": (640, 480), "1280x720": (1280, 720)}
-ANSWER_TIMEOUT_S = 30.0
+RESULT_TIMEOUT_S = 30.0
+WARM_UP = 5
+SOAK_RATE_HZ = 30
 
 
-class Prober:
-    """Sends frames and receives the answers with their stage times."""
+class CameraAndPlanner:
+    """A DDS participant that sends frames and receives the results with their stage times.
+
+    Attributes:
+        engine: Status of the engine from the diagnostics.
+    """
 
     def __init__(self, size: tuple[int, int]) -> None:
+        """Join DDS.
+
+        Args:
+            size: Width and height of the images, px.
+        """
         self._types = RosTypes("jazzy", share_directory())
         self._messages = Messages(self._types.message)
         self._node = DdsNode("bench", types=self._types)
@@ -69,15 +84,18 @@ class Prober:
             self._node.subscribe(topic.type, resolve(topic.name, "taihri"), callback, QoS(depth=topic.depth))
 
     def wait_for_engine(self, node: subprocess.Popen[bytes]) -> None:
+        """Wait until the engine is ready; exit when the node or the engine fails."""
         while self.engine.get("state") not in ("ready", "busy"):
             if node.poll() is not None or self.engine.get("state") == "failed":
                 sys.exit("the node or its engine failed: see above")
             time.sleep(0.1)
 
-    def say(self, text: str) -> None:
+    def command(self, text: str) -> None:
+        """Publish a command."""
         self._out[topics.COMMAND].publish(self._messages.make(topics.COMMAND.type, data=text))
 
     def send(self) -> int:
+        """Publish an image with its calibration and return its stamp, ns."""
         stamp = time.time_ns()
         header = self._messages.make("std_msgs/msg/Header", stamp=self._messages.time(stamp), frame_id="camera")
         info = self._messages.make(topics.CAMERA_INFO.type, header=header, **self._calibration)
@@ -86,10 +104,14 @@ class Prober:
         return stamp
 
     def measure(self) -> dict[str, float] | None:
-        """Send one frame and wait for its answer; None when it does not come."""
+        """Send a frame and wait for its result.
+
+        Returns:
+            Duration of each stage, ms; None after `RESULT_TIMEOUT_S`.
+        """
         stamp = self.send()
         with self._changed:
-            if not self._changed.wait_for(lambda: stamp in self._answers, ANSWER_TIMEOUT_S):
+            if not self._changed.wait_for(lambda: stamp in self._answers, RESULT_TIMEOUT_S):
                 return None
             received, message = self._answers.pop(stamp)
             self._answers.clear()
@@ -99,6 +121,7 @@ class Prober:
         return stages | {"publish": total - before_publishing, "total": total}
 
     def close(self) -> None:
+        """Leave DDS."""
         self._node.close()
 
     def _on_person(self, message: Any) -> None:
@@ -114,41 +137,41 @@ class Prober:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine-python", required=True)
-    parser.add_argument("--engine", default="vllm", choices=["vllm", "transformers"])
-    parser.add_argument("--model", help="a checkpoint; otherwise the tiny one, with random weights, is made")
-    parser.add_argument("--frames", type=int, default=120)
-    parser.add_argument("--command", default="left_wrist, right_wrist")
-    parser.add_argument("--soak", type=int, default=3000, help="frames for the memory test, 0 for none")
-    parser.add_argument("--out", type=Path, default=Path("out/bench"))
+    """Run the benchmark from the command line."""
+    parser = make_parser(__doc__, engine="vllm", images=120)
+    parser.add_argument("--engine-python", required=True, help="Python of the engine environment")
+    parser.add_argument("--model", help="checkpoint (default: a new tiny one with random weights)")
+    parser.add_argument("--command", default="left_wrist, right_wrist", help="command (default: both wrists)")
+    parser.add_argument("--soak", type=int, default=3000, help="frames of the memory test, 0 for none (default: 3000)")
+    parser.set_defaults(out=Path("out/bench/stages.json"))
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("ROS_DOMAIN_ID", "99")
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    model = arguments.model or tiny_checkpoint(arguments.engine_python, arguments.out / "tiny")
+    model = arguments.model or tiny_checkpoint(arguments.engine_python, arguments.out.parent / "tiny")
     report: dict[str, Any] = {"machine": machine(), "model": model, "command": arguments.command, "sizes": {}}
     with running_node(arguments, model) as node:
         for name, size in SIZES.items():
-            prober = Prober(size)
-            prober.wait_for_engine(node)
-            prober.say(arguments.command)
-            warm_up = [prober.measure() for _ in range(5)]
-            measured = [stages for _ in range(arguments.frames) if (stages := prober.measure())]
-            if not any(warm_up) or len(measured) < arguments.frames:
-                sys.exit(f"only {len(measured)} of {arguments.frames} frames were answered")
-            report["engine"] = prober.engine.get("kind")
-            report["sizes"][name] = summarise(measured)
+            peer = CameraAndPlanner(size)
+            peer.wait_for_engine(node)
+            peer.command(arguments.command)
+            warm_up = [peer.measure() for _ in range(WARM_UP)]
+            measured = [stages for _ in range(arguments.images) if (stages := peer.measure())]
+            if not any(warm_up) or len(measured) < arguments.images:
+                sys.exit(f"only {len(measured)} of {arguments.images} frames were answered")
+            report["engine"] = peer.engine.get("kind")
+            report["sizes"][name] = summarize_stages(measured)
             print_table(name, report["sizes"][name])
             if arguments.soak and name == "640x480":
-                report["memory"] = soak(prober, node.pid, arguments.soak)
+                report["memory"] = soak(peer, node.pid, arguments.soak)
                 print_memory(report["memory"])
-            prober.close()
-    (arguments.out / "stages.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(f"wrote {arguments.out / 'stages.json'}")
+            peer.close()
+    write_json(arguments.out, report)
+    print(f"wrote {arguments.out}")
 
 
 def tiny_checkpoint(python: str, directory: Path) -> str:
+    """Build the tiny checkpoint with the engine's Python and return its directory."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         [python, "-m", "taihri_ros.inference.checkpoint.tiny", str(directory)], check=True, stdout=sys.stderr
     )
@@ -156,7 +179,8 @@ def tiny_checkpoint(python: str, directory: Path) -> str:
 
 
 @contextmanager
-def running_node(arguments: argparse.Namespace, model: str) -> Any:
+def running_node(arguments: argparse.Namespace, model: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the embedded node with a model, and stop it at the end."""
     command = [sys.executable, "-m", "taihri_ros.cli", "run", "--engine", arguments.engine, "--model", model]
     with subprocess.Popen([*command, "--engine-python", arguments.engine_python]) as node:
         try:
@@ -166,60 +190,72 @@ def running_node(arguments: argparse.Namespace, model: str) -> Any:
             node.wait(20)
 
 
-def summarise(measured: list[dict[str, float]]) -> dict[str, Any]:
+def summarize_stages(measured: list[dict[str, float]]) -> dict[str, Any]:
+    """Return median and 95th percentile of every stage, ms, with the number of frames and the overhead of the node."""
     columns: dict[str, list[float]] = defaultdict(list)
     for stages in measured:
-        columns["all but the engine"].append(stages["total"] - stages["engine.total"])
-        columns["engine's own time"].append(stages["engine.total"])
+        columns["node without engine"].append(stages["total"] - stages["engine.total"])
+        columns["engine total"].append(stages["engine.total"])
         for name in STAGES:
             if name in stages:
                 columns[name].append(stages[name])
-    table: dict[str, Any] = {
-        name: {"p50": round(float(np.percentile(times, 50)), 2), "p95": round(float(np.percentile(times, 95)), 2)}
-        for name, times in columns.items()
-    }
+    table: dict[str, Any] = {name: quantiles(times, 2) for name, times in columns.items()}
     table["frames"] = {"count": len(measured)}
-    table["added by the node, share of the engine's own time"] = {
-        "p50": round(table["all but the engine"]["p50"] / table["engine's own time"]["p50"], 3)
+    table["node without engine, relative to engine total"] = {
+        "p50": round(table["node without engine"]["p50"] / table["engine total"]["p50"], 3)
     }
     return table
 
 
 def print_table(name: str, table: dict[str, Any]) -> None:
+    """Print the table of `summarize_stages`."""
     print(f"\n{name}, {table['frames']['count']} frames, milliseconds\n{'stage':<56}{'p50':>9}{'p95':>9}")
     for stage, values in table.items():
         if stage != "frames":
             print(f"{stage:<56}{values['p50']:>9}{values.get('p95', ''):>9}")
 
 
-def soak(prober: Prober, node_pid: int, frames: int) -> dict[str, Any]:
-    """Send frames at 30 Hz, and read the resident memory after a first tenth and at the end."""
+def soak(peer: CameraAndPlanner, node_pid: int, frames: int) -> dict[str, Any]:
+    """Send frames at 30 Hz and measure the resident memory of node and engine.
+
+    Args:
+        peer: Sends the frames.
+        node_pid: Process id of the node.
+        frames: Number of frames.
+
+    Returns:
+        Memory in MB after a tenth of the frames and at the end.
+    """
     first: dict[str, float] = {}
     for index in range(frames):
-        prober.send()
-        time.sleep(1 / 30)
+        peer.send()
+        time.sleep(1 / SOAK_RATE_HZ)
         if index == frames // 10:
-            first = memory_mb(node_pid, int(prober.engine["pid"]))
-    return {"frames": frames, "after a tenth": first, "at the end": memory_mb(node_pid, int(prober.engine["pid"]))}
+            first = memory_mb(node_pid, int(peer.engine["pid"]))
+    return {"frames": frames, "after a tenth": first, "at the end": memory_mb(node_pid, int(peer.engine["pid"]))}
 
 
 def print_memory(memory: dict[str, Any]) -> None:
+    """Print the result of `soak`."""
     print(f"\nresident memory over {memory['frames']} frames at 30 Hz, MB")
-    for moment in ("after a tenth", "at the end"):
-        print(f"{moment:<16}" + "  ".join(f"{name} {size}" for name, size in memory[moment].items()))
+    for when in ("after a tenth", "at the end"):
+        print(f"{when:<16}" + "  ".join(f"{name} {size}" for name, size in memory[when].items()))
 
 
 def memory_mb(node: int, engine: int) -> dict[str, float]:
+    """Return the resident memory of two processes, MB."""
     return {name: resident_mb(pid) for name, pid in (("node", node), ("engine", engine))}
 
 
 def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process, MB."""
     match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert match is not None
     return round(int(match[1]) / 1024, 1)
 
 
 def machine() -> str:
+    """Return architecture, number of cores and Python version of this machine."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 

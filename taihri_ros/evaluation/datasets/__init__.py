@@ -1,1 +1,1 @@
-"""Data sets: labelled images, and a reader for each format."""
+"""Data sets of labelled images, with a reader for each format."""

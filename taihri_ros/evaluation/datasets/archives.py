@@ -1,16 +1,18 @@
 """Harmony4D-Egocentric, EgoBody and SPEC: NumPy archives of keypoints beside the data set's images.
 
-The names of the fields are those of the data sets' own files and of HumanData (mmhuman3d), the format in which they are
-passed on. A file has columns, one row an image (EgoBody, SPEC), or is a dict by image path (Harmony4D-Egocentric's
-`harmony4d_test_{leftarm,rightarm,upperbody}_center.npy`), whose records have the same fields without the first axis.
+The field names are those of the data sets and of HumanData (mmhuman3d), the format in which they are distributed. A
+file has one column for each field and one row for each image (EgoBody, SPEC), or is a dict by image path
+(`harmony4d_test_{leftarm,rightarm,upperbody}_center.npy` of Harmony4D-Egocentric), with the same fields in each record.
 
-- image: `image_path` (HumanData, SPEC) or `imgname` (EgoBody), relative to the data set's root;
-- joints in the camera's optical frame, metres, the 22 of SMPL first: `keypoints3d_cam`, `keypoints3d_smpl` or
-  `keypoints3d`; a fourth number is a confidence, 0 where there is no label, and HumanData's masks and compression hold;
+- image: `image_path` (HumanData, SPEC) or `imgname` (EgoBody), relative to the root of the data set;
+- joints in the camera optical frame, metres, the 22 of SMPL first: `keypoints3d_cam`, `keypoints3d_smpl` or
+  `keypoints3d`. A fourth number is a confidence, 0 for a joint without a label. HumanData's masks and compression are
+  supported;
 - camera: `cam_int` (3x3), or `fx fy cx cy` (EgoBody), or `focal_length` (one number or fx, fy) with `principal_point`,
-  here or in HumanData's dicts `meta` and `misc`. Without a principal point it is the image's centre.
+  at the top level or in HumanData's dicts `meta` and `misc`. The default principal point is the centre of the image.
 
-SMPL parameters alone do not say where joints are: the body model is not free to pass on.
+SMPL parameters alone are not supported, because computing the joints needs the body model, which is not freely
+distributable.
 """
 
 from __future__ import annotations
@@ -37,18 +39,18 @@ _NEAREST_M = 0.05
 
 
 def open_archive(kind: str, path: Path, images: Path | None) -> Data:
-    """Read an archive; its images are read later, one by one.
+    """Open an archive; its images are read on demand.
 
     Args:
         kind: `harmony4d`, `egobody` or `spec`.
         path: The `.npz` or `.npy`.
-        images: The directory that image paths are relative to; None for the archive's own.
+        images: Directory that image paths are relative to; None for that of the archive.
 
     Returns:
         The data set.
 
     Raises:
-        DataError: The file is not in the layout; the message names the field.
+        DataError: The file does not have this layout; the message names the field.
     """
     content = read_archive(path)
     rows = _by_image(content, path) if kind == "harmony4d" else _by_column(content, path)
@@ -89,28 +91,28 @@ def _by_column(content: Mapping[str, Any], path: Path) -> list[_Row]:
 
 
 def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring up what HumanData keeps in its inner dicts."""
+    """Return the fields with those of HumanData's inner dicts at the top level."""
     inner = [content[name] for name in ("misc", "meta") if isinstance(content.get(name), dict)]
     return {name: value for part in (*inner, content) for name, value in part.items()}
 
 
 def _check_fields(fields: Mapping[str, Any], place: str) -> None:
     if not any(name in fields for name in _POINTS):
-        hint = "; SMPL parameters do not do: run your SMPL model and save its joints" if "betas" in fields else ""
+        hint = "; SMPL parameters do not suffice: run your SMPL model and save its joints" if "betas" in fields else ""
         raise DataError(f"{place} lacks the joints in the camera frame: one of {', '.join(_POINTS)}{hint}")
     if "cam_int" not in fields and "focal_length" not in fields and not {"fx", "fy"} <= set(fields):
         raise DataError(f"{place} lacks the camera: cam_int, fx and fy, or focal_length")
 
 
 def _points(fields: Mapping[str, Any], dimensions: int, place: str) -> NDArray[np.float64]:
-    """Give (..., 22, 3) metres, NaN where there is no label."""
+    """Return the joints, (..., 22, 3) metres, NaN for joints without a label."""
     name = next(name for name in _POINTS if name in fields)
     points = np.asarray(fields[name], np.float64)
     if points.ndim != dimensions or points.shape[-1] not in (3, 4):
         wanted = "(22 or more, 3 or 4)" if dimensions == 2 else "(images, 22 or more, 3 or 4)"
         raise DataError(f"{place}: {name} must be {wanted}, not {points.shape}")
     mask = np.asarray(fields.get(f"{name}_mask", np.ones(points.shape[-2]))).astype(bool)
-    if points.shape[-2] == mask.sum() < mask.size:  # HumanData leaves masked joints out of its files
+    if points.shape[-2] == mask.sum() < mask.size:  # HumanData omits masked joints
         whole = np.zeros((*points.shape[:-2], mask.size, points.shape[-1]))
         whole[..., mask, :] = points
         points = whole
@@ -127,7 +129,7 @@ def _item(image: str, fields: Mapping[str, Any], root: Path, place: str) -> Item
     joints = fields["points"]
     depths = joints[np.isfinite(joints).all(axis=1), 2]
     if depths.size and np.median(depths) < _NEAREST_M:
-        raise DataError(f"{place}: the joints are not in front of the camera: they must be in its frame, not relative")
+        raise DataError(f"{place}: the joints are not in front of the camera: they must be in the camera frame")
     try:
         camera = _camera(fields, *_size(path))
     except (CameraError, ValueError) as error:
@@ -136,14 +138,14 @@ def _item(image: str, fields: Mapping[str, Any], root: Path, place: str) -> Item
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Read width and height of an image without decoding it."""
+    """Return width and height of an image without decoding it."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as picture:
             return picture.size
     except (OSError, UnidentifiedImageError) as error:
-        raise DataError(f"{path} cannot be read: {error}; --images names the directory of the images") from error
+        raise DataError(f"{path} cannot be read: {error}; set --images to the directory of the images") from error
 
 
 def _camera(fields: Mapping[str, Any], width: int, height: int) -> Camera:

@@ -1,4 +1,4 @@
-"""What is evaluated on: an image, its camera, and where the person's joints truly are."""
+"""Labelled images: the image, its camera and the true joint positions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from taihri_ros.skeleton import INDEX, JOINTS
 
 
 class DataError(TaihriError):
-    """A data set cannot be read; the message names the file and the place in it."""
+    """A data set cannot be read; the message names the file and the position in it."""
 
 
 class Visibility(IntEnum):
-    """What the camera sees of a joint."""
+    """Whether the camera sees a joint."""
 
     UNKNOWN = -1
-    """In the image; whether something hides it is not labelled."""
+    """In the image, but occlusion is not labelled."""
     VISIBLE = 0
     OCCLUDED = 1
     OUT_OF_IMAGE = 2
@@ -31,16 +31,16 @@ class Visibility(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is known about one image.
+    """The labels of one image.
 
     Attributes:
-        source: Names the image within its data set.
-        camera: The camera that took it.
+        source: Name of the image in its data set.
+        camera: Camera of the image.
         joints: (22, 3) float64 metres, camera optical frame; NaN where not labelled.
-        pixels: (22, 2) float64 px in the image; NaN where not labelled or outside of the lens's field of view.
-        visibility: (22,) int8, the numbers of `Visibility`; a joint that is not labelled is OUT_OF_IMAGE.
-        command: A free command that belongs to the image; empty for none.
-        command_joints: The joints that the command needs; None where that is not known.
+        pixels: (22, 2) float64 px in the image; NaN where not labelled or outside the field of view of the lens.
+        visibility: (22,) int8, values of `Visibility`; a joint without a label is OUT_OF_IMAGE.
+        command: Command that belongs to the image; empty for none.
+        command_joints: Joints that the command needs; None if unknown.
     """
 
     source: str
@@ -53,22 +53,22 @@ class Truth:
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
-        """(22,) whether the joint's position is known."""
+        """(22,) whether the joint has a label."""
         return np.asarray(np.isfinite(self.joints).all(axis=1))
 
     @property
     def in_image(self) -> NDArray[np.bool_]:
-        """(22,) whether the joint's position is known and lies in the image, hidden or not."""
+        """(22,) whether the joint has a label and is in the image, occluded or not."""
         return np.asarray(self.labelled & (self.visibility != Visibility.OUT_OF_IMAGE))
 
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """An image to evaluate on.
+    """A labelled image.
 
     Attributes:
-        truth: What is known about it.
-        image: Loads it: (height, width, 3) uint8 RGB.
+        truth: Its labels.
+        image: Loads the image, (height, width, 3) uint8 RGB.
     """
 
     truth: Truth
@@ -77,13 +77,13 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set that was found and can be gone through.
+    """An opened data set.
 
     Attributes:
-        kind: Its format, such as `manifest`.
-        path: Where it is.
+        kind: Format, such as `manifest`.
+        path: File or directory.
         length: Number of images.
-        items: Goes through them, always in the same order.
+        items: Iterates over the images, always in the same order.
     """
 
     kind: str
@@ -100,17 +100,17 @@ def label(
     command: str = "",
     command_joints: tuple[str, ...] | None = None,
 ) -> Truth:
-    """Label an image whose data set gives 3D joints only: the camera says where they are in the image.
+    """Create the labels of an image from 3D joints; the camera projects them into the image.
 
     Args:
-        source: Names the image.
-        camera: The camera that took it.
+        source: Name of the image.
+        camera: Camera of the image.
         joints: (22, 3) metres, camera optical frame; NaN where not labelled.
-        command: A free command, or empty.
-        command_joints: The joints that it needs, where known.
+        command: Command that belongs to the image; empty for none.
+        command_joints: Joints that the command needs; None if unknown.
 
     Returns:
-        The labels; whether a joint in the image is hidden stays unknown.
+        The labels; occlusion of joints in the image is unknown.
     """
     points = np.asarray(joints, np.float64)
     pixels = camera.project(points)
@@ -120,13 +120,13 @@ def label(
 
 
 def joint_array(named: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
-    """Put joints by name into the skeleton's order.
+    """Return joints by name as an array in the order of the skeleton.
 
     Args:
         named: (3,) metres by joint name.
 
     Returns:
-        (22, 3); NaN for joints that are not named.
+        (22, 3) metres; NaN for joints that are not in `named`.
     """
     joints = np.full((len(JOINTS), 3), np.nan)
     for name, position in named.items():

@@ -1,9 +1,9 @@
-"""The plain manifest: a text file with one JSON object a line.
+"""The manifest format: a text file with one JSON object on each line.
 
 `{"image": path relative to the manifest, "camera_info": {"width", "height", "distortion_model", "d", "k"},
-"joints": {"left_wrist": [x, y, z], ...}, "command": optional text}`, metres in the camera's optical frame. A joint that
-is left out or null is not labelled. `"command_joints": ["left_wrist", ...]`, which is optional too, says which joints
-the command needs. Other keys are left alone.
+"joints": {"left_wrist": [x, y, z], ...}, "command": optional text}`, metres in the camera optical frame. A joint that
+is omitted or null has no label. The optional `"command_joints": ["left_wrist", ...]` lists the joints that the command
+needs. Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from taihri_ros.skeleton import JOINTS, in_order
 
 
 def open_manifest(path: Path) -> Data:
-    """Read a manifest; its images are read later, one by one.
+    """Open a manifest; its images are read on demand.
 
     Args:
         path: The file.
@@ -32,7 +32,7 @@ def open_manifest(path: Path) -> Data:
         The data set.
 
     Raises:
-        DataError: A line is not in the format; the message names it.
+        DataError: A line does not have this format; the message names it.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -40,7 +40,7 @@ def open_manifest(path: Path) -> Data:
         raise DataError(f"{path} cannot be read as text: {error}") from error
     truths = [_read_line(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
     if not truths:
-        raise DataError(f"{path} is empty: give one JSON object a line")
+        raise DataError(f"{path} is empty: it must have one JSON object on each line")
 
     def items() -> Iterator[Item]:
         for truth in truths:

@@ -1,8 +1,8 @@
-"""NumPy archives that hold pickled objects, read without running what a pickle can be made to run.
+"""Reads NumPy archives with pickled objects without running arbitrary code.
 
-A pickle is a program: reading one with the ordinary unpickler runs whatever its author, or who changed it on the way,
-put into it. Data sets in this field are nevertheless given as pickled dicts. Here only the few functions that arrays,
-numbers, texts and the built-in containers are made with can be called; any other name ends the reading.
+Python's unpickler runs any code that a pickle contains. Data sets in this field are nevertheless distributed as pickled
+dicts. This reader only allows the functions that create arrays, numbers, strings and built-in containers; any other
+name is an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ALLOWED = {
     ("_codecs", "encode"),
     *(
         (module, name)
-        for module in ("builtins", "__builtin__")  # the second is Python 2's
+        for module in ("builtins", "__builtin__")  # __builtin__ is the name in Python 2
         for name in ("bytes", "bytearray", "complex", "set", "frozenset")
     ),
     ("collections", "OrderedDict"),
@@ -39,10 +39,10 @@ def read_archive(path: Path) -> dict[str, Any]:
         path: The file.
 
     Returns:
-        Arrays, and where objects were pickled these, by name.
+        Arrays and unpickled objects by name.
 
     Raises:
-        DataError: The file is broken, is no dict, or holds something other than arrays and built-in containers.
+        DataError: The file is damaged, is not a dict, or has objects other than arrays and built-in containers.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -53,9 +53,9 @@ def read_archive(path: Path) -> dict[str, Any]:
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     except (OSError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, TypeError, KeyError) as error:
-        raise DataError(f"{path} is not a NumPy file that can be read: {error}") from error
+        raise DataError(f"{path} is not a readable NumPy file: {error}") from error
     if not isinstance(content, dict):
-        raise DataError(f"{path} holds {type(content).__name__}, not a dict")
+        raise DataError(f"{path} has a {type(content).__name__}, not a dict")
     return content
 
 
@@ -65,13 +65,13 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> Any:
 
 
 def _read_array(file: IO[bytes]) -> Any:
-    """Read one array; an array of no dimensions, in which NumPy wraps objects, is given as what it holds."""
+    """Read one array; return the object itself for a 0-dimensional array, in which NumPy wraps objects."""
     start = file.tell()
     version = npy.read_magic(file)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     _, _, dtype = read_header(file)
     if dtype.hasobject:
-        array = _ArraysOnly(file, encoding="latin1").load()  # so that arrays of Python 2 come out right
+        array = _ArraysOnly(file, encoding="latin1").load()  # as NumPy recommends for arrays pickled by Python 2
     else:
         file.seek(start)
         array = npy.read_array(file, allow_pickle=False)
@@ -82,7 +82,7 @@ class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise DataError(
-                f"it holds a pickled {module}.{name}, which is neither an array nor a built-in container and could run "
-                "code: save its arrays anew with numpy.savez"
+                f"it has a pickled {module}.{name}, which is neither an array nor a built-in container and could run "
+                "code: save its arrays with numpy.savez"
             )
         return super().find_class(module, name)

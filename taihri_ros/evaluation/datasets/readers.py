@@ -1,4 +1,4 @@
-"""Finds the reader for a data set."""
+"""Opens a data set with the reader for its format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from taihri_ros.evaluation.datasets.manifest import open_manifest
 from taihri_ros.evaluation.datasets.synthetic_people import open_synthetic
 
 KINDS = ("synthetic", "manifest", "harmony4d", "egobody", "spec")
-"""The formats that can be read."""
+"""The supported formats."""
 
 _ARCHIVES = (".npz", ".npy")
 
@@ -20,19 +20,19 @@ def open_data(text: str, *, kind: str | None = None, images: Path | None = None)
 
     Args:
         text: `PATH`, or `KIND:PATH`.
-        kind: Its format; None to tell it from the path.
-        images: For archives: the directory that image paths are relative to.
+        kind: Format; None to detect it from the path.
+        images: Directory that the image paths of an archive are relative to.
 
     Returns:
         The data set.
 
     Raises:
-        DataError: It is not there, its format cannot be told, or it is not in that format.
+        DataError: The data set does not exist, its format is not detected, or it does not have this format.
     """
     prefix, colon, rest = text.partition(":")
     if colon and prefix in KINDS:
         if kind not in (None, prefix):
-            raise DataError(f"{text!r} names the format {prefix}, --format says {kind}: leave one out")
+            raise DataError(f"{text!r} has the format {prefix}, but --format is {kind}: omit one")
         kind, text = prefix, rest
     path = Path(text).expanduser()
     if not path.exists():
@@ -64,5 +64,5 @@ def _detect(path: Path) -> str:
         if path.suffix in _ARCHIVES and any(word in name for word in words)
     ]
     if len(found) != 1:
-        raise DataError(f"the format of {path} cannot be told from its name: set --format to one of {', '.join(KINDS)}")
+        raise DataError(f"cannot detect the format of {path} from its name: set --format to one of {', '.join(KINDS)}")
     return found[0]

@@ -1,4 +1,4 @@
-"""The synthetic data set: sharded Parquet, as `taihri synth` writes it."""
+"""The synthetic data set: Parquet shards of `taihri synth`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def open_synthetic(directory: Path) -> Data:
     """Open a directory of Parquet shards.
 
     Args:
-        directory: Where `taihri synth --out` wrote them.
+        directory: Directory of `taihri synth --out`.
 
     Returns:
         The data set.
 
     Raises:
         DataError: pyarrow is not installed.
-        TaihriError: There are no shards, or one is broken.
+        TaihriError: There are no shards, or one is damaged.
     """
     try:
         import pyarrow.parquet

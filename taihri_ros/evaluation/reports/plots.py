@@ -1,4 +1,4 @@
-"""The plots of an evaluation, the mean pose beside the model in each."""
+"""The error plots of an evaluation, each with the mean pose as a baseline."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from taihri_ros.evaluation.summary import DISTANCES_M, PCK_THRESHOLDS_MM
 from taihri_ros.skeleton import JOINTS
 
 _MODEL, _BASELINE = "#1f6f8b", "#c9c4bb"
-_FARTHEST_MM = 500
-_FEWEST = 5
+_MAX_ERROR_MM = 500
+_MIN_JOINTS = 5
 
 
 def draw_plots(out: Path, rows: Rows) -> list[Path]:
     """Draw `error_by_joint.png`, `error_by_distance.png` and `cumulative_error.png`.
 
     Args:
-        out: The directory.
+        out: Directory to write.
         rows: The joints, at least one.
 
     Returns:
@@ -53,7 +53,7 @@ _Errors = NDArray[np.float64]
 
 
 def _by_joint(axes: Any, rows: Rows, model: _Errors, baseline: _Errors) -> None:
-    """Draw a pair of bars a joint, head to foot in the skeleton's order from below."""
+    """Draw a pair of bars for each joint, from bottom to top in the order of the skeleton."""
     present = np.unique(rows.joint)
     place = np.arange(len(present))
     for errors, offset, color, name in ((model, 0.2, _MODEL, "model"), (baseline, -0.2, _BASELINE, "mean pose")):
@@ -66,11 +66,11 @@ def _by_joint(axes: Any, rows: Rows, model: _Errors, baseline: _Errors) -> None:
 
 
 def _by_distance(axes: Any, rows: Rows, model: _Errors, baseline: _Errors) -> None:
-    """Draw mean errors over depth, where there are enough joints for a mean."""
+    """Draw the mean error over depth, for bins with enough joints."""
     edges = np.array([edge for edge in DISTANCES_M if np.isfinite(edge)])
     centres = (edges[1:] + edges[:-1]) / 2
     bins = np.digitize(rows.truth[:, 2], edges) - 1
-    filled = [index for index in range(len(centres)) if np.count_nonzero(bins == index) >= _FEWEST]
+    filled = [index for index in range(len(centres)) if np.count_nonzero(bins == index) >= _MIN_JOINTS]
     for errors, color, name in ((model, _MODEL, "model"), (baseline, _BASELINE, "mean pose")):
         means = [errors[bins == index].mean() for index in filled]
         axes.plot(centres[filled], means, "o-", color=color, label=name, linewidth=2)
@@ -85,8 +85,8 @@ def _by_distance(axes: Any, rows: Rows, model: _Errors, baseline: _Errors) -> No
 
 
 def _cumulative(axes: Any, rows: Rows, model: _Errors, baseline: _Errors) -> None:
-    """Draw PCK3D over its threshold; a missing joint is never within it."""
-    thresholds = np.linspace(0, _FARTHEST_MM, 251)
+    """Draw PCK3D over its threshold; missing joints count as misses."""
+    thresholds = np.linspace(0, _MAX_ERROR_MM, 251)
     answered = np.where(rows.missing, np.nan, model)
     for errors, color, name in ((answered, _MODEL, "model"), (baseline, _BASELINE, "mean pose")):
         axes.plot(thresholds, [100 * metrics.pck(errors, limit) for limit in thresholds], color=color, label=name, lw=2)
@@ -94,9 +94,9 @@ def _cumulative(axes: Any, rows: Rows, model: _Errors, baseline: _Errors) -> Non
         axes.axvline(limit, color="0.85", linewidth=1, zorder=0)
         share = 100 * metrics.pck(answered, limit)
         axes.annotate(f"{share:.0f} %", (limit, share), (4, -12), textcoords="offset points", fontsize=8, color=_MODEL)
-    axes.set_xlim(0, _FARTHEST_MM)
+    axes.set_xlim(0, _MAX_ERROR_MM)
     axes.set_ylim(0, 100)
     axes.set_xlabel("error in the camera frame, mm")
-    axes.set_ylabel("joints within it, %")
+    axes.set_ylabel("share of joints, %")
     axes.set_title("Cumulative error (PCK3D)")
     axes.legend(frameon=False, loc="lower right")

@@ -1,4 +1,4 @@
-"""Writes an evaluation: `metrics.json`, `report.md`, and the plots."""
+"""Writes the results of an evaluation: `metrics.json`, `report.md` and the plots."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.evaluate import Answered
+from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.metrics import ELLIPSOIDS
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.plots import draw_plots
 from taihri_ros.evaluation.reports.uncertainty_plot import draw_error_by_confidence
 from taihri_ros.evaluation.rows import collect
-from taihri_ros.evaluation.summary import Figures, summarize
-from taihri_ros.evaluation.uncertainty_metrics import uncertainties
+from taihri_ros.evaluation.summary import Metrics, summarize
+from taihri_ros.evaluation.uncertainty_metrics import collect_answered_joints
 from taihri_ros.pipeline.decoder import XySource
 
 Row = tuple[str, str]
 
-_FIGURES = (
+_POSITION_METRICS = (
     ("G-MPJPE, mm", "g_mpjpe_mm"),
-    ("G-MPJPE of the joints answered, mm", "g_mpjpe_answered_mm"),
+    ("G-MPJPE of the answered joints, mm", "g_mpjpe_answered_mm"),
     ("median error, mm", "median_mm"),
     ("root-relative MPJPE, mm", "root_relative_mpjpe_mm"),
     ("PA-MPJPE, mm", "pa_mpjpe_mm"),
@@ -42,10 +42,10 @@ _GROUPS = (
 
 
 def check_libraries() -> None:
-    """Make sure that a report can be written, before hours go into what it tells.
+    """Check that the libraries for a report are installed, before a long evaluation starts.
 
     Raises:
-        TaihriError: A library is not installed.
+        TaihriError: A library is missing.
     """
     for module in ("matplotlib", "PIL", "skimage"):
         if importlib.util.find_spec(module) is None:
@@ -53,72 +53,72 @@ def check_libraries() -> None:
 
 
 def write_report(
-    out: Path, run: Mapping[str, Any], answered: Sequence[Answered], baseline: MeanPose, xy_source: XySource
-) -> Figures:
-    """Compute the figures and write them.
+    out: Path, run: Mapping[str, Any], answered: Sequence[LabelledAnswer], baseline: MeanPose, xy_source: XySource
+) -> Metrics:
+    """Compute and write the metrics, the report and the plots.
 
     Args:
-        out: The directory.
-        run: What was run, as `describe_run` gives it.
+        out: Directory to write.
+        run: Settings of the run, from `describe_run`.
         answered: The answers.
         baseline: The mean pose.
-        xy_source: Which x and y the tables and plots show; `metrics.json` has both.
+        xy_source: Source of x and y in the tables and plots; `metrics.json` has both.
 
     Returns:
-        What `metrics.json` has: `run`, `baseline`, and the figures of `summarize`.
+        The content of `metrics.json`: `run`, `baseline`, and the metrics of `summarize`.
     """
     about = {"source": baseline.source, "images": baseline.images}
-    figures: Figures = {"run": {**run, "xy_source": xy_source}, "baseline": about, **summarize(answered, baseline)}
-    (out / "metrics.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    metrics: Metrics = {"run": {**run, "xy_source": xy_source}, "baseline": about, **summarize(answered, baseline)}
+    (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     named = [entry for entry in answered if not entry.question.is_free]
     rows = collect(named, baseline, xy_source)
     pictures = draw_plots(out, rows) if len(rows.joint) else []
-    if figures["uncertainty"][xy_source]["joints"]:
-        pictures.append(draw_error_by_confidence(out, uncertainties(named, xy_source)))
-    (out / "report.md").write_text(markdown(figures, xy_source, pictures), encoding="utf-8")
-    return figures
+    if metrics["uncertainty"][xy_source]["joints"]:
+        pictures.append(draw_error_by_confidence(out, collect_answered_joints(named, xy_source)))
+    (out / "report.md").write_text(markdown(metrics, xy_source, pictures), encoding="utf-8")
+    return metrics
 
 
-def markdown(figures: Figures, xy_source: XySource, pictures: Sequence[Path] = ()) -> str:
-    """Tell the figures in words and tables.
+def markdown(metrics: Metrics, xy_source: XySource, pictures: Sequence[Path] = ()) -> str:
+    """Format the metrics as Markdown.
 
     Args:
-        figures: What `write_report` gives.
-        xy_source: Which x and y to show.
-        pictures: Plots to show, beside the report.
+        metrics: The metrics, from `write_report`.
+        xy_source: Source of x and y.
+        pictures: Plots to include, in the directory of the report.
 
     Returns:
-        Markdown.
+        The Markdown text.
     """
-    run = figures["run"]
+    run = metrics["run"]
     lines = [
         f"# {run['name']} on {Path(run['data']).name}",
         "",
-        f"{run['evaluated_images']} images ({run['format']}), {figures['questions']} questions, {run['engine']} in "
+        f"{run['evaluated_images']} images ({run['format']}), {metrics['questions']} questions, {run['engine']} in "
         f"{run['dtype']}, decoding {run['decoding']}; x and y from the {xy_source}. Malformed answers: "
-        f"{figures['malformed']}. The mean pose is that of {figures['baseline']['source']} "
-        f"({figures['baseline']['images']} images).",
+        f"{metrics['malformed']}. The mean pose is from {metrics['baseline']['source']} "
+        f"({metrics['baseline']['images']} images).",
         "",
-        "Camera frame, no alignment, means over joints. A joint that was asked for and is missing from the answer "
-        "counts with the mean pose, and as a miss in PCK3D.",
+        "Camera frame, no alignment, means over joints. A requested joint that is missing from the answer "
+        "has the error of the mean pose, and counts as a miss in PCK3D.",
         "",
     ]
-    if figures["named"][xy_source]["joints"]:
-        lines += ["## Named joints", "", *_comparison(figures["named"], xy_source)]
+    if metrics["named"][xy_source]["joints"]:
+        lines += ["## Named joints", "", *_comparison(metrics["named"], xy_source)]
         lines += [line for picture in pictures for line in (f"![{picture.stem}]({picture.name})", "")]
         for title, group in _GROUPS:
-            lines += [f"### {title}", "", *_group_table(figures["named"], xy_source, group)]
-        lines += _uncertainty(figures["uncertainty"], xy_source)
-    lines += _choices(figures["choices"])
-    if figures["free"][xy_source]["joints"]:
-        lines += ["### Positions of the joints that free commands need", "", *_comparison(figures["free"], xy_source)]
-    lines += ["## Latency, ms", "", *_latency(figures["latency_ms"])]
+            lines += [f"### {title}", "", *_group_table(metrics["named"], xy_source, group)]
+        lines += _uncertainty(metrics["uncertainty"], xy_source)
+    lines += _joint_selection(metrics["joint_selection"])
+    if metrics["free"][xy_source]["joints"]:
+        lines += ["### Positions of the joints that free commands need", "", *_comparison(metrics["free"], xy_source)]
+    lines += ["## Latency, ms", "", *_latency(metrics["latency_ms"])]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _comparison(figures: Figures, xy_source: XySource) -> list[str]:
-    model, baseline = figures[xy_source], figures["baseline"]
-    table = [(title, _cell(model[key]), _cell(baseline[key])) for title, key in _FIGURES]
+def _comparison(metrics: Metrics, xy_source: XySource) -> list[str]:
+    model, baseline = metrics[xy_source], metrics["baseline"]
+    table = [(title, _cell(model[key]), _cell(baseline[key])) for title, key in _POSITION_METRICS]
     table += [
         (f"PCK3D at {limit}, %", _cell(share, 100), _cell(baseline["pck3d"][limit], 100))
         for limit, share in model["pck3d"].items()
@@ -127,8 +127,8 @@ def _comparison(figures: Figures, xy_source: XySource) -> list[str]:
     return _table((f"{model['joints']} joints", "model", "mean pose"), table)
 
 
-def _group_table(figures: Figures, xy_source: XySource, group: str) -> list[str]:
-    model, baseline = figures[xy_source][group], figures["baseline"][group]
+def _group_table(metrics: Metrics, xy_source: XySource, group: str) -> list[str]:
+    model, baseline = metrics[xy_source][group], metrics["baseline"][group]
     header = (
         "",
         "joints",
@@ -155,18 +155,21 @@ def _group_table(figures: Figures, xy_source: XySource, group: str) -> list[str]
     return _table(header, table)
 
 
-def _uncertainty(uncertainty: Figures, xy_source: XySource) -> list[str]:
+def _uncertainty(uncertainty: Metrics, xy_source: XySource) -> list[str]:
     if not uncertainty[xy_source]["joints"]:
         return []
     sources = [uncertainty[source] for source in XY_SOURCES]
     table = [
         ("G-MPJPE, mm", *(_cell(entry["g_mpjpe_mm"]) for entry in sources)),
-        ("G-MPJPE without the alternatives, mm", *(_cell(entry["g_mpjpe_argmax_mm"]) for entry in sources)),
+        ("G-MPJPE without top-k log-probabilities, mm", *(_cell(entry["g_mpjpe_argmax_mm"]) for entry in sources)),
         *(
             (f"within the {name[:-1]} % ellipsoid, %", *(_cell(entry["coverage"][name], 100) for entry in sources))
             for name in ELLIPSOIDS
         ),
-        ("rank correlation of error and spread", *(_cell(entry["rank_correlation"], digits=2) for entry in sources)),
+        (
+            "rank correlation of error and deviation",
+            *(_cell(entry["rank_correlation"], digits=2) for entry in sources),
+        ),
     ]
     groups = [
         (
@@ -179,17 +182,17 @@ def _uncertainty(uncertainty: Figures, xy_source: XySource) -> list[str]:
         for group in uncertainty[xy_source]["by_confidence"]
     ]
     return [
-        "### Certainty",
+        "### Uncertainty",
         "",
         *_table((f"{uncertainty[xy_source]['joints']} joints answered", *XY_SOURCES), table),
         *_table(("confidence", "joints", "within 100 mm, %", "mean error, mm", "10-90 %, mm"), groups),
     ]
 
 
-def _choices(choices: Figures) -> list[str]:
-    if not choices["questions"]:
+def _joint_selection(selection: Metrics) -> list[str]:
+    if not selection["questions"]:
         return []
-    groups = {"all": choices, **choices["by_phrasing"], **choices["by_task"]}
+    groups = {"all": selection, **selection["by_phrasing"], **selection["by_task"]}
     table = [
         (
             name.replace("_", " "),
@@ -198,11 +201,11 @@ def _choices(choices: Figures) -> list[str]:
         )
         for name, entry in groups.items()
     ]
-    header = ("commands", "questions", "precision", "recall", "F1", "exactly right")
-    return ["## Joints chosen for free commands", "", *_table(header, table)]
+    header = ("commands", "questions", "precision", "recall", "F1", "exact share")
+    return ["## Joint selection for free commands", "", *_table(header, table)]
 
 
-def _latency(latencies: Figures) -> list[str]:
+def _latency(latencies: Metrics) -> list[str]:
     table = [
         (f"{kind}, {stage}", _cell(times["p50"]), _cell(times["p95"]))
         for kind, stages in latencies.items()

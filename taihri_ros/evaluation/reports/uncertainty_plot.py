@@ -1,4 +1,4 @@
-"""The plot of an evaluation that shows what a confidence is worth."""
+"""The plot of error by confidence, with the reliability of the confidence."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from taihri_ros.evaluation.uncertainty_metrics import RADIUS_MM, UncertaintyMetrics, by_confidence
+from taihri_ros.evaluation.uncertainty_metrics import RADIUS_MM, AnsweredJoints, by_confidence
 
 _MODEL, _IDEAL = "#1f6f8b", "#c9c4bb"
 
 
-def draw_error_by_confidence(out: Path, joints: UncertaintyMetrics) -> Path:
-    """Draw `error_by_confidence.png`: errors over confidence, and the share of small errors beside what was promised.
+def draw_error_by_confidence(out: Path, joints: AnsweredJoints) -> Path:
+    """Draw `error_by_confidence.png`: error over confidence, and share of errors within 100 mm over confidence.
 
     Args:
-        out: The directory.
-        joints: The joints; those whose certainty is known are drawn, at least one.
+        out: Directory to write.
+        joints: The joints; at least one must have a known uncertainty.
 
     Returns:
         The file.
@@ -54,7 +54,7 @@ def _draw_errors(axes: Any, columns: dict[str, Any]) -> None:
 
 def _draw_shares(axes: Any, columns: dict[str, Any]) -> None:
     end = min(1.0, 1.1 * float(max(columns["confidence"].max(), columns["within_100mm"].max())) + 0.01)
-    axes.plot([0, end], [0, end], color=_IDEAL, linewidth=2, label="as promised")
+    axes.plot([0, end], [0, end], color=_IDEAL, linewidth=2, label="ideal")
     axes.plot(columns["confidence"], columns["within_100mm"], "o-", color=_MODEL, linewidth=2, label="model")
     axes.set_xlim(0, end)
     axes.set_ylim(0, end)

@@ -23,7 +23,8 @@ from taihri_ros.resources import share_directory
 logger = logging.getLogger(__name__)
 
 NODE_NAME = "taihri"
-_SILENCE_S = 5.0
+_NO_CAMERA_WARNING_S = 5.0
+"""Time in seconds without an image publisher until the warning."""
 
 
 class EmbeddedHost:
@@ -88,7 +89,7 @@ class EmbeddedHost:
             )
             if started and self._image.matched:
                 started = 0.0
-            elif started and time.monotonic() - started > _SILENCE_S:
+            elif started and time.monotonic() - started > _NO_CAMERA_WARNING_S:
                 logger.warning(
                     "no publisher on %s: start the camera, or remap the topic with -r %s:=/camera/...",
                     self._image.topic,

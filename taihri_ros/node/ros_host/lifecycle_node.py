@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 NODE_NAME = "taihri"
 _NO_CAMERA_WARNING_S = 5.0
+"""Time in seconds without an image publisher until the warning."""
 
 
 class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed

@@ -124,9 +124,7 @@ class DensePretraining(nn.Module):
         tokens = self.tower(patches, grids).pooler_output.float()
         heat, centres, log_depth, anywhere = self.head(tokens, grids)
         with torch.no_grad():
-            nearness = (
-                pixels @ centres.mT - centres.square().sum(dim=-1)[:, None] / 2
-            )  # without |pixel|^2 / 2
+            nearness = pixels @ centres.mT - centres.square().sum(dim=-1)[:, None] / 2  # without |pixel|^2 / 2
             target = torch.softmax((nearness / _SIGMA_PX**2).masked_fill(heat.isneginf(), float("-inf")), dim=-1)
         log_heat = heat.log_softmax(dim=-1).clamp_min(-50.0)
         located = torch.einsum("vjc,vcd->vjd", log_heat.exp(), centres)

@@ -1,4 +1,4 @@
-"""The published recipe that the node is measured against, and the comparison, on the shipped model."""
+"""The published recipe and the comparison with the node, on the model of the package."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.evaluation.benchmark.comparison import Times, compare, quantiles, joint_count_command
-from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
+from taihri_ros.evaluation.benchmark.aggregates import quantiles
+from taihri_ros.evaluation.benchmark.comparison import Times, compare, joint_count_command
 from taihri_ros.evaluation.benchmark.published_recipe import PublishedRecipe
+from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.model.prompts import make_prompt
@@ -32,8 +33,8 @@ def frames() -> SimulatedFrames:
     return SimulatedFrames((640, 480), gesture="stand")
 
 
-def test_both_frameworks_follow_the_recipe_alike(transformers_engine: LocalEngine, vllm_engine: LocalEngine) -> None:
-    """It comes first in this file: vLLM cannot be loaded once the synthetic people are, whose modules it looks into."""
+def test_both_frameworks_give_the_same_answer(transformers_engine: LocalEngine, vllm_engine: LocalEngine) -> None:
+    """This test must run first: vLLM inspects loaded modules and fails after those of the synthetic people."""
     matrix = np.array([[500.0, 0.0, 159.5], [0.0, 500.0, 119.5], [0.0, 0.0, 1.0]])
     camera = Camera(320, 240, matrix, np.empty(0), DistortionModel.NONE)
     prompt = make_prompt(joint_count_command(2), vllm_engine.info.spec)
@@ -44,13 +45,13 @@ def test_both_frameworks_follow_the_recipe_alike(transformers_engine: LocalEngin
     assert answers[0].text == answers[1].text
 
 
-def test_the_commands_name_so_many_joints_the_wrists_first() -> None:
+def test_the_commands_name_the_wrists_first() -> None:
     assert joint_count_command(2).joints == ("left_wrist", "right_wrist")
     assert [len(joint_count_command(count).joints) for count in (1, 8, 22)] == [1, 8, 22]
     assert joint_count_command(22).joints == JOINTS
 
 
-def test_the_recipe_finds_the_joints_near_where_the_node_does(nano: LocalEngine, frames: SimulatedFrames) -> None:
+def test_recipe_and_node_agree_on_the_positions(nano: LocalEngine, frames: SimulatedFrames) -> None:
     command = joint_count_command(2)
     (frame,) = frames.take(1)
     found = PublishedRecipe(nano).answer(frame.image, frames.camera, make_prompt(command, nano.info.spec), 64)
@@ -61,7 +62,7 @@ def test_the_recipe_finds_the_joints_near_where_the_node_does(nano: LocalEngine,
         assert np.linalg.norm(found.joints[keypoint.name] - keypoint.position) < 0.5
 
 
-def test_an_endless_answer_of_the_recipe_is_cut_off(nano: LocalEngine, frames: SimulatedFrames) -> None:
+def test_a_long_answer_of_the_recipe_is_truncated(nano: LocalEngine, frames: SimulatedFrames) -> None:
     (frame,) = frames.take(1)
     prompt = make_prompt(joint_count_command(22), nano.info.spec)
     assert PublishedRecipe(nano).answer(frame.image, frames.camera, prompt, 10).tokens == 10
@@ -80,7 +81,7 @@ def test_the_comparison_measures_both_on_every_image(nano: LocalEngine, frames: 
     assert len(times.errors_mm) == len(times.recipe_errors_mm) == 6
 
 
-def test_the_ratio_is_that_of_the_same_image() -> None:
+def test_ratios_are_of_the_same_image() -> None:
     times = Times([10.0, 40.0], [5.0, 20.0], [8.0, 32.0], [20.0, 160.0], [20, 20], [19, 19], [True, False], [1.0], [])
     summary = times.summary()
     assert summary["ratio"] == quantiles([2.0, 4.0])

@@ -1,4 +1,4 @@
-"""The taihri-nano that ships, by both engines, on the first samples of the frozen test split."""
+"""taihri-nano of the package with both engines, on the first samples of the frozen test split."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("engine", ["transformers", "vllm"])
-def test_it_sees_and_chooses(engine: str, people: Path, tmp_path: Path) -> None:
+def test_it_beats_the_mean_pose_and_selects_joints(engine: str, people: Path, tmp_path: Path) -> None:
     arguments = ["--engine", engine, "--engine-python", sys.executable, "--data", str(people), "--commands", "held-out"]
     CliRunner().invoke(command, [*arguments, "--out", str(tmp_path)], catch_exceptions=False)
-    figures = json.loads((tmp_path / "metrics.json").read_text())
-    assert figures["run"]["name"] == "taihri-nano"
-    assert figures["malformed"] == 0
-    model, baseline = figures["named"]["bins"], figures["named"]["baseline"]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["run"]["name"] == "taihri-nano"
+    assert metrics["malformed"] == 0
+    model, baseline = metrics["named"]["bins"], metrics["named"]["baseline"]
     assert model["missing"] == 0
     assert model["g_mpjpe_mm"] < 0.5 * baseline["g_mpjpe_mm"]
     assert model["pixel_percent_of_width"] < 0.5 * baseline["pixel_percent_of_width"]
-    assert figures["choices"]["f1"] > 0.9
-    for uncertainty in figures["uncertainty"].values():
+    assert metrics["joint_selection"]["f1"] > 0.9
+    for uncertainty in metrics["uncertainty"].values():
         assert uncertainty["joints"] == model["joints"]
         assert 0.75 < uncertainty["coverage"]["90%"] < 0.99
         assert uncertainty["rank_correlation"] > 0.3
 
 
-def test_its_certainty_was_measured() -> None:
+def test_its_uncertainty_is_calibrated() -> None:
     calibration = ModelSpec.load(NANO).calibration
     assert calibration != Calibration()
     assert all(0.2 < factor < 5 for factor in (*calibration.bins, *calibration.pixel)), (
-        "its probabilities mean something"
+        "the uncalibrated probabilities are plausible"
     )
 
 
-def test_it_is_small_and_says_what_it_is() -> None:
+def test_it_is_small_and_has_a_model_card() -> None:
     assert (NANO / "model.safetensors").stat().st_size < LARGEST_FILE
     assert (NANO / "README.md").read_text().startswith("---\n")

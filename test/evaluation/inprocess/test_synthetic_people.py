@@ -45,7 +45,7 @@ def test_samples_become_items(tmp_path: Path) -> None:
     assert last.image().mean() == pytest.approx(20, abs=1)
 
 
-def test_a_directory_without_samples(tmp_path: Path) -> None:
+def test_a_directory_without_samples_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TaihriError, match="taihri synth"):
         open_data(str(tmp_path))
     shard_path(tmp_path, 0).write_bytes(b"no parquet")

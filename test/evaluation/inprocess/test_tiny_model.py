@@ -1,4 +1,4 @@
-"""The whole evaluation in one process, with the real transformers engine on the tiny checkpoint."""
+"""The whole evaluation in one process, with the transformers engine on the tiny checkpoint."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def test_a_run_with_free_commands(tmp_path: Path, checkpoint: Path, decoding: st
     arguments += ["--out", str(tmp_path / "out")]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0
-    figures = json.loads((tmp_path / "out" / "metrics.json").read_text(), parse_constant=pytest.fail)
-    assert figures["run"]["engine"] == "transformers"
-    assert figures["questions"] == 2 * 4
-    assert figures["malformed"] == 0
-    assert figures["choices"]["questions"] == 4
-    assert figures["uncertainty"]["bins"]["joints"] == figures["uncertainty"]["pixel"]["joints"] > 0
-    model = figures["named"]["bins"]
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(), parse_constant=pytest.fail)
+    assert metrics["run"]["engine"] == "transformers"
+    assert metrics["questions"] == 2 * 4
+    assert metrics["malformed"] == 0
+    assert metrics["joint_selection"]["questions"] == 4
+    assert metrics["uncertainty"]["bins"]["joints"] == metrics["uncertainty"]["pixel"]["joints"] > 0
+    model = metrics["named"]["bins"]
     assert model["missing"] == 0
     assert set(model["by_part"]) == {"left_arm", "lower_body"}
     records = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()[1:]]

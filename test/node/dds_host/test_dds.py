@@ -196,7 +196,7 @@ def test_discovery_announces_qos_type_and_type_hash(
 
 @pytest.mark.parametrize(("distro", "gid_size"), [("humble", 24), ("jazzy", 16)])
 def test_the_graph_lists_the_node_and_its_endpoints(topic: str, distro: str, gid_size: int) -> None:
-    domain = FIRST_DOMAIN + gid_size  # a domain of its own: Humble describes the graph in another form
+    domain = FIRST_DOMAIN + gid_size  # a separate domain: Humble describes the graph in another form
     types = RosTypes(distro)
     inbox = Inbox()
     with DdsNode("listener", types=types, domain_id=domain) as listener:

@@ -319,7 +319,7 @@ def test_a_killed_engine_is_restarted(node: RunningNode, robot: Robot) -> None:
     robot.wait_for_engine("ready", "busy")
     assert robot.values("engine")["restarts"] == "1"
     robot.send_until_answered()
-    assert len(node.logged("the engine process was killed by SIGKILL.*the engine is started again in", since)) == 1
+    assert len(node.logged("the engine process was killed by SIGKILL.*the engine is restarted in", since)) == 1
     assert not node.logged("Traceback", since)
 
 

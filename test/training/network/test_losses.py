@@ -164,6 +164,22 @@ def test_the_step_of_muon_is_nearly_orthogonal() -> None:
         assert (matrix.detach() * matrix.grad).sum() < 0
 
 
+@pytest.mark.parametrize("shape", [(24, 64), (64, 24)])
+def test_muon_takes_the_steps_of_torch(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(1)
+    ours, theirs = (torch.nn.Parameter(torch.ones(shape)) for _ in range(2))
+    steps = [
+        Muon([ours], lr=0.1, weight_decay=0.2, dtype=torch.bfloat16),
+        torch.optim.Muon([theirs], lr=0.1, weight_decay=0.2, adjust_lr_fn="match_rms_adamw"),
+    ]
+    for _ in range(3):
+        gradient = torch.randn(shape, generator=generator)
+        for matrix, optimizer in zip((ours, theirs), steps, strict=True):
+            matrix.grad = gradient.clone()
+            optimizer.step()
+    torch.testing.assert_close(ours, theirs, atol=5e-3, rtol=0.0)
+
+
 def test_parameters_are_assigned_to_muon_and_adamw_and_matrices_decay() -> None:
     model = torch.nn.ModuleDict(
         {"layer": torch.nn.Linear(4, 4), "embed": torch.nn.Embedding(5, 4), "frozen": torch.nn.Linear(2, 2)}

@@ -1,4 +1,4 @@
-"""The images that are measured: a simulated person in front of a simulated camera, the same in every run."""
+"""Simulated camera images of a moving person with labels, the same in every run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ RATE_HZ = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
-    """One image with what is true.
+class LabelledFrame:
+    """An image with the true joint positions.
 
     Attributes:
         image: (height, width, 3) uint8 RGB.
-        joints: (22, 3) metres, camera optical frame, in the skeleton's order.
-        stamp_ns: When it was taken, nanoseconds.
+        joints: (22, 3) metres, camera optical frame, in the order of the skeleton.
+        stamp_ns: Time of the image, nanoseconds.
     """
 
     image: NDArray[np.uint8]
@@ -26,34 +26,34 @@ class Moment:
     stamp_ns: int
 
 
-class Footage:
-    """Images at 10 Hz of a person who moves.
+class SimulatedFrames:
+    """A simulated camera with 10 images per second of a moving person.
 
     Attributes:
-        camera: The camera.
+        camera: Calibration of the camera.
     """
 
     def __init__(self, size: tuple[int, int], *, seed: int = 6, gesture: str | None = None) -> None:
-        """Make person, room and camera.
+        """Create the person, the room and the camera.
 
         Args:
             size: Width and height of the images, px.
-            seed: Source of chance.
-            gesture: What the person does; None for this and that in turn.
+            seed: Seed of the simulation.
+            gesture: Gesture of the person; None for alternating gestures.
 
         Raises:
-            TaihriError: The package of the synthetic people is not installed, or there is no such gesture.
+            TaihriError: The package of the synthetic people is not installed, or the gesture is unknown.
         """
         from taihri_ros.synthetic.simulation import Simulation
 
         self._simulation = Simulation(seed=seed, size=size, gesture=gesture)
         self.camera = self._simulation.camera
 
-    def moments(self, count: int) -> Iterator[Moment]:
-        """Take images.
+    def take(self, count: int) -> Iterator[LabelledFrame]:
+        """Take images from the start of the simulation.
 
         Args:
-            count: How many.
+            count: Number of images.
 
         Yields:
             The images.
@@ -61,4 +61,4 @@ class Footage:
         for number in range(count):
             seconds = number / RATE_HZ
             snapshot = self._simulation.expose(seconds)
-            yield Moment(snapshot.image, snapshot.joints, round(1e9 * (1.0 + seconds)))
+            yield LabelledFrame(snapshot.image, snapshot.joints, round(1e9 * (1.0 + seconds)))

@@ -1,0 +1,53 @@
+"""Command line options and output that the benchmark scripts share."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
+
+ENGINES = ("vllm", "transformers")
+"""The engines that run on this machine."""
+
+
+def make_parser(description: str | None, *, engine: str | None = None, images: int | None = None) -> ArgumentParser:
+    """Create the parser of a benchmark script, with the option `--out`.
+
+    Args:
+        description: Docstring of the script.
+        engine: Default of `--engine`; None for a script without an engine.
+        images: Default of `--images`; None for a script without this option.
+
+    Returns:
+        The parser.
+    """
+    parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
+    if engine is not None:
+        parser.add_argument("--engine", default=engine, choices=ENGINES, help=f"default: {engine}")
+    if images is not None:
+        parser.add_argument("--images", type=int, default=images, help=f"images in each case (default: {images})")
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    return parser
+
+
+def write_json(path: Path | None, results: Any) -> None:
+    """Write results to a file and create its directory.
+
+    Args:
+        path: The file; None to write nothing.
+        results: The results, in JSON types.
+    """
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def print_rows(rows: list[dict[str, Any]]) -> None:
+    """Print one line for each row of results.
+
+    Args:
+        rows: The rows.
+    """
+    for row in rows:
+        print(row)
