@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 @click.option("--size", type=click.IntRange(64, 1024), default=224, show_default=True, help="Longer side, px.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
 @click.option("--start-index", type=click.IntRange(min=0), default=0, help="Index of the first sample.")
+@click.option(
+    "--style",
+    type=click.Choice(["lifelike", "plain", "outdoor"]),
+    default="lifelike",
+    show_default=True,
+    help="Look of people and rooms; outdoor is for tests only.",
+)
 @click.option("--test-split", is_flag=True, help="Generate and verify the frozen test split.")
+@click.option("--empty-rooms", is_flag=True, help="Write JPEG pictures of rooms without people instead.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Contact sheet of the first 48 samples.")
 def command(
     *,
@@ -31,7 +39,9 @@ def command(
     size: int,
     workers: int,
     start_index: int,
+    style: str,
     test_split: bool,
+    empty_rooms: bool,
     sheet: Path | None,
 ) -> None:
     """Generate synthetic people in front of a robot with exact labels, as Parquet for Hugging Face datasets.
@@ -44,11 +54,20 @@ def command(
       taihri synth --count 20000 --seed 1 --out data/train --workers 2
       taihri synth --count 48 --seed 7 --sheet out.png
       taihri synth --test-split --out data/test
+      taihri synth --empty-rooms --count 500 --seed 1 --out data/backgrounds
     """
     if out is None and sheet is None:
         raise click.UsageError("specify the output: --out DIR, --sheet FILE, or both")
+    if empty_rooms:
+        if out is None:
+            raise click.UsageError("specify the directory of the pictures: --out DIR")
+        made = _import("empty_rooms").write_empty_rooms(out, seed, count, size)
+        with click.progressbar(made, length=count, label=f"{count} rooms") as steps:
+            for _ in steps:
+                pass
+        return
     generation, split = _import("generation"), _import("frozen_split")
-    job = generation.Job(out or Path(), seed, count, size, start_index)
+    job = generation.Job(out or Path(), seed, count, size, start_index, style)
     if test_split:
         job = split.job(out or Path())
     elif seed == split.SEED:
@@ -62,7 +81,7 @@ def command(
         if test_split:
             split.check(out)
     if sheet is not None:
-        _write_sheet(sheet, generation.make_samples(job.seed, min(job.count, 48), job.size, job.start))
+        _write_sheet(sheet, generation.make_samples(job.seed, min(job.count, 48), job.size, job.start, job.style))
 
 
 def _write_sheet(path: Path, samples: list[Sample]) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
 
-GENERATOR_VERSION = "2"
+GENERATOR_VERSION = "3"
 """Version of the distribution from which samples are generated."""
 
 _PREFIX = "synthetic-"
@@ -49,6 +49,8 @@ class Sample:
         body: Parameters of the person and the view that generated the picture.
         index: Number of the sample; seed and index determine the whole sample.
         seed: Seed of the data set.
+        owner_png: Owner of each pixel, PNG bytes: 0 room, 1 the person, 2 another person, 3 an object that belongs to
+            them, 4 furniture. None in data of generator versions before 3.
     """
 
     encoded: bytes
@@ -61,12 +63,20 @@ class Sample:
     body: dict[str, Any]
     index: int
     seed: int
+    owner_png: bytes | None = None
 
     @cached_property
     def image(self) -> NDArray[np.uint8]:
         """The picture, uint8 (H, W, 3) RGB."""
         decoded = cv2.imdecode(np.frombuffer(self.encoded, np.uint8), cv2.IMREAD_COLOR)
         return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+    @cached_property
+    def owners(self) -> NDArray[np.uint8] | None:
+        """Owner of each pixel, uint8 (H, W), or None; see `owner_png`."""
+        if self.owner_png is None:
+            return None
+        return np.asarray(cv2.imdecode(np.frombuffer(self.owner_png, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
 _CAMERA = pa.struct(
@@ -78,9 +88,10 @@ _CAMERA = pa.struct(
         ("k", pa.list_(pa.float64())),
     ]
 )
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _COLUMNS = pa.schema(
     [
-        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("image", _IMAGE),
         ("camera_info", _CAMERA),
         ("joints", pa.list_(pa.list_(pa.float32()))),
         ("pixels", pa.list_(pa.list_(pa.float32()))),
@@ -90,6 +101,7 @@ _COLUMNS = pa.schema(
         ("body", pa.string()),
         ("index", pa.int64()),
         ("seed", pa.int64()),
+        ("owners", _IMAGE),
     ]
 )
 
@@ -119,6 +131,7 @@ _FEATURES = {
     "body": _value("string"),
     "index": _value("int64"),
     "seed": _value("int64"),
+    "owners": {"_type": "Image"},
 }
 _SCHEMA = _COLUMNS.with_metadata(
     {
@@ -159,6 +172,8 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
         columns["body"].append(json.dumps(sample.body))
         columns["index"].append(sample.index)
         columns["seed"].append(sample.seed)
+        owners = None if sample.owner_png is None else {"bytes": sample.owner_png, "path": None}
+        columns["owners"].append(owners)
     unfinished = path.with_suffix(".part")
     pq.write_table(pa.Table.from_pydict(columns, schema=_SCHEMA), unfinished, row_group_size=100)
     unfinished.replace(path)
@@ -232,4 +247,5 @@ def _sample(row: dict[str, Any]) -> Sample:
         body=json.loads(row["body"]),
         index=row["index"],
         seed=row["seed"],
+        owner_png=(row.get("owners") or {}).get("bytes"),
     )

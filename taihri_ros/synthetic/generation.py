@@ -11,7 +11,7 @@ from pathlib import Path
 
 from taihri_ros.synthetic.dataset import DatasetError, Sample, shard_path, write_shard
 from taihri_ros.synthetic.people.body import body_model
-from taihri_ros.synthetic.sample import VIEWS, Generator
+from taihri_ros.synthetic.sample import VIEWS, Generator, Style
 
 SHARD_SIZE = 1000
 """Samples per shard; a multiple of `VIEWS`."""
@@ -30,6 +30,7 @@ class Job:
         count: Number of samples.
         size: Longer side of the pictures, px.
         start: Index of the first sample.
+        style: Look of people and rooms.
     """
 
     directory: Path
@@ -37,6 +38,7 @@ class Job:
     count: int
     size: int
     start: int = 0
+    style: Style = "plain"
 
     @property
     def shards(self) -> int:
@@ -89,7 +91,7 @@ def run(job: Job, workers: int = 1) -> Iterator[Path]:
             yield finished.result()
 
 
-def make_samples(seed: int, count: int, size: int, start: int = 0) -> list[Sample]:
+def make_samples(seed: int, count: int, size: int, start: int = 0, style: Style = "plain") -> list[Sample]:
     """Generate samples in this process.
 
     Args:
@@ -97,11 +99,12 @@ def make_samples(seed: int, count: int, size: int, start: int = 0) -> list[Sampl
         count: Number of samples.
         size: Longer side of the pictures, px.
         start: Index of the first sample.
+        style: Look of people and rooms.
 
     Returns:
         The samples, in order.
     """
-    generator = Generator(seed, size)
+    generator = Generator(seed, size, style)
     first, last = start // VIEWS, -(-(start + count) // VIEWS)
     made = [sample for group in range(first, last) for sample in generator.group(group)]
     return made[start - first * VIEWS :][:count]
@@ -109,7 +112,7 @@ def make_samples(seed: int, count: int, size: int, start: int = 0) -> list[Sampl
 
 def _make_shard(job: Job, shard: int) -> Path:
     first, end = job.bounds(shard)
-    samples = make_samples(job.seed, end - first, job.size, first)
+    samples = make_samples(job.seed, end - first, job.size, first, job.style)
     try:
         write_shard(job.path(shard), samples)
     except OSError as error:

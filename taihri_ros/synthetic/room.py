@@ -51,6 +51,7 @@ class Room:
         light_color: (3,) linear RGB of its light at normal incidence.
         ambient: (2, 3) linear RGB of the light from above and from below.
         seed: Seed of the noise in the patterns.
+        own: Number of first objects that belong to the people: seats, held objects, obstacles.
     """
 
     middle: NDArray[np.float64]
@@ -63,6 +64,7 @@ class Room:
     light_color: NDArray[np.float64]
     ambient: NDArray[np.float64]
     seed: int
+    own: int = 0
 
     def packed_primitives(self) -> Floats:
         """Return the objects for the renderer: float32 (N, 9), shape, centre, half extents, cosine and sine of yaw."""
@@ -119,6 +121,7 @@ def sample_room(rng: Rng, camera: NDArray[np.float64], primitives: tuple[Primiti
         primitives=primitives_in_room,
         **_light(rng),
         seed=int(rng.integers(1 << 20)),
+        own=len(primitives),
     )
 
 

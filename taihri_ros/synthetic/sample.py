@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic import labels
 from taihri_ros.synthetic.dataset import Sample
+from taihri_ros.synthetic.decor import move_outdoors, mute
 from taihri_ros.synthetic.lenses import sample_camera
 from taihri_ros.synthetic.people.body import Body, Place, body_model, moved
-from taihri_ros.synthetic.people.clothing import Outfit, sample_outfit
+from taihri_ros.synthetic.people.clothing import Outfit, dress, sample_outfit
 from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.kinematics import unit
 from taihri_ros.synthetic.people.phenotype import Phenotype, sample_phenotype
 from taihri_ros.synthetic.people.poses import Pose, sample_pose, sample_task
-from taihri_ros.synthetic.people.skirt import with_skirt
+from taihri_ros.synthetic.people.wardrobe import recolor, sample_lifelike_outfit, sample_sport_colors
 from taihri_ros.synthetic.rendering.photograph import photograph
 from taihri_ros.synthetic.rendering.renderer import Renderer
 from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Primitive, sample_obstacle, sample_room
@@ -43,6 +44,23 @@ _MIN_PERSON_SHARE = 0.006
 """Smallest share of the picture that the person may cover."""
 
 
+Style = Literal["plain", "lifelike", "outdoor"]
+"""Looks of people and rooms.
+
+`plain` is that of the frozen test split and `lifelike` that of the training data. `outdoor` has lifelike people in
+sports and work clothes outdoors; no training may use it, so that it measures how a model generalises.
+"""
+
+_FAR_SHARE = 0.6
+"""Share of lifelike pictures that show most of the person from further away."""
+
+_MUTED_SHARE = 0.9
+"""Share of lifelike pictures in a muted room; the others have any colours, as training views have."""
+
+_FAULTS = 0.4
+"""Faults of the camera in lifelike pictures; training adds more to every view."""
+
+
 @dataclass(frozen=True)
 class _Character:
     shape: Phenotype
@@ -54,14 +72,16 @@ class _Character:
 class Generator:
     """Generator of samples; sample i depends only on the seed and i."""
 
-    def __init__(self, seed: int, size: int = 224) -> None:
+    def __init__(self, seed: int, size: int = 224, style: Style = "plain") -> None:
         """Load the body model.
 
         Args:
             seed: Seed of the data set.
             size: Longer side of the pictures, px.
+            style: Look of people and rooms.
         """
-        self.seed, self.size = seed, size
+        self.seed, self.size, self._style = seed, size, style
+        self._lifelike = style != "plain"
         self._places = surface(body_model().template)
         self._renderer = Renderer(self._places)
 
@@ -75,12 +95,10 @@ class Generator:
             The samples of the group.
         """
         rng = np.random.default_rng([self.seed, number])
-        characters = [_sample_character(rng) for _ in range(2)]
+        characters = [_sample_character(rng, self._lifelike) for _ in range(2)]
         thickness = np.stack([character.outfit.thickness(self._places) for character in characters])
         bare = body_model().pose([(character.shape, character.pose) for character in characters], thickness)
-        bodies = [
-            with_skirt(body, character.outfit.skirt_shape()) for body, character in zip(bare, characters, strict=True)
-        ]
+        bodies = [dress(body, character.outfit) for body, character in zip(bare, characters, strict=True)]
         made = []
         for view in range(VIEWS):
             first = view * 2 // VIEWS
@@ -90,10 +108,11 @@ class Generator:
 
     def _view(self, rng: Rng, pair: list[tuple[_Character, Body]], index: int) -> Sample:
         (character, body), (stranger, other_body) = pair
-        outfits = [_recolored(rng, character.outfit), _recolored(rng, stranger.outfit)]
+        outfits = [_recolored(rng, who, self._style) for who in (character, stranger)]
+        far = self._lifelike and rng.random() < _FAR_SHARE
         while True:
             camera, rays = sample_camera(rng, self.size)
-            viewpoint = sample_viewpoint(rng, body, character.task, camera)
+            viewpoint = sample_viewpoint(rng, body, character.task, camera, far)
             if viewpoint is None:
                 continue
             joints = viewpoint.to_camera(body.joints)
@@ -106,6 +125,10 @@ class Generator:
                 primitives += _seat(rng, bodies[1])
             self._renderer.set_people([(there.vertices, worn) for there, worn in zip(bodies, outfits, strict=False)])
             room = sample_room(rng, viewpoint.eye, tuple(primitives))
+            if self._style == "outdoor":
+                room = move_outdoors(rng, room)
+            elif self._lifelike and rng.random() < _MUTED_SHARE:
+                room = mute(rng, room)
             gaps = self._renderer.probe(body.joints, viewpoint, room)
             visibility = labels.visibility(inside, gaps)
             if not (visibility == labels.VISIBLE).any():
@@ -113,8 +136,8 @@ class Generator:
             light, owners = self._renderer.render(camera, rays, viewpoint, room)
             if (owners == 1).mean() >= _MIN_PERSON_SHARE:
                 break
-        picture = photograph(rng, light)
-        quality = int(rng.integers(55, 97))
+        picture = photograph(rng, light, _FAULTS if self._lifelike else 1.0)
+        quality = int(rng.integers(82 if self._lifelike else 55, 97))
         return Sample(
             encoded=_jpeg(picture, quality),
             camera=camera,
@@ -126,18 +149,25 @@ class Generator:
             body=_describe(character, viewpoint, len(primitives), len(bodies)),
             index=index,
             seed=self.seed,
+            owner_png=bytes(cv2.imencode(".png", owners.view(np.uint8))[1].tobytes()),
         )
 
 
-def _sample_character(rng: Rng) -> _Character:
+def _sample_character(rng: Rng, lifelike: bool) -> _Character:
     task = sample_task(rng)
+    if lifelike:
+        shape = sample_phenotype(rng)
+        return _Character(shape, task, sample_pose(rng, task), sample_lifelike_outfit(rng, shape.gender))
     return _Character(sample_phenotype(rng), task, sample_pose(rng, task), sample_outfit(rng))
 
 
-def _recolored(rng: Rng, outfit: Outfit) -> Outfit:
+def _recolored(rng: Rng, character: _Character, style: Style) -> Outfit:
     """Return an outfit of the same shape with other colours of clothes, skin and hair."""
+    if style != "plain":
+        lifelike = replace(character.outfit, **recolor(rng, character.outfit, character.shape.gender))
+        return replace(lifelike, **sample_sport_colors(rng)) if style == "outdoor" else lifelike
     other = sample_outfit(rng)
-    return replace(outfit, **{name: getattr(other, name) for name in _COLOR_FIELDS})
+    return replace(character.outfit, **{name: getattr(other, name) for name in _COLOR_FIELDS})
 
 
 def _sample_place_nearby(rng: Rng, viewpoint: Viewpoint) -> Place:

@@ -37,7 +37,7 @@ class Viewpoint:
         return np.asarray((points - self.eye) @ self.rotation)
 
 
-def sample_viewpoint(rng: Rng, body: Body, task: str, camera: Camera) -> Viewpoint | None:
+def sample_viewpoint(rng: Rng, body: Body, task: str, camera: Camera, far: bool = False) -> Viewpoint | None:
     """Sample a camera pose from which a robot sees a person.
 
     Args:
@@ -45,12 +45,13 @@ def sample_viewpoint(rng: Rng, body: Body, task: str, camera: Camera) -> Viewpoi
         body: The person.
         task: Task of the person, which determines the joints looked at.
         camera: The camera.
+        far: Whether the camera looks at trunk or head from 1.3 to 3.9 m, so that most of the person is in the picture.
 
     Returns:
         The viewpoint; None if the sampled one is too near to the person or too far away.
     """
     names = focus(task)
-    choice = rng.random()
+    choice = 0.6 if far else rng.random()
     if choice < 0.5:
         target = body.joints[INDEX[names[int(rng.integers(len(names)))]]]
     elif choice < 0.8:
@@ -59,6 +60,8 @@ def sample_viewpoint(rng: Rng, body: Body, task: str, camera: Camera) -> Viewpoi
         target = body.joints[int(rng.integers(len(body.joints)))]
     near = rng.random()
     low, high = (0.35, 0.7) if near < 0.16 else (0.6, 2.2) if near < 0.8 else (1.8, 3.9)
+    if far:
+        low, high = 1.3, 3.9
     distance = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     height = float(np.clip(rng.normal(1.25, 0.25), 0.75, 1.75))
     level = np.sqrt(max(distance**2 - (height - target[2]) ** 2, (0.35 * distance) ** 2))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.training.data.backgrounds import BackgroundSettings
 from taihri_ros.training.data.question_sampler import QuestionSettings
 from taihri_ros.validation import check_value
 
@@ -224,6 +225,7 @@ class Recipe:
         checkpoint: Sizes of a new model.
         spec: Entries of `taihri.json` that differ from those of `model`, or from the official values.
         degrees: Standard deviations of tilt, pan and roll of the virtual camera, degrees.
+        backgrounds: Other backgrounds of the views, and views without a person.
         tasks: Task files besides those of the package.
         machine: Devices and processes of the run.
     """
@@ -237,6 +239,7 @@ class Recipe:
     checkpoint: NewCheckpoint | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
     degrees: tuple[float, float, float] = (4.0, 6.0, 6.0)
+    backgrounds: BackgroundSettings = field(default_factory=BackgroundSettings)
     tasks: tuple[Path, ...] = ()
     machine: Machine = field(default_factory=Machine)
 

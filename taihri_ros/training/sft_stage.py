@@ -118,7 +118,8 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
         sigma_bins=targets.first_bins if targets else 0.0,
         scheduled_sampling=stage.scheduled_sampling,
     )
-    views = ViewSettings(spec.focal_px, min(spec.max_image_size), recipe.degrees, stage.person_crops)
+    max_side = min(spec.max_image_size)
+    views = ViewSettings(spec.focal_px, max_side, recipe.degrees, stage.person_crops, recipe.backgrounds)
     sampler = QuestionSampler(vocabulary, spec, Tasks.load(*recipe.tasks), stage.questions)
     seed = schedule.seed
     writes = run_stage(

@@ -33,9 +33,9 @@ def train_vision(recipe: Recipe, options: RunOptions) -> Path:
     directory, schedule = recipe.out / "vision", recipe.vision.schedule
     arguments, start = prepare_stage(recipe, schedule, directory)
     tower = start.model.model.visual
-    views = ViewSettings(
-        start.spec.focal_px, min(start.spec.max_image_size), recipe.degrees, recipe.vision.person_crops
-    )
+    max_side = min(start.spec.max_image_size)
+    person_crops, backgrounds = recipe.vision.person_crops, recipe.backgrounds
+    views = ViewSettings(start.spec.focal_px, max_side, recipe.degrees, person_crops, backgrounds)
     writes = run_stage(
         DensePretraining(tower, width=start.model.config.vision_config.out_hidden_size, focal_px=start.spec.focal_px),
         arguments,

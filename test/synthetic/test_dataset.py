@@ -62,6 +62,24 @@ def test_written_samples_are_read_back(tmp_path: Path, model: DistortionModel) -
     assert (got.camera.width, got.camera.height) == (64, 48)
 
 
+def test_the_owners_of_pixels_are_read_back(tmp_path: Path) -> None:
+    owners = RNG.integers(0, 5, (48, 64), dtype=np.uint8)
+    png = cv2.imencode(".png", owners)[1].tobytes()
+    write_shard(shard_path(tmp_path, 0), [replace(sample(0), owner_png=png), sample(1)])
+    first, second = read(tmp_path)
+    assert first.owners is not None
+    assert (first.owners == owners).all()
+    assert second.owners is None
+
+
+def test_data_without_owners_are_read(tmp_path: Path) -> None:
+    write_shard(shard_path(tmp_path, 0), [sample(0)])
+    table = pq.read_table(shard_path(tmp_path, 0)).drop_columns("owners")
+    pq.write_table(table, shard_path(tmp_path, 0))
+    (got,) = read(tmp_path)
+    assert got.owners is None
+
+
 def test_the_picture_is_decoded_as_rgb(tmp_path: Path) -> None:
     write_shard(shard_path(tmp_path, 0), [sample(0)])
     image = next(iter(read(tmp_path))).image

@@ -27,7 +27,9 @@ def test_the_command_generates_samples_once_and_a_sheet(tmp_path: Path) -> None:
     assert first.exit_code == 0, first.output
     made = list(read(tmp_path / "data"))
     assert [sample.index for sample in made] == list(range(6))
-    assert [sample.encoded for sample in made] == [sample.encoded for sample in make_samples(9, 6, 64)]
+    assert [sample.encoded for sample in made] == [
+        sample.encoded for sample in make_samples(9, 6, 64, style="lifelike")
+    ]
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
     (shard,) = (tmp_path / "data").iterdir()
     before = shard.stat().st_mtime_ns

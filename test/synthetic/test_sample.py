@@ -13,7 +13,7 @@ from taihri_ros.synthetic.contact_sheet import contact_sheet
 from taihri_ros.synthetic.dataset import Sample
 from taihri_ros.synthetic.generation import make_samples
 from taihri_ros.synthetic.labels import OUTSIDE, VISIBLE
-from taihri_ros.synthetic.sample import VIEWS, Generator
+from taihri_ros.synthetic.sample import VIEWS, Generator, Style
 
 SEED = 5
 
@@ -80,6 +80,23 @@ def test_the_rendered_person_lies_where_the_labels_are(generator: Generator, mon
         hits.extend(near[rows, columns].tolist())
     assert len(hits) > 60
     assert np.mean(hits) > 0.97
+
+
+@pytest.mark.parametrize("style", ["plain", "lifelike", "outdoor"])
+def test_the_owners_of_pixels_are_stored(style: Style) -> None:
+    for sample in make_samples(SEED, 8, 96, style=style):
+        assert sample.owners is not None
+        assert sample.owners.shape == sample.image.shape[:2]
+        assert sample.owners.max() <= 4
+        rows, columns = np.nonzero(sample.owners == 1)
+        assert sample.box.tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
+
+
+def test_labels_of_lifelike_people_agree_with_the_camera() -> None:
+    for sample in make_samples(SEED, 8, 96, style="lifelike"):
+        inside = sample.visibility != OUTSIDE
+        assert sample.camera.project(sample.joints)[inside] == pytest.approx(sample.pixels[inside], abs=0.01)
+        assert 0.2 < np.linalg.norm(sample.joints, axis=1).min() < 3.9
 
 
 def test_the_left_side_of_a_person_facing_the_camera_is_on_the_right(samples: list[Sample]) -> None:

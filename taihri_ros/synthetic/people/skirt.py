@@ -33,6 +33,7 @@ class SkirtShape:
         flare: Increase of the radius from hips to ankles, metres.
         thickness: Distance from the skin, metres.
         phase: Phase of the folds, radians.
+        fit: Share by which the skirt narrows from the hips to its upper edge.
     """
 
     waist: float
@@ -40,6 +41,7 @@ class SkirtShape:
     flare: float
     thickness: float
     phase: float
+    fit: float = 0.0
 
 
 def faces(first: int) -> NDArray[np.int32]:
@@ -114,6 +116,8 @@ def _tube(joints: Array, radius: float, shape: SkirtShape) -> Array:
     wide = np.abs((apart * across).sum(axis=1)) / 2.0 + 1.3 * ease
     deep = np.abs((apart * forward).sum(axis=1)) / 2.0 + 1.35 * ease
     folds = 1.0 + 0.06 * np.clip(along, 0.0, 1.0)[:, None] * np.sin(7.0 * _ANGLES + shape.phase)
+    narrow = 1.0 - shape.fit * np.clip(-along / 0.2, 0.0, 1.0)
+    wide, deep = narrow * wide, narrow * deep
     ring = (wide[:, None] * np.sin(_ANGLES) * folds)[..., None] * across[:, None]
     ring = ring + (deep[:, None] * np.cos(_ANGLES) * folds)[..., None] * -forward[:, None]
     return np.asarray((middle[:, None] + ring).reshape(-1, 3))

@@ -17,13 +17,15 @@ from taihri_ros.synthetic.rendering.geometry import (
     wall_distance,
     wall_normal,
 )
-from taihri_ros.synthetic.rendering.shading import outfit_color, pattern, value_noise
+from taihri_ros.synthetic.rendering.lifelike import CLOTH, LIFELIKE, STRANDS, WRINKLES, folds, lifelike_color
+from taihri_ros.synthetic.rendering.shading import PHASE, outfit_color, pattern, value_noise
 
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
 ROOM = wp.constant(0)
 PRIMITIVE = wp.constant(3)
-"""Owner of a pixel: the room (0), the first or second person (1, 2) or an object (3)."""
+FURNITURE = wp.constant(4)
+"""Owner of a pixel: room (0), first or second person (1, 2), object that belongs to them (3) or furniture (4)."""
 
 
 @wp.struct
@@ -43,6 +45,8 @@ class People:
     head: wp.array(dtype=wp.vec3)
     rough: wp.array(dtype=wp.vec3)
     eyes: wp.array(dtype=float)
+    face: wp.array(dtype=wp.vec3)
+    occlusion: wp.array(dtype=float)
 
 
 @wp.kernel
@@ -70,22 +74,50 @@ def in_shadow(primitives: wp.array2d(dtype=float), p: wp.vec3, direction: wp.vec
 
 @wp.func
 def person_color(people: People, face: int, u: float, v: float):
-    """Return the colour of a point on a person's triangle."""
+    """Return colour and material of a point on a person's triangle; see `lifelike` for the materials."""
     who = face // people.faces
     first = who * people.vertices
     a = wp.mesh_get_index(people.mesh, face * 3) - first
     b = wp.mesh_get_index(people.mesh, face * 3 + 1) - first
     c = wp.mesh_get_index(people.mesh, face * 3 + 2) - first
     w = 1.0 - u - v
-    return outfit_color(
-        people.outfits,
-        who,
-        people.rest[a] * u + people.rest[b] * v + people.rest[c] * w,
-        people.coords[a] * u + people.coords[b] * v + people.coords[c] * w,
-        people.head[a] * u + people.head[b] * v + people.head[c] * w,
-        people.rough[a] * u + people.rough[b] * v + people.rough[c] * w,
-        people.eyes[a] * u + people.eyes[b] * v + people.eyes[c] * w,
-    )
+    rest = people.rest[a] * u + people.rest[b] * v + people.rest[c] * w
+    coords = people.coords[a] * u + people.coords[b] * v + people.coords[c] * w
+    head = people.head[a] * u + people.head[b] * v + people.head[c] * w
+    rough = people.rough[a] * u + people.rough[b] * v + people.rough[c] * w
+    if people.outfits[who, LIFELIKE] > 0.5:
+        features = people.face[a] * u + people.face[b] * v + people.face[c] * w
+        return lifelike_color(people.outfits, who, rest, coords, head, rough, features)
+    eye = people.eyes[a] * u + people.eyes[b] * v + people.eyes[c] * w
+    plain = outfit_color(people.outfits, who, rest, coords, head, rough, eye)
+    return wp.vec4(plain[0], plain[1], plain[2], 0.0)
+
+
+@wp.func
+def folded_normal(people: People, face: int, u: float, v: float, normal: wp.vec3):
+    """Return a normal tilted by the folds of cloth."""
+    who = face // people.faces
+    first = who * people.vertices
+    a = wp.mesh_get_index(people.mesh, face * 3) - first
+    b = wp.mesh_get_index(people.mesh, face * 3 + 1) - first
+    c = wp.mesh_get_index(people.mesh, face * 3 + 2) - first
+    w = 1.0 - u - v
+    rest = people.rest[a] * u + people.rest[b] * v + people.rest[c] * w
+    coords = people.coords[a] * u + people.coords[b] * v + people.coords[c] * w
+    seed = int(people.outfits[who, PHASE] * 1000.0)
+    tilt = folds(rest, coords, seed, people.outfits[who, WRINKLES])
+    return wp.normalize(normal - (tilt - wp.dot(tilt, normal) * normal))
+
+
+@wp.func
+def openness(people: People, face: int, u: float, v: float):
+    """Return the share of the surroundings that the person's own body leaves free at a point."""
+    who = face // people.faces
+    first = who * people.vertices
+    a = wp.mesh_get_index(people.mesh, face * 3) - first
+    b = wp.mesh_get_index(people.mesh, face * 3 + 1) - first
+    c = wp.mesh_get_index(people.mesh, face * 3 + 2) - first
+    return people.occlusion[a] * u + people.occlusion[b] * v + people.occlusion[c] * (1.0 - u - v)
 
 
 @wp.func
@@ -152,7 +184,7 @@ def cast(
                 distance = hit[3]
                 row = 6 + primitive
                 normal = wp.vec3(hit[0], hit[1], hit[2])
-                kind = PRIMITIVE
+                kind = wp.where(primitive < room.own, PRIMITIVE, FURNITURE)
         face = -1
         u = float(0.0)
         v = float(0.0)
@@ -175,10 +207,19 @@ def cast(
                 v = query.v
         p = eye + distance * direction
         gloss = float(0.06)
+        free = float(1.0)
         if face >= 0:
             kind = 1 + face // people.faces
             normal = person_normal(people, face, u, v)
-            albedo = person_color(people, face, u, v)
+            painted = person_color(people, face, u, v)
+            albedo = wp.vec3(painted[0], painted[1], painted[2])
+            if people.outfits[face // people.faces, LIFELIKE] > 0.5:
+                free = 0.25 + 0.75 * openness(people, face, u, v)
+                if painted[3] == CLOTH:
+                    normal = folded_normal(people, face, u, v, normal)
+                    gloss = 0.015
+                elif painted[3] == STRANDS:
+                    gloss = 0.1
         else:
             if kind == ROOM:
                 normal = wall_normal(room, side)
@@ -199,7 +240,7 @@ def cast(
         around = room.above * up + room.below * (1.0 - up)
         if kind == ROOM and side < 2:
             around = around * (1.0 - 0.55 * wp.exp(-2.0 * (p[0] * p[0] + p[1] * p[1])))
-        total += wp.cw_mul(albedo, around + lit * room.light_color)
+        total += wp.cw_mul(albedo, free * around + (0.5 + 0.5 * free) * lit * room.light_color)
         if lit > 0.0:
             shine = wp.max(wp.dot(wp.normalize(to_light - direction), normal), 0.0)
             shine = shine * shine * shine

@@ -41,6 +41,7 @@ class Surroundings:
     above: wp.vec3
     below: wp.vec3
     seed: int
+    own: int
 
 
 @wp.func

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 Rng = np.random.Generator
 
 
-def photograph(rng: Rng, light: NDArray[np.float32]) -> NDArray[np.uint8]:
+def photograph(rng: Rng, light: NDArray[np.float32], faults: float = 1.0) -> NDArray[np.uint8]:
     """Return the picture that a robot's camera takes, with random imperfections.
 
     Args:
         rng: Random number generator.
         light: float32 (H, W, 3) linear RGB.
+        faults: Strength of blur, noise and colour casts; below 1 for pictures that are augmented again later.
 
     Returns:
         uint8 (H, W, 3) RGB.
@@ -22,10 +23,10 @@ def photograph(rng: Rng, light: NDArray[np.float32]) -> NDArray[np.uint8]:
     height, width = light.shape[:2]
     scale = max(height, width) / 224.0
     if rng.random() < 0.35:
-        sigma = float(rng.exponential(0.55)) * scale
+        sigma = float(rng.exponential(0.55)) * scale * faults
         if sigma > 0.15:
             light = cv2.GaussianBlur(light, (0, 0), min(sigma, 2.2 * scale))
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 * faults:
         light = _motion_blur(rng, light, scale)
     target = float(np.clip(rng.normal(0.2, 0.07), 0.05, 0.45))
     strength = rng.uniform(0.5, 1.0)  # of the automatic exposure
@@ -33,17 +34,17 @@ def photograph(rng: Rng, light: NDArray[np.float32]) -> NDArray[np.uint8]:
     gain = min(
         gain, rng.uniform(0.7, 1.8) / float(np.percentile(light[::4, ::4], 92.0))
     )  # limits clipping of highlights
-    balance = np.exp(rng.normal(0.0, 0.07, 3))
+    balance = np.exp(faults * rng.normal(0.0, 0.07, 3))
     light = light * (balance * gain).astype(np.float32)
     if rng.random() < 0.4:
         light *= _vignette(rng, height, width)
     return develop(
         rng,
         light,
-        grain=float(rng.exponential(0.005)),
+        grain=faults * float(rng.exponential(0.005)),
         gamma=float(rng.uniform(1.9, 2.5)),
         contrast=float(rng.uniform(0.8, 1.25)),
-        color=float(rng.uniform(0.6, 1.3) if rng.random() < 0.95 else 0.0),
+        color=float(rng.uniform(0.6, 1.3) if rng.random() < 0.95 or faults < 1.0 else 0.0),
     )
 
 

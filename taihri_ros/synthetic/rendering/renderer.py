@@ -10,6 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.synthetic.people import hair
 from taihri_ros.synthetic.people.clothing import Outfit
 from taihri_ros.synthetic.people.garments import Surface
 from taihri_ros.synthetic.rendering.casting import People, accumulate_normals, cast, probe
@@ -52,7 +53,8 @@ class Renderer:
         people.faces, people.vertices = len(places.faces), count
         people.rest, people.head, people.rough = (_array(a, wp.vec3) for a in (places.rest, places.head, places.rough))
         people.coords = _array(np.column_stack([places.arm, places.leg, places.neck]), wp.vec3)
-        people.eyes = _array(places.eyes, float)
+        people.eyes, people.occlusion = _array(places.eyes, float), _array(places.occlusion, float)
+        people.face = _array(places.face, wp.vec3)
         self._people, self._count = people, 0
         self._standing: list[NDArray[np.float32]] = []
 
@@ -97,7 +99,7 @@ class Renderer:
 
         Returns:
             Linear RGB float32 (H, W, 3), and the owner of each pixel, int8 (H, W): 0 room, 1 and 2 first and second
-            person, 3 object.
+            person, 3 object that belongs to them, 4 furniture.
         """
         height, width, _ = rays.shape
         chosen = np.arange(height * width, dtype=np.int32)
@@ -127,7 +129,8 @@ class Renderer:
     def _shadow_map(self, room: Room) -> Any:
         """Render the shadow map of the people."""
         points = self._points[: self._count * self._people.vertices]
-        low, high = points[::9].min(axis=0), points[::9].max(axis=0)
+        without_hair = points.reshape(self._count, -1, 3)[:, : -hair.POINTS].reshape(-1, 3)[::9]
+        low, high = without_hair.min(axis=0), without_hair.max(axis=0)
         middle, radius = 0.5 * (low + high), 0.52 * float(np.linalg.norm(high - low))
         toward = middle - room.light
         distance = float(np.linalg.norm(toward))
@@ -180,7 +183,7 @@ def _surroundings(room: Room, shadow_map: Any) -> Any:
     surroundings.light = wp.vec3(*room.light.tolist())
     surroundings.light_color = wp.vec3(*room.light_color.tolist())
     surroundings.above, surroundings.below = (wp.vec3(*color) for color in room.ambient.tolist())
-    surroundings.seed = room.seed
+    surroundings.seed, surroundings.own = room.seed, room.own
     return surroundings
 
 
@@ -198,7 +201,7 @@ def _second_rays(rays: NDArray[np.float32], pixels: NDArray[np.int32]) -> NDArra
 
 def _edges(picture: NDArray[np.float32], owners: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Return the pixels that differ from a neighbour in brightness or owner."""
-    tone = np.sqrt(picture.mean(axis=2))
+    tone, owners = np.sqrt(picture.mean(axis=2)), np.minimum(owners, 3)
     edges = np.zeros(tone.shape, dtype=bool)
     across = (np.abs(np.diff(tone, axis=1)) > 0.1) | (np.diff(owners, axis=1) != 0)
     down = (np.abs(np.diff(tone, axis=0)) > 0.1) | (np.diff(owners, axis=0) != 0)

@@ -21,6 +21,10 @@ from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.inference.checkpoint.layout import TOKEN_PX
 from taihri_ros.pipeline.person_crop import extent, look_along
 from taihri_ros.skeleton import JOINTS
+from taihri_ros.training.data.backgrounds import OUTSIDE
+
+ABSENT_M = 1000.0
+"""Coordinates of the joints of a view without a person; far outside every range (metres)."""
 
 _JPEG_QUALITY = 92
 _EDGE_POINTS = 17
@@ -52,6 +56,10 @@ class LabelledImage(Protocol):
     def visibility(self) -> NDArray[np.int8]:
         """(22,) 0 visible, 1 occluded, 2 out of the image."""
 
+    @property
+    def owners(self) -> NDArray[np.uint8] | None:
+        """(height, width) owner of each pixel, or None; see `synthetic.dataset.Sample`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -63,6 +71,8 @@ class Picture:
         size: Width and height in px.
         joints: (22, 3) float32 metres, frame of the canonical camera.
         visibility: (22,) int8, 0 visible, 1 occluded, 2 out of the image.
+        owner_png: Encoded owner of each pixel as in `synthetic.dataset.Sample`, 255 outside the camera's image; None if
+            unknown.
     """
 
     jpeg: bytes
@@ -70,6 +80,7 @@ class Picture:
     size: tuple[int, int]
     joints: NDArray[np.float32]
     visibility: NDArray[np.int8]
+    owner_png: bytes | None = None
 
     @classmethod
     def make(cls, sample: LabelledImage, *, focal_px: float, max_side: int) -> Picture:
@@ -96,12 +107,18 @@ class Picture:
         )
         canonical = cv2.remap(np.ascontiguousarray(sample.image), across, down, cv2.INTER_LINEAR)
         _, jpeg = cv2.imencode(".jpg", canonical[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        owner_png = None
+        if sample.owners is not None:
+            edge_value = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": OUTSIDE}
+            owners = cv2.remap(sample.owners, across, down, cv2.INTER_NEAREST, **edge_value)
+            owner_png = cv2.imencode(".png", owners)[1].tobytes()
         return cls(
             jpeg.tobytes(),
             focal_px,
             (width, height),
             np.asarray(sample.joints, np.float32),
             np.asarray(sample.visibility, np.int8),
+            owner_png,
         )
 
     def image(self) -> NDArray[np.uint8]:
@@ -112,6 +129,16 @@ class Picture:
         """
         decoded: Any = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
         return np.asarray(decoded[..., ::-1], np.uint8)
+
+    def owners(self) -> NDArray[np.uint8] | None:
+        """Decode the owner of each pixel.
+
+        Returns:
+            (height, width) uint8, or None if unknown.
+        """
+        if self.owner_png is None:
+            return None
+        return np.asarray(cv2.imdecode(np.frombuffer(self.owner_png, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
 
     def is_easy(self) -> bool:
         """Check whether most joints are visible and cover much of the image, which suits the start of a training."""
@@ -131,12 +158,28 @@ class View:
         joints: (22, 3) float32 metres, frame of the view.
         pixels: (22, 2) float32 px, projections of the joints; they may lie outside the image.
         visibility: (22,) int8, 0 visible, 1 occluded, 2 out of the view.
+        person: Whether the view shows a person; if not, all joints are out of the view and at `ABSENT_M`.
     """
 
     image: NDArray[np.uint8]
     joints: NDArray[np.float32]
     pixels: NDArray[np.float32]
     visibility: NDArray[np.int8]
+    person: bool = True
+
+    @classmethod
+    def without_person(cls, image: NDArray[np.uint8]) -> View:
+        """Return a view that shows nobody.
+
+        Args:
+            image: (height, width, 3) uint8 RGB.
+
+        Returns:
+            The view.
+        """
+        count = len(JOINTS)
+        joints = np.full((count, 3), ABSENT_M, np.float32)
+        return cls(image, joints, np.zeros((count, 2), np.float32), np.full(count, 2, np.int8), person=False)
 
 
 @dataclass(frozen=True)
@@ -230,15 +273,10 @@ class Viewpoint:
         Returns:
             The view.
         """
-        image = picture.image()
-        width, height = self.size
+        warped = self._warp(picture, picture.image(), cv2.INTER_LINEAR, 0)
         rotation = cv2.Rodrigues(np.array(self.rotation_vector))[0]
-        K_view = _matrix(self.focal_px, width, height)
-        homography = K_view @ rotation @ np.linalg.inv(_matrix(picture.focal_px, image.shape[1], image.shape[0]))
-        warped = cv2.warpPerspective(image, homography, (width, height), flags=cv2.INTER_LINEAR)
         joints, visibility = picture.joints @ rotation.T, picture.visibility
         if self.mirrored:
-            warped = np.ascontiguousarray(warped[:, ::-1])
             joints, visibility = (joints * [-1.0, 1.0, 1.0])[_MIRROR], visibility[_MIRROR]
         pixels = project(joints, self.focal_px, self.size)
         inside = (joints[:, 2] > 0.0) & (pixels > -0.5).all(axis=1) & (pixels < np.array(self.size) - 0.5).all(axis=1)
@@ -248,6 +286,26 @@ class Viewpoint:
             pixels.astype(np.float32),
             np.where(inside, visibility, 2).astype(np.int8),
         )
+
+    def render_owners(self, picture: Picture) -> NDArray[np.uint8] | None:
+        """Render the owner of each pixel from this viewpoint.
+
+        Args:
+            picture: The picture.
+
+        Returns:
+            (height, width) uint8, 255 outside the camera's image; None if the picture does not store owners.
+        """
+        owners = picture.owners()
+        return None if owners is None else self._warp(picture, owners, cv2.INTER_NEAREST, OUTSIDE)
+
+    def _warp(self, picture: Picture, image: NDArray[np.uint8], mode: int, outside: int) -> NDArray[np.uint8]:
+        width, height = self.size
+        rotation = cv2.Rodrigues(np.array(self.rotation_vector))[0]
+        K_view = _matrix(self.focal_px, width, height)
+        homography = K_view @ rotation @ np.linalg.inv(_matrix(picture.focal_px, image.shape[1], image.shape[0]))
+        warped = cv2.warpPerspective(image, homography, (width, height), flags=mode, borderValue=(outside,) * 3)
+        return np.asarray(np.ascontiguousarray(warped[:, ::-1]) if self.mirrored else warped, np.uint8)
 
 
 def project(joints: NDArray[np.floating], focal_px: float, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -275,11 +333,15 @@ def full_view_size(picture: Picture, focal_px: float, max_side: int) -> NDArray[
 def read_pictures(path: Path) -> list[Picture]:
     """Read the pictures of a file that `write_pictures` wrote."""
     with np.load(path) as stored:
-        data, ends = stored["jpeg"], stored["ends"]
+        jpegs = _split(stored["jpeg"], stored["ends"])
+        owners: list[bytes] = [b""] * len(jpegs)
+        if "owners" in stored:
+            owners = _split(stored["owners"], stored["owner_ends"])
+        focal_px = float(stored["focal_px"])
         return [
-            Picture(data[start:end].tobytes(), float(stored["focal_px"]), (int(width), int(height)), joints, visibility)
-            for start, end, (width, height), joints, visibility in zip(
-                [0, *ends[:-1]], ends, stored["sizes"], stored["joints"], stored["visibility"], strict=True
+            Picture(jpeg, focal_px, (int(width), int(height)), joints, visibility, png or None)
+            for jpeg, (width, height), joints, visibility, png in zip(
+                jpegs, stored["sizes"], stored["joints"], stored["visibility"], owners, strict=True
             )
         ]
 
@@ -296,17 +358,24 @@ def write_pictures(path: Path, pictures: Iterator[Picture]) -> int:
     """
     made = list(pictures)
     scratch = path.with_suffix(".part.npz")
+    jpegs, owners = [picture.jpeg for picture in made], [picture.owner_png or b"" for picture in made]
     np.savez(
         scratch,
-        jpeg=np.frombuffer(b"".join(picture.jpeg for picture in made), np.uint8),
-        ends=np.cumsum([len(picture.jpeg) for picture in made]),
+        jpeg=np.frombuffer(b"".join(jpegs), np.uint8),
+        ends=np.cumsum([len(jpeg) for jpeg in jpegs]),
         focal_px=made[0].focal_px,
         sizes=np.array([picture.size for picture in made]),
         joints=np.stack([picture.joints for picture in made]),
         visibility=np.stack([picture.visibility for picture in made]),
+        owners=np.frombuffer(b"".join(owners), np.uint8),
+        owner_ends=np.cumsum([len(png) for png in owners]),
     )
     scratch.rename(path)
     return len(made)
+
+
+def _split(data: NDArray[np.uint8], ends: NDArray[np.int64]) -> list[bytes]:
+    return [data[start:end].tobytes() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _matrix(focal_px: float, width: int, height: int) -> NDArray[np.float64]:

@@ -97,6 +97,8 @@ class QuestionSampler:
             ids = self._vocabulary.prompt_ids(make_prompt(command, self._spec))
             place = ids.index(self._vocabulary.image_id)
             prefix = ids[:place]
+            if not view.person:  # the answer leaves every joint out
+                joints, chosen = (), True
             branches.append(self._answer(ids[place + 1 :], joints, truth, chosen, rng))
         return PackedSample(view.image, prefix, tuple(branches))
 

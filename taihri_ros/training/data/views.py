@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.training.data.backgrounds import OUTSIDE, Backgrounds, BackgroundSettings, place_behind
 from taihri_ros.training.data.photometry import augment
 from taihri_ros.training.data.pictures import Picture, View, Viewpoint, read_pictures
 
@@ -25,12 +26,14 @@ class ViewSettings:
         max_side: Largest width and height of a view in px.
         degrees: Standard deviations of tilt, pan and roll of the virtual camera, degrees.
         person_crops: Share of the views that are person crops.
+        backgrounds: Other backgrounds, and views without a person.
     """
 
     focal_px: float
     max_side: int
     degrees: tuple[float, float, float] = (4.0, 6.0, 6.0)
     person_crops: float = 0.0
+    backgrounds: BackgroundSettings = field(default_factory=BackgroundSettings)
 
 
 class RandomViews(Dataset[View]):
@@ -54,6 +57,7 @@ class RandomViews(Dataset[View]):
             TaihriError: The directory holds no pictures.
         """
         self._directory, self._settings, self._count, self._seed, self._easy = directory, settings, count, seed, easy
+        self._backgrounds = Backgrounds(settings.backgrounds)
         self._files_read: set[Path] = set()
         self._pictures: list[Picture] = []
         self._easy_pictures: list[Picture] = []
@@ -83,8 +87,24 @@ class RandomViews(Dataset[View]):
             degrees=settings.degrees,
             person_crops=settings.person_crops,
         )
+        backgrounds = settings.backgrounds
+        if backgrounds.nobody > 0.0 and rng.random() < backgrounds.nobody:
+            return self._sample_nobody(rng, picture, viewpoint)
         view = viewpoint.render(picture)
-        return View(augment(view.image, rng), view.joints, view.pixels, view.visibility)
+        image = view.image
+        if backgrounds.share > 0.0 and rng.random() < backgrounds.share:
+            owners = viewpoint.render_owners(picture)
+            if owners is not None:
+                image = place_behind(rng, image, owners, self._backgrounds.sample(rng, viewpoint.size))
+        return replace(view, image=augment(image, rng))
+
+    def _sample_nobody(self, rng: np.random.Generator, picture: Picture, viewpoint: Viewpoint) -> View:
+        """Sample a background alone, with the black border of the picture, which must not betray a person."""
+        image = self._backgrounds.sample(rng, viewpoint.size)
+        owners = viewpoint.render_owners(picture)
+        if owners is not None:
+            image = np.where((owners == OUTSIDE)[..., None], np.uint8(0), image)
+        return View.without_person(augment(image, rng))
 
     def _scan_directory(self) -> None:
         for path in sorted(set(self._directory.glob("*.npz")) - self._files_read):

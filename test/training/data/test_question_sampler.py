@@ -49,6 +49,16 @@ def test_answers_are_well_formed_and_decode_to_the_truth(vocabulary: Vocabulary,
                 assert point == pytest.approx(view.joints[row], abs=0.0026)
 
 
+def test_answers_about_nobody_leave_every_joint_out(vocabulary: Vocabulary, spec: ModelSpec) -> None:
+    nobody = View.without_person(np.zeros((128, 160, 3), np.uint8))
+    sampler = QuestionSampler(vocabulary, spec, Tasks.load(), QuestionSettings())
+    packed = sampler.sample(nobody, np.random.default_rng(0))
+    assert len(packed.branches) == 5
+    for branch in packed.branches:
+        assert parse(vocabulary.texts(branch.targets), None).joints == ()
+        assert max(branch.weights) == 1.0
+
+
 def test_noise_is_in_the_context_but_not_in_the_targets(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:
     sampler = QuestionSampler(vocabulary, spec, Tasks.load(), QuestionSettings(noise_bins=(30.0, 30.0)))
     branch = sampler.sample(view, np.random.default_rng(1)).branches[2]
