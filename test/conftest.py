@@ -24,7 +24,7 @@ def checkpoint(engine_python: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """Directory of the tiny checkpoint with random weights."""
     directory = str(tmp_path_factory.mktemp("checkpoint") / "tiny")
     subprocess.run(
-        [engine_python, "-m", "taihri_ros.inference.checkpoint.tiny", directory],
+        [engine_python, "-m", "taihri_ros.inference.checkpoint.tiny_checkpoint", directory],
         check=True,
         cwd=ROOT,
         capture_output=True,

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.datasets.items import Visibility
 from taihri_ros.evaluation.evaluate import LabelledAnswer
+from taihri_ros.evaluation.joint_errors import Rows, aligned_errors_mm, collect
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import XY_SOURCES
-from taihri_ros.evaluation.rows import Rows, aligned_errors_mm, collect
 from taihri_ros.evaluation.uncertainty_metrics import collect_answered_joints, uncertainty_metrics
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.inference.engine import CheckpointError
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 
 
 @dataclass(frozen=True, eq=False)

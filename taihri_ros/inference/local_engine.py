@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
-from taihri_ros.inference.constrained.template import Template, make_template
+from taihri_ros.inference.constrained.answer_template import Template, make_template
 from taihri_ros.inference.engine import (
     EngineInfo,
     EngineUnavailableError,

@@ -19,7 +19,7 @@ from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS
-from taihri_ros.training.network.nano import build_nano
+from taihri_ros.training.network.nano_model import build_nano
 from taihri_ros.training.network.tokens import add_tokens, fill_new_rows
 from taihri_ros.training.recipe import NewCheckpoint, Recipe
 

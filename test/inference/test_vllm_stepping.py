@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support import eventually
 
-from taihri_ros.inference.constrained.template import Segment, Template, TemplateState
+from taihri_ros.inference.constrained.answer_template import Segment, Template, TemplateState
 from taihri_ros.inference.engine import EngineUnavailableError, GenerationFailedError
 from taihri_ros.inference.vllm.logprobs import LogprobRow
 from taihri_ros.inference.vllm.stepping import RequestState, Stepper, TemplateRequestState

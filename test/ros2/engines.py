@@ -30,7 +30,7 @@ def checkpoint() -> str:
     directory = tempfile.mkdtemp(prefix="taihri-tiny-")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(
-        [python(), "-m", "taihri_ros.inference.checkpoint.tiny", directory],
+        [python(), "-m", "taihri_ros.inference.checkpoint.tiny_checkpoint", directory],
         check=True,
         cwd=ROOT,
         env=environment,

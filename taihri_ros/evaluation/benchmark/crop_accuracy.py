@@ -16,7 +16,7 @@ import numpy as np
 
 from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.evaluation.benchmark.aggregates import mean, median, position_errors_mm
-from taihri_ros.evaluation.benchmark.script import make_parser, write_json
+from taihri_ros.evaluation.benchmark.script_options import make_parser, write_json
 from taihri_ros.evaluation.datasets.items import Item
 from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.inference.factory import open_engine

@@ -17,7 +17,7 @@ from typing import Any
 
 from taihri_ros.evaluation.benchmark.aggregates import mean, median, position_errors_mm
 from taihri_ros.evaluation.benchmark.comparison import joint_count_command
-from taihri_ros.evaluation.benchmark.script import make_parser, print_rows, write_json
+from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
 from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.pipeline.estimator import Estimator, Exchange

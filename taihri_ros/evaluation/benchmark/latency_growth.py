@@ -16,7 +16,7 @@ import numpy as np
 
 from taihri_ros.evaluation.benchmark.aggregates import median
 from taihri_ros.evaluation.benchmark.comparison import joint_count_command
-from taihri_ros.evaluation.benchmark.script import make_parser, print_rows, write_json
+from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
 from taihri_ros.inference.engine import GenerationRequest
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.local_engine import LocalEngine
@@ -24,7 +24,7 @@ from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.prompt_batch import make_prompt_batch
 from taihri_ros.resources import NANO
-from taihri_ros.training.network.nano import build_nano
+from taihri_ros.training.network.nano_model import build_nano
 
 VIEWS = ((96, 128), (128, 160), (192, 256), (256, 256))
 """Height and width of the views for taihri-nano, px."""

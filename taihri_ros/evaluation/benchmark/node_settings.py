@@ -20,7 +20,7 @@ import numpy as np
 from taihri_ros.camera.camera import Camera
 from taihri_ros.evaluation.benchmark.aggregates import mean, median, position_errors_mm, quantiles
 from taihri_ros.evaluation.benchmark.comparison import joint_count_command
-from taihri_ros.evaluation.benchmark.script import make_parser, print_rows, write_json
+from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
 from taihri_ros.evaluation.benchmark.simulated_frames import LabelledFrame, SimulatedFrames
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node.application import make_tracker

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.evaluation.benchmark.errors import BenchError
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine

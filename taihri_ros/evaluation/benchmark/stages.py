@@ -29,7 +29,7 @@ import numpy as np
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.evaluation.benchmark.aggregates import quantiles
-from taihri_ros.evaluation.benchmark.script import make_parser, write_json
+from taihri_ros.evaluation.benchmark.script_options import make_parser, write_json
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, QoS, RosTypes, resolve
 from taihri_ros.node.messages import Messages, stamp_ns
@@ -173,7 +173,7 @@ def tiny_checkpoint(python: str, directory: Path) -> str:
     """Build the tiny checkpoint with the engine's Python and return its directory."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        [python, "-m", "taihri_ros.inference.checkpoint.tiny", str(directory)], check=True, stdout=sys.stderr
+        [python, "-m", "taihri_ros.inference.checkpoint.tiny_checkpoint", str(directory)], check=True, stdout=sys.stderr
     )
     return str(directory)
 

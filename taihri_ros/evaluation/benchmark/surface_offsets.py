@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.evaluation.benchmark.script import make_parser, write_json
+from taihri_ros.evaluation.benchmark.script_options import make_parser, write_json
 from taihri_ros.pipeline.depth_fusion import surface_depth
 from taihri_ros.skeleton import JOINTS
 from taihri_ros.synthetic import labels

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.evaluation import metrics
-from taihri_ros.evaluation.rows import Rows
+from taihri_ros.evaluation.joint_errors import Rows
 from taihri_ros.evaluation.summary import DISTANCES_M, PCK_THRESHOLDS_MM
 from taihri_ros.skeleton import JOINTS
 

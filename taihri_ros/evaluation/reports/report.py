@@ -10,12 +10,12 @@ from typing import Any
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.evaluate import LabelledAnswer
+from taihri_ros.evaluation.joint_errors import collect
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.metrics import ELLIPSOIDS
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.plots import draw_plots
 from taihri_ros.evaluation.reports.uncertainty_plot import draw_error_by_confidence
-from taihri_ros.evaluation.rows import collect
 from taihri_ros.evaluation.summary import Metrics, summarize
 from taihri_ros.evaluation.uncertainty_metrics import collect_answered_joints
 from taihri_ros.pipeline.decoder import XySource

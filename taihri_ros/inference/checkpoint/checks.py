@@ -12,7 +12,7 @@ from typing import Any
 
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.engine import CheckpointError
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.lexer import END_OF_ANSWER
 
 MODEL_TYPE = "qwen3_vl"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.lexer import BLOCKS
 from taihri_ros.model.quantization import BINS, coordinate_token
 from taihri_ros.model.spec import ModelSpec

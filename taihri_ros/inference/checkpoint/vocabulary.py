@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from taihri_ros.inference.engine import CheckpointError
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER
 from taihri_ros.model.prompts import Prompt
 from taihri_ros.model.quantization import BINS, coordinate_token

@@ -16,8 +16,8 @@ from threading import Event, Lock
 from typing import Any, Literal
 
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.inference.constrained.answer_template import Template, TemplateState
 from taihri_ros.inference.constrained.automaton import Automaton
-from taihri_ros.inference.constrained.template import Template, TemplateState
 from taihri_ros.inference.engine import (
     CheckpointError,
     EngineError,
@@ -30,7 +30,7 @@ from taihri_ros.inference.engine import (
     RawAnswer,
     TopK,
 )
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.image_patches import ImagePatches
 from taihri_ros.inference.local_engine import Decoded, LocalEngine, common_prefix_length, sorted_top_k, stage_times
 from taihri_ros.inference.transformers.prefix_tree import PrefixTree

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.image_patches import ImagePatches
 
 _logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from threading import Condition, Event
 from typing import Any
 
-from taihri_ros.inference.constrained.template import TemplateState
+from taihri_ros.inference.constrained.answer_template import TemplateState
 from taihri_ros.inference.engine import EngineUnavailableError, GenerationFailedError
 from taihri_ros.inference.vllm.logprobs import LogprobRow, logprob_row
 

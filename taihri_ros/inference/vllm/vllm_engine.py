@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.inference.constrained.answer_template import Template, TemplateState
 from taihri_ros.inference.constrained.lark import to_lark
-from taihri_ros.inference.constrained.template import Template, TemplateState
 from taihri_ros.inference.engine import (
     EngineError,
     EngineInfo,
@@ -25,7 +25,7 @@ from taihri_ros.inference.engine import (
     Question,
     RawAnswer,
 )
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.image_patches import ImagePatches
 from taihri_ros.inference.local_engine import (
     Decoded,

@@ -9,7 +9,7 @@ import torch
 
 from taihri_ros.inference.checkpoint.layout import TAIHRI_TOKENS
 from taihri_ros.model.quantization import BINS, coordinate_token
-from taihri_ros.training.network.priors import number_embeddings
+from taihri_ros.training.network.initial_weights import number_embeddings
 
 _ROWS_TO_A_MULTIPLE_OF = 128
 

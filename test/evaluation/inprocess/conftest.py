@@ -23,9 +23,9 @@ else:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny checkpoint with random weights."""
-    from taihri_ros.inference.checkpoint import tiny
+    from taihri_ros.inference.checkpoint import tiny_checkpoint
 
-    return tiny.build(tmp_path_factory.mktemp("checkpoint") / "tiny")
+    return tiny_checkpoint.build(tmp_path_factory.mktemp("checkpoint") / "tiny")
 
 
 @pytest.fixture(scope="module")

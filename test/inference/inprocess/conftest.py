@@ -15,14 +15,14 @@ else:
 
     VllmEngine.prepare()
 
-from taihri_ros.inference.checkpoint import tiny
+from taihri_ros.inference.checkpoint import tiny_checkpoint
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.local_engine import LocalEngine
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.build(tmp_path_factory.mktemp("checkpoint") / "tiny")
+    return tiny_checkpoint.build(tmp_path_factory.mktemp("checkpoint") / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from taihri_ros.commands.command import joint_command
-from taihri_ros.inference.checkpoint.tiny import SPEC
+from taihri_ros.inference.checkpoint.tiny_checkpoint import SPEC
 from taihri_ros.inference.engine import Engine, Generation, GenerationRequest, Question, RawAnswer
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar, named_grammar

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from taihri_ros.inference.checkpoint import tiny
+from taihri_ros.inference.checkpoint import tiny_checkpoint
 from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint, read_shapes
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.factory import open_engine
@@ -29,7 +29,7 @@ def test_a_complete_checkpoint_passes(checkpoint: Path) -> None:
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_tied_and_untied_embeddings_pass(tmp_path: Path, tied: bool) -> None:
-    directory = tiny.build(tmp_path / "tiny", tied=tied)
+    directory = tiny_checkpoint.build(tmp_path / "tiny", tied=tied)
     assert ("lm_head.weight" in read_shapes(directory)) == (not tied)
     check_checkpoint(directory)
 

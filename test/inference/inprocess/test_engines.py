@@ -12,7 +12,7 @@ import pytest
 from engine_requests import BOTH_WRISTS, WRIST_GRAMMAR, assert_close, generate_one, make_request, noise
 
 from taihri_ros.commands.command import joint_command
-from taihri_ros.inference.checkpoint.tiny import SPEC
+from taihri_ros.inference.checkpoint.tiny_checkpoint import SPEC
 from taihri_ros.inference.constrained.automaton import Automaton
 from taihri_ros.inference.engine import (
     EngineError,

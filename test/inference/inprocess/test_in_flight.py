@@ -19,7 +19,7 @@ from engine_requests import (
     noise,
 )
 
-from taihri_ros.inference.checkpoint.tiny import SPEC
+from taihri_ros.inference.checkpoint.tiny_checkpoint import SPEC
 from taihri_ros.inference.engine import GenerationAbortedError, GenerationRequest, Question
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine

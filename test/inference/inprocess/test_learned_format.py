@@ -10,7 +10,7 @@ import torch
 from engine_requests import BOTH_WRISTS, generate_one, make_request
 
 from taihri_ros.commands.command import joint_command
-from taihri_ros.inference.checkpoint import tiny
+from taihri_ros.inference.checkpoint import tiny_checkpoint
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
 from taihri_ros.inference.warmup import warmup_image
@@ -56,7 +56,7 @@ def train(directory: Path, target: str) -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tiny.build(tmp_path_factory.mktemp("trained") / "tiny", spec=None)
+    directory = tiny_checkpoint.build(tmp_path_factory.mktemp("trained") / "tiny", spec=None)
     train(directory, ANSWER)
     return directory
 
@@ -78,7 +78,7 @@ def test_the_answer_format_is_inferred_and_used(trained: Path, caplog: pytest.Lo
 def test_a_malformed_answer_keeps_the_default_format_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    directory = tiny.build(tmp_path / "tiny", spec=None)
+    directory = tiny_checkpoint.build(tmp_path / "tiny", spec=None)
     with caplog.at_level(logging.INFO, "taihri_ros"), open_engine("transformers", str(directory)) as engine:
         assert engine.info.spec.answer == AnswerFormat()
     (record,) = [record for record in caplog.records if record.name.startswith("taihri_ros")]

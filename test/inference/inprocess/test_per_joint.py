@@ -22,8 +22,8 @@ from engine_requests import (
 )
 
 from taihri_ros.commands.command import joint_command
-from taihri_ros.inference.checkpoint.tiny import SPEC
-from taihri_ros.inference.constrained.template import Segment, Template, TemplateState
+from taihri_ros.inference.checkpoint.tiny_checkpoint import SPEC
+from taihri_ros.inference.constrained.answer_template import Segment, Template, TemplateState
 from taihri_ros.inference.engine import (
     GenerationFailedError,
     Question,

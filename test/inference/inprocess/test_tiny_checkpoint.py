@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taihri_ros.inference.checkpoint import tiny
+from taihri_ros.inference.checkpoint import tiny_checkpoint
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.model.answer_format import AnswerFormat
@@ -22,18 +22,18 @@ def weights(directory: Path) -> bytes:
 
 
 def test_the_weights_depend_on_the_seed_only(checkpoint: Path, tmp_path: Path) -> None:
-    assert weights(tiny.build(tmp_path / "same")) == weights(checkpoint)
-    assert weights(tiny.build(tmp_path / "other", seed=1)) != weights(checkpoint)
+    assert weights(tiny_checkpoint.build(tmp_path / "same")) == weights(checkpoint)
+    assert weights(tiny_checkpoint.build(tmp_path / "other", seed=1)) != weights(checkpoint)
 
 
 def test_an_equal_build_is_reused_and_a_different_one_replaced(tmp_path: Path) -> None:
-    directory = tiny.build(tmp_path / "tiny")
+    directory = tiny_checkpoint.build(tmp_path / "tiny")
     before = (directory / "model.safetensors").stat().st_mtime_ns
-    assert tiny.build(directory) == directory
+    assert tiny_checkpoint.build(directory) == directory
     assert (directory / "model.safetensors").stat().st_mtime_ns == before
-    tiny.build(directory, spec=ModelSpec(name="mine", answer=AnswerFormat(box=False)))
+    tiny_checkpoint.build(directory, spec=ModelSpec(name="mine", answer=AnswerFormat(box=False)))
     assert ModelSpec.load(directory).name == "mine"
-    tiny.build(directory, spec=None)
+    tiny_checkpoint.build(directory, spec=None)
     assert not (directory / FILE_NAME).exists()
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"], "no temporary files remain"
 
@@ -41,12 +41,18 @@ def test_an_equal_build_is_reused_and_a_different_one_replaced(tmp_path: Path) -
 def test_a_directory_with_other_files_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(CheckpointError, match="is not a tiny checkpoint"):
-        tiny.build(tmp_path)
+        tiny_checkpoint.build(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
 def test_the_command_line_builds_a_checkpoint(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "taihri_ros.inference.checkpoint.tiny", str(tmp_path / "tiny"), "--without-spec"]
+    command = [
+        sys.executable,
+        "-m",
+        "taihri_ros.inference.checkpoint.tiny_checkpoint",
+        str(tmp_path / "tiny"),
+        "--without-spec",
+    ]
     subprocess.run(command, check=True)
     assert not (tmp_path / "tiny" / FILE_NAME).exists()
     (tmp_path / "full").mkdir()

@@ -15,10 +15,10 @@ from taihri_ros.inference.checkpoint.layout import (
     rope_parameters,
     write_image_processor,
 )
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.quantization import BINS, coordinate_token
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.training.network.priors import (
+from taihri_ros.training.network.initial_weights import (
     POSITIONS_PER_SIDE,
     frequency_filters,
     neighbour_biases,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taihri_ros.inference.constrained.answer_template import Segment, Template, TemplateState, make_template
 from taihri_ros.inference.constrained.automaton import Automaton
-from taihri_ros.inference.constrained.template import Segment, Template, TemplateState, make_template
 from taihri_ros.inference.engine import TopK
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text, free_grammar, named_grammar

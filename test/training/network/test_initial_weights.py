@@ -8,8 +8,8 @@ import torch
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
 from taihri_ros.training.data.pictures import Picture, Viewpoint
+from taihri_ros.training.network.initial_weights import frequency_filters, neighbour_biases, number_embeddings
 from taihri_ros.training.network.patch_batch import to_patches
-from taihri_ros.training.network.priors import frequency_filters, neighbour_biases, number_embeddings
 
 
 def test_embeddings_of_near_bins_are_similar() -> None:

@@ -24,7 +24,7 @@ from taihri_ros.inference.checkpoint.layout import (
     write_image_processor,
 )
 from taihri_ros.inference.engine import CheckpointError
-from taihri_ros.inference.framework import require
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
 from taihri_ros.skeleton import JOINTS
