@@ -208,7 +208,7 @@ class Subscription(Endpoint):
     _incompatible_qos_event = DDSStatus.RequestedIncompatibleQos
     _purpose = "cannot subscribe to"
     _incompatible_qos_warning = (
-        "a publisher of %s does not offer the %s that this subscription requests: nothing will be received from it"
+        "a publisher of %s offers another %s than this subscription requests: nothing will be received from it"
     )
 
     def __init__(

@@ -340,7 +340,7 @@ def test_incompatible_qos_is_reported_at_both_ends(
     assert wait_until(lambda: subscription.incompatible_qos) == "reliability"
     assert wait_until(lambda: peer.incompatible_qos(topic)) == "reliability"
     assert subscription.matched == 0
-    assert f"a publisher of {topic} does not offer the reliability that this subscription requests" in caplog.text
+    assert f"a publisher of {topic} offers another reliability than this subscription requests" in caplog.text
 
 
 def test_a_volatile_publisher_is_incompatible_with_a_latched_subscription(
