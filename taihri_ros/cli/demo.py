@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,8 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
     """
     kind = chosen.get("engine.kind", "transformers")
     python = engine_python(chosen.get("engine.python", ""), "transformers" if kind == "transformers" else "vllm")
+    if shutil.which(python) is None:
+        raise TaihriError(f"there is no engine environment at {python}: run taihri engine install")
     taihri = ["-m", "taihri_ros.cli"]
     node_arguments = ["run", "--engine", kind, "--engine-python", python]
     for option, name in (("--model", "engine.model"), ("--engine-url", "engine.url")):
@@ -84,11 +87,7 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
 @contextmanager
 def _process(arguments: list[Any]) -> Iterator[_Process]:
     """Start a process, and interrupt it at the end of the block."""
-    try:
-        process = subprocess.Popen([str(each) for each in arguments])
-    except FileNotFoundError as error:
-        raise TaihriError(f"there is no engine environment at {arguments[0]}: run taihri engine install") from error
-    with process:
+    with subprocess.Popen([str(each) for each in arguments]) as process:
         try:
             yield process
         finally:
