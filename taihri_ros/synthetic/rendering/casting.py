@@ -73,13 +73,22 @@ def in_shadow(primitives: wp.array2d(dtype=float), p: wp.vec3, direction: wp.vec
 
 
 @wp.func
+def corners(people: People, face: int):
+    """Return the vertices of a triangle, as indices into the arrays of `garments.Surface`."""
+    first = (face // people.faces) * people.vertices
+    return wp.vec3i(
+        wp.mesh_get_index(people.mesh, face * 3) - first,
+        wp.mesh_get_index(people.mesh, face * 3 + 1) - first,
+        wp.mesh_get_index(people.mesh, face * 3 + 2) - first,
+    )
+
+
+@wp.func
 def person_color(people: People, face: int, u: float, v: float):
     """Return colour and material of a point on a person's triangle; see `lifelike` for the materials."""
     who = face // people.faces
-    first = who * people.vertices
-    a = wp.mesh_get_index(people.mesh, face * 3) - first
-    b = wp.mesh_get_index(people.mesh, face * 3 + 1) - first
-    c = wp.mesh_get_index(people.mesh, face * 3 + 2) - first
+    corner = corners(people, face)
+    a, b, c = corner[0], corner[1], corner[2]
     w = 1.0 - u - v
     rest = people.rest[a] * u + people.rest[b] * v + people.rest[c] * w
     coords = people.coords[a] * u + people.coords[b] * v + people.coords[c] * w
@@ -97,10 +106,8 @@ def person_color(people: People, face: int, u: float, v: float):
 def folded_normal(people: People, face: int, u: float, v: float, normal: wp.vec3):
     """Return a normal tilted by the folds of cloth."""
     who = face // people.faces
-    first = who * people.vertices
-    a = wp.mesh_get_index(people.mesh, face * 3) - first
-    b = wp.mesh_get_index(people.mesh, face * 3 + 1) - first
-    c = wp.mesh_get_index(people.mesh, face * 3 + 2) - first
+    corner = corners(people, face)
+    a, b, c = corner[0], corner[1], corner[2]
     w = 1.0 - u - v
     rest = people.rest[a] * u + people.rest[b] * v + people.rest[c] * w
     coords = people.coords[a] * u + people.coords[b] * v + people.coords[c] * w
@@ -112,11 +119,8 @@ def folded_normal(people: People, face: int, u: float, v: float, normal: wp.vec3
 @wp.func
 def openness(people: People, face: int, u: float, v: float):
     """Return the share of the surroundings that the person's own body leaves free at a point."""
-    who = face // people.faces
-    first = who * people.vertices
-    a = wp.mesh_get_index(people.mesh, face * 3) - first
-    b = wp.mesh_get_index(people.mesh, face * 3 + 1) - first
-    c = wp.mesh_get_index(people.mesh, face * 3 + 2) - first
+    corner = corners(people, face)
+    a, b, c = corner[0], corner[1], corner[2]
     return people.occlusion[a] * u + people.occlusion[b] * v + people.occlusion[c] * (1.0 - u - v)
 
 
