@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,26 +13,11 @@ else:
 
     VllmEngine.prepare()
 
-from taihri_ros.inference.checkpoint import tiny_checkpoint
-from taihri_ros.inference.factory import open_engine
+from engine_fixtures import checkpoint, transformers_engine, vllm_engine
+
 from taihri_ros.inference.local_engine import LocalEngine
 
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_checkpoint.build(tmp_path_factory.mktemp("checkpoint") / "tiny")
-
-
-@pytest.fixture(scope="session")
-def transformers_engine(checkpoint: Path) -> Iterator[LocalEngine]:
-    with open_engine("transformers", str(checkpoint)) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="session")
-def vllm_engine(checkpoint: Path) -> Iterator[LocalEngine]:
-    with open_engine("vllm", str(checkpoint), options={"dtype": "float32"}) as engine:
-        yield engine
+__all__ = ["checkpoint", "transformers_engine", "vllm_engine"]
 
 
 @pytest.fixture(params=["transformers", "vllm"])
