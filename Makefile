@@ -46,8 +46,9 @@ bench: $(VLLM_ENV)/.tests  ## Measure the node against the published recipe, and
 	$(VLLM_ENV)/bin/taihri bench --out out/bench/recipe.json
 	$(NODE)/bin/python -m taihri_ros.evaluation.benchmark.stages --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0
 
-docs: $(NODE)/.ready  ## Make docs/parameters.md, and wrap the pages
+docs: $(NODE)/.ready  ## Make docs/parameters.md and docs/robustness.md, and wrap the pages
 	$(NODE)/bin/python -m taihri_ros.node.parameter_reference >docs/parameters.md
+	$(NODE)/bin/python test/robustness_page.py >docs/robustness.md
 	$(NODE)/bin/mdformat $(PAGES)
 
 clean:  ## Remove everything that was made
