@@ -39,6 +39,23 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Belief:
+    """What a model must be sure of before its joints are published; measured by `taihri calibrate`.
+
+    The defaults are conservative values for a checkpoint that was never calibrated.
+
+    Attributes:
+        min_confidence: Smallest confidence of a joint, in [0, 1].
+        min_presence: Smallest presence, the probability that there is a person at all, in [0, 1].
+        presence: Offset and slope of the presence over its evidence (`pipeline/presence.py`).
+    """
+
+    min_confidence: float = 0.2
+    min_presence: float = 0.5
+    presence: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """The specification of a checkpoint: its input images, prompts, bins and answer format.
 
@@ -65,6 +82,7 @@ class ModelSpec:
         repetition_penalty: Repetition penalty of the sampling, from the official inference recipe.
         person_crops: Whether the model was trained on person-centred crops, so that they cost no accuracy.
         calibration: The calibration of the uncertainty.
+        belief: What the model must be sure of before its joints are published; None if it was never measured.
     """
 
     name: str = "TAIHRI"
@@ -82,6 +100,7 @@ class ModelSpec:
     repetition_penalty: float = 1.05
     person_crops: bool = False
     calibration: Calibration = field(default_factory=Calibration)
+    belief: Belief | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as JSON types.
@@ -162,4 +181,9 @@ class ModelSpec:
         for name, factors in vars(self.calibration).items():
             if not all(0.0 < factor < inf for factor in factors):
                 return f"calibration.{name} must be positive factors, not {factors}"
+        belief = self.belief or Belief()
+        if not (0.0 <= belief.min_confidence <= 1.0 and 0.0 <= belief.min_presence <= 1.0):
+            return "belief.min_confidence and belief.min_presence must be from 0 to 1"
+        if not all(-inf < value < inf for value in belief.presence):
+            return f"belief.presence must be two finite numbers, not {belief.presence}"
         return ""
