@@ -24,7 +24,7 @@ from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
 from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.pipeline.frames import Frame, Result
+from taihri_ros.pipeline.frames import Frame, Result, SizeCheck
 from taihri_ros.pipeline.motion_filter import MotionFilter
 from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.pipeline.scheduler import Scheduler
@@ -135,11 +135,11 @@ class Application:
 
     def on_image(self, message: Any) -> None:
         """Handle a sensor_msgs/Image."""
-        self._submit(message, lambda: self._decode(message))
+        self._submit(message, lambda _: self._decode(message))
 
     def on_compressed_image(self, message: Any) -> None:
         """Handle a sensor_msgs/CompressedImage."""
-        self._submit(message, lambda: decode_compressed(message.data))
+        self._submit(message, lambda _: decode_compressed(message.data))
 
     def on_depth(self, message: Any) -> None:
         """Store a sensor_msgs/Image of depth; it is decoded only if a matching colour image is answered."""
@@ -149,7 +149,7 @@ class Application:
         message = self._depth.nearest(stamp)
         return None if message is None else decode_depth(message)
 
-    def _submit(self, message: Any, decode: Callable[[], NDArray[np.uint8]]) -> None:
+    def _submit(self, message: Any, decode: Callable[[SizeCheck], NDArray[np.uint8]]) -> None:
         stamp = stamp_ns(message.header)
         age_ms = (self._now_ns() - stamp) / 1e6
         self.scheduler.submit(

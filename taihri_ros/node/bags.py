@@ -173,7 +173,7 @@ class BagReplay:
             raise camera or BagError(f"no CameraInfo before this image on {self._camera_info.topic}")
         compressed = self._image.msgtype == topics.COMPRESSED_IMAGE.type
         image = decode_compressed(message.data) if compressed else decode_image(message)
-        frame = Frame(stamp_ns(message.header), message.header.frame_id, lambda: image)
+        frame = Frame(stamp_ns(message.header), message.header.frame_id, lambda _: image)
         estimate = tracker.smooth(tracker.estimate(image, camera, command, frame.stamp_ns), frame.stamp_ns)
         result = Result(estimate, frame, image, dict(estimate.stages_ms), camera)
         placement = Placement(frame.frame_id)

@@ -13,6 +13,9 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
 from taihri_ros.pipeline.estimate import Estimate
 
+SizeCheck = Callable[[int, int], object]
+"""Checks the width and height of a picture, pixels, before it is decoded; raises `CameraError` for a wrong size."""
+
 
 class ImageError(TaihriError):
     """A received image cannot be decoded."""
@@ -29,7 +32,8 @@ class Frame:
     Attributes:
         stamp_ns: Time stamp of the image, nanoseconds.
         frame_id: Frame id of the image: the camera's optical frame.
-        decode: Returns the image, (height, width, 3) uint8 RGB; raises `ImageError`.
+        decode: Returns the image, (height, width, 3) uint8 RGB; raises `ImageError`. The decoder of a compressed
+            image calls the given check with the width and height in its header before it allocates the pixels.
         received: Time of arrival on the clock `time.perf_counter()`, seconds.
         receive_ms: Age of the image at its arrival, milliseconds: the delay of camera, driver and network.
         depth: Returns the matching depth image, (height, width) float32 metres, or None; raises `ImageError`.
@@ -37,7 +41,7 @@ class Frame:
 
     stamp_ns: int
     frame_id: str
-    decode: Callable[[], NDArray[np.uint8]]
+    decode: Callable[[SizeCheck], NDArray[np.uint8]]
     received: float = field(default_factory=perf_counter)
     receive_ms: float = 0.0
     depth: Callable[[], NDArray[np.float32] | None] = no_depth

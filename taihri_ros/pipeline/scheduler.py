@@ -271,7 +271,7 @@ class Scheduler:
         camera = self._camera
         if not isinstance(camera, Camera):
             raise CameraError(str(camera))  # raising the stored error itself would extend its traceback every time
-        image = frame.decode()
+        image = frame.decode(camera.check_image)
         decoded = perf_counter()
         with self._changed:
             if self._obsolete(job) is not None:

@@ -49,7 +49,7 @@ def result() -> Result:
         model="manual",
     )
     image = np.zeros((48, 64, 3), np.uint8)
-    return Result(estimate, Frame(STAMP_NS, FRAME_ID, lambda: image), image, {"decode": 1.5, "engine": 100.0})
+    return Result(estimate, Frame(STAMP_NS, FRAME_ID, lambda _: image), image, {"decode": 1.5, "engine": 100.0})
 
 
 @pytest.fixture

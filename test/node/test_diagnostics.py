@@ -32,7 +32,7 @@ def idle() -> IdleScheduler:
 
 def submit(idle: IdleScheduler, count: int = 1) -> None:
     for _ in range(count):
-        idle.submit(Frame(0, "", lambda: np.zeros((1, 1, 3), np.uint8)))
+        idle.submit(Frame(0, "", lambda _: np.zeros((1, 1, 3), np.uint8)))
 
 
 def test_input_reports_the_images_since_the_last_report(idle: IdleScheduler) -> None:

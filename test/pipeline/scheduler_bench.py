@@ -118,7 +118,7 @@ class Bench:
 
     def submit(self, decode: Callable[[], NDArray[np.uint8]] = lambda: np.zeros((48, 64, 3), np.uint8)) -> int:
         self.submitted += 1
-        self.scheduler.submit(Frame(self.submitted, "camera", decode))
+        self.scheduler.submit(Frame(self.submitted, "camera", lambda _: decode()))
         return self.submitted
 
     def hold(self) -> None:

@@ -24,7 +24,7 @@ from taihri_ros.pipeline.scheduler import LocalizeError
 
 def test_a_result_has_the_stamp_image_and_stage_times_of_its_frame(bench: Bench) -> None:
     image = np.full((48, 64, 3), 7, np.uint8)
-    bench.scheduler.submit(Frame(1234, "head_camera", lambda: image, receive_ms=2.5))
+    bench.scheduler.submit(Frame(1234, "head_camera", lambda _: image, receive_ms=2.5))
     bench.submitted += 1
     bench.wait_published()
     (result,) = bench.results
