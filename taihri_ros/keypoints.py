@@ -21,6 +21,9 @@ class State(IntEnum):
     NO_2D = 6
     NOT_ASKED = 7
     OUTLIER = 8
+    OUT_OF_VIEW = 9
+    LOW_CONFIDENCE = 10
+    NOBODY = 11
 
 
 class DepthUse(IntEnum):
@@ -44,11 +47,13 @@ class Keypoint:
 
     Attributes:
         name: Joint name, one of `skeleton.JOINTS`.
-        state: State of the joint; only some states have a position.
+        state: State of the joint. `MEASURED` and `PREDICTED` joints have a position; an `OUT_OF_VIEW` joint has one if
+            it was located without its pixel.
         reason: The reason for the state in words; empty when measured.
         position: (3,) float64, metres, camera optical frame (x right, y down, z forward); NaN without a position.
         covariance: (3, 3) float64, m², camera optical frame; NaN if unknown.
-        confidence: Probability, in [0, 1], that the joint is within 0.1 m of the model's position; NaN if unknown.
+        confidence: Probability, in [0, 1], that the joint is within 0.1 m of the position. A joint that was refused
+            keeps the confidence for which it was refused. NaN if unknown.
         pixel: (2,) float64, column and row in the source image, px; NaN without a pixel.
         depth: Use of a registered depth image.
     """
@@ -65,6 +70,8 @@ class Keypoint:
     @property
     def has_position(self) -> bool:
         """Whether the position is valid and may be published."""
+        if self.state is State.OUT_OF_VIEW:
+            return bool(np.isfinite(self.position).all())
         return self.state in (State.MEASURED, State.PREDICTED)
 
 
@@ -75,10 +82,12 @@ class Person:
     Attributes:
         keypoints: Every joint that was requested or that the model answered, in the order of `skeleton.JOINTS`.
         box: (4,) float64, left, top, right and bottom in the source image, px; None without a box.
+        presence: Probability, in [0, 1], that there is a person in the image at all; NaN if unknown.
     """
 
     keypoints: tuple[Keypoint, ...]
     box: NDArray[np.float64] | None
+    presence: float = float("nan")
 
     @property
     def located(self) -> tuple[Keypoint, ...]:

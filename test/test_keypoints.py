@@ -12,10 +12,14 @@ from taihri_ros.resources import share_directory
 
 
 @pytest.mark.parametrize("state", State)
-def test_only_measured_and_predicted_keypoints_have_a_position(state: State) -> None:
-    keypoint = Keypoint("head", state)
-    assert keypoint.has_position == (state in (State.MEASURED, State.PREDICTED))
+def test_only_some_states_have_a_position(state: State) -> None:
+    keypoint = Keypoint("head", state, position=np.zeros(3))
+    assert keypoint.has_position == (state in (State.MEASURED, State.PREDICTED, State.OUT_OF_VIEW))
     assert Person((keypoint,), None).located == ((keypoint,) if keypoint.has_position else ())
+
+
+def test_a_joint_out_of_view_may_lack_a_position() -> None:
+    assert not Keypoint("head", State.OUT_OF_VIEW).has_position
 
 
 def test_missing_values_are_nan() -> None:

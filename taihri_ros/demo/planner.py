@@ -166,7 +166,7 @@ def _estimate(message: Any) -> Estimate:
     )
     stages_ms = dict(zip(message.stages, (message.durations * 1e3).tolist(), strict=True))
     command = parse_command(message.command) or Command(message.command)
-    person = Person(keypoints, np.array(message.box) if message.has_box else None)
+    person = Person(keypoints, np.array(message.box) if message.has_box else None, message.presence)
     return Estimate(command, person, answer="", stages_ms=stages_ms, model=message.model)
 
 

@@ -48,6 +48,19 @@ class Parameters:
         "Source of x and y: the 3D bins of the answer, or its 2D pixel and the depth.",
         choices=("bins", "pixel"),
     )
+    min_confidence: float = _parameter(
+        -1.0,
+        "Confidence below which a joint is missing (LOW_CONFIDENCE), from 0 to 1; 0 to publish every joint, a negative "
+        "number to use the value of the checkpoint (taihri.json). Takes effect at once.",
+        limits=(-1.0, 1.0),
+    )
+    min_presence: float = _parameter(
+        -1.0,
+        "Presence, the probability that there is a person at all, below which all joints are missing (NOBODY), from 0 "
+        "to 1; 0 to switch this off, a negative number to use the value of the checkpoint (taihri.json). Takes effect "
+        "at once.",
+        limits=(-1.0, 1.0),
+    )
     decoding: Decoding = _parameter(
         "per_joint",
         "How the model is prompted for named joints: per_joint decodes one prompt per joint as a batch; jump_forward "

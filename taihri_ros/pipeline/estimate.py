@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Person
+from taihri_ros.pipeline.belief import OFF, Thresholds
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,11 +15,13 @@ class Estimate:
 
     Attributes:
         command: The command.
-        person: The person that was found, in the camera's optical frame, metres.
+        person: The person that was found, in the camera's optical frame, metres; what is below `thresholds` is missing.
         answer: The model's raw answer.
         stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own stages as `engine.<stage>`.
         model: Name of the checkpoint.
         view_size: Width and height of the view that the model was shown, px; None if unknown.
+        thresholds: The thresholds that the joints of `person` have passed.
+        decoded: The person as the model answered, before any joint was refused; None if unknown.
     """
 
     command: Command
@@ -27,3 +30,5 @@ class Estimate:
     stages_ms: dict[str, float]
     model: str
     view_size: tuple[int, int] | None = None
+    thresholds: Thresholds = OFF
+    decoded: Person | None = None
