@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.evaluation import metrics
+from taihri_ros.evaluation.datasets.items import Visibility
 from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.question_plan import needed_joints
@@ -52,6 +53,20 @@ class Rows:
     def missing(self) -> NDArray[np.bool_]:
         """(R,) whether the joint has no predicted position."""
         return np.asarray(~np.isfinite(self.predicted).all(axis=1))
+
+    @property
+    def in_image(self) -> NDArray[np.bool_]:
+        """(R,) whether the true pixel is in the image, so that a 2D error is defined."""
+        return np.asarray((self.visibility != Visibility.OUT_OF_IMAGE) & np.isfinite(self.truth_pixel).all(axis=1))
+
+    @property
+    def pixel_errors(self) -> NDArray[np.float64]:
+        """(R,) px in the image; NaN for a joint outside the image.
+
+        Its projection may lie millions of pixels away, which no image coordinate can answer.
+        """
+        errors = np.linalg.norm(self.counted_pixel - self.truth_pixel, axis=1)
+        return np.where(self.in_image, errors, np.nan)
 
     @property
     def counted(self) -> NDArray[np.float64]:

@@ -103,7 +103,8 @@ def group_metrics(rows: Rows, relative_mm: NDArray[np.float64], aligned_mm: NDAr
     """Compute the position metrics of a group of joints; means are over joints.
 
     Args:
-        rows: The joints. A missing joint has the error of the mean pose, and counts as a miss in PCK3D.
+        rows: The joints. A missing joint has the error of the mean pose, and counts as a miss in PCK3D. The 2D errors
+            are those of the joints in the image; `out_of_image` counts the others.
         relative_mm: (R,) errors relative to the pelvis, mm; NaN if undefined.
         aligned_mm: (R,) errors after Procrustes alignment, mm; NaN if undefined.
 
@@ -112,9 +113,10 @@ def group_metrics(rows: Rows, relative_mm: NDArray[np.float64], aligned_mm: NDAr
     """
     errors = metrics.distances_mm(rows.counted, rows.truth)
     answered = np.where(rows.missing, np.nan, errors)
-    pixels = np.linalg.norm(rows.counted_pixel - rows.truth_pixel, axis=1)
+    pixels = rows.pixel_errors
     return {
         "joints": len(errors),
+        "out_of_image": int((~rows.in_image).sum()),
         "missing": int(rows.missing.sum()),
         "missing_share": _mean(rows.missing),
         "g_mpjpe_mm": _mean(errors),

@@ -47,7 +47,7 @@ def test_the_metrics_file_is_complete(report: Path) -> None:
     assert metrics["run"]["name"] == "nano"
     expected = {"joints", "missing", "missing_share", "g_mpjpe_mm", "g_mpjpe_answered_mm", "median_mm"}
     expected |= {"root_relative_mpjpe_mm", "pa_mpjpe_mm", "depth_mm", "lateral_mm", "pixel_px"}
-    expected |= {"pixel_percent_of_width", "pck3d"}
+    expected |= {"pixel_percent_of_width", "pck3d", "out_of_image"}
     for kind in ("bins", "pixel", "baseline"):
         entry = metrics["named"][kind]
         assert set(entry) == expected | {"by_joint", "by_part", "by_distance", "by_visibility"}

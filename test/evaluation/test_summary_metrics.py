@@ -66,7 +66,10 @@ def check(metrics: dict[str, Any], joints: list[dict[str, Any]]) -> None:
     assert metrics["missing"] == sum(joint["missing"] for joint in joints)
     assert metrics["g_mpjpe_mm"] == pytest.approx(np.mean([joint["mm"] for joint in joints]), abs=1e-3)
     assert metrics["depth_mm"] == pytest.approx(np.mean([joint["depth_mm"] for joint in joints]), abs=1e-3)
-    assert metrics["pixel_percent_of_width"] == pytest.approx(np.mean([joint["percent"] for joint in joints]), abs=1e-3)
+    percents = [joint["percent"] for joint in joints if not joint["out"]]
+    assert metrics["out_of_image"] == len(joints) - len(percents)
+    expected = pytest.approx(np.mean(percents), abs=1e-3) if percents else None
+    assert metrics["pixel_percent_of_width"] == expected
     answered_mm = [joint["mm"] for joint in joints if not joint["missing"]]
     assert metrics["g_mpjpe_answered_mm"] == pytest.approx(np.mean(answered_mm), abs=1e-3)
     assert metrics["pck3d"]["100mm"] == pytest.approx(sum(mm <= 100 for mm in answered_mm) / len(joints), abs=1e-4)
@@ -90,6 +93,26 @@ def test_the_total_and_every_group(run: list[LabelledAnswer]) -> None:
     assert baseline["g_mpjpe_mm"] == pytest.approx(np.mean([joint["mean_mm"] for joint in joints]), abs=1e-3)
     assert baseline["missing"] == 0
     assert sum(group["joints"] for group in metrics["by_distance"].values()) == len(joints)
+
+
+def test_joints_outside_the_image_have_no_2d_error() -> None:
+    """A wrist beside the camera projects to a pixel far away, which no answer about the image can match."""
+    joints = STANDING.copy()
+    joints[INDEX["left_wrist"]] = [0.5, 0.0, 1e-6]
+    known = truth(joints)
+    assert known.pixels[INDEX["left_wrist"], 0] > 1e6
+    names = ("left_wrist", "head", "neck")
+    metrics = summarize([answered(known, moved(0.1, 0, 0), names)], MEAN)["named"]["bins"]
+    assert (metrics["joints"], metrics["out_of_image"]) == (3, 1)
+    wrist = metrics["by_joint"]["left_wrist"]
+    assert (wrist["pixel_px"], wrist["pixel_percent_of_width"]) == (None, None)
+    assert wrist["g_mpjpe_mm"] == pytest.approx(
+        1e3 * np.linalg.norm(STANDING[INDEX["left_wrist"]] + [0.1, 0, 0] - joints[INDEX["left_wrist"]]), abs=0.1
+    )
+    focal = CAMERA.K[0, 0]
+    expected = [focal * 0.1 / STANDING[INDEX[name], 2] for name in ("head", "neck")]
+    assert metrics["pixel_px"] == pytest.approx(np.mean(expected), abs=1e-3)
+    assert metrics["pixel_percent_of_width"] == pytest.approx(100 * np.mean(expected) / WIDTH, abs=1e-3)
 
 
 def test_missing_joints_never_improve_a_metric(run: list[LabelledAnswer]) -> None:

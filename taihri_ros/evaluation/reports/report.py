@@ -124,6 +124,8 @@ def _comparison(metrics: Metrics, xy_source: XySource) -> list[str]:
         for limit, share in model["pck3d"].items()
     ]
     table.append(("missing joints, %", _cell(model["missing_share"], 100), _cell(baseline["missing_share"], 100)))
+    outside = str(model["out_of_image"])
+    table.append(("joints outside the image, without a 2D error", outside, outside))
     return _table((f"{model['joints']} joints", "model", "mean pose"), table)
 
 
