@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import cv2
@@ -93,7 +94,7 @@ class Application:
         self._now_ns = now_ns
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s)
         tracker = make_tracker(engine, parameters)
-        self.scheduler = Scheduler(tracker, self._publish, max_in_flight=parameters.max_in_flight)
+        self.scheduler = Scheduler(tracker, self._prepare, max_in_flight=parameters.max_in_flight)
         if parameters.command_initial:
             self.scheduler.set_command(self.read_command(parameters.command_initial))
 
@@ -160,19 +161,29 @@ class Application:
         """Return the taihri_ros/HumanKeypoints of a result, in the same frame as the node's other outputs."""
         return self._messages.person(result, self._outputs.place(result.frame.frame_id, result.frame.stamp_ns))
 
-    def _publish(self, result: Result) -> None:
+    def _prepare(self, result: Result) -> Callable[[], None]:
+        """Build the messages of a result and return the function that sends them."""
         outputs, messages, parameters = self._outputs, self._messages, self._parameters
         placement = outputs.place(result.frame.frame_id, result.frame.stamp_ns)
-        outputs.publish(topics.KEYPOINTS, messages.pose_array(result, placement))
+        sends: list[Callable[[], None]] = [
+            partial(outputs.publish, topics.KEYPOINTS, messages.pose_array(result, placement))
+        ]
         if parameters.publish_tf and result.estimate.person.located:
-            outputs.broadcast(messages.transforms(result, parameters.tf_prefix))
+            sends.append(partial(outputs.broadcast, messages.transforms(result, parameters.tf_prefix)))
         if outputs.subscribers(topics.PERSON):
-            outputs.publish(topics.PERSON, messages.person(result, placement))
+            sends.append(partial(outputs.publish, topics.PERSON, messages.person(result, placement)))
         if outputs.subscribers(topics.MARKERS):
-            lifetime = parameters.marker_lifetime_s
-            outputs.publish(topics.MARKERS, marker_array(messages, result, placement, lifetime))
+            markers = marker_array(messages, result, placement, parameters.marker_lifetime_s)
+            sends.append(partial(outputs.publish, topics.MARKERS, markers))
         if outputs.subscribers(topics.OVERLAY):
-            outputs.publish(topics.OVERLAY, messages.compressed_image(result, self._overlay(result)))
+            overlay = messages.compressed_image(result, self._overlay(result))
+            sends.append(partial(outputs.publish, topics.OVERLAY, overlay))
+
+        def send() -> None:
+            for each in sends:
+                each()
+
+        return send
 
     def _overlay(self, result: Result) -> NDArray[np.uint8]:
         note = "" if self._engine.info.spec.trained else UNTRAINED_NOTE

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from taihri_ros.camera.camera_info import CameraError
+from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError, GenerationAbortedError
 from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.pipeline.counters import Drop
 from taihri_ros.pipeline.frames import ImageError
+
+
+class PublicationError(TaihriError):
+    """A result could not be published."""
+
+
+@contextmanager
+def publication_errors() -> Iterator[None]:
+    """Return a context that raises each error of its body as a `PublicationError`."""
+    try:
+        yield
+    except Exception as error:
+        detail = error if isinstance(error, TaihriError) else repr(error)
+        raise PublicationError(f"a result could not be published: {detail}") from error
 
 
 def drop_reason(error: Exception) -> Drop:
@@ -31,4 +49,6 @@ def drop_reason(error: Exception) -> Drop:
             return Drop.ENGINE_ERROR
         case MalformedAnswerError():
             return Drop.MALFORMED_ANSWER
+        case PublicationError():
+            return Drop.NOT_PUBLISHED
     return Drop.INTERNAL_ERROR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import TIMEOUT_MAX, Condition, RLock, Thread
 from time import perf_counter
 
@@ -16,8 +16,9 @@ from taihri_ros.inference.engine import GenerationAbortedError
 from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.pipeline.counters import Counters, Drop
 from taihri_ros.pipeline.depth_fusion import fuse
-from taihri_ros.pipeline.drop_reasons import drop_reason
+from taihri_ros.pipeline.drop_reasons import PublicationError, drop_reason, publication_errors
 from taihri_ros.pipeline.frames import Frame, ImageError, Result
+from taihri_ros.pipeline.jobs import Job, Query
 from taihri_ros.pipeline.problem_log import ProblemLog
 from taihri_ros.pipeline.tracker import Tracker
 
@@ -31,54 +32,38 @@ class LocalizeError(TaihriError):
     """A `localize` call was not answered."""
 
 
-class _Query:
-    """A one-shot command that waits for its result; `taken` is true while a frame is processed for it."""
-
-    def __init__(self, command: Command) -> None:
-        self.command = command
-        self.taken = False
-        self.result: Result | None = None
-        self.error: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """A frame in flight: its number, its command, and its query if the command is one-shot."""
-
-    number: int
-    frame: Frame
-    command: Command
-    query: _Query | None
-
-
 class Scheduler:
     """Background threads that run the tracker on frames and publish the results in the order of the frames.
 
     At most one frame waits; a newer frame replaces it. A newer frame never aborts a request in flight: otherwise a
-    camera that is faster than the engine would prevent every result. A request is aborted when the command changes or
-    the scheduler stops.
+    camera that is faster than the engine would prevent every result. The requests in flight are aborted when nobody
+    wants their results any more: the command has changed, a one-shot command has timed out, or the scheduler stops.
     """
 
-    def __init__(self, tracker: Tracker, publish: Callable[[Result], None], *, max_in_flight: int = 1) -> None:
+    def __init__(
+        self, tracker: Tracker, prepare: Callable[[Result], Callable[[], object]], *, max_in_flight: int = 1
+    ) -> None:
         """Create a scheduler; call `start` to run it.
 
         Args:
             tracker: Estimates the joints; it must not be used elsewhere.
-            publish: Receives each result of the running command, from one thread at a time.
+            prepare: Builds the messages of a result of the running command and returns the function that sends them.
+                It may wait, for example for TF. A change of the command waits for the sending, so that must be short.
+                Both are called from one thread at a time.
             max_in_flight: Maximum number of frames in flight. With 2, the model's prefill of the next frame overlaps
                 with the decoding of the current frame.
         """
         self.counters = Counters()
         self._tracker = tracker
-        self._publish = publish
+        self._prepare = prepare
         self._problems = ProblemLog(logger)
         self._depth_problems = ProblemLog(logger)
         self._publishing = RLock()
         self._changed = Condition()
         self._waiting: Frame | None = None
         self._command: Command | None = None
-        self._query: _Query | None = None
-        self._in_flight: dict[int, _Job] = {}
+        self._query: Query | None = None
+        self._in_flight: dict[int, Job] = {}
         self._begun = 0
         self._finished = 0
         self._camera: Camera | CameraError | None = None
@@ -119,8 +104,7 @@ class Scheduler:
             if command == self._command:
                 return
             self._command = command
-            if any(job.query is None for job in self._in_flight.values()):
-                self._tracker.engine.abort()
+            self._abort_if_unwanted()
 
     def set_camera(self, info: CameraInfoLike, *, rectified: bool = False) -> None:
         """Set the camera calibration for the next frames. An invalid calibration is reported when a frame needs it.
@@ -175,7 +159,7 @@ class Scheduler:
         """
         if not 0.0 < timeout_s <= TIMEOUT_MAX:
             raise LocalizeError(f"the timeout must be a positive number of seconds, not {timeout_s:g}")
-        query = _Query(command)
+        query = Query(command)
         with self._changed:
             if self._query is not None:
                 raise LocalizeError("another localize call is in progress: try again later")
@@ -186,21 +170,25 @@ class Scheduler:
                 self._withdraw(query)
         if query.result is not None:
             return query.result
-        if query.error is None and self._stopped:
+        if self._stopped:
             raise LocalizeError("the node is not active")
         raise LocalizeError(
             query.error or f"no image was answered within {timeout_s:g} s: check that images and camera_info arrive"
         )
 
-    def _withdraw(self, query: _Query) -> None:
-        """Remove a query whose caller no longer waits, and abort its request."""
+    def _withdraw(self, query: Query) -> None:
+        """Remove a query whose caller no longer waits."""
         if self._query is query:
             self._query = None
-            if any(job.query is query for job in self._in_flight.values()):
-                self._tracker.engine.abort()
+            self._abort_if_unwanted()
+
+    def _abort_if_unwanted(self) -> None:
+        """Abort the requests in flight if no result is wanted: an abort ends all of them."""
+        if self._in_flight and all(self._obsolete(job) for job in self._in_flight.values()):
+            self._tracker.engine.abort()
 
     @property
-    def _next_query(self) -> _Query | None:
+    def _next_query(self) -> Query | None:
         """The query that the next frame will answer."""
         return None if self._query is None or self._query.taken else self._query
 
@@ -209,7 +197,7 @@ class Scheduler:
         while (job := self._next()) is not None:
             self._handle(job)
 
-    def _next(self) -> _Job | None:
+    def _next(self) -> Job | None:
         """Wait for a frame and return it as a job; None when the scheduler stops."""
         with self._changed:
             while True:
@@ -223,14 +211,14 @@ class Scheduler:
                     continue
                 frame, self._waiting = self._waiting, None
                 assert frame is not None
-                job = _Job(self._begun, frame, command, query)
+                job = Job(self._begun, frame, command, query)
                 self._in_flight[job.number] = job
                 self._begun += 1
                 if query is not None:
                     query.taken = True
                 return job
 
-    def _handle(self, job: _Job) -> None:
+    def _handle(self, job: Job) -> None:
         """Process one frame, then publish its result or count its error after the frames before it."""
         outcome: Result | Exception
         try:
@@ -239,24 +227,20 @@ class Scheduler:
             outcome = error
         with self._changed:
             self._changed.wait_for(lambda: self._finished == job.number)
-            wanted = self._obsolete(job) is None
         try:
-            if isinstance(outcome, Result) and wanted:
-                outcome = self._refine(outcome, one_shot=job.query is not None)
+            if isinstance(outcome, Exception):
+                raise outcome
+            self._check_wanted(job)
+            self._deliver(self._refine(outcome, one_shot=job.query is not None), job)
         except Exception as error:
-            outcome = error
-        try:
-            if isinstance(outcome, Result):
-                self._deliver(outcome, job)
-            else:
-                self._fail(outcome, job)
+            self._fail(error, job)
         finally:
             with self._changed:
                 del self._in_flight[job.number]
                 self._finished += 1
                 self._changed.notify_all()
 
-    def _obsolete(self, job: _Job) -> Drop | None:
+    def _obsolete(self, job: Job) -> Drop | None:
         """Return the reason why the result is no longer wanted; None while it is wanted."""
         if self._stopped:
             return Drop.STOPPED
@@ -264,7 +248,12 @@ class Scheduler:
             return None if job.query is self._query else Drop.LOCALIZE_TIMEOUT
         return None if job.command == self._command else Drop.COMMAND_CHANGED
 
-    def _process(self, job: _Job) -> Result:
+    def _check_wanted(self, job: Job) -> None:
+        with self._changed:
+            if self._obsolete(job) is not None:
+                raise GenerationAbortedError("the result is no longer wanted")
+
+    def _process(self, job: Job) -> Result:
         """Decode the image and estimate the joints."""
         frame = job.frame
         taken = perf_counter()
@@ -273,9 +262,7 @@ class Scheduler:
             raise CameraError(str(camera))  # raising the stored error itself would extend its traceback every time
         image = frame.decode(camera.check_image)
         decoded = perf_counter()
-        with self._changed:
-            if self._obsolete(job) is not None:
-                raise GenerationAbortedError("the result is no longer wanted")
+        self._check_wanted(job)
         estimate = self._tracker.estimate(image, camera, job.command, frame.stamp_ns, one_shot=job.query is not None)
         stages = {
             "receive": frame.receive_ms,
@@ -306,26 +293,22 @@ class Scheduler:
         refined = {"refine": (perf_counter() - started) * 1e3, "total": (perf_counter() - frame.received) * 1e3}
         return replace(result, estimate=estimate, stages_ms=result.stages_ms | refined)
 
-    def _deliver(self, result: Result, job: _Job) -> None:
+    def _deliver(self, result: Result, job: Job) -> None:
         """Publish a result, or return it to its query, and count it."""
-        with self._publishing:
+        if job.query is not None:
             with self._changed:
-                if (obsolete := self._obsolete(job)) is not None:
-                    self.counters.count_dropped(obsolete)
-                    return
-                if job.query is not None:
-                    job.query.result, self._query = result, None
-                    self.counters.count_published(result.stages_ms)
-                    self._changed.notify_all()
-                    return
-            started = perf_counter()
-            try:
-                self._publish(result)
-            except Exception as error:
-                detail = error if isinstance(error, TaihriError) else repr(error)
-                self._problems.report(Drop.NOT_PUBLISHED.value, f"a result could not be published: {detail}")
-                self.counters.count_dropped(Drop.NOT_PUBLISHED)
-                return
+                self._check_wanted(job)
+                job.query.result, self._query = result, None
+                self.counters.count_published(result.stages_ms)
+                self._changed.notify_all()
+            return
+        started = perf_counter()
+        with publication_errors():
+            send = self._prepare(result)
+        with self._publishing:
+            self._check_wanted(job)
+            with publication_errors():
+                send()
         finished = perf_counter()
         self.counters.count_published(
             result.stages_ms
@@ -333,25 +316,21 @@ class Scheduler:
         )
         self._problems.clear()
 
-    def _fail(self, error: Exception, job: _Job) -> None:
-        """Count and log the error of a frame, and pass it to its query."""
+    def _fail(self, error: Exception, job: Job) -> None:
+        """Log and count the error of a frame, and pass it to its query."""
         reason = drop_reason(error)
-        with self._changed:
-            aborted = isinstance(error, GenerationAbortedError)
-            if aborted:
-                reason = self._obsolete(job) or reason
-            self.counters.count_dropped(reason)
-            if job.query is not None and job.query is self._query:
-                if aborted:  # the abort was meant for another frame: the next frame answers the query
-                    job.query.taken = False
-                else:
-                    job.query.error, self._query = str(error), None
-                self._changed.notify_all()
+        if isinstance(error, (GenerationAbortedError, PublicationError)):
+            reason = self._obsolete(job) or reason
         if reason is Drop.INTERNAL_ERROR:
             logger.exception("an internal error dropped a frame", exc_info=error)
         elif reason not in (Drop.COMMAND_CHANGED, Drop.LOCALIZE_TIMEOUT, Drop.STOPPED):
             detail = f"; the answer was {error.raw[:500]!r}" if isinstance(error, MalformedAnswerError) else ""
             self._problems.report(reason.value, f"{error}{detail}")
+        with self._changed:
+            self.counters.count_dropped(reason)
+            if job.query is not None and job.query is self._query:
+                job.query.error, self._query = str(error), None
+                self._changed.notify_all()
 
     def _drop_waiting(self, reason: Drop) -> None:
         if self._waiting is not None:

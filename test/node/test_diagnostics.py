@@ -20,7 +20,7 @@ class IdleScheduler(Scheduler):
     """A scheduler that is not started, so that its counters do not change; it has one image publisher."""
 
     def __init__(self) -> None:
-        super().__init__(Estimator(None), lambda result: None)  # type: ignore[arg-type]
+        super().__init__(Estimator(None), lambda result: lambda: None)  # type: ignore[arg-type]
         self.publishers = 1
         self.input, self.scheduler = scheduler_tasks(self, lambda: self.publishers)
 

@@ -105,11 +105,16 @@ class Bench:
         self.engine = BlockingOracle(max_in_flight)
         self.results: list[Result] = []
         self.published = threading.Semaphore(0)
+        self.on_prepare: Callable[[Result], None] = lambda result: None
         self.on_publish: Callable[[Result], None] = lambda result: None
-        self.scheduler = Scheduler(Tracker(Estimator(self.engine)), self._take, max_in_flight=max_in_flight)
+        self.scheduler = Scheduler(Tracker(Estimator(self.engine)), self._prepare, max_in_flight=max_in_flight)
         if camera:
             self.scheduler.set_camera(INFO)
         self.submitted = 0
+
+    def _prepare(self, result: Result) -> Callable[[], None]:
+        self.on_prepare(result)
+        return lambda: self._take(result)
 
     def _take(self, result: Result) -> None:
         self.on_publish(result)

@@ -154,6 +154,36 @@ def test_set_command_waits_for_a_result_that_is_being_published(bench: Bench) ->
     bench.settled()
 
 
+@pytest.mark.parametrize("next_command", [RIGHT, None])
+def test_a_command_is_set_while_the_messages_wait_for_tf(bench: Bench, next_command: Command | None) -> None:
+    waiting, tf_arrives = threading.Event(), threading.Event()
+
+    def wait_for_tf(result: Result) -> None:
+        waiting.set()
+        assert tf_arrives.wait(TIMEOUT_S), "set_command blocked the thread that delivers TF"
+
+    bench.on_prepare = wait_for_tf
+    bench.submit()
+    assert waiting.wait(TIMEOUT_S)
+    bench.scheduler.set_command(next_command)
+    tf_arrives.set()
+    bench.settled(command_changed=1)
+    assert not bench.results, "the old command was answered after it had been replaced"
+
+
+def test_a_result_that_nobody_wants_any_more_is_not_counted_as_unpublished(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_tf(result: Result) -> None:
+        bench.scheduler.set_command(None)
+        raise RuntimeError("TF has no transform")
+
+    bench.on_prepare = no_tf
+    bench.submit()
+    bench.settled(command_changed=1)
+    assert not caplog.records
+
+
 def test_a_blocked_publisher_does_not_block_submit(bench: Bench) -> None:
     publishing, proceed = threading.Event(), threading.Event()
     bench.on_publish = lambda result: (publishing.set(), proceed.wait(TIMEOUT_S))[0]

@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from scheduler_bench import HEAD, RIGHT, TIMEOUT_S, Bench, eventually, invalid_image, stamps
 
+from taihri_ros.pipeline.scheduler import LocalizeError
+
 
 def test_at_most_two_frames_are_in_flight(two_in_flight: Bench) -> None:
     two_in_flight.hold()
@@ -85,7 +87,7 @@ def test_a_query_is_answered_by_one_of_two_frames(two_in_flight: Bench) -> None:
     assert two_in_flight.settled().published == 2
 
 
-def test_a_query_aborted_with_another_frame_is_retried(two_in_flight: Bench) -> None:
+def test_a_command_change_leaves_a_query_in_flight_with_the_old_command(two_in_flight: Bench) -> None:
     two_in_flight.hold()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(two_in_flight.scheduler.localize, HEAD, TIMEOUT_S)
@@ -94,9 +96,42 @@ def test_a_query_aborted_with_another_frame_is_retried(two_in_flight: Bench) -> 
             two_in_flight.submit()
             two_in_flight.wait_for_request()
         two_in_flight.scheduler.set_command(RIGHT)
-        eventually(lambda: two_in_flight.scheduler.counters.snapshot().pending == 0)
+        assert two_in_flight.engine.aborts == 0, "an abort would end the query, too"
+        two_in_flight.engine.release.release(2)
+        assert answer.result(TIMEOUT_S).estimate.command == HEAD
+    two_in_flight.settled(command_changed=1)
+    assert not two_in_flight.results
+
+
+def test_a_query_that_times_out_leaves_the_frame_of_the_running_command(two_in_flight: Bench) -> None:
+    two_in_flight.hold()
+    two_in_flight.submit()
+    two_in_flight.wait_for_request()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(two_in_flight.scheduler.localize, HEAD, 0.1)
+        eventually(lambda: two_in_flight.scheduler._query is not None)
         two_in_flight.submit()
         two_in_flight.wait_for_request()
-        two_in_flight.engine.release.release()
-        assert answer.result(TIMEOUT_S).estimate.command == HEAD
-    two_in_flight.settled(command_changed=2)
+        with pytest.raises(LocalizeError, match="no image was answered"):
+            answer.result(TIMEOUT_S)
+    assert two_in_flight.engine.aborts == 0, "an abort would end the frame of the running command, too"
+    two_in_flight.engine.release.release(2)
+    two_in_flight.wait_published()
+    assert stamps(two_in_flight) == [1]
+    two_in_flight.settled(localize_timeout=1)
+
+
+def test_the_frames_in_flight_are_aborted_when_the_last_one_becomes_unwanted(two_in_flight: Bench) -> None:
+    two_in_flight.hold()
+    two_in_flight.submit()
+    two_in_flight.wait_for_request()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(two_in_flight.scheduler.localize, HEAD, 0.1)
+        eventually(lambda: two_in_flight.scheduler._query is not None)
+        two_in_flight.submit()
+        two_in_flight.wait_for_request()
+        two_in_flight.scheduler.set_command(RIGHT)
+        with pytest.raises(LocalizeError):
+            answer.result(TIMEOUT_S)
+    assert two_in_flight.engine.aborts == 1
+    two_in_flight.settled(command_changed=1, localize_timeout=1)

@@ -88,7 +88,11 @@ def run(
         Rate of the results, latencies, visual tokens, error, and whether the results were in order.
     """
     results: list[Result] = []
-    scheduler = Scheduler(make_tracker(engine, parameters), results.append, max_in_flight=parameters.max_in_flight)
+    scheduler = Scheduler(
+        make_tracker(engine, parameters),
+        lambda result: lambda: results.append(result),
+        max_in_flight=parameters.max_in_flight,
+    )
     scheduler._camera = camera  # the simulation has no CameraInfo message
     scheduler.set_command(joint_count_command(joints))
     scheduler.start()
