@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import random
 import shutil
 import subprocess
 import threading
@@ -15,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 import pytest
+from domains import new_domain
 from required import require
 
 from taihri_ros.node.dds_host import DEFAULT, SENSOR_DATA, DdsNode, RosTypes
@@ -40,8 +39,7 @@ def program() -> Path:
 
 @pytest.fixture
 def node() -> Iterator[DdsNode]:
-    domain = random.Random(os.getpid()).randrange(10, 200)
-    with DdsNode("taihri", types=RosTypes("jazzy"), domain_id=domain) as opened:
+    with DdsNode("taihri", types=RosTypes("jazzy"), domain_id=new_domain()) as opened:
         yield opened
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
 import subprocess
 import sys
 import threading
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 from camera_messages import MESSAGES, TYPES
 from dds_peer import wait_until
+from domains import new_domain
 from fake_camera import CAMERA
 from required import ROOT, require
 from running_node import START_S
@@ -27,7 +26,7 @@ from taihri_ros.node.messages import stamp_ns
 from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.synthetic.robot_camera import FRAME_ID, TRUTH
 
-DOMAIN = random.Random(os.getpid() + 7).randrange(10, 200)
+DOMAIN = new_domain()
 SCRIPT = ROOT / "test" / "fake_camera.py"
 
 

@@ -1,8 +1,8 @@
 """Discovery settings: the ROS_* environment variables as Cyclone DDS configuration.
 
-The XML matches the one that rmw_cyclonedds_cpp builds from the same variables, with two additions. The loopback is an
-additional interface, so that nodes restricted to this machine are discovered too. The receive buffer is large enough
-for raw images.
+The XML matches the one that rmw_cyclonedds_cpp builds from the same variables, with two additions that yield to the
+user's own settings. The loopback is an additional interface, so that nodes restricted to this machine are discovered
+too. The receive buffer is large enough for raw images.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 from taihri_ros.node.dds_host.errors import DdsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 MAX_DOMAIN_ID = 232
 """Largest domain: the UDP ports of a domain start at 7400 + 250 * domain and must be below 65536."""
@@ -29,6 +29,11 @@ RECEIVE_BUFFER = 8 * 1024 * 1024
 ENOUGH_RECEIVE_BUFFER = 4 * 1024 * 1024
 """Size in bytes that holds one raw 1280x720 image with the kernel's overhead."""
 
+_INTERFACES = "General/Interfaces/NetworkInterface"
+_BUFFER = "Internal/SocketReceiveBufferSize"
+YIELDING = (_INTERFACES, _BUFFER)
+"""Names of our settings that are left out where the user's configuration makes them."""
+
 _PEER = re.compile(r"[A-Za-z0-9.:_%\[\]-]+")
 
 
@@ -39,41 +44,51 @@ def domain_id(environ: Mapping[str, str] = os.environ) -> int:
         environ: Environment variables.
 
     Returns:
-        The domain; 0 when the variable is not set.
+        The domain; 0 when the variable is not set. As in ROS 2, `0x` marks a hexadecimal and `0` an octal number.
 
     Raises:
         DdsError: The variable is not a number from 0 to 232.
     """
     text = environ.get("ROS_DOMAIN_ID", "").strip() or "0"
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_DOMAIN_ID:
+    number = _integer(text)
+    if number is None or number > MAX_DOMAIN_ID:
         raise DdsError(f"ROS_DOMAIN_ID is {text!r}: set it to a number from 0 to {MAX_DOMAIN_ID}, or unset it")
-    return int(text)
+    return number
 
 
-def cyclone_xml(environ: Mapping[str, str] = os.environ, *, loopback: bool = True) -> str:
+def cyclone_xml(
+    environ: Mapping[str, str] = os.environ, *, user_settings: Collection[str] = (), loopback: bool = True
+) -> str:
     """Return the Cyclone DDS configuration for the ROS_* variables, followed by the user's own.
 
     Args:
         environ: Environment variables: ROS_AUTOMATIC_DISCOVERY_RANGE, ROS_STATIC_PEERS, ROS_LOCALHOST_ONLY and
             CYCLONEDDS_URI are read.
-        loopback: Add the loopback to the interface that Cyclone picks. Cyclone refuses this on a machine
-            whose only interface is the loopback.
+        user_settings: Names of the settings that CYCLONEDDS_URI makes, such as `General/Interfaces/NetworkInterface`.
+        loopback: Add the loopback to the interface that Cyclone picks, unless the user selects interfaces. Cyclone
+            refuses this on a machine whose only interface is the loopback.
 
     Returns:
-        XML, then a comma and CYCLONEDDS_URI if it is set: later settings override earlier ones.
+        XML, then a comma and CYCLONEDDS_URI if it is set: later settings override earlier ones, but Cyclone adds up
+        interfaces and the sides of a buffer's range, so ours are left out where the user has some.
 
     Raises:
         DdsError: The value of a variable is not valid.
     """
-    discovery_range = _discovery_range(environ)
-    interfaces = '<NetworkInterface autodetermine="true"/>'
-    if loopback:
-        interfaces += '<NetworkInterface address="127.0.0.1"/>'
-    multicast = "<AllowMulticast>false</AllowMulticast>" if discovery_range in ("LOCALHOST", "OFF") else ""
+    discovery_range, peers = _discovery_range(environ), _static_peers(environ)
+    if _localhost_only(environ):
+        discovery_range, peers = "LOCALHOST", []
+    general = "<AllowMulticast>false</AllowMulticast>" if discovery_range in ("LOCALHOST", "OFF") else ""
+    if loopback and not any(name.startswith(_INTERFACES) for name in user_settings):
+        general += (
+            '<Interfaces><NetworkInterface autodetermine="true"/><NetworkInterface address="127.0.0.1"/></Interfaces>'
+        )
+    buffer = f'<Internal><SocketReceiveBufferSize max="{RECEIVE_BUFFER}B"/></Internal>'
+    if _BUFFER in user_settings:
+        buffer = ""
     settings = (
-        f"<CycloneDDS><Domain><General>{multicast}<Interfaces>{interfaces}</Interfaces></General>"
-        f'<Internal><SocketReceiveBufferSize max="{RECEIVE_BUFFER}B"/></Internal>'
-        f"<Discovery>{_discovery(discovery_range, _static_peers(environ))}</Discovery></Domain></CycloneDDS>"
+        f"<CycloneDDS><Domain><General>{general}</General>{buffer}"
+        f"<Discovery>{_discovery(discovery_range, peers)}</Discovery></Domain></CycloneDDS>"
     )
     user_settings = environ.get("CYCLONEDDS_URI", "").strip()
     return f"{settings},{user_settings}" if user_settings else settings
@@ -102,10 +117,26 @@ def receive_buffer_warning(limit_file: Path = Path("/proc/sys/net/core/rmem_max"
     )
 
 
+def _integer(text: str) -> int | None:
+    """Return an integer in the notation of C, or None if the text is none."""
+    if not text.isascii() or not text.isalnum():
+        return None
+    base = 16 if text[:2] in ("0x", "0X") else 8 if text[0] == "0" else 10
+    try:
+        return int(text, base)
+    except ValueError:
+        return None
+
+
+def _localhost_only(environ: Mapping[str, str]) -> bool:
+    """Check ROS_LOCALHOST_ONLY, which prevails over the newer variables where it is on."""
+    return environ.get("ROS_LOCALHOST_ONLY", "").startswith("1")
+
+
 def _discovery_range(environ: Mapping[str, str]) -> str:
     text = environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").strip().upper()
     if not text:
-        return "LOCALHOST" if environ.get("ROS_LOCALHOST_ONLY", "").strip() == "1" else "SUBNET"
+        return "SUBNET"
     if text not in DISCOVERY_RANGES:
         known = ", ".join(DISCOVERY_RANGES)
         raise DdsError(f"ROS_AUTOMATIC_DISCOVERY_RANGE is {text!r}: set it to one of {known}, or unset it")

@@ -6,19 +6,25 @@ Cyclone DDS configures each domain once in a process: the first participant crea
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclonedds.core import DDSException
+from cyclonedds.core import DDSException, Entity
 from cyclonedds.domain import Domain
+from cyclonedds.internal import dds_c_t
 
-from taihri_ros.node.dds_host.discovery import cyclone_xml
+from taihri_ros.node.dds_host.cyclone_log import captured_messages
+from taihri_ros.node.dds_host.discovery import YIELDING, cyclone_xml
 from taihri_ros.node.dds_host.errors import DdsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from cyclonedds.core import Entity
+_SETTING = re.compile(r" config: Domain/(?P<name>[^:\[]+?)(?:\[@\w+\]|/#text): .* \{\d[\d,]*\}$", re.MULTILINE)
+"""A line of the trace about a setting that some source of the configuration made."""
 
 _lock = threading.Lock()
 _domains: dict[int, Domain] = {}
@@ -65,18 +71,55 @@ def delete(*entities: Entity) -> None:
         entity.__del__()  # the binding has no other way to delete an entity
 
 
+class _Domain(Domain):  # type: ignore[misc]
+    """A domain whose settings may contain any characters; the binding's own constructor takes ASCII only."""
+
+    def __init__(self, domain_id: int, settings: str) -> None:
+        self._id = domain_id
+        Entity.__init__(self, self._create_domain(dds_c_t.domainid(domain_id), os.fsencode(settings)))
+
+
 def _create(domain_id: int, environ: Mapping[str, str]) -> Domain:
-    with_loopback, without = (cyclone_xml(environ, loopback=loopback) for loopback in (True, False))
-    if not with_loopback.isascii():
-        raise DdsError("CYCLONEDDS_URI or ROS_STATIC_PEERS contains non-ASCII characters: use ASCII only")
-    try:
-        return Domain(domain_id, with_loopback)
-    except DDSException:
-        # On a machine whose only interface is the loopback, Cyclone picks it already and refuses it a second time.
+    """Create a domain with the user's settings, and ours for what the user did not set."""
+    user = environ.get("CYCLONEDDS_URI", "").strip()
+    names = _user_settings(domain_id, user) if user else ()
+    # On a machine whose only interface is the loopback, Cyclone picks it already and refuses it a second time.
+    attempts = [cyclone_xml(environ, user_settings=names, loopback=loopback) for loopback in (True, False)]
+    if user:
+        attempts.append(user)  # Deprecated names of a setting are not in the trace, and may clash with ours.
+    for settings in attempts:
         try:
-            return Domain(domain_id, without)
-        except DDSException as error:
-            raise DdsError(
-                f"Cyclone DDS cannot start in domain {domain_id}: {error} "
-                "Check the network interfaces, the ROS_* variables and CYCLONEDDS_URI"
-            ) from error
+            return _try(domain_id, settings)
+        except DdsError as error:
+            failure = error
+    raise failure
+
+
+def _try(domain_id: int, settings: str, *, show_warnings: bool = True) -> Domain:
+    """Create a domain, or raise an error with the messages of Cyclone DDS."""
+    try:
+        with captured_messages(show=show_warnings) as messages:
+            return _Domain(domain_id, settings)
+    except DDSException as error:
+        reason = "; ".join(messages) or str(error)
+        raise DdsError(
+            f"Cyclone DDS cannot start in domain {domain_id}: {reason.rstrip('.')}. "
+            "Check CYCLONEDDS_URI, the ROS_* variables and the network interfaces"
+        ) from error
+
+
+def _user_settings(domain_id: int, user: str) -> Collection[str]:
+    """Return the names of the settings that the user's configuration makes, such as `General/AllowMulticast`.
+
+    Cyclone DDS itself reads the configuration: it may be a list of files and XML fragments with abbreviated names, and
+    parts of it may be for other domains. Its trace names every setting with the sources that set it.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".log") as trace:
+        tracing = f"<OutputFile>{trace.name}</OutputFile><AppendToFile>false</AppendToFile>"
+        settings = f"{user},<Tracing><Category>config</Category>{tracing}</Tracing>"
+        try:
+            delete(_try(domain_id, settings, show_warnings=False))
+        except DdsError:
+            return YIELDING
+        text = Path(trace.name).read_text(encoding="utf-8", errors="replace")
+    return frozenset(found["name"] for found in _SETTING.finditer(text))

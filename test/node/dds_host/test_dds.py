@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import logging
 import os
-import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dds_peer import Inbox, Peer, make, plain, wait_until
+from domains import new_domain
 
 from taihri_ros.node.dds_host import DEFAULT, LATCHED, SENSOR_DATA, TF, DdsError, DdsNode, QoS, RosTypes, Subscription
 from taihri_ros.resources import share_directory
@@ -25,12 +25,11 @@ PERSON = "taihri_ros/msg/HumanKeypoints"
 INFO = "rmw_dds_common/msg/ParticipantEntitiesInfo"
 
 HEADER = {"stamp": {"sec": 1_700_000_000, "nanosec": 999_999_999}, "frame_id": "camera_optical"}
-FIRST_DOMAIN = random.Random(os.getpid()).randrange(10, 200)
 
 
 @pytest.fixture(scope="module")
 def domain() -> int:
-    return FIRST_DOMAIN
+    return new_domain()
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +195,7 @@ def test_discovery_announces_qos_type_and_type_hash(
 
 @pytest.mark.parametrize(("distro", "gid_size"), [("humble", 24), ("jazzy", 16)])
 def test_the_graph_lists_the_node_and_its_endpoints(topic: str, distro: str, gid_size: int) -> None:
-    domain = FIRST_DOMAIN + gid_size  # a separate domain: Humble describes the graph in another form
+    domain = new_domain()  # a separate domain: Humble describes the graph in another form
     types = RosTypes(distro)
     inbox = Inbox()
     with DdsNode("listener", types=types, domain_id=domain) as listener:
@@ -417,7 +416,7 @@ def test_closing_a_node_destroys_its_publishers(domain: int, types: RosTypes) ->
 
 def test_a_node_may_be_closed_by_its_own_callback(types: RosTypes) -> None:
     closed = threading.Event()
-    node = DdsNode("brief", types=types, domain_id=FIRST_DOMAIN + 3)
+    node = DdsNode("brief", types=types, domain_id=new_domain())
 
     def close(_: Any) -> None:
         node.close()
@@ -493,7 +492,7 @@ def test_300_images_leak_no_memory(node: DdsNode, peer: Peer, types: RosTypes, t
 
 
 def test_opening_and_closing_nodes_leaks_nothing(types: RosTypes) -> None:
-    domain = FIRST_DOMAIN + 1
+    domain = new_domain()
 
     def open_use_close() -> None:
         with DdsNode("brief", types=types, domain_id=domain) as node:
@@ -514,7 +513,7 @@ def test_opening_and_closing_nodes_leaks_nothing(types: RosTypes) -> None:
 
 
 def test_two_nodes_of_one_process_share_a_domain(types: RosTypes) -> None:
-    domain = FIRST_DOMAIN + 2
+    domain = new_domain()
     inbox = Inbox()
     first = DdsNode("first", types=types, domain_id=domain)
     with DdsNode("second", types=types, domain_id=domain) as second:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import random
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from camera_messages import FRAME_ID, HEIGHT, TYPES, WIDTH, camera_info, compressed, image
 from dds_peer import Peer, PeerNode, wait_until
+from domains import new_domain
 from running_node import START_S, Robot, RunningNode
 
 from taihri_ros.node import topics
@@ -24,7 +24,7 @@ from taihri_ros.node.dds_host.embedded_host import EmbeddedHost
 from taihri_ros.node.images import decode_compressed
 from taihri_ros.node.parameters import ParameterError, Parameters
 
-FIRST_DOMAIN = random.Random(os.getpid() + 1).randrange(10, 200)
+DOMAIN = new_domain()
 GRAPH = "rmw_dds_common/msg/ParticipantEntitiesInfo"
 PARAMETERS = """\
 /**:
@@ -44,7 +44,7 @@ PARAMETERS = """\
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
     """The variables of both processes, which isolate them from the rest of the network."""
-    values = {"ROS_DOMAIN_ID": str(FIRST_DOMAIN), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    values = {"ROS_DOMAIN_ID": str(DOMAIN), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
             patch.setenv(name, value)
@@ -70,7 +70,7 @@ def node(
 
 @pytest.fixture(scope="module")
 def robot(node: RunningNode) -> Iterator[Robot]:
-    with contextlib.closing(Robot(FIRST_DOMAIN)) as peer:
+    with contextlib.closing(Robot(DOMAIN)) as peer:
         peer.wait_for_engine("ready", "busy")
         peer.start_camera()
         peer.send_command("left_wrist, right_wrist")
@@ -162,7 +162,7 @@ def first(find: Callable[[str], list[dict[str, Any]]], name: str, gids: set[byte
 
 def test_the_graph_shows_every_endpoint_with_its_qos_and_type(node: RunningNode, robot: Robot) -> None:
     infos: list[Any] = []
-    with contextlib.closing(PeerNode("observer", FIRST_DOMAIN)) as observer:
+    with contextlib.closing(PeerNode("observer", DOMAIN)) as observer:
         Subscription(observer.node._participant, GRAPH, "ros_discovery_info", infos.append, LATCHED)
 
         def described() -> Any:
@@ -193,7 +193,7 @@ def test_the_graph_shows_every_endpoint_with_its_qos_and_type(node: RunningNode,
 
 def test_a_late_subscriber_receives_the_next_answers(robot: Robot) -> None:
     robot.send_until_answered()
-    with Peer(FIRST_DOMAIN, name="late") as late:
+    with Peer(DOMAIN, name="late") as late:
         late.subscribe(topics.KEYPOINTS.type, "/taihri/keypoints")
         wait_until(lambda: late.matched("/taihri/keypoints"))
         stamp = robot.send_until_answered()
@@ -346,7 +346,7 @@ def test_sigint_stops_the_node_and_its_engine(node: RunningNode, robot: Robot) -
 def test_compressed_images_in_a_namespace_are_answered(
     environment: dict[str, str], parameter_file: str, engine_python: str, checkpoint: str
 ) -> None:
-    domain = FIRST_DOMAIN + 1
+    domain = new_domain()
     arguments = ["--params-file", parameter_file, "--model", checkpoint, "--engine-python", engine_python]
     arguments += ["-p", "image_transport:=compressed", "-r", "__ns:=/elsewhere", "--command", "head"]
     arguments += ["--engine", "transformers", "--distro", "humble"]
@@ -407,7 +407,7 @@ def test_a_checkpoint_that_cannot_be_loaded_is_named_and_the_node_keeps_running(
     environment: dict[str, str], engine_python: str, checkpoint: str, tmp_path: Path, fault: str
 ) -> None:
     model = truncated(checkpoint, tmp_path) if fault == "truncated" else tmp_path / "missing"
-    domain = FIRST_DOMAIN + 2
+    domain = new_domain()
     arguments = ["--model", str(model), "--engine-python", engine_python, "-p", "diagnostics_period_s:=0.2"]
     with (
         RunningNode(arguments, environment | {"ROS_DOMAIN_ID": str(domain)}) as node,
@@ -434,7 +434,7 @@ def test_a_target_frame_is_refused() -> None:
 
 @pytest.mark.parametrize("remap", ["image", "image:=/1st/image"])
 def test_a_host_that_cannot_start_leaves_the_graph(environment: dict[str, str], remap: str) -> None:
-    domain = FIRST_DOMAIN + 3
+    domain = new_domain()
     with pytest.MonkeyPatch.context() as patch, contextlib.closing(PeerNode("observer", domain)) as observer:
         patch.setenv("ROS_DOMAIN_ID", str(domain))
         with pytest.raises(DdsError, match=r"not of the form|is not valid"):
