@@ -24,7 +24,9 @@ from taihri_ros.node.messages import Messages, Placement, stamp_ns
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
+from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.frame_age import AgeLimit
 from taihri_ros.pipeline.frames import Frame, Result, SizeCheck
 from taihri_ros.pipeline.motion_filter import MotionFilter
 from taihri_ros.pipeline.person_crop import PersonCrop
@@ -94,7 +96,13 @@ class Application:
         self._now_ns = now_ns
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s)
         tracker = make_tracker(engine, parameters)
-        self.scheduler = Scheduler(tracker, self._prepare, max_in_flight=parameters.max_in_flight)
+        self.scheduler = Scheduler(
+            tracker,
+            self._prepare,
+            calibrations=Calibrations(rectified=parameters.rectified, any_frame=parameters.camera_info_frame == "any"),
+            age_limit=AgeLimit(parameters.max_frame_age_s, now_ns),
+            max_in_flight=parameters.max_in_flight,
+        )
         if parameters.command_initial:
             self.scheduler.set_command(self.read_command(parameters.command_initial))
 
@@ -132,7 +140,7 @@ class Application:
 
     def on_camera_info(self, message: Any) -> None:
         """Handle a sensor_msgs/CameraInfo."""
-        self.scheduler.set_camera(message, rectified=self._parameters.rectified)
+        self.scheduler.calibrations.add(message, stamp_ns(message.header), message.header.frame_id)
 
     def on_image(self, message: Any) -> None:
         """Handle a sensor_msgs/Image."""

@@ -16,6 +16,9 @@ from taihri_ros.validation import check_value, unknown_name
 EngineKind = Literal["vllm", "transformers", "openai"]
 """Values of the parameter engine.kind."""
 
+CameraInfoFrame = Literal["same", "any"]
+"""Values of the parameter camera_info_frame."""
+
 
 class ParameterError(TaihriError):
     """A parameter is unknown or its value is not valid."""
@@ -42,6 +45,18 @@ class Parameters:
     )
     rectified: bool = _parameter(
         False, "Whether the images are rectified; if true, P of camera_info is used instead of K and D."
+    )
+    camera_info_frame: CameraInfoFrame = _parameter(
+        "same",
+        "Which frame_id camera_info must have: same, that of the image; any, for a driver that names one camera in two "
+        "ways.",
+        choices=("same", "any"),
+    )
+    max_frame_age_s: float = _parameter(
+        0.0,
+        "Age above which an image is dropped, in seconds; 0 for never. The age is the node's clock (the simulated one "
+        "with use_sim_time) minus the image's stamp.",
+        limits=(0.0, 3600.0),
     )
     xy_source: XySource = _parameter(
         "bins",

@@ -20,6 +20,7 @@ class Drop(str, Enum):
     NO_COMMAND = "no_command"
     NO_CAMERA_INFO = "no_camera_info"
     NEWER_FRAME = "newer_frame"
+    STALE_FRAME = "stale_frame"
     BAD_IMAGE = "bad_image"
     BAD_CAMERA_INFO = "bad_camera_info"
     COMMAND_CHANGED = "command_changed"

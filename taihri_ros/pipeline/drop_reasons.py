@@ -9,7 +9,9 @@ from taihri_ros.camera.camera_info import CameraError
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError, GenerationAbortedError
 from taihri_ros.model.parser import MalformedAnswerError
+from taihri_ros.pipeline.calibrations import NoCameraInfoError
 from taihri_ros.pipeline.counters import Drop
+from taihri_ros.pipeline.frame_age import StaleFrameError
 from taihri_ros.pipeline.frames import ImageError
 
 
@@ -39,6 +41,10 @@ def drop_reason(error: Exception) -> Drop:
     match error:
         case ImageError():
             return Drop.BAD_IMAGE
+        case StaleFrameError():
+            return Drop.STALE_FRAME
+        case NoCameraInfoError():
+            return Drop.NO_CAMERA_INFO
         case CameraError():
             return Drop.BAD_CAMERA_INFO
         case GenerationAbortedError():

@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from threading import TIMEOUT_MAX, Condition, RLock, Thread
 from time import perf_counter
 
-from taihri_ros.camera.camera import Camera
-from taihri_ros.camera.camera_info import CameraError, CameraInfoLike
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import GenerationAbortedError
 from taihri_ros.model.parser import MalformedAnswerError
+from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.counters import Counters, Drop
 from taihri_ros.pipeline.depth_fusion import fuse
 from taihri_ros.pipeline.drop_reasons import PublicationError, drop_reason, publication_errors
+from taihri_ros.pipeline.frame_age import NO_LIMIT, AgeLimit
 from taihri_ros.pipeline.frames import Frame, ImageError, Result
 from taihri_ros.pipeline.jobs import Job, Query
 from taihri_ros.pipeline.problem_log import ProblemLog
@@ -41,7 +42,13 @@ class Scheduler:
     """
 
     def __init__(
-        self, tracker: Tracker, prepare: Callable[[Result], Callable[[], object]], *, max_in_flight: int = 1
+        self,
+        tracker: Tracker,
+        prepare: Callable[[Result], Callable[[], object]],
+        *,
+        calibrations: Calibrations | None = None,
+        age_limit: AgeLimit = NO_LIMIT,
+        max_in_flight: int = 1,
     ) -> None:
         """Create a scheduler; call `start` to run it.
 
@@ -50,10 +57,14 @@ class Scheduler:
             prepare: Builds the messages of a result of the running command and returns the function that sends them.
                 It may wait, for example for TF. A change of the command waits for the sending, so that must be short.
                 Both are called from one thread at a time.
+            calibrations: The calibrations of the camera; None for an empty store.
+            age_limit: The largest age of a frame.
             max_in_flight: Maximum number of frames in flight. With 2, the model's prefill of the next frame overlaps
                 with the decoding of the current frame.
         """
         self.counters = Counters()
+        self.calibrations = Calibrations() if calibrations is None else calibrations
+        self._age_limit = age_limit
         self._tracker = tracker
         self._prepare = prepare
         self._problems = ProblemLog(logger)
@@ -66,7 +77,6 @@ class Scheduler:
         self._in_flight: dict[int, Job] = {}
         self._begun = 0
         self._finished = 0
-        self._camera: Camera | CameraError | None = None
         self._stopped = False
         self._threads = [
             Thread(target=self._run, name=f"taihri-scheduler-{number}", daemon=True) for number in range(max_in_flight)
@@ -106,39 +116,27 @@ class Scheduler:
             self._command = command
             self._abort_if_unwanted()
 
-    def set_camera(self, info: CameraInfoLike, *, rectified: bool = False) -> None:
-        """Set the camera calibration for the next frames. An invalid calibration is reported when a frame needs it.
-
-        Args:
-            info: The received sensor_msgs/CameraInfo.
-            rectified: Whether the images are rectified.
-        """
-        try:
-            camera: Camera | CameraError = Camera.from_info(info, rectified=rectified)
-        except CameraError as error:
-            camera = error
-        with self._changed:
-            self._camera = camera
-
     def submit(self, frame: Frame) -> None:
         """Submit a frame for processing; return at once.
 
         Args:
             frame: The frame; it replaces a waiting frame.
         """
+        self.calibrations.note_image(frame.stamp_ns)
         with self._changed:
             self.counters.count_received()
             if self._stopped:
                 self.counters.count_dropped(Drop.STOPPED)
             elif self._command is None and self._next_query is None:
                 self.counters.count_dropped(Drop.NO_COMMAND)
-            elif self._camera is None:
-                self.counters.count_dropped(Drop.NO_CAMERA_INFO)
-                self._problems.report(
-                    Drop.NO_CAMERA_INFO.value,
-                    "images arrive, but no camera_info: publish it or remap the topic camera_info",
-                )
             else:
+                try:
+                    self._age_limit.check(frame.stamp_ns)
+                    self.calibrations.check_known()
+                except TaihriError as error:
+                    self.counters.count_dropped(drop_reason(error))
+                    self._problems.report(drop_reason(error).value, str(error))
+                    return
                 self._drop_waiting(Drop.NEWER_FRAME)
                 self._waiting = frame
                 self._changed.notify_all()
@@ -257,10 +255,10 @@ class Scheduler:
         """Decode the image and estimate the joints."""
         frame = job.frame
         taken = perf_counter()
-        camera = self._camera
-        if not isinstance(camera, Camera):
-            raise CameraError(str(camera))  # raising the stored error itself would extend its traceback every time
-        image = frame.decode(camera.check_image)
+        self._age_limit.check(frame.stamp_ns)
+        find_camera = partial(self.calibrations.camera, frame.stamp_ns, frame.frame_id)
+        image = frame.decode(find_camera)
+        camera = find_camera(image.shape[1], image.shape[0])
         decoded = perf_counter()
         self._check_wanted(job)
         estimate = self._tracker.estimate(image, camera, job.command, frame.stamp_ns, one_shot=job.query is not None)

@@ -109,7 +109,7 @@ class Bench:
         self.on_publish: Callable[[Result], None] = lambda result: None
         self.scheduler = Scheduler(Tracker(Estimator(self.engine)), self._prepare, max_in_flight=max_in_flight)
         if camera:
-            self.scheduler.set_camera(INFO)
+            self.scheduler.calibrations.add(INFO)
         self.submitted = 0
 
     def _prepare(self, result: Result) -> Callable[[], None]:

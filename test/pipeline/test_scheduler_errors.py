@@ -29,28 +29,27 @@ def test_frames_without_camera_info_are_dropped_and_logged_once(caplog: pytest.L
 
 
 def test_a_valid_camera_info_replaces_an_invalid_one(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    bench.scheduler.set_camera(replace(INFO, k=[0.0] * 9))
+    bench.scheduler.calibrations.add(replace(INFO, k=[0.0] * 9))
     bench.submit()
     bench.settled(bad_camera_info=1)
     eventually(lambda: "not calibrated" in caplog.text)
-    bench.scheduler.set_camera(replace(INFO, width=640, height=480))
+    bench.scheduler.calibrations.add(replace(INFO, width=640, height=480))
     bench.submit()
     bench.settled(bad_camera_info=2)
-    bench.scheduler.set_camera(INFO)
+    bench.scheduler.calibrations.add(INFO)
     bench.submit()
     bench.wait_published()
     bench.settled(bad_camera_info=2)
 
 
 def test_an_invalid_camera_info_does_not_accumulate_tracebacks(bench: Bench) -> None:
-    bench.scheduler.set_camera(replace(INFO, k=[0.0] * 9))
-    stored = bench.scheduler._camera
-    assert isinstance(stored, CameraError)
-    depth = _traceback_depth(stored)
-    for count in range(20):
-        bench.submit()
-        bench.settled(bad_camera_info=count + 1)
-    assert _traceback_depth(stored) == depth
+    bench.scheduler.calibrations.add(replace(INFO, k=[0.0] * 9))
+    depths = set()
+    for _ in range(3):
+        with pytest.raises(CameraError, match="not calibrated") as error:
+            bench.scheduler.calibrations.camera(1, "camera", 64, 48)
+        depths.add(_traceback_depth(error.value))
+    assert len(depths) == 1
 
 
 def _traceback_depth(error: BaseException) -> int:

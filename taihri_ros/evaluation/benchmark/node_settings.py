@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import InfoFields
 from taihri_ros.evaluation.benchmark.aggregates import mean, median, position_errors_mm, quantiles
 from taihri_ros.evaluation.benchmark.comparison import joint_count_command
 from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
@@ -47,7 +48,8 @@ def main() -> None:
     parser.add_argument("--joints", type=int, default=2, help="number of joints in the command (default: 2)")
     parser.add_argument("--rate", type=float, default=60.0, help="images per second of the camera (default: 60)")
     arguments = parser.parse_args()
-    chosen = {"engine.kind": arguments.engine, "engine.python": sys.executable}
+    chosen: dict[str, Any] = {"engine.kind": arguments.engine, "engine.python": sys.executable}
+    chosen |= {"min_confidence": 0.0, "min_presence": 0.0}  # the errors are those of all joints
     if arguments.model:
         chosen["engine.model"] = arguments.model
     simulation = SimulatedFrames(SIZE)
@@ -93,7 +95,7 @@ def run(
         lambda result: lambda: results.append(result),
         max_in_flight=parameters.max_in_flight,
     )
-    scheduler._camera = camera  # the simulation has no CameraInfo message
+    scheduler.calibrations.add(_camera_info(camera))
     scheduler.set_command(joint_count_command(joints))
     scheduler.start()
     started = time.perf_counter()
@@ -121,6 +123,19 @@ def run(
         "g_mpjpe_mm": mean(errors),
         "in_order": all(a.frame.stamp_ns < b.frame.stamp_ns for a, b in pairwise(results)),
     }
+
+
+def _camera_info(camera: Camera) -> InfoFields:
+    """Return the CameraInfo of a simulated camera."""
+    return InfoFields.from_mapping(
+        {
+            "width": camera.width,
+            "height": camera.height,
+            "distortion_model": camera.model.value,
+            "d": camera.D,
+            "k": camera.K.ravel(),
+        }
+    )
 
 
 def _decoded(image: NDArray[np.uint8], _: SizeCheck) -> NDArray[np.uint8]:
