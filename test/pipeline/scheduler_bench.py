@@ -21,6 +21,7 @@ from taihri_ros.inference.engine import (
 )
 from taihri_ros.pipeline.counters import Snapshot
 from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.frame_age import NO_LIMIT, AgeLimit
 from taihri_ros.pipeline.frames import Frame, ImageError, Result
 from taihri_ros.pipeline.scheduler import Scheduler
 from taihri_ros.pipeline.tracker import Tracker
@@ -101,13 +102,15 @@ class BlockingOracle(oracle.Oracle):
 class Bench:
     """A scheduler under test, its engine, and the results that it published."""
 
-    def __init__(self, camera: bool = True, max_in_flight: int = 1) -> None:
+    def __init__(self, camera: bool = True, max_in_flight: int = 1, age_limit: AgeLimit = NO_LIMIT) -> None:
         self.engine = BlockingOracle(max_in_flight)
         self.results: list[Result] = []
         self.published = threading.Semaphore(0)
         self.on_prepare: Callable[[Result], None] = lambda result: None
         self.on_publish: Callable[[Result], None] = lambda result: None
-        self.scheduler = Scheduler(Tracker(Estimator(self.engine)), self._prepare, max_in_flight=max_in_flight)
+        self.scheduler = Scheduler(
+            Tracker(Estimator(self.engine)), self._prepare, max_in_flight=max_in_flight, age_limit=age_limit
+        )
         if camera:
             self.scheduler.calibrations.add(INFO)
         self.submitted = 0
