@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from taihri_ros.node.parameters import ParameterError, Parameters
+from taihri_ros.node.rcl_yaml import RclYamlError, read_yaml
+
+logger = logging.getLogger(__name__)
+
+_OF_EVERY_NODE = ("use_sim_time", "start_type_description_service")
+"""Parameters that every ROS 2 node has, which a file may set for all nodes."""
 
 
 def read_parameters(
@@ -25,7 +30,7 @@ def read_parameters(
     Args:
         files: YAML files with the layout `NODE: ros__parameters: ...` or `NAMESPACE: NODE: ros__parameters: ...`; in
             names, `*` matches one part and `**` any number of parts.
-        overrides: `name:=value` with the value in YAML.
+        overrides: `name:=value` or `node:name:=value` with the value in YAML.
         chosen: Values by parameter name that override all others.
         node: Node name.
         namespace: Absolute namespace of the node.
@@ -40,24 +45,36 @@ def read_parameters(
     for file in files:
         values |= _read_file(file, f"{namespace.rstrip('/')}/{node}")
     for override in overrides:
-        name, separator, text = override.partition(":=")
-        if not separator or not name:
+        target, separator, text = override.partition(":=")
+        of_node, colon, name = target.rpartition(":")
+        if not separator or not name or (colon and not of_node):
             raise ParameterError(f"parameter override {override!r} is not of the form name:=value")
-        values[name] = _parse(text, f"value of {name}")
-    values.pop("use_sim_time", None)
+        if of_node in ("", node):
+            values |= _flatten({name: _parse(text, f"value of {name}")}, "")
+    if values.get("use_sim_time") is True:
+        logger.warning("use_sim_time is ignored: the ages of images are measured with this machine's clock")
+    for name in _OF_EVERY_NODE:
+        values.pop(name, None)
+    if any(name.startswith("qos_overrides.") for name in values):
+        raise ParameterError("qos_overrides are for the node under ROS (ros2 launch): remove them, or use that")
     values |= chosen or {}
     return Parameters.from_mapping(values)
 
 
 def _read_file(path: Path, full_name: str) -> dict[str, Any]:
     try:
-        content = _parse(path.read_text(encoding="utf-8"), str(path))
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"parameter file {path} is not readable: {error}") from error
     values: dict[str, Any] = {}
-    for name, section in _sections(_mapping(content, str(path)), path, ""):
-        if _matches(name, full_name):
-            values |= _flatten(_mapping(section, f"{path}: ros__parameters of {name}"), "")
+    documents = [_mapping(content, str(path)) for content in _documents(text, str(path)) or [None]]
+    sections = [section for content in documents for section in _sections(content, path, "")]
+    own = [(name, section) for name, section in sections if _matches(name, full_name)]
+    if sections and not own:
+        names = ", ".join(dict.fromkeys(name for name, _ in sections))
+        logger.warning("%s sets no parameter of %s: it is for %s", path, full_name, names)
+    for name, section in own:
+        values |= _flatten(_mapping(section, f"{path}: ros__parameters of {name}"), "")
     return values
 
 
@@ -86,11 +103,18 @@ def _flatten(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return flat
 
 
-def _parse(text: str, source: str) -> Any:
+def _documents(text: str, source: str) -> list[Any]:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # PyYAML raises ValueError for an invalid date
-        raise ParameterError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from error
+        return read_yaml(text)
+    except RclYamlError as error:
+        raise ParameterError(f"{source} is not valid YAML: {error}") from error
+
+
+def _parse(text: str, source: str) -> Any:
+    documents = _documents(text, source)
+    if len(documents) != 1:
+        raise ParameterError(f"{source} is missing (write '' for an empty text)")
+    return documents[0]
 
 
 def _mapping(value: Any, source: str) -> Mapping[str, Any]:

@@ -109,11 +109,53 @@ def test_overrides_are_yaml() -> None:
     )
 
 
-def test_use_sim_time_is_ignored(file: Path) -> None:
-    file.write_text("/**: {ros__parameters: {use_sim_time: true}}\n")
+def test_an_override_may_name_the_node() -> None:
+    read = read_parameters([], ["taihri:tf_prefix:=own/", "other:tf_prefix:=other/", "other:speed:=1"])
+    assert read == dataclasses.replace(Parameters(), tf_prefix="own/")
+    assert read_parameters([], ["eye:tf_prefix:=own/"], node="eye").tf_prefix == "own/"
+
+
+@pytest.mark.handles("Settings and DDS", "use_sim_time in a parameter file", "ignored with a warning where it is true")
+def test_the_parameters_of_every_node_are_ignored(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file.write_text("/**: {ros__parameters: {use_sim_time: true, start_type_description_service: false}}\n")
     assert read_parameters([file], ["use_sim_time:=false"]) == Parameters()
+    assert caplog.text == ""
+    assert read_parameters([file], []) == Parameters()
+    assert "use_sim_time is ignored" in caplog.text
 
 
+@pytest.mark.handles("Settings and DDS", "parameter file for other nodes only", "a warning names the nodes")
+def test_a_file_without_parameters_for_the_node_is_reported(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file.write_text("tahri: {ros__parameters: {rectified: true}}\n")
+    assert read_parameters([file], []) == Parameters()
+    assert f"{file} sets no parameter of /taihri: it is for /tahri" in caplog.text
+
+
+@pytest.mark.handles("Settings and DDS", "parameter file with a byte order mark or several documents", "read")
+def test_a_byte_order_mark_and_several_documents_are_read(file: Path) -> None:
+    first = "/**: {ros__parameters: {tf_prefix: any/, rectified: true}}\n"
+    file.write_text(first + "---\ntaihri: {ros__parameters: {tf_prefix: own/}}\n", encoding="utf-8-sig")
+    assert read_parameters([file], []) == dataclasses.replace(Parameters(), tf_prefix="own/", rectified=True)
+
+
+@pytest.mark.handles("Settings and DDS", "parameter file that names a section or a group twice", "the parts are joined")
+def test_sections_and_groups_may_be_continued(file: Path) -> None:
+    file.write_text(
+        "taihri:\n  ros__parameters:\n    engine: {kind: transformers}\n    tf_prefix: first/\n"
+        "    engine: {max_model_len: 1024}\n"
+        "taihri:\n  ros__parameters:\n    tf_prefix: last/\n"
+    )
+    expected = dataclasses.replace(
+        Parameters(), engine_kind="transformers", engine_max_model_len=1024, tf_prefix="last/"
+    )
+    assert read_parameters([file], []) == expected
+
+
+@pytest.mark.handles(
+    "Settings and DDS",
+    "parameter file that ROS 2 would not read, or with a name or value that is not one",
+    "refused in one line",
+)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -124,8 +166,13 @@ def test_use_sim_time_is_ignored(file: Path) -> None:
         ("taihri: {ros__parameters: 7}\n", "ros__parameters of /taihri must be a mapping"),
         ("taihri: {ros__parameters: {engine: {modle: x}}}\n", r"'engine.modle': did you mean 'engine.model'\?"),
         ("taihri: {ros__parameters: {rectified: 1}}\n", "parameter rectified must be true or false, not 1"),
+        ("taihri:\n  ros__parameters:\n", "a value is missing .*line 2"),
+        ("taihri: {ros__parameters: {tf_prefix: ~}}\n", "a value is missing .*line 1"),
+        ("/**: {ros__parameters: {a: &x {b: 1}, c: *x}}\n", "ROS 2 accepts no aliases in parameters .*line 1"),
+        ("/**: {ros__parameters: {[a]: 1}}\n", "a name must be text"),
+        ("a: " + "[" * 5000, "is not valid YAML"),
+        ("/**: {ros__parameters: {qos_overrides: {/image: {subscription: {depth: 5}}}}}\n", "qos_overrides are for"),
         ("taihri: [\n", r"parameters.yaml is not valid YAML: .*line 2"),
-        ("taihri: {ros__parameters: {tf_prefix: 2001-99-99}}\n", "parameters.yaml is not valid YAML"),
         ("taihri: !!python/object/apply:os.system ['true']\n", "is not valid YAML: could not determine a constructor"),
     ],
 )
@@ -143,7 +190,7 @@ def test_a_binary_or_missing_file_is_rejected(file: Path, tmp_path: Path) -> Non
             read_parameters([path], [])
 
 
-@pytest.mark.parametrize("override", ["", "rectified", "rectified=true", ":=true"])
+@pytest.mark.parametrize("override", ["", "rectified", "rectified=true", ":=true", ":rectified:=true"])
 def test_a_malformed_override_is_rejected(override: str) -> None:
     with pytest.raises(ParameterError, match="is not of the form name:=value"):
         read_parameters([], [override])
@@ -152,6 +199,9 @@ def test_a_malformed_override_is_rejected(override: str) -> None:
 def test_an_override_that_is_not_yaml_is_rejected() -> None:
     with pytest.raises(ParameterError, match=r"value of tf_prefix is not valid YAML"):
         read_parameters([], ["tf_prefix:=["])
+    with pytest.raises(ParameterError, match=r"value of tf_prefix is missing \(write '' for an empty text\)"):
+        read_parameters([], ["tf_prefix:="])
+    assert read_parameters([], ["tf_prefix:=''"]).tf_prefix == ""
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
