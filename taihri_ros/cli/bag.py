@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from taihri_ros.cli.options import engine_options
+from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.commands.command import CommandError, parse_command
 from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
 from taihri_ros.node.configured_engine import ready_engine
@@ -28,6 +28,7 @@ from taihri_ros.node.parameters import Parameters
 )
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution that recorded the bag.")
 @engine_options
+@threshold_options
 def command(
     *,
     bag: Path,

@@ -42,7 +42,8 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
       taihri bench --engine transformers --images 100 --out out/bench/transformers.json
       taihri bench -p engine.dtype:=float32 -p person_crop.mode:=never
     """
-    parameters = read_parameters((), param, chosen={"engine.python": sys.executable, **chosen})
+    every_joint = {"min_confidence": 0.0, "min_presence": 0.0}  # as in the recipe, which refuses none
+    parameters = read_parameters((), param, chosen={"engine.python": sys.executable, **every_joint, **chosen})
     if parameters.engine_kind == "openai":
         raise ParameterError("the benchmark needs --engine vllm or transformers, on this machine")
     try:

@@ -10,8 +10,9 @@ import click
 import cv2
 import numpy as np
 
-from taihri_ros.camera.picture_files import read_camera, read_picture
-from taihri_ros.cli.options import engine_options
+from taihri_ros.camera.calibration_files import read_camera
+from taihri_ros.camera.picture_files import read_picture
+from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.commands.command import CommandError, parse_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
@@ -27,8 +28,11 @@ from taihri_ros.pipeline.estimate import Estimate
     "--camera-info",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
-    help="Calibration: YAML of camera_calibration, or JSON/YAML with width, height, distortion_model, d, k.",
+    help="Calibration file: what 'ros2 topic echo --once /camera/camera_info' prints, YAML or INI of "
+    "camera_calibration, YAML, XML or JSON of OpenCV, or a camchain of Kalibr.",
 )
+@click.option("--camera", "camera_name", help="Camera of a calibration file that holds several, such as cam0.")
+@click.option("--rectified", is_flag=True, help="The image is rectified: use P of the calibration.")
 @click.option("--command", "text", required=True, help="Joint names, or a task in free words.")
 @click.option(
     "--xy-source",
@@ -40,10 +44,13 @@ from taihri_ros.pipeline.estimate import Estimate
     "--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Write the image with the joints drawn into it."
 )
 @engine_options
+@threshold_options
 def command(
     *,
     image: Path,
     camera_info: Path,
+    camera_name: str | None,
+    rectified: bool,
     text: str,
     xy_source: str | None,
     as_json: bool,
@@ -67,7 +74,8 @@ def command(
     if xy_source is not None:
         chosen["xy_source"] = xy_source
     parameters = Parameters.from_mapping(chosen)
-    picture, camera = read_picture(image), read_camera(camera_info)
+    picture = read_picture(image)
+    camera = read_camera(camera_info, name=camera_name, rectified=rectified)
     camera.check_image(picture.shape[1], picture.shape[0])
     with ready_engine(parameters) as ready:
         tracker = make_tracker(ready, parameters)
@@ -91,11 +99,14 @@ def to_json(estimate: Estimate) -> dict[str, Any]:
         estimate: The estimate.
 
     Returns:
-        command, model, box (px), keypoints (m, camera optical frame; null where unknown), stages_ms and answer.
+        command, model, presence and the thresholds in force, box (px), keypoints (m, camera optical frame; null where
+        unknown), stages_ms and answer.
     """
     return {
         "command": estimate.command.text,
         "model": estimate.model,
+        "presence": _numbers(np.float64(estimate.person.presence)),
+        **estimate.thresholds._asdict(),
         "box": None if estimate.person.box is None else _numbers(estimate.person.box),
         "keypoints": {
             keypoint.name: {
@@ -124,9 +135,8 @@ def _table(estimate: Estimate) -> str:
         if keypoint.has_position:
             x, y, z = keypoint.position
             u, v = keypoint.pixel
-            lines.append(
-                f"{keypoint.name:<15} {x:7.3f} {y:7.3f} {z:7.3f} {keypoint.confidence:10.2f}  {u:.0f}, {v:.0f}"
-            )
+            pixel = f"{u:.0f}, {v:.0f}" if np.isfinite(keypoint.pixel).all() else keypoint.reason
+            lines.append(f"{keypoint.name:<15} {x:7.3f} {y:7.3f} {z:7.3f} {keypoint.confidence:10.2f}  {pixel}")
         else:
             lines.append(f"{keypoint.name:<15} {keypoint.reason}")
     return "\n".join(lines) if len(lines) > 1 else "no joint was found"

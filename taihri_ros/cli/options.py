@@ -36,3 +36,33 @@ def engine_options(command: Callable[..., None]) -> Callable[..., None]:
         command(chosen={name: value for name, value in values.items() if value is not None}, **others)
 
     return with_engine
+
+
+def threshold_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that set the thresholds for confidence and presence; use it below `engine_options`.
+
+    Args:
+        command: The subcommand, which receives the options that were set in `chosen`.
+
+    Returns:
+        The subcommand with the options.
+    """
+
+    @click.option(
+        "--min-confidence",
+        type=float,
+        help="Confidence below which a joint is missing; 0 for every joint. Default: the checkpoint's.",
+    )
+    @click.option(
+        "--min-presence",
+        type=float,
+        help="Presence of a person below which all joints are missing; 0 for never. Default: the checkpoint's.",
+    )
+    @functools.wraps(command)
+    def with_thresholds(
+        *, chosen: dict[str, Any], min_confidence: float | None, min_presence: float | None, **others: Any
+    ) -> None:
+        values = {"min_confidence": min_confidence, "min_presence": min_presence}
+        command(chosen=chosen | {name: value for name, value in values.items() if value is not None}, **others)
+
+    return with_thresholds

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.question_plan import Question
 from taihri_ros.keypoints import State
+from taihri_ros.pipeline.belief import OFF
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.estimator import Exchange
 
@@ -70,7 +71,7 @@ class Prediction:
         Returns:
             The prediction.
         """
-        estimate, decoder = exchange.estimate("bins"), exchange.decoder
+        estimate, decoder = exchange.estimate("bins", OFF), exchange.decoder
         people = {"bins": estimate.person, "pixel": decoder.person("pixel")}
         plain = {source: decoder.person(source, sub_bin=False) for source in XY_SOURCES}
         joints = {}

@@ -9,12 +9,15 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.inference.engine import TopK
+
+_ROUNDING = 1e-3
+"""Largest excess of a log-probability over 0, and of a sum of probabilities over 1, that rounding explains."""
 
 
 class TopKTable(Sequence["TopK | None"]):
@@ -169,3 +172,52 @@ def as_arrays(top_k: Sequence[TopK | None], indices: Sequence[int]) -> tuple[NDA
     for row, entry in enumerate(found):
         bins[row, : len(entry.bins)], logprobs[row, : len(entry.bins)] = entry.bins, entry.logprobs
     return bins, logprobs
+
+
+class Fault(NamedTuple):
+    """What is wrong with the top-k log-probabilities of a token.
+
+    Attributes:
+        row: Row of the token.
+        reason: What is wrong, in words.
+    """
+
+    row: int
+    reason: str
+
+
+def find_fault(chosen: NDArray[np.int64], bins: NDArray[np.float64], logprobs: NDArray[np.float64]) -> Fault | None:
+    """Check that the top-k log-probabilities of tokens are probabilities, and that they include the chosen bins.
+
+    A chosen bin without a probability contradicts its own distribution: position and variance would be made of both.
+
+    Args:
+        chosen: (N,) bins of the tokens.
+        bins: (N, K) bins from `as_arrays`.
+        logprobs: (N, K) natural log-probabilities. A bin at -inf does not count; a row may have no others.
+
+    Returns:
+        The fault of the first faulty token; None if there is none.
+    """
+    counted = logprobs > -np.inf
+    any_counted = counted.any(axis=1)
+    sums = np.exp(np.minimum(logprobs, _ROUNDING)).sum(axis=1)
+    unique = np.sort(np.where(counted, bins, -1.0 - np.arange(bins.shape[1])), axis=1)
+    checks = (
+        ("a log-probability is NaN", np.isnan(logprobs).any(axis=1)),
+        ("a log-probability is positive", (logprobs > _ROUNDING).any(axis=1)),
+        ("a bin is listed twice", (np.diff(unique, axis=1) == 0.0).any(axis=1)),
+        ("the probabilities sum to more than 1", sums > 1.0 + _ROUNDING),
+        ("the chosen bin {} is not among its top-k", any_counted & ~((bins == chosen[:, None]) & counted).any(axis=1)),
+    )
+    for reason, faulty in checks:
+        if faulty.any():
+            row = int(faulty.argmax())
+            return Fault(row, reason.format(f"<{chosen[row]}>"))
+    return None
+
+
+def find_unsorted(logprobs: NDArray[np.float64]) -> int | None:
+    """Return the first row of log-probabilities (N, K) that is not sorted, most likely first; None if all are."""
+    unsorted = (np.diff(logprobs, axis=1) > 0.0).any(axis=1)
+    return int(unsorted.argmax()) if unsorted.any() else None

@@ -157,12 +157,15 @@ class BinEstimates:
         mean: Mean of the mode around the generated token, in bins, float64.
         variance: Variance in bins², float64, including the quantization's 1/12; NaN without top-k log-probabilities.
         probability: Probability of the generated token, float64; NaN without top-k log-probabilities.
+        censored: Whether the coordinate lies in the first or last bin or anywhere beyond, bool: the generated token is
+            that bin, or that bin is more probable than the generated token.
     """
 
     index: NDArray[np.int64]
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
     probability: NDArray[np.float64]
+    censored: NDArray[np.bool_]
 
 
 def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> BinEstimates:
@@ -195,7 +198,15 @@ def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> Bin
     squares = (weights * (distances - offset[..., None]) ** 2).sum(axis=-1)
     spread = np.divide(squares, weights.sum(axis=-1), out=np.full(index.shape, np.nan), where=known)
     variance = np.where(known, np.maximum(spread, width**2), np.nan) + 1 / 12
-    return BinEstimates(index, index + offset, variance, np.where(known, chosen, np.nan))
+    at_edge = np.where(is_edge(values), weights, 0.0).max(axis=-1, initial=0.0)
+    censored = is_edge(index) | (at_edge > chosen)
+    return BinEstimates(index, index + offset, variance, np.where(known, chosen, np.nan), censored)
+
+
+def is_edge(bins: ArrayLike) -> NDArray[np.bool_]:
+    """Return which bins are the first or the last one, which stand for any coordinate at or beyond the edge."""
+    values = np.asarray(bins)
+    return np.asarray((values <= 0) | (values >= BINS - 1))
 
 
 _MIN_RADIUS = 3.0

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.answer_format import AnswerFormat
@@ -36,6 +36,17 @@ class Calibration:
     bins: tuple[float, float, float] = (1.0, 1.0, 1.0)
     pixel: tuple[float, float, float] = (1.0, 1.0, 1.0)
     confidence: tuple[float, float] = (1.0, 1.0)
+
+    def confidence_factor(self, xy_source: Literal["bins", "pixel"]) -> float:
+        """Return the factor by which the calibrated standard deviations are scaled for the confidence.
+
+        Args:
+            xy_source: Source of x and y.
+
+        Returns:
+            The factor.
+        """
+        return self.confidence[xy_source == "pixel"]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from taihri_ros.node.messages import Messages, Placement, stamp_ns
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
+from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.frame_age import AgeLimit
@@ -96,6 +97,7 @@ class Application:
         self._now_ns = now_ns
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s)
         tracker = make_tracker(engine, parameters)
+        self._gate = tracker.gate
         self.scheduler = Scheduler(
             tracker,
             self._prepare,
@@ -113,6 +115,14 @@ class Application:
     def stop(self) -> None:
         """Stop the scheduler and abort the requests in flight."""
         self.scheduler.stop()
+
+    def apply(self, parameters: Parameters) -> None:
+        """Use new values of the dynamic parameters, `min_confidence` and `min_presence`, for the next results.
+
+        Args:
+            parameters: The new values of all parameters.
+        """
+        self._gate.set(parameters.min_confidence, parameters.min_presence)
 
     def read_command(self, text: str) -> Command | None:
         """Parse a command within the limits of the parameters command.max_length and command.allow.
@@ -205,8 +215,8 @@ def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
 
     Args:
         engine: The engine that runs the model.
-        parameters: `xy_source`, `decoding`, `command.refresh_s`, `command.fallback`, `command.tasks`,
-            `person_crop.*` and `filter.*` are used.
+        parameters: `xy_source`, `decoding`, `min_confidence`, `min_presence`, `command.refresh_s`, `command.fallback`,
+            `command.tasks`, `person_crop.*` and `filter.*` are used.
 
     Returns:
         The tracker.
@@ -219,7 +229,12 @@ def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
     motion = MotionFilter(acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s)
     person_crop = PersonCrop(parameters.person_crop_mode, refresh_s=parameters.person_crop_refresh_s)
     return Tracker(
-        Estimator(engine, xy_source=parameters.xy_source, decoding=parameters.decoding),
+        Estimator(
+            engine,
+            xy_source=parameters.xy_source,
+            decoding=parameters.decoding,
+            gate=BeliefGate(parameters.min_confidence, parameters.min_presence),
+        ),
         joint_selection=JointSelection(tasks, refresh_s=parameters.command_refresh_s),
         person_crop=None if parameters.person_crop_mode == "never" else person_crop,
         motion_filter=motion if parameters.filter_enabled else None,

@@ -174,7 +174,7 @@ class BagReplay:
         compressed = self._image.msgtype == topics.COMPRESSED_IMAGE.type
         image = decode_compressed(message.data) if compressed else decode_image(message)
         frame = Frame(stamp_ns(message.header), message.header.frame_id, lambda _: image)
-        estimate = tracker.smooth(tracker.estimate(image, camera, command, frame.stamp_ns), frame.stamp_ns)
+        estimate = tracker.refine(tracker.estimate(image, camera, command, frame.stamp_ns), frame.stamp_ns)
         result = Result(estimate, frame, image, dict(estimate.stages_ms), camera)
         placement = Placement(frame.frame_id)
         self._write(topics.KEYPOINTS, self._messages.pose_array(result, placement), recorded)

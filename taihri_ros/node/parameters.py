@@ -30,9 +30,11 @@ def _parameter(
     *,
     limits: tuple[float, float] | None = None,
     choices: tuple[str, ...] = (),
+    dynamic: bool = False,
 ) -> Any:
     return dataclasses.field(
-        default=default, metadata={"description": description, "limits": limits, "choices": choices}
+        default=default,
+        metadata={"description": description, "limits": limits, "choices": choices, "dynamic": dynamic},
     )
 
 
@@ -66,15 +68,17 @@ class Parameters:
     min_confidence: float = _parameter(
         -1.0,
         "Confidence below which a joint is missing (LOW_CONFIDENCE), from 0 to 1; 0 to publish every joint, a negative "
-        "number to use the value of the checkpoint (taihri.json). Takes effect at once.",
+        "number to use the value of the checkpoint (taihri.json). A new value takes effect at once.",
         limits=(-1.0, 1.0),
+        dynamic=True,
     )
     min_presence: float = _parameter(
         -1.0,
         "Presence, the probability that there is a person at all, below which all joints are missing (NOBODY), from 0 "
-        "to 1; 0 to switch this off, a negative number to use the value of the checkpoint (taihri.json). Takes effect "
-        "at once.",
+        "to 1; 0 to switch this off, a negative number to use the value of the checkpoint (taihri.json). A new value "
+        "takes effect at once.",
         limits=(-1.0, 1.0),
+        dynamic=True,
     )
     decoding: Decoding = _parameter(
         "per_joint",
@@ -210,6 +214,7 @@ class Declaration:
         description: One line.
         limits: Smallest and largest number, both inclusive; None for no range.
         choices: The accepted strings; empty for any.
+        dynamic: Whether a new value takes effect while the node is active.
     """
 
     name: str
@@ -218,6 +223,7 @@ class Declaration:
     description: str
     limits: tuple[float, float] | None
     choices: tuple[str, ...]
+    dynamic: bool
 
     def check(self, value: Any) -> Any:
         """Check a value and return it in the type of the parameter.
@@ -256,6 +262,7 @@ def declarations() -> tuple[Declaration, ...]:
                 description=field.metadata["description"],
                 limits=field.metadata["limits"],
                 choices=field.metadata["choices"],
+                dynamic=field.metadata["dynamic"],
             )
         )
     return tuple(found)

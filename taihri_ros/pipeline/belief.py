@@ -35,15 +35,14 @@ OFF = Thresholds(0.0, 0.0)
 
 
 class BeliefGate:
-    """A gate that lets only those joints pass in which the model believes. Thread-safe.
+    """The thresholds that were set, which may change while frames are processed. Thread-safe.
 
     Example:
         >>> from taihri_ros.keypoints import Keypoint, Person, State
         >>> from taihri_ros.model.spec import Belief, ModelSpec
         >>> spec = ModelSpec(belief=Belief(min_confidence=0.3, min_presence=0.5))
         >>> person = Person((Keypoint("head", State.MEASURED, confidence=0.1),), None, presence=0.9)
-        >>> gate = BeliefGate()
-        >>> gate.apply(person, gate.thresholds(spec)).keypoints[0].state.name
+        >>> refuse_unbelieved(person, BeliefGate().thresholds(spec)).keypoints[0].state.name
         'LOW_CONFIDENCE'
     """
 
@@ -93,29 +92,29 @@ class BeliefGate:
             )
         return found
 
-    @staticmethod
-    def apply(person: Person, thresholds: Thresholds) -> Person:
-        """Refuse the joints below the thresholds. An unknown confidence or presence is below every threshold but 0.
 
-        Args:
-            person: The person.
-            thresholds: The thresholds in force.
+def refuse_unbelieved(person: Person, thresholds: Thresholds) -> Person:
+    """Refuse the joints below the thresholds. An unknown confidence or presence is below every threshold but 0.
 
-        Returns:
-            The person with every joint: a refused one has no position, covariance or pixel any more, and keeps its
-            confidence and its use of depth. A person below `min_presence` has no box either.
-        """
-        if _is_nobody(person, thresholds.min_presence):
-            reason = (
-                "the presence of a person is unknown, because the engine returned no top-k log-probabilities"
-                if np.isnan(person.presence)
-                else f"nobody: presence {person.presence:.3g} is below min_presence {thresholds.min_presence:.3g}"
-            )
-            keypoints = tuple(_refuse(keypoint, State.NOBODY, reason) for keypoint in person.keypoints)
-            return replace(person, keypoints=keypoints, box=None)
-        return replace(
-            person, keypoints=tuple(_checked(keypoint, thresholds.min_confidence) for keypoint in person.keypoints)
+    Args:
+        person: The person.
+        thresholds: The thresholds in force.
+
+    Returns:
+        The person with every joint: a refused one has no position, covariance or pixel any more, and keeps its
+        confidence and its use of depth. A person below `min_presence` has no box either.
+    """
+    if _is_nobody(person, thresholds.min_presence):
+        reason = (
+            "the presence of a person is unknown, because the engine returned no top-k log-probabilities"
+            if np.isnan(person.presence)
+            else f"nobody: presence {person.presence:.3g} is below min_presence {thresholds.min_presence:.3g}"
         )
+        keypoints = tuple(_refuse(keypoint, State.NOBODY, reason) for keypoint in person.keypoints)
+        return replace(person, keypoints=keypoints, box=None)
+    return replace(
+        person, keypoints=tuple(_checked(keypoint, thresholds.min_confidence) for keypoint in person.keypoints)
+    )
 
 
 def _is_nobody(person: Person, min_presence: float) -> bool:

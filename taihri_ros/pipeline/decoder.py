@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.inference.engine import TopK
-from taihri_ros.inference.top_k import as_arrays
+from taihri_ros.inference.top_k import as_arrays, find_fault
 from taihri_ros.keypoints import Keypoint, Person, State
-from taihri_ros.model.parser import Answer, JointAnswer, Outcome
+from taihri_ros.model.parser import Answer, JointAnswer, MalformedAnswerError, Outcome
 from taihri_ros.model.quantization import BinEstimates, decode_pixels, estimate_bins
-from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.spec import Belief, ModelSpec
+from taihri_ros.pipeline.presence import presence
 from taihri_ros.pipeline.uncertainty import (
     bins_covariance,
     pixel_covariance,
@@ -26,8 +27,10 @@ from taihri_ros.pipeline.uncertainty import (
 XySource = Literal["bins", "pixel"]
 """Source of x and y: `bins` takes them from the 3D bins, `pixel` back-projects the 2D pixel to the decoded depth."""
 
-_COORDINATES = 5
-"""Coordinate tokens per joint: u, v, x, y, z."""
+_AXES = ("u", "v", "x", "y", "z")
+"""Coordinate tokens of a joint, in this order."""
+
+_COORDINATES = len(_AXES)
 
 _EDGE_POINTS = 9
 """Number of points on each edge of a box that are mapped through the lens distortion."""
@@ -47,17 +50,23 @@ _STATES = {
 class AnswerDecoder:
     """A decoder of one parsed answer: `AnswerDecoder(answer, top_k, view, spec).person("bins")`.
 
+    It reports what the model answered; `belief.BeliefGate` then refuses what the model does not believe. The first and
+    the last bin of an axis stand for any coordinate at or beyond the edge. A joint in one of x, y or z is therefore
+    out of range, and one in u or v has no pixel.
+
     Attributes:
         answer: The parsed answer.
         top_k: Top-k log-probabilities of each answer token; None where the engine returned none.
         view: The view that the model was shown.
         spec: The checkpoint's specification.
+        raw: The whole answer as text, for error messages.
     """
 
     answer: Answer
     top_k: Sequence[TopK | None]
     view: CanonicalView
     spec: ModelSpec
+    raw: str = ""
 
     def person(self, xy_source: XySource, *, sub_bin: bool = True) -> Person:
         """Return the person that the answer describes.
@@ -68,17 +77,23 @@ class AnswerDecoder:
 
         Returns:
             The person, with positions (m) in the optical frame of the view's source camera and pixels in its image.
+
+        Raises:
+            MalformedAnswerError: The log-probabilities of a coordinate contradict its token, so that no part of the
+                answer can be trusted.
         """
-        measured = [joint for joint in self.answer.joints if joint.outcome is Outcome.ANSWERED]
-        located = iter(self._locate(measured, xy_source, sub_bin) if measured else ())
+        answered = [joint for joint in self.answer.joints if joint.outcome is Outcome.ANSWERED]
+        located = iter(self._locate(answered, xy_source, sub_bin) if answered else ())
+        keypoints = tuple(
+            next(located)
+            if joint.outcome is Outcome.ANSWERED
+            else Keypoint(joint.joint, _STATES[joint.outcome], joint.outcome.value)
+            for joint in self.answer.joints
+        )
         return Person(
-            keypoints=tuple(
-                next(located)
-                if joint.outcome is Outcome.ANSWERED
-                else Keypoint(joint.joint, _STATES[joint.outcome], joint.outcome.value)
-                for joint in self.answer.joints
-            ),
+            keypoints=keypoints,
             box=_decode_box(self.answer, self.view),
+            presence=presence(keypoints, self.view.source, self.spec.belief or Belief()),
         )
 
     def _locate(self, joints: list[JointAnswer], xy_source: XySource, sub_bin: bool) -> list[Keypoint]:
@@ -92,14 +107,14 @@ class AnswerDecoder:
             rays = view.view_rays(pixels)
             covariances = pixel_covariance(bins.variance[:, [0, 1, 4]], points[:, 2], rays, view, space, calibration)
             points = rays * points[:, 2:]
-            confidences = probability_within(calibration.confidence[1] ** 2 * covariances)
+            confidences = probability_within(calibration.confidence_factor(xy_source) ** 2 * covariances)
         else:
             covariances = bins_covariance(bins.variance[:, 2:], space, calibration)
             variances = covariances.diagonal(axis1=1, axis2=2)
-            confidences = probability_within_axes(calibration.confidence[0] ** 2 * variances)
+            confidences = probability_within_axes(calibration.confidence_factor(xy_source) ** 2 * variances)
         positions, covariances = view.points_to_camera(points), view.covariances_to_camera(covariances)
         source_pixels = view.view_to_source_pixels(pixels)
-        return [
+        found = [
             Keypoint(
                 name=joint.joint,
                 state=State.MEASURED,
@@ -110,14 +125,43 @@ class AnswerDecoder:
             )
             for row, joint in enumerate(joints)
         ]
+        return [
+            _censored(keypoint, censored, xy_source) if any(censored) else keypoint
+            for keypoint, censored in zip(found, bins.censored.tolist(), strict=True)
+        ]
 
     def _estimates(self, joints: list[JointAnswer]) -> BinEstimates:
         """Return the mean, variance and bin of the (N, 5) coordinates of N joints."""
         tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
         bins, logprobs = as_arrays(self.top_k, [token.token for token in tokens])
+        index = np.array([token.bin for token in tokens])
+        if fault := find_fault(index, bins, logprobs):
+            joint, axis = divmod(fault.row, _COORDINATES)
+            raise MalformedAnswerError(f"{_AXES[axis]} of {joints[joint].joint}: {fault.reason}", self.raw)
         shape = (len(joints), _COORDINATES)
-        index = np.array([token.bin for token in tokens]).reshape(shape)
-        return estimate_bins(index, bins.reshape(*shape, -1), logprobs.reshape(*shape, -1))
+        return estimate_bins(index.reshape(shape), bins.reshape(*shape, -1), logprobs.reshape(*shape, -1))
+
+
+def _censored(keypoint: Keypoint, censored: list[bool], xy_source: XySource) -> Keypoint:
+    """Return a keypoint without what lies at or beyond an edge.
+
+    Args:
+        keypoint: The keypoint as measured.
+        censored: Whether u, v, x, y and z lie at or beyond the edge of their range.
+        xy_source: Source of x and y.
+
+    Returns:
+        The keypoint: out of range without a position, or out of view without a pixel. The position remains if it does
+        not depend on the pixel.
+    """
+    edges = [axis for axis, beyond in zip(_AXES, censored, strict=True) if beyond]
+    if any(censored[2:]):
+        reason = f"{', '.join(edges)} at or beyond the edge of the range"
+        return Keypoint(keypoint.name, State.OUT_OF_RANGE, reason)
+    reason = f"{', '.join(edges)} at or beyond the edge of the view"
+    if xy_source == "pixel":
+        return Keypoint(keypoint.name, State.OUT_OF_VIEW, f"{reason}, so that x and y are unknown")
+    return replace(keypoint, state=State.OUT_OF_VIEW, reason=reason, pixel=np.full(2, np.nan))
 
 
 def _decode_box(answer: Answer, view: CanonicalView) -> NDArray[np.float64] | None:

@@ -87,14 +87,27 @@ def fuse(estimate: Estimate, depth: NDArray[np.float32], camera: Camera) -> Esti
     Raises:
         ImageError: The depth image does not have the camera's size.
     """
+    check_registered(depth, camera)
+    keypoints = tuple(_refine(keypoint, depth) for keypoint in estimate.person.keypoints)
+    return replace(estimate, person=replace(estimate.person, keypoints=keypoints))
+
+
+def check_registered(depth: NDArray[np.float32], camera: Camera) -> None:
+    """Check that a depth image has the size of a camera's images.
+
+    Args:
+        depth: (height, width) metres.
+        camera: The camera of the colour image.
+
+    Raises:
+        ImageError: It has another size.
+    """
     height, width = depth.shape
     if (width, height) != (camera.width, camera.height):
         raise ImageError(
             f"the depth image is {width}x{height}, but the colour image is {camera.width}x{camera.height}: use the "
             "depth topic that is registered (aligned) to the colour image"
         )
-    keypoints = tuple(_refine(keypoint, depth) for keypoint in estimate.person.keypoints)
-    return replace(estimate, person=replace(estimate.person, keypoints=keypoints))
 
 
 def surface_depth(depth: NDArray[np.float32], pixel: ArrayLike) -> float:

@@ -18,6 +18,7 @@ from taihri_ros.commands.command import Command
 from taihri_ros.inference.engine import Engine, GenerationRequest
 from taihri_ros.inference.top_k import concatenate
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.pipeline.belief import BeliefGate, Thresholds, refuse_unbelieved
 from taihri_ros.pipeline.decoder import AnswerDecoder, XySource
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.person_crop import full_view
@@ -42,22 +43,27 @@ class Exchange:
     steps: int
     stages_ms: dict[str, float]
 
-    def estimate(self, xy_source: XySource) -> Estimate:
+    def estimate(self, xy_source: XySource, thresholds: Thresholds) -> Estimate:
         """Return the decoded keypoints and their stage times.
 
         Args:
             xy_source: Source of x and y of a keypoint.
+            thresholds: What is below them is refused; `belief.OFF` for the answer as it is.
 
         Returns:
             The estimate, with positions in the camera's optical frame in metres.
+
+        Raises:
+            MalformedAnswerError: The log-probabilities of a coordinate contradict its token.
         """
         started = perf_counter()
-        person = self.decoder.person(xy_source)
+        decoded = self.decoder.person(xy_source)
+        person = refuse_unbelieved(decoded, thresholds)
         view = self.decoder.view
         stages = dict(self.stages_ms)
         stages["parse"] += (perf_counter() - started) * 1e3
         size = (view.width, view.height)
-        return Estimate(self.command, person, self.raw, stages, self.decoder.spec.name, size)
+        return Estimate(self.command, person, self.raw, stages, self.decoder.spec.name, size, thresholds, decoded)
 
 
 class Estimator:
@@ -78,16 +84,25 @@ class Estimator:
         ['right_wrist']
     """
 
-    def __init__(self, engine: Engine, *, xy_source: XySource = "bins", decoding: Decoding = "per_joint") -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        xy_source: XySource = "bins",
+        decoding: Decoding = "per_joint",
+        gate: BeliefGate | None = None,
+    ) -> None:
         """Create an estimator.
 
         Args:
             engine: The engine that runs the model.
             xy_source: Source of x and y of a keypoint.
             decoding: How the model is prompted for named joints.
+            gate: Refuses joints in which the model does not believe; by default with the thresholds of the checkpoint.
         """
         self.engine = engine
-        self._xy_source = xy_source
+        self.xy_source: XySource = xy_source
+        self.gate = gate or BeliefGate()
         self._decoding: Decoding = decoding
         self._full: tuple[Camera, ModelSpec, CanonicalView] | None = None
 
@@ -103,14 +118,16 @@ class Estimator:
             view: The view to show the model; by default the largest view that the model accepts.
 
         Returns:
-            The estimate, with positions in the camera's optical frame in metres.
+            The estimate, with positions in the camera's optical frame in metres. Joints in which the model does not
+            believe are missing; `Estimate.decoded` has them.
 
         Raises:
             CameraError: The size of the image differs from the calibration, or the model accepts no view of it.
             EngineError: The engine did not answer.
             MalformedAnswerError: The answer was cut off, or is not in the answer format.
         """
-        return self.exchange(image, camera, command, view=view).estimate(self._xy_source)
+        exchange = self.exchange(image, camera, command, view=view)
+        return exchange.estimate(self.xy_source, self.gate.thresholds(exchange.decoder.spec))
 
     def exchange(
         self, image: NDArray[np.uint8], camera: Camera, command: Command, *, view: CanonicalView | None = None
@@ -141,8 +158,8 @@ class Estimator:
             "parse": (perf_counter() - answered) * 1e3,
         }
         stages |= {f"engine.{stage}": duration for stage, duration in generation.timings_ms.items()}
-        decoder = AnswerDecoder(answer, top_k, view, info.spec)
-        return Exchange(command, decoder, raw_text(generation.answers), generation.steps, stages)
+        raw = raw_text(generation.answers)
+        return Exchange(command, AnswerDecoder(answer, top_k, view, info.spec, raw), raw, generation.steps, stages)
 
     def full_view(self, camera: Camera) -> CanonicalView:
         """Return the largest view of a camera's image that the model accepts; it is cached.

@@ -94,10 +94,10 @@ class MotionFilter:
             stamp_ns: Time stamp of the image, nanoseconds.
 
         Returns:
-            The estimate with the same keypoints in the same order. A measured keypoint gets the filtered position and
-            covariance, both in the camera's optical frame; its pixel and confidence are kept. A keypoint outside the
-            gate becomes an OUTLIER without a position. A keypoint that was not measured becomes PREDICTED as long as
-            `predict_s` allows. All other keypoints are unchanged, including measured ones without a known covariance.
+            The estimate with the same keypoints in the same order. A keypoint that was found gets the filtered position
+            and covariance, both in the camera's optical frame; its pixel and confidence are kept. A keypoint outside
+            the gate becomes an OUTLIER without a position. A keypoint that was not found becomes PREDICTED as long as
+            `predict_s` allows. All other keypoints are unchanged, including those without a known covariance.
         """
         if self._stamp_ns is not None and stamp_ns <= self._stamp_ns:
             self.reset()
@@ -109,7 +109,7 @@ class MotionFilter:
     def _filter(self, keypoint: Keypoint, stamp_ns: int) -> Keypoint:
         if keypoint.state in (State.PREDICTED, State.NOT_ASKED):
             return keypoint
-        if keypoint.state is not State.MEASURED:
+        if not keypoint.has_position:
             return self._predict(keypoint, stamp_ns)
         if not _has_covariance(keypoint):
             return keypoint
@@ -199,7 +199,7 @@ class _Track:
 
 def _outlier(keypoint: Keypoint, distance: float) -> Keypoint:
     reason = f"{np.sqrt(distance):.1f} standard deviations from the predicted position"
-    return Keypoint(keypoint.name, State.OUTLIER, reason, confidence=keypoint.confidence)
+    return Keypoint(keypoint.name, State.OUTLIER, reason, confidence=keypoint.confidence, depth=keypoint.depth)
 
 
 def _has_covariance(keypoint: Keypoint) -> bool:

@@ -93,10 +93,10 @@ def full_view(camera: Camera, spec: ModelSpec) -> CanonicalView:
 class PersonCrop:
     """A selector of the view of each frame, from the joints found in the frame before. Not thread-safe.
 
-    The full view is used for the first frame, after an error, when no joint was found or one was found near the view's
-    edge, and every `refresh_s`, so that a false detection does not persist. A view is kept until the person
-    leaves its inner part, or until a much smaller view is sufficient. The last few views are used again, so that a
-    person who sways between two of them causes no new views.
+    The full view is used for the first frame, after an error, when no joint was found, when one was found near the
+    view's edge or out of a view although the full view shows it, and every `refresh_s`, so that a false detection does
+    not persist. A view is kept until the person leaves its inner part, or until a much smaller view is sufficient. The
+    last few views are used again, so that a person who sways between two of them causes no new views.
 
     Example:
         >>> from taihri_ros.camera.camera import Camera
@@ -134,6 +134,7 @@ class PersonCrop:
         self._full: CanonicalView | None = None
         self._spec: ModelSpec | None = None
         self._joints: tuple[str, ...] = ()
+        self._unseen: set[str] = set()
         self._recent: deque[CanonicalView] = deque(maxlen=_RECENT_VIEWS)
         self.reset()
 
@@ -191,13 +192,14 @@ class PersonCrop:
         known = view is self._full or view in self._recent
         if estimate is None or self._spec is None or not known:
             return
-        found = [keypoint.position for keypoint in estimate.person.keypoints if keypoint.state is State.MEASURED]
+        found = [joint.position for joint in estimate.person.located if joint.state is not State.PREDICTED]
         if not found:
             return
         points = np.array(found)
+        unseen = {joint.name for joint in estimate.person.keypoints if joint.state is State.OUT_OF_VIEW}
         if view is self._full:
-            self._full_seen_ns = stamp_ns
-        elif not self._contains(view, points, LOST_MARGIN, self._spec.space):
+            self._full_seen_ns, self._unseen = stamp_ns, unseen
+        elif unseen - self._unseen or not self._contains(view, points, LOST_MARGIN, self._spec.space):
             return
         self._person = points
 

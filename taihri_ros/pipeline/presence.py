@@ -25,7 +25,7 @@ def evidence(keypoints: Sequence[Keypoint], camera: Camera) -> float:
         The mean log-odds of their confidences; NaN if no joint has one.
     """
     del camera
-    known = [joint.confidence for joint in keypoints if joint.state is State.MEASURED]
+    known = [joint.confidence for joint in keypoints if joint.has_position]
     confidences = np.clip([value for value in known if not math.isnan(value)], _LEAST_CONFIDENCE, 1 - _LEAST_CONFIDENCE)
     return float(np.log(confidences / (1.0 - confidences)).mean()) if confidences.size else math.nan
 
@@ -39,9 +39,10 @@ def presence(keypoints: Sequence[Keypoint], camera: Camera, belief: Belief) -> f
         belief: Offset and slope of the checkpoint.
 
     Returns:
-        Probability in [0, 1]; 0 if the model answered no joint, NaN if it gave no top-k log-probabilities.
+        Probability in [0, 1]; 0 if the model answered none of the requested joints. NaN if it is unknown: there are no
+        top-k log-probabilities, every answered joint is out of range, or no joint was requested.
     """
-    if not any(joint.state is State.MEASURED for joint in keypoints):
+    if keypoints and all(joint.state in (State.NOT_ANSWERED, State.NOT_ASKED) for joint in keypoints):
         return 0.0
     offset, slope = belief.presence
     return 1.0 / (1.0 + math.exp(-min(max(offset + slope * evidence(keypoints, camera), -700.0), 700.0)))

@@ -9,13 +9,16 @@ from functools import partial
 from threading import TIMEOUT_MAX, Condition, RLock, Thread
 from time import perf_counter
 
+import numpy as np
+from numpy.typing import NDArray
+
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import GenerationAbortedError
 from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.counters import Counters, Drop
-from taihri_ros.pipeline.depth_fusion import fuse
+from taihri_ros.pipeline.depth_fusion import check_registered
 from taihri_ros.pipeline.drop_reasons import PublicationError, drop_reason, publication_errors
 from taihri_ros.pipeline.frame_age import NO_LIMIT, AgeLimit
 from taihri_ros.pipeline.frames import Frame, ImageError, Result
@@ -278,16 +281,18 @@ class Scheduler:
     def _refine(self, result: Result, *, one_shot: bool) -> Result:
         """Fuse the depth image and filter the motion; called in the order of the frames."""
         started = perf_counter()
-        estimate, frame, camera = result.estimate, result.frame, result.camera
+        frame, camera = result.frame, result.camera
+        depth: NDArray[np.float32] | None = None
         try:
             depth = frame.depth()
-            estimate = estimate if depth is None or camera is None else fuse(estimate, depth, camera)
+            if depth is not None and camera is not None:
+                check_registered(depth, camera)
         except ImageError as error:
+            depth = None
             self._depth_problems.report("depth", f"the depth image is not used: {error}")
         else:
             self._depth_problems.clear()
-        if not one_shot:
-            estimate = self._tracker.smooth(estimate, frame.stamp_ns)
+        estimate = self._tracker.refine(result.estimate, frame.stamp_ns, camera=camera, depth=depth, one_shot=one_shot)
         refined = {"refine": (perf_counter() - started) * 1e3, "total": (perf_counter() - frame.received) * 1e3}
         return replace(result, estimate=estimate, stages_ms=result.stages_ms | refined)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 from time import monotonic
 
@@ -13,18 +14,21 @@ from taihri_ros.commands.command import Command
 from taihri_ros.commands.joint_selection import JointSelection
 from taihri_ros.inference.engine import Engine
 from taihri_ros.model.parser import MalformedAnswerError
+from taihri_ros.pipeline.belief import BeliefGate, refuse_unbelieved
+from taihri_ros.pipeline.depth_fusion import fuse
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.motion_filter import MotionFilter
 from taihri_ros.pipeline.person_crop import PersonCrop
+from taihri_ros.pipeline.uncertainty import with_confidences
 
 
 class Tracker:
-    """A stateful estimator. `estimate` is thread-safe; `smooth` must be called in the order of the frames.
+    """A stateful estimator. `estimate` is thread-safe; `refine` must be called in the order of the frames.
 
     Example:
         `Tracker(Estimator(engine), person_crop=PersonCrop("auto"), motion_filter=MotionFilter())` crops to the person
-        and smooths their motion: call `smooth(estimate(image, camera, command, stamp_ns), stamp_ns)` for each frame.
+        and smooths their motion: call `refine(estimate(image, camera, command, stamp_ns), stamp_ns)` for each frame.
     """
 
     def __init__(
@@ -54,6 +58,11 @@ class Tracker:
         """The engine that runs the model."""
         return self._estimator.engine
 
+    @property
+    def gate(self) -> BeliefGate:
+        """The thresholds for confidence and presence."""
+        return self._estimator.gate
+
     def estimate(
         self,
         image: NDArray[np.uint8],
@@ -74,7 +83,8 @@ class Tracker:
                 updated.
 
         Returns:
-            The estimate. Its command holds the joints that were requested by name.
+            The estimate. Its command holds the joints that were requested by name. Joints in which the model does not
+            believe are missing, and the person crop does not follow them.
         """
         requested = (
             command if self._joint_selection is None else self._joint_selection.with_joints(command, monotonic())
@@ -101,14 +111,47 @@ class Tracker:
             joints = tuple(keypoint.name for keypoint in estimate.person.keypoints) if estimate else ()
             self._joint_selection.remember(requested, joints, monotonic())
 
-    def smooth(self, estimate: Estimate, stamp_ns: int) -> Estimate:
-        """Return an estimate with filtered positions; unchanged without a motion filter.
+    def refine(
+        self,
+        estimate: Estimate,
+        stamp_ns: int,
+        *,
+        camera: Camera | None = None,
+        depth: NDArray[np.float32] | None = None,
+        one_shot: bool = False,
+    ) -> Estimate:
+        """Fuse an estimate with a depth image and filter the motion; unchanged without both.
+
+        A joint must pass the thresholds twice. After the fusion, so that a depth image that agrees can support it, and
+        so that a joint that is refused never updates the filter. After the filter, because a prediction loses
+        confidence with time. The confidence is computed again each time.
 
         Args:
             estimate: The estimate of a frame.
             stamp_ns: Time stamp of the frame, nanoseconds.
+            camera: Calibration of the camera that took the image, needed with a depth image.
+            depth: (height, width) float32, metres, registered to the image; None without a depth image.
+            one_shot: Whether the frame is for a one-shot command: the motion is not filtered.
 
         Returns:
-            The estimate with filtered positions.
+            The refined estimate.
+
+        Raises:
+            ImageError: The depth image does not have the camera's size.
         """
-        return estimate if self._filter is None else self._filter.update(estimate, stamp_ns)
+        motion = None if one_shot else self._filter
+        fused = depth is not None and camera is not None
+        if motion is None and not fused:
+            return estimate
+        spec = self.engine.info.spec
+        thresholds = self.gate.thresholds(spec)
+        factor = spec.calibration.confidence_factor(self._estimator.xy_source)
+        refined = replace(estimate, person=estimate.decoded or estimate.person, thresholds=thresholds)
+        if depth is not None and camera is not None:
+            refined = fuse(refined, depth, camera)
+            refined = replace(refined, person=with_confidences(refined.person, factor))
+        refined = replace(refined, person=refuse_unbelieved(refined.person, thresholds))
+        if motion is not None:
+            refined = motion.update(refined, stamp_ns)
+            refined = replace(refined, person=refuse_unbelieved(with_confidences(refined.person, factor), thresholds))
+        return refined

@@ -7,11 +7,13 @@ by one scale factor per coordinate, which is measured on held-out data and store
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.keypoints import Person
 from taihri_ros.model.quantization import BINS, InteractionSpace
 from taihri_ros.model.spec import Calibration
 
@@ -66,6 +68,30 @@ def pixel_covariance(
     covariances = rays[:, :, None] * rays[:, None, :] * depth_variances[:, None, None]
     covariances[:, [0, 1], [0, 1]] += across
     return np.asarray(covariances)
+
+
+def with_confidences(person: Person, factor: float) -> Person:
+    """Compute the confidences of a person again, after their covariances have changed.
+
+    Args:
+        person: The person.
+        factor: Factor by which the standard deviations are scaled (`Calibration.confidence_factor`).
+
+    Returns:
+        The person; joints without a position or a finite covariance keep their confidence.
+    """
+    rows = [
+        row
+        for row, keypoint in enumerate(person.keypoints)
+        if keypoint.has_position and np.isfinite(keypoint.covariance).all()
+    ]
+    if not rows:
+        return person
+    keypoints = list(person.keypoints)
+    confidences = probability_within(factor**2 * np.array([keypoints[row].covariance for row in rows]))
+    for row, confidence in zip(rows, confidences.tolist(), strict=True):
+        keypoints[row] = replace(keypoints[row], confidence=confidence)
+    return replace(person, keypoints=tuple(keypoints))
 
 
 def probability_within(covariances: ArrayLike, radius_m: float = CONFIDENCE_RADIUS_M) -> NDArray[np.float64]:

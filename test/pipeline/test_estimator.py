@@ -333,8 +333,8 @@ def test_the_covariance_from_pixel_and_depth_matches_samples() -> None:
     np.testing.assert_allclose(keypoint.covariance / scale, np.cov(samples.T) / scale, atol=0.01)
 
 
-def test_the_covariance_is_positive_definite_at_depth_zero() -> None:
-    tokens = answer_tokens({"head": (700, 100)}, {"head": (500, 500, 0)})
+def test_the_covariance_is_positive_definite_at_the_smallest_depth() -> None:
+    tokens = answer_tokens({"head": (700, 100)}, {"head": (500, 500, 1)})
     (keypoint,) = locate(Estimator(Scripted(tokens), xy_source="pixel"), "pinhole", "head").person.keypoints
     assert np.linalg.eigvalsh(keypoint.covariance).min() > 0.0
 

@@ -141,8 +141,8 @@ def test_motion_is_filtered_only_with_a_motion_filter(engine: Oracle) -> None:
     plain = Tracker(Estimator(engine))
     filtered = Tracker(Estimator(engine), motion_filter=MotionFilter())
     estimates = [plain.estimate(IMAGE, CAMERA, WRIST, PERIOD_NS * (1 + number)) for number in range(5)]
-    assert all(plain.smooth(estimate, PERIOD_NS) is estimate for estimate in estimates)
+    assert all(plain.refine(estimate, PERIOD_NS) is estimate for estimate in estimates)
     for number, estimate in enumerate(estimates):
-        smoothed = filtered.smooth(estimate, PERIOD_NS * (1 + number))
+        smoothed = filtered.refine(estimate, PERIOD_NS * (1 + number))
     before, after = estimates[-1].person.located[0], smoothed.person.located[0]
     assert np.trace(after.covariance) < np.trace(before.covariance)

@@ -20,6 +20,7 @@ from taihri_ros.evaluation.benchmark.script_options import make_parser, write_js
 from taihri_ros.evaluation.datasets.items import Item
 from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.inference.factory import open_engine
+from taihri_ros.pipeline.belief import OFF, BeliefGate
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.resources import NANO
@@ -38,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in COMMANDS}
     with open_engine(arguments.engine, arguments.model) as engine:
-        estimator = Estimator(engine)
+        estimator = Estimator(engine, gate=BeliefGate(*OFF))
         for item in itertools.islice(open_data(arguments.data).items(), 0, None, arguments.every):
             for name, joints in COMMANDS.items():
                 requested = [joint for joint in joints if item.truth.in_image[INDEX[joint]]]

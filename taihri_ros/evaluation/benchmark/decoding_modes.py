@@ -20,6 +20,7 @@ from taihri_ros.evaluation.benchmark.comparison import joint_count_command
 from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
 from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
 from taihri_ros.inference.factory import open_engine
+from taihri_ros.pipeline.belief import OFF
 from taihri_ros.pipeline.estimator import Estimator, Exchange
 from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.resources import NANO
@@ -71,7 +72,7 @@ def measure(
         for mode, estimator in estimators.items():
             started = perf_counter()
             exchange = estimator.exchange(frame.image, frames.camera, command)
-            person = exchange.estimate("bins").person
+            person = exchange.estimate("bins", OFF).person
             elapsed = 1e3 * (perf_counter() - started)
             if number < WARM_UP:
                 continue

@@ -26,15 +26,15 @@ from taihri_ros.inference.checkpoint.layout import (
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.answer_format import AnswerFormat
-from taihri_ros.model.spec import FILE_NAME, ModelSpec
+from taihri_ros.model.spec import FILE_NAME, Belief, ModelSpec
 from taihri_ros.skeleton import JOINTS
 
 RECORD = "tiny.json"
 """Name of the file that records the arguments of the build."""
 
-SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=AnswerFormat())
+SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=AnswerFormat(), belief=Belief(0.0, 0.0))
 """Specification of the tiny checkpoint. The short focal length keeps images small: an image of 640x480 px with a focal
-length of 600 px becomes about 220 visual tokens."""
+length of 600 px becomes about 220 visual tokens. Random weights are never sure, so no confidence is too small."""
 
 _WORDS = [
     SPEC.system_prompt,

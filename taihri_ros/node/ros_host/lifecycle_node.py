@@ -60,7 +60,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         super().__init__(NODE_NAME, **options)
         self._lifetime = ExitStack()
         self._lifetime.enter_context(RosLogHandler(self.get_logger()))
-        self._settings = RosParameters(self)
+        self._settings = RosParameters(self, self._apply)
         self._outputs = RosOutputs(self)
         self._decoder = ImageDecoder()
         self._messages = Messages(message_class, sequence)
@@ -157,6 +157,11 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             stack.enter_context(published_tasks(self._updater, tasks))
             self._watch_for_camera(image, stack)
             self._activated = stack.pop_all()
+
+    def _apply(self, parameters: Parameters) -> None:
+        """Use new values of the dynamic parameters."""
+        if self._application is not None:
+            self._application.apply(parameters)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -19,22 +19,25 @@ _READ_AT_START = ("diagnostics_period_s",)
 """Parameters that are read when the node starts and cannot be set later."""
 
 _READ_AT_CONFIGURE = "engine."
-"""Prefix of the parameters that are read when the node is configured; the others are read when it is activated."""
+"""Prefix of the parameters that are read when the node is configured; the others are read when it is activated, and
+dynamic ones take effect at once."""
 
 
 class RosParameters:
     """The node's declared parameters. Setting an invalid value is refused with the reason."""
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, apply: Callable[[Parameters], None]) -> None:
         """Declare all parameters.
 
         Args:
             node: The node.
+            apply: Receives all values when a dynamic parameter is set.
 
         Raises:
             ParameterError: A value from the command line or a parameter file is not valid.
         """
         self._node = node
+        self._apply = apply
         self._declarations = {declaration.name: declaration for declaration in declarations()}
         for declaration in self._declarations.values():
             self._declare(declaration)
@@ -73,10 +76,15 @@ class RosParameters:
         if not changed:
             return SetParametersResult(successful=True)
         try:
-            Parameters.from_mapping(self._values() | changed)
+            parameters = Parameters.from_mapping(self._values() | changed)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        if any(self._declarations[name].dynamic for name in changed):
+            self._apply(parameters)
         for name, value in changed.items():
+            if self._declarations[name].dynamic:
+                logger.info("%s = %r", name, value)
+                continue
             when = "configured" if name.startswith(_READ_AT_CONFIGURE) else "activated"
             logger.info("%s = %r takes effect when the node is %s the next time", name, value, when)
         return SetParametersResult(successful=True)
