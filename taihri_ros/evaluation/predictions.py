@@ -19,6 +19,7 @@ from taihri_ros.keypoints import State
 from taihri_ros.pipeline.belief import OFF
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.estimator import Exchange
+from taihri_ros.pipeline.presence import MEASURES
 
 XY_SOURCES: tuple[XySource, ...] = ("bins", "pixel")
 """Every answer is stored with x and y from each of these sources."""
@@ -54,12 +55,14 @@ class Prediction:
         malformed: Reason why the whole answer is unusable; empty for a usable answer.
         answer: Raw answer of the model.
         stages_ms: Duration of each stage, ms; empty for a malformed answer.
+        evidence: (2,) evidence for a person (`pipeline/presence.py`); NaN if unknown.
     """
 
     joints: dict[str, JointPrediction] = field(default_factory=dict)
     malformed: str = ""
     answer: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)
+    evidence: NDArray[np.float64] = field(default_factory=lambda: np.full(MEASURES, np.nan))
 
     @classmethod
     def from_exchange(cls, exchange: Exchange) -> Prediction:
@@ -87,7 +90,7 @@ class Prediction:
                 covariances={source: found[source].covariance for source in XY_SOURCES},
                 confidences={source: found[source].confidence for source in XY_SOURCES},
             )
-        return cls(joints, "", estimate.answer, estimate.stages_ms)
+        return cls(joints, "", estimate.answer, estimate.stages_ms, decoder.evidence())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction in JSON types; NaN becomes null, a covariance its upper triangle."""
@@ -103,7 +106,13 @@ class Prediction:
             for name, found in self.joints.items()
         }
         stages = {stage: round(duration, 3) for stage, duration in self.stages_ms.items()}
-        return {"joints": joints, "malformed": self.malformed, "answer": self.answer, "stages_ms": stages}
+        return {
+            "joints": joints,
+            "malformed": self.malformed,
+            "answer": self.answer,
+            "stages_ms": stages,
+            "evidence": _numbers(self.evidence, 4),
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Prediction:
@@ -119,7 +128,8 @@ class Prediction:
             )
             for name, found in values["joints"].items()
         }
-        return cls(joints, values["malformed"], values["answer"], values["stages_ms"])
+        evidence = _array(values["evidence"], MEASURES)
+        return cls(joints, values["malformed"], values["answer"], values["stages_ms"], evidence)
 
 
 _UPPER = np.triu_indices(3)

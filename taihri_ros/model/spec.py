@@ -58,12 +58,12 @@ class Belief:
     Attributes:
         min_confidence: Smallest confidence of a joint, in [0, 1].
         min_presence: Smallest presence, the probability that there is a person at all, in [0, 1].
-        presence: Offset and slope of the presence over its evidence (`pipeline/presence.py`).
+        presence: Offset and weights of the two measures of the evidence for a person (`pipeline/presence.py`).
     """
 
     min_confidence: float = 0.2
     min_presence: float = 0.5
-    presence: tuple[float, float] = (0.0, 1.0)
+    presence: tuple[float, float, float] = (-7.0, 2.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ class ModelSpec:
         answer: The answer format; None to infer it from one unconstrained answer.
         repetition_penalty: Repetition penalty of the sampling, from the official inference recipe.
         person_crops: Whether the model was trained on person-centred crops, so that they cost no accuracy.
+        task_table: Whether the task table chooses the joints of free words, because the model has not learned to refuse
+            a command that asks for nothing.
         calibration: The calibration of the uncertainty.
         belief: What the model must be sure of before its joints are published; None if it was never measured.
     """
@@ -110,6 +112,7 @@ class ModelSpec:
     answer: AnswerFormat | None = None
     repetition_penalty: float = 1.05
     person_crops: bool = False
+    task_table: bool = False
     calibration: Calibration = field(default_factory=Calibration)
     belief: Belief | None = None
 
@@ -196,5 +199,5 @@ class ModelSpec:
         if not (0.0 <= belief.min_confidence <= 1.0 and 0.0 <= belief.min_presence <= 1.0):
             return "belief.min_confidence and belief.min_presence must be from 0 to 1"
         if not all(-inf < value < inf for value in belief.presence):
-            return f"belief.presence must be two finite numbers, not {belief.presence}"
+            return f"belief.presence must be three finite numbers, not {belief.presence}"
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.parser import Answer, JointAnswer, MalformedAnswerError, Outcome
 from taihri_ros.model.quantization import BinEstimates, decode_pixels, estimate_bins
 from taihri_ros.model.spec import Belief, ModelSpec
-from taihri_ros.pipeline.presence import presence
+from taihri_ros.pipeline.presence import evidence, presence
 from taihri_ros.pipeline.uncertainty import (
     bins_covariance,
     pixel_covariance,
@@ -82,8 +83,7 @@ class AnswerDecoder:
             MalformedAnswerError: The log-probabilities of a coordinate contradict its token, so that no part of the
                 answer can be trusted.
         """
-        answered = [joint for joint in self.answer.joints if joint.outcome is Outcome.ANSWERED]
-        located = iter(self._locate(answered, xy_source, sub_bin) if answered else ())
+        located = iter(self._locate(xy_source, sub_bin) if self._answered else ())
         keypoints = tuple(
             next(located)
             if joint.outcome is Outcome.ANSWERED
@@ -93,13 +93,32 @@ class AnswerDecoder:
         return Person(
             keypoints=keypoints,
             box=_decode_box(self.answer, self.view),
-            presence=presence(keypoints, self.view.source, self.spec.belief or Belief()),
+            presence=self._presence(),
         )
 
-    def _locate(self, joints: list[JointAnswer], xy_source: XySource, sub_bin: bool) -> list[Keypoint]:
+    def evidence(self) -> NDArray[np.float64]:
+        """Return the evidence for a person, (2,), whatever the source of x and y; NaN if unknown (`presence.py`)."""
+        space = self.spec.space
+        if not self._answered:
+            return evidence(np.empty((0, 3)), np.empty((0, 3)))
+        bins = self._bins
+        return evidence(space.decode(bins.mean[:, 2:]), bins.variance[:, 2:] * space.step**2)
+
+    def _presence(self) -> float:
+        """Return the presence of a person: 0 if the model answered none of the joints that were requested."""
+        unanswered = (Outcome.NOT_ANSWERED, Outcome.NOT_ASKED)
+        if self.answer.joints and all(joint.outcome in unanswered for joint in self.answer.joints):
+            return 0.0
+        return presence(self.evidence(), self.spec.belief or Belief())
+
+    @cached_property
+    def _answered(self) -> list[JointAnswer]:
+        return [joint for joint in self.answer.joints if joint.outcome is Outcome.ANSWERED]
+
+    def _locate(self, xy_source: XySource, sub_bin: bool) -> list[Keypoint]:
         """Return the keypoints of N answered joints; arrays have one row per joint and the columns u, v, x, y, z."""
         view, space, calibration = self.view, self.spec.space, self.spec.calibration
-        bins = self._estimates(joints)
+        joints, bins = self._answered, self._bins
         values = bins.mean if sub_bin else bins.index.astype(np.float64)
         pixels = decode_pixels(values[:, :2], (view.width, view.height))
         points = space.decode(values[:, 2:])
@@ -130,8 +149,10 @@ class AnswerDecoder:
             for keypoint, censored in zip(found, bins.censored.tolist(), strict=True)
         ]
 
-    def _estimates(self, joints: list[JointAnswer]) -> BinEstimates:
-        """Return the mean, variance and bin of the (N, 5) coordinates of N joints."""
+    @cached_property
+    def _bins(self) -> BinEstimates:
+        """Mean, variance and bin of the (N, 5) coordinates of the N answered joints."""
+        joints = self._answered
         tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
         bins, logprobs = as_arrays(self.top_k, [token.token for token in tokens])
         index = np.array([token.bin for token in tokens])
