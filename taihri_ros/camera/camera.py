@@ -10,20 +10,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from taihri_ros.camera.calibration_layouts import read_fields
 from taihri_ros.camera.camera_info import (
     CALIBRATE,
     CameraError,
     CameraInfoLike,
-    InfoFields,
-    check_coefficients,
-    read_lens,
+    read_count,
     read_numbers,
     read_region,
 )
 from taihri_ros.camera.distortion import DistortionModel, LensDistortion
+from taihri_ros.camera.lens_models import check_coefficients, read_lens
+from taihri_ros.camera.plausibility import check_form, check_invertible, check_matrix, check_rotation
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ class Camera:
     Attributes:
         width: Width of the image, pixels.
         height: Height of the image, pixels.
-        K: Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], pixels, float64 (3, 3), read-only.
+        K: Camera matrix [[fx, skew, cx], [0, fy, cy], [0, 0, 1]], pixels, float64 (3, 3), read-only.
         D: Distortion coefficients in OpenCV's order, float64 (M,), read-only; empty without distortion.
         model: Distortion model of D.
     """
@@ -70,14 +72,7 @@ class Camera:
         object.__setattr__(self, "K", read_numbers("camera matrix", self.K, 9).reshape(3, 3))
         object.__setattr__(self, "D", read_numbers("d", self.D))
         check_coefficients(self.model, self.D)
-        (fx, skew, _), (skew_back, fy, _), last = self.K.tolist()
-        if skew != 0.0 or skew_back != 0.0 or last != [0.0, 0.0, 1.0]:
-            raise CameraError(
-                "camera_info: the camera matrix must be fx 0 cx, 0 fy cy, 0 0 1 (no skew), not "
-                f"{self.K.tolist()}: {CALIBRATE}"
-            )
-        if fx <= 0.0 or fy <= 0.0:
-            raise CameraError(f"camera_info: focal lengths must be positive, not fx = {fx:g}, fy = {fy:g}: {CALIBRATE}")
+        check_form("the camera matrix", self.K)
 
     @classmethod
     def from_info(cls, info: CameraInfoLike, *, rectified: bool = False) -> Camera:
@@ -87,8 +82,9 @@ class Camera:
         interest (in unbinned pixels) is applied first, then the binning. `roi.do_rectify` is ignored, because
         image_proc keeps the raw ROI for the rectified image.
 
-        The fourth column of P is not used: 3D points are relative to the optical centre of this camera. The right
-        image of a stereo pair must therefore carry the frame_id of the right camera.
+        3D points are relative to the optical centre of this camera, with the axes of its own image, which is how
+        CameraInfo defines its frame_id. R and the fourth column of P, which relate the cameras of a stereo pair, are
+        therefore not used. The right image of a stereo pair must carry the frame_id of the right camera.
 
         Args:
             info: The message, or any object with its fields.
@@ -98,45 +94,37 @@ class Camera:
             The camera of the published image.
 
         Raises:
-            CameraError: The camera is not calibrated, or the message is inconsistent.
+            CameraError: The camera is not calibrated, the message is inconsistent, or no camera has these values.
         """
-        width, height = int(info.width), int(info.height)
-        matrix: NDArray[np.float64] = read_numbers("k", info.k, 9).reshape(3, 3)
-        if matrix[0, 0] == 0.0:
-            raise CameraError(f"camera_info: the camera is not calibrated (k[0] is 0): {CALIBRATE}")
-        model = DistortionModel.NONE
-        coefficients: NDArray[np.float64] = np.empty(0)
-        if rectified:
-            matrix = read_numbers("p", info.p, 12).reshape(3, 4)[:, :3]
-            if not matrix.any():
-                raise CameraError(
-                    "camera_info: rectified:=true is set but p is all zeros: use the raw image with "
-                    f"rectified:=false, or {CALIBRATE}"
-                )
-        else:
-            model, coefficients = read_lens(info.distortion_model, info.d)
+        width, height = read_count("width", info.width), read_count("height", info.height)
+        matrix = _rectified_matrix(info) if rectified else _raw_matrix(info)
+        lens = (DistortionModel.NONE, np.empty(0)) if rectified else read_lens(info.distortion_model, info.d)
+        check_rotation(read_numbers("r", info.r, 9).reshape(3, 3))
         roi = read_region(info.roi, width, height)
-        binning_x, binning_y = max(1, int(info.binning_x)), max(1, int(info.binning_y))
+        binning_x = max(1, read_count("binning_x", info.binning_x))
+        binning_y = max(1, read_count("binning_y", info.binning_y))
         offset = np.array([[0, 0, roi.x_offset], [0, 0, roi.y_offset], [0, 0, 0]])
+        check_form("p" if rectified else "k", matrix)
         camera = cls(
             width=roi.width // binning_x,
             height=roi.height // binning_y,
             K=(matrix - offset) / np.array([[binning_x], [binning_y], [1]]),
-            D=coefficients,
-            model=model,
+            D=lens[1],
+            model=lens[0],
         )
-        _check_principal_point(matrix, width, height)
+        check_matrix("p" if rectified else "k", matrix, width, height)
+        check_invertible(camera)
         return camera
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any], *, rectified: bool = False) -> Camera:
+    def from_mapping(cls, mapping: Mapping[str, Any], *, rectified: bool = False, name: str | None = None) -> Camera:
         """Create the camera from a parsed JSON or YAML file.
 
         Args:
-            mapping: Either the fields of CameraInfo as `ros2 topic echo` prints them (at least `width`, `height`,
-                `distortion_model`, `d` and `k`; the capital letters of ROS 1 are accepted), or the layout of
-                camera_calibration (`image_width`, `camera_matrix: {data: [...]}` and so on).
+            mapping: The parsed file, in one of the layouts of `calibration_layouts.read_fields`: CameraInfo as
+                `ros2 topic echo` prints it, camera_calibration, OpenCV or Kalibr.
             rectified: Whether the image is rectified: use P, without distortion.
+            name: Name of the camera in a file that holds several.
 
         Returns:
             The camera of the published image.
@@ -145,7 +133,7 @@ class Camera:
             CameraError: A field is missing or of the wrong type, the camera is not calibrated, or the fields are
                 inconsistent.
         """
-        return cls.from_info(InfoFields.from_mapping(mapping), rectified=rectified)
+        return cls.from_info(read_fields(mapping, name), rectified=rectified)
 
     def check_image(self, width: int, height: int) -> None:
         """Check that an image has the size of this camera.
@@ -179,7 +167,9 @@ class Camera:
         """
         xyz = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         depth = np.where(xyz[:, 2:] > 0.0, xyz[:, 2:], np.nan)
-        return self._lens.distort(xyz[:, :2] / depth) * self._focal_lengths + self._principal_point
+        x, y = self.lens.distort(xyz[:, :2] / depth).T
+        (fx, skew, cx), (_, fy, cy), _ = self.K.tolist()
+        return np.column_stack([fx * x + skew * y + cx, fy * y + cy])
 
     def unproject(self, pixels: ArrayLike) -> NDArray[np.float64]:
         """Return the viewing rays of pixels, the inverse of `project`.
@@ -191,9 +181,45 @@ class Camera:
             float64 (N, 3) rays (x, y, 1), camera optical frame; NaN outside of the field of view of the distortion
             model.
         """
-        uv = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-        xy = self._lens.undistort((uv - self._principal_point) / self._focal_lengths)
+        xy = self.lens.undistort(self.distorted_coordinates(pixels))
         return np.column_stack([xy, np.where(np.isnan(xy[:, 0]), np.nan, 1.0)])
+
+    def distorted_coordinates(self, pixels: ArrayLike) -> NDArray[np.float64]:
+        """Return the coordinates of pixels on the plane z = 1, with the distortion.
+
+        Args:
+            pixels: (N, 2) pixels.
+
+        Returns:
+            float64 (N, 2), without a unit.
+        """
+        u, v = np.asarray(pixels, dtype=np.float64).reshape(-1, 2).T
+        (fx, skew, cx), (_, fy, cy), _ = self.K.tolist()
+        y = (v - cy) / fy
+        return np.column_stack([(u - cx - skew * y) / fx, y])
+
+    def undistortion_maps(
+        self, rotation: NDArray[np.float64], matrix: NDArray[np.float64], size: tuple[int, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the pixels of this camera that the pixels of an ideal camera see, by OpenCV's undistortion maps.
+
+        They are many times faster than `project`, but wrong outside of the field of view of the distortion model.
+
+        Args:
+            rotation: Rotation from this camera's optical frame to the ideal camera's, float64 (3, 3).
+            matrix: Camera matrix of the ideal camera, pixels, float64 (3, 3).
+            size: Width and height of the ideal camera's image, pixels.
+
+        Returns:
+            Columns and rows in this camera's image, each float32 (height, width), pixels.
+        """
+        opencv = cv2.fisheye if self.model is DistortionModel.EQUIDISTANT else cv2
+        maps = opencv.initUndistortRectifyMap(self.K, self.D, rotation, matrix, size, cv2.CV_32FC1)
+        columns, rows = (np.asarray(part, np.float32) for part in maps)
+        (_, skew, _), (_, fy, cy), _ = self.K.tolist()
+        if skew != 0.0:  # OpenCV's maps leave it out
+            columns += (skew / fy) * (rows - cy)
+        return columns, rows
 
     def __eq__(self, other: object) -> bool:
         """Return whether all values are equal; if they are, a cached view of the camera remains valid."""
@@ -208,23 +234,29 @@ class Camera:
         return self.width, self.height, self.model, *self.K.ravel().tolist(), *self.D.tolist()
 
     @cached_property
-    def _lens(self) -> LensDistortion:
+    def lens(self) -> LensDistortion:
+        """The distortion and its inverse."""
         return LensDistortion(self.model, self.D)
 
-    @property
-    def _focal_lengths(self) -> NDArray[np.float64]:
-        return self.K[[0, 1], [0, 1]]
 
-    @property
-    def _principal_point(self) -> NDArray[np.float64]:
-        return self.K[:2, 2]
+def _raw_matrix(info: CameraInfoLike) -> NDArray[np.float64]:
+    """Return K; CameraInfo defines that K[0] is 0 where the camera is not calibrated."""
+    matrix = read_numbers("k", info.k, 9).reshape(3, 3)
+    if matrix[0, 0] == 0.0:
+        only_p = "set rectified:=true if the images are rectified, because p is filled; otherwise, "
+        advice = only_p if read_numbers("p", info.p).any() else ""
+        raise CameraError(f"camera_info: the camera is not calibrated (k[0] is 0): {advice}{CALIBRATE}")
+    return matrix
 
 
-def _check_principal_point(matrix: NDArray[np.float64], width: int, height: int) -> None:
-    """Check that the principal point is at most one image size away from the image."""
-    cx, cy = matrix[:2, 2].tolist()
-    if not (-width <= cx <= 2 * width and -height <= cy <= 2 * height):
-        raise CameraError(
-            f"camera_info: principal point ({cx:g}, {cy:g}) is far outside of the {width}x{height} image: "
-            "K, P and the size must belong to the same video mode; correct the calibration file"
-        )
+def _rectified_matrix(info: CameraInfoLike) -> NDArray[np.float64]:
+    """Return the left 3x3 part of P; drivers of rectified images may leave K at zero."""
+    matrix = read_numbers("p", info.p, 12).reshape(3, 4)[:, :3]
+    if matrix.any():
+        return matrix
+    if read_numbers("k", info.k, 9)[0] == 0.0:
+        raise CameraError(f"camera_info: the camera is not calibrated (k[0] is 0): {CALIBRATE}")
+    raise CameraError(
+        "camera_info: rectified:=true is set but p is all zeros: use the raw image with "
+        f"rectified:=false, or {CALIBRATE}"
+    )

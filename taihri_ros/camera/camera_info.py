@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import reprlib
+from array import array
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.errors import TaihriError
 
 CALIBRATE = "calibrate the camera (ros2 run camera_calibration cameracalibrator) and load the result in its driver"
 """The advice at the end of most messages about an invalid camera_info."""
 
-_COEFFICIENTS = {
-    DistortionModel.NONE: (0,),
-    DistortionModel.PLUMB_BOB: (4, 5),
-    DistortionModel.RATIONAL_POLYNOMIAL: (8, 12, 14),
-    DistortionModel.EQUIDISTANT: (4,),
-}
-_MODEL_NAMES = tuple(model.value for model in DistortionModel)
-_REQUIRED = ("width", "height", "distortion_model", "d", "k")
+_DEEPEST = 2
+"""Deepest nesting of lists: a matrix is a list of rows."""
+
+_MOST_NUMBERS = 100
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.?(nan|inf|infinity)")
+
+_brief = reprlib.Repr()
+_brief.maxlevel, _brief.maxlist, _brief.maxdict = 2, 4, 4
 
 
 class CameraError(TaihriError):
@@ -73,6 +75,10 @@ class CameraInfoLike(Protocol):
         """Camera matrix of the raw image, 9 values, row by row."""
 
     @property
+    def r(self) -> ArrayLike:
+        """Rotation from the camera to the rectified image, 9 values, row by row; all zeros where it is not set."""
+
+    @property
     def p(self) -> ArrayLike:
         """Projection matrix of the rectified image, 12 values, row by row."""
 
@@ -86,7 +92,7 @@ class CameraInfoLike(Protocol):
 
     @property
     def roi(self) -> RegionOfInterestLike:
-        """Published part of the sensor; all zeros mean the whole sensor."""
+        """Published part of the sensor; a width and height of zero mean the whole sensor."""
 
 
 @dataclass(frozen=True)
@@ -101,73 +107,29 @@ class Region:
 
 @dataclass(frozen=True)
 class InfoFields:
-    """The fields of CameraInfo, read from a file; names, shapes and units are those of `CameraInfoLike`."""
+    """The fields of CameraInfo, read from a file; names, shapes and units are those of `CameraInfoLike`.
+
+    P, R, binning and region of interest are zero where the file lacks them.
+    """
 
     width: int
     height: int
     distortion_model: str
     d: ArrayLike
     k: ArrayLike
-    p: ArrayLike
-    binning_x: int
-    binning_y: int
-    roi: Region
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> InfoFields:
-        """Read the fields from a parsed file in the layout of CameraInfo or of camera_calibration.
-
-        Args:
-            mapping: The parsed file.
-
-        Returns:
-            The fields; P, binning and region of interest are zero where the file lacks them.
-
-        Raises:
-            CameraError: A field is missing or of the wrong type.
-        """
-        fields = {key.lower() if len(key) == 1 else key: value for key, value in mapping.items()}
-        if "camera_matrix" in fields:
-            calibration = {
-                "width": "image_width",
-                "height": "image_height",
-                "k": "camera_matrix",
-                "d": "distortion_coefficients",
-                "p": "projection_matrix",
-            }
-            for name, key in calibration.items():
-                value = fields.get(key)
-                if value is not None:
-                    fields[name] = value["data"] if isinstance(value, Mapping) and "data" in value else value
-        missing = [name for name in _REQUIRED if name not in fields]
-        if missing:
-            raise CameraError(
-                f"camera file lacks {', '.join(missing)}: use a file with the fields of sensor_msgs/CameraInfo "
-                f"({', '.join(_REQUIRED)}) or a file written by camera_calibration"
-            )
-        try:
-            roi = {name: int(fields.get("roi", {}).get(name, 0)) for name in Region.__dataclass_fields__}
-            return cls(
-                width=int(fields["width"]),
-                height=int(fields["height"]),
-                distortion_model=str(fields["distortion_model"]),
-                d=fields["d"],
-                k=fields["k"],
-                p=fields.get("p", [0.0] * 12),
-                binning_x=int(fields.get("binning_x", 0)),
-                binning_y=int(fields.get("binning_y", 0)),
-                roi=Region(**roi),
-            )
-        except (TypeError, ValueError, AttributeError) as error:
-            raise CameraError(f"camera file has a field of the wrong type: {error}") from error
+    p: ArrayLike = (0.0,) * 12
+    binning_x: int = 0
+    binning_y: int = 0
+    roi: Region = Region()
+    r: ArrayLike = (0.0,) * 9
 
 
-def read_numbers(name: str, values: ArrayLike, size: int | None = None) -> NDArray[np.float64]:
+def read_numbers(name: str, values: object, size: int | None = None) -> NDArray[np.float64]:
     """Convert a field of numbers to an array and check it.
 
     Args:
         name: Name of the field, for the error message.
-        values: The numbers, flat or as nested lists.
+        values: The numbers, flat or as nested lists. Numbers may be text, as files hold them.
         size: Required number of values; None for any.
 
     Returns:
@@ -176,72 +138,69 @@ def read_numbers(name: str, values: ArrayLike, size: int | None = None) -> NDArr
     Raises:
         CameraError: The values are not numbers, not finite, or of the wrong count.
     """
-    try:
-        array = np.array(values, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        raise CameraError(f"camera_info: {name} must be numbers, not {values!r}") from None
-    if size is not None and array.size != size:
-        raise CameraError(f"camera_info: {name} must have {size} values, not {array.size}: {CALIBRATE}")
-    if not np.isfinite(array).all():
+    if isinstance(values, np.ndarray) and values.dtype.kind in "fiu":
+        numbers = values.astype(np.float64).ravel()
+    else:
+        numbers = np.array([_read_number(name, value) for value in _flat(name, values)], np.float64)
+    if size is not None and numbers.size != size:
+        raise CameraError(f"camera_info: {name} must have {size} values, not {numbers.size}: {CALIBRATE}")
+    if not np.isfinite(numbers).all():
         raise CameraError(f"camera_info: {name} holds NaN or infinity: {CALIBRATE}")
-    array.setflags(write=False)
-    return array
+    numbers.setflags(write=False)
+    return numbers
 
 
-def read_lens(name: str, d: ArrayLike) -> tuple[DistortionModel, NDArray[np.float64]]:
-    """Read `distortion_model` and `d`.
-
-    There is no distortion if the model is empty or if all coefficients are zero. The exception is `equidistant`: four
-    zeros describe an ideal equidistant fisheye lens, whose image radius is f times the angle.
+def read_count(name: str, value: object) -> int:
+    """Convert a field that counts pixels.
 
     Args:
-        name: Name of the model.
-        d: The coefficients in OpenCV's order, (M,).
+        name: Name of the field, for the error message.
+        value: The number, which may be text, as files hold it.
 
     Returns:
-        The model and its coefficients, float64 (M,); M is 0 without distortion.
+        The number, not negative.
 
     Raises:
-        CameraError: The model is unknown, or the number of coefficients does not fit it.
+        CameraError: The value is not a whole number, or negative.
     """
-    coefficients = read_numbers("d", d)
-    if name not in ("", *_MODEL_NAMES):
-        raise CameraError(
-            f"camera_info: distortion_model {name!r} is not supported (plumb_bob, rational_polynomial and "
-            "equidistant are): subscribe to the rectified image and set rectified:=true"
-        )
-    if name == "" and coefficients.any():
-        raise CameraError(
-            "camera_info: d has values but distortion_model is empty: set the model in the calibration file, "
-            "for example plumb_bob"
-        )
-    if name != DistortionModel.EQUIDISTANT.value and not coefficients.any():
-        return DistortionModel.NONE, np.empty(0)
-    model = DistortionModel(name)
-    check_coefficients(model, coefficients)
-    return model, coefficients
+    (number,) = read_numbers(name, [value])
+    if number < 0.0 or not number.is_integer():
+        raise CameraError(f"camera_info: {name} must be a whole number of pixels, not {_brief.repr(value)}")
+    return int(number)
 
 
-def check_coefficients(model: DistortionModel, coefficients: NDArray[np.float64]) -> None:
-    """Check that the number of coefficients fits the distortion model.
+def _flat(name: str, values: object, depth: int = 0) -> list[object]:
+    """Return the values of nested lists in one list; the limits stop at nested references of a damaged file."""
+    if isinstance(values, np.ndarray | array):
+        values = values.tolist()
+    if not isinstance(values, list | tuple) or depth > _DEEPEST:
+        raise CameraError(f"camera_info: {name} must be numbers, not {_brief.repr(values)}")
+    flat: list[object] = []
+    for value in values:
+        flat.extend(_flat(name, value, depth + 1) if isinstance(value, list | tuple | np.ndarray) else [value])
+        if len(flat) > _MOST_NUMBERS:
+            raise CameraError(f"camera_info: {name} has more than {_MOST_NUMBERS} values: {CALIBRATE}")
+    return flat
 
-    Args:
-        model: The distortion model.
-        coefficients: float64 (M,).
 
-    Raises:
-        CameraError: M does not fit the model.
-    """
-    accepted = _COEFFICIENTS[model]
-    if coefficients.size not in accepted:
-        raise CameraError(
-            f"camera_info: distortion_model {model.value} has {' or '.join(map(str, accepted))} "
-            f"coefficients, d has {coefficients.size}: correct distortion_model in the calibration file, or {CALIBRATE}"
-        )
+def _read_number(name: str, value: object) -> float:
+    """Convert a number, or a text that is one in YAML, JSON or XML."""
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if _NUMBER.fullmatch(text):
+            return float(text)
+        if _NOT_FINITE.fullmatch(text):
+            return np.nan
+    elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            return np.inf
+    raise CameraError(f"camera_info: {name} must be numbers, not {_brief.repr(value)}")
 
 
 def read_region(roi: RegionOfInterestLike, width: int, height: int) -> Region:
-    """Read the region of interest; all zeros mean the whole image.
+    """Read the region of interest; a width and height of zero mean the whole image.
 
     Args:
         roi: The region, unbinned pixels.
@@ -255,7 +214,7 @@ def read_region(roi: RegionOfInterestLike, width: int, height: int) -> Region:
         CameraError: The region is empty or not inside the image.
     """
     region = Region(int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height))
-    if region == Region():
+    if region.width == region.height == 0:
         return Region(0, 0, width, height)
     inside = (
         min(region.x_offset, region.y_offset) >= 0

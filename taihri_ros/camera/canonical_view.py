@@ -276,10 +276,7 @@ class CanonicalView:
         """Return the source pixels of rows that lie inside the field of view, (2, rows, width)."""
         matrix = self.camera.K - np.array([[0, 0, 0], [0, 0, first], [0, 0, 0]])
         size = (self.width, end - first)
-        fisheye = self.source.model is DistortionModel.EQUIDISTANT
-        make_map = cv2.fisheye.initUndistortRectifyMap if fisheye else cv2.initUndistortRectifyMap
-        maps = make_map(self.source.K, self.source.D, self.R_view_from_camera, matrix, size, cv2.CV_32FC1)
-        return np.stack([np.asarray(part, np.float32) for part in maps])
+        return np.stack(self.source.undistortion_maps(self.R_view_from_camera, matrix, size))
 
 
 def _rotation_matrix(values: ArrayLike) -> NDArray[np.float64]:

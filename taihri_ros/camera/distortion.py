@@ -94,11 +94,25 @@ class LensDistortion:
             if np.abs(residual).max(initial=0.0) < _NEWTON_TOLERANCE:
                 break
             ideal = ideal + _solve_2x2(derivatives, residual)
-        residual = goal - self._evaluate(ideal)[0]
-        found = self._visible(ideal) & (np.hypot(residual[:, 0], residual[:, 1]) < _ACCEPTED_RESIDUAL)
+        reached, derivatives = self._evaluate(ideal)
+        residual = goal - reached
+        upright = _determinants(derivatives) > 0.0  # the picture is mirrored where a tangential part folds it back
+        found = self._visible(ideal) & upright & (np.hypot(residual[:, 0], residual[:, 1]) < _ACCEPTED_RESIDUAL)
         result = np.full_like(xy, np.nan)
         result[finite] = np.where(found[:, None], ideal, np.nan)
         return result
+
+    @property
+    def field_angle(self) -> float:
+        """Largest angle from the optical axis at which the model is valid, radians."""
+        if self.model is DistortionModel.NONE:
+            return float(MAX_FIELD_ANGLE)
+        return float(np.arctan(self._radial_table[0][-1]))
+
+    @property
+    def image_circle(self) -> float:
+        """Radius on the plane z = 1, after the distortion, up to which the model is valid."""
+        return np.inf if self.model is DistortionModel.NONE else float(self._radial_table[1][-1])
 
     @cached_property
     def _radial_table(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -158,6 +172,15 @@ def _solve_2x2(matrices: NDArray[np.float64], right: NDArray[np.float64]) -> NDA
     """
     (a, b), (c, d) = matrices[:, 0].T, matrices[:, 1].T
     x, y = right.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        solution: NDArray[np.float64] = np.stack([d * x - b * y, a * y - c * x], axis=1) / (a * d - b * c)[:, None]
+    with np.errstate(all="ignore"):
+        numerators = np.stack([d * x - b * y, a * y - c * x], axis=1)
+        solution: NDArray[np.float64] = numerators / _determinants(matrices)[:, None]
     return solution
+
+
+def _determinants(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the determinants of matrices (N, 2, 2), float64 (N,)."""
+    (a, b), (c, d) = matrices[:, 0].T, matrices[:, 1].T
+    with np.errstate(all="ignore"):
+        determinants: NDArray[np.float64] = a * d - b * c
+    return determinants

@@ -290,7 +290,7 @@ def test_a_spot_is_rendered_where_source_to_view_pixels_puts_it(lens: str, turn:
         assert rendered.reshape(-1, 3).max(axis=0) == pytest.approx([250, 200, 150], abs=8)
 
 
-FOLDING = [-0.4, 0.0, 0.0, 0.0]
+FOLDING = Camera(640, 480, source_camera("").K, np.array([-0.4, 0.0, 0.0, 0.0]), DistortionModel.PLUMB_BOB)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ FOLDING = [-0.4, 0.0, 0.0, 0.0]
 )
 @pytest.mark.parametrize("lens", [*LENSES, "folding"])
 def test_every_pixel_is_rendered_from_its_source_pixel(lens: str, turn: tuple[float, float, float]) -> None:
-    camera = source_camera("plumb_bob", d=FOLDING) if lens == "folding" else source_camera(lens)
+    camera = FOLDING if lens == "folding" else source_camera(lens)
     view = CanonicalView(camera, 200.0, 256, 224, rotation(*turn))
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     ramps = np.stack([u / 3, v / 2, np.full(u.shape, 200.0)], axis=-1).round().astype(np.uint8)
@@ -311,6 +311,20 @@ def test_every_pixel_is_rendered_from_its_source_pixel(lens: str, turn: tuple[fl
     np.testing.assert_allclose(rendered[inside, :2], sources[inside] / [3, 2], atol=1.1)
     assert (rendered[inside, 2] == 200).all()
     assert not rendered[outside].any()
+
+
+@pytest.mark.handles("Calibration", "skew in K", "taken: the view is rendered without it")
+@pytest.mark.parametrize("lens", LENSES)
+def test_the_view_has_no_skew(lens: str) -> None:
+    camera = source_camera(lens, k=[1040.0, 30.0, 663.5, 0, 1022.0, 456.25, 0, 0, 1])
+    view = CanonicalView.fit(camera, rotation=rotation(4, -3, 10))
+    centre = np.array([250.3, 100.7])
+    rendered = view.render(blob(camera, centre, 3.0))
+    in_view = view.source_to_view_pixels([centre])
+    np.testing.assert_allclose(centroid(rendered), in_view[0], atol=0.12)
+    np.testing.assert_allclose(view.view_to_source_pixels(in_view), [centre], atol=1e-6)
+    straight = CanonicalView.fit(source_camera(lens), rotation=rotation(4, -3, 10)).source_to_view_pixels([centre])
+    assert np.abs(straight - in_view).max() > 3.0
 
 
 @pytest.mark.parametrize("focal", [1700.0, 2100.0, 3300.0])
@@ -345,8 +359,7 @@ def test_pixels_outside_the_source_are_black() -> None:
 
 
 def test_pixels_beyond_the_fold_of_a_lens_are_black() -> None:
-    camera = source_camera("plumb_bob", d=FOLDING)
-    view = CanonicalView(camera, 300.0, 1024, 1024, np.eye(3))
+    view = CanonicalView(FOLDING, 300.0, 1024, 1024, np.eye(3))
     rendered = view.render(np.full((480, 640, 3), 255, np.uint8))
     beyond_the_fold = [511.5 + 300.0 * 1.3, 511.5]
     assert np.isnan(view.view_to_source_pixels([beyond_the_fold])).all()

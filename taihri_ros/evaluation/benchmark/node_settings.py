@@ -127,15 +127,7 @@ def run(
 
 def _camera_info(camera: Camera) -> InfoFields:
     """Return the CameraInfo of a simulated camera."""
-    return InfoFields.from_mapping(
-        {
-            "width": camera.width,
-            "height": camera.height,
-            "distortion_model": camera.model.value,
-            "d": camera.D,
-            "k": camera.K.ravel(),
-        }
-    )
+    return InfoFields(camera.width, camera.height, camera.model.value, camera.D, camera.K)
 
 
 def _decoded(image: NDArray[np.uint8], _: SizeCheck) -> NDArray[np.uint8]:

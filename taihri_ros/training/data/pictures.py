@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.inference.checkpoint.layout import TOKEN_PX
 from taihri_ros.pipeline.person_crop import extent, look_along
 from taihri_ros.skeleton import JOINTS
@@ -101,10 +100,7 @@ class Picture:
         reach = np.nanmax(np.abs(rays[:, :2]), axis=0) * focal_px
         width, height = (int(side) for side in np.minimum(2 * np.ceil(reach), max_side))
         matrix = _matrix(focal_px, width, height)
-        undistort = cv2.fisheye if camera.model is DistortionModel.EQUIDISTANT else cv2
-        across, down = undistort.initUndistortRectifyMap(
-            camera.K, camera.D, np.eye(3), matrix, (width, height), cv2.CV_16SC2
-        )
+        across, down = cv2.convertMaps(*camera.undistortion_maps(np.eye(3), matrix, (width, height)), cv2.CV_16SC2)
         canonical = cv2.remap(np.ascontiguousarray(sample.image), across, down, cv2.INTER_LINEAR)
         _, jpeg = cv2.imencode(".jpg", canonical[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         owner_png = None

@@ -1,0 +1,153 @@
+"""Checks that a calibration describes a camera that can exist, and a lens that can be inverted over its picture."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera.camera_info import CALIBRATE, CameraError
+
+if TYPE_CHECKING:
+    from taihri_ros.camera.camera import Camera
+
+SHORTEST_FOCAL, LONGEST_FOCAL = 0.04, 200.0
+"""Limits of the focal length, as a share of the longer side of the picture: a pinhole camera of 170 degrees, and a
+telescope of 0.3 degrees."""
+
+MOST_ASPECT = 3.0
+"""Largest ratio of fx to fy, and of fy to fx; it is 2 for the half pictures of interlaced and anamorphic video."""
+
+MOST_SKEW = 0.1
+"""Largest skew, as a share of fx; it is below 0.01 for pixels that are made as rectangles."""
+
+MOST_LOST = 0.05
+"""Largest share of a picture, in its corners, over which a lens may fail to be inverted."""
+
+IMAGE_CIRCLE_ANGLE = np.deg2rad(60.0)
+"""A lens that sees up to this angle from its axis, in radians, may have an image circle that is smaller than the
+picture. What lies outside of the circle is not a part of the image."""
+
+_ROTATION_TOLERANCE = 0.01
+_GRID_SIDE = 41
+
+
+def check_matrix(name: str, matrix: NDArray[np.float64], width: int, height: int) -> None:
+    """Check that a camera matrix can be one of a picture of this size.
+
+    Args:
+        name: Name of the field, for the error message.
+        matrix: The camera matrix, pixels, float64 (3, 3).
+        width: Width of the whole picture, pixels.
+        height: Height of the whole picture, pixels.
+
+    Raises:
+        CameraError: The matrix has another form, or values that no camera has.
+    """
+    check_form(name, matrix)
+    (fx, skew, cx), (_, fy, cy), _ = matrix.tolist()
+    longer = max(width, height)
+    for axis, focal in (("fx", fx), ("fy", fy)):
+        if not SHORTEST_FOCAL * longer <= focal <= LONGEST_FOCAL * longer:
+            raise CameraError(
+                f"camera_info: no camera has {axis} = {focal:g} in a {width}x{height} image: focal lengths are in "
+                f"pixels of this image, not in millimetres; correct {name} in the calibration file, or {CALIBRATE}"
+            )
+    if not 1.0 / MOST_ASPECT <= fx / fy <= MOST_ASPECT:
+        raise CameraError(
+            f"camera_info: no camera has fx = {fx:g} beside fy = {fy:g}: correct {name} in the calibration file, or "
+            f"{CALIBRATE}"
+        )
+    if abs(skew) > MOST_SKEW * fx:
+        raise CameraError(
+            f"camera_info: no camera has a skew ({name}[1]) of {skew:g} beside fx = {fx:g}: correct {name} in the "
+            f"calibration file, or {CALIBRATE}"
+        )
+    if cx == cy == 0.0:
+        raise CameraError(
+            f"camera_info: the principal point in {name} is (0, 0), which means that it is not set: correct {name} in "
+            f"the calibration file, or {CALIBRATE}"
+        )
+    if not (-width <= cx <= 2 * width and -height <= cy <= 2 * height):
+        raise CameraError(
+            f"camera_info: principal point ({cx:g}, {cy:g}) is far outside of the {width}x{height} image: "
+            "K, P and the size must belong to the same video mode; correct the calibration file"
+        )
+
+
+def check_form(name: str, matrix: NDArray[np.float64]) -> None:
+    """Check that a matrix has the form of a camera matrix.
+
+    Args:
+        name: Name of the field, for the error message.
+        matrix: float64 (3, 3).
+
+    Raises:
+        CameraError: The matrix is not fx skew cx, 0 fy cy, 0 0 1, or a focal length is not positive.
+    """
+    (fx, _, cx), (below, fy, cy), last = matrix.tolist()
+    if last[2] == 1.0 and (cx, cy) == (0.0, 0.0) and 0.0 not in last:
+        raise CameraError(
+            f"camera_info: {name} is written column by column: write it row by row, fx 0 cx, 0 fy cy, 0 0 1"
+        )
+    if below != 0.0 or last != [0.0, 0.0, 1.0]:
+        raise CameraError(
+            f"camera_info: {name} must be fx 0 cx, 0 fy cy, 0 0 1 (a skew beside fx is accepted), not "
+            f"{matrix.tolist()}: correct {name} in the calibration file, or {CALIBRATE}"
+        )
+    if fx <= 0.0 or fy <= 0.0:
+        raise CameraError(f"camera_info: focal lengths must be positive, not fx = {fx:g}, fy = {fy:g}: {CALIBRATE}")
+
+
+def check_rotation(r: NDArray[np.float64]) -> None:
+    """Check that a rectification matrix is a rotation, or not set.
+
+    Args:
+        r: float64 (3, 3); all zeros where it is not set.
+
+    Raises:
+        CameraError: The matrix is neither.
+    """
+    proper = np.abs(r @ r.T - np.eye(3)).max() < _ROTATION_TOLERANCE and np.linalg.det(r) > 0.0
+    if r.any() and not proper:
+        raise CameraError(
+            "camera_info: r is not a rotation matrix: set it to 1 0 0, 0 1 0, 0 0 1 for a single camera, or "
+            f"{CALIBRATE}"
+        )
+
+
+def check_invertible(camera: Camera) -> None:
+    """Check that every pixel of a picture has a viewing ray.
+
+    A distortion polynomial that was fitted to a part of the picture often folds back outside of that part: several rays
+    reach one pixel, and others have none. Real lenses do not fold. Such a calibration is accepted where the fold only
+    reaches into the outermost corners, which are then rendered black.
+
+    Args:
+        camera: The camera.
+
+    Raises:
+        CameraError: The lens cannot be inverted over more than the outermost corners.
+    """
+    lost = _share_without_ray(camera)
+    if lost > MOST_LOST:
+        raise CameraError(
+            f"camera_info: the lens ({camera.model.value}) cannot be inverted over {lost:.0%} of the image, where its "
+            "distortion folds back: calibrate the camera again with the pattern up to the corners, or use the "
+            "rectified image with rectified:=true"
+        )
+
+
+@lru_cache(maxsize=64)
+def _share_without_ray(camera: Camera) -> float:
+    """Return the share of the pixels without a viewing ray, except for those outside of the image circle."""
+    x = np.linspace(0.0, camera.width - 1, _GRID_SIDE)
+    y = np.linspace(0.0, camera.height - 1, _GRID_SIDE)
+    pixels = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    lost = np.isnan(camera.unproject(pixels)[:, 0])
+    if camera.lens.field_angle >= IMAGE_CIRCLE_ANGLE:
+        xy = camera.distorted_coordinates(pixels)
+        lost &= np.hypot(xy[:, 0], xy[:, 1]) <= camera.lens.image_circle
+    return float(lost.mean())
