@@ -139,6 +139,10 @@ class PeerNode:
             if endpoint.topic_name == topic and endpoint.participant_key.bytes != own
         ]
 
+    def destroy(self, topic: str) -> None:
+        """Destroy the publisher of a topic."""
+        self.publishers.pop(topic).destroy()
+
     def close(self) -> None:
         self.node.close()
 

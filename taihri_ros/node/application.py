@@ -18,9 +18,10 @@ from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
 from taihri_ros.node.depth_images import DepthImages
+from taihri_ros.node.header_checks import HeaderChecks
 from taihri_ros.node.images import decode_compressed, decode_depth
 from taihri_ros.node.markers import marker_array
-from taihri_ros.node.messages import Messages, Placement, stamp_ns
+from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
@@ -95,6 +96,7 @@ class Application:
         self._outputs = outputs
         self._decode = decode
         self._now_ns = now_ns
+        self._headers = HeaderChecks()
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s)
         tracker = make_tracker(engine, parameters)
         self._gate = tracker.gate
@@ -169,8 +171,9 @@ class Application:
         return None if message is None else decode_depth(message)
 
     def _submit(self, message: Any, decode: Callable[[SizeCheck], NDArray[np.uint8]]) -> None:
-        stamp = stamp_ns(message.header)
-        age_ms = (self._now_ns() - stamp) / 1e6
+        stamp, now = stamp_ns(message.header), self._now_ns()
+        self._headers.check(message.header, now)
+        age_ms = (now - stamp) / 1e6
         self.scheduler.submit(
             Frame(stamp, message.header.frame_id, decode, receive_ms=age_ms, depth=lambda: self._depth_at(stamp))
         )
@@ -186,7 +189,7 @@ class Application:
         sends: list[Callable[[], None]] = [
             partial(outputs.publish, topics.KEYPOINTS, messages.pose_array(result, placement))
         ]
-        if parameters.publish_tf and result.estimate.person.located:
+        if parameters.publish_tf and result.estimate.person.located and tf_frame(result.frame.frame_id):
             sends.append(partial(outputs.broadcast, messages.transforms(result, parameters.tf_prefix)))
         if outputs.subscribers(topics.PERSON):
             sends.append(partial(outputs.publish, topics.PERSON, messages.person(result, placement)))

@@ -18,7 +18,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import RosTypes, resolve
 from taihri_ros.node.images import decode_compressed, decode_image
-from taihri_ros.node.messages import Messages, Placement, stamp_ns
+from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
 from taihri_ros.pipeline.counters import Drop
@@ -179,7 +179,7 @@ class BagReplay:
         placement = Placement(frame.frame_id)
         self._write(topics.KEYPOINTS, self._messages.pose_array(result, placement), recorded)
         self._write(topics.PERSON, self._messages.person(result, placement), recorded)
-        if estimate.person.located:
+        if estimate.person.located and tf_frame(frame.frame_id):
             transforms = self._messages.transforms(result, tf_prefix)
             self._write(topics.TRANSFORMS, self._messages.tf_message(transforms), recorded)
 

@@ -83,8 +83,11 @@ class Messages:
         )
 
     def transforms(self, result: Result, prefix: str) -> list[Any]:
-        """Return geometry_msgs/TransformStamped from the camera's optical frame to each located joint."""
-        camera = Placement(result.frame.frame_id)
+        """Return geometry_msgs/TransformStamped from the camera's optical frame to each located joint.
+
+        The frame_id of the image must not be empty, because TF has no frame without a name.
+        """
+        camera = Placement(tf_frame(result.frame.frame_id))
         return [
             self.make(
                 "geometry_msgs/msg/TransformStamped",
@@ -184,6 +187,11 @@ class Messages:
     def make(self, type_name: str, **fields: Any) -> Any:
         """Return a message of a type from all of its fields."""
         return self._class(type_name)(**fields)
+
+
+def tf_frame(frame_id: str) -> str:
+    """Return the name of a frame in TF, without the leading slash that tf2 rejects; empty for none."""
+    return frame_id.lstrip("/")
 
 
 def stamp_ns(header: Any) -> int:

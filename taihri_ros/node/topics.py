@@ -14,18 +14,23 @@ class Topic:
         type: Full name of the message type.
         reliable: RELIABLE if true, else BEST_EFFORT.
         depth: Depth of the history (queue size).
+        latched: A late subscriber receives the history (TRANSIENT_LOCAL), or not (VOLATILE).
     """
 
     name: str
     type: str
     reliable: bool = True
     depth: int = 10
+    latched: bool = False
 
 
 IMAGE = Topic("image", "sensor_msgs/msg/Image", reliable=False, depth=1)
 COMPRESSED_IMAGE = Topic("image/compressed", "sensor_msgs/msg/CompressedImage", reliable=False, depth=1)
 DEPTH = Topic("depth", "sensor_msgs/msg/Image", reliable=False, depth=1)
-CAMERA_INFO = Topic("camera_info", "sensor_msgs/msg/CameraInfo", reliable=False, depth=1)
+CAMERA_INFO = Topic("camera_info", "sensor_msgs/msg/CameraInfo", reliable=False)
+LATCHED_CAMERA_INFO = Topic("camera_info", "sensor_msgs/msg/CameraInfo", latched=True)
+"""Second subscription to `camera_info`, for a publisher that keeps it for late subscribers: only a latched subscription
+receives what was published before it, but it matches no other publishers."""
 COMMAND = Topic("~/command", "std_msgs/msg/String")
 
 KEYPOINTS = Topic("~/keypoints", "geometry_msgs/msg/PoseArray")

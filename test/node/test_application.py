@@ -142,6 +142,85 @@ def test_transforms_can_be_disabled_and_prefixed(start: Callable[..., Applicatio
     assert [each.child_frame_id for each in recorder.transforms] == ["guest_left_wrist"]
 
 
+@pytest.mark.handles("Frames and stamps", "frame_id that is empty", "poses without TF; logged once")
+def test_without_a_frame_id_the_poses_are_published_and_no_transforms(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    application = Application(
+        Parameters(command_initial="left_wrist"), Oracle({"left_wrist": WRIST}), MESSAGES, recorder, decode_image
+    )
+    application.start()
+    for stamp, frame_id in ((1, ""), (2, ""), (3, FRAME_ID), (4, f"/{FRAME_ID}")):
+        message = image(stamp)
+        message.header.frame_id = frame_id
+        recorder.placement = Placement(frame_id)
+        process(application, message)
+    application.stop()
+    poses = recorder.on(topics.KEYPOINTS)
+    assert [each.header.frame_id for each in poses] == ["", "", FRAME_ID, f"/{FRAME_ID}"], "the image's own"
+    assert [len(each.poses) for each in poses] == [1] * 4
+    assert [(stamp_ns(each.header), each.header.frame_id) for each in recorder.transforms] == [
+        (3, FRAME_ID),
+        (4, FRAME_ID),
+    ]
+    assert caplog.text.count("the images have no frame_id") == 1
+    assert caplog.text.count("begins with a slash") == 1
+
+
+@pytest.mark.parametrize(
+    ("sec", "nanosec", "published"),
+    [(0, 0, (0, 0)), (-5, 7, (-5, 7)), (5, 1_500_000_000, (6, 500_000_000)), (2**31 - 1, 0, (2**31 - 1, 0))],
+    ids=["zero", "before 1970", "nanosec", "2038"],
+)
+def test_an_odd_stamp_is_published_as_the_time_that_it_is(
+    recorder: Recorder, sec: int, nanosec: int, published: tuple[int, int]
+) -> None:
+    application = Application(
+        Parameters(command_initial="left_wrist"), Oracle({"left_wrist": WRIST}), MESSAGES, recorder, decode_image
+    )
+    application.start()
+    message = image(0)
+    message.header.stamp.sec, message.header.stamp.nanosec = sec, nanosec
+    process(application, message)
+    application.stop()
+    (poses,) = recorder.on(topics.KEYPOINTS)
+    assert (poses.header.stamp.sec, poses.header.stamp.nanosec) == published
+    TYPES.serialize(poses, topics.KEYPOINTS.type)
+
+
+def test_stale_images_are_dropped_by_the_clock_of_the_host(recorder: Recorder) -> None:
+    application = Application(
+        Parameters(command_initial="left_wrist", max_frame_age_s=0.5),
+        Oracle({"left_wrist": WRIST}),
+        MESSAGES,
+        recorder,
+        decode_image,
+        lambda: 100_000_000_000,
+    )
+    application.start()
+    for stamp in (99_000_000_000, 99_600_000_000):
+        process(application, image(stamp))
+    application.stop()
+    assert [stamp_ns(each.header) for each in recorder.on(topics.KEYPOINTS)] == [99_600_000_000]
+    assert application.scheduler.counters.snapshot().dropped == {"stale_frame": 1}
+
+
+@pytest.mark.parametrize(("accepted", "dropped"), [("same", {"bad_camera_info": 1}), ("any", {})])
+def test_a_camera_info_of_another_frame_is_used_only_if_it_is_accepted(
+    recorder: Recorder, accepted: str, dropped: dict[str, int]
+) -> None:
+    parameters = Parameters.from_mapping({"command.initial": "left_wrist", "camera_info_frame": accepted})
+    application = Application(parameters, Oracle({"left_wrist": WRIST}), MESSAGES, recorder, decode_image)
+    application.start()
+    info = camera_info(1)
+    info.header.frame_id = "camera_link"
+    application.on_camera_info(info)
+    application.on_image(image(1))
+    wait_idle(application)
+    application.stop()
+    assert application.scheduler.counters.snapshot().dropped == dropped
+
+
 def test_poses_are_published_in_the_frame_of_the_host(start: Callable[..., Application], recorder: Recorder) -> None:
     recorder.subscribed = {topics.PERSON, topics.MARKERS}
     application = start(command_initial="left_wrist", person_crop_mode="never")

@@ -111,7 +111,13 @@ class DdsNode:
         return publisher
 
     def subscribe(
-        self, msg_type: str, topic: str, callback: Callable[[Any], object], qos: QoS = DEFAULT
+        self,
+        msg_type: str,
+        topic: str,
+        callback: Callable[[Any], object],
+        qos: QoS = DEFAULT,
+        *,
+        warn_incompatible: bool = True,
     ) -> Subscription:
         """Create a subscription.
 
@@ -120,6 +126,7 @@ class DdsNode:
             topic: Absolute, relative or private name.
             callback: Called in the node's thread with every message; its exceptions are logged.
             qos: Quality of service. With a depth of one, only the newest message is delivered.
+            warn_incompatible: Log a publisher whose QoS is incompatible.
 
         Returns:
             The subscription, which lasts until it is destroyed.
@@ -130,7 +137,9 @@ class DdsNode:
         self.types.check(msg_type)
         name = self.resolve(topic)
         with self._lock:
-            subscription = Subscription(self._participant, msg_type, name, callback, qos, self._forget)
+            subscription = Subscription(
+                self._participant, msg_type, name, callback, qos, self._forget, warn_incompatible=warn_incompatible
+            )
             self._endpoints.append(subscription)
             self._announce()
         return subscription

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from threading import Event
 from typing import Any
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 NODE_NAME = "taihri"
 _NO_CAMERA_WARNING_S = 5.0
 """Time in seconds without an image publisher until the warning."""
+
+_LATCHED_CHECK_S = 0.5
+"""Period in which the host looks for publishers that keep their camera_info for late subscribers, seconds."""
 
 
 class EmbeddedHost:
@@ -65,6 +68,8 @@ class EmbeddedHost:
                 topic: self._node.publisher(topic.type, topic.name, _qos(topic)) for topic in topics.OUTPUTS
             }
             self.application = Application(parameters, engine, self._messages, self, decode_image)
+            self._camera_info = self._subscribe(topics.CAMERA_INFO, self.application.on_camera_info)
+            self._latched_camera_info: Subscription | None = None
             self._image = self._subscribe_inputs()
             stack.pop_all()
         self._tasks = [
@@ -81,8 +86,13 @@ class EmbeddedHost:
         """
         if warning := receive_buffer_warning():
             logger.warning("%s", warning)
-        started = time.monotonic()
-        while not stop.wait(self._parameters.diagnostics_period_s):
+        started = reported = time.monotonic()
+        period = self._parameters.diagnostics_period_s
+        while not stop.wait(max(0.0, min(_LATCHED_CHECK_S, reported + period - time.monotonic()))):
+            self._subscribe_latched()
+            if time.monotonic() < reported + period:
+                continue
+            reported = time.monotonic()
             reports = {f"{self._node.name}: {task.name}": task.report() for task in self._tasks}
             self.publish(
                 topics.DIAGNOSTICS, self._messages.diagnostics(time.time_ns(), reports, self._parameters.engine_model)
@@ -126,17 +136,27 @@ class EmbeddedHost:
         """Return the placement of poses in the camera's own frame; part of `Outputs`."""
         return Placement(frame_id)
 
+    def _subscribe(self, topic: Topic, callback: Callable[[Any], None]) -> Subscription:
+        return self._node.subscribe(topic.type, topic.name, callback, _qos(topic))
+
     def _subscribe_inputs(self) -> Subscription:
-        application, node = self.application, self._node
-        node.subscribe(topics.COMMAND.type, topics.COMMAND.name, application.on_command, _qos(topics.COMMAND))
-        camera_info = topics.CAMERA_INFO
-        node.subscribe(camera_info.type, camera_info.name, application.on_camera_info, _qos(camera_info))
+        """Subscribe to the inputs other than camera_info, and return the subscription to the images."""
+        application = self.application
+        self._subscribe(topics.COMMAND, application.on_command)
         if self._parameters.depth_enabled:
-            node.subscribe(topics.DEPTH.type, topics.DEPTH.name, application.on_depth, _qos(topics.DEPTH))
+            self._subscribe(topics.DEPTH, application.on_depth)
         image = self._image_input
         on_image = application.on_image if image is topics.IMAGE else application.on_compressed_image
-        return node.subscribe(image.type, image.name, on_image, _qos(image))
+        return self._subscribe(image, on_image)
+
+    def _subscribe_latched(self) -> None:
+        """Subscribe to the last CameraInfo that a publisher keeps, as soon as there is such a publisher."""
+        if self._latched_camera_info is None and self._camera_info.has_latched_publisher:
+            topic = topics.LATCHED_CAMERA_INFO
+            self._latched_camera_info = self._node.subscribe(
+                topic.type, topic.name, self.application.on_camera_info, _qos(topic), warn_incompatible=False
+            )
 
 
 def _qos(topic: Topic) -> QoS:
-    return QoS(reliable=topic.reliable, depth=topic.depth)
+    return QoS(reliable=topic.reliable, depth=topic.depth, transient_local=topic.latched)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ctypes
 import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cyclonedds._clayer import ddspy_take
-from cyclonedds.core import DDSException, DDSStatus, InstanceState, ReadCondition, SampleState, ViewState
+from cyclonedds.core import DDSException, DDSStatus, InstanceState, Policy, ReadCondition, SampleState, ViewState
 from cyclonedds.internal import DDS
 from cyclonedds.pub import DataWriter
 from cyclonedds.sub import DataReader
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+_VOLATILE = Policy.Durability.Volatile
 _ANY = SampleState.Any | ViewState.Any | InstanceState.Any
 _NEW = SampleState.NotRead | ViewState.Any | InstanceState.Any
 
@@ -59,8 +61,11 @@ class Endpoint:
         topic: str,
         qos: QoS,
         on_destroy: Callable[[Endpoint], None] | None,
+        *,
+        warn_incompatible: bool = True,
     ) -> None:
         """Create the DDS endpoint. The dispatcher calls `dispatch` from here on."""
+        self._warn_incompatible = warn_incompatible
         self.topic = topic
         self.msg_type = msg_type
         self.incompatible_qos: str | None = None
@@ -90,7 +95,8 @@ class Endpoint:
             status = None if self._destroyed else self._incompatible_qos_status()
         if status and status.total_count_change:
             self.incompatible_qos = policy_name(status.last_policy_id)
-            _logger.warning(self._incompatible_qos_warning, self.topic, self.incompatible_qos)
+            if self._warn_incompatible:
+                _logger.warning(self._incompatible_qos_warning, self.topic, self.incompatible_qos)
 
     def destroy(self) -> None:
         """Leave the topic. A callback that is running finishes; a second call does nothing."""
@@ -219,6 +225,8 @@ class Subscription(Endpoint):
         callback: Callable[[Any], object],
         qos: QoS = DEFAULT,
         on_destroy: Callable[[Endpoint], None] | None = None,
+        *,
+        warn_incompatible: bool = True,
     ) -> None:
         """Subscribe to the topic.
 
@@ -229,6 +237,7 @@ class Subscription(Endpoint):
             callback: Called in the dispatcher's thread with every message; its exceptions are logged.
             qos: Quality of service.
             on_destroy: Called with the subscription after it is destroyed.
+            warn_incompatible: Log a publisher whose QoS is incompatible.
 
         Raises:
             DdsError: DDS refuses it.
@@ -237,7 +246,16 @@ class Subscription(Endpoint):
         self.malformed = 0
         self._callback = callback
         self._depth = qos.depth
-        super().__init__(participant, msg_type, topic, qos, on_destroy)
+        super().__init__(participant, msg_type, topic, qos, on_destroy, warn_incompatible=warn_incompatible)
+
+    @property
+    def has_latched_publisher(self) -> bool:
+        """Whether a matched publisher keeps its last messages for late subscriptions (TRANSIENT_LOCAL)."""
+        with self._lock, suppress(DDSException, IndexError):  # raised if publishers come and go meanwhile
+            handles = [] if self._destroyed else self._dds.get_matched_publications()
+            publishers = [self._dds.get_matched_publication_data(handle) for handle in handles]
+            return any(each is not None and each.qos[Policy.Durability] != _VOLATILE for each in publishers)
+        return False
 
     def dispatch(self) -> None:
         """Call the callback with the received samples, oldest first, and log a peer whose QoS is incompatible."""

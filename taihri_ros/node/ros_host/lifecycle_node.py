@@ -12,9 +12,12 @@ from diagnostic_updater import Updater
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.node import SubscriptionEventCallbacks  # its own module has other names in other distributions
+from rclpy.qos import DurabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
+from rclpy.timer import Timer
 
 from taihri_ros.commands.command import CommandError
 from taihri_ros.errors import TaihriError
@@ -40,6 +43,9 @@ logger = logging.getLogger(__name__)
 NODE_NAME = "taihri"
 _NO_CAMERA_WARNING_S = 5.0
 """Time in seconds without an image publisher until the warning."""
+
+_LATCHED_CHECK_S = 0.5
+"""Period in which the node looks for publishers that keep their camera_info for late subscribers, seconds."""
 
 
 class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
@@ -179,15 +185,44 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             return subscription
 
         subscribe(topics.COMMAND, application.on_command)
-        subscribe(topics.CAMERA_INFO, application.on_camera_info)
+        camera_info = subscribe(topics.CAMERA_INFO, application.on_camera_info)
+        self._subscribe_latched(camera_info.topic_name, application, stack)
         if parameters.depth_enabled:
             subscribe(topics.DEPTH, application.on_depth)
         if parameters.image_transport == "compressed":
             return subscribe(topics.COMPRESSED_IMAGE, application.on_compressed_image)
         return subscribe(topics.IMAGE, application.on_image)
 
+    def _subscribe_latched(self, camera_info: str, application: Application, stack: ExitStack) -> None:
+        """Subscribe to the last CameraInfo that a publisher keeps, as soon as there is such a publisher.
+
+        Without one, the subscription would only cause warnings about incompatible QoS, here and in the camera driver.
+        """
+
+        def check() -> None:
+            publishers = self.get_publishers_info_by_topic(camera_info)
+            if any(each.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL for each in publishers):
+                timer.cancel()
+                topic = topics.LATCHED_CAMERA_INFO
+                subscription = self.create_subscription(
+                    message_class(topic.type),
+                    topic.name,
+                    application.on_camera_info,
+                    qos_profile(topic),
+                    event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+                )
+                self._activated.callback(self.destroy_subscription, subscription)
+
+        timer = self._create_steady_timer(_LATCHED_CHECK_S, check, stack)
+
+    def _create_steady_timer(self, period_s: float, callback: Callable[[], None], stack: ExitStack) -> Timer:
+        """Create a timer that ignores simulated time, which may not advance."""
+        timer = self.create_timer(period_s, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        stack.callback(self.destroy_timer, timer)
+        return timer
+
     def _watch_for_camera(self, image: Subscription, stack: ExitStack) -> None:
-        """Log once if no camera publishes. The timer ignores simulated time, which may not advance."""
+        """Log once if no camera publishes."""
 
         def check() -> None:
             timer.cancel()
@@ -197,8 +232,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
                     image.topic_name,
                 )
 
-        timer = self.create_timer(_NO_CAMERA_WARNING_S, check, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        stack.callback(self.destroy_timer, timer)
+        timer = self._create_steady_timer(_NO_CAMERA_WARNING_S, check, stack)
 
     async def _on_localize(self, request: Any, response: Any) -> Any:
         """Answer a query in another thread, so that the executor keeps receiving the images that the query needs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from tf2_ros import TransformBroadcaster
 
@@ -22,7 +22,8 @@ PUBLISHED = (topics.KEYPOINTS, topics.PERSON, topics.MARKERS, topics.OVERLAY)
 def qos_profile(topic: Topic) -> QoSProfile:
     """Return the default quality of service of a topic; `qos_overrides` parameters can change it."""
     reliability = ReliabilityPolicy.RELIABLE if topic.reliable else ReliabilityPolicy.BEST_EFFORT
-    return QoSProfile(depth=topic.depth, reliability=reliability)
+    durability = DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE
+    return QoSProfile(depth=topic.depth, reliability=reliability, durability=durability)
 
 
 class RosOutputs:

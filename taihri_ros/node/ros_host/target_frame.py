@@ -10,7 +10,7 @@ from rclpy.time import Time
 from tf2_ros import Buffer, ConnectivityException, ExtrapolationException, TransformException, TransformListener
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.node.messages import Placement
+from taihri_ros.node.messages import Placement, tf_frame
 
 _TIMEOUT_S = 0.2
 
@@ -29,7 +29,7 @@ class TargetFrame:
             node: The node; its executor must not be the thread that calls `placement`.
             frame_id: The target frame.
         """
-        self._frame_id = frame_id
+        self._frame_id = tf_frame(frame_id)
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, node)
 
@@ -44,11 +44,19 @@ class TargetFrame:
             The transform from the camera's frame into the target frame.
 
         Raises:
-            PlacementError: TF has no transform for the stamp and receives none within 0.2 s.
+            PlacementError: TF has no transform for the stamp and receives none within 0.2 s, or the image has no
+                frame_id or a stamp before 1970.
         """
+        if not tf_frame(frame_id):
+            raise PlacementError(
+                f"an image without a frame_id has no place in target_frame {self._frame_id!r}: set the frame_id in the "
+                "camera driver"
+            )
+        if stamp_ns < 0:
+            raise PlacementError("TF has no transforms before 1970, the stamp of the image: correct the camera's clock")
         try:
             found = self._buffer.lookup_transform(
-                self._frame_id, frame_id, Time(nanoseconds=stamp_ns), Duration(seconds=_TIMEOUT_S)
+                self._frame_id, tf_frame(frame_id), Time(nanoseconds=stamp_ns), Duration(seconds=_TIMEOUT_S)
             ).transform
         except TransformException as error:
             raise PlacementError(
