@@ -217,7 +217,7 @@ def find_fault(chosen: NDArray[np.int64], bins: NDArray[np.float64], logprobs: N
     return None
 
 
-def find_unsorted(logprobs: NDArray[np.float64]) -> int | None:
-    """Return the first row of log-probabilities (N, K) that is not sorted, most likely first; None if all are."""
-    unsorted = (np.diff(logprobs, axis=1) > 0.0).any(axis=1)
-    return int(unsorted.argmax()) if unsorted.any() else None
+def find_unsorted(logprobs: NDArray[np.float64]) -> Fault | None:
+    """Return the fault of the first row of log-probabilities (N, K) that is not sorted, most likely first, or None."""
+    unsorted = (logprobs[:, 1:] > logprobs[:, :-1]).any(axis=1)
+    return Fault(int(unsorted.argmax()), "the log-probabilities are not sorted") if unsorted.any() else None

@@ -6,6 +6,7 @@ Each special token of the model is one lexeme. Names and numbers may also be wri
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
@@ -29,7 +30,7 @@ SEPARATORS = ", \t\r\n"
 _DELIMITERS = {token for block in BLOCKS.values() for token in block} | set(END_OF_ANSWER)
 _JOINT_TOKENS = {joint_token(joint): joint for joint in JOINTS}
 _JOINT_TEXTS = {f"<{joint}>": joint for joint in JOINTS}
-_MAX_DIGITS = 12
+_NUMBER = re.compile(r"<(0|[1-9][0-9]{0,11})>")
 
 
 class LexemeKind(Enum):
@@ -104,10 +105,9 @@ def _meaning(token: str) -> tuple[LexemeKind, str, int] | None:
 
 
 def _number(text: str) -> int | None:
-    digits = text[1:-1]
-    if text[:1] == "<" and text[-1:] == ">" and digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS:
-        return int(digits)
-    return None
+    """Return the number of a token such as `<261>`; None if it is written in any other way, such as `<0261>`."""
+    match = _NUMBER.fullmatch(text)
+    return int(match[1]) if match else None
 
 
 def _lex_text(pieces: list[tuple[int, str]]) -> Iterator[Lexeme]:

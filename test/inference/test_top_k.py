@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taihri_ros.inference.engine import TopK
-from taihri_ros.inference.top_k import TopKTable, as_arrays, concatenate, counts_of, flatten, row_indices, unflatten
+from taihri_ros.inference.top_k import (
+    TopKTable,
+    as_arrays,
+    concatenate,
+    counts_of,
+    find_fault,
+    find_unsorted,
+    flatten,
+    row_indices,
+    unflatten,
+)
 from taihri_ros.model.quantization import BINS
 
 
@@ -86,6 +96,22 @@ def test_as_arrays_is_the_same_for_a_table_and_a_tuple(plain: tuple[TopK | None,
     places = data.draw(st.lists(st.sampled_from(present), min_size=1, max_size=6))
     for ours, theirs in zip(as_arrays(table(plain), places), as_arrays(plain, places), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_valid_rows_have_no_fault() -> None:
+    entries = (TopK((5, 6), (math.log(0.5), math.log(0.5))), None, TopK((7,), (1e-9,)), TopK((), ()))
+    assert find_fault(np.array([6, 3, 7, 4]), *as_arrays(entries, [0, 1, 2, 3])) is None
+    assert find_fault(np.array([3, 3]), *as_arrays((None, None), [0, 1])) is None
+    assert find_unsorted(as_arrays(entries, [0, 1, 2, 3])[1]) is None
+
+
+def test_a_fault_names_its_row() -> None:
+    entries = (TopK((5,), (0.0,)), TopK((6, 7), (-1.0, -0.5)), TopK((8,), (0.0,)))
+    bins, logprobs = as_arrays(entries, [0, 1, 2])
+    assert find_fault(np.array([5, 6, 9]), bins, logprobs) == (2, "the chosen bin <9> is not among its top-k")
+    assert find_unsorted(logprobs) == (1, "the log-probabilities are not sorted")
+    logprobs[1, 0] = np.nan
+    assert find_fault(np.array([5, 6, 8]), bins, logprobs) == (1, "a log-probability is NaN")
 
 
 def test_missing_and_short_rows_are_padded_with_probability_zero() -> None:

@@ -266,10 +266,20 @@ def test_parsed_coordinates_are_in_the_answer(tokens: tuple[str, ...], requested
             continue
         assert requested is None or joint.joint in requested
         for block, coordinates in zip(blocks.groups(), bins(joint), strict=True):
-            written = "".join(rf"<0*{number}>" for number in coordinates)
+            written = "".join(f"<{number}>" for number in coordinates)
             assert all(0 <= number <= 999 for number in coordinates)
             assert len(re.findall(rf"<\|?{joint.joint}\|?>{written}(?!<\d)", block)) == 1
             assert len(re.findall(rf"<\|?{joint.joint}\|?>", block)) == 1
         assert (len(joint.pixel), len(joint.point)) == (2, 3)
     if requested is not None:
         assert requested <= {joint.joint for joint in answer.joints}
+
+
+@pytest.mark.parametrize("text", ["<007>", "<0000261>", "<00>", "<+1>", "<1_0>", "<1.0>", "< 1>", "<\u0661>"])
+@pytest.mark.handles("Engine", "a coordinate in another spelling, such as 007", "the answer is malformed")
+def test_only_the_text_of_a_token_is_a_coordinate(text: str) -> None:
+    tokens = ("<|kpt2d_start|>", "<|head|>", text, "<1>", "<|kpt2d_end|>", "<|kpt3d_start|>", "<|kpt3d_end|>")
+    with pytest.raises(MalformedAnswerError):
+        parse(tokens, ("head",))
+    with pytest.raises(MalformedAnswerError):
+        parse(tuple("".join(tokens)), ("head",))

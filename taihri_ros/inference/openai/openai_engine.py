@@ -53,7 +53,7 @@ _ZERO_LOGPROB = -9000.0
 _NO_TEXT = "\ufffd"
 """Replacement for the empty text that vLLM returns for a token that is only a part of a character."""
 
-_COORDINATE = re.compile(r"<(\d{1,3})>")
+_COORDINATE = re.compile(r"<(0|[1-9][0-9]{0,2})>")
 _CONTROL = re.compile(r"<(?=\|?[\w/]+\|?>)")
 
 

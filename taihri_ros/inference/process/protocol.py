@@ -28,13 +28,22 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     Question,
     RawAnswer,
+    TopK,
 )
 from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.process.message_stream import Frame
 from taihri_ros.inference.process.serialization import deserialize_grammar, read_msgpack, serialize_grammar
-from taihri_ros.inference.top_k import concatenate, counts_of, flatten, unflatten
+from taihri_ros.inference.top_k import (
+    as_arrays,
+    concatenate,
+    counts_of,
+    find_fault,
+    find_unsorted,
+    flatten,
+    unflatten,
+)
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.quantization import BINS
+from taihri_ros.model.quantization import BINS, coordinate_token
 from taihri_ros.model.spec import ModelSpec
 
 VERSION = 3
@@ -239,7 +248,7 @@ def decode_generation(message: Message) -> Generation:
     """Convert a message to a generation.
 
     Raises:
-        ProtocolError: A field is missing or invalid.
+        ProtocolError: A field is missing or invalid, or the log-probabilities of a coordinate contradict its token.
     """
     fields = Fields(message.body, "generation")
     bins, logprobs = fields.array("bins", _BINS_DTYPE), fields.array("logprobs", _LOGPROBS_DTYPE)
@@ -254,10 +263,12 @@ def decode_generation(message: Message) -> Generation:
             f"generation: the counts announce {announced} bins, but there are {len(bins)} bins and "
             f"{len(logprobs)} log-probabilities"
         )
+    entries = unflatten(counts, bins, logprobs)
+    _check_top_k([text for texts in tokens for text in texts], concatenate(entries))
     return Generation(
         answers=tuple(
             RawAnswer(tokens=texts, top_k=top_k, finish_reason=_finish_reason(answer))
-            for answer, texts, top_k in zip(answers, tokens, unflatten(counts, bins, logprobs), strict=True)
+            for answer, texts, top_k in zip(answers, tokens, entries, strict=True)
         ),
         steps=fields.get("steps", int, limits=(0, _MAX_TOKENS)),
         timings_ms=fields.numbers("timings_ms"),
@@ -332,6 +343,21 @@ def _counts(answer: Fields, length: int) -> list[int]:
     if not all(type(count) is int and -1 <= count <= BINS for count in counts):
         raise ProtocolError(f"answer: counts must be integers from -1 to {BINS}")
     return counts
+
+
+_BIN_OF_TOKEN = {coordinate_token(index): index for index in range(BINS)}
+
+
+def _check_top_k(tokens: list[str], top_k: Sequence[TopK | None]) -> None:
+    """Check the top-k log-probabilities of the coordinates: what the decoder checks, and that they are sorted."""
+    rows = [row for row, token in enumerate(tokens) if token in _BIN_OF_TOKEN]
+    if not rows:
+        return
+    bins, logprobs = as_arrays(top_k, rows)
+    chosen = np.array([_BIN_OF_TOKEN[tokens[row]] for row in rows])
+    fault = find_fault(chosen, bins, logprobs) or find_unsorted(logprobs)
+    if fault is not None:
+        raise ProtocolError(f"generation: token {rows[fault.row]}, {tokens[rows[fault.row]]}: {fault.reason}")
 
 
 def _finish_reason(fields: Fields) -> FinishReason:

@@ -289,11 +289,14 @@ class _ConstraintProcessor:
         return masked
 
     def _best_coordinates(self, scores: Any) -> TopK | None:
-        if self._count == 0 or int(scores.argmax()) not in self._vocabulary.coordinates:
+        chosen = int(scores.argmax())
+        if self._count == 0 or chosen not in self._vocabulary.coordinates:
             return None
-        logprobs, ids = scores.log_softmax(-1).topk(self._count)
-        found = zip(ids.tolist(), logprobs.tolist(), strict=True)
+        normalised = scores.log_softmax(-1)
+        logprobs, ids = normalised.topk(self._count)
+        found = dict(zip(ids.tolist(), logprobs.tolist(), strict=True))
+        found[chosen] = float(normalised[chosen])  # of more than k equally likely tokens, topk may leave it out
         first = self._vocabulary.first_coordinate
         return sorted_top_k(
-            (token - first, logprob) for token, logprob in found if token in self._vocabulary.coordinates
+            (token - first, logprob) for token, logprob in found.items() if token in self._vocabulary.coordinates
         )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import string
 from typing import Any
 
@@ -29,6 +30,7 @@ from taihri_ros.inference.process.protocol import EngineStatus, Kind, Message, S
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text, free_grammar, named_grammar
 from taihri_ros.model.prompts import Prompt
+from taihri_ros.model.quantization import coordinate_token
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS
 
@@ -41,9 +43,20 @@ elements = st.recursive(
     max_leaves=12,
 )
 grammars = st.lists(elements, max_size=5).map(tuple)
+not_coordinates = texts.filter(lambda text: re.fullmatch(r"<\d+>", text) is None)
 top_k = st.lists(st.tuples(st.integers(0, 999), st.floats(-1e3, 0)), max_size=20).map(
     lambda pairs: TopK(tuple(b for b, _ in pairs), tuple(p for _, p in pairs))
 )
+
+
+def coordinate(data: st.DataObject) -> tuple[str, TopK]:
+    """Sample a coordinate token with a valid top-k entry."""
+    bins = data.draw(st.lists(st.integers(0, 999), min_size=1, max_size=20, unique=True))
+    weights = sorted((data.draw(st.floats(1e-6, 1.0)) for _ in bins), reverse=True)
+    logprobs = np.log(np.array(weights) / max(sum(weights), 1.0))
+    return coordinate_token(data.draw(st.sampled_from(bins))), TopK(tuple(bins), tuple(logprobs.tolist()))
+
+
 prompts = st.builds(Prompt, texts, texts)
 questions = st.builds(Question, prompts, grammars | st.none())
 answers = st.builds(
@@ -52,7 +65,7 @@ answers = st.builds(
         top_k=tuple(found for _, found in tokens),
         finish_reason=reason,
     ),
-    st.lists(st.tuples(texts, st.none() | top_k), max_size=8),
+    st.lists(st.tuples(not_coordinates, st.none() | top_k) | st.builds(coordinate, st.data()), max_size=8),
     st.sampled_from(["stop", "length"]),
 )
 json_values = st.recursive(
@@ -301,6 +314,38 @@ def test_an_invalid_generation_is_refused(changes: dict[str, Any], complaint: st
     protocol.decode_generation(good)
     with pytest.raises(ProtocolError, match=complaint):
         protocol.decode_generation(dataclasses.replace(good, body={**good.body, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("bins", "logprobs", "complaint"),
+    [
+        ((3, 2), (-0.1, -3.0), "the chosen bin <1> is not among its top-k"),
+        ((1, 2), (-np.inf, -0.1), "the chosen bin <1> is not among its top-k"),
+        ((1, 2), (0.5, -3.0), "a log-probability is positive"),
+        ((1, 2), (-0.1, -0.1), "the probabilities sum to more than 1"),
+        ((1, 1), (-1.0, -3.0), "a bin is listed twice"),
+        ((1, 2), (-3.0, -0.1), "the log-probabilities are not sorted"),
+    ],
+)
+@pytest.mark.handles(
+    "Engine",
+    "an engine process whose log-probabilities contradict its answer",
+    "refused: the message names the token and the contradiction",
+)
+def test_log_probabilities_that_contradict_the_answer_are_refused(
+    bins: tuple[int, ...], logprobs: tuple[float, ...], complaint: str
+) -> None:
+    wrong = dataclasses.replace(ONE, tokens=("a", "<1>"), top_k=(None, TopK(bins, logprobs)))
+    for answers_sent, token in (((wrong,), 1), ((ONE, OTHER, wrong), 4)):
+        message = across(protocol.encode_generation(Generation(answers=answers_sent), 1))
+        with pytest.raises(ProtocolError, match=f"^generation: token {token}, <1>: {complaint}$"):
+            protocol.decode_generation(message)
+
+
+@pytest.mark.parametrize("text", ["<01>", "<1000>", "a"])
+def test_only_coordinates_have_log_probabilities_that_must_fit(text: str) -> None:
+    sent = Generation(answers=(dataclasses.replace(ONE, tokens=(text,)),))
+    assert protocol.decode_generation(across(protocol.encode_generation(sent, 1))) == sent
 
 
 @pytest.mark.parametrize(
