@@ -80,8 +80,7 @@ def command(
     with ready_engine(parameters) as ready:
         tracker = make_tracker(ready, parameters)
         estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)
-        if not estimate.person.keypoints:  # the fallback requests joints by name from the second image on
-            estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)
+        selection = tracker.selection(requested)
         trained = ready.info.spec.trained
     if overlay is not None:
         drawn = draw_overlay(picture, estimate, "" if trained else UNTRAINED_NOTE, camera)
@@ -89,6 +88,8 @@ def command(
             raise TaihriError(f"cannot write {overlay}: check its directory")
     if not trained:
         click.echo(f"note: {UNTRAINED_NOTE}", err=True)
+    if not estimate.person.keypoints:
+        click.echo(f"note: {selection.reason}", err=True)
     click.echo(json.dumps(to_json(estimate), indent=2) if as_json else _table(estimate))
 
 

@@ -1,4 +1,4 @@
-"""The command of a user, checked and cleaned: named joints, free words, or `stop`."""
+"""The command of a user, checked and cleaned: named joints, free words, a negated sentence, or `stop`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from taihri_ros.commands.joint_lists import misspelt_joint, named_joints
+from taihri_ros.commands.negation import negating_words
+from taihri_ros.commands.stop_words import means_stop
 from taihri_ros.errors import TaihriError
 from taihri_ros.skeleton import JOINTS, in_order
 
@@ -14,9 +17,8 @@ MAX_LENGTH = 500
 """Default limit of the length of a command, in characters."""
 
 _SPECIAL_TOKEN = re.compile(r"<\|[^<>]*\|>|</?[^<>\s]{1,32}>")
-_CLOSING_MARKS = " .!?"
-_JOINT_WITHOUT_SEPARATORS = {joint.replace("_", ""): joint for joint in JOINTS}
-_LIST_SEPARATORS = re.compile(r"\s*(?:,|;|\band\b|&|\+)\s*")
+_STOP_LENGTH = 200
+"""Length of the beginning in which a text that is too long can still be an order to stop, in characters."""
 
 
 class CommandError(TaihriError):
@@ -29,19 +31,22 @@ class Command:
 
     Attributes:
         text: The words, without control characters and without the text of special tokens.
-        joints: The joints that the command names, in the skeleton's order; empty if the model chooses them.
+        joints: The joints that the command names, in the skeleton's order; empty for free words.
+        negation: The words that negate the command, such as `do not`, so that it chooses no joint; empty for none.
     """
 
     text: str
     joints: tuple[str, ...] = ()
+    negation: str = ""
 
 
 def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[str] = ()) -> Command | None:
     """Parse the text of a command from a topic, a command line or a service.
 
     A list of joint names in any notation ("left wrist", `left_wrist`, "Left Wrist and head") is a command with named
-    joints; any other text is a command in free words. Text that the tokenizer would read as a special token is
-    removed.
+    joints; any other text is a command in free words, negated or not. Text that the tokenizer would read as a special
+    token is removed. An order to stop is never too long and never forbidden. Nor is a negated command forbidden, which
+    asks for nothing and ends the command before it.
 
     Args:
         text: The received text.
@@ -53,21 +58,31 @@ def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[
         The command, or None for `stop`.
 
     Raises:
-        CommandError: The command is too long, contains no words after cleaning, or is not allowed.
+        CommandError: The command is too long, contains no words after cleaning, is not allowed, or is a list of joints
+            with a wrong name.
+
+    Example:
+        >>> parse_command("Left Wrist and head").joints, parse_command("don't shake my hand").negation
+        (('head', 'left_wrist'), "don't")
     """
+    if means_stop(_SPECIAL_TOKEN.sub(" ", text[: max(_STOP_LENGTH, min(len(text), max_length))])):
+        return None
     if len(text) > max_length:
         raise CommandError(f"the command has {len(text)} characters, at most {max_length} are accepted: shorten it")
     words = _clean(text)
     if not words:
         raise CommandError(f"the command {text[:40]!r} holds no words: describe a task, name joints, or use 'stop'")
-    if words.casefold().rstrip(_CLOSING_MARKS) == "stop":
-        return None
-    command = Command(words, _named_joints(words))
-    if allow and not any(_same(command, entry) for entry in allow):
+    joints = named_joints(words)
+    command = Command(words, joints, "" if joints else negating_words(words))
+    if allow and not command.negation and not any(_same(command, entry) for entry in allow):
         raise CommandError(
             f"the command {words[:80]!r} is not on the list of allowed commands: use one of the list, or add it to the "
             "parameter command.allow"
         )
+    if not joints and not command.negation and (wrong := misspelt_joint(words)):
+        name, nearest = wrong
+        hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"the joints are {', '.join(JOINTS)}"
+        raise CommandError(f"{name[:40]!r} is not the name of a joint: {hint}")
     return command
 
 
@@ -99,14 +114,8 @@ def _clean(text: str) -> str:
     return " ".join(printable.split())
 
 
-def _named_joints(words: str) -> tuple[str, ...]:
-    parts = [part for part in _LIST_SEPARATORS.split(words.casefold().rstrip(_CLOSING_MARKS)) if part]
-    names = {_JOINT_WITHOUT_SEPARATORS.get(re.sub(r"[\s_-]", "", part.removeprefix("the "))) for part in parts}
-    return () if None in names else in_order({name for name in names if name})
-
-
 def _same(command: Command, entry: str) -> bool:
     words = _clean(entry)
     return command.text.casefold() == words.casefold() or (
-        bool(command.joints) and command.joints == _named_joints(words)
+        bool(command.joints) and command.joints == named_joints(words)
     )

@@ -1,99 +1,155 @@
-"""Selection of the joints for a command in free words.
+"""Selection of the joints for a command, and by whom it was made.
 
-The model chooses the joints on the first image. Later images request these joints by name, which makes the answer
-shorter and keeps the joints the same from image to image. If the model chooses no joint, the task table selects them.
+The model chooses the joints of free words on the first image. Later images request these joints by name, which makes
+the answer shorter and keeps the joints the same from image to image. A checkpoint that has not learned to refuse a
+command leaves the choice to the task table. Nobody chooses joints for a negated command.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
 from threading import Lock
 
 from taihri_ros.commands.command import Command
 from taihri_ros.commands.tasks import Tasks
 
-logger = logging.getLogger(__name__)
-
 _MAX_COMMANDS = 16
 
-_TABLE_IMAGES = 30
-"""Number of images with the joints of the task table. Then the model chooses again; there may have been no person."""
+_ADVICE = "say it in other words, or name the joints"
 
 
-@dataclass
-class _Selection:
-    """The joints of a command, with the time and the number of images after which the model chooses again."""
+class Source(IntEnum):
+    """By whom the joints of a command were chosen; the values equal the constants of `ActiveCommand.msg`."""
+
+    NONE = 0
+    """No joint is chosen."""
+    NAMED = 1
+    """The command names the joints."""
+    MODEL = 2
+    """The model chose them."""
+    TABLE = 3
+    """The task table chose them."""
+    PENDING = 4
+    """The model chooses them on the next image."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The joints of a command.
+
+    Attributes:
+        joints: Joint names in the skeleton's order.
+        source: By whom they were chosen.
+        reason: Why these joints, or why none, in words.
+    """
 
     joints: tuple[str, ...]
-    until_s: float = float("inf")
-    images_left: float = float("inf")
+    source: Source
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The choice of the model, and the time from which it chooses again; a refusal holds for one image."""
+
+    selection: Selection
+    until_s: float
 
 
 class JointSelection:
-    """Memory of the joints that were selected for commands in free words; thread-safe."""
+    """The selection of the joints for each command, with a memory of the model's choices; thread-safe.
 
-    def __init__(self, tasks: Tasks | None = None, *, refresh_s: float = 0.0) -> None:
-        """Create an empty memory.
+    Example:
+        >>> from taihri_ros.commands.command import parse_command
+        >>> selection = JointSelection(Tasks.load())
+        >>> selection.select(parse_command("shake my hand"), 0.0).joints
+        ('right_elbow', 'right_wrist')
+        >>> selection.select(parse_command("turn off the lights"), 0.0).source.name
+        'NONE'
+    """
+
+    def __init__(
+        self, tasks: Tasks | None = None, *, use_table: Callable[[], bool] = lambda: True, refresh_s: float = 0.0
+    ) -> None:
+        """Create a selection without memory.
 
         Args:
-            tasks: The task table to use if the model chooses no joint; None to use none.
+            tasks: The task table, which chooses instead of the model; None if the model always chooses.
+            use_table: Returns whether the table is used, for a table that only some checkpoints ask for.
             refresh_s: Time after which the model chooses again, seconds; 0 for never.
         """
-        self._tasks = tasks
+        self._match = None if tasks is None else lru_cache(_MAX_COMMANDS)(tasks.match)
+        self._use_table = use_table
         self._refresh_s = refresh_s
         self._lock = Lock()
-        self._known: OrderedDict[str, _Selection] = OrderedDict()
-        self._warned: set[str] = set()
+        self._choices: OrderedDict[str, _Choice] = OrderedDict()
 
-    def with_joints(self, command: Command, now_s: float) -> Command:
-        """Return the command with the joints that were selected for it.
+    def select(self, command: Command, now_s: float) -> Selection:
+        """Return the joints to request on the next image.
 
         Args:
-            command: Command in free words, or with named joints, which is returned as it is.
+            command: The command.
             now_s: Current time, seconds, of any monotonic clock.
 
         Returns:
-            The same words with their joints, or the unchanged command if the model has to choose.
+            The selection; PENDING if the model has to choose on this image, because it has not chosen yet, or has
+            chosen no joint on the image before, where there may have been nobody.
         """
+        selection = self.current(command)
         with self._lock:
-            selection = None if command.joints else self._known.get(command.text)
-            if selection is None or now_s >= selection.until_s or selection.images_left <= 0:
-                return command
-            selection.images_left -= 1
-            return Command(command.text, selection.joints)
+            choice = self._choices.get(command.text)
+            return _PENDING if choice and choice.selection is selection and now_s >= choice.until_s else selection
+
+    def current(self, command: Command) -> Selection:
+        """Return the newest selection for a command, which the model may be about to replace.
+
+        Args:
+            command: The command.
+
+        Returns:
+            The selection; PENDING if the model has not chosen yet.
+        """
+        if command.joints:
+            return Selection(command.joints, Source.NAMED, "the command names them")
+        if command.negation:
+            return _none(f"the command is negated by {command.negation!r}: say what to do, or name the joints")
+        if self._match is not None and self._use_table():
+            task = self._match(command.text)
+            if task is None:
+                return _none(f"the command matches no task of the task table: {_ADVICE}")
+            return Selection(task.joints, Source.TABLE, f"the task {task.name} needs them")
+        with self._lock:
+            choice = self._choices.get(command.text)
+            return choice.selection if choice else _PENDING
 
     def remember(self, command: Command, joints: tuple[str, ...], now_s: float) -> None:
-        """Remember the joints of an answer.
+        """Remember what the model chose for a command in free words.
 
         Args:
             command: The command as it was sent to the model; one with named joints is ignored.
-            joints: The joints of the answer; empty for a malformed answer.
-            now_s: Current time, seconds, of the same clock as for `with_joints`.
+            joints: The joints of the answer; none if the model refused the command.
+            now_s: Current time, seconds, of the same clock as for `select`.
         """
         if command.joints:
             return
-        until_s = now_s + self._refresh_s if self._refresh_s else float("inf")
-        selection = _Selection(joints, until_s) if joints else self._from_table(command)
+        if joints:
+            selection = Selection(joints, Source.MODEL, "the model chose them")
+            choice = _Choice(selection, now_s + self._refresh_s if self._refresh_s else float("inf"))
+        else:
+            choice = _Choice(_none(f"the model chose no joint: {_ADVICE}"), now_s)
         with self._lock:
-            if selection is not None:
-                self._known[command.text] = selection
-                self._known.move_to_end(command.text)
-            while len(self._known) > _MAX_COMMANDS:
-                self._known.popitem(last=False)
+            self._choices[command.text] = choice
+            self._choices.move_to_end(command.text)
+            while len(self._choices) > _MAX_COMMANDS:
+                self._choices.popitem(last=False)
 
-    def _from_table(self, command: Command) -> _Selection | None:
-        if self._tasks is None:
-            return None
-        task = self._tasks.match(command.text)
-        if command.text not in self._warned:
-            self._warned.add(command.text)
-            logger.warning(
-                "the model chose no joint for %r; %s",
-                command.text,
-                f"requesting {', '.join(task.joints)} for the task {task.name}"
-                if task
-                else "no task matches it either: use other words or name the joints",
-            )
-        return _Selection(task.joints, images_left=_TABLE_IMAGES) if task else None
+
+_PENDING = Selection((), Source.PENDING, "the model chooses on the next image")
+
+
+def _none(reason: str) -> Selection:
+    return Selection((), Source.NONE, reason)

@@ -3,7 +3,8 @@
 The terms of a sentence are its words and the pairs of neighbouring words. A term is weighted by its inverse document
 frequency, where all sentences of a task are one document. The similarity of two sentences is the cosine of their weight
 vectors (Salton, Wong and Yang, A vector space model for automatic indexing, 1975). Unknown words have the largest
-weight, so that a sentence about another subject is not similar to any of them.
+weight, so that a sentence about another subject is not similar to any of them. A sentence that mentions neither the
+person nor a part of their body ("put the hat on the shelf") must be almost a trained one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import TypeAlias
 
 from taihri_ros.commands.task_table import SIDES, Affixes, Questions, Task, TaskError
@@ -21,6 +22,25 @@ from taihri_ros.skeleton import in_order
 
 THRESHOLD = 0.45
 """Minimum similarity of a match, in [0, 1]."""
+
+_IMPERSONAL_THRESHOLD = 0.8
+"""Minimum similarity for a sentence that does not mention the person; all of its words must be known too."""
+
+_PERSON = frozenset(
+    (
+        *("me", "my", "mine", "myself", "us", "our", "him", "his", "her", "hers", "them", "their", "friend"),
+        *("person", "person's", "visitor", "visitor's"),
+    )
+)
+_BODY = frozenset(
+    (
+        *("hand", "hands", "fist", "fists", "palm", "palms", "arm", "arms", "wrist", "wrists", "elbow", "elbows"),
+        *("shoulder", "shoulders", "knee", "knees", "hip", "hips", "waist", "ankle", "ankles", "foot", "feet", "toes"),
+        *("shoe", "shoes", "head", "face", "eyes", "hair", "neck", "collar", "collarbone", "collarbones", "back"),
+        *("spine", "spine1", "spine2", "spine3", "pelvis", "handshake", "hug", "cuddle", "embrace", "five", "posture"),
+    )
+)
+"""Parts of the body and gestures; after "your" they are the robot's own."""
 
 _JOINTS_PLACEHOLDER = "{joints}"
 _WORD = re.compile(r"\{joints\}|[^\W_]+(?:['\u2019][^\W_]+)*")
@@ -97,7 +117,7 @@ class PhraseIndex:
         similarity, entry = max(
             (self._most_similar(*candidate) for candidate in candidates), key=lambda found: found[0]
         )
-        if similarity < THRESHOLD or entry is None:
+        if entry is None or similarity < (THRESHOLD if _mentions_person(words) else self._impersonal_threshold(words)):
             return None
         return entry.task or Task("question", joints, (), ())
 
@@ -158,6 +178,9 @@ class PhraseIndex:
         similarity, index = max((shared / self._norms[index], index) for index, shared in overlap.items())
         return similarity / self._norm(words), self._entries[index]
 
+    def _impersonal_threshold(self, words: tuple[str, ...]) -> float:
+        return _IMPERSONAL_THRESHOLD if all(word in self._weights for word in words) else inf
+
     def _norm(self, words: tuple[str, ...]) -> float:
         unknown = sum(word not in self._weights for word in words)
         known = sum(self._weights.get(term, 0.0) ** 2 for term in _terms(words))
@@ -172,6 +195,15 @@ def _any_of(texts: Iterable[str]) -> str:
     """Return a regular expression that matches any of the texts, longer ones first."""
     normal = sorted((" ".join(_words(text)) for text in texts), key=len, reverse=True)
     return f"(?:{'|'.join(map(re.escape, normal))})"
+
+
+def _mentions_person(words: tuple[str, ...]) -> bool:
+    """Check whether a sentence mentions the person, or a part of a body that is not the robot's."""
+    noun_phrases = [word for word in words if word not in SIDES]
+    return any(
+        word in _PERSON or (word in _BODY and before != "your")
+        for before, word in zip(("", *noun_phrases), noun_phrases, strict=False)
+    )
 
 
 def _kind(words: tuple[str, ...], is_question: bool) -> _Kind:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
+from taihri_ros.commands.negation import negating_words
 from taihri_ros.commands.phrase_index import PhraseIndex
 from taihri_ros.commands.task_files import read_task_files
 from taihri_ros.commands.task_table import SENTENCE_ENDS, Task, TaskTable
@@ -78,9 +79,10 @@ class Tasks:
             text: Free words.
 
         Returns:
-            The task; a task named `question` for a question about named joints; None if no task is similar enough.
+            The task; a task named `question` for a question about named joints; None if no task is similar enough, or
+            if the sentence is negated.
         """
-        return self._index.match(text)
+        return None if negating_words(text) else self._index.match(text)
 
     def sample_task(self, rng: random.Random, *, held_out: bool = False) -> tuple[str, tuple[str, ...]]:
         """Sample a task, and a sentence that asks for it.

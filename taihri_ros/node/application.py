@@ -218,7 +218,7 @@ def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
 
     Args:
         engine: The engine that runs the model.
-        parameters: `xy_source`, `decoding`, `min_confidence`, `min_presence`, `command.refresh_s`, `command.fallback`,
+        parameters: `xy_source`, `decoding`, `min_confidence`, `min_presence`, `command.refresh_s`, `command.selection`,
             `command.tasks`, `person_crop.*` and `filter.*` are used.
 
     Returns:
@@ -228,7 +228,7 @@ def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
         TaskError: The file in the parameter command.tasks is not a valid task file.
     """
     extra_files = [parameters.command_tasks] if parameters.command_tasks else []
-    tasks = Tasks.load(*extra_files) if parameters.command_fallback else None
+    tasks = None if parameters.command_selection == "model" else Tasks.load(*extra_files)
     motion = MotionFilter(acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s)
     person_crop = PersonCrop(parameters.person_crop_mode, refresh_s=parameters.person_crop_refresh_s)
     return Tracker(
@@ -238,7 +238,11 @@ def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
             decoding=parameters.decoding,
             gate=BeliefGate(parameters.min_confidence, parameters.min_presence),
         ),
-        joint_selection=JointSelection(tasks, refresh_s=parameters.command_refresh_s),
+        joint_selection=JointSelection(
+            tasks,
+            use_table=lambda: parameters.command_selection == "table" or engine.info.spec.task_table,
+            refresh_s=parameters.command_refresh_s,
+        ),
         person_crop=None if parameters.person_crop_mode == "never" else person_crop,
         motion_filter=motion if parameters.filter_enabled else None,
     )

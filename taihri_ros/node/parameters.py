@@ -16,6 +16,9 @@ from taihri_ros.validation import check_value, unknown_name
 EngineKind = Literal["vllm", "transformers", "openai"]
 """Values of the parameter engine.kind."""
 
+SelectionMode = Literal["auto", "model", "table"]
+"""Values of the parameter command.selection."""
+
 CameraInfoFrame = Literal["same", "any"]
 """Values of the parameter camera_info_frame."""
 
@@ -130,9 +133,11 @@ class Parameters:
     command_initial: str = _parameter("", "Command to run at startup; empty to wait for one.")
     command_max_length: int = _parameter(500, "Longest accepted command, in characters.", limits=(1, 10000))
     command_allow: tuple[str, ...] = _parameter((), "List of accepted commands; empty to accept any command.")
-    command_fallback: bool = _parameter(
-        True,
-        "If the model finds no joint for a free command, request the joints of the nearest task in the task table.",
+    command_selection: SelectionMode = _parameter(
+        "auto",
+        "What chooses the joints of a command in free words: the model; the task table; auto, the task table for a "
+        "checkpoint that asks for it in taihri.json because it has not learned to refuse a command, else the model.",
+        choices=("auto", "model", "table"),
     )
     command_refresh_s: float = _parameter(
         0.0,

@@ -155,11 +155,13 @@ class Scheduler:
             The result, which is counted as published.
 
         Raises:
-            LocalizeError: No frame was answered in time, another call is in progress, or the timeout is not a positive
-                number of seconds.
+            LocalizeError: No frame was answered in time, no joint was chosen for the command, another call is in
+                progress, or the timeout is not a positive number of seconds.
         """
         if not 0.0 < timeout_s <= TIMEOUT_MAX:
             raise LocalizeError(f"the timeout must be a positive number of seconds, not {timeout_s:g}")
+        if command.negation:
+            raise LocalizeError(self._tracker.selection(command).reason)
         query = Query(command)
         with self._changed:
             if self._query is not None:
@@ -170,6 +172,8 @@ class Scheduler:
             finally:
                 self._withdraw(query)
         if query.result is not None:
+            if not query.result.estimate.person.keypoints:
+                raise LocalizeError(self._tracker.selection(command).reason)
             return query.result
         if self._stopped:
             raise LocalizeError("the node is not active")

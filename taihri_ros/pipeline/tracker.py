@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.commands.command import Command
-from taihri_ros.commands.joint_selection import JointSelection
+from taihri_ros.commands.joint_selection import JointSelection, Selection, Source
 from taihri_ros.inference.engine import Engine
-from taihri_ros.model.parser import MalformedAnswerError
+from taihri_ros.keypoints import Person
 from taihri_ros.pipeline.belief import BeliefGate, refuse_unbelieved
 from taihri_ros.pipeline.depth_fusion import fuse
 from taihri_ros.pipeline.estimate import Estimate
@@ -43,12 +43,14 @@ class Tracker:
 
         Args:
             estimator: Estimates each frame.
-            joint_selection: Remembers the joints of a free command; if None, the model selects them in every frame.
+            joint_selection: Selects the joints of a command; if None, the model chooses those of free words in every
+                frame.
             person_crop: Chooses the view of each frame; if None, the full view is used.
             motion_filter: Filters the motion of the joints; if None, it is not filtered.
         """
         self._estimator = estimator
-        self._joint_selection = joint_selection
+        self._joint_selection = joint_selection or JointSelection()
+        self._keeps_choice = joint_selection is not None
         self._person_crop = person_crop
         self._filter = motion_filter
         self._crop_lock = Lock()
@@ -62,6 +64,20 @@ class Tracker:
     def gate(self) -> BeliefGate:
         """The thresholds for confidence and presence."""
         return self._estimator.gate
+
+    def selection(self, command: Command) -> Selection:
+        """Return the newest selection of the joints for a command.
+
+        Args:
+            command: The command.
+
+        Returns:
+            The joints, and by whom they were chosen; PENDING if the model chooses them on the next image.
+
+        Raises:
+            EngineUnavailableError: The engine does not run yet, so that it is not known whether the model chooses.
+        """
+        return self._joint_selection.current(command)
 
     def estimate(
         self,
@@ -84,11 +100,13 @@ class Tracker:
 
         Returns:
             The estimate. Its command holds the joints that were requested by name. Joints in which the model does not
-            believe are missing, and the person crop does not follow them.
+            believe are missing, and the person crop does not follow them. A command for which no joint is chosen is not
+            put to the model; its person has no keypoint.
         """
-        requested = (
-            command if self._joint_selection is None else self._joint_selection.with_joints(command, monotonic())
-        )
+        selection = self._joint_selection.select(command, monotonic())
+        if selection.source is Source.NONE:
+            return Estimate(command, Person((), None), "", {}, self.engine.info.spec.name)
+        requested = replace(command, joints=selection.joints)
         view = None
         if self._person_crop is not None and requested.joints and not one_shot:
             with self._crop_lock:
@@ -96,20 +114,14 @@ class Tracker:
         estimate: Estimate | None = None
         try:
             estimate = self._estimator.estimate(image, camera, requested, view=view)
-        except MalformedAnswerError:
-            self._remember_selection(requested, None)
-            raise
         finally:
             if self._person_crop is not None and view is not None:
                 with self._crop_lock:
                     self._person_crop.update(estimate, view, stamp_ns)
-        self._remember_selection(requested, estimate)
-        return estimate
-
-    def _remember_selection(self, requested: Command, estimate: Estimate | None) -> None:
-        if self._joint_selection is not None:
-            joints = tuple(keypoint.name for keypoint in estimate.person.keypoints) if estimate else ()
+        if self._keeps_choice:
+            joints = tuple(keypoint.name for keypoint in estimate.person.keypoints)
             self._joint_selection.remember(requested, joints, monotonic())
+        return estimate
 
     def refine(
         self,

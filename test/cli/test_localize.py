@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -59,15 +60,34 @@ def test_unknown_values_are_null_in_json() -> None:
     assert json.loads(text)["box"] is None
 
 
-def test_when_the_model_finds_no_joint_those_of_the_task_are_requested(
+def test_the_task_table_chooses_the_joints_of_a_checkpoint_that_asks_for_it(
     photo: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {name: np.array([0.1, 0.0, 1.0]) for name in ("right_elbow", "right_wrist")}
-    monkeypatch.setattr(localize, "ready_engine", lambda _: nullcontext(Oracle(known)))
+    engine = Oracle(known)
+    engine.info = replace(engine.info, spec=replace(engine.info.spec, task_table=True))
+    monkeypatch.setattr(localize, "ready_engine", lambda _: nullcontext(engine))
     arguments = [str(photo), "--camera-info", str(calibration), "--command", "shake my hand", "--json"]
     done = CliRunner().invoke(localize.command, arguments, catch_exceptions=False)
     keypoints = json.loads(done.stdout[done.stdout.index("{") :])["keypoints"]
     assert {name: keypoint["state"] for name, keypoint in keypoints.items()} == dict.fromkeys(known, "MEASURED")
+
+
+@pytest.mark.parametrize(
+    ("command", "note"),
+    [
+        ("do not shake my right_wrist", "note: the command is negated by 'do not': say what to do"),
+        ("turn off the lights", "note: the model chose no joint: say it in other words"),
+    ],
+)
+def test_a_command_without_joints_is_answered_with_none_and_the_reason(
+    photo: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch, command: str, note: str
+) -> None:
+    monkeypatch.setattr(localize, "ready_engine", lambda _: nullcontext(Oracle({"right_wrist": np.ones(3)})))
+    arguments = [str(photo), "--camera-info", str(calibration), "--command", command, "--json"]
+    done = CliRunner().invoke(localize.command, arguments, catch_exceptions=False)
+    assert json.loads(done.output[done.output.index("{") :])["keypoints"] == {}
+    assert note in done.output
 
 
 def test_invalid_input_is_refused_before_the_engine_starts(

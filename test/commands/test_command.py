@@ -132,7 +132,11 @@ def test_no_special_token_survives_in_any_text(text: str) -> None:
         ("LeftWrist", ("left_wrist",)),
         ("head & neck + spine 1", ("spine1", "neck", "head")),
         ("left wrist, left_wrist", ("left_wrist",)),
-        ("head\nneck", ()),
+        ("head\nneck", ("neck", "head")),
+        ("left_wrist right_wrist", ("left_wrist", "right_wrist")),
+        ("['left_wrist', 'right_wrist']", ("left_wrist", "right_wrist")),
+        ("left_wrist/right_wrist", ("left_wrist", "right_wrist")),
+        ("my head und my left wrist", ("head", "left_wrist")),
         ("left and right wrist", ()),
         ("left wrist please", ()),
         ("shake my left wrist", ()),
@@ -157,15 +161,57 @@ def test_joint_names_are_recognised_in_any_notation(names: list[str], data: st.D
     assert joint_command(names).joints == joints(text)
 
 
-@pytest.mark.parametrize("text", ["stop", "STOP", " Stop. ", "stop!", "stop !", "stop\n", "stop<|im_end|>"])
-def test_stop_is_recognised(text: str) -> None:
-    assert parse_command(text) is None
-    assert parse_command(text, allow=["left_wrist"]) is None, "stop is always allowed"
+@pytest.mark.handles("Commands", "stop, in a text that is too long", "stops")
+def test_an_order_to_stop_is_never_too_long() -> None:
+    assert parse_command("stop " + "now " * 1000, max_length=20) is None
+    assert parse_command("please stop" + "!" * 1_000_000) is None
+    with pytest.raises(CommandError, match="shorten it"):
+        parse_command("shake my hand " * 100 + "stop")
 
 
-@pytest.mark.parametrize("text", ["stop it", "do not stop", "stopp"])
-def test_other_words_with_stop_are_not_stop(text: str) -> None:
-    assert words(text) == text
+@pytest.mark.handles(
+    "Commands", "stop or a negated command that is not in command.allow", "accepted: it asks for nothing"
+)
+@pytest.mark.parametrize("text", ["stop", "Halt!", "arr\u00eate", "stop<|im_end|>", "\u200bst\u200bop\x00"])
+def test_an_order_to_stop_is_always_allowed(text: str) -> None:
+    assert parse_command(text, allow=["left_wrist"]) is None
+    negated = parse_command("don't touch me", allow=["left_wrist"])
+    assert negated is not None
+    assert negated.negation == "don't"
+
+
+@pytest.mark.handles("Commands", "list of joints with a misspelt name", "refused with the nearest names")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("left_wirst, right_wrist", "'left_wirst' is not the name of a joint: did you mean left_wrist[?]$"),
+        ("left_wrist, elbow", "'elbow' is not the name of a joint: did you mean left_elbow or right_elbow[?]$"),
+        ("head, left_thumb", "'left_thumb' is not the name of a joint: the joints are pelvis, left_hip, "),
+        ("\uff4c\uff45\uff46\uff54_wirst", "'left_wirst' is not the name of a joint: did you mean left_wrist"),
+    ],
+)
+def test_a_misspelt_joint_is_refused_with_the_nearest_names(text: str, message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        parse_command(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "negation"),
+    [
+        ("do not shake my hand", "do not"),
+        ("not left_wrist", "not"),
+        ("don't touch left_wrist", "don't"),
+        ("left_wrist, not right_wrist", "not"),
+        ("not left_wirst", "not"),
+        ("left_wrist, right_wrist", ""),
+        ("shake my hand", ""),
+    ],
+)
+def test_a_negated_command_says_what_negates_it_and_names_no_joint(text: str, negation: str) -> None:
+    command = parse_command(text)
+    assert command is not None
+    assert command.negation == negation
+    assert not (command.negation and command.joints)
 
 
 def test_only_allowed_commands_are_accepted() -> None:

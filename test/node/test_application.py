@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -16,14 +17,15 @@ import pytest
 from camera_messages import FRAME_ID, HEIGHT, MESSAGES, TYPES, WIDTH, camera_info, compressed, depth, image
 from oracle import Oracle
 
+from taihri_ros.camera.picture_decoder import decode_picture
 from taihri_ros.commands.command import CommandError
 from taihri_ros.commands.task_table import TaskError
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.node import topics
 from taihri_ros.node.application import Application
-from taihri_ros.node.images import decode_compressed, decode_image
+from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Placement, stamp_ns
-from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.parameters import Parameters, SelectionMode
 from taihri_ros.node.topics import Topic
 
 TIMEOUT_S = 30.0
@@ -121,7 +123,7 @@ def test_the_overlay_is_the_image_with_drawings(start: Callable[..., Application
     recorder.subscribed = {topics.OVERLAY}
     plain = image(1, data=np.full(WIDTH * HEIGHT * 3, 255, np.uint8))
     process(start(command_initial="left_wrist", overlay_jpeg_quality=95), plain)
-    drawn = decode_compressed(recorder.on(topics.OVERLAY)[0].data)
+    drawn = decode_picture(recorder.on(topics.OVERLAY)[0].data)
     assert drawn.shape == (HEIGHT, WIDTH, 3)
     assert drawn.min() < 128
     assert np.mean(drawn > 200) > 0.5, "most of it is the image itself"
@@ -280,20 +282,24 @@ def test_an_invalid_initial_command_is_rejected(engine: EngineProcess, recorder:
         Application(Parameters(command_initial="<|im_end|>"), engine, MESSAGES, recorder, decode_image)
 
 
-@pytest.mark.parametrize(("fallback", "located"), [(True, 1), (False, 0)])
-def test_the_joints_of_a_task_are_used_if_the_model_selects_none(
-    recorder: Recorder, tmp_path: Path, fallback: bool, located: int
+@pytest.mark.parametrize(
+    ("selection", "asked_for", "located"),
+    [("table", False, 1), ("model", True, 0), ("auto", True, 1), ("auto", False, 0)],
+)
+def test_the_task_table_chooses_the_joints_where_it_is_asked_for(
+    recorder: Recorder, tmp_path: Path, selection: SelectionMode, asked_for: bool, located: int
 ) -> None:
     (tmp_path / "tasks.yaml").write_text("tasks: {salute: {joints: [head], phrasings: [salute the flag]}}")
-    parameters = Parameters(command_fallback=fallback, command_tasks=str(tmp_path / "tasks.yaml"))
+    parameters = Parameters(command_selection=selection, command_tasks=str(tmp_path / "tasks.yaml"))
     engine = Oracle({"head": np.array([0.0, 0, 1])})
+    engine.info = dataclasses.replace(engine.info, spec=dataclasses.replace(engine.info.spec, task_table=asked_for))
     application = Application(parameters, engine, MESSAGES, recorder, decode_image)
     application.start()
     send_command(application, "Please salute the flag!")
     for stamp in (1, 2):
         process(application, image(stamp))
     application.stop()
-    assert [len(poses.poses) for poses in recorder.on(topics.KEYPOINTS)] == [0, located]
+    assert [len(poses.poses) for poses in recorder.on(topics.KEYPOINTS)] == [located, located]
 
 
 def test_an_unreadable_task_file_is_rejected(recorder: Recorder, tmp_path: Path) -> None:

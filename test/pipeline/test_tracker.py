@@ -12,8 +12,8 @@ from oracle import Oracle, answer_tokens
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.commands.command import Command, joint_command
-from taihri_ros.commands.joint_selection import JointSelection
+from taihri_ros.commands.command import Command, joint_command, parse_command
+from taihri_ros.commands.joint_selection import JointSelection, Source
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import EngineUnavailableError, Generation, GenerationRequest, RawAnswer
 from taihri_ros.model.parser import MalformedAnswerError
@@ -119,14 +119,35 @@ def test_joints_without_a_position_are_part_of_the_selection() -> None:
     assert second.command.joints == ("neck", "head")
 
 
-def test_a_malformed_answer_falls_back_to_the_table(engine: Oracle) -> None:
+def test_the_task_table_chooses_from_the_first_image_on(engine: Oracle) -> None:
     tracker = Tracker(Estimator(engine), joint_selection=JointSelection(Tasks.load()))
+    estimate = tracker.estimate(IMAGE, CAMERA, SHAKE, PERIOD_NS)
+    assert [keypoint.name for keypoint in estimate.person.located] == ["right_elbow", "right_wrist"]
+    assert tracker.selection(SHAKE).source is Source.TABLE
+
+
+def test_a_malformed_answer_is_no_choice(engine: Oracle) -> None:
+    tracker = Tracker(Estimator(engine), joint_selection=JointSelection())
     engine.finish_reason = "length"
     with pytest.raises(MalformedAnswerError):
         tracker.estimate(IMAGE, CAMERA, SHAKE, PERIOD_NS)
-    engine.finish_reason = "stop"
-    estimate = tracker.estimate(IMAGE, CAMERA, SHAKE, 2 * PERIOD_NS)
-    assert [keypoint.name for keypoint in estimate.person.located] == ["right_elbow", "right_wrist"]
+    assert tracker.selection(SHAKE).source is Source.PENDING
+
+
+@pytest.mark.parametrize("joint_selection", [None, JointSelection(), JointSelection(Tasks.load())])
+@pytest.mark.parametrize("filtered", [False, True])
+def test_a_negated_command_is_not_put_to_the_model(
+    engine: Oracle, joint_selection: JointSelection | None, filtered: bool
+) -> None:
+    motion = MotionFilter(predict_s=0.5) if filtered else None
+    tracker = Tracker(Estimator(engine), joint_selection=joint_selection, motion_filter=motion)
+    tracker.refine(tracker.estimate(IMAGE, CAMERA, WRIST, PERIOD_NS), PERIOD_NS)
+    command = parse_command("do not touch right_wrist, it hurts")
+    assert command is not None
+    estimate = tracker.refine(tracker.estimate(IMAGE, CAMERA, command, 2 * PERIOD_NS), 2 * PERIOD_NS)
+    assert estimate.person.keypoints == ()
+    assert (estimate.command, estimate.model) == (command, "oracle")
+    assert len(engine.requests) == 1, "only the joint that was named before"
 
 
 def test_without_state_every_frame_is_independent(engine: Oracle) -> None:

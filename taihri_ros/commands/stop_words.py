@@ -1,0 +1,98 @@
+"""Recognition of a command to stop, in English, German, French and Spanish.
+
+A person who says "stop" must be understood however it is said, so that this errs on the side of stopping: a text is
+`stop` if one of its clauses begins with a word that means it. Words that also mean something else ("halt meine Hand",
+"para mi mano") count only where they are the whole clause.
+"""
+
+from __future__ import annotations
+
+import re
+
+from taihri_ros.commands.plain_words import any_of, plain_clauses
+
+_FILLERS = (
+    *("please", "hey", "hi", "oh", "ok", "okay", "now", "just", "wait", "no", "robot", "taihri", "and", "then", "but"),
+    *("immediately", "at once", "right now", "right there", "right away", "already", "quickly", "there", "here", "all"),
+    *("it", "that", "this", "everything", "moving", "sir", "i said", "i say", "and i mean it", "do"),
+    *("(?:can|could|would|will|must|should) you", "you (?:can|could|must|should|have to)", "you", "the", "your"),
+    *("i (?:want|need) you to", "i(?:'d| would) like you to", "let's", "emergency"),
+    *("bitte", "jetzt", "sofort", "mal", "doch", "he", "nein", "roboter", "so", "und", "aber", "endlich", "alles"),
+    *("damit", "kannst du", "du musst", "ich sagte", "ich sage", "auf der stelle"),
+    *(
+        "s'il (?:te|vous) plait",
+        "maintenant",
+        "tout de suite",
+        "tout",
+        "non",
+        "et",
+        "mais",
+        "immediatement",
+        "ca",
+        "toi",
+    ),
+    *("oye", "por favor", "ya", "ahora(?: mismo)?", "robot", "inmediatamente", "todo", "ahi", "eso", "y", "pero"),
+)
+"""Words around a stop word that do not change its meaning."""
+
+_ANYWHERE = (
+    *("s+t+o+p+(?:pe|pen|pt)?", "stopping", "sotp", "stpo", "e-stop", "estop", "halt an", "freeze"),
+    *("abort", "aborting", "cancel", "cancell?ed", "cease", "desist", "quit it", "knock it off", "cut it out"),
+    *("stand down", "hands off", "back off", "forget (?:it|about it)", "never ?mind", "leave (?:me|us) alone"),
+    *("let (?:me|us) go", "let go of me", "get off me", "get away from me", "that's enough", "that is enough"),
+    *(
+        r"hoe?r(?:t|en sie)? (?:(?!nicht)\w+ ){0,2}auf",
+        "auf(?:zu)?hoe?ren",
+        "anhalten",
+        "halten sie an",
+        "abbrechen",
+        "abbruch",
+        r"brich (?:\w+ ){0,2}ab",
+        "not-?aus",
+    ),
+    *("not-?halt", "lass(?:t|en sie)? (?:das|es)(?: sein| bleiben)?", "lass(?:t|en sie)? mich (?:los|in ruhe)"),
+    *("lass los", "(?:finger|hande|pfoten) weg", "schluss (?:damit|jetzt)"),
+    *("arrete[zrs]?", "arretez", "arretons", "arrete-toi", "arretez-vous", "arret(?: d'urgence)?", "cesse[zr]?"),
+    *("annule[zr]?", "abandonne[zr]?", "laisse[zr]? tomber", "laisse-moi tranquille", "laissez-moi tranquille"),
+    *("(?:ca|cela) suffit", "lache[zr]?-moi", "n'insiste pas"),
+    *("detente", "det[ei]ng(?:ase|anse|an)", "deten", "detener", "detenga", "(?:dej[ae]|dejad|dejen) (?:de|ya|eso)"),
+    *("(?:para|pare|paren|parad) de", "dejame en paz", "dejeme en paz", "sueltame", "suelteme", "basta ya"),
+    *("cancel(?:a|ar|e|ad|en)", "abort(?:a|ar|e|ad|en)", "parate", "parese", "paralo", "alto ahi"),
+)
+"""What begins an order to stop, whatever follows."""
+
+_ALONE = (
+    *("halt", "hold", "hold on", "hold it", "pause", "end", "finish", "enough", "quit", "whoa", "exit"),
+    *("ende", "genug", "schluss", "fertig", "reicht", "(?:das|es) reicht", "suffit"),
+    *("halte", "assez", "fin", "stoppez"),
+    *("para", "pare", "paren", "parad", "parar", "parada(?: de emergencia)?", "alto", "basta", "quieto", "suficiente"),
+)
+"""What means to stop only if the clause holds nothing else."""
+
+_FILLER = re.compile(any_of(*_FILLERS))
+_BEGINNING = re.compile(any_of(*_ANYWHERE))
+_WHOLE = re.compile(any_of(*_ALONE))
+
+
+def means_stop(text: str) -> bool:
+    """Check whether a text is an order to stop.
+
+    Args:
+        text: The text, as it was received.
+
+    Returns:
+        Whether one of its clauses begins with a word that means to stop.
+
+    Example:
+        >>> [means_stop(text) for text in ("Please STOP!", "H\u00f6r sofort auf", "para, por favor", "do not stop")]
+        [True, True, True, False]
+    """
+    return any(map(_clause_means_stop, plain_clauses(text)))
+
+
+def _clause_means_stop(clause: str) -> bool:
+    while filler := _FILLER.match(clause):
+        clause = clause[filler.end() :].lstrip()
+    if _BEGINNING.match(clause):
+        return True
+    return bool(_WHOLE.match(clause)) and not _FILLER.sub("", _WHOLE.sub("", clause)).strip()
