@@ -19,7 +19,16 @@ _ALIASES = {
     "height": ("height", "imageheight"),
     "size": ("imagesize", "resolution"),
     "k": ("k", "cameramatrix", "m", "mtx", "intrinsicmatrix"),
-    "d": ("d", "distortioncoefficients", "distortioncoeffs", "distcoeffs", "distcoefs", "distcoefficients", "dist"),
+    "d": (
+        "d",
+        "distortioncoefficients",
+        "distortioncoeffs",
+        "distcoeffs",
+        "distcoeff",
+        "distcoefs",
+        "distcoefficients",
+        "dist",
+    ),
     "r": ("r", "rectificationmatrix"),
     "p": ("p", "projectionmatrix"),
     "model": ("distortionmodel",),
@@ -114,6 +123,8 @@ def _flat_fields(mapping: Mapping[str, Any]) -> InfoFields:
     of_camera_info = {_plain(key) for key in mapping} >= {"k", "width"}
     if "model" not in found and not of_camera_info:
         found["model"] = _model_of_opencv(found, written_by_ros="p" in found)
+    if {"d", "k"} <= found.keys() and not {"width", "height"} & found.keys():
+        raise CameraError("camera file lacks the size of the image: add image_width and image_height to it")
     missing = [name for name in ("width", "height", "model", "d", "k") if name not in found]
     if missing:
         names = ", ".join({"model": "distortion_model"}.get(name, name) for name in missing)

@@ -33,6 +33,8 @@ _COEFFICIENTS = {
 }
 _POLYNOMIAL_SIZES = (4, 5, 8, 12, 14)
 _TANGENTIAL = slice(2, 4)
+_LARGEST = 1e12
+"""Largest coefficient; k3 of a telescope reaches 1e9, because it belongs to the sixth power of a small radius."""
 
 
 def read_lens(name: str, d: ArrayLike) -> tuple[DistortionModel, NDArray[np.float64]]:
@@ -54,6 +56,8 @@ def read_lens(name: str, d: ArrayLike) -> tuple[DistortionModel, NDArray[np.floa
         CameraError: The model is not supported, or the number of coefficients does not fit it.
     """
     coefficients = read_numbers("d", d)
+    if np.abs(coefficients).max(initial=0.0) > _LARGEST:
+        raise CameraError(f"camera_info: no lens has a coefficient beyond {_LARGEST:g} in d: {CALIBRATE}")
     family = re.sub(r"^(rs2)?distortion", "", re.sub(r"[^a-z0-9]", "", name.lower()))
     if family in _EQUIDISTANT:
         coefficients = _without_zeros(coefficients, (4,))

@@ -170,7 +170,9 @@ REFUSED: list[Any] = [
         marks=pytest.mark.handles("Calibration", "missing fields", "refused with their names"),
     ),
     pytest.param(
-        {key: OPENCV[key] for key in ("camera_matrix", "distortion_coefficients")}, r"lacks width, height:", id="size"
+        {key: OPENCV[key] for key in ("camera_matrix", "distortion_coefficients")},
+        r"lacks the size of the image: add image_width",
+        id="size",
     ),
     pytest.param(CAMERA_INFO | {"width": "wide"}, r"width must be numbers, not 'wide'", id="word"),
     pytest.param(

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.camera_info import CameraError, InfoFields, Region
@@ -64,6 +66,7 @@ REFUSED: list[Any] = [
     pytest.param({"k": [True] * 9}, r"k must be numbers, not True", id="booleans in k"),
     pytest.param({"k": None}, r"k must be numbers, not None", id="no k"),
     pytest.param({"k": [[[[1.0]]]]}, r"k must be numbers", id="nested too deeply"),
+    pytest.param({"d": [1e300] * 5}, r"no lens has a coefficient beyond 1e\+12 in d", id="huge coefficients"),
     pytest.param({"d": [0.0] * 1000}, r"d has more than 100 values", id="too many values"),
     pytest.param({"k": k(fx=-520.0)}, r"positive, not fx = -520, fy = 511", id="negative focal length"),
     pytest.param({"k": k(fy=0.0)}, r"positive, not fx = 520, fy = 0", id="no fy"),
@@ -230,6 +233,25 @@ def test_a_fold_in_the_outermost_corners_is_accepted() -> None:
 def test_a_lens_that_cannot_be_inverted_over_the_image_is_refused(model: str, d: list[float], message: str) -> None:
     with pytest.raises(CameraError, match=message):
         camera(distortion_model=model, d=d)
+
+
+@pytest.mark.handles("Calibration", "any numbers in K and D", "inverted to 0.0001 px, or refused")
+@settings(max_examples=300, deadline=None)
+@given(
+    model=st.sampled_from(["plumb_bob", "rational_polynomial", "equidistant"]),
+    d=st.lists(st.floats(-1, 1) | st.floats(allow_nan=False), max_size=15),
+    focal=st.floats(50, 20_000),
+    skew=st.floats(-60, 60),
+)
+def test_any_calibration_is_inverted_exactly_or_refused(model: str, d: list[float], focal: float, skew: float) -> None:
+    try:
+        accepted = camera(distortion_model=model, d=d, k=k(fx=focal, fy=focal, skew=skew))
+    except CameraError:
+        return
+    pixels = np.stack(np.meshgrid(np.linspace(0, 639, 12), np.linspace(0, 479, 9)), axis=-1).reshape(-1, 2)
+    rays = accepted.unproject(pixels)
+    seen = np.isfinite(rays[:, 0])
+    assert np.abs(accepted.project(rays[seen]) - pixels[seen]).max(initial=0.0) < 1e-4
 
 
 def test_only_the_published_part_of_the_image_must_be_invertible() -> None:
