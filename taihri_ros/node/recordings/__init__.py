@@ -1,0 +1,11 @@
+"""Recorded bags: read whatever of them is readable, and write bags that are readable at every moment.
+
+- `recording`: the files of a bag, and their messages in the order of their recording;
+- `sqlite_file`, `mcap_file` (with `mcap_records`): one file in either format;
+- `channels`: what a file says of a topic, and the index of its messages;
+- `message_types`: the types of the recorded messages;
+- `bag_writer`: writes a bag.
+
+rosbags defines the types and writes the bags. Its reader is not used: one channel in another encoding, one empty
+definition or a missing end would decide over the whole bag.
+"""
