@@ -97,12 +97,18 @@ def test_invalid_input_is_refused_before_the_engine_starts(
     note.write_text("no picture")
     text = tmp_path / "text.yaml"
     text.write_text("just text")
+    rig = tmp_path / "rig.yaml"
+    cameras = {name: {"camera_model": "pinhole", "intrinsics": [100, 100, 48, 32]} for name in ("cam0", "cam1")}
+    rig.write_text(json.dumps(cameras))
     small = tmp_path / "small.png"
     cv2.imwrite(str(small), np.zeros((10, 10, 3), np.uint8))
     for arguments, message in (
         ((photo, "--camera-info", calibration, "--command", "stop"), "'stop' requests no joints"),
         ((photo, "--camera-info", calibration, "--command", ""), "holds no words"),
-        ((photo, "--camera-info", text, "--command", "head"), "text.yaml is not a calibration"),
+        ((photo, "--camera-info", text, "--command", "head"), "text.yaml: not a calibration"),
+        ((photo, "--camera-info", rig, "--command", "head"), "holds 2 cameras: choose one of cam0, cam1"),
+        ((photo, "--camera-info", rig, "--camera", "cam1", "--command", "head"), "Kalibr lacks resolution"),
+        ((photo, "--camera-info", calibration, "--rectified", "--command", "head"), "p is all zeros"),
         ((small, "--camera-info", calibration, "--command", "head"), "image is 10x10 but camera_info describes 96x64"),
         ((photo, "--camera-info", calibration, "--command", "head", "--overlay", "a.xyz"), "must end in .png or .jpg"),
         (
