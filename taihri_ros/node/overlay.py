@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.keypoints import Keypoint
+from taihri_ros.keypoints import Keypoint, State
 from taihri_ros.node.ellipsoids import image_ellipse
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.skeleton import BONES
@@ -31,7 +31,7 @@ def draw_overlay(
     """Return an image with joints, their names and distances, bones, box and command drawn into it.
 
     With a camera, the 95 % confidence ellipse is drawn around every joint with a known covariance, and joints with a
-    position but no pixel, such as predicted ones, are drawn as rings at their projection.
+    position but no pixel, such as predicted ones, are drawn as rings at their projection. Missing joints are listed.
 
     Args:
         image: (height, width, 3) uint8 RGB.
@@ -66,8 +66,12 @@ def draw_overlay(
         _write(canvas, f"{name} {distance:.2f} m", (column + round(6 * scale), row), scale)
     missing = [keypoint.name for keypoint in estimate.person.keypoints if not keypoint.has_position]
     _write(canvas, f'"{estimate.command.text}"', (round(8 * scale), round(18 * scale)), scale)
-    if missing:
-        _write(canvas, f"missing: {', '.join(missing)}", (round(8 * scale), round(36 * scale)), scale)
+    if any(keypoint.state is State.NOBODY for keypoint in estimate.person.keypoints):
+        missing_note = f"nobody in view (presence {estimate.person.presence:.2f})"
+    else:
+        missing_note = f"missing: {', '.join(missing)}" if missing else ""
+    if missing_note:
+        _write(canvas, missing_note, (round(8 * scale), round(36 * scale)), scale)
     if note:
         _write(canvas, note, (round(8 * scale), canvas.shape[0] - round(10 * scale)), scale)
     return canvas

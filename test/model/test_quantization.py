@@ -196,3 +196,15 @@ def test_an_estimate_stays_near_its_bin(top_k: dict[int, float], data: st.DataOb
     assert min(near) - 1e-6 <= estimate.mean <= max(near) + 1e-6
     assert estimate.variance >= 1 / 12
     assert 0.0 < estimate.probability <= 1.0
+
+
+@pytest.mark.parametrize(("index", "inside"), [(0, 1), (999, 998)])
+def test_the_edge_bins_are_censored(index: int, inside: int) -> None:
+    estimates = estimate_bins(
+        [index, inside, inside, inside, 500],
+        [[index, 500], [inside, index], [inside, index], [inside, 500], [500, index]],
+        np.log([[0.9, 0.1], [0.6, 0.4], [0.4, 0.6], [0.6, 0.4], [0.3, 0.4]]),
+    )
+    assert estimates.censored.tolist() == [True, False, True, False, True]
+    without_top_k = estimate_bins([index, inside], np.empty((2, 0)), np.empty((2, 0)))
+    assert without_top_k.censored.tolist() == [True, False]

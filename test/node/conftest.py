@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.process.supervisor import EngineProcess
-from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.keypoints import DepthUse, Keypoint, Person, State
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.messages import Messages
+from taihri_ros.pipeline.belief import Thresholds, refuse_unbelieved
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.frames import Frame, Result
 from taihri_ros.resources import share_directory
@@ -58,6 +60,36 @@ def nobody(result: Result) -> Result:
     keypoints = tuple(Keypoint(each.name, State.NOT_ANSWERED) for each in result.estimate.person.keypoints)
     estimate = Estimate(result.estimate.command, Person(keypoints, None), "", {}, "manual")
     return Result(estimate, result.frame, result.image, {})
+
+
+@pytest.fixture
+def doubtful(result: Result) -> Result:
+    """A result of which the left wrist and the box are believed, and the left elbow is not; the head is out of view."""
+    _, shoulder, elbow, wrist, _ = result.estimate.person.keypoints
+    head = dataclasses.replace(
+        measured("head", 0.5, 0.25, 1.0), state=State.OUT_OF_VIEW, reason="v beyond", pixel=np.full(2, np.nan)
+    )
+    doubted = dataclasses.replace(elbow, confidence=0.125, depth=DepthUse.FUSED)
+    person = Person((head, shoulder, doubted, wrist), result.estimate.person.box, presence=0.875)
+    return with_thresholds(dataclasses.replace(result, estimate=dataclasses.replace(result.estimate, person=person)))
+
+
+@pytest.fixture
+def unbelieved(doubtful: Result) -> Result:
+    """The same result where the model does not believe that there is a person."""
+    person = dataclasses.replace(doubtful.estimate.person, presence=0.25)
+    return with_thresholds(
+        dataclasses.replace(doubtful, estimate=dataclasses.replace(doubtful.estimate, person=person))
+    )
+
+
+def with_thresholds(result: Result) -> Result:
+    """Return a result that has passed the thresholds 0.5 for the confidence and 0.75 for the presence."""
+    thresholds = Thresholds(0.5, 0.75)
+    person = refuse_unbelieved(result.estimate.person, thresholds)
+    return dataclasses.replace(
+        result, estimate=dataclasses.replace(result.estimate, person=person, thresholds=thresholds)
+    )
 
 
 @pytest.fixture(scope="session", params=["humble", "jazzy"])

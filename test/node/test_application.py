@@ -21,6 +21,7 @@ from taihri_ros.camera.picture_decoder import decode_picture
 from taihri_ros.commands.command import CommandError
 from taihri_ros.commands.task_table import TaskError
 from taihri_ros.inference.process.supervisor import EngineProcess
+from taihri_ros.model.spec import Belief
 from taihri_ros.node import topics
 from taihri_ros.node.application import Application
 from taihri_ros.node.images import decode_image
@@ -428,6 +429,37 @@ def test_an_invalid_depth_image_does_not_drop_the_result(
         record.getMessage() for record in caplog.records if "the depth image is not used" in record.getMessage()
     ]
     assert warnings
+
+
+def test_the_thresholds_are_parameters_that_take_effect_while_the_node_runs(recorder: Recorder) -> None:
+    recorder.subscribed = {topics.PERSON, topics.MARKERS}
+    oracle = Oracle({"left_wrist": WRIST}, spread=WIDE_SPREAD)
+    spec = dataclasses.replace(oracle.info.spec, belief=Belief(min_confidence=0.999, min_presence=0.0))
+    oracle.info = dataclasses.replace(oracle.info, spec=spec)
+    application = Application(Parameters(command_initial="left_wrist"), oracle, MESSAGES, recorder, decode_image)
+    application.start()
+    states: list[tuple[int, int, int]] = []
+    for number, changes in enumerate(({}, {"min_confidence": 0.01}, {"min_presence": 1.0}, {"min_confidence": 0.0})):
+        application.apply(Parameters(**changes))
+        process(application, image(1 + number))
+        person = recorder.on(topics.PERSON)[-1]
+        (keypoint,) = person.keypoints
+        published = len(recorder.on(topics.KEYPOINTS)[-1].poses)
+        assert published == (len(recorder.on(topics.MARKERS)[-1].markers) > 0) == (keypoint.state == keypoint.MEASURED)
+        assert 0.2 < keypoint.confidence < 0.999, "a refused joint shows its confidence"
+        states.append((keypoint.state, person.min_confidence, person.min_presence))
+    application.stop()
+    np.testing.assert_allclose(
+        states,
+        [
+            (keypoint.LOW_CONFIDENCE, 0.999, 0.0),
+            (keypoint.MEASURED, 0.01, 0.0),
+            (keypoint.NOBODY, 0.999, 1.0),
+            (keypoint.MEASURED, 0.0, 0.0),
+        ],
+        atol=1e-6,
+    )
+    assert len(recorder.transforms) == 2
 
 
 def test_the_motion_filter_reduces_the_published_covariance(recorder: Recorder) -> None:

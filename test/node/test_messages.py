@@ -13,6 +13,7 @@ from taihri_ros.keypoints import DepthUse, Person
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.diagnostics import Report
+from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement, stamp_ns
 from taihri_ros.pipeline.frames import Result
 
@@ -66,6 +67,62 @@ def test_person_has_every_joint_with_its_state(types: RosTypes, messages: Messag
         "left_wrist": (keypoint.MEASURED, ""),
         "right_wrist": (keypoint.DUPLICATE, "answered twice"),
     }
+
+
+def test_person_has_the_presence_and_the_thresholds_in_force(
+    types: RosTypes, messages: Messages, doubtful: Result, result: Result
+) -> None:
+    person = round_trip(types, messages.person(doubtful, CAMERA), topics.PERSON.type)
+    assert (person.presence, person.min_confidence, person.min_presence) == (0.875, 0.5, 0.75)
+    person = round_trip(types, messages.person(result, CAMERA), topics.PERSON.type)
+    assert np.isnan(person.presence)
+    assert (person.min_confidence, person.min_presence) == (0.0, 0.0)
+
+
+def values(joint: Any) -> list[float]:
+    return [*xyz(joint.position), *joint.covariance, joint.u, joint.v]
+
+
+def test_a_joint_that_is_not_believed_is_only_in_person_and_without_its_numbers(
+    types: RosTypes, messages: Messages, doubtful: Result
+) -> None:
+    person = round_trip(types, messages.person(doubtful, CAMERA), topics.PERSON.type)
+    elbow, wrist = person.keypoints[2:]
+    assert (elbow.name, elbow.state, elbow.confidence) == ("left_elbow", elbow.LOW_CONFIDENCE, 0.125)
+    assert elbow.reason == "confidence 0.125 is below min_confidence 0.5"
+    assert np.isnan(values(elbow)).all()
+    assert elbow.depth == elbow.DEPTH_FUSED, "one can see that depth was used"
+    assert (wrist.name, wrist.state) == ("left_wrist", wrist.MEASURED)
+    assert np.isfinite(values(wrist)).all()
+    poses = round_trip(types, messages.pose_array(doubtful, CAMERA), topics.KEYPOINTS.type).poses
+    assert [xyz(pose.position) for pose in poses] == [[0.5, 0.25, 1.0], [0.5, 0.125, 1.25]]
+    assert [one.child_frame_id for one in messages.transforms(doubtful, "p/")] == ["p/head", "p/left_wrist"]
+
+
+def test_a_joint_out_of_view_has_a_position_without_a_pixel(
+    types: RosTypes, messages: Messages, doubtful: Result
+) -> None:
+    head = round_trip(types, messages.person(doubtful, CAMERA), topics.PERSON.type).keypoints[0]
+    assert (head.name, head.state, head.reason) == ("head", head.OUT_OF_VIEW, "v beyond")
+    assert xyz(head.position) == [0.5, 0.25, 1.0]
+    assert np.isfinite(head.covariance).all()
+    assert np.isnan([head.u, head.v]).all()
+
+
+def test_where_nobody_is_believed_nothing_but_the_confidences_is_published(
+    types: RosTypes, messages: Messages, unbelieved: Result
+) -> None:
+    person = round_trip(types, messages.person(unbelieved, CAMERA), topics.PERSON.type)
+    assert (person.presence, person.min_presence, person.has_box) == (0.25, 0.75, False)
+    assert np.isnan(person.box).all()
+    assert [joint.name for joint in person.keypoints] == ["head", "left_shoulder", "left_elbow", "left_wrist"]
+    for joint, confidence in zip(person.keypoints, (0.75, np.nan, 0.125, 0.75), strict=True):
+        assert joint.state == joint.NOBODY
+        assert np.isnan(values(joint)).all()
+        np.testing.assert_equal(joint.confidence, confidence)
+    assert round_trip(types, messages.pose_array(unbelieved, CAMERA), topics.KEYPOINTS.type).poses == []
+    assert messages.transforms(unbelieved, "p/") == []
+    assert marker_array(messages, unbelieved, CAMERA, 0.5).markers == []
 
 
 def test_unknown_values_are_nan_and_never_zero(types: RosTypes, messages: Messages, result: Result) -> None:

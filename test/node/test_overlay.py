@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.frames import Result
 
 
 def estimate(*keypoints: Keypoint, box: tuple[float, ...] | None = None, text: str = "x") -> Estimate:
@@ -68,6 +70,19 @@ def test_missing_joints_are_not_drawn_but_listed() -> None:
     assert not differs[50:].any()
     assert differs[:50].any(), "the missing joint is listed"
     assert not changed(unseen).any()
+
+
+def test_joints_that_are_not_believed_are_not_drawn_and_nobody_is_said(doubtful: Result, unbelieved: Result) -> None:
+    written: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cv2, "putText", lambda _, text, *args: written.append(text))
+        for result in (doubtful, unbelieved):
+            draw_overlay(grey_image(), result.estimate, camera=CAMERA)
+    assert [text for text in written if text.startswith(("missing", "nobody"))] == [
+        "missing: left_shoulder, left_elbow",
+        "nobody in view (presence 0.25)",
+    ]
+    assert [text for text in written if text.endswith(" m")] == ["head 1.15 m", "left_wrist 1.35 m"]
 
 
 def test_a_bone_is_drawn_between_two_located_joints_only() -> None:

@@ -52,6 +52,14 @@ def test_values_set_their_fields_and_the_others_keep_their_defaults() -> None:
     assert Parameters.from_mapping({}) == Parameters()
 
 
+def test_only_the_thresholds_are_dynamic() -> None:
+    dynamic = {declaration.name: declaration for declaration in declarations() if declaration.dynamic}
+    assert set(dynamic) == {"min_confidence", "min_presence"}
+    for declaration in dynamic.values():
+        assert declaration.default < 0.0, "the checkpoint's own by default"
+        assert declaration.description.endswith("takes effect at once.")
+
+
 LIMITED = [declaration for declaration in declarations() if declaration.limits is not None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -257,6 +258,33 @@ def test_the_full_view_is_used_when_the_person_is_lost(result: Estimate | None) 
     assert is_full(person_crop.view(camera(), SPEC, WRISTS, 3))
     person_crop.update(estimate(person((0, 0, 3))), person_crop.view(camera(), SPEC, WRISTS, 4), 4)
     assert person_crop.view(camera(), SPEC, WRISTS, 5) is view
+
+
+def without_pixel(found: Estimate, name: str, *, position: bool = True) -> Estimate:
+    """Return an estimate in which one joint is out of view, with or without its position."""
+    keypoints = tuple(
+        Keypoint(name, State.OUT_OF_VIEW, position=keypoint.position if position else np.full(3, np.nan))
+        if keypoint.name == name
+        else keypoint
+        for keypoint in found.person.keypoints
+    )
+    return dataclasses.replace(found, person=Person(keypoints, None))
+
+
+@pytest.mark.parametrize("position", [True, False])
+def test_the_full_view_is_used_when_only_the_crop_cuts_a_joint_off(position: bool) -> None:
+    person_crop, found = PersonCrop("auto"), estimate(person((0, 0, 3)))
+    view = next_view(person_crop, person((0, 0, 3)))
+    person_crop.update(without_pixel(found, "left_wrist", position=position), view, 2)
+    full = person_crop.view(camera(), SPEC, WRISTS, 3)
+    assert is_full(full)
+    person_crop.update(without_pixel(found, "left_wrist", position=position), full, 3)
+    view = person_crop.view(camera(), SPEC, WRISTS, 4)
+    assert not is_full(view)
+    person_crop.update(without_pixel(found, "left_wrist", position=position), view, 4)
+    assert not is_full(person_crop.view(camera(), SPEC, WRISTS, 5)), "the full view does not show it either"
+    person_crop.update(without_pixel(found, "right_wrist", position=position), view, 5)
+    assert is_full(person_crop.view(camera(), SPEC, WRISTS, 6))
 
 
 @pytest.mark.parametrize("share", [0.9, 1.1])
