@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from taihri_ros.cli import localize
 from taihri_ros.cli.localize import to_json
 from taihri_ros.commands.command import joint_command
 from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.model.spec import Belief
+from taihri_ros.node.parameters import ParameterError
 from taihri_ros.pipeline.estimate import Estimate
 
 
@@ -88,6 +91,37 @@ def test_a_command_without_joints_is_answered_with_none_and_the_reason(
     done = CliRunner().invoke(localize.command, arguments, catch_exceptions=False)
     assert json.loads(done.output[done.output.index("{") :])["keypoints"] == {}
     assert note in done.output
+
+
+def test_joints_that_the_model_does_not_believe_are_missing_unless_asked_for(
+    photo: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Oracle({"head": np.array([0.1, 0.0, 1.0])}, spread=(0.02,) * 41)
+    engine.info = replace(engine.info, spec=replace(engine.info.spec, belief=Belief(0.99, 0.0)))
+    monkeypatch.setattr(localize, "ready_engine", lambda _: nullcontext(engine))
+
+    def run(*options: str) -> str:
+        arguments = [str(photo), "--camera-info", str(calibration), "--command", "head", *options]
+        return CliRunner().invoke(localize.command, arguments, catch_exceptions=False).output
+
+    def answer(*options: str) -> dict[str, Any]:
+        output = run("--json", *options)
+        found: dict[str, Any] = json.loads(output[output.index("{") :])
+        return found
+
+    refused = answer()
+    head = refused["keypoints"]["head"]
+    assert (head["state"], head["position"], head["pixel"]) == ("LOW_CONFIDENCE", None, None)
+    assert 0.2 < head["confidence"] < 0.99
+    assert 0.0 < refused["presence"] < 1.0
+    assert (refused["min_confidence"], refused["min_presence"]) == (0.99, 0.0)
+    assert "is below min_confidence 0.99" in run()
+    asked = answer("--min-confidence", "0")
+    assert asked["keypoints"]["head"]["state"] == "MEASURED"
+    assert asked["min_confidence"] == 0.0
+    assert answer("--min-presence", "1")["keypoints"]["head"]["state"] == "NOBODY"
+    with pytest.raises(ParameterError, match="min_confidence"):
+        run("--min-confidence", "1.5")
 
 
 def test_invalid_input_is_refused_before_the_engine_starts(
