@@ -1,4 +1,4 @@
-"""Readers of picture files and camera calibration files."""
+"""Reads picture files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
 
 
@@ -29,26 +27,3 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     if picture is None:
         raise TaihriError(f"{path} is not a readable picture: use a JPEG or PNG file")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def read_camera(path: Path) -> Camera:
-    """Read a calibration file.
-
-    Args:
-        path: YAML file written by camera_calibration, or YAML or JSON file with the fields of sensor_msgs/CameraInfo.
-
-    Returns:
-        The camera.
-
-    Raises:
-        TaihriError: The file is missing or not a calibration.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TaihriError(f"{path} is not readable YAML or JSON: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise TaihriError(
-            f"{path} is not a calibration: it must hold a mapping with width, height, distortion_model, d, k"
-        )
-    return Camera.from_mapping(values)
