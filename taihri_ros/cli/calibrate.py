@@ -8,52 +8,86 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.eval import LONGEST_ANSWER_S, open_configured_engine
+from taihri_ros.cli.nobody_options import OF_THE_PROJECT, nobody_options, open_nobody
 from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.belief import calibration as belief_calibration
+from taihri_ros.evaluation.belief.answers import PLAN, BeliefAnswers
+from taihri_ros.evaluation.belief.nobody_pictures import CALIBRATION_SEED
+from taihri_ros.evaluation.belief.trade_off import false_alarms, lost_joints
 from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
+from taihri_ros.evaluation.datasets.items import Data
 from taihri_ros.evaluation.datasets.readers import open_data
+from taihri_ros.evaluation.evaluate import LabelledAnswer, evaluate
 from taihri_ros.evaluation.metrics import coverage
 from taihri_ros.evaluation.predictions import XY_SOURCES
-from taihri_ros.model.spec import FILE_NAME, Calibration, ModelSpec
+from taihri_ros.evaluation.reports.belief_report import counted
+from taihri_ros.model.spec import FILE_NAME, Belief, Calibration, ModelSpec
 from taihri_ros.node.parameters import Parameters
+
+if TYPE_CHECKING:
+    from taihri_ros.pipeline.estimator import Estimator
 
 
 @click.command("calibrate")
 @data_options
-@click.option("--dry-run", is_flag=True, help="Print the factors without writing them.")
+@nobody_options("Directory of pictures without people. By default 1,000 that the project makes.")
+@click.option(
+    "--belief/--no-belief",
+    "with_belief",
+    default=True,
+    show_default=True,
+    help="Whether to set the thresholds of confidence and presence too.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the result without writing it.")
 @engine_options
 def command(
     *,
-    data: str,
+    data: str | None,
     kind: str | None,
     images: Path | None,
     limit: int | None,
+    nobody: str | None,
+    nobody_camera: Path | None,
+    nobody_limit: int | None,
+    with_belief: bool,
     dry_run: bool,
     in_process: bool,
     chosen: dict[str, Any],
 ) -> None:
-    """Calibrate the uncertainty of a checkpoint and write the factors to its taihri.json.
+    """Calibrate the uncertainty and the belief of a checkpoint and write them to its taihri.json.
 
     The joints in the images are requested by name, and the answers are compared with the labels. The node multiplies
-    the standard deviations of the model by the factors, so that covariances and confidences match the errors. Use data
-    like that of the robot, but not the data of a later evaluation.
+    the standard deviations of the model by the factors, so that covariances and confidences match the errors.
+
+    Then labelled pictures and pictures without people are asked about as users do, and the thresholds below which the
+    node publishes no joint are chosen: at most 1 % of the pictures without people may have one, and as few joints
+    within 200 mm of the truth as possible are lost. Use data like that of the robot, but not the data of a later
+    evaluation.
 
     \b
     Examples:
       taihri calibrate --model ~/TAIHRI --engine vllm --data out/synthetic/validation
       taihri calibrate --model ~/TAIHRI --data robot.jsonl --limit 200 --dry-run
+      taihri calibrate --model ~/TAIHRI --data robot.jsonl --nobody pictures_of_my_empty_rooms
     """
     from taihri_ros.pipeline.estimator import Estimator
 
+    if data is None:
+        raise click.UsageError("Missing option '--data'.")
     parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
     target = None if dry_run else _writable(parameters)
     opened = open_data(data, kind=kind, images=images)
+    count_of_nobody = max(belief_calibration.COUNT, nobody_limit or 0)
+    pictures = (
+        open_nobody(nobody or OF_THE_PROJECT, nobody_camera, CALIBRATION_SEED, count_of_nobody) if with_belief else None
+    )
     count = min(opened.length, limit or opened.length)
     measurements: list[Measurements] = []
     with open_configured_engine(parameters, in_process=in_process) as engine:
@@ -63,11 +97,28 @@ def command(
                 measured = measure(estimator, item)
                 measurements += [measured] if measured is not None else []
                 bar.update(1)
-    calibration = calibrate(measurements)
-    click.echo(_summary(measurements, calibration))
+        calibration = calibrate(measurements)
+        click.echo(_summary(measurements, calibration))
+        belief = None
+        if pictures is not None:
+            spec = replace(engine.info.spec, calibration=calibration)
+            absent = _ask(estimator, pictures, nobody_limit, spec, "pictures without people")
+            present = _ask(estimator, opened, limit, spec, "questions about the images")
+            belief = belief_calibration.calibrate_belief(absent, present)
+            click.echo(_belief_summary(belief, absent, present))
     if target is not None:
-        _write(target, calibration)
+        _write(target, calibration, belief)
         click.echo(f"written to {target / FILE_NAME}")
+
+
+def _ask(estimator: Estimator, data: Data, limit: int | None, spec: ModelSpec, label: str) -> BeliefAnswers:
+    """Send the questions of users about the images to the model."""
+    answered: list[LabelledAnswer] = []
+    with click.progressbar(length=min(data.length, limit or data.length), label=label, file=sys.stderr) as bar:
+        for answers in evaluate(estimator, data, PLAN, limit=limit, spec=spec):
+            answered += answers
+            bar.update(1)
+    return BeliefAnswers.collect(answered, "bins")
 
 
 def _writable(parameters: Parameters) -> Path:
@@ -90,12 +141,27 @@ def _writable(parameters: Parameters) -> Path:
     return directory
 
 
-def _write(directory: Path, calibration: Calibration) -> None:
+def _write(directory: Path, calibration: Calibration, belief: Belief | None) -> None:
     spec = replace(ModelSpec.load(directory), calibration=calibration)
+    if belief is not None:
+        spec = replace(spec, belief=belief)
     try:
         ModelSpec.from_dict(spec.to_dict()).save(directory)
     except OSError as error:
         raise TaihriError(f"{directory / FILE_NAME} cannot be written: {error.strerror}") from error
+
+
+def _belief_summary(belief: Belief, nobody: BeliefAnswers, people: BeliefAnswers) -> str:
+    offset, *weights = belief.presence
+    return "\n".join(
+        [
+            "",
+            f"presence: offset {offset:g}, weights {', '.join(map('{:g}'.format, weights))}",
+            f"thresholds: min_confidence {belief.min_confidence:g}, min_presence {belief.min_presence:g}",
+            f"pictures without people with any joint published: {counted(false_alarms(nobody, belief))}",
+            f"joints within 200 mm of the truth that are lost: {counted(lost_joints(people, belief))}",
+        ]
+    )
 
 
 def _summary(measurements: Sequence[Measurements], calibration: Calibration) -> str:

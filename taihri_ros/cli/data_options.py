@@ -10,7 +10,7 @@ import click
 from taihri_ros.evaluation.datasets.readers import KINDS
 
 _OPTIONS = (
-    click.option("--data", required=True, help="Data set, as PATH or KIND:PATH."),
+    click.option("--data", help="Data set, as PATH or KIND:PATH."),
     click.option(
         "--format",
         "kind",

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from taihri_ros.cli.data_options import data_options
-from taihri_ros.cli.options import engine_options
+from taihri_ros.cli.nobody_options import nobody_options, open_nobody
+from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.belief.answers import PLAN, BeliefAnswers
+from taihri_ros.evaluation.belief.nobody_pictures import COUNT, EVALUATION_SEED
+from taihri_ros.evaluation.datasets.items import Data
 from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.evaluate import LabelledAnswer, describe_run, evaluate
 from taihri_ros.evaluation.mean_pose import SHIPPED, MeanPose
 from taihri_ros.evaluation.predictions import PredictionFile
 from taihri_ros.evaluation.question_plan import Phrasings, Plan, parse_joints
+from taihri_ros.evaluation.reports.belief_report import summary, write_belief_report
 from taihri_ros.evaluation.reports.report import check_libraries, write_report
 from taihri_ros.inference.engine import Engine
+from taihri_ros.model.spec import Belief, ModelSpec
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.configured_engine import checkpoint, ready_engine
 from taihri_ros.node.parameters import ParameterError, Parameters
+from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.prompt_batch import Decoding
 
@@ -65,10 +73,15 @@ LONGEST_ANSWER_S = 600.0
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Mean pose for the baseline, a file of `python -m taihri_ros.evaluation.mean_pose`.",
 )
+@nobody_options(
+    "Measure false alarms on pictures without people instead: those in DIR, or 500 of the project. With --data, "
+    "measure the correct joints that the thresholds lose there too."
+)
 @engine_options
+@threshold_options
 def command(
     *,
-    data: str,
+    data: str | None,
     kind: str | None,
     images: Path | None,
     out: Path,
@@ -78,6 +91,9 @@ def command(
     xy_source: XySource,
     decoding: Decoding,
     mean_pose: Path | None,
+    nobody: str | None,
+    nobody_camera: Path | None,
+    nobody_limit: int | None,
     in_process: bool,
     chosen: dict[str, Any],
 ) -> None:
@@ -90,34 +106,77 @@ def command(
       taihri eval --model ~/TAIHRI --engine vllm --data out/synthetic/test --commands held-out --out out/eval
       taihri eval --model ~/TAIHRI --data robot.jsonl --joints left_arm,right_arm --out out/eval-arms
       taihri eval --model ~/TAIHRI --data egobody:egobody_test.npz --images ~/EgoBody --out out/eval-egobody
+      taihri eval --model ~/TAIHRI --nobody --data out/synthetic/test --out out/eval-nobody
+      taihri eval --model ~/TAIHRI --nobody pictures_of_my_empty_rooms --out out/eval-rooms
     """
-    from taihri_ros.pipeline.estimator import Estimator
-
     check_libraries()
-    plan = Plan(parse_joints(joints), commands)
-    opened = open_data(data, kind=kind, images=images)
-    baseline = MeanPose.read(mean_pose or SHIPPED)
+    if data is None and nobody is None:
+        raise click.UsageError("Missing option '--data' (or '--nobody').")
+    opened = None if data is None else open_data(data, kind=kind, images=images)
     parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
+    if nobody is not None:
+        pictures = open_nobody(nobody, nobody_camera, EVALUATION_SEED, max(COUNT, nobody_limit or 0))
+    plan, baseline = Plan(parse_joints(joints), commands), MeanPose.read(mean_pose or SHIPPED)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TaihriError(f"cannot write to {out}: {error.strerror}") from error
-    answered: list[LabelledAnswer] = []
-    count = min(opened.length, limit or opened.length)
     with open_configured_engine(parameters, in_process=in_process) as engine:
-        run = describe_run(engine.info, opened, plan, decoding)
-        with (
-            PredictionFile(out / "predictions.jsonl", run) as stored,
-            click.progressbar(length=count, label="images", file=sys.stderr) as bar,
-        ):
-            for answers in evaluate(Estimator(engine, decoding=decoding), opened, plan, stored, limit=limit):
-                answered += answers
-                bar.update(1)
-        trained = engine.info.spec.trained
-    if not trained:
-        click.echo(f"note: {UNTRAINED_NOTE}", err=True)
-    metrics = write_report(out, {**run, "evaluated_images": count}, answered, baseline, xy_source)
-    click.echo(_summary(metrics, xy_source, out))
+        if nobody is not None:
+            run, answered = ask(engine, pictures, PLAN, decoding, out / "nobody-predictions.jsonl", nobody_limit)
+            absent, present = BeliefAnswers.collect(answered, xy_source), None
+            if opened is not None:
+                people, answered = ask(engine, opened, PLAN, decoding, out / "people-predictions.jsonl", limit)
+                run |= {"people": people["data"], "xy_source": xy_source}
+                present = BeliefAnswers.collect(answered, xy_source)
+            found = write_belief_report(out, run, _thresholds_in_force(engine.info.spec, parameters), absent, present)
+            click.echo(f"{summary(found)}\nwritten to {out}: belief.md, belief.json")
+        elif opened is not None:
+            run, answered = ask(engine, opened, plan, decoding, out / "predictions.jsonl", limit)
+            metrics = write_report(out, run, answered, baseline, xy_source)
+            click.echo(_summary(metrics, xy_source, out))
+        if not engine.info.spec.trained:
+            click.echo(f"note: {UNTRAINED_NOTE}", err=True)
+
+
+def ask(
+    engine: Engine, data: Data, plan: Plan, decoding: Decoding, file: Path, limit: int | None
+) -> tuple[dict[str, Any], list[LabelledAnswer]]:
+    """Send all questions about a data set to the model; answers that are stored are reused.
+
+    Args:
+        engine: The engine.
+        data: The images.
+        plan: The questions for each image.
+        decoding: Decoding mode for named joints.
+        file: File of the answers.
+        limit: Largest number of images; None for all.
+
+    Returns:
+        The settings of the run, and the answers.
+
+    Raises:
+        TaihriError: An image cannot be read, the engine failed, or the file has answers of another run.
+    """
+    from taihri_ros.pipeline.estimator import Estimator
+
+    answered: list[LabelledAnswer] = []
+    count = min(data.length, limit or data.length)
+    run = describe_run(engine.info, data, plan, decoding)
+    with (
+        PredictionFile(file, run) as stored,
+        click.progressbar(length=count, label="images", file=sys.stderr) as bar,
+    ):
+        for answers in evaluate(Estimator(engine, decoding=decoding), data, plan, stored, limit=limit):
+            answered += answers
+            bar.update(1)
+    return {**run, "evaluated_images": count}, answered
+
+
+def _thresholds_in_force(spec: ModelSpec, parameters: Parameters) -> Belief:
+    """Return the belief of a checkpoint with the thresholds that the node would use."""
+    thresholds = BeliefGate(parameters.min_confidence, parameters.min_presence).thresholds(spec)
+    return replace(spec.belief or Belief(), **thresholds._asdict())
 
 
 def open_configured_engine(parameters: Parameters, *, in_process: bool) -> Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from taihri_ros.evaluation.predictions import Prediction, PredictionFile
 from taihri_ros.evaluation.question_plan import Plan, Question, questions
 from taihri_ros.inference.engine import EngineError, EngineInfo
 from taihri_ros.model.parser import MalformedAnswerError
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.estimator import Estimator, Exchange
 from taihri_ros.pipeline.prompt_batch import Decoding
 
@@ -31,7 +32,13 @@ class LabelledAnswer:
 
 
 def evaluate(
-    estimator: Estimator, data: Data, plan: Plan, stored: PredictionFile, *, limit: int | None = None
+    estimator: Estimator,
+    data: Data,
+    plan: Plan,
+    stored: PredictionFile | None = None,
+    *,
+    limit: int | None = None,
+    spec: ModelSpec | None = None,
 ) -> Iterator[list[LabelledAnswer]]:
     """Send the questions to the model, image by image; stored answers are reused.
 
@@ -39,8 +46,9 @@ def evaluate(
         estimator: Estimator with the model; each answer is decoded with x and y from both sources.
         data: The images.
         plan: The questions for each image.
-        stored: File of the answers.
+        stored: File of the answers; None to store none.
         limit: Largest number of images; None for all.
+        spec: Specification for decoding the answers, such as one with another calibration; None for the engine's own.
 
     Yields:
         The answers of each image.
@@ -53,10 +61,11 @@ def evaluate(
     for index, item in enumerate(itertools.islice(data.items(), limit)):
         answered = []
         for question in questions(item.truth, index, plan, tasks):
-            prediction = stored.get(question)
+            prediction = None if stored is None else stored.get(question)
             if prediction is None:
-                prediction = _answer_question(estimator, item, question)
-                stored.add(question, prediction)
+                prediction = _answer_question(estimator, item, question, spec)
+                if stored is not None:
+                    stored.add(question, prediction)
             answered.append(LabelledAnswer(item.truth, question, prediction))
         yield answered
 
@@ -83,9 +92,12 @@ def query_model(estimator: Estimator, item: Item, command: Command) -> Exchange:
         raise DataError(f"image {item.truth.source}: {error}") from error
 
 
-def _answer_question(estimator: Estimator, item: Item, question: Question) -> Prediction:
+def _answer_question(estimator: Estimator, item: Item, question: Question, spec: ModelSpec | None) -> Prediction:
     try:
-        return Prediction.from_exchange(query_model(estimator, item, question.command))
+        exchange = query_model(estimator, item, question.command)
+        if spec is not None:
+            exchange = replace(exchange, decoder=replace(exchange.decoder, spec=spec))
+        return Prediction.from_exchange(exchange)
     except MalformedAnswerError as error:
         return Prediction(malformed=str(error), answer=error.raw)
     except EngineError as error:
@@ -112,7 +124,7 @@ def describe_run(info: EngineInfo, data: Data, plan: Plan, decoding: Decoding) -
         "weights": _fingerprint(Path(info.model)),
         "engine": info.kind,
         "dtype": info.dtype,
-        "data": str(data.path.absolute()),
+        "data": str(data.path.absolute() if data.path.exists() else data.path),
         "format": data.kind,
         "images": data.length,
         "joints": list(plan.joints),

@@ -59,7 +59,8 @@ class Plan:
     """The questions for every image.
 
     Attributes:
-        joints: Joints to request by name, from `parse_joints`.
+        joints: Joints to request by name, from `parse_joints`; and `task`, the joints that the held-out sentence
+            needs, and `every`, all joints of the skeleton, whether they are labelled or not.
         phrasings: Sentences of the task table.
     """
 
@@ -96,7 +97,7 @@ def questions(truth: Truth, index: int, plan: Plan, tasks: Tasks | None = None) 
         truth: Labels of the image; only labelled joints are requested.
         index: Number of the image in the data set.
         plan: The questions. A part set is one question for its joints that are in the image.
-        tasks: The task table; required if the plan has phrasings.
+        tasks: The task table; required if the plan has phrasings or requests the joints of a task.
 
     Yields:
         The questions.
@@ -105,6 +106,13 @@ def questions(truth: Truth, index: int, plan: Plan, tasks: Tasks | None = None) 
         DataError: The command of the image is invalid.
     """
     for name in plan.joints:
+        if name == "every":
+            yield Question(index, truth.source, joint_command(JOINTS))
+            continue
+        if name == "task" and tasks is not None:
+            sentence = _sample_sentence(truth, index, tasks, held_out=True)
+            yield Question(index, truth.source, joint_command(sentence.needed or ()), task=sentence.task)
+            continue
         members = PARTS.get(name, () if name == "none" else JOINTS)
         available = truth.labelled if name == "all" else truth.in_image
         if requested := [joint for joint, known in zip(JOINTS, available, strict=True) if known and joint in members]:

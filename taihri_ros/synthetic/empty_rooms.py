@@ -1,4 +1,4 @@
-"""Pictures of rooms without people, as backgrounds for training."""
+"""Pictures of rooms without people, as backgrounds for training and to measure false alarms."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.camera.camera import Camera
 from taihri_ros.synthetic.dataset import DatasetError
 from taihri_ros.synthetic.decor import mute
 from taihri_ros.synthetic.lenses import sample_camera
@@ -51,6 +52,17 @@ class EmptyRooms:
         Returns:
             uint8 (H, W, 3) RGB.
         """
+        return self.view(number)[0]
+
+    def view(self, number: int) -> tuple[NDArray[np.uint8], Camera]:
+        """Render a picture and return its camera too.
+
+        Args:
+            number: Number of the picture.
+
+        Returns:
+            The picture, uint8 (H, W, 3) RGB, and the camera that took it.
+        """
         rng = np.random.default_rng([self._seed, number])
         camera, rays = sample_camera(rng, self._size)
         eye = np.array([*rng.uniform(-1.5, 1.5, 2), rng.uniform(0.75, 1.75)])
@@ -61,7 +73,7 @@ class EmptyRooms:
         pitch, roll, yaw = rng.normal(-0.15, 0.25), rng.normal(0.0, 0.1), rng.uniform(-np.pi, np.pi)
         turn = euler(0.0, 0.0, yaw) @ straight @ euler(pitch, 0.0, roll)
         light, _ = self._renderer.render(camera, rays, Viewpoint(eye, turn), room)
-        return photograph(rng, light, _FAULTS)
+        return photograph(rng, light, _FAULTS), camera
 
 
 def write_empty_rooms(directory: Path, seed: int, count: int, size: int) -> Iterator[Path]:

@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from ended_run import Run
 from evaluated_people import STANDING, moved, write_manifest
@@ -23,6 +25,7 @@ def test_factors_are_written_to_the_checkpoint(
     shutil.copytree(checkpoint, model)
     before = json.loads((model / "taihri.json").read_text())
     arguments = ["--data", manifest, "--engine", "transformers", "--model", model, "--engine-python", engine_python]
+    arguments.append("--no-belief")
     dry = taihri("calibrate", *arguments, "--dry-run")
     assert dry.status == 0, dry.err
     assert "written" not in dry.out
@@ -53,9 +56,10 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, checkpo
         (("--data", manifest), "--model must be the directory of the checkpoint"),
         (("--data", manifest, "--model", "ai/TAIHRI"), "not 'ai/TAIHRI'"),
         (("--data", manifest, *openai), "taihri.json of a remote model cannot be written"),
-        (("--data", manifest, *openai, "--in-process", "--dry-run"), "--in-process needs"),
+        (("--data", manifest, *openai, "--in-process", "--dry-run", "--no-belief"), "--in-process needs"),
         (("--data", manifest, "--model", broken), "is not readable JSON"),
         (("--data", "none", "--model", checkpoint), "there is no data set 'none'"),
+        (("--data", manifest, "--model", checkpoint, "--nobody", "nowhere"), "there is no directory nowhere"),
     ):
         taihri("calibrate", *arguments).fails_with(message)
 
@@ -76,9 +80,31 @@ def test_too_few_joints_are_an_error(
     taihri: Callable[..., Run], checkpoint: str, engine_python: str, tmp_path: Path
 ) -> None:
     manifest = write_manifest(tmp_path, [STANDING])
-    arguments = ["--data", manifest, "--engine", "transformers", "--engine-python", engine_python]
+    arguments = ["--data", manifest, "--engine", "transformers", "--engine-python", engine_python, "--no-belief"]
     before = (Path(checkpoint) / "taihri.json").read_text()
     done = taihri("calibrate", *arguments, "--model", checkpoint)
     assert (done.status, done.out) == (1, "")
     assert done.err.splitlines()[-1].startswith("taihri: 22 labelled joints were answered with top-k log-probabilities")
+    assert (Path(checkpoint) / "taihri.json").read_text() == before
+
+
+def test_the_belief_needs_pictures_enough(
+    taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
+) -> None:
+    (tmp_path / "rooms").mkdir()
+    cv2.imwrite(str(tmp_path / "rooms" / "a.png"), np.zeros((64, 96, 3), np.uint8))
+    arguments = [
+        "--data",
+        manifest,
+        "--engine",
+        "transformers",
+        "--engine-python",
+        engine_python,
+        "--model",
+        checkpoint,
+    ]
+    before = (Path(checkpoint) / "taihri.json").read_text()
+    done = taihri("calibrate", *arguments, "--nobody", tmp_path / "rooms")
+    assert done.status == 1
+    assert done.err.splitlines()[-1] == "taihri: 1 pictures without people: a calibration needs 100 or more"
     assert (Path(checkpoint) / "taihri.json").read_text() == before

@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from ended_run import Run
 from evaluated_people import STANDING, moved, write_manifest
@@ -53,6 +55,9 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_pat
     mean = ("--mean-pose", tmp_path / "mean.json")
     for arguments, message in (
         (("--data", manifest), "Missing option '--out'"),
+        (("--out", "out"), "Missing option '--data' (or '--nobody')"),
+        (("--nobody", "nowhere", "--out", "out"), "there is no directory nowhere with pictures of nobody"),
+        (("--nobody", tmp_path / "home", "--out", "out"), "holds no pictures (.jpg, .jpeg, .png)"),
         (("--data", "none", "--out", "out"), "there is no data set 'none'"),
         (("--data", broken, "--out", "out"), "broken.jsonl:1: lacks image"),
         (("--data", manifest, "--out", "out", "--format", "movie"), "'movie' is not one of"),
@@ -66,3 +71,33 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_pat
     ):
         taihri("eval", *arguments).fails_with(message)
     assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+@pytest.mark.handles("People and belief", "a robot's own empty rooms", "measured: share of false alarms, by folder")
+def test_false_alarms_on_own_pictures_and_lost_joints(
+    taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
+) -> None:
+    """Random weights have no thresholds of their own, so that every picture is a false alarm until one is set."""
+    rooms = tmp_path / "rooms"
+    for number, folder in enumerate(("kitchen", "kitchen", "hall")):
+        (rooms / folder).mkdir(parents=True, exist_ok=True)
+        picture = np.full((64, 96, 3), 40 * number, np.uint8)
+        cv2.imwrite(str(rooms / folder / f"{number}.png"), picture)
+    arguments = ["--nobody", rooms, "--data", manifest, "--out", tmp_path / "out"]
+    arguments += ["--engine", "transformers", "--model", checkpoint, "--engine-python", engine_python]
+    done = taihri("eval", *arguments)
+    assert done.status == 0, done.err
+    assert "with any joint published: 100.0 % (43.9 to 100.0) of 3" in done.out
+    assert {"belief.md", "belief.json", "false_alarms.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    found = json.loads((tmp_path / "out" / "belief.json").read_text())
+    assert {kind: group["of"] for kind, group in found["false_alarms"]["by_kind"].items()} == {"hall": 1, "kitchen": 2}
+    assert found["run"]["data"] == str(rooms)
+    assert found["lost"]["of"] == 0 or found["lost"]["share"] == 0.0
+    assert "| kitchen | 100.0 %" in (tmp_path / "out" / "belief.md").read_text()
+
+    stored = (tmp_path / "out" / "nobody-predictions.jsonl").read_text()
+    again = taihri("eval", *arguments, "--min-presence", "1")
+    assert again.status == 0, again.err
+    assert "min_presence 1" in again.out
+    assert "with any joint published: 0.0 % (0.0 to 56.1) of 3" in again.out
+    assert (tmp_path / "out" / "nobody-predictions.jsonl").read_text() == stored, "the answers were used again"

@@ -81,7 +81,7 @@ class Data:
 
     Attributes:
         kind: Format, such as `manifest`.
-        path: File or directory.
+        path: File or directory; the name of a generated set.
         length: Number of images.
         items: Iterates over the images, always in the same order.
     """

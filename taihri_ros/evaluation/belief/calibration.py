@@ -1,0 +1,122 @@
+"""Calibration of what a model must be sure of, on labelled pictures and on pictures without people.
+
+1. The presence is a logistic regression on the evidence (`pipeline/presence.py`): answers about pictures without people
+   against answers about labelled pictures of which a joint is within 200 mm of the truth. Both classes weigh the same.
+2. The thresholds first keep the promise that no points are invented: the share of false alarms is at most 1 %, with
+   one standard error to spare, because the next pictures are other ones. Then they lose as few of the joints within
+   200 mm of the truth as possible. Up to 0.5 % more of them are given away for fewer false alarms and, after that, for
+   a larger threshold of the confidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.belief.answers import BeliefAnswers
+from taihri_ros.evaluation.belief.trade_off import MOST_FALSE_ALARMS, trades
+from taihri_ros.model.spec import Belief
+
+FEWEST_PICTURES = 100
+"""Smallest number of pictures without people, and of labelled ones, for a calibration."""
+
+COUNT = 1000
+"""Number of pictures of the project's own set for a calibration."""
+
+_MOST_LOST = 0.6
+"""Share of the correct joints above which no thresholds are chosen, because the node would hardly answer."""
+
+_TOLERANCE = 0.005
+_RIDGE = 1.0
+_STEPS = 100
+_DIGITS = 4
+
+
+def calibrate_belief(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
+    """Fit the presence and choose the thresholds.
+
+    Args:
+        nobody: Answers about pictures without people, which no evaluation uses.
+        people: Answers about labelled pictures, neither from the training nor from the test data.
+
+    Returns:
+        The belief; numbers are rounded to four digits.
+
+    Raises:
+        TaihriError: There are too few pictures, the engine returned no top-k log-probabilities, or the model does not
+            know people from nobody.
+    """
+    for name, answers in (("without people", nobody), ("with labels", people)):
+        if (count := len(np.unique(answers.picture))) < FEWEST_PICTURES:
+            raise TaihriError(f"{count} pictures {name}: a calibration needs {FEWEST_PICTURES} or more")
+    belief = Belief(presence=fit_presence(nobody, people))
+    pictures = len(np.unique(nobody.picture))
+    points = trades(nobody, people, belief)
+    allowed = [point for point in points if _with_standard_error(point.false_alarms, pictures) <= MOST_FALSE_ALARMS]
+    fewest_lost = min((point.lost for point in allowed), default=1.0)
+    if fewest_lost > _MOST_LOST:
+        raise TaihriError(
+            f"thresholds with at most {MOST_FALSE_ALARMS:.0%} false alarms lose {fewest_lost:.0%} of the correct "
+            "joints: this model does not know people from nobody; use --no-belief, and set both thresholds yourself"
+        )
+    chosen = min(
+        (point for point in allowed if point.lost <= fewest_lost + _TOLERANCE),
+        key=lambda point: (point.false_alarms, -point.min_confidence, point.lost),
+    )
+    return replace(belief, min_confidence=chosen.min_confidence, min_presence=chosen.min_presence)
+
+
+def fit_presence(nobody: BeliefAnswers, people: BeliefAnswers) -> tuple[float, float, float]:
+    """Fit the logistic regression of the presence on the evidence.
+
+    Args:
+        nobody: Answers about pictures without people.
+        people: Answers about labelled pictures.
+
+    Returns:
+        Offset and the two weights of the evidence.
+
+    Raises:
+        TaihriError: There is no evidence on one side.
+    """
+    absent = nobody.evidence[np.isfinite(nobody.evidence).all(axis=1)]
+    found = people.correct.any(axis=1) & np.isfinite(people.evidence).all(axis=1)
+    present = people.evidence[found]
+    if not len(absent) or not len(present):
+        raise TaihriError(
+            "the presence cannot be fitted: the engine returned no top-k log-probabilities, or no joint was within "
+            "200 mm of its label"
+        )
+    features = np.concatenate([absent, present])
+    truth = np.repeat([0.0, 1.0], [len(absent), len(present)])
+    weights = len(truth) / 2 / np.where(truth == 1.0, len(present), len(absent))
+    centre, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
+    offset, *slopes = _logistic((features - centre) / scale, truth, weights)
+    per_unit = np.array(slopes) / scale
+    first, second, third = (float(f"{value:.{_DIGITS}g}") for value in (offset - centre @ per_unit, *per_unit))
+    return first, second, third
+
+
+def _logistic(
+    features: NDArray[np.float64], truth: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return offset and slopes of a logistic regression by Newton's method; a ridge keeps the slopes finite."""
+    design = np.column_stack([np.ones(len(features)), features])
+    ridge = _RIDGE * np.diag([0.0, *np.ones(features.shape[1])])
+    found = np.zeros(design.shape[1])
+    for _ in range(_STEPS):
+        probability = 1.0 / (1.0 + np.exp(-np.clip(design @ found, -50.0, 50.0)))
+        gradient = design.T @ (weights * (truth - probability)) - ridge @ found
+        curvature = (design * (weights * probability * (1.0 - probability))[:, None]).T @ design + ridge
+        step = np.linalg.lstsq(curvature, gradient, rcond=None)[0]
+        found = found + step
+        if np.abs(step).max() < 1e-9:
+            break
+    return found
+
+
+def _with_standard_error(share: float, count: int) -> float:
+    return share + float(np.sqrt(share * (1.0 - share) / count))

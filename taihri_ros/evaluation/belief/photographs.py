@@ -1,0 +1,89 @@
+"""Real photographs without people: views of those that scikit-image carries, and a directory of the user's own."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera.picture_files import read_picture
+from taihri_ros.errors import TaihriError
+
+Image = NDArray[np.uint8]
+
+FOR_EVALUATION = (
+    "chelsea.png",
+    "clock_motion.png",
+    "grass.png",
+    "hubble_deep_field.jpg",
+    "motorcycle_left.png",
+    "motorcycle_right.png",
+    "text.png",
+)
+"""Photographs of scikit-image for evaluations. Both lists name what was looked at, so that a picture of a person in a
+later version cannot slip in; astronaut, camera, coins (busts) and no_time_for_that_tiny show people."""
+
+FOR_CALIBRATION = ("brick.png", "coffee.png", "gravel.png", "moon.png", "page.png", "rocket.jpg")
+"""Photographs of scikit-image for calibrations."""
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+"""Endings of picture files in a directory."""
+
+_SMALLEST_PART = 0.4
+
+
+def view_of_photograph(rng: np.random.Generator, names: tuple[str, ...], size: tuple[int, int]) -> Image:
+    """Return a random part of a photograph that scikit-image carries, sometimes mirrored, in another light.
+
+    Args:
+        rng: Random generator.
+        names: `FOR_EVALUATION` or `FOR_CALIBRATION`.
+        size: Width and height of the view, px.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+
+    Raises:
+        TaihriError: scikit-image is not installed.
+    """
+    photo = _photograph(names[int(rng.integers(len(names)))])
+    height, width = photo.shape[:2]
+    scale = rng.uniform(_SMALLEST_PART, 1.0) * min(width / size[0], height / size[1])
+    w, h = (max(2, int(scale * side)) for side in size)
+    x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
+    part = cv2.resize(photo[y : y + h, x : x + w], size, interpolation=cv2.INTER_CUBIC)
+    if rng.random() < 0.5:
+        part = part[:, ::-1]
+    return np.asarray(np.clip(part * np.exp(rng.normal(0.0, 0.25)), 0, 255), np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _photograph(name: str) -> Image:
+    try:
+        import skimage
+    except ImportError as error:
+        raise TaihriError("photographs need scikit-image: pip install 'taihri_ros[evaluation]'") from error
+    return read_picture(Path(skimage.__file__).parent / "data" / name)
+
+
+def photographs_in(directory: Path) -> list[Path]:
+    """Return the picture files of a directory and its subdirectories, sorted by name.
+
+    Args:
+        directory: The directory.
+
+    Returns:
+        The paths.
+
+    Raises:
+        TaihriError: There is no such directory, or it holds no pictures.
+    """
+    if not directory.is_dir():
+        raise TaihriError(f"there is no directory {directory} with pictures of nobody")
+    paths = sorted(path for path in directory.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise TaihriError(f"{directory} holds no pictures ({', '.join(SUFFIXES)})")
+    return paths
