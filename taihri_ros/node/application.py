@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.commands.command import Command, CommandError, parse_command
+from taihri_ros.commands.command import Command
 from taihri_ros.commands.joint_selection import JointSelection
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Engine
@@ -24,6 +23,7 @@ from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.running_command import RunningCommand
 from taihri_ros.node.topics import Topic
 from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.calibrations import Calibrations
@@ -34,8 +34,6 @@ from taihri_ros.pipeline.motion_filter import MotionFilter
 from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.pipeline.scheduler import Scheduler
 from taihri_ros.pipeline.tracker import Tracker
-
-logger = logging.getLogger(__name__)
 
 UNTRAINED_NOTE = "random weights: these points mean nothing"
 
@@ -75,6 +73,7 @@ class Application:
         outputs: Outputs,
         decode: Callable[[Any], NDArray[np.uint8]],
         now_ns: Callable[[], int] = time.time_ns,
+        running_command: RunningCommand | None = None,
     ) -> None:
         """Create the application; call `start` to run it.
 
@@ -85,6 +84,7 @@ class Application:
             outputs: Sends the messages.
             decode: Converts sensor_msgs/Image to (height, width, 3) uint8 RGB; raises `ImageError`.
             now_ns: Returns the time on the clock of the image stamps, nanoseconds.
+            running_command: The running command of a host that keeps it while the node is inactive; None for none yet.
 
         Raises:
             CommandError: The parameter command.initial is not a valid command.
@@ -107,8 +107,9 @@ class Application:
             age_limit=AgeLimit(parameters.max_frame_age_s, now_ns),
             max_in_flight=parameters.max_in_flight,
         )
-        if parameters.command_initial:
-            self.scheduler.set_command(self.read_command(parameters.command_initial))
+        publish_command = partial(outputs.publish, topics.ACTIVE_COMMAND)
+        self.running_command = running_command or RunningCommand(parameters, messages, publish_command, now_ns)
+        self.running_command.activate(parameters, self.scheduler.set_command, tracker.selection)
 
     def start(self) -> None:
         """Start the scheduler."""
@@ -116,6 +117,7 @@ class Application:
 
     def stop(self) -> None:
         """Stop the scheduler and abort the requests in flight."""
+        self.running_command.deactivate()
         self.scheduler.stop()
 
     def apply(self, parameters: Parameters) -> None:
@@ -138,17 +140,11 @@ class Application:
         Raises:
             CommandError: The text is not an accepted command.
         """
-        return parse_command(text, max_length=self._parameters.command_max_length, allow=self._parameters.command_allow)
+        return self.running_command.read(text)
 
     def on_command(self, message: Any) -> None:
         """Handle a std_msgs/String: set the command, or log why it is rejected and keep the current one."""
-        try:
-            command = self.read_command(message.data)
-        except CommandError as error:
-            logger.warning("command rejected: %s", error)
-            return
-        logger.info("command: %s", "stop" if command is None else command.text)
-        self.scheduler.set_command(command)
+        self.running_command.on_message(message)
 
     def on_camera_info(self, message: Any) -> None:
         """Handle a sensor_msgs/CameraInfo."""
@@ -203,6 +199,7 @@ class Application:
         def send() -> None:
             for each in sends:
                 each()
+            self.running_command.update()
 
         return send
 

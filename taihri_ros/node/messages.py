@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.commands.joint_selection import Selection
 from taihri_ros.keypoints import Keypoint
 from taihri_ros.node import topics
 from taihri_ros.node.diagnostics import Report
@@ -110,6 +111,26 @@ class Messages:
         """Return sensor_msgs/CompressedImage from JPEG bytes."""
         header = self.header(result, Placement(result.frame.frame_id))
         return self.make(topics.OVERLAY.type, header=header, format="jpeg", data=self.sequence(jpeg))
+
+    def active_command(self, text: str, selection: Selection, since_ns: int) -> Any:
+        """Return taihri_ros/ActiveCommand.
+
+        Args:
+            text: The command; empty if none runs.
+            selection: The joints that were chosen for it.
+            since_ns: Since when, nanoseconds.
+
+        Returns:
+            The message.
+        """
+        return self.make(
+            topics.ACTIVE_COMMAND.type,
+            since=self.time(since_ns),
+            text=text,
+            source=int(selection.source),
+            joints=list(selection.joints),
+            reason=selection.reason,
+        )
 
     def diagnostics(self, stamp_ns: int, reports: Mapping[str, Report], hardware_id: str) -> Any:
         """Return diagnostic_msgs/DiagnosticArray.

@@ -30,6 +30,7 @@ from taihri_ros.node.parameters import Parameters, SelectionMode
 from taihri_ros.node.topics import Topic
 
 TIMEOUT_S = 30.0
+ADVICE = "say it in other words, or name the joints"
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Recorder:
 
     subscribed: set[Topic] = field(default_factory=set)
     published: list[tuple[Topic, Any]] = field(default_factory=list)
+    active_commands: list[Any] = field(default_factory=list)
     transforms: list[Any] = field(default_factory=list)
     placement: Placement = field(default_factory=lambda: Placement(FRAME_ID))
     broken: bool = False
@@ -45,7 +47,10 @@ class Recorder:
     def publish(self, topic: Topic, message: Any) -> None:
         if self.broken:
             raise RuntimeError("the transport is gone")
-        self.published.append((topic, message))
+        if topic is topics.ACTIVE_COMMAND:
+            self.active_commands.append(message)
+        else:
+            self.published.append((topic, message))
 
     def subscribers(self, topic: Topic) -> int:
         return int(topic in self.subscribed)
@@ -301,6 +306,58 @@ def test_the_task_table_chooses_the_joints_where_it_is_asked_for(
         process(application, image(stamp))
     application.stop()
     assert [len(poses.poses) for poses in recorder.on(topics.KEYPOINTS)] == [located, located]
+
+
+@pytest.mark.handles(
+    "Commands", "do not shake my hand, while shake my hand runs", "every image is answered with no joint"
+)
+def test_a_negated_command_replaces_the_running_one_and_is_answered_with_no_joint(recorder: Recorder) -> None:
+    recorder.subscribed = {topics.PERSON}
+    engine = Oracle({"right_wrist": np.array([0.0, 0, 1])})
+    application = Application(Parameters(), engine, MESSAGES, recorder, decode_image)
+    application.start()
+    for stamp, text in enumerate(("right_wrist", "do not touch my right_wrist", "don't touch me"), 1):
+        send_command(application, text)
+        process(application, image(stamp))
+    application.stop()
+    assert [len(poses.poses) for poses in recorder.on(topics.KEYPOINTS)] == [1, 0, 0]
+    assert [len(person.keypoints) for person in recorder.on(topics.PERSON)] == [1, 0, 0]
+    assert len(recorder.transforms) == 1
+    assert len(engine.requests) == 1
+    newest = recorder.active_commands[-1]
+    assert (newest.text, newest.source, newest.joints) == ("don't touch me", newest.NONE, [])
+    assert newest.reason.startswith('the command is negated by "don\'t"')
+
+
+def test_the_active_command_says_what_the_model_chose(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="taihri_ros.node.running_command")
+    engine = Oracle({"head": np.array([0.0, 0, 1])})
+    application = Application(Parameters(), engine, MESSAGES, recorder, decode_image)
+    application.start()
+    send_command(application, "where is the head of the table")
+    for stamp in (1, 2, 3):
+        process(application, image(stamp))
+    application.stop()
+    found = [(each.text, each.source, each.joints) for each in recorder.active_commands]
+    text, kind = "where is the head of the table", recorder.active_commands[0]
+    assert found == [("", kind.NONE, []), (text, kind.PENDING, []), (text, kind.MODEL, ["head"])]
+    assert caplog.messages == [f"command: {text}", f"joints for {text!r}: head (the model chose them)"]
+
+
+def test_a_command_that_the_model_refuses_is_reported_once_and_chooses_no_joint(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    application = Application(Parameters(), Oracle({}), MESSAGES, recorder, decode_image)
+    application.start()
+    send_command(application, "shake my hand")
+    for stamp in (1, 2, 3):
+        process(application, image(stamp))
+    application.stop()
+    assert [len(poses.poses) for poses in recorder.on(topics.KEYPOINTS)] == [0, 0, 0]
+    newest = recorder.active_commands[-1]
+    assert (newest.source, newest.reason) == (newest.NONE, f"the model chose no joint: {ADVICE}")
+    assert len(recorder.active_commands) == 3
+    assert caplog.messages == [f"no joint for 'shake my hand': the model chose no joint: {ADVICE}"]
 
 
 def test_an_unreadable_task_file_is_rejected(recorder: Recorder, tmp_path: Path) -> None:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 
+import numpy as np
+import oracle
 import pytest
-from scheduler_bench import HEAD, LEFT, RIGHT, TIMEOUT_S, Bench, eventually, invalid_image
+from scheduler_bench import HEAD, INFO, LEFT, RIGHT, TIMEOUT_S, Bench, eventually, invalid_image
 
-from taihri_ros.pipeline.scheduler import LocalizeError
+from taihri_ros.commands.command import Command, parse_command
+from taihri_ros.commands.joint_selection import JointSelection
+from taihri_ros.commands.tasks import Tasks
+from taihri_ros.inference.engine import Generation, GenerationRequest
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.frames import Frame, Result
+from taihri_ros.pipeline.scheduler import LocalizeError, Scheduler
+from taihri_ros.pipeline.tracker import Tracker
 
 
 def test_a_query_is_answered_once_and_the_running_command_continues(bench: Bench) -> None:
@@ -125,6 +137,87 @@ def test_a_failed_query_reports_its_error_and_the_running_command_continues(benc
     bench.submit()
     bench.wait_published()
     bench.settled(bad_image=1)
+
+
+class ChoosingOracle(oracle.Oracle):
+    """An oracle that chooses the left wrist for free words, as a model that understands them."""
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        questions = [
+            question
+            if "coordinates of" in question.prompt.user
+            else replace(question, prompt=replace(question.prompt, user="left_wrist"))
+            for question in request.questions
+        ]
+        return super().generate(replace(request, questions=tuple(questions)))
+
+
+@pytest.fixture
+def localize() -> Iterator[Callable[..., Result]]:
+    """A function that runs a one-shot command in free words, with a camera that publishes all the time."""
+    ended, stack = threading.Event(), ExitStack()
+
+    def run(text: str, engine: oracle.Oracle, joint_selection: JointSelection) -> Result:
+        scheduler = Scheduler(Tracker(Estimator(engine), joint_selection=joint_selection), lambda _: lambda: None)
+        scheduler.calibrations.add(INFO)
+        scheduler.start()
+        stack.callback(scheduler.stop)
+        frame = Frame(1, "camera", lambda _: np.zeros((48, 64, 3), np.uint8))
+
+        def publish() -> None:
+            while not ended.wait(0.002):
+                scheduler.submit(frame)
+
+        camera = threading.Thread(target=publish)
+        camera.start()
+        stack.callback(camera.join)
+        stack.callback(ended.set)
+        command = parse_command(text)
+        assert command is not None
+        return scheduler.localize(command, TIMEOUT_S)
+
+    with stack:
+        yield run
+
+
+JOINTS = {name: np.array([0.0, 0.0, 1.0]) for name in ("left_wrist", "right_elbow", "right_wrist")}
+
+
+@pytest.mark.handles(
+    "Commands", "localize with free words, first call", "the joints that the model or the task table chose"
+)
+@pytest.mark.parametrize(
+    ("joint_selection", "joints"),
+    [(JointSelection(), ["left_wrist"]), (JointSelection(Tasks.load()), ["right_elbow", "right_wrist"])],
+)
+def test_the_first_query_in_free_words_is_answered_with_joints(
+    localize: Callable[..., Result], joint_selection: JointSelection, joints: list[str]
+) -> None:
+    result = localize("shake my hand", ChoosingOracle(JOINTS), joint_selection)
+    assert [keypoint.name for keypoint in result.estimate.person.located] == joints
+
+
+@pytest.mark.handles("Commands", "localize with a command that chooses no joint", "no success, with the reason")
+@pytest.mark.parametrize(
+    ("text", "joint_selection", "reason"),
+    [
+        ("shake my hand", JointSelection(), "the model chose no joint: say it in other words, or name the joints"),
+        ("turn off the lights", JointSelection(Tasks.load()), "the command matches no task of the task table"),
+        ("don't shake my hand", JointSelection(), 'the command is negated by "don\'t"'),
+        ("don't shake my hand", JointSelection(Tasks.load()), 'the command is negated by "don\'t"'),
+    ],
+)
+def test_a_query_without_joints_is_refused_with_the_reason(
+    localize: Callable[..., Result], text: str, joint_selection: JointSelection, reason: str
+) -> None:
+    with pytest.raises(LocalizeError, match=reason):
+        localize(text, oracle.Oracle(JOINTS), joint_selection)
+
+
+def test_a_negated_query_is_refused_at_once(bench: Bench) -> None:
+    with pytest.raises(LocalizeError, match="the command is negated by 'never'"):
+        bench.scheduler.localize(Command("never touch me", (), "never"), TIMEOUT_S)
+    assert bench.submitted == 0
 
 
 def test_a_second_concurrent_query_is_rejected(bench: Bench) -> None:

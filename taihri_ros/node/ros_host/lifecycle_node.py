@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from diagnostic_updater import Updater
@@ -35,6 +36,7 @@ from taihri_ros.node.ros_host.message_classes import message_class, sequence
 from taihri_ros.node.ros_host.outputs import RosOutputs, qos_profile
 from taihri_ros.node.ros_host.ros_parameters import RosParameters
 from taihri_ros.node.ros_host.target_frame import TargetFrame
+from taihri_ros.node.running_command import RunningCommand
 from taihri_ros.node.topics import Topic
 from taihri_ros.srv import Localize
 
@@ -79,6 +81,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self._configured = ExitStack()
         self._activated = ExitStack()
         self._engine: Engine | None = None
+        self._running_command: RunningCommand | None = None
         self._application: Application | None = None
         # In its own group, so that a waiting query does not block the other callbacks.
         self.create_service(Localize, "~/localize", self._on_localize, callback_group=ReentrantCallbackGroup())
@@ -88,11 +91,11 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         return self._transition("configure", "inactive", self._configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
-        """Subscribe to the inputs and start perception."""
+        """Subscribe to the images and start perception, with the command that ran before a deactivation."""
         return self._transition("activate", "active", self._activate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
-        """Stop perception and destroy the subscriptions; the engine stays loaded."""
+        """Stop perception and destroy the subscriptions to images; engine and running command are kept."""
         return self._transition("deactivate", "inactive", self._activated.close)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
@@ -142,6 +145,12 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             stack.enter_context(published_tasks(self._updater, engine_tasks(engine)))
             self._updater.setHardwareID(parameters.engine_model)
             self._engine = engine
+            publish_command = partial(self._outputs.publish, topics.ACTIVE_COMMAND)
+            command = RunningCommand(parameters, self._messages, publish_command, self._now_ns)
+            stack.callback(command.set, None)
+            self._running_command = command
+            # Also while the node is inactive: a `stop` must not be lost and its command run again.
+            self._subscribe(topics.COMMAND, command.on_message, stack)
             self._configured = stack.pop_all()
 
     def _activate(self) -> None:
@@ -152,7 +161,13 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
                 self._outputs.target = stack.enter_context(TargetFrame(self, parameters.target_frame))
             stack.callback(setattr, self._outputs, "target", None)
             application = Application(
-                parameters, self._engine, self._messages, self._outputs, self._decoder, self._now_ns
+                parameters,
+                self._engine,
+                self._messages,
+                self._outputs,
+                self._decoder,
+                self._now_ns,
+                self._running_command,
             )
             application.start()
             stack.callback(application.stop)
@@ -172,26 +187,25 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
-    def _subscribe_inputs(self, application: Application, parameters: Parameters, stack: ExitStack) -> Subscription:
-        def subscribe(topic: Topic, callback: Callable[[Any], None]) -> Subscription:
-            subscription = self.create_subscription(
-                message_class(topic.type),
-                topic.name,
-                callback,
-                qos_profile(topic),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-            stack.callback(self.destroy_subscription, subscription)
-            return subscription
+    def _subscribe(self, topic: Topic, callback: Callable[[Any], None], stack: ExitStack) -> Subscription:
+        subscription = self.create_subscription(
+            message_class(topic.type),
+            topic.name,
+            callback,
+            qos_profile(topic),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        stack.callback(self.destroy_subscription, subscription)
+        return subscription
 
-        subscribe(topics.COMMAND, application.on_command)
-        camera_info = subscribe(topics.CAMERA_INFO, application.on_camera_info)
+    def _subscribe_inputs(self, application: Application, parameters: Parameters, stack: ExitStack) -> Subscription:
+        camera_info = self._subscribe(topics.CAMERA_INFO, application.on_camera_info, stack)
         self._subscribe_latched(camera_info.topic_name, application, stack)
         if parameters.depth_enabled:
-            subscribe(topics.DEPTH, application.on_depth)
+            self._subscribe(topics.DEPTH, application.on_depth, stack)
         if parameters.image_transport == "compressed":
-            return subscribe(topics.COMPRESSED_IMAGE, application.on_compressed_image)
-        return subscribe(topics.IMAGE, application.on_image)
+            return self._subscribe(topics.COMPRESSED_IMAGE, application.on_compressed_image, stack)
+        return self._subscribe(topics.IMAGE, application.on_image, stack)
 
     def _subscribe_latched(self, camera_info: str, application: Application, stack: ExitStack) -> None:
         """Subscribe to the last CameraInfo that a publisher keeps, as soon as there is such a publisher.

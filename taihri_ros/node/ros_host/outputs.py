@@ -15,7 +15,7 @@ from taihri_ros.node.ros_host.message_classes import message_class
 from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.topics import Topic
 
-PUBLISHED = (topics.KEYPOINTS, topics.PERSON, topics.MARKERS, topics.OVERLAY)
+PUBLISHED = (topics.KEYPOINTS, topics.PERSON, topics.MARKERS, topics.ACTIVE_COMMAND, topics.OVERLAY)
 """All outputs except /tf and /diagnostics, which tf2_ros and diagnostic_updater publish."""
 
 

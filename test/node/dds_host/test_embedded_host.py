@@ -184,7 +184,7 @@ def test_the_graph_shows_every_endpoint_with_its_qos_and_type(node: RunningNode,
             package, _, message = topic.type.split("/")
             assert endpoint["type_name"] == f"{package}::msg::dds_::{message}_"
             assert endpoint["qos"]["Reliability"]["kind"] == ("Reliable" if topic.reliable else "BestEffort")
-            assert endpoint["qos"]["Durability"]["kind"] == "Volatile"
+            assert endpoint["qos"]["Durability"]["kind"] == ("TransientLocal" if topic.latched else "Volatile")
             assert endpoint["qos"]["History"] == {"kind": "KeepLast", "depth": topic.depth}
             user_data = base64.b64decode(endpoint["qos"]["Userdata"]["data"])
             assert user_data == f"typehash={TYPES.type_hash(topic.type)};".encode()
@@ -200,6 +200,29 @@ def test_a_late_subscriber_receives_the_next_answers(robot: Robot) -> None:
         (sec, nanosec) = divmod(stamp, 1_000_000_000)
         while late.receive("/taihri/keypoints")["header"]["stamp"] != {"sec": sec, "nanosec": nanosec}:
             pass
+
+
+def test_a_late_subscriber_receives_the_active_command(node: RunningNode, robot: Robot) -> None:
+    def active(name: str) -> dict[str, Any]:
+        with Peer(DOMAIN, name=name) as late:
+            late.subscribe(topics.ACTIVE_COMMAND.type, "/taihri/active_command", LATCHED)
+            message: dict[str, Any] = late.receive("/taihri/active_command")
+            return message
+
+    named = active("late_planner")
+    assert (named["text"], named["source"]) == ("left_wrist, right_wrist", 1)
+    assert named["joints"] == ["left_wrist", "right_wrist"]
+    assert named["since"]["sec"] > 1_700_000_000
+    since = len(node.lines)
+    robot.send_command("do not touch my left wrist")
+    node.wait_for_log("no joint for 'do not touch my left wrist': the command is negated by 'do not'", since)
+    stamp = robot.send_until_answered()
+    assert robot.message_at(topics.KEYPOINTS, stamp).poses == []
+    negated = active("later_planner")
+    assert (negated["text"], negated["source"], negated["joints"]) == ("do not touch my left wrist", 0, [])
+    assert negated["reason"].startswith("the command is negated by 'do not'")
+    robot.send_command("left_wrist, right_wrist")
+    node.wait_for_log("command: left_wrist, right_wrist", since)
 
 
 def test_commands_replace_each_other_and_stop_ends_them(node: RunningNode, robot: Robot) -> None:
