@@ -13,9 +13,10 @@ from domains import new_domain
 from geometry_msgs.msg import PoseArray, TransformStamped
 from hosted import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Hosted, change, state
 from rcl_interfaces.msg import Log
+from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from robot import FRAME, Diagnosis, Robot, wait_for
-from taihri_ros.msg import HumanKeypoints
+from taihri_ros.msg import HumanKeypoints, Keypoint
 from taihri_ros.srv import Localize
 from tf2_ros import StaticTransformBroadcaster
 
@@ -92,6 +93,38 @@ def test_an_answer_has_the_stamp_and_frame_of_its_image(active: Hosted, robot: R
     wait_for(lambda: len(poses) > 1 and len(people) > 1)
     assert all(robot.has_stamp_of_image(message.header) for message in [*poses, *people])
     assert [keypoint.name for keypoint in people[-1].keypoints] == ["left_wrist", "right_wrist"]
+
+
+def test_the_thresholds_change_while_the_node_is_active(active: Hosted, robot: Robot) -> None:
+    poses, people = robot.listen(PoseArray, "/taihri/keypoints"), robot.listen(HumanKeypoints, "/taihri/person")
+
+    def set_threshold(name: str, value: float) -> None:
+        change = [Parameter(name, value=value).to_parameter_msg()]
+        assert robot.call(SetParameters, "/taihri/set_parameters", parameters=change).results[0].successful
+
+    def next_person() -> HumanKeypoints:
+        seen = len(people)
+        return wait_for(lambda: people[-1] if len(people) > seen + 2 else None)
+
+    robot.send_command("left_wrist")
+    person = next_person()
+    assert (person.min_confidence, person.min_presence) == (0.0, 0.0), "those of the checkpoint"
+    assert 0.0 <= person.presence <= 1.0
+    try:
+        set_threshold("min_confidence", 1.0)
+        person = next_person()
+        (wrist,) = person.keypoints
+        assert (person.min_confidence, wrist.state) == (1.0, Keypoint.LOW_CONFIDENCE)
+        assert np.isnan([wrist.position.x, *wrist.covariance, wrist.u]).all()
+        assert 0.0 <= wrist.confidence < 1.0
+        wait_for(lambda: not poses[-1].poses)
+        set_threshold("min_presence", 1.0)
+        person = next_person()
+        assert (person.min_presence, person.keypoints[0].state) == (1.0, Keypoint.NOBODY)
+    finally:
+        set_threshold("min_confidence", -1.0)
+        set_threshold("min_presence", -1.0)
+    assert next_person().min_confidence == 0.0
 
 
 def test_a_refused_command_leaves_the_running_one_unchanged(active: Hosted, robot: Robot) -> None:
