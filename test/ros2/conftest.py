@@ -19,6 +19,7 @@ if importlib.util.find_spec("taihri_ros.msg") is None:
         "(`python -m pytest` would import the package from the current directory instead)"
     )
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import engines
