@@ -150,6 +150,11 @@ class Application:
         """Handle a sensor_msgs/CameraInfo."""
         self.scheduler.calibrations.add(message, stamp_ns(message.header), message.header.frame_id)
 
+    @property
+    def lacks_camera_info(self) -> bool:
+        """Whether images arrive, but no CameraInfo has arrived."""
+        return self.scheduler.calibrations.is_empty and self.scheduler.counters.snapshot().frames_in > 0
+
     def on_image(self, message: Any) -> None:
         """Handle a sensor_msgs/Image."""
         self._submit(message, lambda _: self._decode(message))

@@ -112,9 +112,14 @@ class Calibrations:
                 self._known.append(added)
             self._changed.notify_all()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no CameraInfo was received."""
+        return not self._known
+
     def check_known(self) -> None:
         """Check that any CameraInfo was received; raise `NoCameraInfoError` otherwise."""
-        if not self._known:
+        if self.is_empty:
             raise NoCameraInfoError("images arrive, but no camera_info: publish it or remap the topic camera_info")
 
     def note_image(self, stamp_ns: int) -> None:
@@ -170,7 +175,7 @@ def _content(info: CameraInfoLike) -> tuple[object, ...]:
     roi = info.roi
     numbers = (info.width, info.height, info.binning_x, info.binning_y)
     region = (roi.x_offset, roi.y_offset, roi.width, roi.height)
-    arrays = (np.asarray(values, np.float64).tobytes() for values in (info.d, info.k, info.p))
+    arrays = (np.asarray(values, np.float64).tobytes() for values in (info.d, info.k, info.r, info.p))
     return (*numbers, *region, info.distortion_model, *arrays)
 
 

@@ -196,6 +196,15 @@ def test_an_odd_stamp_is_published_as_the_time_that_it_is(
     TYPES.serialize(poses, topics.KEYPOINTS.type)
 
 
+def test_the_application_knows_that_images_arrive_without_camera_info(recorder: Recorder) -> None:
+    application = Application(Parameters(), Oracle({}), MESSAGES, recorder, decode_image)
+    assert not application.lacks_camera_info
+    application.on_image(image(1))
+    assert application.lacks_camera_info
+    application.on_camera_info(camera_info(1))
+    assert not application.lacks_camera_info
+
+
 def test_stale_images_are_dropped_by_the_clock_of_the_host(recorder: Recorder) -> None:
     application = Application(
         Parameters(command_initial="left_wrist", max_frame_age_s=0.5),

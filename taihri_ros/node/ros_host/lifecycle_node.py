@@ -210,12 +210,14 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
     def _subscribe_latched(self, camera_info: str, application: Application, stack: ExitStack) -> None:
         """Subscribe to the last CameraInfo that a publisher keeps, as soon as there is such a publisher.
 
-        Without one, the subscription would only cause warnings about incompatible QoS, here and in the camera driver.
+        Without one, the subscription would only cause warnings about incompatible QoS in the camera driver. The graph
+        may lack a publisher, so that images without a CameraInfo are a reason, too.
         """
 
         def check() -> None:
             publishers = self.get_publishers_info_by_topic(camera_info)
-            if any(each.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL for each in publishers):
+            latched = any(each.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL for each in publishers)
+            if latched or application.lacks_camera_info:
                 timer.cancel()
                 topic = topics.LATCHED_CAMERA_INFO
                 subscription = self.create_subscription(
