@@ -15,8 +15,9 @@ from hosted import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Hosted, change, sta
 from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from robot import FRAME, Diagnosis, Robot, wait_for
-from taihri_ros.msg import HumanKeypoints, Keypoint
+from taihri_ros.msg import ActiveCommand, HumanKeypoints, Keypoint
 from taihri_ros.srv import Localize
 from tf2_ros import StaticTransformBroadcaster
 
@@ -47,6 +48,16 @@ def active(configured: Hosted, robot: Robot) -> Iterator[Hosted]:
     assert change(robot, ACTIVATE)
     yield configured
     assert change(robot, DEACTIVATE)
+
+
+def active_command(robot: Robot) -> ActiveCommand:
+    """Return what a subscriber that comes late receives on ~/active_command."""
+    received: list[ActiveCommand] = []
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    subscription = robot.node.create_subscription(ActiveCommand, "/taihri/active_command", received.append, latched)
+    wait_for(lambda: received)
+    robot.node.destroy_subscription(subscription)
+    return received[-1]
 
 
 def localize(robot: Robot, command: str = "head", timeout: float = 20.0) -> Localize.Response:
@@ -150,15 +161,51 @@ def test_a_deactivated_node_publishes_and_subscribes_to_nothing(configured: Host
     assert localize(robot).message.startswith("the node is not active")
 
 
-def test_deactivation_ends_the_running_command(configured: Hosted, robot: Robot) -> None:
+def test_the_running_command_survives_a_deactivation(configured: Hosted, robot: Robot) -> None:
     assert change(robot, ACTIVATE)
     robot.send_command("left_wrist")
+    wait_for(lambda: active_command(robot).text == "left_wrist")
     assert change(robot, DEACTIVATE)
+    poses = robot.listen(PoseArray, "/taihri/keypoints")
+    people = robot.listen(HumanKeypoints, "/taihri/person")
+    assert change(robot, ACTIVATE)
+    wait_for(lambda: poses and people)
+    assert people[-1].command == "left_wrist"
+    assert change(robot, DEACTIVATE)
+
+
+def test_stop_is_heard_while_the_node_is_inactive(configured: Hosted, robot: Robot) -> None:
+    assert change(robot, ACTIVATE)
+    robot.send_command("left_wrist")
+    wait_for(lambda: active_command(robot).text == "left_wrist")
+    assert change(robot, DEACTIVATE)
+    robot.send_command("Stop!")
+    wait_for(lambda: active_command(robot).text == "")
     poses = robot.listen(PoseArray, "/taihri/keypoints")
     assert change(robot, ACTIVATE)
     time.sleep(2.0)
     assert change(robot, DEACTIVATE)
     assert not poses
+
+
+def test_a_late_subscriber_receives_the_active_command(active: Hosted, robot: Robot) -> None:
+    robot.send_command("left_wrist, head")
+    wait_for(lambda: active_command(robot).text == "left_wrist, head")
+    message = active_command(robot)
+    assert (message.source, list(message.joints)) == (ActiveCommand.NAMED, ["head", "left_wrist"])
+    assert message.since.sec > 1_700_000_000
+
+
+def test_a_negated_command_is_answered_with_no_joint(active: Hosted, robot: Robot) -> None:
+    poses = robot.listen(PoseArray, "/taihri/keypoints")
+    robot.send_command("do not touch left_wrist")
+    wait_for(lambda: active_command(robot).text == "do not touch left_wrist")
+    seen = len(poses)
+    wait_for(lambda: len(poses) > seen + 1)
+    assert not poses[-1].poses
+    message = active_command(robot)
+    assert (message.source, list(message.joints)) == (ActiveCommand.NONE, [])
+    assert message.reason.startswith("the command is negated by 'do not'")
 
 
 def test_localize_answers_without_a_running_command(active: Hosted, robot: Robot) -> None:
@@ -170,7 +217,14 @@ def test_localize_answers_without_a_running_command(active: Hosted, robot: Robot
 
 
 @pytest.mark.parametrize(
-    ("command", "message"), [("", "holds no words"), ("stop", "'stop' requests no joints"), ("y" * 501, "shorten it")]
+    ("command", "message"),
+    [
+        ("", "holds no words"),
+        ("stop", "'stop' requests no joints"),
+        ("y" * 501, "shorten it"),
+        ("left_wirst, head", "did you mean left_wrist"),
+        ("don't touch me", "the command is negated by"),
+    ],
 )
 def test_localize_reports_what_is_wrong_with_a_command(
     active: Hosted, robot: Robot, command: str, message: str
