@@ -105,7 +105,8 @@ class Tracker:
         """
         selection = self._joint_selection.select(command, monotonic())
         if selection.source is Source.NONE:
-            return Estimate(command, Person((), None), "", {}, self.engine.info.spec.name)
+            spec = self.engine.info.spec
+            return Estimate(command, Person((), None), "", {}, spec.name, thresholds=self.gate.thresholds(spec))
         requested = replace(command, joints=selection.joints)
         view = None
         if self._person_crop is not None and requested.joints and not one_shot:

@@ -11,7 +11,7 @@ from oracle import SPEC, Oracle, info
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.commands.command import joint_command
+from taihri_ros.commands.command import joint_command, parse_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import DepthUse, Keypoint, Person, State
 from taihri_ros.model.spec import Belief, Calibration, ModelSpec
@@ -198,6 +198,15 @@ def test_a_threshold_that_is_changed_holds_for_the_next_frame() -> None:
     assert not ask(estimator).person.located
     estimator.gate.set(-1.0, -1.0)
     assert ask(estimator).person.located
+
+
+def test_a_command_without_joints_shows_the_thresholds_too() -> None:
+    tracker = Tracker(Estimator(oracle(BELIEF)))
+    negated = parse_command("do not touch my left wrist")
+    assert negated is not None
+    estimate = tracker.estimate(IMAGE, CAMERA, negated, 1)
+    assert (estimate.person.keypoints, estimate.thresholds) == ((), (0.3, 0.6))
+    assert np.isnan(estimate.person.presence)
 
 
 def depth_image(z: float) -> np.ndarray:
