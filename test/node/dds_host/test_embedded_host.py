@@ -118,6 +118,8 @@ def test_answers_have_the_stamp_and_frame_of_the_image(robot: Robot) -> None:
         translation = transform.transform.translation
         assert (translation.x, translation.y, translation.z) == (each.position.x, each.position.y, each.position.z)
     assert person.model == "tiny-random"
+    assert 0.0 <= person.presence <= 1.0
+    assert (person.min_confidence, person.min_presence) == (0.0, 0.0), "those of the checkpoint"
     assert {"decode", "view", "engine", "parse", "total"} <= set(person.stages)
 
 
