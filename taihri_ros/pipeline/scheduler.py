@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from threading import TIMEOUT_MAX, Condition, RLock, Thread
 from time import perf_counter
-
-import numpy as np
-from numpy.typing import NDArray
 
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
@@ -18,10 +14,10 @@ from taihri_ros.inference.engine import GenerationAbortedError
 from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.counters import Counters, Drop
-from taihri_ros.pipeline.depth_fusion import check_registered
 from taihri_ros.pipeline.drop_reasons import PublicationError, drop_reason, publication_errors
 from taihri_ros.pipeline.frame_age import NO_LIMIT, AgeLimit
-from taihri_ros.pipeline.frames import Frame, ImageError, Result
+from taihri_ros.pipeline.frame_processor import FrameProcessor
+from taihri_ros.pipeline.frames import Frame, Result
 from taihri_ros.pipeline.jobs import Job, Query
 from taihri_ros.pipeline.problem_log import ProblemLog
 from taihri_ros.pipeline.tracker import Tracker
@@ -67,11 +63,10 @@ class Scheduler:
         """
         self.counters = Counters()
         self.calibrations = Calibrations() if calibrations is None else calibrations
-        self._age_limit = age_limit
+        self._processor = FrameProcessor(tracker, self.calibrations, age_limit)
         self._tracker = tracker
         self._prepare = prepare
         self._problems = ProblemLog(logger)
-        self._depth_problems = ProblemLog(logger)
         self._publishing = RLock()
         self._changed = Condition()
         self._waiting: Frame | None = None
@@ -134,8 +129,7 @@ class Scheduler:
                 self.counters.count_dropped(Drop.NO_COMMAND)
             else:
                 try:
-                    self._age_limit.check(frame.stamp_ns)
-                    self.calibrations.check_known()
+                    self._processor.check(frame)
                 except TaihriError as error:
                     self.counters.count_dropped(drop_reason(error))
                     self._problems.report(drop_reason(error).value, str(error))
@@ -227,7 +221,9 @@ class Scheduler:
         """Process one frame, then publish its result or count its error after the frames before it."""
         outcome: Result | Exception
         try:
-            outcome = self._process(job)
+            outcome = self._processor.estimate(
+                job.frame, job.command, one_shot=job.query is not None, check_wanted=partial(self._check_wanted, job)
+            )
         except Exception as error:
             outcome = error
         with self._changed:
@@ -236,7 +232,7 @@ class Scheduler:
             if isinstance(outcome, Exception):
                 raise outcome
             self._check_wanted(job)
-            self._deliver(self._refine(outcome, one_shot=job.query is not None), job)
+            self._deliver(self._processor.refine(outcome, one_shot=job.query is not None), job)
         except Exception as error:
             self._fail(error, job)
         finally:
@@ -257,48 +253,6 @@ class Scheduler:
         with self._changed:
             if self._obsolete(job) is not None:
                 raise GenerationAbortedError("the result is no longer wanted")
-
-    def _process(self, job: Job) -> Result:
-        """Decode the image and estimate the joints."""
-        frame = job.frame
-        taken = perf_counter()
-        self._age_limit.check(frame.stamp_ns)
-        find_camera = partial(self.calibrations.camera, frame.stamp_ns, frame.frame_id)
-        image = frame.decode(find_camera)
-        camera = find_camera(image.shape[1], image.shape[0])
-        decoded = perf_counter()
-        self._check_wanted(job)
-        estimate = self._tracker.estimate(image, camera, job.command, frame.stamp_ns, one_shot=job.query is not None)
-        stages = {
-            "receive": frame.receive_ms,
-            "queue": (taken - frame.received) * 1e3,
-            "decode": (decoded - taken) * 1e3,
-        }
-        return Result(
-            estimate,
-            frame,
-            image,
-            stages | estimate.stages_ms | {"total": (perf_counter() - frame.received) * 1e3},
-            camera,
-        )
-
-    def _refine(self, result: Result, *, one_shot: bool) -> Result:
-        """Fuse the depth image and filter the motion; called in the order of the frames."""
-        started = perf_counter()
-        frame, camera = result.frame, result.camera
-        depth: NDArray[np.float32] | None = None
-        try:
-            depth = frame.depth()
-            if depth is not None and camera is not None:
-                check_registered(depth, camera)
-        except ImageError as error:
-            depth = None
-            self._depth_problems.report("depth", f"the depth image is not used: {error}")
-        else:
-            self._depth_problems.clear()
-        estimate = self._tracker.refine(result.estimate, frame.stamp_ns, camera=camera, depth=depth, one_shot=one_shot)
-        refined = {"refine": (perf_counter() - started) * 1e3, "total": (perf_counter() - frame.received) * 1e3}
-        return replace(result, estimate=estimate, stages_ms=result.stages_ms | refined)
 
     def _deliver(self, result: Result, job: Job) -> None:
         """Publish a result, or return it to its query, and count it."""

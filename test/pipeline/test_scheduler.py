@@ -6,11 +6,12 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scheduler_bench import HEAD, LEFT, RIGHT, TIMEOUT_S, Bench, eventually, invalid_image, stamps
+from scheduler_bench import HEAD, INFO, LEFT, RIGHT, TIMEOUT_S, Bench, eventually, invalid_image, stamps
 
 from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.inference.engine import (
@@ -18,6 +19,7 @@ from taihri_ros.inference.engine import (
     GenerationFailedError,
 )
 from taihri_ros.keypoints import State
+from taihri_ros.pipeline.frame_age import AgeLimit
 from taihri_ros.pipeline.frames import Frame, Result
 from taihri_ros.pipeline.scheduler import LocalizeError
 
@@ -289,7 +291,7 @@ def test_stop_works_without_start_and_twice() -> None:
 @pytest.mark.parametrize("max_in_flight", [1, 2])
 @pytest.mark.parametrize("seed", range(6))
 def test_every_frame_is_counted_once_under_stress(seed: int, max_in_flight: int) -> None:
-    bench = Bench(max_in_flight=max_in_flight)
+    bench = Bench(max_in_flight=max_in_flight, age_limit=AgeLimit(100e-9, lambda: 125))
     bench.engine.duration_s = 0.003
     failures = [None, None, None, EngineUnavailableError("unavailable"), GenerationFailedError("failed")]
     ended = threading.Event()
@@ -299,6 +301,17 @@ def test_every_frame_is_counted_once_under_stress(seed: int, max_in_flight: int)
     def check(result: Result) -> None:
         if random.random() < 0.1:
             raise RuntimeError("publisher")
+
+    def wait_for_tf(result: Result) -> None:
+        time.sleep(random.random() * 0.003)
+        if random.random() < 0.1:
+            raise RuntimeError("TF has no transform")
+
+    def driver() -> None:
+        rng = random.Random(seed + 3)
+        while not ended.wait(rng.random() * 0.01):
+            info = rng.choice([INFO, INFO, INFO, replace(INFO, width=640), replace(INFO, k=[0.0] * 9)])
+            bench.scheduler.calibrations.add(info, bench.submitted, rng.choice(["camera", "camera", "other"]))
 
     def commander() -> None:
         rng = random.Random(seed + 1)
@@ -325,8 +338,8 @@ def test_every_frame_is_counted_once_under_stress(seed: int, max_in_flight: int)
             last = snapshot.frames_in
             time.sleep(0.0005)
 
-    bench.on_publish = check
-    threads = [threading.Thread(target=target) for target in (commander, planner, planner, observer)]
+    bench.on_prepare, bench.on_publish = wait_for_tf, check
+    threads = [threading.Thread(target=target) for target in (commander, driver, planner, planner, observer)]
     bench.scheduler.start()
     for thread in threads:
         thread.start()
