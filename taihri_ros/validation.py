@@ -132,7 +132,7 @@ def check_value(
         source: Origin of the value, such as a file, for error messages.
         error: Class of the errors to raise.
         limits: Lowest and highest number, both allowed.
-        choices: The allowed strings; empty for any.
+        choices: The allowed strings, also of the elements of a tuple; empty for any.
 
     Returns:
         The converted value.
@@ -144,8 +144,9 @@ def check_value(
     checked = _Reader(source, error).read(value, kind, "")
     if limits is not None and not limits[0] <= checked <= limits[1]:
         raise error(_complaint(source, f"must be between {limits[0]:g} and {limits[1]:g}", checked))
-    if choices and checked not in choices:
-        raise error(_complaint(source, f"must be one of {', '.join(choices)}", checked))
+    for each in checked if isinstance(checked, tuple) else (checked,):
+        if choices and each not in choices:
+            raise error(_complaint(source, f"must be one of {', '.join(choices)}", each))
     return checked
 
 

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import cv2
 import numpy as np
 
 from taihri_ros.camera.calibration_files import read_camera
-from taihri_ros.camera.picture_files import read_picture
+from taihri_ros.camera.picture_files import check_picture_name, read_picture, write_picture
 from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.commands.command import CommandError, parse_command
-from taihri_ros.errors import TaihriError
 from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
 from taihri_ros.node.configured_engine import ready_engine
 from taihri_ros.node.overlay import draw_overlay
@@ -66,26 +64,23 @@ def command(
       taihri localize photo.jpg --camera-info camera.yaml --command "shake my hand" --model ~/TAIHRI
       taihri localize photo.jpg --camera-info camera.json --command "left_wrist" --json --overlay found.png
     """
-    if overlay is not None and not cv2.haveImageWriter(str(overlay)):
-        raise click.BadParameter(f"{str(overlay)!r} must end in .png or .jpg", param_hint="--overlay")
+    if overlay is not None:
+        check_picture_name(overlay)
     requested = parse_command(text)
     if requested is None:
         raise CommandError("'stop' requests no joints: name joints, or describe the task")
     if xy_source is not None:
         chosen["xy_source"] = xy_source
     parameters = Parameters.from_mapping(chosen)
-    picture = read_picture(image)
     camera = read_camera(camera_info, name=camera_name, rectified=rectified)
-    camera.check_image(picture.shape[1], picture.shape[0])
+    picture = read_picture(image, check_size=camera.check_image)
     with ready_engine(parameters) as ready:
         tracker = make_tracker(ready, parameters)
         estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)
         selection = tracker.selection(requested)
         trained = ready.info.spec.trained
     if overlay is not None:
-        drawn = draw_overlay(picture, estimate, "" if trained else UNTRAINED_NOTE, camera)
-        if not cv2.imwrite(str(overlay), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)):
-            raise TaihriError(f"cannot write {overlay}: check its directory")
+        write_picture(overlay, draw_overlay(picture, estimate, "" if trained else UNTRAINED_NOTE, camera))
     if not trained:
         click.echo(f"note: {UNTRAINED_NOTE}", err=True)
     if not estimate.person.keypoints:

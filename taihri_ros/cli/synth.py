@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from taihri_ros.camera.picture_files import check_picture_name, write_picture
 from taihri_ros.errors import TaihriError
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def command(
     """
     if out is None and sheet is None:
         raise click.UsageError("specify the output: --out DIR, --sheet FILE, or both")
+    if sheet is not None:
+        check_picture_name(sheet)
     if empty_rooms:
         if out is None:
             raise click.UsageError("specify the directory of the pictures: --out DIR")
@@ -85,13 +88,7 @@ def command(
 
 
 def _write_sheet(path: Path, samples: list[Sample]) -> None:
-    import cv2
-
-    picture = _import("contact_sheet").contact_sheet(samples, columns=4)
-    if not cv2.haveImageWriter(str(path)):
-        raise click.BadParameter(f"{str(path)!r} must end in .png or .jpg", param_hint="--sheet")
-    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-        raise TaihriError(f"cannot write {path}: check its directory")
+    write_picture(path, _import("contact_sheet").contact_sheet(samples, columns=4))
 
 
 def _import(name: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.picture_files import write_picture
 from taihri_ros.demo.planner import Answer, Record
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.items import label
@@ -101,9 +102,7 @@ def _at(pixel: NDArray[np.float64]) -> tuple[int, int]:
 
 
 def _write_strip(pictures: Sequence[Picture], path: Path) -> None:
-    strip = np.hstack([_resized(each, _STRIP_WIDTH) for each in pictures])
-    if not cv2.imwrite(str(path), cv2.cvtColor(strip, cv2.COLOR_RGB2BGR)):
-        raise TaihriError(f"cannot write {path}: check its directory")
+    write_picture(path, np.hstack([_resized(each, _STRIP_WIDTH) for each in pictures]))
 
 
 def _write_animation(pictures: Sequence[Picture], stamps_ns: Sequence[int], path: Path) -> None:

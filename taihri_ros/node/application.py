@@ -16,9 +16,9 @@ from taihri_ros.commands.joint_selection import JointSelection
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
-from taihri_ros.node.depth_images import DepthImages
+from taihri_ros.node.compressed_images import decode_compressed
+from taihri_ros.node.depth_images import DepthImages, decode_depth
 from taihri_ros.node.header_checks import HeaderChecks
-from taihri_ros.node.images import decode_compressed, decode_depth
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
 from taihri_ros.node.overlay import draw_overlay
@@ -161,10 +161,11 @@ class Application:
 
     def on_compressed_image(self, message: Any) -> None:
         """Handle a sensor_msgs/CompressedImage."""
-        self._submit(message, lambda _: decode_compressed(message.data))
+        formats = self._parameters.image_formats
+        self._submit(message, lambda check_size: decode_compressed(message, check_size, formats))
 
     def on_depth(self, message: Any) -> None:
-        """Store a sensor_msgs/Image of depth; it is decoded only if a matching colour image is answered."""
+        """Store a message of depth, of either transport; it is decoded only if a matching colour image is answered."""
         self._depth.add(message)
 
     def _depth_at(self, stamp: int) -> NDArray[np.float32] | None:

@@ -16,8 +16,9 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
 from taihri_ros.node import topics
+from taihri_ros.node.compressed_images import decode_compressed
 from taihri_ros.node.dds_host import RosTypes, resolve
-from taihri_ros.node.images import decode_compressed, decode_image
+from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import Topic
@@ -172,7 +173,7 @@ class BagReplay:
         if not isinstance(camera, Camera):
             raise camera or BagError(f"no CameraInfo before this image on {self._camera_info.topic}")
         compressed = self._image.msgtype == topics.COMPRESSED_IMAGE.type
-        image = decode_compressed(message.data) if compressed else decode_image(message)
+        image = decode_compressed(message, camera.check_image) if compressed else decode_image(message)
         frame = Frame(stamp_ns(message.header), message.header.frame_id, lambda _: image)
         estimate = tracker.refine(tracker.estimate(image, camera, command, frame.stamp_ns), frame.stamp_ns)
         result = Result(estimate, frame, image, dict(estimate.stages_ms), camera)

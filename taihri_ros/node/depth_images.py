@@ -1,4 +1,4 @@
-"""Buffers recent depth images and finds the one that matches a colour image."""
+"""Decodes depth images, buffers recent ones and finds the one that matches a colour image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,47 @@ from collections import deque
 from threading import Lock
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.node.compressed_depth import decode_compressed_depth
+from taihri_ros.node.images import pixels_of
 from taihri_ros.node.messages import stamp_ns
+from taihri_ros.pipeline.frames import ImageError
+
+_METRES: dict[str, tuple[type[np.uint16] | type[np.float32], float]] = {
+    "16UC1": (np.uint16, 1e-3),
+    "mono16": (np.uint16, 1e-3),
+    "32FC1": (np.float32, 1.0),
+}
+"""Number type and unit (metres) of the depth encodings of REP 118. Some drivers call 16UC1 mono16."""
+
+
+def decode_depth(message: Any) -> NDArray[np.float32]:
+    """Return the depths of a message of either depth topic (parameter `depth.transport`).
+
+    Args:
+        message: A sensor_msgs/Image as defined by REP 118, 16UC1 (or mono16) in millimetres or 32FC1 in metres; or a
+            sensor_msgs/CompressedImage of the transport compressedDepth.
+
+    Returns:
+        float32 (height, width) metres along the camera's z axis; NaN where the message holds zero, a negative number,
+        infinity or NaN.
+
+    Raises:
+        ImageError: The message is inconsistent, damaged or not of depth.
+    """
+    metres = _decode_raw(message) if hasattr(message, "encoding") else decode_compressed_depth(message)
+    return np.where(np.isfinite(metres) & (metres > 0.0), metres, np.float32(np.nan))
+
+
+def _decode_raw(message: Any) -> NDArray[np.float32]:
+    if message.encoding not in _METRES:
+        raise ImageError(
+            f"depth image encoding {message.encoding!r} cannot be used: publish 16UC1 (millimetres) or 32FC1 (metres)"
+        )
+    dtype, unit = _METRES[message.encoding]
+    return np.asarray(pixels_of(message, 1, dtype) * np.float32(unit))
 
 
 class DepthImages:
@@ -24,7 +64,7 @@ class DepthImages:
         self._messages: deque[tuple[int, Any]] = deque(maxlen=capacity)
 
     def add(self, message: Any) -> None:
-        """Store a sensor_msgs/Image; it replaces the oldest one when the buffer is full."""
+        """Store a message of depth; it replaces the oldest one when the buffer is full."""
         with self._lock:
             self._messages.appendleft((stamp_ns(message.header), message))
 
@@ -35,7 +75,7 @@ class DepthImages:
             stamp: Time stamp of the colour image, nanoseconds.
 
         Returns:
-            The sensor_msgs/Image with the nearest stamp; if two are equally near, the one received last. None if none
+            The message with the nearest stamp; if two are equally near, the one received last. None if none
             is within the tolerance.
         """
         with self._lock:

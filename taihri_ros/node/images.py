@@ -1,7 +1,7 @@
-"""Converts image messages to arrays: all colour and mono encodings of sensor_msgs/image_encodings, and depth.
+"""Converts sensor_msgs/Image to arrays: every encoding of sensor_msgs/image_encodings that is a picture.
 
-The rclpy host uses cv_bridge if it can be loaded. This module is for hosts without cv_bridge, and for NumPy 2, with
-which cv_bridge cannot be loaded.
+The rclpy host uses cv_bridge if it can be loaded. This module is for hosts without cv_bridge, for NumPy 2, with which
+cv_bridge cannot be loaded, and for what cv_bridge does not decode.
 """
 
 from __future__ import annotations
@@ -13,46 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.node.image_encodings import BAYER, COLOUR, GENERIC, PACKED_YUV, is_depth_or_numbers
+from taihri_ros.node.yuv_planes import PLANES, planes_to_rgb
 from taihri_ros.pipeline.frames import ImageError
-
-_COLOUR = {
-    "rgb": (3, None),
-    "bgr": (3, cv2.COLOR_BGR2RGB),
-    "rgba": (4, cv2.COLOR_RGBA2RGB),
-    "bgra": (4, cv2.COLOR_BGRA2RGB),
-    "mono": (1, cv2.COLOR_GRAY2RGB),
-    "bayer_rggb": (1, cv2.COLOR_BayerBG2RGB),
-    "bayer_bggr": (1, cv2.COLOR_BayerRG2RGB),
-    "bayer_gbrg": (1, cv2.COLOR_BayerGR2RGB),
-    "bayer_grbg": (1, cv2.COLOR_BayerGB2RGB),
-}
-"""Number of channels and conversion to RGB of the encodings whose names end in the number of bits."""
-
-_YUV_PACKED = {
-    "uyvy": cv2.COLOR_YUV2RGB_UYVY,
-    "yuv422": cv2.COLOR_YUV2RGB_UYVY,
-    "yuyv": cv2.COLOR_YUV2RGB_YUY2,
-    "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2,
-}
-"""Conversion to RGB of the encodings with two bytes per pixel and interleaved chroma."""
-
-_BT601 = np.array([[1.164384, 0.0, 1.596027], [1.164384, -0.391762, -0.812968], [1.164384, 2.017232, 0.0]], np.float32)
-"""Matrix from (Y - 16, U - 128, V - 128) to RGB (ITU-R BT.601, Y from 16 to 235)."""
-
-_GENERIC = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC1": "mono16", "16UC3": "bgr16", "16UC4": "bgra16"}
-"""Encodings without a channel order, and those with the order of OpenCV that they stand for."""
-
-_AS_SENT = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-"""Decode in colour and ignore the EXIF orientation, because camera_info describes the pixels in the order sent."""
-
-_NOT_IMAGES = ("32F", "64F", "32S", "8S", "16S")
-"""Prefixes of encodings that hold depth or raw numbers."""
-
-_METRES: dict[str, tuple[type[np.uint16] | type[np.float32], float]] = {
-    "16UC1": (np.uint16, 1e-3),
-    "32FC1": (np.float32, 1.0),
-}
-"""Number type and unit (metres) of the depth encodings of REP 118."""
 
 
 class ImageMessage(Protocol):
@@ -76,49 +39,22 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
         (height, width, 3) uint8 RGB; a view of the message's data if possible.
 
     Raises:
-        ImageError: Size, step, data and encoding are inconsistent, or the encoding is not a colour or mono encoding.
+        ImageError: Size, step, data and encoding are inconsistent, or the encoding is not that of a picture.
     """
-    encoding = _GENERIC.get(message.encoding, message.encoding)
-    if encoding in _YUV_PACKED:
-        if message.width % 2:
-            raise ImageError(
-                f"a {encoding} image must have an even width, not {message.width}: check the camera driver"
-            )
-        return _rgb(cv2.cvtColor(_pixels(message, 2, np.uint8), _YUV_PACKED[encoding]))
-    if encoding in ("nv21", "nv24"):
-        return _decode_semiplanar(message, encoding)
+    encoding = GENERIC.get(message.encoding, message.encoding)
+    if encoding in PACKED_YUV:
+        _check_even(message, across=2, down=1)
+        return _rgb(cv2.cvtColor(pixels_of(message, 2, np.uint8), PACKED_YUV[encoding]))
+    if encoding in PLANES:
+        return _decode_planes(message, encoding)
     name = encoding.rstrip("0123456789")
-    bits = encoding[len(name) :]
-    if name not in _COLOUR or bits not in ("8", "16"):
-        detail = "it holds depth or raw numbers" if encoding.startswith(_NOT_IMAGES) else "it is unknown"
-        raise ImageError(f"image encoding {message.encoding!r} cannot be used: {detail}; publish rgb8 or bgr8")
-    channels, conversion = _COLOUR[name]
-    pixels = _pixels(message, channels, np.uint8 if bits == "8" else np.uint16)
+    if encoding[len(name) :] not in ("8", "16") or (name not in COLOUR and name not in BAYER):
+        raise _unusable(message.encoding)
+    channels, conversion = COLOUR[name] if name in COLOUR else (1, BAYER[name])
+    pixels = pixels_of(message, channels, np.uint8 if encoding.endswith("8") else np.uint16)
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     return _rgb(pixels if conversion is None else cv2.cvtColor(pixels, conversion))
-
-
-def decode_depth(message: ImageMessage) -> NDArray[np.float32]:
-    """Return the depths of a sensor_msgs/Image as defined by REP 118: 16UC1 in millimetres or 32FC1 in metres.
-
-    Args:
-        message: The message.
-
-    Returns:
-        float32 (height, width) metres along the camera's z axis; NaN where the message holds zero, a negative number,
-        infinity or NaN.
-
-    Raises:
-        ImageError: Size, step, data and encoding are inconsistent, or the encoding is not a depth encoding.
-    """
-    if message.encoding not in _METRES:
-        raise ImageError(
-            f"depth image encoding {message.encoding!r} cannot be used: publish 16UC1 (millimetres) or 32FC1 (metres)"
-        )
-    dtype, unit = _METRES[message.encoding]
-    metres = _pixels(message, 1, dtype) * np.float32(unit)
-    return np.where(np.isfinite(metres) & (metres > 0.0), metres, np.float32(np.nan))
 
 
 def check_layout(message: ImageMessage, height: int, used: int) -> None:
@@ -146,61 +82,82 @@ def check_layout(message: ImageMessage, height: int, used: int) -> None:
         )
 
 
-def decode_compressed(data: Any) -> NDArray[np.uint8]:
-    """Return the RGB pixels of a JPEG or PNG image, as in sensor_msgs/CompressedImage.
-
-    Args:
-        data: The bytes.
-
-    Returns:
-        (height, width, 3) uint8 RGB.
-
-    Raises:
-        ImageError: The bytes are not a complete image.
-    """
-    buffer = np.frombuffer(data, np.uint8)
-    if buffer[:2].tobytes() == b"\xff\xd8" and b"\xff\xd9" not in buffer[-64:].tobytes():
-        raise ImageError(
-            f"the compressed image is cut off ({buffer.size} bytes of JPEG without an end marker): check the connection"
-        )
-    try:
-        picture = cv2.imdecode(buffer, _AS_SENT) if buffer.size else None
-    except cv2.error:
-        picture = None
-    if picture is None:
-        raise ImageError(f"the compressed image ({buffer.size} bytes) is neither JPEG nor PNG, or is damaged")
-    return _rgb(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
-
-
-def _pixels(
+def pixels_of(
     message: ImageMessage, channels: int, dtype: type[np.uint8] | type[np.uint16] | type[np.float32]
 ) -> NDArray[Any]:
-    """Return the pixels of a message without padding, (height, width[, channels]), in native byte order."""
+    """Return the numbers of a message without padding, in native byte order.
+
+    Args:
+        message: The message.
+        channels: Number of channels.
+        dtype: Type of the numbers.
+
+    Returns:
+        (height, width) for one channel, else (height, width, channels); a view of the message's data if possible.
+
+    Raises:
+        ImageError: Size, step and data are inconsistent.
+    """
     size = np.dtype(dtype).itemsize
-    rows = _rows(message, message.height, message.width * channels * size)
-    pixels = rows.view(dtype)
+    used = message.width * channels * size
+    check_layout(message, message.height, used)
+    pixels = _unpadded(np.frombuffer(message.data, np.uint8).reshape(message.height, message.step), used).view(dtype)
     if size > 1 and bool(message.is_bigendian) != (sys.byteorder == "big"):
         pixels = pixels.byteswap()
     shape = (message.height, message.width, channels) if channels > 1 else (message.height, message.width)
     return pixels.reshape(shape)
 
 
-def _rows(message: ImageMessage, height: int, used: int) -> NDArray[np.uint8]:
-    check_layout(message, height, used)
-    rows = np.frombuffer(message.data, np.uint8).reshape(height, message.step)
-    return rows if message.step == used else np.ascontiguousarray(rows[:, :used])
+def _decode_planes(message: ImageMessage, encoding: str) -> NDArray[np.uint8]:
+    """Return the RGB pixels of planes of luma and chroma.
+
+    Drivers mean two things by `step`: the bytes of a row of luma; or the size of the data divided by the height, where
+    no row is padded.
+    """
+    planes, height, width = PLANES[encoding], message.height, message.width
+    _check_even(message, across=planes.across, down=planes.down)
+    rows = planes.rows(height)
+    if message.width and message.step * height == len(message.data) == width * rows:
+        packed = np.frombuffer(message.data, np.uint8).reshape(rows, width)
+    else:
+        check_layout(message, rows, width)
+        packed = _plane_rows(np.frombuffer(message.data, np.uint8), message, encoding)
+    return planes_to_rgb(packed, height, encoding)
 
 
-def _decode_semiplanar(message: ImageMessage, encoding: str) -> NDArray[np.uint8]:
-    """Return the RGB pixels of luma and interleaved chroma: V,U at half size (nv21) or U,V at full size (nv24)."""
-    height, width = message.height, message.width
-    if encoding == "nv21":
-        if height % 2 or width % 2:
-            raise ImageError(f"an nv21 image must have even sides, not {width}x{height}: check the camera driver")
-        return _rgb(cv2.cvtColor(_rows(message, height * 3 // 2, width), cv2.COLOR_YUV2RGB_NV21))
-    rows = _rows(message, height * 3, width)
-    yuv = np.dstack([rows[:height], rows[height:].reshape(height, width, 2)])
-    return _rgb(cv2.transform(yuv, np.column_stack([_BT601, _BT601 @ (-16.0, -128.0, -128.0)])))
+def _plane_rows(data: NDArray[np.uint8], message: ImageMessage, encoding: str) -> NDArray[np.uint8]:
+    """Return luma and chroma without the padding of their rows, (rows, width)."""
+    planes, height, step = PLANES[encoding], message.height, message.step
+    if planes.interleaved or step == message.width:
+        return _unpadded(data.reshape(-1, step), message.width)
+    luma = _unpadded(data[: height * step].reshape(height, step), message.width)
+    chroma = data[height * step :].reshape(height, step // 2) if step % 2 == 0 else None
+    if chroma is None:
+        raise ImageError(f"the step of an {encoding} image must be even, not {step}: check the camera driver")
+    return np.vstack([luma, _unpadded(chroma, message.width // 2).reshape(height // 2, message.width)])
+
+
+def _unpadded(rows: NDArray[np.uint8], used: int) -> NDArray[np.uint8]:
+    return rows if rows.shape[1] == used else np.ascontiguousarray(rows[:, :used])
+
+
+def _check_even(message: ImageMessage, *, across: int, down: int) -> None:
+    """Check that the sides whose pixels share chroma are even, without which the layout is not defined."""
+    if message.width % across or message.height % down:
+        sides = "an even width and height" if down == 2 else "an even width"
+        raise ImageError(
+            f"an image of {message.encoding} must have {sides}, not {message.width}x{message.height}: "
+            "check the camera driver"
+        )
+
+
+def _unusable(encoding: str) -> ImageError:
+    if is_depth_or_numbers(encoding):
+        return ImageError(
+            f"image encoding {encoding!r} cannot be used: it holds depth or raw numbers, not a picture; subscribe to "
+            "the colour image, or publish mono16 if it is a grey picture"
+        )
+    return ImageError(f"image encoding {encoding!r} cannot be used: it is unknown; publish rgb8 or bgr8")
 
 
 def _rgb(picture: Any) -> NDArray[np.uint8]:

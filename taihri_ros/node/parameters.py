@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from taihri_ros.camera.picture_decoder import DEFAULT_FORMATS, FORMATS
 from taihri_ros.errors import TaihriError
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.person_crop import PersonCropMode
@@ -47,6 +48,12 @@ class Parameters:
 
     image_transport: str = _parameter(
         "raw", "Image topic: image (raw) or image/compressed (compressed).", choices=("raw", "compressed")
+    )
+    image_formats: tuple[str, ...] = _parameter(
+        DEFAULT_FORMATS,
+        "Accepted formats of compressed images: jpeg and png, in which damage is found; webp, tiff and bmp, in which "
+        "it may stay unnoticed.",
+        choices=FORMATS,
     )
     rectified: bool = _parameter(
         False, "Whether the images are rectified; if true, P of camera_info is used instead of K and D."
@@ -116,6 +123,11 @@ class Parameters:
     )
     depth_enabled: bool = _parameter(
         False, "Subscribe to depth, a depth image registered to the colour image, and fuse it with the joints."
+    )
+    depth_transport: str = _parameter(
+        "raw",
+        "Depth topic: depth (raw), or depth/compressedDepth with PNG or RVL (compressedDepth).",
+        choices=("raw", "compressedDepth"),
     )
     depth_tolerance_s: float = _parameter(
         0.02, "Largest difference between the stamps of an image and its depth image, in seconds.", limits=(0.0, 1.0)

@@ -27,6 +27,7 @@ class Topic:
 IMAGE = Topic("image", "sensor_msgs/msg/Image", reliable=False, depth=1)
 COMPRESSED_IMAGE = Topic("image/compressed", "sensor_msgs/msg/CompressedImage", reliable=False, depth=1)
 DEPTH = Topic("depth", "sensor_msgs/msg/Image", reliable=False, depth=1)
+COMPRESSED_DEPTH = Topic("depth/compressedDepth", "sensor_msgs/msg/CompressedImage", reliable=False, depth=1)
 CAMERA_INFO = Topic("camera_info", "sensor_msgs/msg/CameraInfo", reliable=False)
 LATCHED_CAMERA_INFO = Topic("camera_info", "sensor_msgs/msg/CameraInfo", latched=True)
 """Second subscription to `camera_info`, for a publisher that keeps it for late subscribers: only a latched subscription
@@ -42,3 +43,15 @@ TRANSFORMS = Topic("/tf", "tf2_msgs/msg/TFMessage", depth=100)
 DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
 
 OUTPUTS = (KEYPOINTS, PERSON, MARKERS, ACTIVE_COMMAND, OVERLAY, TRANSFORMS, DIAGNOSTICS)
+
+
+def depth_input(transport: str) -> Topic:
+    """Return the topic of depth images.
+
+    Args:
+        transport: Value of the parameter depth.transport, raw or compressedDepth.
+
+    Returns:
+        The topic.
+    """
+    return COMPRESSED_DEPTH if transport == "compressedDepth" else DEPTH

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_images import Image, image
 
-from taihri_ros.node.depth_images import DepthImages
-from taihri_ros.node.images import decode_depth
+from taihri_ros.node.depth_images import DepthImages, decode_depth
 from taihri_ros.pipeline.frames import ImageError
 
 MILLIMETRES = np.array([[0, 1, 1234], [65535, 4000, 258]], np.uint16)
@@ -25,13 +24,16 @@ FRAME_NS = 33_333_333
 START_NS = 1_700_000_000_000_000_000
 
 
+@pytest.mark.handles("Depth images", "depth in 16UC1, or in mono16 as some drivers call it", "used, in millimetres")
+@pytest.mark.parametrize("encoding", ["16UC1", "mono16"])
 @pytest.mark.parametrize("bigendian", [False, True])
-def test_16uc1_is_millimetres(bigendian: bool) -> None:
-    decoded = decode_depth(image(MILLIMETRES, "16UC1", bigendian=bigendian))
+def test_16uc1_is_millimetres(encoding: str, bigendian: bool) -> None:
+    decoded = decode_depth(image(MILLIMETRES, encoding, bigendian=bigendian))
     assert decoded.dtype == np.float32
     np.testing.assert_allclose(decoded, [[np.nan, 0.001, 1.234], [65.535, 4.0, 0.258]], rtol=1e-6)
 
 
+@pytest.mark.handles("Depth images", "depth of 0, inf, NaN or a negative number", "no measurement there")
 @pytest.mark.parametrize("bigendian", [False, True])
 def test_32fc1_is_metres(bigendian: bool) -> None:
     decoded = decode_depth(image(METRES, "32FC1", bigendian=bigendian))
@@ -62,7 +64,8 @@ def test_the_received_message_is_not_modified() -> None:
     assert np.asarray(message.data).tobytes() == before
 
 
-@pytest.mark.parametrize("encoding", ["rgb8", "mono16", "16UC2", "32FC3", "64FC1", "16SC1", ""])
+@pytest.mark.handles("Depth images", "depth in another encoding", "refused, said once")
+@pytest.mark.parametrize("encoding", ["rgb8", "mono8", "16UC2", "32FC3", "64FC1", "16SC1", ""])
 def test_other_encodings_are_rejected_and_the_error_names_the_valid_ones(encoding: str) -> None:
     with pytest.raises(ImageError, match=rf"'{encoding}' cannot be used: publish 16UC1 \(millimetres\) or 32FC1"):
         decode_depth(image(MILLIMETRES, encoding))

@@ -87,10 +87,12 @@ CHOSEN = [declaration for declaration in declarations() if declaration.choices]
 
 @pytest.mark.parametrize("declaration", CHOSEN, ids=lambda declaration: declaration.name)
 def test_only_the_choices_are_accepted(declaration: Declaration) -> None:
+    several = isinstance(declaration.default, tuple)
     for choice in declaration.choices:
-        assert declaration.check(choice) == choice
+        assert declaration.check([choice] if several else choice) == ((choice,) if several else choice)
     with pytest.raises(ParameterError, match=rf"{declaration.name} must be one of {declaration.choices[0]}, "):
-        declaration.check(declaration.choices[0].upper())
+        other = declaration.choices[0].upper()
+        declaration.check([other] if several else other)
 
 
 @pytest.mark.parametrize(

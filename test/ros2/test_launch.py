@@ -26,7 +26,7 @@ from taihri_ros.msg import HumanKeypoints
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from taihri_ros.node.images import decode_compressed
+from taihri_ros.camera.picture_decoder import decode_picture
 
 DOMAIN = new_domain()
 
@@ -107,7 +107,7 @@ class TestEndToEnd(unittest.TestCase):
     def test_overlay(self) -> None:
         for message in self.receive(CompressedImage, "/taihri/overlay/compressed", 1):
             assert self.robot.has_stamp_of_image(message.header)
-            assert decode_compressed(message.data).shape == (240, 320, 3)
+            assert decode_picture(message.data).shape == (240, 320, 3)
 
     def test_diagnostics(self) -> None:
         wait_for(lambda: self.diagnosis.values("taihri: perception").get("published", "0") > "0")

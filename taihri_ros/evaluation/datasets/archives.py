@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.camera_info import CameraError
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.camera.picture_files import read_picture
+from taihri_ros.camera.picture_error import PictureError
+from taihri_ros.camera.picture_files import picture_size, read_picture
 from taihri_ros.evaluation.datasets.items import Data, DataError, Item, label
 from taihri_ros.evaluation.datasets.pickles import read_archive
 from taihri_ros.skeleton import JOINTS
@@ -138,14 +139,10 @@ def _item(image: str, fields: Mapping[str, Any], root: Path, place: str) -> Item
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Return width and height of an image without decoding it."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(path) as picture:
-            return picture.size
-    except (OSError, UnidentifiedImageError) as error:
-        raise DataError(f"{path} cannot be read: {error}; set --images to the directory of the images") from error
+        return picture_size(path)
+    except PictureError as error:
+        raise DataError(f"{error}; set --images to the directory of the images") from error
 
 
 def _camera(fields: Mapping[str, Any], width: int, height: int) -> Camera:

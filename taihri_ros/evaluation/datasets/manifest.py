@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ def open_manifest(path: Path) -> Data:
 
     def items() -> Iterator[Item]:
         for truth in truths:
-            picture = path.parent / truth.source
-            yield Item(truth, lambda picture=picture: read_picture(picture))  # type: ignore[misc]
+            picture, check_size = path.parent / truth.source, truth.camera.check_image
+            yield Item(truth, partial(read_picture, picture, check_size=check_size))
 
     return Data("manifest", path, len(truths), items)
 

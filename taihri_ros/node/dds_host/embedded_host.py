@@ -144,7 +144,7 @@ class EmbeddedHost:
         application = self.application
         self._subscribe(topics.COMMAND, application.on_command)
         if self._parameters.depth_enabled:
-            self._subscribe(topics.DEPTH, application.on_depth)
+            self._subscribe(topics.depth_input(self._parameters.depth_transport), application.on_depth)
         image = self._image_input
         on_image = application.on_image if image is topics.IMAGE else application.on_compressed_image
         return self._subscribe(image, on_image)

@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.node.image_encodings import BAYER, COLOUR
 from taihri_ros.node.images import check_layout, decode_image
 
 logger = logging.getLogger(__name__)
+
+_BY_CV_BRIDGE = frozenset(COLOUR) | frozenset(BAYER)
+"""The encodings that cv_bridge decodes, without the number of bits."""
 
 
 class ImageDecoder:
     """Decoder of sensor_msgs/Image to RGB arrays.
 
-    It uses cv_bridge. The package's own decoder is used instead in three cases: cv_bridge does not load; it does not
-    convert the encoding (nv21, uyvy, 8UC3 and others); or the row padding is not a whole number of pixels, in which
-    case cv_bridge returns a sheared image.
+    It uses cv_bridge for the encodings of colour, grey and Bayer images. The package's own decoder is used in three
+    cases: cv_bridge does not load; the encoding is another one (yuyv, nv12, 8UC3 and others); or the row padding is not
+    a whole number of pixels, in which case cv_bridge returns a sheared image.
     """
 
     def __init__(self) -> None:
@@ -45,7 +49,7 @@ class ImageDecoder:
         Raises:
             ImageError: Size, step, data and encoding are inconsistent, or the encoding is not that of a picture.
         """
-        if self._bridge is None:
+        if self._bridge is None or message.encoding.rstrip("0123456789") not in _BY_CV_BRIDGE:
             return decode_image(message)
         try:
             dtype, channels = self._bridge.encoding_to_dtype_with_channels(message.encoding)

@@ -202,7 +202,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         camera_info = self._subscribe(topics.CAMERA_INFO, application.on_camera_info, stack)
         self._subscribe_latched(camera_info.topic_name, application, stack)
         if parameters.depth_enabled:
-            self._subscribe(topics.DEPTH, application.on_depth, stack)
+            self._subscribe(topics.depth_input(parameters.depth_transport), application.on_depth, stack)
         if parameters.image_transport == "compressed":
             return self._subscribe(topics.COMPRESSED_IMAGE, application.on_compressed_image, stack)
         return self._subscribe(topics.IMAGE, application.on_image, stack)

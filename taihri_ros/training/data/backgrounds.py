@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.camera.picture_error import PictureError
+from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.errors import TaihriError
 from taihri_ros.training.data.patterns import sample_pattern
+
+logger = logging.getLogger(__name__)
 
 Rng = np.random.Generator
 Image = NDArray[np.uint8]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+_FORMATS = ("jpeg", "png", "webp")
 _LONGER_SIDE_PX = 480
 """Photographs are kept in memory as JPEG of this size."""
 
@@ -130,10 +136,15 @@ def place_behind(rng: Rng, image: Image, owners: NDArray[np.uint8], background: 
 
 def _load(path: Path) -> Image | None:
     """Return a photograph as JPEG bytes of a moderate size, or None if it cannot be read or is too small."""
-    photo = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if photo is None or min(photo.shape[:2]) < 100:
+    try:
+        photo = read_picture(path, formats=_FORMATS, upright=True)
+    except PictureError as error:
+        logger.warning("no background: %s", error)
+        return None
+    if min(photo.shape[:2]) < 100:
         return None
     scale = _LONGER_SIDE_PX / max(photo.shape[:2])
     if scale < 1.0:
         photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, 92])[1], np.uint8)
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+    return np.asarray(encoded, np.uint8)

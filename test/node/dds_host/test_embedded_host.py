@@ -18,10 +18,10 @@ from dds_peer import Peer, PeerNode, wait_until
 from domains import new_domain
 from running_node import START_S, Robot, RunningNode
 
+from taihri_ros.camera.picture_decoder import decode_picture
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import LATCHED, DdsError, Subscription
 from taihri_ros.node.dds_host.embedded_host import EmbeddedHost
-from taihri_ros.node.images import decode_compressed
 from taihri_ros.node.parameters import ParameterError, Parameters
 
 DOMAIN = new_domain()
@@ -127,7 +127,7 @@ def test_markers_and_overlay_are_published_while_subscribed(robot: Robot) -> Non
     subscriptions = [robot.listen(topics.MARKERS), robot.listen(topics.OVERLAY)]
     wait_until(lambda: all(each.matched for each in subscriptions))
     stamp = robot.send_until_answered()
-    picture = decode_compressed(robot.message_at(topics.OVERLAY, stamp).data)
+    picture = decode_picture(robot.message_at(topics.OVERLAY, stamp).data)
     assert picture.shape == (HEIGHT, WIDTH, 3)
     markers = wait_until(lambda: [each for each in robot.received(topics.MARKERS) if each.markers])[-1].markers
     assert {marker.ns for marker in markers} == {"joints", "names", "ellipsoids"}
