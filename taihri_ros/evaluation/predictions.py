@@ -20,6 +20,7 @@ from taihri_ros.pipeline.belief import OFF
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.estimator import Exchange
 from taihri_ros.pipeline.presence import MEASURES
+from taihri_ros.skeleton import JOINTS
 
 XY_SOURCES: tuple[XySource, ...] = ("bins", "pixel")
 """Every answer is stored with x and y from each of these sources."""
@@ -55,14 +56,14 @@ class Prediction:
         malformed: Reason why the whole answer is unusable; empty for a usable answer.
         answer: Raw answer of the model.
         stages_ms: Duration of each stage, ms; empty for a malformed answer.
-        evidence: (2,) evidence for a person (`pipeline/presence.py`); NaN if unknown.
+        sharpness: (22, 2) how sharply each joint is placed (`pipeline/presence.py`); NaN if unknown.
     """
 
     joints: dict[str, JointPrediction] = field(default_factory=dict)
     malformed: str = ""
     answer: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)
-    evidence: NDArray[np.float64] = field(default_factory=lambda: np.full(MEASURES, np.nan))
+    sharpness: NDArray[np.float64] = field(default_factory=lambda: np.full((len(JOINTS), MEASURES), np.nan))
 
     @classmethod
     def from_exchange(cls, exchange: Exchange) -> Prediction:
@@ -90,7 +91,7 @@ class Prediction:
                 covariances={source: found[source].covariance for source in XY_SOURCES},
                 confidences={source: found[source].confidence for source in XY_SOURCES},
             )
-        return cls(joints, "", estimate.answer, estimate.stages_ms, decoder.evidence())
+        return cls(joints, "", estimate.answer, estimate.stages_ms, decoder.sharpness())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction in JSON types; NaN becomes null, a covariance its upper triangle."""
@@ -111,7 +112,7 @@ class Prediction:
             "malformed": self.malformed,
             "answer": self.answer,
             "stages_ms": stages,
-            "evidence": _numbers(self.evidence, 4),
+            "sharpness": [_numbers(measures, 4) for measures in self.sharpness],
         }
 
     @classmethod
@@ -128,8 +129,8 @@ class Prediction:
             )
             for name, found in values["joints"].items()
         }
-        evidence = _array(values["evidence"], MEASURES)
-        return cls(joints, values["malformed"], values["answer"], values["stages_ms"], evidence)
+        sharpness = np.array([_array(measures, MEASURES) for measures in values["sharpness"]])
+        return cls(joints, values["malformed"], values["answer"], values["stages_ms"], sharpness)
 
 
 _UPPER = np.triu_indices(3)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.quantization import InteractionSpace
+from taihri_ros.skeleton import JOINTS
 from taihri_ros.validation import check_value
 
 FILE_NAME = "taihri.json"
@@ -59,11 +60,13 @@ class Belief:
         min_confidence: Smallest confidence of a joint, in [0, 1].
         min_presence: Smallest presence, the probability that there is a person at all, in [0, 1].
         presence: Offset and weights of the two measures of the evidence for a person (`pipeline/presence.py`).
+        typical: Typical values of the two measures on people, for each joint in the skeleton's order; empty for zeros.
     """
 
     min_confidence: float = 0.2
     min_presence: float = 0.5
     presence: tuple[float, float, float] = (-7.0, 2.0, 1.0)
+    typical: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,4 +203,8 @@ class ModelSpec:
             return "belief.min_confidence and belief.min_presence must be from 0 to 1"
         if not all(-inf < value < inf for value in belief.presence):
             return f"belief.presence must be three finite numbers, not {belief.presence}"
+        if len(belief.typical) not in (0, len(JOINTS)) or not all(
+            -inf < value < inf for pair in belief.typical for value in pair
+        ):
+            return f"belief.typical must be empty, or two finite numbers for each of the {len(JOINTS)} joints"
         return ""

@@ -17,13 +17,14 @@ from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.parser import Answer, JointAnswer, MalformedAnswerError, Outcome
 from taihri_ros.model.quantization import BinEstimates, decode_pixels, estimate_bins
 from taihri_ros.model.spec import Belief, ModelSpec
-from taihri_ros.pipeline.presence import evidence, presence
+from taihri_ros.pipeline.presence import MEASURES, presence, sharpness
 from taihri_ros.pipeline.uncertainty import (
     bins_covariance,
     pixel_covariance,
     probability_within,
     probability_within_axes,
 )
+from taihri_ros.skeleton import INDEX, JOINTS
 
 XySource = Literal["bins", "pixel"]
 """Source of x and y: `bins` takes them from the 3D bins, `pixel` back-projects the 2D pixel to the decoded depth."""
@@ -96,20 +97,24 @@ class AnswerDecoder:
             presence=self._presence(),
         )
 
-    def evidence(self) -> NDArray[np.float64]:
-        """Return the evidence for a person, (2,), whatever the source of x and y; NaN if unknown (`presence.py`)."""
-        space = self.spec.space
-        if not self._answered:
-            return evidence(np.empty((0, 3)), np.empty((0, 3)))
-        bins = self._bins
-        return evidence(space.decode(bins.mean[:, 2:]), bins.variance[:, 2:] * space.step**2)
+    def sharpness(self) -> NDArray[np.float64]:
+        """Return how sharply the model places each joint of the skeleton, whatever the source of x and y.
+
+        Returns:
+            (22, 2) measures of `presence.py`; NaN for a joint that was not answered.
+        """
+        sharp, space = np.full((len(JOINTS), MEASURES), np.nan), self.spec.space
+        if self._answered:
+            points, variances = space.decode(self._bins.mean[:, 2:]), self._bins.variance[:, 2:] * space.step**2
+            sharp[[INDEX[joint.joint] for joint in self._answered]] = sharpness(points, variances)
+        return sharp
 
     def _presence(self) -> float:
         """Return the presence of a person: 0 if the model answered none of the joints that were requested."""
         unanswered = (Outcome.NOT_ANSWERED, Outcome.NOT_ASKED)
         if self.answer.joints and all(joint.outcome in unanswered for joint in self.answer.joints):
             return 0.0
-        return presence(self.evidence(), self.spec.belief or Belief())
+        return float(presence(self.sharpness(), self.spec.belief or Belief()))
 
     @cached_property
     def _answered(self) -> list[JointAnswer]:

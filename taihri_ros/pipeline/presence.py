@@ -1,56 +1,74 @@
 """Presence: the probability that there is a person at all, from how sharply the model places the joints it answers.
 
-A model that looks at nobody spreads its probability over many bins. Two measures of that separate pictures with and
-without people about as well as all that an answer contains: the standard deviations across the line of sight, and those
-of the depth in proportion to the depth. The presence is the logistic function of their weighted sum; the weights come
-with the checkpoint. For one joint it is computed in the same way as for all of them.
+A model that looks at nobody spreads its probability over many bins. Two measures separate pictures with and without
+people about as well as all that an answer contains: the standard deviation across the line of sight, and that of the
+depth in proportion to the depth. Some joints are less sharp than others on every person, wrists and feet above all. So
+the joints of an answer are compared with how sharp they typically are on people: the sharpest of them across the line
+of sight, and the mean of them in depth. The presence is the logistic function of the weighted sum of both. Weights and
+typical values come with the checkpoint.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.model.spec import Belief
+from taihri_ros.skeleton import JOINTS
 
 MEASURES = 2
-"""Number of measures in the evidence."""
+"""Number of measures: across the line of sight, and in depth."""
 
 _LEAST_DEPTH_M = 0.05
 _LARGEST_EXPONENT = 700.0
 
 
-def evidence(points: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the evidence for a person in the joints that the model answered.
+def sharpness(points: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how sharply the model places joints.
 
     Args:
         points: (N, 3) metres, decoded from the bins of x, y and z, in the view's frame.
         variances: (N, 3) m², their variances from the top-k log-probabilities, without calibration; NaN if unknown.
 
     Returns:
-        (2,) the negative means over the joints of the logarithms of the standard deviation of x and y in metres, and of
-        the standard deviation of z as a share of z. The larger, the sharper. NaN if no variance is known.
+        (N, 2) the negative logarithms of the standard deviation of x and y in metres (their geometric mean), and of the
+        standard deviation of z as a share of z. NaN if unknown.
     """
-    known = np.isfinite(variances).all(axis=1)
-    if not known.any():
-        return np.full(MEASURES, np.nan)
-    across, depth = np.log(variances[known, :2]), np.log(variances[known, 2])
-    distance = np.log(np.maximum(points[known, 2], _LEAST_DEPTH_M))
-    return np.array([-across.mean() / 2.0, (distance - depth / 2.0).mean()])
+    logs = np.log(variances) / 2.0
+    distances = np.log(np.maximum(points[:, 2], _LEAST_DEPTH_M))
+    return np.stack([-(logs[:, 0] + logs[:, 1]) / 2.0, distances - logs[:, 2]], axis=1)
 
 
-def presence(measured: NDArray[np.float64], belief: Belief) -> float:
+def evidence(sharp: NDArray[np.float64], belief: Belief) -> NDArray[np.float64]:
+    """Return the evidence for a person in one answer or in many.
+
+    Args:
+        sharp: (..., 22, 2) sharpness of each joint of the skeleton; NaN for a joint that was not answered.
+        belief: Typical sharpness of the joints on people.
+
+    Returns:
+        (..., 2) the largest difference from the typical sharpness across the line of sight, and the mean difference in
+        depth; NaN if no joint is known.
+    """
+    typical = np.array(belief.typical) if belief.typical else np.zeros((len(JOINTS), MEASURES))
+    known = np.asarray(np.isfinite(sharp).all(axis=-1))
+    differences = np.where(known[..., None], sharp - typical, 0.0)
+    count = known.sum(axis=-1)
+    across = np.where(known, differences[..., 0], -np.inf).max(axis=-1)
+    depth = differences[..., 1].sum(axis=-1) / np.maximum(count, 1)
+    return np.where((count > 0)[..., None], np.stack([across, depth], axis=-1), np.nan)
+
+
+def presence(sharp: NDArray[np.float64], belief: Belief) -> NDArray[np.float64]:
     """Return the probability that there is a person.
 
     Args:
-        measured: (2,) evidence.
-        belief: Offset and weights of the checkpoint.
+        sharp: (..., 22, 2) sharpness of each joint of the skeleton; NaN for a joint that was not answered.
+        belief: Typical sharpness, offset and weights of the checkpoint.
 
     Returns:
-        Probability in [0, 1]; NaN if the evidence is unknown.
+        (...) probabilities in [0, 1]; NaN if no joint is known.
     """
     offset, across, depth = belief.presence
-    exponent = offset + across * float(measured[0]) + depth * float(measured[1])
-    return 1.0 / (1.0 + math.exp(-min(max(exponent, -_LARGEST_EXPONENT), _LARGEST_EXPONENT)))
+    exponent = offset + evidence(sharp, belief) @ np.array([across, depth])
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(exponent, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))))

@@ -13,7 +13,7 @@ from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.question_plan import Plan
 from taihri_ros.model.spec import Belief
 from taihri_ros.pipeline.decoder import XySource
-from taihri_ros.pipeline.presence import presence
+from taihri_ros.pipeline.presence import MEASURES, presence
 from taihri_ros.skeleton import INDEX, JOINTS
 
 PLAN = Plan(joints=("task", "every"), phrasings="held-out")
@@ -34,7 +34,7 @@ class BeliefAnswers:
         picture: Number of the picture.
         source: Name of the picture.
         question: Kind of question, of `QUESTIONS`.
-        evidence: (Q, 2) evidence for a person (`pipeline/presence.py`); NaN if unknown.
+        sharpness: (Q, J, 2) how sharply each joint is placed (`pipeline/presence.py`); NaN if unknown.
         located: (Q, J) whether the joint has a position.
         confidence: (Q, J) confidence of the joint; NaN without one.
         error_mm: (Q, J) distance from the truth, mm; NaN without a position, and for joints that have no label or are
@@ -44,7 +44,7 @@ class BeliefAnswers:
     picture: NDArray[np.int64]
     source: NDArray[np.str_]
     question: NDArray[np.str_]
-    evidence: NDArray[np.float64]
+    sharpness: NDArray[np.float64]
     located: NDArray[np.bool_]
     confidence: NDArray[np.float64]
     error_mm: NDArray[np.float64]
@@ -76,7 +76,7 @@ class BeliefAnswers:
             picture=np.array([entry.question.index for entry in answered], np.int64),
             source=np.array([entry.truth.source for entry in answered], np.str_),
             question=np.array([_kind(entry) for entry in answered], np.str_),
-            evidence=np.array([entry.prediction.evidence for entry in answered]).reshape(-1, 2),
+            sharpness=np.array([entry.prediction.sharpness for entry in answered]).reshape(*shape, MEASURES),
             located=located,
             confidence=confidence,
             error_mm=error_mm,
@@ -93,7 +93,7 @@ class BeliefAnswers:
 
     def presence(self, belief: Belief) -> NDArray[np.float64]:
         """Return the presence of a person in each answer, (Q,) in [0, 1]; NaN if unknown."""
-        return np.array([presence(evidence, belief) for evidence in self.evidence])
+        return presence(self.sharpness, belief)
 
     def published(self, belief: Belief) -> NDArray[np.bool_]:
         """Return which joints the node publishes, as `pipeline.belief.BeliefGate` decides.

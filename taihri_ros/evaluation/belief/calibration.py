@@ -1,8 +1,10 @@
 """Calibration of what a model must be sure of, on labelled pictures and on pictures without people.
 
-1. The presence is a logistic regression on the evidence (`pipeline/presence.py`): answers about pictures without people
-   against answers about labelled pictures of which a joint is within 200 mm of the truth. Both classes weigh the same.
-2. The thresholds first keep the promise that no points are invented: the share of false alarms is at most 1 %, with
+1. The typical sharpness of a joint (`pipeline/presence.py`) is the mean over the answers that place it within 200 mm of
+   the truth.
+2. The presence is a logistic regression on the evidence: answers about pictures without people against answers about
+   labelled pictures of which a joint is within 200 mm of the truth. Both classes weigh the same.
+3. The thresholds first keep the promise that no points are invented: the share of false alarms is at most 1 %, with
    one standard error to spare, because the next pictures are other ones. Then they lose as few of the joints within
    200 mm of the truth as possible. Up to 0.5 % more of them are given away for fewer false alarms and, after that, for
    a larger threshold of the confidence.
@@ -19,6 +21,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief.answers import BeliefAnswers
 from taihri_ros.evaluation.belief.trade_off import MOST_FALSE_ALARMS, trades
 from taihri_ros.model.spec import Belief
+from taihri_ros.pipeline.presence import evidence
 
 FEWEST_PICTURES = 100
 """Smallest number of pictures without people, and of labelled ones, for a calibration."""
@@ -30,6 +33,7 @@ _MOST_LOST = 0.6
 """Share of the correct joints above which no thresholds are chosen, because the node would hardly answer."""
 
 _TOLERANCE = 0.005
+_FEWEST_EXAMPLES = 5
 _RIDGE = 1.0
 _STEPS = 100
 _DIGITS = 4
@@ -52,7 +56,7 @@ def calibrate_belief(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
     for name, answers in (("without people", nobody), ("with labels", people)):
         if (count := len(np.unique(answers.picture))) < FEWEST_PICTURES:
             raise TaihriError(f"{count} pictures {name}: a calibration needs {FEWEST_PICTURES} or more")
-    belief = Belief(presence=fit_presence(nobody, people))
+    belief = fit_presence(nobody, people)
     pictures = len(np.unique(nobody.picture))
     points = trades(nobody, people, belief)
     allowed = [point for point in points if _with_standard_error(point.false_alarms, pictures) <= MOST_FALSE_ALARMS]
@@ -69,22 +73,25 @@ def calibrate_belief(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
     return replace(belief, min_confidence=chosen.min_confidence, min_presence=chosen.min_presence)
 
 
-def fit_presence(nobody: BeliefAnswers, people: BeliefAnswers) -> tuple[float, float, float]:
-    """Fit the logistic regression of the presence on the evidence.
+def fit_presence(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
+    """Fit the typical sharpness, and the logistic regression of the presence on the evidence.
 
     Args:
         nobody: Answers about pictures without people.
         people: Answers about labelled pictures.
 
     Returns:
-        Offset and the two weights of the evidence.
+        The belief, with default thresholds.
 
     Raises:
         TaihriError: There is no evidence on one side.
     """
-    absent = nobody.evidence[np.isfinite(nobody.evidence).all(axis=1)]
-    found = people.correct.any(axis=1) & np.isfinite(people.evidence).all(axis=1)
-    present = people.evidence[found]
+    typical = _typical_sharpness(people)
+    absent, present = (
+        evidence(answers.sharpness, Belief(typical=typical))
+        for answers in (nobody, people.select(np.asarray(people.correct.any(axis=1))))
+    )
+    absent, present = (rows[np.isfinite(rows).all(axis=1)] for rows in (absent, present))
     if not len(absent) or not len(present):
         raise TaihriError(
             "the presence cannot be fitted: the engine returned no top-k log-probabilities, or no joint was within "
@@ -97,7 +104,20 @@ def fit_presence(nobody: BeliefAnswers, people: BeliefAnswers) -> tuple[float, f
     offset, *slopes = _logistic((features - centre) / scale, truth, weights)
     per_unit = np.array(slopes) / scale
     first, second, third = (float(f"{value:.{_DIGITS}g}") for value in (offset - centre @ per_unit, *per_unit))
-    return first, second, third
+    return Belief(presence=(first, second, third), typical=typical)
+
+
+def _typical_sharpness(people: BeliefAnswers) -> tuple[tuple[float, float], ...]:
+    """Return the mean sharpness of each joint where it is correct; that of all joints for one with few examples."""
+    known = people.correct & np.isfinite(people.sharpness).all(axis=2)
+    if not known.any():
+        return ()
+    common = people.sharpness[known].mean(axis=0)
+    means = [
+        people.sharpness[known[:, joint], joint].mean(axis=0) if known[:, joint].sum() >= _FEWEST_EXAMPLES else common
+        for joint in range(known.shape[1])
+    ]
+    return tuple((round(float(across), 2), round(float(depth), 2)) for across, depth in means)
 
 
 def _logistic(

@@ -45,7 +45,7 @@ def write_belief_report(
     """
     found: dict[str, Any] = {
         "run": dict(run),
-        "belief": asdict(belief) | {"presence": list(belief.presence)},
+        "belief": json.loads(json.dumps(asdict(belief))),
         "false_alarms": false_alarms(nobody, belief),
     }
     if people is not None:

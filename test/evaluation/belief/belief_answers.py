@@ -9,7 +9,7 @@ from taihri_ros.skeleton import JOINTS
 
 
 def answers(
-    evidence: list[float],
+    sharp: list[float],
     confidence: list[float],
     *,
     error_mm: list[float] | None = None,
@@ -17,8 +17,8 @@ def answers(
     question: list[str] | None = None,
     kind: str = "room",
 ) -> BeliefAnswers:
-    """Return answers with one joint each; both measures of the evidence are equal."""
-    count = len(evidence)
+    """Return answers with one joint each; both measures of its sharpness are equal."""
+    count = len(sharp)
     located = np.zeros((count, len(JOINTS)), bool)
     located[:, 0] = True
     confidences, errors = np.full(located.shape, np.nan), np.full(located.shape, np.nan)
@@ -29,7 +29,7 @@ def answers(
         picture=pictures,
         source=np.array([f"{kind}/{number}" for number in pictures]),
         question=np.array(["task"] * count if question is None else question),
-        evidence=np.repeat(np.array(evidence, float)[:, None], 2, axis=1),
+        sharpness=np.where(located, np.array(sharp, float)[:, None], np.nan)[..., None].repeat(2, axis=2),
         located=located,
         confidence=confidences,
         error_mm=errors,

@@ -57,7 +57,7 @@ def test_errors_are_those_of_labelled_joints_in_the_image() -> None:
     assert np.isnan(every.error_mm[0, unjudged]).all()
     assert every.error_mm[0, ~unjudged] == pytest.approx(100, abs=5)
     assert every.correct[0].tolist() == (~unjudged).tolist()
-    assert np.isfinite(every.evidence).all()
+    assert np.isfinite(every.sharpness).all()
 
 
 def test_a_malformed_answer_publishes_nothing() -> None:

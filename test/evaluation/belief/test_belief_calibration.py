@@ -17,16 +17,20 @@ from taihri_ros.evaluation.belief.trade_off import false_alarms, lost_joints, tr
 def generate(rng: np.random.Generator, count: int, centre: float, confidence: tuple[float, float]) -> BeliefAnswers:
     """Return answers whose two measures are normally distributed, with spreads 1 and 2."""
     found = answers([0.0] * count, rng.uniform(*confidence, count).tolist(), error_mm=[100.0] * count)
-    return replace(found, evidence=centre * np.array([1.0, 1.0]) + rng.normal(0, [1.0, 2.0], (count, 2)))
+    found.sharpness[:, 0] = centre * np.array([1.0, 1.0]) + rng.normal(0, [1.0, 2.0], (count, 2))
+    return found
 
 
 def test_the_presence_is_the_log_likelihood_ratio_of_normal_distributions() -> None:
     rng = np.random.default_rng(1)
     nobody, people = generate(rng, 20000, -1.0, (0, 1)), generate(rng, 20000, 1.0, (0, 1))
     # ln(p(x | people) / p(x | nobody)) = 2 x1 / 1**2 + 2 x2 / 2**2 for centres 1 and -1
-    assert fit_presence(nobody, people) == pytest.approx((0.0, 2.0, 0.5), abs=0.08)
+    belief = fit_presence(nobody, people)
+    assert belief.typical == ((pytest.approx(1.0, abs=0.03), pytest.approx(1.0, abs=0.05)),) * 22
+    offset = belief.typical[0] @ np.array([2.0, 0.5])  # the evidence is the difference from the typical values
+    assert belief.presence == pytest.approx((offset, 2.0, 0.5), abs=0.1)
     tenth = people.select(np.arange(20000) % 10 == 0)
-    assert fit_presence(nobody, tenth) == pytest.approx((0.0, 2.0, 0.5), abs=0.2), "the classes weigh the same"
+    assert fit_presence(nobody, tenth).presence == pytest.approx((2.5, 2.0, 0.5), abs=0.3), "the classes weigh the same"
 
 
 def test_answers_without_a_correct_joint_are_no_examples_of_people() -> None:
@@ -78,7 +82,7 @@ def test_too_few_pictures_are_an_error(few: str) -> None:
 def test_an_engine_without_log_probabilities_is_an_error() -> None:
     rng = np.random.default_rng(5)
     nobody, people = generate(rng, 200, -1.0, (0, 1)), generate(rng, 200, 1.0, (0, 1))
-    unknown = replace(nobody, evidence=np.full((200, 2), np.nan))
+    unknown = replace(nobody, sharpness=np.full((200, 22, 2), np.nan))
     with pytest.raises(TaihriError, match="returned no top-k log-probabilities"):
         calibrate_belief(unknown, people)
 
@@ -90,3 +94,21 @@ def test_a_model_that_does_not_know_people_from_nobody_is_an_error() -> None:
         TaihriError, match=r"at most 1% false alarms lose 100% of the correct joints: .* use --no-belief"
     ):
         calibrate_belief(nobody, people)
+
+
+def test_each_joint_is_compared_with_its_own_typical_sharpness() -> None:
+    """Wrists are never sharp: a blurred wrist of a person must not look like nobody."""
+    rng = np.random.default_rng(6)
+    people, nobody = generate(rng, 400, 1.0, (0.5, 0.9)), generate(rng, 400, -1.0, (0.5, 0.9))
+    for answer in (people, nobody):
+        answer.sharpness[::2, 1] = answer.sharpness[::2, 0] - 5.0
+        for array in (answer.confidence, answer.error_mm, answer.located):
+            array[::2, 1] = array[::2, 0]
+        answer.sharpness[::2, 0] = np.nan
+        answer.confidence[::2, 0], answer.error_mm[::2, 0], answer.located[::2, 0] = np.nan, np.nan, False
+    belief = fit_presence(nobody, people)
+    assert np.subtract(belief.typical[0], belief.typical[1]) == pytest.approx(5.0, abs=0.6)
+    assert belief.typical[2] == pytest.approx(np.mean(belief.typical[:2], axis=0), abs=0.02), "no example of its own"
+    presences = people.presence(belief)
+    assert presences[::2].mean() == pytest.approx(presences[1::2].mean(), abs=0.05)
+    assert presences.mean() > 0.75 > 0.25 > nobody.presence(belief).mean()
