@@ -140,8 +140,11 @@ class PeerNode:
         ]
 
     def destroy(self, topic: str) -> None:
-        """Destroy the publisher of a topic."""
-        self.publishers.pop(topic).destroy()
+        """Destroy all publishers of a topic."""
+        del self.publishers[topic]
+        for endpoint in tuple(self.node._endpoints):
+            if isinstance(endpoint, Publisher) and endpoint.topic == topic:
+                endpoint.destroy()
 
     def close(self) -> None:
         self.node.close()

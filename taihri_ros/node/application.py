@@ -17,7 +17,7 @@ from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
 from taihri_ros.node.compressed_images import decode_compressed
-from taihri_ros.node.depth_images import DepthImages, decode_depth
+from taihri_ros.node.depth_images import DepthImages, check_depth_frame, decode_depth
 from taihri_ros.node.header_checks import HeaderChecks
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
@@ -168,17 +168,18 @@ class Application:
         """Store a message of depth, of either transport; it is decoded only if a matching colour image is answered."""
         self._depth.add(message)
 
-    def _depth_at(self, stamp: int) -> NDArray[np.float32] | None:
+    def _depth_at(self, stamp: int, frame_id: str) -> NDArray[np.float32] | None:
         message = self._depth.nearest(stamp)
+        if message is not None and self._parameters.camera_info_frame == "same":
+            check_depth_frame(message, frame_id)
         return None if message is None else decode_depth(message)
 
     def _submit(self, message: Any, decode: Callable[[SizeCheck], NDArray[np.uint8]]) -> None:
         stamp, now = stamp_ns(message.header), self._now_ns()
         self._headers.check(message.header, now)
-        age_ms = (now - stamp) / 1e6
-        self.scheduler.submit(
-            Frame(stamp, message.header.frame_id, decode, receive_ms=age_ms, depth=lambda: self._depth_at(stamp))
-        )
+        age_ms, frame_id = (now - stamp) / 1e6, message.header.frame_id
+        depth = partial(self._depth_at, stamp, frame_id)
+        self.scheduler.submit(Frame(stamp, frame_id, decode, receive_ms=age_ms, depth=depth))
 
     def person(self, result: Result) -> Any:
         """Return the taihri_ros/HumanKeypoints of a result, in the same frame as the node's other outputs."""

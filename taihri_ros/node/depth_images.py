@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from taihri_ros.node.compressed_depth import decode_compressed_depth
 from taihri_ros.node.images import pixels_of
 from taihri_ros.node.messages import stamp_ns
-from taihri_ros.pipeline.frames import ImageError
+from taihri_ros.pipeline.frames import ImageError, is_same_frame
 
 _METRES: dict[str, tuple[type[np.uint16] | type[np.float32], float]] = {
     "16UC1": (np.uint16, 1e-3),
@@ -38,6 +38,23 @@ def decode_depth(message: Any) -> NDArray[np.float32]:
     """
     metres = _decode_raw(message) if hasattr(message, "encoding") else decode_compressed_depth(message)
     return np.where(np.isfinite(metres) & (metres > 0.0), metres, np.float32(np.nan))
+
+
+def check_depth_frame(message: Any, frame_id: str) -> None:
+    """Check that a depth image is registered to a colour image: its pixels are then those of the colour camera.
+
+    Args:
+        message: The message of either depth topic.
+        frame_id: The frame_id of the colour image.
+
+    Raises:
+        ImageError: The depth image has another frame_id.
+    """
+    if not is_same_frame(message.header.frame_id, frame_id):
+        raise ImageError(
+            f"the depth image has the frame_id {message.header.frame_id!r}, but the colour image has {frame_id!r}: use "
+            "the depth topic that is registered (aligned) to the colour image, or set camera_info_frame:=any if it is"
+        )
 
 
 def _decode_raw(message: Any) -> NDArray[np.float32]:

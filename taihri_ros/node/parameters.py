@@ -60,8 +60,8 @@ class Parameters:
     )
     camera_info_frame: CameraInfoFrame = _parameter(
         "same",
-        "Which frame_id camera_info must have: same, that of the image; any, for a driver that names one camera in two "
-        "ways.",
+        "Which frame_id camera_info and depth must have: same, that of the image; any, for a driver that names one "
+        "camera in two ways.",
         choices=("same", "any"),
     )
     max_frame_age_s: float = _parameter(

@@ -13,6 +13,7 @@ import numpy as np
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.camera_info import CameraError, CameraInfoLike
+from taihri_ros.pipeline.frames import is_same_frame
 
 _KEPT = 100
 """Number of different calibrations that are kept; one that is received again and again counts once."""
@@ -150,7 +151,7 @@ class Calibrations:
                 self._changed.wait_for(lambda: _with_stamp(self._known, stamp_ns), _WAIT_S)
             candidates = _candidates(self._known, stamp_ns)
         self.check_known()
-        of_frame = [each for each in candidates if self._any_frame or _is_same_frame(each.frame_id, frame_id)]
+        of_frame = [each for each in candidates if self._any_frame or is_same_frame(each.frame_id, frame_id)]
         if not of_frame:
             raise CameraError(
                 f"camera_info has the frame_id {candidates[0].frame_id!r}, but the image has {frame_id!r}: remap "
@@ -177,12 +178,6 @@ def _content(info: CameraInfoLike) -> tuple[object, ...]:
     region = (roi.x_offset, roi.y_offset, roi.width, roi.height)
     arrays = (np.asarray(values, np.float64).tobytes() for values in (info.d, info.k, info.r, info.p))
     return (*numbers, *region, info.distortion_model, *arrays)
-
-
-def _is_same_frame(info_frame: str, image_frame: str) -> bool:
-    """Check whether two frame ids can be the same: a leading slash does not count, and an empty one is unknown."""
-    names = {info_frame.lstrip("/"), image_frame.lstrip("/")}
-    return len(names) == 1 or "" in names
 
 
 def _with_stamp(known: Sequence[_Calibration], stamp_ns: int) -> list[_Calibration]:

@@ -21,6 +21,12 @@ class ImageError(TaihriError):
     """A received image cannot be decoded."""
 
 
+def is_same_frame(frame_id: str, other: str) -> bool:
+    """Check whether two frame ids can be the same: a leading slash does not count, and an empty one is unknown."""
+    names = {frame_id.lstrip("/"), other.lstrip("/")}
+    return len(names) == 1 or "" in names
+
+
 def no_depth() -> None:
     """Return None: the frame has no depth image."""
 

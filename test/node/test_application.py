@@ -481,6 +481,30 @@ def test_a_depth_image_that_disagrees_does_not_move_the_joint(application: Appli
     assert keypoint.position.z == pytest.approx(WRIST[2], abs=0.004)
 
 
+@pytest.mark.parametrize(("accepted", "used"), [("same", False), ("any", True)])
+@pytest.mark.handles(
+    "Depth images", "depth with another frame_id than the image", "not used, unless camera_info_frame is any"
+)
+def test_a_depth_image_of_another_frame_is_used_only_if_it_is_accepted(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture, accepted: str, used: bool
+) -> None:
+    recorder.subscribed = {topics.PERSON}
+    parameters = Parameters.from_mapping(
+        {"command.initial": "left_wrist", "depth.enabled": True, "camera_info_frame": accepted}
+    )
+    application = Application(
+        parameters, Oracle({"left_wrist": WRIST}, spread=WIDE_SPREAD), MESSAGES, recorder, decode_image
+    )
+    application.start()
+    message = depth(1_000_000_000, 1.45)
+    message.header.frame_id = "depth_optical_frame"
+    application.on_depth(message)
+    keypoint = wrist_at(application, recorder, 1_000_000_000)
+    application.stop()
+    assert (keypoint.depth == keypoint.DEPTH_NONE) != used
+    assert ("'depth_optical_frame', but the colour image has" in caplog.text) != used
+
+
 def test_an_invalid_depth_image_does_not_drop_the_result(
     application: Application, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -91,6 +91,9 @@ def test_a_calibration_that_was_latched_before_the_node_started_is_heard(
         wait_until(lambda: host.application.scheduler.calibrations._known)
         camera.publish("/image", picture(1_700_000_000_000_000_000))
         assert focal_of_answer(camera, 1_700_000_000_000_000_000) == pytest.approx(150.0, rel=0.05)
+        camera.publisher(topics.CAMERA_INFO.type, "/camera_info", QoS())
+        latched = host._latched_camera_info
+        wait_until(lambda: latched and latched.incompatible_qos == "durability")
     assert not [record for record in caplog.records if "durability" in record.getMessage()]
     camera.destroy("/camera_info")
 
