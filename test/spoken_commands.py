@@ -2,7 +2,8 @@
 
 A command in `ASKING` comes with the joints that it needs; `ASKING_ABROAD` asks in German, French and Spanish. Those in
 `AFFIRMATIVE` contain a negating word, but ask for something. `NOTHING` asks for no joint, `NEGATED` forbids something,
-`STOP` ends the running command, and `NOT_STOP` does not.
+`STOP` ends the running command, and `NOT_STOP` does not. `LATER_ASKING` and `LATER_NOTHING` were written after the
+rules of the task table were settled.
 """
 
 from __future__ import annotations
@@ -281,4 +282,68 @@ NOT_STOP: tuple[str, ...] = (
     *("laisse-moi te serrer la main", "fin de semaine", "hör nicht auf", "n'arrête pas"),
     *("para saludarme dame la mano", "para mi mano derecha", "pare mi mano", "alto y claro", "no pares"),
     *("déjame darte la mano", "go on until I tell you"),
+)
+
+LATER_ASKING: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("please greet me with a handshake", ("right_elbow", "right_wrist")),
+    ("reach out and shake hands with grandpa", ("right_elbow", "right_wrist")),
+    ("slap my hand, high five", ("left_wrist", "right_wrist")),
+    ("hug my grandmother", ("spine3", "left_shoulder", "right_shoulder")),
+    ("hand over the pliers to me", ("left_wrist", "right_wrist")),
+    ("give it into my left hand", ("left_wrist",)),
+    ("please take the tray out of my hands", ("left_wrist", "right_wrist")),
+    ("put your hand on my left shoulder", ("left_shoulder",)),
+    ("support me while I get up, hold my right arm", ("right_shoulder", "right_elbow", "right_wrist")),
+    ("fasten the watch strap around my left wrist", ("left_elbow", "left_wrist")),
+    ("tie the laces of both of my shoes", ("left_ankle", "right_ankle", "left_foot", "right_foot")),
+    ("have a look at my left knee", ("left_knee",)),
+    ("keep watching my right elbow", ("right_elbow",)),
+    ("turn your camera to my face", ("neck", "head")),
+    ("how bent is my back", ("pelvis", "spine1", "spine2", "spine3", "neck")),
+    ("buckle the belt around my hips", ("pelvis", "left_hip", "right_hip")),
+    ("put the scarf round grandma's neck", ("neck", "left_collar", "right_collar")),
+    ("take my hat off please", ("head",)),
+    (
+        "hold my coat while I slip into it",
+        ("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+    ),
+    ("where's my left ankle right now", ("left_ankle",)),
+    ("give me the coordinates of my right shoulder", ("right_shoulder",)),
+    ("find both of my elbows", ("left_elbow", "right_elbow")),
+    ("point the light at my right hand", ("right_wrist",)),
+    ("is my head in the picture", ("head",)),
+    ("I would like a pat on the shoulder", ("left_shoulder", "right_shoulder")),
+)
+
+LATER_NOTHING: tuple[str, ...] = (
+    "switch on the radio",
+    "what's for dinner",
+    "move two steps forward",
+    "dim the lamp in the hallway",
+    "water the plants",
+    "I am hungry",
+    "who are you",
+    "look for the remote control",
+    "follow the cleaning schedule",
+    "hold the elevator",
+    "give the dog a treat",
+    "take out the trash",
+    "put my jacket in the wardrobe",
+    "check the front door",
+    "measure the length of the sofa",
+    "tell my wife I am late",
+    "how tall is the tower",
+    "find a parking space",
+    "sit down",
+    "sing for us",
+    "lock the door when I leave",
+    "bring me to the station",
+    "remind me at noon",
+    "show me my calendar",
+    "close your eyes",
+    "point to the north",
+    "walk beside me",
+    "wash the dishes",
+    "is my coffee ready",
+    "my name is Tom",
 )

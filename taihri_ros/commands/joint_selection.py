@@ -15,6 +15,7 @@ from functools import lru_cache
 from threading import Lock
 
 from taihri_ros.commands.command import Command
+from taihri_ros.commands.phrase_index import QUESTION
 from taihri_ros.commands.tasks import Tasks
 
 _MAX_COMMANDS = 16
@@ -121,7 +122,8 @@ class JointSelection:
             task = self._match(command.text)
             if task is None:
                 return _none(f"the command matches no task of the task table: {_ADVICE}")
-            return Selection(task.joints, Source.TABLE, f"the task {task.name} needs them")
+            reason = "the command mentions them" if task.name == QUESTION else f"the task {task.name} needs them"
+            return Selection(task.joints, Source.TABLE, reason)
         with self._lock:
             choice = self._choices.get(command.text)
             return choice.selection if choice else _PENDING

@@ -4,7 +4,8 @@ The terms of a sentence are its words and the pairs of neighbouring words. A ter
 frequency, where all sentences of a task are one document. The similarity of two sentences is the cosine of their weight
 vectors (Salton, Wong and Yang, A vector space model for automatic indexing, 1975). Unknown words have the largest
 weight, so that a sentence about another subject is not similar to any of them. A sentence that mentions neither the
-person nor a part of their body ("put the hat on the shelf") must be almost a trained one.
+person nor a part of their body ("put the hat on the shelf") must be almost a trained one. A sentence that is similar to
+none, but mentions parts of the person's body ("put the ring on my left hand"), is taken for a question about these.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from typing import TypeAlias
 
 from taihri_ros.commands.task_table import SIDES, Affixes, Questions, Task, TaskError
 from taihri_ros.skeleton import in_order
+
+QUESTION = "question"
+"""Name of the task of a question about joints."""
 
 THRESHOLD = 0.45
 """Minimum similarity of a match, in [0, 1]."""
@@ -41,6 +45,9 @@ _BODY = frozenset(
     )
 )
 """Parts of the body and gestures; after "your" they are the robot's own."""
+
+_TO_ONES_FEET = re.compile(r"\bto (?:\S+ ){1,2}feet\b")
+"""A phrase that does not mean the feet: "help me to my feet"."""
 
 _JOINTS_PLACEHOLDER = "{joints}"
 _WORD = re.compile(r"\{joints\}|[^\W_]+(?:['\u2019][^\W_]+)*")
@@ -75,6 +82,9 @@ class PhraseIndex:
         self._name = re.compile(rf"\b{spoken}\b")
         noun = rf"\b(?:{determiners} )*{spoken}\b"
         self._list_of_names = re.compile(rf"{noun}(?:(?: and)? {noun})*")
+        self._sided_name = re.compile(
+            rf"\b{_any_of(affixes.possessives)} (?:(left|right|both) )?({_any_of(self._add_sides())})\b"
+        )
         self._prefix = re.compile(rf"^(?:{_any_of((*affixes.openings, *affixes.requests))} )+")
         self._suffix = re.compile(rf"(?: {_any_of((*affixes.closings, *affixes.adverbials))})+$")
         self._entries = [
@@ -106,20 +116,26 @@ class PhraseIndex:
             text: Free words.
 
         Returns:
-            The task; a task named `question` for a question about named joints; None if no sentence is similar enough.
+            The task; a task named `question` for a question about joints, or for a sentence that mentions parts of the
+            person's body and is similar to none that needs them; None for any other sentence.
         """
         words = self._core_words(text)
         question, joints = self._replace_names(words)
         candidates = [(words, False), (question, True)] if joints else [(words, False)]
         for form, is_question in candidates:
             if (entry := self._exact.get(form)) and (entry.task is None) == is_question:
-                return entry.task or Task("question", joints, (), ())
+                return entry.task or Task(QUESTION, joints, (), ())
         similarity, entry = max(
             (self._most_similar(*candidate) for candidate in candidates), key=lambda found: found[0]
         )
         if entry is None or similarity < (THRESHOLD if _mentions_person(words) else self._impersonal_threshold(words)):
-            return None
-        return entry.task or Task("question", joints, (), ())
+            task = None
+        else:
+            task = entry.task or Task(QUESTION, joints, (), ())
+        mentioned = self._mentioned_joints(words)
+        if mentioned and (task is None or not set(mentioned) & set(task.joints)):
+            return Task(QUESTION, mentioned, (), ())
+        return task
 
     def check(self) -> None:
         """Check that every sentence belongs to one task, and is either trained or held out.
@@ -165,6 +181,28 @@ class PhraseIndex:
         }
         replaced = self._list_of_names.sub(_JOINTS_PLACEHOLDER, sentence)
         return tuple(replaced.split()), in_order(frozenset(joints))
+
+    def _add_sides(self) -> list[str]:
+        """Learn the joints of spoken names without their side ("hand", "hands"), and return the names."""
+        self._joints_of_side: dict[tuple[str, str], tuple[str, ...]] = {}
+        for spoken, joints in self._joints.items():
+            side, _, noun = spoken.partition(" ")
+            if side in (*SIDES, "both"):
+                both = self._joints_of_side.get((noun, ""), ())
+                self._joints_of_side[noun, side] = joints
+                self._joints_of_side[noun, ""] = in_order(frozenset({*both, *joints}))
+            else:
+                self._joints_of_side[spoken, ""] = joints
+        return [noun for noun, _ in self._joints_of_side]
+
+    def _mentioned_joints(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the joints of the parts of the person's body that a sentence mentions ("my left hand")."""
+        sentence = _TO_ONES_FEET.sub(" ", " ".join(words))
+        found = (match.group(2, 1) for match in self._sided_name.finditer(sentence))
+        return in_order(frozenset(joint for noun, side in found for joint in self._joints_of(noun, side or "")))
+
+    def _joints_of(self, noun: str, side: str) -> tuple[str, ...]:
+        return self._joints_of_side.get((noun, side), self._joints_of_side[noun, ""])
 
     def _most_similar(self, words: tuple[str, ...], is_question: bool) -> tuple[float, _Entry | None]:
         """Return the similarity and the entry of the most similar sentence of the same kind."""

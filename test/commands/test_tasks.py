@@ -164,6 +164,31 @@ def test_a_sentence_matches_the_joints_that_it_needs(tasks: Tasks, text: str, jo
     assert joints_of(tasks.match(text)) == joints
 
 
+@pytest.mark.parametrize(
+    ("text", "joints"),
+    [
+        ("put the ring on my left hand", ("left_wrist",)),
+        ("where are my hands", ("left_wrist", "right_wrist")),
+        ("hold my hand", ("left_wrist", "right_wrist")),
+        ("find my feet", ("left_foot", "right_foot")),
+        ("track both of his wrists", ("left_wrist", "right_wrist")),
+        ("massage the person's neck", ("neck",)),
+        ("blow on my lower back and my left toes", ("spine1", "left_foot")),
+    ],
+)
+def test_a_sentence_that_mentions_parts_of_the_body_matches_them(
+    tasks: Tasks, text: str, joints: tuple[str, ...]
+) -> None:
+    assert joints_of(tasks.match(text)) == joints
+
+
+@pytest.mark.parametrize(
+    "text", ["put the hat on the shelf", "shake the bottle", "raise your left arm", "nod your head"]
+)
+def test_a_sentence_that_mentions_no_person_matches_only_if_it_is_almost_a_trained_one(tasks: Tasks, text: str) -> None:
+    assert tasks.match(text) is None
+
+
 def test_samples_vary_and_are_reproducible(tasks: Tasks) -> None:
     samples = [tasks.sample_task(random.Random(seed)) for seed in range(400)]
     assert samples == [tasks.sample_task(random.Random(seed)) for seed in range(400)]
