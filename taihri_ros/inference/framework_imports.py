@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from taihri_ros.inference.engine import EngineError
@@ -24,8 +25,26 @@ def require(module: str, engine: str) -> Any:
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except Exception as error:  # a module of another version or with missing libraries raises any kind of error
         raise EngineError(
-            f"{module} cannot be imported by {sys.executable} ({error}): run `taihri engine install --engine {engine}` "
-            "and use the environment that it creates"
+            f"{module} cannot be imported by {sys.executable} ({type(error).__name__}: {error}): {_advice(engine)}"
         ) from error
+
+
+def check_installed(modules: Sequence[str], engine: str) -> None:
+    """Check that packages are installed, without importing them.
+
+    Args:
+        modules: Names of packages.
+        engine: Name of the engine that needs them, as in `taihri engine install --engine`.
+
+    Raises:
+        EngineError: A package is not installed.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise EngineError(f"{sys.executable} has no package {module}: {_advice(engine)}")
+
+
+def _advice(engine: str) -> str:
+    return f"run `taihri engine install --engine {engine}` and use the environment that it creates"

@@ -4,45 +4,37 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from taihri_ros.inference.engine import Engine
 from taihri_ros.inference.environment import default_python
 from taihri_ros.inference.openai.openai_engine import OpenAiEngine
+from taihri_ros.inference.openai.remote_engine import RemoteEngine
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.node.parameters import ParameterError, Parameters
-from taihri_ros.resources import NANO
+from taihri_ros.resources import NANO, expand_home
 
 logger = logging.getLogger(__name__)
 
 
 def open_engine_for(parameters: Parameters) -> Engine:
-    """Start the engine of the parameters `engine.*` without waiting for it.
+    """Start the engine of the parameters `engine.*`, or the connection to it, without waiting for it.
 
     Args:
         parameters: The node's parameters. The key of a remote server is read from the environment variable
             VLLM_API_KEY, because every node could read it from a parameter.
 
     Returns:
-        An engine process, which raises `EngineUnavailableError` until it is ready, or the client of a remote server.
+        An engine process or a remote server; both raise `EngineUnavailableError` until they are ready.
 
     Raises:
         ParameterError: engine.kind is openai and engine.model is empty.
-        EngineError: The address of the remote server is not valid.
+        TaihriError: The address of the remote server or its engine.spec is not valid, or the home directory is needed
+            and not known.
     """
     if parameters.engine_kind == "openai":
-        if not parameters.engine_model:
-            raise ParameterError("no model: set engine.model (--model) to the name of the served model")
-        spec = ModelSpec.read(Path(parameters.engine_spec).expanduser()) if parameters.engine_spec else None
-        return OpenAiEngine(
-            parameters.engine_url,
-            parameters.engine_model,
-            spec,
-            api_key=os.environ.get("VLLM_API_KEY"),
-            timeout_s=parameters.engine_request_timeout_s,
-        )
+        return RemoteEngine(**_server(parameters), probe_period_s=parameters.engine_probe_period_s)
     return _engine_process(parameters, parameters.engine_kind)
 
 
@@ -53,13 +45,13 @@ def ready_engine(parameters: Parameters) -> Engine:
         parameters: `engine.*` are used.
 
     Returns:
-        An engine that is ready.
+        An engine that is ready. A remote server is not awaited: it must answer at once.
 
     Raises:
-        TaihriError: The engine does not start.
+        TaihriError: The engine does not start, or the remote server does not answer.
     """
     if parameters.engine_kind == "openai":
-        return open_engine_for(parameters)
+        return OpenAiEngine(**_server(parameters))
     engine = _engine_process(parameters, parameters.engine_kind)
     try:
         logger.info("starting %s", parameters.engine_kind)
@@ -79,10 +71,13 @@ def engine_python(python: str, kind: Literal["vllm", "transformers"]) -> str:
 
     Returns:
         The path, or the name of a command that is searched in PATH.
+
+    Raises:
+        TaihriError: The home directory is needed and not known.
     """
     if not python:
         return str(default_python(kind))
-    return str(Path(python).expanduser().absolute()) if "/" in python else python
+    return str(expand_home(python).absolute()) if "/" in python else python
 
 
 def checkpoint(parameters: Parameters) -> str:
@@ -99,8 +94,21 @@ def checkpoint(parameters: Parameters) -> str:
             "engine.model (--model) is not set: using taihri-nano, a small model trained on synthetic people only"
         )
         return str(NANO)
-    model = Path(parameters.engine_model).expanduser()
-    return str(model) if model.exists() else parameters.engine_model
+    model = expand_home(parameters.engine_model)
+    return str(model) if os.path.lexists(model) else parameters.engine_model
+
+
+def _server(parameters: Parameters) -> dict[str, Any]:
+    """Return the arguments that describe a remote server."""
+    if not parameters.engine_model:
+        raise ParameterError("no model: set engine.model (--model) to the name of the served model")
+    return {
+        "url": parameters.engine_url,
+        "model": parameters.engine_model,
+        "spec": ModelSpec.read(expand_home(parameters.engine_spec)) if parameters.engine_spec else None,
+        "api_key": os.environ.get("VLLM_API_KEY"),
+        "timeout_s": parameters.engine_request_timeout_s,
+    }
 
 
 def _engine_process(parameters: Parameters, kind: Literal["vllm", "transformers"]) -> EngineProcess:

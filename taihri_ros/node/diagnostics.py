@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Protocol
 
 from taihri_ros.inference.engine import Engine
-from taihri_ros.inference.process.supervisor import EngineHealth, EngineProcess, EngineState
+from taihri_ros.inference.supervised_engine import EngineHealth, EngineState, SupervisedEngine
 from taihri_ros.pipeline.counters import Drop, Snapshot
 from taihri_ros.pipeline.scheduler import Scheduler
 
@@ -138,7 +138,7 @@ class SchedulerTask:
 
 
 class EngineTask:
-    """A task that reports the health of the engine process."""
+    """A task that reports the health of the engine: a process on this machine, or a remote server."""
 
     name = "engine"
 
@@ -151,11 +151,17 @@ class EngineTask:
         self._health = health
 
     def report(self) -> Report:
-        """Return the engine's state, the age of its last success, and its description."""
+        """Return the engine's state, its last success and error, and its description."""
         health = self._health()
         values = {"state": health.state.value, "restarts": str(health.restarts)}
         if health.last_success_age_s is not None:
             values["last_success_age_s"] = f"{health.last_success_age_s:.2f}"
+        if health.latency_ms is not None:
+            values["latency_ms"] = f"{health.latency_ms:.1f}"
+        if health.last_error:
+            values["last_error"] = health.last_error
+        if health.url is not None:
+            values["url"] = health.url
         if health.pid is not None:
             values["pid"] = str(health.pid)
         if health.info is not None:
@@ -171,8 +177,8 @@ class EngineTask:
 
 
 def engine_tasks(engine: Engine) -> list[Task]:
-    """Return the tasks for an engine: one for an engine process, none for a remote server."""
-    return [EngineTask(lambda: engine.health)] if isinstance(engine, EngineProcess) else []
+    """Return the tasks for an engine: one if it is supervised, as an engine process and a remote server are."""
+    return [EngineTask(lambda: engine.health)] if isinstance(engine, SupervisedEngine) else []
 
 
 def scheduler_tasks(scheduler: Scheduler, image_publishers: Callable[[], int]) -> list[Task]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from taihri_ros.inference.engine import (
     CheckpointError,
+    EngineError,
     EngineInfo,
     EngineUnavailableError,
     Generation,
@@ -113,6 +114,8 @@ def open_null(kind: str, model: str, *, options: dict[str, object]) -> NullEngin
     time.sleep(float(str(options.get("load_s", 0))))
     if model == "bad":
         raise CheckpointError("the checkpoint bad has no weights")
+    if model == "full":
+        raise EngineError("vLLM cannot load it") from RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
     if model == "flaky":
         raise RuntimeError("out of memory")
     if model == "dying":
@@ -134,9 +137,10 @@ def null_python(directory: Path) -> str:
         "import sys\n"
         f"sys.path.append({str(Path(__file__).parent)!r})\n"
         "import support\n"
-        "from taihri_ros.inference.process import server\n"
+        "from taihri_ros.inference.process import entry, server\n"
         "server.open_engine = support.open_null\n"
-        "server.main(sys.argv[4:])\n"
+        "sys.argv[1:4] = []\n"
+        "entry.main()\n"
     )
     script.chmod(0o755)
     return str(script)

@@ -6,17 +6,16 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pytest
+from false_servers import FalseServer, ListeningServer
 from required import ENGINE_PYTHON
 
 from taihri_ros.commands.command import joint_command
@@ -30,7 +29,9 @@ from taihri_ros.inference.engine import (
     RawAnswer,
 )
 from taihri_ros.inference.openai.openai_engine import OpenAiEngine
+from taihri_ros.inference.openai.remote_engine import RemoteEngine
 from taihri_ros.inference.process.supervisor import EngineProcess
+from taihri_ros.inference.supervised_engine import EngineState
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar, free_grammar, named_grammar
 from taihri_ros.model.prompts import Prompt, make_prompt
@@ -93,18 +94,18 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that is awaited by a remote engine which was started before it."""
     log = tmp_path_factory.mktemp("serve") / "log"
     server = Served(checkpoint, log)
-    deadline = time.monotonic() + 200
     try:
-        while True:
-            assert server.process.poll() is None, log.read_text()[-3000:]
-            assert time.monotonic() < deadline, log.read_text()[-3000:]
-            try:
-                OpenAiEngine(server.url, "tiny", ModelSpec(answer=AnswerFormat()), api_key="secret").close()
-                break
-            except EngineUnavailableError:
-                time.sleep(0.5)
+        with RemoteEngine(server.url, "tiny", ModelSpec(answer=AnswerFormat()), api_key="secret") as awaiting:
+            assert awaiting.health.state is EngineState.STARTING
+            deadline = time.monotonic() + 200
+            while awaiting.health.state is not EngineState.READY:
+                assert server.process.poll() is None, log.read_text()[-3000:]
+                assert time.monotonic() < deadline, (awaiting.health, log.read_text()[-3000:])
+                time.sleep(0.2)
+            assert awaiting.health.restarts == 0
         yield server
     finally:
         server.end()
@@ -257,7 +258,7 @@ def test_a_missing_server_is_reported() -> None:
         OpenAiEngine(f"http://127.0.0.1:{port}", "tiny")
 
 
-@pytest.mark.parametrize("url", ["ftp://host", "http://", ""])
+@pytest.mark.parametrize("url", ["ftp://host", "http://", "", "http://host:99999", "http://[::1", "http://host:port"])
 def test_an_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(EngineError, match="not the address of a server"):
         OpenAiEngine(url, "tiny")
@@ -265,42 +266,26 @@ def test_an_invalid_address_is_refused(url: str) -> None:
 
 def test_a_server_that_ends_during_a_request_is_reported(engine: OpenAiEngine, served: Served, spec: ModelSpec) -> None:
     """This test is the last one that uses the server, because it ends it."""
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(engine.generate, make_request(spec, grammar=None, max_tokens=3000))
-        time.sleep(0.5)
-        served.end()
+    with RemoteEngine(served.url, "tiny", spec, api_key="secret") as remote:
+        remote.wait_ready(60)
+        assert remote.generate(make_request(spec)).answers[0].finish_reason == "stop"
+        assert (remote.health.latency_ms or 0.0) > 0
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(engine.generate, make_request(spec, grammar=None, max_tokens=3000))
+            time.sleep(0.5)
+            served.end()
+            with pytest.raises(EngineUnavailableError, match="cannot be reached"):
+                running.result(5)
         with pytest.raises(EngineUnavailableError, match="cannot be reached"):
-            running.result(5)
-    with pytest.raises(EngineUnavailableError, match="cannot be reached"):
-        engine.generate(make_request(spec))
-
-
-class FalseServer:
-    """A server that answers every request with the same data."""
-
-    def __init__(self, answer: bytes, delay_s: float = 0.0) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                time.sleep(delay_s)
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    def __enter__(self) -> FalseServer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+            engine.generate(make_request(spec))
+        with pytest.raises(EngineUnavailableError, match="cannot be reached"):
+            remote.generate(make_request(spec))
+        with pytest.raises(EngineUnavailableError, match=r"the engine is restarting: .* cannot be reached"):
+            remote.generate(make_request(spec))
+        health = remote.health
+        assert (health.state, health.url) == (EngineState.RESTARTING, served.url)
+        assert "cannot be reached" in health.last_error
+        assert remote.info.spec == spec
 
 
 @pytest.mark.parametrize(
@@ -314,6 +299,45 @@ def test_a_server_that_is_not_vllm_is_refused(answer: bytes) -> None:
 def test_a_server_that_does_not_answer_in_time_is_reported() -> None:
     with (
         FalseServer(b"{}", delay_s=1.0) as server,
-        pytest.raises(EngineUnavailableError, match=r"has not answered for 0\.\d s"),
+        pytest.raises(EngineUnavailableError, match=r"has not answered for 0\.2 s"),
     ):
         OpenAiEngine(server.url, "tiny", timeout_s=0.2)
+
+
+@pytest.mark.handles(
+    "Engine", "remote server that sends its answer byte by byte", "refused after engine.request_timeout_s"
+)
+@pytest.mark.parametrize("with_length", [False, True])
+def test_the_timeout_is_for_the_whole_answer(with_length: bool) -> None:
+    started = time.monotonic()
+    with (
+        FalseServer(b'{"data": []}' * 100, drip_s=0.05, with_length=with_length) as server,
+        pytest.raises(EngineUnavailableError, match=r"has not answered for 0\.3 s"),
+    ):
+        OpenAiEngine(server.url, "tiny", timeout_s=0.3)
+    assert time.monotonic() - started < 30, "the whole answer takes 60 s"
+
+
+@pytest.mark.handles(
+    "Engine", "remote server that answers neither as vLLM nor in HTTP", "refused: is not an HTTP server"
+)
+def test_a_port_of_another_protocol_is_refused() -> None:
+    with (
+        ListeningServer(b"SSH-2.0-OpenSSH_9.6\r\n") as server,
+        pytest.raises(EngineError, match="is not an HTTP server"),
+    ):
+        OpenAiEngine(server.url, "tiny", timeout_s=5.0)
+
+
+@pytest.mark.handles("Engine", "https for a server without encryption", "refused: write http in engine.url")
+def test_an_encrypted_address_of_a_plain_server_is_refused() -> None:
+    with FalseServer(b"{}") as server, pytest.raises(EngineError, match="write http:// in ") as caught:
+        OpenAiEngine(server.url.replace("http:", "https:"), "tiny", timeout_s=5.0)
+    assert not isinstance(caught.value, EngineUnavailableError)
+
+
+def test_a_key_from_a_file_may_end_in_a_newline() -> None:
+    with FalseServer(b"{}") as server:
+        with pytest.raises(EngineError, match="data is missing"):
+            OpenAiEngine(server.url, "tiny", api_key="secret\n")
+        assert server.headers["Authorization"] == "Bearer secret"

@@ -7,7 +7,8 @@ import pytest
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.engine import Engine, EngineInfo
-from taihri_ros.inference.process.supervisor import EngineHealth, EngineProcess, EngineState
+from taihri_ros.inference.process.supervisor import EngineProcess
+from taihri_ros.inference.supervised_engine import EngineHealth, EngineState
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.node.diagnostics import ERROR, OK, WARN, EngineTask, engine_tasks, scheduler_tasks
 from taihri_ros.pipeline.counters import Drop
@@ -129,6 +130,29 @@ def test_engine_reports_state_and_description(state: EngineState, level: int) ->
     }
 
 
+def test_engine_reports_the_address_latency_and_last_error_of_a_remote_server() -> None:
+    health = EngineHealth(
+        state=EngineState.READY,
+        message="",
+        restarts=1,
+        last_success_age_s=0.0,
+        info=None,
+        url="http://gpu-box:8000",
+        last_error="http://gpu-box:8000 cannot be reached: Connection refused",
+        latency_ms=41.26,
+    )
+    report = EngineTask(lambda: health).report()
+    assert (report.level, report.message) == (OK, "ready")
+    assert report.values == {
+        "state": "ready",
+        "restarts": "1",
+        "last_success_age_s": "0.00",
+        "latency_ms": "41.3",
+        "last_error": "http://gpu-box:8000 cannot be reached: Connection refused",
+        "url": "http://gpu-box:8000",
+    }
+
+
 def test_an_engine_that_was_never_ready_reports_its_state_only() -> None:
     health = EngineHealth(
         state=EngineState.FAILED, message="no weights", restarts=0, last_success_age_s=None, pid=None, info=None
@@ -138,12 +162,12 @@ def test_an_engine_that_was_never_ready_reports_its_state_only() -> None:
     assert report.values == {"state": "failed", "restarts": "0"}
 
 
-def test_only_an_engine_process_has_a_task() -> None:
-    class Remote:
-        """A remote engine."""
+def test_only_a_supervised_engine_has_a_task() -> None:
+    class InProcess:
+        """An engine in this process."""
 
-    remote: Engine = Remote()  # type: ignore[assignment]
-    assert engine_tasks(remote) == []
+    engine_here: Engine = InProcess()  # type: ignore[assignment]
+    assert engine_tasks(engine_here) == []
     with EngineProcess(python="/nonexistent/python", kind="vllm", model="none") as engine:
         (task,) = engine_tasks(engine)
         assert task.name == "engine"

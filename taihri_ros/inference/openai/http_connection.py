@@ -8,7 +8,6 @@ import json
 import socket
 import ssl
 import threading
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +15,22 @@ from taihri_ros.inference.engine import EngineError, EngineUnavailableError, Gen
 from taihri_ros.inference.process.fields import Fields, ProtocolError
 
 _MAX_ANSWER_BYTES = 16 << 20
+_CONNECT_TIMEOUT_S = 5.0
+_MESSAGE_CHARACTERS = 200
 _REFUSED = (http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, http.HTTPStatus.UNPROCESSABLE_ENTITY)
+_PASSING = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_EARLY, http.HTTPStatus.TOO_MANY_REQUESTS)
+"""Besides these, all errors of the server itself (500 and above) may pass."""
+
+_ADVICE: dict[int, str] = {
+    http.HTTPStatus.UNAUTHORIZED: "set the environment variable VLLM_API_KEY to the server's key",
+    http.HTTPStatus.FORBIDDEN: "set the environment variable VLLM_API_KEY to a key that may use the server",
+    http.HTTPStatus.NOT_FOUND: "correct engine.url and engine.model, and serve the model with vllm serve",
+}
+_FORM = "write it as http://HOST:PORT"
+_CORRECT_URL = "correct engine.url"
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+"""Reasons of OpenSSL for an answer in plain text."""
+
 _CLOSED_BY_SERVER = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 
 
@@ -29,30 +43,41 @@ class HttpConnection:
         Args:
             url: Base address of the server; a `/v1` at its end is removed.
             api_key: Bearer token, if the server needs one.
-            timeout_s: Longest time for an answer, in s.
+            timeout_s: Longest time until the whole answer has arrived, in s.
 
         Raises:
             EngineError: The address is invalid.
         """
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise EngineError(f"{url!r} is not the address of a server: write it as http://HOST:PORT")
+        try:
+            parts = urlsplit(url if "//" in url else f"http://{url}")
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise EngineError(f"{url!r} is not the address of a server ({error}): {_FORM}") from error
+        if parts.scheme not in ("http", "https") or not host:
+            raise EngineError(f"{url!r} is not the address of a server: {_FORM}")
         self._secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname, parts.port
+        self._host, self._port = host, port
         self._prefix = parts.path.rstrip("/").removesuffix("/v1")
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json"}
         if api_key is not None:
-            self._headers["Authorization"] = f"Bearer {api_key}"
+            self._headers["Authorization"] = f"Bearer {api_key.strip()}"
         self.address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{self._prefix}"
         self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._interrupted = threading.Event()
+        self._overdue = threading.Event()
         self._closed = False
 
     @property
     def interrupted(self) -> bool:
         """Whether `interrupt` was called since `resume`."""
         return self._interrupted.is_set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     def resume(self) -> None:
         """Allow requests again after `interrupt`."""
@@ -61,11 +86,7 @@ class HttpConnection:
     def interrupt(self) -> None:
         """Shut the connection down, which ends a request that waits for its answer."""
         self._interrupted.set()
-        connection = self._connection
-        sock = None if connection is None else connection.sock
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        self._shut_down()
 
     def get(self, path: str) -> Fields:
         """Return the JSON object at a path. Raises the errors of `post`."""
@@ -82,9 +103,12 @@ class HttpConnection:
             The JSON object of the answer.
 
         Raises:
-            EngineUnavailableError: The server cannot be reached, does not answer in time, or reports an error.
-            GenerationFailedError: The server rejects the request.
+            EngineUnavailableError: The server cannot be reached, does not answer in time, or reports an error of its
+                own.
+            GenerationFailedError: The server rejects this request.
             ProtocolError: The answer is not a JSON object.
+            EngineError: The server does not know the path or the model, or does not accept the key, or the address is
+                not that of an HTTP server.
         """
         return self._exchange("POST", path, json.dumps(body).encode())
 
@@ -96,25 +120,57 @@ class HttpConnection:
             self._connection.close()
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> Fields:
-        started = time.monotonic()
+        self._overdue.clear()
+        deadline = threading.Timer(self._timeout_s, self._expire)  # the socket's own timeout is for each piece of data
+        deadline.daemon = True
+        deadline.start()
         try:
             status, text = self._send(method, path, body)
-        except TimeoutError as error:
+        except (EngineError, OSError, http.client.HTTPException, ValueError, AttributeError) as error:
             self._drop()
-            age = time.monotonic() - started
-            raise EngineUnavailableError(f"{self.address} has not answered for {age:.1f} s") from error
-        except (OSError, http.client.HTTPException) as error:
-            self._drop()
-            raise EngineUnavailableError(
-                f"{self.address} cannot be reached: {error or type(error).__name__}"
-            ) from error
+            raise self._explained(error) from error
+        finally:
+            deadline.cancel()
         if status != http.HTTPStatus.OK:
-            kind = GenerationFailedError if status in _REFUSED else EngineUnavailableError
-            raise kind(f"{self.address}{path} answered {status}: {_message(text)}")
+            advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
+            raise _kind_of(status)(f"{self.address}{path} answered {status} ({_message(text)}){advice}")
         try:
             return Fields(json.loads(text), path)
         except (ValueError, RecursionError) as error:
-            raise ProtocolError(f"{self.address}{path} did not answer in JSON: {error}") from error
+            raise ProtocolError(f"{self.address}{path} did not answer in JSON ({error}): {_CORRECT_URL}") from error
+
+    def _explained(self, error: Exception) -> EngineError:
+        """Return the engine error for an error of a request."""
+        if isinstance(error, EngineError):
+            return error
+        if self._overdue.is_set() or isinstance(error, TimeoutError):
+            return EngineUnavailableError(f"{self.address} has not answered for {self._timeout_s:.3g} s")
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return EngineError(
+                f"the certificate of {self.address} is not valid ({error.verify_message}): {_CORRECT_URL}, or set "
+                "SSL_CERT_FILE to the certificate of its authority"
+            )
+        if isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:
+            return EngineError(f"{self.address} does not encrypt its connections: write http:// in engine.url")
+        if isinstance(error, OSError | http.client.IncompleteRead):
+            return EngineUnavailableError(f"{self.address} cannot be reached: {reason}")
+        if isinstance(error, http.client.HTTPException):
+            return EngineError(f"{self.address} is not an HTTP server ({reason}): {_CORRECT_URL}")
+        if isinstance(error, ValueError):  # a host or a key with characters that cannot be sent
+            return EngineError(f"no request can be sent to {self.address} ({reason}): {_CORRECT_URL} or VLLM_API_KEY")
+        return EngineUnavailableError(f"the connection to {self.address} was closed by another thread")
+
+    def _expire(self) -> None:
+        self._overdue.set()
+        self._shut_down()
+
+    def _shut_down(self) -> None:
+        """Shut the connection down, which ends a call that waits on it in another thread."""
+        sock = self._socket
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         """Send over the existing connection; reconnect once if the server has closed it in the meantime."""
@@ -123,42 +179,67 @@ class HttpConnection:
             return self._attempt(method, path, body)
         except _CLOSED_BY_SERVER:
             self._drop()
-            if not was_connected or self.interrupted:
+            if not was_connected or self.interrupted or self._overdue.is_set():
                 raise
         return self._attempt(method, path, body)
 
     def _attempt(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         connection = self._connect()
-        if self.interrupted:  # from here on `interrupt` finds the socket
-            raise EngineUnavailableError(f"the connection to {self.address} was interrupted")
+        self._check_uncut()  # from here on `interrupt` finds the socket
         connection.request(method, self._prefix + path, body, self._headers)
         answer = connection.getresponse()
-        return answer.status, answer.read(_MAX_ANSWER_BYTES)
+        text = answer.read(_MAX_ANSWER_BYTES)
+        self._check_uncut()  # an answer without a length looks complete when its connection was shut down
+        return answer.status, text
+
+    def _check_uncut(self) -> None:
+        if self.interrupted:
+            raise EngineUnavailableError(f"the connection to {self.address} was interrupted")
+        if self._overdue.is_set():
+            raise TimeoutError
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._closed:
             raise EngineUnavailableError(f"the connection to {self.address} is closed")
+        if self._connection is not None and self._connection.sock is None:
+            self._drop()  # the server has closed it after its last answer
         if self._connection is None:
+            timeout_s = min(self._timeout_s, _CONNECT_TIMEOUT_S)
             if self._secure:
                 context = ssl.create_default_context()
                 connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                    self._host, self._port, timeout=self._timeout_s, context=context
+                    self._host, self._port, timeout=timeout_s, context=context
                 )
             else:
-                connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
-            connection.connect()
-            self._connection = connection
+                connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
+            try:
+                connection.connect()
+            except TimeoutError as error:
+                raise EngineUnavailableError(
+                    f"{self.address} cannot be reached: no connection within {timeout_s:.3g} s"
+                ) from error
+            connection.sock.settimeout(self._timeout_s)
+            self._connection, self._socket = connection, connection.sock
         return self._connection
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._socket = None
+
+
+def _kind_of(status: int) -> type[EngineError]:
+    """Return the class of the error for an answer that is not OK."""
+    if status in _REFUSED:
+        return GenerationFailedError
+    return (
+        EngineUnavailableError if status in _PASSING or status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else EngineError
+    )
 
 
 def _message(text: bytes) -> str:
     """Return the message of an error in OpenAI's format, or the start of any other text."""
     try:
-        return str(json.loads(text)["error"]["message"])
+        return str(json.loads(text)["error"]["message"])[:_MESSAGE_CHARACTERS]
     except (ValueError, LookupError, TypeError, RecursionError):
-        return text[:200].decode("utf-8", "replace")
+        return " ".join(text[:_MESSAGE_CHARACTERS].decode("utf-8", "replace").split())

@@ -28,6 +28,7 @@ from taihri_ros.inference.constrained.lark import to_lark
 from taihri_ros.inference.engine import (
     EngineError,
     EngineInfo,
+    EngineUnavailableError,
     Generation,
     GenerationAbortedError,
     GenerationFailedError,
@@ -53,6 +54,9 @@ _ZERO_LOGPROB = -9000.0
 _NO_TEXT = "\ufffd"
 """Replacement for the empty text that vLLM returns for a token that is only a part of a character."""
 
+_FACTS_TIMEOUT_S = 10.0
+"""Longest time in s for a question to the server that needs no GPU, such as which models it serves."""
+
 _COORDINATE = re.compile(r"<(0|[1-9][0-9]{0,2})>")
 _CONTROL = re.compile(r"<(?=\|?[\w/]+\|?>)")
 
@@ -72,8 +76,9 @@ class OpenAiEngine:
         *,
         api_key: str | None = None,
         timeout_s: float = 30.0,
+        connect: bool = True,
     ) -> None:
-        """Connect, look up the checkpoint's token ids, and send a warm-up request.
+        """Create the client, and connect it.
 
         Args:
             url: Base address of the server, such as `http://gpu-box:8000`, with or without `/v1` at its end.
@@ -82,12 +87,12 @@ class OpenAiEngine:
                 values.
             api_key: Key of the server, if it needs one.
             timeout_s: Longest time for an answer, in s.
+            connect: Whether to call `connect`.
 
         Raises:
-            EngineUnavailableError: The server cannot be reached.
-            EngineError: The server does not serve the model, or the model is not a TAIHRI checkpoint.
+            EngineError: The address is invalid, or an error of `connect`.
         """
-        self._http = HttpConnection(url, api_key, timeout_s)
+        self._http = HttpConnection(url, api_key, min(timeout_s, _FACTS_TIMEOUT_S))
         self._tokenizing = Lock()
         self._connections = [HttpConnection(url, api_key, timeout_s) for _ in range(MAX_IN_FLIGHT)]
         self._free: LifoQueue[HttpConnection] = LifoQueue()
@@ -96,20 +101,34 @@ class OpenAiEngine:
         self._model = model
         self._lark_grammar = lru_cache(64)(self._to_lark)
         self._token_ids = lru_cache(4096)(self._tokenize)
+        self._spec = spec or ModelSpec(name=model)
+        self._info: EngineInfo | None = None
+        self._coordinates = range(0)
+        self._end_ids: list[int] = []
+        if connect:
+            self.connect()
+
+    def connect(self) -> None:
+        """Connect, look up the checkpoint's token ids, and send a warm-up request; close the client if this fails.
+
+        Raises:
+            EngineUnavailableError: The server cannot be reached, or cannot answer now.
+            EngineError: The server is not a vLLM server or does not serve the model, or the model is not a TAIHRI
+                checkpoint.
+        """
         try:
             self._check_model()
             self._coordinates = self._find_coordinates()
             self._end_ids = [self._token_id(token) for token in END_OF_ANSWER]
-            spec = spec or ModelSpec(name=model)
             self._info = EngineInfo(
                 kind="openai",
                 version=str(self._http.get("/version").get("version", str, length=100)),
-                model=model,
-                device=self._http.address,
+                model=self._model,
+                device=self.address,
                 dtype="as served",
-                spec=spec,
+                spec=self._spec,
             )
-            if spec.answer is None:
+            if self._spec.answer is None:
                 learn_answer_format(self)  # type: ignore[arg-type]
             check_warmup_answer(self)
         except BaseException:
@@ -117,8 +136,19 @@ class OpenAiEngine:
             raise
 
     @property
+    def address(self) -> str:
+        """Address of the server, without its key."""
+        return self._http.address
+
+    @property
     def info(self) -> EngineInfo:
-        """Description of the engine."""
+        """Description of the engine.
+
+        Raises:
+            EngineUnavailableError: The client was not connected yet.
+        """
+        if self._info is None:
+            raise EngineUnavailableError(f"{self.address} has not been connected yet")
         return self._info
 
     def generate(self, request: GenerationRequest) -> Generation:
@@ -135,7 +165,8 @@ class OpenAiEngine:
 
     def adopt_answer_format(self, answer_format: AnswerFormat) -> None:
         """Store an answer format that was inferred from an answer in `info.spec`."""
-        self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=answer_format))
+        info = self.info
+        self._info = dataclasses.replace(info, spec=dataclasses.replace(info.spec, answer=answer_format))
 
     def abort(self) -> None:
         """Abort the requests in flight by closing their connections, and return without waiting for that."""
@@ -160,16 +191,14 @@ class OpenAiEngine:
     ) -> RawAnswer:
         try:
             answer = http.post("/v1/chat/completions", self._body(request, question, image))
-        except EngineError as error:
-            if http.interrupted:
+        except EngineError:
+            if http.interrupted and not http.closed:
                 raise GenerationAbortedError("the request was aborted") from None
-            raise error
+            raise
         try:
             return _decode_answer(answer, request.top_k > 0)
         except ProtocolError as error:
-            raise GenerationFailedError(
-                f"{self._http.address} did not answer in the format of vLLM: {error}"
-            ) from error
+            raise GenerationFailedError(f"{self.address} did not answer in the format of vLLM: {error}") from error
 
     def _body(self, request: GenerationRequest, question: Question, image: str) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -205,7 +234,10 @@ class OpenAiEngine:
             Fields(card, "model").get("id", str, length=1000) for card in self._http.get("/v1/models").get("data", list)
         ]
         if self._model not in served:
-            raise EngineError(f"{self._http.address} does not serve {self._model!r}; it serves {', '.join(served)}")
+            raise EngineError(
+                f"{self.address} does not serve {self._model!r}; it serves {', '.join(served) or 'nothing'}: "
+                "correct engine.model"
+            )
 
     def _tokenize(self, text: str) -> tuple[int, ...]:
         question = {"model": self._model, "prompt": text, "add_special_tokens": False}
@@ -219,9 +251,7 @@ class OpenAiEngine:
     def _token_id(self, token: str) -> int:
         ids = self._token_ids(token)
         if len(ids) != 1:
-            raise EngineError(
-                f"{self._model} on {self._http.address} has no token {token}: it is not a TAIHRI checkpoint"
-            )
+            raise EngineError(f"{self._model} on {self.address} has no token {token}: it is not a TAIHRI checkpoint")
         return ids[0]
 
     def _find_coordinates(self) -> range:
@@ -229,7 +259,7 @@ class OpenAiEngine:
         ids = self._tokenize("".join(map(coordinate_token, range(BINS))))
         if ids != tuple(range(first, first + BINS)):
             raise EngineError(
-                f"{self._model} on {self._http.address} lacks the coordinate tokens: it is not a TAIHRI checkpoint"
+                f"{self._model} on {self.address} lacks the coordinate tokens: it is not a TAIHRI checkpoint"
             )
         return range(first, first + BINS)
 

@@ -138,7 +138,7 @@ class Connection:
         try:
             while answer is None or answer.id != message.id:
                 left_s = timeout_s - (time.monotonic() - started)
-                answer = protocol.unpack(stream.receive(left_s, is_cancelled))
+                answer = protocol.unpack(stream.receive(left_s, is_cancelled, max_blob_bytes=0))
                 if answer.kind is Kind.ERROR and answer.id in (message.id, protocol.NO_ID):
                     protocol.raise_error(answer)
             return answer

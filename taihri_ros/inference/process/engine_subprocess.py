@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import errno
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-import taihri_ros
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
-from taihri_ros.inference.environment import without_python_variables
-from taihri_ros.inference.process.protocol import EXIT_PERMANENT
-
-INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
+from taihri_ros.inference.environment import INSTALL_HINT, find_interpreter, without_python_variables
+from taihri_ros.inference.process.exit_status import EXIT_PERMANENT, FAULT, FIRST_LINE
+from taihri_ros.inference.process.private_directory import SOCKET, make_private_directory
+from taihri_ros.resources import expand_home
 
 _logger = logging.getLogger(__name__)
 
+_ENTRY = "taihri_ros.inference.process.entry"
 _KEPT_LINES = 200
 _REPORTED_LINES = 5
+_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""Errors at the start of a process for which a later start may succeed: the machine is out of memory, processes or file
+descriptors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,35 +67,42 @@ class EngineSubprocess:
             command: The command that starts it.
 
         Raises:
-            EngineError: The interpreter is missing.
+            EngineUnavailableError: The machine cannot start a process now.
+            EngineError: The interpreter cannot be executed, or there is no place for the socket.
         """
-        python = shutil.which(str(Path(command.python).expanduser()))
-        if python is None:
-            raise EngineError(f"the engine's Python interpreter {command.python} is missing; {INSTALL_HINT}")
-        self._directory = tempfile.TemporaryDirectory(prefix="taihri-engine-", ignore_cleanup_errors=True)
+        self._python = find_interpreter(command.python)
+        arguments = _arguments(command)
+        self._directory = make_private_directory()
         directory = Path(self._directory.name)
-        (directory / "taihri_ros").symlink_to(Path(taihri_ros.__file__).resolve().parent)
-        self.socket = directory / "engine.sock"
+        self.socket = directory / SOCKET
         self._lines: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
-        self._process = subprocess.Popen(
-            [
-                str(Path(python).absolute()),
-                "-u",
-                "-m",
-                "taihri_ros.inference.process.server",
-                *_arguments(command),
-                f"--socket={self.socket}",
-                "--guard",
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=directory,
-            env={**without_python_variables(os.environ), **command.environment, "PYTHONPATH": str(directory)},
-            start_new_session=True,
-        )
+        self._has_begun = False
+        self._fault = ""
+        environment = {**without_python_variables(os.environ), **command.environment, "PYTHONPATH": str(directory)}
+        try:
+            self._process = subprocess.Popen(
+                [self._python, "-u", "-m", _ENTRY, *arguments, f"--socket={self.socket}", "--guard"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=directory,
+                env=environment,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            self._directory.cleanup()
+            reason = getattr(error, "strerror", None) or str(error)
+            if getattr(error, "errno", None) in _PASSING:
+                raise EngineUnavailableError(f"the engine process cannot be started now: {reason}") from error
+            raise EngineError(
+                f"the engine's Python interpreter {self._python} cannot be executed ({reason}); {INSTALL_HINT}"
+            ) from error
         self._log_thread = threading.Thread(target=self._read_output, name="engine log", daemon=True)
-        self._log_thread.start()
+        try:
+            self._log_thread.start()
+        except RuntimeError as error:
+            self.end(0.0)
+            raise EngineUnavailableError(f"the engine process cannot be watched now: {error}") from error
 
     @property
     def pid(self) -> int:
@@ -121,13 +130,13 @@ class EngineSubprocess:
         if status is None:
             return
         self._log_thread.join(timeout=1.0)
-        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+        if status == EXIT_PERMANENT and self._fault:
+            raise EngineError(self._fault)
+        how = f"was killed by {_signal_name(-status)}" if status < 0 else f"ended with exit status {status}"
         end = f"the engine process {how}; its last output: {self.last_output()}"
-        if status == EXIT_PERMANENT:
-            raise EngineError(end)
-        if "ModuleNotFoundError" in end:
-            raise EngineError(f"the engine's Python interpreter lacks a module; {INSTALL_HINT}; {end}")
-        raise EngineUnavailableError(end)
+        if status >= 0 and not self._has_begun and (self._lines or not status):
+            raise EngineError(f"{self._python} does not run the engine, is it the Python of its environment? {end}")
+        raise EngineError(end) if status == EXIT_PERMANENT else EngineUnavailableError(end)
 
     def end(self, timeout_s: float = 1.0) -> None:
         """End the process and every process that it has started, and remove its directory.
@@ -143,7 +152,8 @@ class EngineSubprocess:
         self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._log_thread.join(timeout=1.0)
+        if self._log_thread.ident is not None:
+            self._log_thread.join(timeout=1.0)
         self._directory.cleanup()
 
     def __enter__(self) -> EngineSubprocess:
@@ -161,10 +171,17 @@ class EngineSubprocess:
                 text = line.decode("utf-8", "replace").rstrip()
                 if text:
                     self._lines.append(text)
+                    self._has_begun |= text.startswith(FIRST_LINE)
+                    if text.startswith(FAULT):
+                        self._fault = text.removeprefix(FAULT)
                     _logger.info("%s", text)
 
 
+def _signal_name(number: int) -> str:
+    return next((one.name for one in signal.Signals if one == number), f"signal {number}")
+
+
 def _arguments(command: EngineCommand) -> list[str]:
-    model = Path(command.model).expanduser()
-    named = [f"--kind={command.kind}", f"--model={model.resolve() if model.exists() else command.model}"]
+    model = expand_home(command.model)
+    named = [f"--kind={command.kind}", f"--model={model.absolute() if os.path.lexists(model) else command.model}"]
     return named + [f"--option={key}={json.dumps(value)}" for key, value in command.options.items()]

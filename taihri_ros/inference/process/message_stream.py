@@ -7,12 +7,15 @@ other thread has to be woken.
 
 from __future__ import annotations
 
+import select
 import socket as sockets
 import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeAlias
+
+import numpy as np
 
 from taihri_ros.inference.process.fields import ProtocolError
 
@@ -68,12 +71,18 @@ class MessageStream:
             if rest:
                 rest[0] = rest[0][sent:]
 
-    def receive(self, timeout_s: float | None = None, is_cancelled: Callable[[], bool] = lambda: False) -> list[Frame]:
+    def receive(
+        self,
+        timeout_s: float | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        max_blob_bytes: int = MAX_FRAME_BYTES,
+    ) -> list[Frame]:
         """Wait for a message.
 
         Args:
             timeout_s: Longest time to wait, in s; None to wait forever.
             is_cancelled: Checked every 50 ms while waiting with a timeout; True ends the wait.
+            max_blob_bytes: Largest accepted second frame.
 
         Returns:
             The frames of the message.
@@ -94,8 +103,8 @@ class MessageStream:
         if header_bytes > MAX_HEADER_BYTES:
             raise ProtocolError(f"a header has at most {MAX_HEADER_BYTES} bytes, not {header_bytes}")
         lengths = [header_bytes] if blob_bytes == _NO_BLOB else [header_bytes, blob_bytes]
-        if max(lengths) > MAX_FRAME_BYTES:
-            raise ProtocolError(f"a frame has at most {MAX_FRAME_BYTES} bytes, not {max(lengths)}")
+        if lengths[1:] and blob_bytes > max_blob_bytes:
+            raise ProtocolError(f"a second frame has at most {max_blob_bytes} bytes, not {blob_bytes}")
         return [self._read(length, deadline, is_cancelled) for length in lengths]
 
     def is_finished(self) -> bool:
@@ -109,6 +118,15 @@ class MessageStream:
             return True
         return True
 
+    def has_hung_up(self) -> bool:
+        """Check whether the peer has closed the connection or has ended; another thread may use the stream meanwhile.
+
+        A peer that only has stopped to send still waits for its answer, and has not hung up.
+        """
+        poll = select.poll()
+        poll.register(self._socket, 0)
+        return any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll(0))
+
     def shut_down(self) -> None:
         """Shut the connection down in both directions; calls that wait on either end return with an error."""
         with suppress(OSError):
@@ -118,9 +136,9 @@ class MessageStream:
         """Release the socket; a second call does nothing."""
         self._socket.close()
 
-    def _read(self, count: int, deadline: float | None, is_cancelled: Callable[[], bool]) -> bytearray:
-        whole = bytearray(count)
-        missing = memoryview(whole)
+    def _read(self, count: int, deadline: float | None, is_cancelled: Callable[[], bool]) -> memoryview:
+        whole = np.empty(count, np.uint8).data  # its pages take memory only when data arrive
+        missing = whole
         self._socket.settimeout(None if deadline is None else _POLL_S)
         while missing:
             try:

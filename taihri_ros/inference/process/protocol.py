@@ -55,12 +55,6 @@ MAX_IN_FLIGHT = 2
 NO_ID = 0
 """Request number of an error that answers an invalid message."""
 
-EXIT_FAILED = 1
-"""Exit status of an engine process whose engine failed; a restart may help."""
-
-EXIT_PERMANENT = 3
-"""Exit status of an engine process whose engine cannot be loaded; a restart would fail in the same way."""
-
 _BINS_DTYPE = "<u2"
 _LOGPROBS_DTYPE = "<f8"
 _MAX_SIDE = 16384

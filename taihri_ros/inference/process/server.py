@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn
@@ -28,9 +28,10 @@ from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.factory import EngineKind, open_engine
 from taihri_ros.inference.process import guard as guards
 from taihri_ros.inference.process import protocol
+from taihri_ros.inference.process.exit_status import EXIT_FAILED, EXIT_PERMANENT, end_permanently, report_fault
 from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.process.message_stream import Frame, MessageStream
-from taihri_ros.inference.process.protocol import EXIT_FAILED, EXIT_PERMANENT, Kind, Message, State
+from taihri_ros.inference.process.protocol import Kind, Message, State
 from taihri_ros.inference.process.worker import AbortableEngine, EngineWorker, Job
 
 _logger = logging.getLogger(__name__)
@@ -57,16 +58,22 @@ def serve(socket: Path, factory: Callable[[], AbortableEngine], stop: threading.
         EngineError: The socket cannot be created.
     """
     stop = stop or threading.Event()
-    worker = EngineWorker(factory)
-    with _listening(socket) as listener, _Peers(worker) as peers:
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listening(socket))
+        worker = EngineWorker(factory)
+        peers = stack.enter_context(_Peers(worker))
         deadline = float("inf")
         while not stop.is_set():
             with suppress(TimeoutError):
                 peers.add(listener.accept()[0])
+            peers.abort_abandoned()
             if worker.status().state is State.FAILED:
                 deadline = min(deadline, time.monotonic() + _FAILURE_REPORT_S)
                 if peers.failure_sent.is_set() or time.monotonic() > deadline:
-                    return EXIT_PERMANENT if worker.status().permanent else EXIT_FAILED
+                    if not worker.status().permanent:
+                        return EXIT_FAILED
+                    report_fault(worker.status().message)
+                    return EXIT_PERMANENT
         if not worker.stop(timeout_s=0.5):
             _logger.warning("the engine was not closed in time")
         return 0
@@ -84,6 +91,7 @@ class _Peers:
         self._worker = worker
         self._change = threading.Lock()
         self._streams: set[MessageStream] = set()
+        self._jobs: dict[MessageStream, Job] = {}
 
     def add(self, connected: sockets.socket) -> None:
         """Start to answer the messages of a new connection."""
@@ -98,10 +106,17 @@ class _Peers:
             return
         threading.Thread(target=self._serve, args=[stream], name="engine peer", daemon=True).start()
 
+    def abort_abandoned(self) -> None:
+        """Abort the requests whose peer has closed its connection or has ended: nobody waits for their answers."""
+        with self._change:
+            abandoned = [job for stream, job in self._jobs.items() if stream.has_hung_up()]
+        for job in abandoned:
+            self._worker.abort(job)
+
     def _serve(self, stream: MessageStream) -> None:
         try:
             while True:
-                answer = self._answer(stream.receive())
+                answer = self._answer(stream, stream.receive())
                 if answer is not None:
                     stream.send(protocol.pack(answer), _SEND_S)
                     self._note(answer)
@@ -116,7 +131,7 @@ class _Peers:
                 self._streams.discard(stream)
             stream.close()
 
-    def _answer(self, frames: list[Frame]) -> Message | None:
+    def _answer(self, stream: MessageStream, frames: list[Frame]) -> Message | None:
         """Answer one message of a peer; an abort has no answer."""
         identifier = protocol.NO_ID
         try:
@@ -125,14 +140,23 @@ class _Peers:
             if message.kind is Kind.STATUS:
                 return protocol.encode_status(self._worker.status(), identifier)
             if message.kind is Kind.GENERATE:
-                return self._worker.answer(Job(identifier, protocol.decode_request(message)))
+                return self._answer_request(stream, Job(identifier, protocol.decode_request(message)))
             if message.kind is Kind.ABORT:
-                self._worker.abort(identifier)
+                self._worker.abort_id(identifier)
                 return None
             raise ProtocolError(f"an engine process does not accept a message of kind {message.kind.value}")
         except ProtocolError as error:
             _logger.warning("refused a message: %s", error)
             return protocol.encode_error(error, identifier)
+
+    def _answer_request(self, stream: MessageStream, job: Job) -> Message:
+        with self._change:
+            self._jobs[stream] = job
+        try:
+            return self._worker.answer(job)
+        finally:
+            with self._change:
+                del self._jobs[stream]
 
     def _note(self, sent: Message) -> None:
         if sent.kind is Kind.STATE and sent.body["state"] == State.FAILED.value:
@@ -155,17 +179,15 @@ def _listening(path: Path) -> Iterator[sockets.socket]:
     _check_path(path)
     if path.is_socket():
         path.unlink()
-    mask = os.umask(0o177)
     listener = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
     try:
+        os.fchmod(listener.fileno(), 0o600)  # Linux creates the file with this mode; a umask would hold for all threads
         listener.bind(str(path))
         listener.listen(_MAX_PEERS)
         listener.settimeout(_TICK_S)
     except OSError as error:
         listener.close()
         raise EngineError(f"the engine's socket {path} cannot be created: {error}") from error
-    finally:
-        os.umask(mask)
     try:
         yield listener
     finally:
@@ -176,8 +198,11 @@ def _listening(path: Path) -> Iterator[sockets.socket]:
 def _check_path(path: Path) -> None:
     if len(os.fsencode(path)) > _MAX_PATH:
         raise EngineError(f"the engine's socket {path} has a path of more than {_MAX_PATH} bytes: choose a shorter one")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory = path.parent.stat()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = path.parent.stat()
+    except OSError as error:
+        raise EngineError(f"the directory of the engine's socket {path} cannot be created: {error}") from error
     if directory.st_uid != os.geteuid() or directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise EngineError(
             f"others can write to {path.parent} and could replace the engine's socket: "
@@ -227,12 +252,12 @@ def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str,
 @click.option("--guard", is_flag=True, help="When standard input closes, remove the socket's directory and exit")
 def main(kind: EngineKind, model: str, socket: Path, options: tuple[str, ...], guard: bool) -> None:
     """Serve an engine on a Unix socket. The node starts engine processes with this command."""
-    if guard:
-        guards.start(socket.parent)
     try:
+        if guard:
+            guards.start(socket.parent)
         run_engine(kind, model, socket, dict(map(parse_option, options)))
     except TaihriError as error:
-        raise click.ClickException(str(error)) from error
+        end_permanently(str(error))
 
 
 def parse_option(text: str) -> tuple[str, object]:
@@ -254,7 +279,3 @@ def parse_option(text: str) -> tuple[str, object]:
         return key, json.loads(value)
     except ValueError:
         return key, value
-
-
-if __name__ == "__main__":
-    main()

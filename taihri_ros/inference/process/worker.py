@@ -22,6 +22,7 @@ from taihri_ros.inference.engine import (
     GenerationFailedError,
     GenerationRequest,
 )
+from taihri_ros.inference.passing_faults import may_pass
 from taihri_ros.inference.process.protocol import (
     MAX_IN_FLIGHT,
     EngineStatus,
@@ -114,6 +115,8 @@ class EngineWorker:
             engine = self._begin(job)
         except EngineUnavailableError as error:
             return encode_error(error, job.id)
+        except GenerationAbortedError as error:
+            return self._failed(job, error, "aborted")
         try:
             return self._generate(engine, job)
         finally:
@@ -121,12 +124,18 @@ class EngineWorker:
                 self._current.remove(job)
                 self._change.notify_all()
 
-    def abort(self, identifier: int) -> None:
+    def abort(self, job: Job) -> None:
+        """Abort a job, which may be in flight or waiting; a waiting job leaves its place to the next one."""
+        with self._change:
+            job.aborted.set()
+            self._change.notify_all()
+
+    def abort_id(self, identifier: int) -> None:
         """Abort the job with this number, which may be in flight, waiting, or not received yet."""
         with self._change:
             jobs = [job for job in (*self._current, *self._waiting) if job.id == identifier]
             for job in jobs:
-                job.aborted.set()
+                self.abort(job)
             if not jobs:
                 self._early_aborts.append(identifier)
 
@@ -159,6 +168,7 @@ class EngineWorker:
 
         Raises:
             EngineUnavailableError: The engine is not ready, or another job waits already.
+            GenerationAbortedError: The job was aborted while it waited.
         """
         with self._change:
             self._check_ready()
@@ -172,12 +182,15 @@ class EngineWorker:
                 lambda: (
                     self._state is not State.READY
                     or self._stopping
+                    or job.aborted.is_set()
                     or (self._waiting[0] is job and len(self._current) < MAX_IN_FLIGHT)
                 )
             )
             self._waiting.remove(job)
             self._change.notify_all()
             self._check_ready()
+            if job.aborted.is_set():
+                raise GenerationAbortedError("the request was aborted before it started")
             self._current.append(job)
             assert self._engine is not None
             return self._engine
@@ -193,9 +206,10 @@ class EngineWorker:
             engine = self._factory()
         except Exception as error:
             expected = isinstance(error, TaihriError)
-            permanent = expected and not isinstance(error, EngineUnavailableError)
+            permanent = expected and not isinstance(error, EngineUnavailableError) and not may_pass(error)
             _logger.error("the engine cannot be loaded: %s", error, exc_info=not expected)
-            self._fail(str(error) if expected else f"{type(error).__name__}: {error}", permanent=permanent)
+            message = str(error) if expected else f"{type(error).__name__}: {error}"
+            self._fail(" ".join(message.split()), permanent=permanent)
             return
         with self._change:
             self._engine = engine
@@ -208,8 +222,6 @@ class EngineWorker:
     def _generate(self, engine: AbortableEngine, job: Job) -> Message:
         """Answer one job; every error becomes a message."""
         try:
-            if job.aborted.is_set():
-                raise GenerationAbortedError("the request was aborted before it started")
             generation = engine.generate(job.request, job.aborted)
         except GenerationAbortedError as error:
             return self._failed(job, error, "aborted")

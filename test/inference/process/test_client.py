@@ -309,7 +309,7 @@ def test_data_after_an_answer_is_not_read_as_the_next_answer(path: Path) -> None
         assert answer_texts(client.generate(make_request("hello"))) == ("right again",)
 
 
-@pytest.mark.parametrize("begun", [b"", wire_bytes([b"a header", b"a blob"])[:25]])
+@pytest.mark.parametrize("begun", [b"", wire_bytes([b"a header of an answer"])[:25]])
 def test_a_server_that_ends_within_an_answer_is_reported(path: Path, begun: bytes) -> None:
     def serve(line: RawConnection) -> None:
         line.receive()
@@ -319,6 +319,20 @@ def test_a_server_that_ends_within_an_answer_is_reported(path: Path, begun: byte
         false_server(path, ready, serve, ready),
         EngineClient(path) as client,
         pytest.raises(EngineUnavailableError, match="the engine process ended during a request"),
+    ):
+        client.generate(make_request("hello"))
+
+
+@pytest.mark.handles("Engine", "answer of an engine process that announces a second frame", "refused before it is read")
+def test_an_answer_with_a_second_frame_is_refused(path: Path) -> None:
+    def serve(line: RawConnection) -> None:
+        line.receive()
+        line.socket.sendall(wire_bytes([b"a header", b"a blob"]))
+
+    with (
+        false_server(path, ready, serve, ready),
+        EngineClient(path) as client,
+        pytest.raises(ProtocolError, match="a second frame has at most 0 bytes, not 6"),
     ):
         client.generate(make_request("hello"))
 

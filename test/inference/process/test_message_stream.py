@@ -122,8 +122,8 @@ def test_a_stream_is_finished_when_the_peer_has_closed_it_or_has_sent_unrequeste
     [
         (b"GET / HTTP/1.1\r\n\r\n", "does not use the engine protocol, its first bytes are"),
         (struct.pack("<4sIQ", b"TAIH", 2 << 20, 0), "a header has at most 1048576 bytes, not 2097152"),
-        (struct.pack("<4sIQ", b"TAIH", 10, 65 << 20), "a frame has at most 67108864 bytes"),
-        (struct.pack("<4sIQ", b"TAIH", 10, 2**63), "a frame has at most 67108864 bytes"),
+        (struct.pack("<4sIQ", b"TAIH", 10, 65 << 20), "a second frame has at most 67108864 bytes"),
+        (struct.pack("<4sIQ", b"TAIH", 10, 2**63), "a second frame has at most 67108864 bytes"),
     ],
 )
 def test_invalid_data_is_refused_before_it_is_read(

@@ -5,6 +5,8 @@ import os
 import select
 import socket as sockets
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,8 +15,10 @@ from pathlib import Path
 
 import msgpack
 import pytest
+import support
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from required import ROOT
 from support import INFO, NullEngine, RawConnection, ServerThread, answer_texts, eventually, make_request, wire_bytes
 
 from taihri_ros.inference.engine import (
@@ -25,10 +29,9 @@ from taihri_ros.inference.engine import (
     GenerationFailedError,
 )
 from taihri_ros.inference.process import protocol, server
+from taihri_ros.inference.process.exit_status import EXIT_FAILED, EXIT_PERMANENT
 from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.process.protocol import (
-    EXIT_FAILED,
-    EXIT_PERMANENT,
     MAX_IN_FLIGHT,
     EngineStatus,
     Kind,
@@ -321,6 +324,32 @@ def test_the_socket_is_for_this_user_only(served: ServerThread, path: Path, peer
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_files_that_the_loader_makes_have_the_usual_permissions(path: Path, tmp_path: Path) -> None:
+    """The socket is private, but not by a umask, which would be that of the whole process."""
+    masks: list[int] = []
+
+    def load() -> NullEngine:
+        for number in range(100):
+            made = tmp_path / f"cache {number}"
+            made.mkdir()
+            masks.append(stat.S_IMODE(made.stat().st_mode))
+        return NullEngine()
+
+    with ServerThread(path, load):
+        assert eventually(lambda: len(masks) == 100)
+    assert all(mask & 0o700 == 0o700 for mask in masks)
+
+
+def test_the_socket_is_private_whatever_the_umask_is(path: Path, peer: Peer) -> None:
+    before = os.umask(0)
+    try:
+        with ServerThread(path):
+            peer.wait_for(State.READY)
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
+
+
 def test_a_missing_directory_is_made_private(tmp_path: Path) -> None:
     path = tmp_path / "new" / "engine.sock"
     with ServerThread(path):
@@ -426,11 +455,73 @@ def test_a_peer_that_disconnects_before_its_answer_does_not_affect_others(
 ) -> None:
     peer.wait_for(State.READY)
     line = RawConnection(path)
-    line.send(protocol.pack(protocol.encode_request(make_request("wait 1"), 7)))
+    line.send(protocol.pack(protocol.encode_request(make_request("wait 20"), 7)))
     peer.wait_for(State.BUSY)
     line.close()
     peer.wait_for(State.READY)
+    assert (peer.status().completed, peer.status().aborted) == (0, 1)
+
+
+@pytest.mark.handles("Engine", "client that disconnects or is killed during its request", "the request is aborted")
+def test_the_requests_of_clients_that_have_gone_are_aborted_for_the_next_client(
+    served: ServerThread, peer: Peer, path: Path
+) -> None:
+    peer.wait_for(State.READY)
+    script = (
+        "import sys, time; sys.path[:0] = [sys.argv[1], sys.argv[2]]; from pathlib import Path; import support\n"
+        "from taihri_ros.inference.process import protocol\n"
+        "line = support.RawConnection(Path(sys.argv[3]))\n"
+        "line.send(protocol.pack(protocol.encode_request(support.make_request('wait 60'), int(sys.argv[4]))))\n"
+        "print(flush=True); time.sleep(60)\n"
+    )
+    arguments = [str(Path(support.__file__).parent), str(ROOT), str(path)]
+    clients = [
+        subprocess.Popen([sys.executable, "-c", script, *arguments, str(number)], stdout=subprocess.PIPE)
+        for number in range(1001, 1002 + MAX_IN_FLIGHT)
+    ]
+    for client in clients:
+        with client:
+            assert client.stdout is not None
+            assert client.stdout.readline() == b"\n"
+            client.kill()
+    peer.send_request("hello")
+    assert answer_texts(protocol.decode_generation(peer.receive())) == ("hello",)
+    assert eventually(lambda: peer.status().aborted == len(clients))
     assert peer.status().completed == 1
+
+
+def test_a_client_that_only_stops_to_send_gets_its_answer(served: ServerThread, peer: Peer, path: Path) -> None:
+    peer.wait_for(State.READY)
+    line = RawConnection(path)
+    line.send(protocol.pack(protocol.encode_request(make_request("wait 0.3"), 7)))
+    line.socket.shutdown(sockets.SHUT_WR)
+    assert answer_texts(protocol.decode_generation(line.receive())) == ("wait 0.3",)
+    line.close()
+
+
+def test_a_waiting_request_of_a_client_that_has_gone_leaves_its_place(
+    served: ServerThread, peer: Peer, path: Path
+) -> None:
+    in_flight = occupy(peer)
+    line = RawConnection(path)
+    line.send(protocol.pack(protocol.encode_request(make_request("hello"), 1000)))
+    assert eventually(lambda: refused(peer))
+    line.close()
+    assert eventually(lambda: peer.status().aborted == 1)
+    waiting = peer.send_request("next")
+    for identifier in in_flight:
+        peer.send(Kind.ABORT, identifier)
+    answers = {answer.id: answer.kind for answer in (peer.receive() for _ in range(MAX_IN_FLIGHT + 1))}
+    assert answers == {**dict.fromkeys(in_flight, Kind.ERROR), waiting: Kind.GENERATION}
+
+
+def refused(peer: Peer) -> bool:
+    """Send a request that is refused if another one waits already, else aborted; return whether it was refused."""
+    before = peer.status().refused
+    identifier = peer.send_request("wait 10")
+    peer.send(Kind.ABORT, identifier)
+    peer.receive()
+    return peer.status().refused > before
 
 
 def test_connections_beyond_the_limit_are_refused_until_one_is_free(

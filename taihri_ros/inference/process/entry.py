@@ -1,0 +1,32 @@
+"""The first module of an engine process: it checks the interpreter before it imports the server."""
+
+import platform
+import sys
+
+from taihri_ros.inference.process.exit_status import FIRST_LINE, end_permanently
+
+_INSTALL = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
+
+
+def main() -> None:
+    """Serve an engine with the options of `server.main`.
+
+    Raises:
+        SystemExit: Always; with `EXIT_PERMANENT` if this interpreter cannot run the engine.
+    """
+    version = platform.python_version()
+    sys.stderr.write(f"{FIRST_LINE} on Python {version}\n")
+    if sys.version_info < (3, 10):  # noqa: UP036 - any interpreter may be named in engine.python
+        end_permanently(f"{sys.executable} is Python {version}, but the engine needs 3.10 or newer; {_INSTALL}")
+    try:
+        from taihri_ros.inference.process import server
+    except ImportError as error:
+        end_permanently(
+            f"the engine's Python interpreter {sys.executable} lacks a module; {_INSTALL}; "
+            f"{type(error).__name__}: {error}"
+        )
+    server.main(prog_name="engine")
+
+
+if __name__ == "__main__":
+    main()
