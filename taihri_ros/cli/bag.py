@@ -2,72 +2,133 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from taihri_ros.cli.node_options import node_options
 from taihri_ros.cli.options import engine_options, threshold_options
-from taihri_ros.commands.command import CommandError, parse_command
+from taihri_ros.cli.stop_signals import StopRequested, StopSignals
+from taihri_ros.commands.command import Command, CommandError, parse_command
 from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
 from taihri_ros.node.configured_engine import ready_engine
+from taihri_ros.node.parameter_files import read_parameters
 from taihri_ros.node.parameters import Parameters
+
+if TYPE_CHECKING:
+    from taihri_ros.node.bags import BagReplay
+
+_SHOWN = 5
+"""Largest number of different reasons for dropped images that are printed."""
 
 
 @click.command("bag")
 @click.argument("bag", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Bag to write. It must not exist yet.")
-@click.option("--command", "text", required=True, help="Joint names, or a task in free words.")
-@click.option("--image", help="Image topic, if the bag has several.")
-@click.option("--camera-info", help="CameraInfo topic, if the bag has several.")
+@click.option("--command", "text", help="Joint names, or a task in free words. Default: the parameter command.initial.")
+@click.option("--image", metavar="TOPIC", help="Image topic of the bag, if it has several.")
+@click.option("--camera-info", metavar="TOPIC", help="CameraInfo topic of the bag, if it has several.")
+@click.option("--depth", metavar="TOPIC", help="Depth topic of the bag, registered to the images; sets depth.enabled.")
 @click.option("--rectified", is_flag=True, help="The images are rectified: use P of CameraInfo.")
 @click.option(
     "--storage", type=click.Choice(["sqlite3", "mcap"]), default="sqlite3", show_default=True, help="Format to write."
 )
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution that recorded the bag.")
+@node_options
 @engine_options
 @threshold_options
 def command(
     *,
     bag: Path,
     out: Path,
-    text: str,
+    text: str | None,
     image: str | None,
     camera_info: str | None,
+    depth: str | None,
     rectified: bool,
     storage: str,
     distro: str,
+    params_file: tuple[Path, ...],
+    param: tuple[str, ...],
+    remap: tuple[str, ...],
     chosen: dict[str, Any],
 ) -> None:
     """Replay a recorded BAG (sqlite3 or mcap), and write the results of every image to a new bag.
 
-    The results have the stamps of the images.
+    Every image is answered as the node with the same parameters would answer it if it kept up with the camera. The
+    results have the stamps of the images. A bag without metadata.yaml, or without its end, is read as far as it goes.
 
     \b
     Examples:
       taihri bag recorded/ --out found/ --command "give me a hug" --model ~/TAIHRI
       taihri bag drive.mcap --out found/ --storage mcap --image /head/image_raw --command "left_wrist, right_wrist"
+      taihri bag recorded/ --out found/ --params-file robot.yaml -p filter.enabled:=true --depth /head/depth
     """
-    from taihri_ros.node.bags import BagReplay
+    from taihri_ros.node.bags import NODE_NAME, BagReplay
+    from taihri_ros.node.dds_host import node_identity
 
-    requested = parse_command(text)
+    if rectified:
+        chosen["rectified"] = True
+    if depth is not None:
+        chosen["depth.enabled"] = True
+    inputs = {"image": image, "camera_info": camera_info, "depth": depth}
+    node, namespace = node_identity(NODE_NAME, remaps=remap)
+    parameters = read_parameters(params_file, param, chosen=chosen, node=node, namespace=namespace)
+    requested = _read_command(text, parameters)
+    dropped: Counter[str] = Counter()
+    notes: list[str] = []
+    replay: BagReplay | None = None
+    with StopSignals() as signals:
+        try:
+            with (
+                BagReplay(
+                    bag,
+                    out,
+                    parameters,
+                    inputs={name: topic for name, topic in inputs.items() if topic is not None},
+                    remaps=remap,
+                    storage=storage,
+                    distro=distro,
+                    uninterrupted=signals.deferred,
+                ) as replay,
+                ready_engine(parameters) as ready,
+            ):
+                tracker = make_tracker(ready, parameters)
+                with click.progressbar(length=replay.images, label="images", file=sys.stderr) as bar:
+                    for problem in replay.replay(tracker, requested):
+                        dropped.update([] if problem is None else [str(problem)])
+                        bar.update(1)
+                if replay.published == replay.without_joints > 0:
+                    notes.append(tracker.selection(requested).reason)
+                if not ready.info.spec.trained:
+                    notes.append(UNTRAINED_NOTE)
+        except StopRequested as request:
+            with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal to write to
+                click.echo(f"taihri: stopped by {request}: {_summary(replay, out)}", err=True)
+            raise SystemExit(request.status) from None
+    for message, count in dropped.most_common(_SHOWN):
+        click.echo(f"{count} dropped: {message}", err=True)
+    for note in (*replay.problems, *(f"{text} ({count} times)" for text, count in replay.notes.items()), *notes):
+        click.echo(f"note: {note}", err=True)
+    click.echo(_summary(replay, out))
+
+
+def _read_command(text: str | None, parameters: Parameters) -> Command:
+    """Return the command, within the limits that the parameters set for the node."""
+    text = parameters.command_initial if text is None else text
+    if not text:
+        raise CommandError("no command: choose one with --command, or set the parameter command.initial")
+    requested = parse_command(text, max_length=parameters.command_max_length, allow=parameters.command_allow)
     if requested is None:
         raise CommandError("'stop' requests no joints: name joints, or describe the task")
-    parameters = Parameters.from_mapping({"rectified": rectified, **chosen})
-    problems: Counter[str] = Counter()
-    with (
-        BagReplay(bag, out, image=image, camera_info=camera_info, storage=storage, distro=distro) as replay,
-        ready_engine(parameters) as ready,
-    ):
-        tracker = make_tracker(ready, parameters)
-        with click.progressbar(length=replay.images, label="images", file=sys.stderr) as bar:
-            for problem in replay.replay(tracker, requested, parameters):
-                problems.update([] if problem is None else [str(problem)])
-                bar.update(1)
-        for message, count in problems.most_common(5):
-            click.echo(f"{count} dropped: {message}", err=True)
-        if not ready.info.spec.trained:
-            click.echo(f"note: {UNTRAINED_NOTE}", err=True)
-        click.echo(f"{replay.published} of {replay.images} images answered, written to {out}")
+    return requested
+
+
+def _summary(replay: BagReplay | None, out: Path) -> str:
+    if replay is None or not replay.started:
+        return "nothing was written"
+    return f"{replay.published} of {replay.images} images answered, written to {click.format_filename(out)}"

@@ -9,20 +9,14 @@ from typing import Any
 
 import click
 
+from taihri_ros.cli.node_options import node_options
 from taihri_ros.cli.options import engine_options
 from taihri_ros.node.configured_engine import open_engine_for
 from taihri_ros.node.parameter_files import read_parameters
 
 
 @click.command("run")
-@click.option(
-    "--params-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="ROS 2 parameter file, as for ros2 launch. Repeatable.",
-)
-@click.option("-p", "--param", metavar="NAME:=VALUE", multiple=True, help="Set a parameter. Repeatable.")
-@click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic, or __node or __ns. Repeatable.")
+@node_options
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution of the robot.")
 @click.option("--command", "initial", help="Command that is active from the start.")
 @engine_options

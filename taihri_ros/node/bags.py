@@ -2,127 +2,173 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+import numpy as np
+from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
 from taihri_ros.node import topics
+from taihri_ros.node.bag_topics import choose_topics
 from taihri_ros.node.compressed_images import decode_compressed
-from taihri_ros.node.dds_host import RosTypes, resolve
+from taihri_ros.node.dds_host import RosTypes, node_identity, resolve
+from taihri_ros.node.depth_images import DepthImages, check_depth_frame, decode_depth
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
-from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.parameters import ParameterError, Parameters
+from taihri_ros.node.recordings.bag_writer import BagWriter
+from taihri_ros.node.recordings.channels import Channel, Entry
+from taihri_ros.node.recordings.errors import BagError
+from taihri_ros.node.recordings.message_types import MessageTypes
+from taihri_ros.node.recordings.recording import Recording
 from taihri_ros.node.topics import Topic
-from taihri_ros.pipeline.counters import Drop
+from taihri_ros.pipeline.calibrations import Calibrations
+from taihri_ros.pipeline.depth_fusion import check_registered
 from taihri_ros.pipeline.drop_reasons import drop_reason
-from taihri_ros.pipeline.frames import Frame, Result
+from taihri_ros.pipeline.frames import Frame, ImageError, Result
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import share_directory
 
-_IMAGES = (topics.IMAGE.type, topics.COMPRESSED_IMAGE.type)
-_OUTPUTS = (topics.KEYPOINTS, topics.PERSON, topics.TRANSFORMS)
+__all__ = ["NODE_NAME", "BagError", "BagReplay"]
 
+NODE_NAME = "taihri"
 
-class BagError(TaihriError):
-    """A bag cannot be read or written."""
+_LOOK_AHEAD_NS = 500_000_000
+"""How long after an image its CameraInfo or its depth image may have been recorded, nanoseconds."""
+
+_MAX_WAITING = 60
+"""Largest number of images that wait for what was recorded shortly after them."""
+
+_DEPTH_IMAGES = 120
+"""Number of depth images that are kept: two seconds at 60 Hz."""
+
+_Uninterrupted = Callable[[], AbstractContextManager[object]]
 
 
 class BagReplay:
     """The replay of one bag; use it as a context manager.
 
+    Every image is answered as the node would answer it if it kept up with the camera. `max_frame_age_s` does not apply.
+
     Attributes:
-        dropped: Number of dropped images by reason.
+        images: Number of images in the recorded bag.
+        started: Whether the bag to write was created.
         published: Number of images with a result.
+        without_joints: Number of results without any joint, because the command asks for none.
+        dropped: Number of dropped images by reason.
+        notes: Number of messages beside the images that could not be used, by reason.
     """
 
     def __init__(
         self,
         bag: Path,
         out: Path,
+        parameters: Parameters,
         *,
-        image: str | None = None,
-        camera_info: str | None = None,
+        inputs: Mapping[str, str] = MappingProxyType({}),
+        remaps: Sequence[str] = (),
         storage: str = "sqlite3",
         distro: str = "jazzy",
+        uninterrupted: _Uninterrupted = nullcontext,
     ) -> None:
-        """Open the recorded bag and prepare the bag to write.
+        """Open the recorded bag and choose its topics.
 
         Args:
-            bag: The recorded bag, sqlite3 or mcap.
+            bag: The recorded bag: its directory, or one of its files.
             out: The bag to write; it must not exist.
-            image: Image topic of the recorded bag; None if it has only one.
-            camera_info: CameraInfo topic of the recorded bag; None if it has only one.
+            parameters: The node's parameters.
+            inputs: Topics of the recorded bag by the node's names: `image`, `camera_info` and `depth`.
+            remaps: Rules `from:=to` as for the node, `__node` and `__ns` among them. A rule for `image`, `camera_info`
+                or `depth` chooses a topic of the recorded bag.
             storage: Storage of the bag to write, `sqlite3` or `mcap`.
             distro: ROS 2 distribution whose message definitions are used for bags without their own.
+            uninterrupted: Returns the context in which the bag is written, so that no signal leaves half a message.
 
         Raises:
-            BagError: A bag cannot be opened, or the topics are missing or ambiguous.
+            TaihriError: A bag cannot be opened, or the topics are missing or ambiguous.
         """
-        self._types = RosTypes(distro, share_directory())
-        self._messages = Messages(self._types.message)
-        self.dropped: Counter[str] = Counter()
-        self.published = 0
-        self._bag, self._out = bag, out
-        if bag.suffix == ".bag":
-            raise BagError(f"{bag} has the name of a ROS 1 bag: convert it with rosbags-convert, or rename it")
+        if parameters.target_frame:
+            raise ParameterError("target_frame needs TF lookups, which a replay does not have: leave it empty")
         if out.exists():
             raise BagError(f"{out} already exists: choose another name, or remove it")
+        if any("\ud800" <= letter <= "\udfff" for letter in out.name):
+            raise BagError(f"the name of {out} is not UTF-8, as metadata.yaml needs it: choose another name")
+        self.dropped: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.started = False
+        self.published = self.without_joints = 0
+        self._out, self._parameters, self._storage, self._uninterrupted = out, parameters, storage, uninterrupted
+        self._types = RosTypes(distro, share_directory())
+        self._messages = Messages(self._types.message)
+        self._recorded_types = MessageTypes(self._types)
+        self._node, self._namespace = node_identity(NODE_NAME, remaps=remaps)
+        self._inputs, self._remaps = inputs, remaps
+        self._calibrations = Calibrations(
+            rectified=parameters.rectified, any_frame=parameters.camera_info_frame == "any"
+        )
+        self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, capacity=_DEPTH_IMAGES)
         with ExitStack() as stack:
-            try:
-                self._reader = stack.enter_context(AnyReader([bag], default_typestore=self._types.store))
-            except Exception as error:  # a reader raises errors of many types on damaged files
-                raise self._unreadable(error) from error
-            self._image = self._choose(image, _IMAGES, "image")
-            self._camera_info = self._choose(camera_info, (topics.CAMERA_INFO.type,), "camera-info")
-            self._writer = Writer(out, version=9, storage_plugin=StoragePlugin[storage.upper()])
-            self._outputs: dict[Topic, Connection] = {}
+            self._recording = stack.enter_context(Recording(bag))
+            self._topics = choose_topics(self._recording.channels, parameters, self._remapped)
+            self._entries = self._recording.index((*self._topics.image, *self._topics.camera_info, *self._topics.depth))
+            self.images = self._count(self._topics.image)
+            self._count(self._topics.camera_info)
             self._stack = stack.pop_all()
 
     @property
-    def images(self) -> int:
-        """Number of images in the recorded bag."""
-        return self._image.msgcount
+    def problems(self) -> tuple[str, ...]:
+        """One line for each part of the recorded bag that cannot be read."""
+        return tuple(self._recording.problems)
 
-    def replay(self, tracker: Tracker, command: Command, parameters: Parameters) -> Iterator[Exception | None]:
+    def replay(self, tracker: Tracker, command: Command) -> Iterator[Exception | None]:
         """Process every image. The bag to write is created when the iteration begins.
 
         Args:
             tracker: Estimates the joints.
             command: The command.
-            parameters: `rectified` and `tf_prefix` are used.
 
         Yields:
             None for each image with a result, or the error for which the image was dropped.
+
+        Raises:
+            BagError: The bag cannot be written; the results so far are in it.
         """
-        self._open_writer()
-        camera: Camera | Exception | None = None
-        for connection, recorded, raw in self._records():
-            if connection is self._camera_info:
-                camera = self._read_camera(raw, rectified=parameters.rectified)
-                continue
-            try:
-                message = self._deserialize(raw, connection.msgtype)
-                self._estimate(tracker, message, camera, command, recorded, parameters.tf_prefix)
-            except TaihriError as error:
-                reason = Drop.NO_CAMERA_INFO if camera is None else drop_reason(error)
-                self.dropped[reason.value] += 1
-                yield error
+        writer = self._open_writer()
+        waiting: deque[tuple[Entry, Any]] = deque()
+        self._read_first_camera_info()
+        for entry in self._entries:
+            message = self._read(entry)
+            if entry.channel in self._topics.image:
+                if not isinstance(message, ImageError):
+                    self._calibrations.note_image(stamp_ns(message.header))
+                waiting.append((entry, message))
+            elif isinstance(message, ImageError):
+                self.notes[str(message)] += 1
+            elif entry.channel in self._topics.depth:
+                self._depth.add(message)
             else:
-                self.published += 1
-                yield None
+                self._calibrations.add(message, stamp_ns(message.header), message.header.frame_id)
+            while waiting and (entry.recorded - waiting[0][0].recorded > _LOOK_AHEAD_NS or len(waiting) > _MAX_WAITING):
+                yield self._answer(writer, tracker, command, *waiting.popleft())
+        while waiting:
+            yield self._answer(writer, tracker, command, *waiting.popleft())
 
     def close(self) -> None:
-        """Close both bags."""
-        self._stack.close()
+        """Close both bags.
+
+        Raises:
+            BagError: The end of the written bag cannot be written.
+        """
+        with self._uninterrupted():
+            self._stack.close()
 
     def __enter__(self) -> BagReplay:
         """Return the replay itself."""
@@ -132,71 +178,99 @@ class BagReplay:
         """Close the bags."""
         self.close()
 
-    def _open_writer(self) -> None:
-        try:
-            self._stack.enter_context(self._writer)
-        except (WriterError, OSError) as error:
-            raise BagError(f"cannot write {self._out}: {error}") from error
-        self._outputs = {topic: self._add(topic) for topic in _OUTPUTS}
+    def _remapped(self, topic: Topic) -> str | None:
+        """Return the topic of an input, if the user has named it or the bag has a topic with the node's own name."""
+        if topic.name in self._inputs:
+            return "/" + self._inputs[topic.name].lstrip("/")
+        name, own = self._resolve(topic, self._remaps), self._resolve(topic, ())
+        recorded = {channel.topic for channel in self._recording.channels if channel.type == topic.type}
+        return name if name != own or own in recorded else None
 
-    def _records(self) -> Iterator[tuple[Connection, int, bytes]]:
-        try:
-            yield from self._reader.messages([self._image, self._camera_info])
-        except Exception as error:  # a reader raises errors of many types on damaged files
-            raise self._unreadable(error) from error
+    def _resolve(self, topic: Topic, remaps: Sequence[str]) -> str:
+        return resolve(topic.name, self._node, self._namespace, remaps)
 
-    def _deserialize(self, raw: bytes, msg_type: str) -> Any:
-        try:
-            return self._reader.deserialize(raw, msg_type)
-        except AnyReaderError as error:
-            raise BagError(f"{self._bag} contains a malformed {msg_type}: {error}") from error
+    def _count(self, channels: Sequence[Channel]) -> int:
+        """Return the number of recorded messages, which must not be 0."""
+        if count := sum(entry.channel in channels for entry in self._entries):
+            return count
+        problem = f" ({self._recording.problems[0]})" if self._recording.problems else ""
+        raise BagError(f"the bag has no messages on {channels[0].topic}{problem}: no image can be answered")
 
-    def _read_camera(self, raw: bytes, *, rectified: bool) -> Camera | Exception:
-        """Return the camera, or the error if it is invalid; every image until the next CameraInfo is then dropped."""
+    def _open_writer(self) -> BagWriter:
+        outputs = (topics.KEYPOINTS, topics.PERSON, *([topics.TRANSFORMS] if self._parameters.publish_tf else []))
+        names = {self._resolve(topic, self._remaps): topic.type for topic in outputs}
+        with self._uninterrupted():
+            writer = BagWriter(self._out, names, self._types.store, storage=self._storage)
+            self._stack.callback(writer.close)
+            self.started = True
+        return writer
+
+    def _read_first_camera_info(self) -> None:
+        """Store the first CameraInfo: a latched one may have been recorded long after the first images."""
+        for entry in self._entries:
+            if entry.channel in self._topics.camera_info and not isinstance(message := self._read(entry), ImageError):
+                self._calibrations.add(message, stamp_ns(message.header), message.header.frame_id)
+                return
+
+    def _read(self, entry: Entry) -> Any:
+        """Return a message, or an `ImageError` if it is damaged."""
         try:
-            return Camera.from_info(self._deserialize(raw, topics.CAMERA_INFO.type), rectified=rectified)
+            return self._recorded_types.deserialize(self._recording.read(entry), entry.channel)
+        except BagError as error:
+            return ImageError(str(error))
+
+    def _answer(
+        self, writer: BagWriter, tracker: Tracker, command: Command, entry: Entry, message: Any
+    ) -> Exception | None:
+        """Estimate an image and write the result; return the error for which the image is dropped."""
+        try:
+            if isinstance(message, ImageError):
+                raise message
+            result = self._estimate(tracker, command, message)
         except TaihriError as error:
+            self.dropped[drop_reason(error).value] += 1
             return error
+        placement = Placement(result.frame.frame_id)
+        written = [
+            (topics.KEYPOINTS, self._messages.pose_array(result, placement)),
+            (topics.PERSON, self._messages.person(result, placement)),
+        ]
+        located = result.estimate.person.located
+        if self._parameters.publish_tf and located and tf_frame(result.frame.frame_id):
+            transforms = self._messages.transforms(result, self._parameters.tf_prefix)
+            written.append((topics.TRANSFORMS, self._messages.tf_message(transforms)))
+        with self._uninterrupted():
+            writer.write(entry.recorded, [(self._resolve(topic, self._remaps), each) for topic, each in written])
+            self.published += 1
+            self.without_joints += not result.estimate.person.keypoints
+        return None
 
-    def _unreadable(self, error: Exception) -> BagError:
-        return BagError(f"{self._bag} is damaged, or is not a ROS 2 bag: {error}")
-
-    def _estimate(
-        self,
-        tracker: Tracker,
-        message: Any,
-        camera: Camera | Exception | None,
-        command: Command,
-        recorded: int,
-        tf_prefix: str,
-    ) -> None:
-        if not isinstance(camera, Camera):
-            raise camera or BagError(f"no CameraInfo before this image on {self._camera_info.topic}")
-        compressed = self._image.msgtype == topics.COMPRESSED_IMAGE.type
-        image = decode_compressed(message, camera.check_image) if compressed else decode_image(message)
+    def _estimate(self, tracker: Tracker, command: Command, message: Any) -> Result:
+        """Return the result of an image, by the steps of the scheduler."""
         frame = Frame(stamp_ns(message.header), message.header.frame_id, lambda _: image)
-        estimate = tracker.refine(tracker.estimate(image, camera, command, frame.stamp_ns), frame.stamp_ns)
-        result = Result(estimate, frame, image, dict(estimate.stages_ms), camera)
-        placement = Placement(frame.frame_id)
-        self._write(topics.KEYPOINTS, self._messages.pose_array(result, placement), recorded)
-        self._write(topics.PERSON, self._messages.person(result, placement), recorded)
-        if estimate.person.located and tf_frame(frame.frame_id):
-            transforms = self._messages.transforms(result, tf_prefix)
-            self._write(topics.TRANSFORMS, self._messages.tf_message(transforms), recorded)
+        find_camera = partial(self._calibrations.camera, frame.stamp_ns, frame.frame_id)
+        image: NDArray[np.uint8]
+        if hasattr(message, "format"):
+            image = decode_compressed(message, find_camera, self._parameters.image_formats)
+        else:
+            image = decode_image(message)
+        camera = find_camera(image.shape[1], image.shape[0])
+        estimate = tracker.estimate(image, camera, command, frame.stamp_ns)
+        depth = self._depth_image(frame, camera)
+        estimate = tracker.refine(estimate, frame.stamp_ns, camera=camera, depth=depth)
+        return Result(estimate, frame, image, dict(estimate.stages_ms), camera)
 
-    def _write(self, topic: Topic, message: Any, recorded: int) -> None:
-        self._writer.write(self._outputs[topic], recorded, bytes(self._types.serialize(message, topic.type)))
-
-    def _add(self, topic: Topic) -> Connection:
-        return self._writer.add_connection(resolve(topic.name, "taihri"), topic.type, typestore=self._types.store)
-
-    def _choose(self, name: str | None, types: tuple[str, ...], option: str) -> Connection:
-        all_of_type = [connection for connection in self._reader.connections if connection.msgtype in types]
-        found = [connection for connection in all_of_type if name in (None, connection.topic)]
-        if len(found) == 1:
-            return found[0]
-        names = ", ".join(sorted(connection.topic for connection in self._reader.connections)) or "none"
-        raise BagError(
-            f"the bag has {len(found) or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: "
-            f"{f'choose one with --{option}' if all_of_type else 'it cannot be replayed'} (its topics: {names})"
-        )
+    def _depth_image(self, frame: Frame, camera: Camera) -> NDArray[np.float32] | None:
+        """Return the depth image of a frame; None if there is none that can be used, which `notes` then counts."""
+        message = self._depth.nearest(frame.stamp_ns)
+        if message is None:
+            return None
+        try:
+            if self._parameters.camera_info_frame == "same":
+                check_depth_frame(message, frame.frame_id)
+            depth = decode_depth(message)
+            check_registered(depth, camera)
+        except ImageError as error:
+            self.notes[f"the depth image is not used: {error}"] += 1
+            return None
+        return depth

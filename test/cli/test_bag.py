@@ -1,84 +1,127 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+import pytest
+from bag_files import Record, camera_records, read_bag, write_bag
+from camera_messages import depth, image
 from ended_run import Run
-from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import Writer
 
-from taihri_ros.node.dds_host import RosTypes
-from taihri_ros.node.messages import Messages
+from taihri_ros.node.messages import stamp_ns
 
-TYPES = RosTypes("jazzy")
-MESSAGES = Messages(TYPES.message)
-SIDE = 64
+FIRST = 5_000_000_000
 
 
-def write_bag(path: Path, images: int) -> Path:
-    """Write a bag with one CameraInfo and some images; the second image has an unknown encoding."""
-    header = MESSAGES.make("std_msgs/msg/Header", stamp=MESSAGES.time(1), frame_id="camera")
-    k = np.array([100.0, 0, 32, 0, 100.0, 32, 0, 0, 1])
-    info = MESSAGES.make(
-        "sensor_msgs/msg/CameraInfo",
-        header=header,
-        height=SIDE,
-        width=SIDE,
-        distortion_model="",
-        d=np.zeros(0),
-        k=k,
-        r=np.eye(3).ravel(),
-        p=np.zeros(12),
-        binning_x=0,
-        binning_y=0,
-        roi=MESSAGES.make(
-            "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
-        ),
-    )
-    with Writer(path, version=9) as writer:
-        info_topic = writer.add_connection("/info", "sensor_msgs/msg/CameraInfo", typestore=TYPES.store)
-        image_topic = writer.add_connection("/image", "sensor_msgs/msg/Image", typestore=TYPES.store)
-        writer.write(info_topic, 1, bytes(TYPES.serialize(info, "sensor_msgs/msg/CameraInfo")))
-        for index in range(images):
-            image = MESSAGES.make(
-                "sensor_msgs/msg/Image",
-                header=header,
-                height=SIDE,
-                width=SIDE,
-                encoding="mono8" if index != 1 else "mono9",
-                is_bigendian=0,
-                step=SIDE,
-                data=np.zeros(SIDE * SIDE, np.uint8),
-            )
-            writer.write(image_topic, 2 + index, bytes(TYPES.serialize(image, "sensor_msgs/msg/Image")))
-    return path
+def arguments(checkpoint: str, engine_python: str) -> list[str]:
+    return ["--engine", "transformers", "--model", checkpoint, "--engine-python", engine_python]
 
 
 def test_a_bag_is_replayed(taihri: Callable[..., Run], checkpoint: str, engine_python: str, tmp_path: Path) -> None:
-    bag, out = write_bag(tmp_path / "in", 3), tmp_path / "out"
-    arguments = ["--engine", "transformers", "--model", checkpoint, "--engine-python", engine_python]
-    done = taihri("bag", bag, "--out", out, "--command", "left_wrist", *arguments)
+    """All inputs at once: a parameter file, depth, an image with an unknown encoding and one that is cut off."""
+    records = [
+        *camera_records(3),
+        Record("/camera/image_raw", FIRST + 10**9, image(FIRST + 10**9, encoding="mono9")),
+        Record("/camera/depth", FIRST, depth(FIRST, 1.0)),
+        Record("/other/image_raw", FIRST, image(FIRST)),
+    ]
+    bag, out = write_bag(tmp_path / "in", records), tmp_path / "out"
+    (bag / "metadata.yaml").write_text("damaged")
+    settings = tmp_path / "robot.yaml"
+    settings.write_text(
+        "/**:\n  ros__parameters:\n    min_confidence: 0\n    min_presence: 0\n    tf_prefix: wrong/\n"
+        "    command: {initial: 'left_wrist, right_wrist'}\n"
+    )
+    done = taihri(
+        "bag", bag, "--out", out, "--params-file", settings, "-p", "tf_prefix:=me/", "-r", "__ns:=/arm",
+        "--image", "camera/image_raw", "--depth", "camera/depth", *arguments(checkpoint, engine_python),
+    )  # fmt: skip
     assert done.status == 0, done.err
-    assert done.out == f"2 of 3 images answered, written to {out}\n"
+    assert done.out == f"3 of 4 images answered, written to {out}\n"
     assert "1 dropped: image encoding 'mono9' cannot be used" in done.err
-    assert "random weights: these points mean nothing" in done.err
-    with AnyReader([out]) as reader:
-        counts = {connection.topic: connection.msgcount for connection in reader.connections}
-    assert counts["/taihri/keypoints"] == counts["/taihri/person"] == 2
+    assert f"note: {bag}/metadata.yaml is damaged (" in done.err
+    assert "note: random weights: these points mean nothing" in done.err
+    found = read_bag(out)
+    assert set(found) == {"/arm/taihri/keypoints", "/arm/taihri/person", "/tf"}
+    stamps = [FIRST, FIRST + 100_000_000, FIRST + 200_000_000]
+    assert [stamp_ns(message.header) for _, message in found["/arm/taihri/person"]] == stamps
+    assert {message.command for _, message in found["/arm/taihri/person"]} == {"left_wrist, right_wrist"}
+    children = {each.child_frame_id for _, message in found["/tf"] for each in message.transforms}
+    assert children
+    assert children <= {"me/left_wrist", "me/right_wrist"}
 
 
 def test_errors_are_one_line_and_leave_no_bag(taihri: Callable[..., Run], tmp_path: Path) -> None:
-    bag, out = write_bag(tmp_path / "in", 1), tmp_path / "out"
+    bag, out = write_bag(tmp_path / "in", camera_records(1)), tmp_path / "out"
     (tmp_path / "there").mkdir()
-    for arguments, message in (
-        (("nowhere", "--out", out, "--command", "head"), "'nowhere' does not exist"),
-        ((tmp_path / "there", "--out", out, "--command", "head"), "there is damaged, or is not a ROS 2 bag"),
+    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
+    head = ("--out", out, "--command", "head")
+    for given, message in (
+        (("nowhere", *head), "'nowhere' does not exist"),
+        ((tmp_path / "there", *head), "there is not a bag: it holds no .db3 or .mcap file"),
+        ((tmp_path / "old.bag", *head), "is a bag of ROS 1: convert it with rosbags-convert"),
         ((bag, "--out", tmp_path / "there", "--command", "head"), "there already exists"),
         ((bag, "--out", out, "--command", "stop"), "'stop' requests no joints"),
-        ((bag, "--out", out, "--command", "head", "--image", "/rear"), "named /rear: choose one with --image"),
-        ((bag, "--out", out, "--command", "head", "--engine", "openai"), "no model: set engine.model (--model)"),
-        ((bag, "--out", out, "--command", "head", "--model", "x"), "taihri engine install"),
+        ((bag, "--out", out), "no command: choose one with --command, or set the parameter command.initial"),
+        ((bag, *head, "-p", "rectifed:=true"), "unknown parameter 'rectifed': did you mean 'rectified'?"),
+        ((bag, *head, "--image", "/rear"), "named /rear: choose one with --image"),
+        ((bag, *head, "-p", "depth.enabled:=true"), "choose the depth topic with --depth"),
+        ((bag, *head, "--engine", "openai"), "no model: set engine.model (--model)"),
+        ((bag, *head, "--model", "x"), "taihri engine install"),
     ):
-        taihri("bag", *arguments).fails_with(message)
+        taihri("bag", *given).fails_with(message)
         assert not out.exists()
+
+
+@pytest.mark.handles(
+    "Bags", "SIGINT, SIGTERM or SIGHUP at any time, also while the engine loads", "one line, exit status 128 + signal"
+)
+@pytest.mark.parametrize(
+    ("number", "storage", "moment"),
+    [(signal.SIGTERM, "mcap", "replay"), (signal.SIGHUP, "sqlite3", "loading")],
+)
+def test_a_signal_ends_the_replay_with_a_readable_bag(
+    checkpoint: str, engine_python: str, tmp_path: Path, number: signal.Signals, storage: str, moment: str
+) -> None:
+    bag, out = write_bag(tmp_path / "in", camera_records(2000)), tmp_path / "out"
+    command = [sys.executable, "-m", "taihri_ros.cli", "bag", bag, "--out", out, "--storage", storage]
+    command += ["--command", "head", *arguments(checkpoint, engine_python)]
+    environment = os.environ | {"ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        deadline = time.monotonic() + 240
+        if moment == "replay":
+            while not out.exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(1)
+        else:
+            while not children_of(process.pid):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        process.send_signal(number)
+        printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    assert printed == ""
+    (line,) = [line for line in errors.splitlines() if line.startswith("taihri: ")]
+    assert "Traceback" not in errors
+    if moment == "loading":
+        assert line == f"taihri: stopped by {number.name}: nothing was written"
+        assert not out.exists()
+        return
+    count = len(read_bag(out)["/taihri/keypoints"])
+    assert line == f"taihri: stopped by {number.name}: {count} of 2000 images answered, written to {out}"
+    assert 0 < count < 2000
+
+
+def children_of(pid: int) -> str:
+    """Return the processes that any thread of a process has started."""
+    return "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))

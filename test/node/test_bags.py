@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from camera_messages import FRAME_ID, TYPES, camera_info, compressed, image
-from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import StoragePlugin, Writer
+from bag_files import (
+    CAMERA,
+    IMAGES,
+    INFOS,
+    McapChannel,
+    Record,
+    camera_mcap_messages,
+    camera_records,
+    mcap,
+    read_bag,
+    storage_file,
+    write_bag,
+)
+from camera_messages import FRAME_ID, HEIGHT, PIXELS, WIDTH, camera_info, compressed, depth, image
 
+from taihri_ros.camera.camera import Camera
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.node.bags import BagError, BagReplay
 from taihri_ros.node.messages import stamp_ns
-from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.parameters import ParameterError, Parameters
+from taihri_ros.pipeline.belief import BeliefGate
+from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.pipeline.tracker import Tracker
@@ -26,53 +40,23 @@ from taihri_ros.pipeline.tracker import Tracker
 WRISTS = joint_command(["left_wrist", "right_wrist"])
 
 
-@dataclass
-class Record:
-    topic: str
-    recorded: int
-    message: Any
-
-
-def write_bag(path: Path, records: list[Record], storage: str = "sqlite3") -> Path:
-    with Writer(path, version=9, storage_plugin=StoragePlugin[storage.upper()]) as writer:
-        connections: dict[str, Any] = {}
-        for record in records:
-            msg_type = record.message.__msgtype__
-            if record.topic not in connections:
-                connections[record.topic] = writer.add_connection(record.topic, msg_type, typestore=TYPES.store)
-            data = bytes(TYPES.serialize(record.message, msg_type))
-            writer.write(connections[record.topic], record.recorded, data)
-    return path
-
-
-def camera_records(count: int = 3, first: int = 5_000_000_000) -> list[Record]:
-    """Return the records of a camera at 10 Hz; every image is recorded 2 ms after its stamp."""
-    found = []
-    for stamp in range(first, first + count * 100_000_000, 100_000_000):
-        found.append(Record("/camera/camera_info", stamp + 1_000_000, camera_info(stamp)))
-        found.append(Record("/camera/image_raw", stamp + 2_000_000, image(stamp)))
-    return found
-
-
-def read_bag(path: Path) -> dict[str, list[tuple[int, Any]]]:
-    """Return all messages by topic, as (record time in nanoseconds, message), read with the definitions of the bag."""
-    found: dict[str, list[tuple[int, Any]]] = {}
-    with AnyReader([path]) as reader:
-        for connection in reader.connections:
-            found[connection.topic] = []
-        for connection, recorded, raw in reader.messages():
-            found[connection.topic].append((recorded, reader.deserialize(raw, connection.msgtype)))
-    return found
+GATES_OFF = Parameters(min_confidence=0.0, min_presence=0.0)
+"""Joints of a model with random weights are published only where nothing is asked of their confidence."""
 
 
 def run(replay: BagReplay, engine: EngineProcess) -> Iterator[Exception | None]:
-    return replay.replay(Tracker(Estimator(engine)), WRISTS, Parameters())
+    return replay.replay(Tracker(Estimator(engine, gate=BeliefGate(0.0, 0.0))), WRISTS)
+
+
+def answered(bag: Path) -> list[int]:
+    """Return the stamps of the answers."""
+    return [stamp_ns(message.header) for _, message in read_bag(bag)["/taihri/keypoints"]]
 
 
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
 def test_every_image_is_answered_with_its_own_stamp(tmp_path: Path, engine: EngineProcess, storage: str) -> None:
     bag = write_bag(tmp_path / "in", camera_records(3), storage)
-    with BagReplay(bag, tmp_path / "out", storage=storage) as replay:
+    with BagReplay(bag, tmp_path / "out", GATES_OFF, storage=storage) as replay:
         assert replay.images == 3
         assert list(run(replay, engine)) == [None, None, None]
         assert replay.published == 3
@@ -103,22 +87,109 @@ def test_an_mcap_file_of_compressed_images_is_replayed(tmp_path: Path, engine: E
         Record("/camera/image/compressed", 2, compressed(1_001)),
     ]
     (file,) = write_bag(tmp_path / "in", records, "mcap").glob("*.mcap")
-    with BagReplay(file, tmp_path / "out") as replay:
+    with BagReplay(file, tmp_path / "out", GATES_OFF) as replay:
         assert replay.images == 1
         assert list(run(replay, engine)) == [None]
     assert [stamp_ns(message.header) for _, message in read_bag(tmp_path / "out")["/taihri/keypoints"]] == [1_001]
 
 
-def test_images_before_the_first_camera_info_are_dropped_and_counted(tmp_path: Path, engine: EngineProcess) -> None:
-    early = [Record("/camera/image_raw", stamp, image(stamp)) for stamp in (1, 2)]
-    bag = write_bag(tmp_path / "in", early + camera_records(1))
-    with BagReplay(bag, tmp_path / "out") as replay:
-        first, second, third = run(replay, engine)
-        assert str(first) == str(second) == "no CameraInfo before this image on /camera/camera_info"
-        assert third is None
-        assert replay.dropped == {"no_camera_info": 2}
-        assert (replay.images, replay.published) == (3, 1)
-    assert len(read_bag(tmp_path / "out")["/taihri/keypoints"]) == 1
+@pytest.mark.handles("Bags", "CameraInfo that was recorded once, or after the first images", "all images are answered")
+@pytest.mark.parametrize("recorded", [1, 5_050_000_000, 9_000_000_000])
+def test_a_single_camera_info_is_enough(tmp_path: Path, engine: EngineProcess, recorded: int) -> None:
+    images = [record for record in camera_records(3) if record.topic == IMAGES]
+    bag = write_bag(tmp_path / "in", [*images, Record(INFOS, recorded, camera_info(recorded))])
+    with BagReplay(bag, tmp_path / "out", GATES_OFF) as replay:
+        assert list(run(replay, engine)) == [None, None, None]
+    assert answered(tmp_path / "out") == [5_000_000_000, 5_100_000_000, 5_200_000_000]
+
+
+@pytest.mark.handles("Bags", "CameraInfo that changes, recorded before or after its image", "each image gets its own")
+@pytest.mark.parametrize("delay", [-20_000_000, 20_000_000])
+def test_each_image_has_the_calibration_of_its_stamp(tmp_path: Path, engine: EngineProcess, delay: int) -> None:
+    records, focal_lengths = [], {}
+    for index, stamp in enumerate(range(1_000_000_000, 1_400_000_000, 100_000_000)):
+        focal_lengths[stamp] = 100.0 + 50 * index
+        k = np.array([focal_lengths[stamp], 0, WIDTH / 2, 0, focal_lengths[stamp], HEIGHT / 2, 0, 0, 1])
+        records.append(Record(INFOS, stamp + delay, camera_info(stamp, k=k)))
+        records.append(Record(IMAGES, stamp, image(stamp)))
+    seen: dict[int, float] = {}
+
+    class Watched(Tracker):
+        def estimate(self, *args: Any, **options: Any) -> Estimate:
+            seen[args[3]] = args[1].K[0, 0]
+            return super().estimate(*args, **options)
+
+    with BagReplay(write_bag(tmp_path / "in", records), tmp_path / "out", GATES_OFF) as replay:
+        assert list(replay.replay(Watched(Estimator(engine)), WRISTS)) == [None] * 4
+    assert seen == focal_lengths
+
+
+@pytest.mark.handles("Bags", "depth images recorded up to half a second after their images", "fused by their stamps")
+@pytest.mark.parametrize("delay", [-100_000_000, 300_000_000])
+def test_depth_is_fused_as_in_the_node(tmp_path: Path, engine: EngineProcess, delay: int) -> None:
+    parameters = Parameters(min_confidence=0.0, min_presence=0.0, depth_enabled=True)
+    records = camera_records(2)
+    wall = depth(5_100_000_000, 1.2)
+    records.append(Record("/camera/depth", 5_100_000_000 + delay, wall))
+    records.append(Record("/camera/depth", 5_100_000_000 + delay + 1, depth(5_190_000_000, 3.0)))
+    with BagReplay(
+        write_bag(tmp_path / "in", records), tmp_path / "out", parameters, remaps=["depth:=camera/depth"]
+    ) as replay:
+        assert list(run(replay, engine)) == [None, None]
+        assert not replay.notes
+    camera = Camera.from_info(camera_info(0))
+    tracker = Tracker(Estimator(engine, gate=BeliefGate(0.0, 0.0)))
+    plain = tracker.estimate(PIXELS, camera, WRISTS, 0)
+    fused = tracker.refine(plain, 0, camera=camera, depth=np.full((HEIGHT, WIDTH), 1.2, np.float32))
+    persons = [message for _, message in read_bag(tmp_path / "out")["/taihri/person"]]
+    for person, expected in zip(persons, (plain, fused), strict=True):
+        found = [(each.state, each.position.z, *each.covariance) for each in person.keypoints]
+        right = [(each.state.value, each.position[2], *each.covariance.ravel()) for each in expected.person.keypoints]
+        np.testing.assert_allclose(found, right, rtol=1e-6)
+    first, second = ([each.covariance[8] for each in person.keypoints] for person in persons)
+    assert first != second
+
+
+def test_depth_that_cannot_be_used_is_noted_and_the_image_answered(tmp_path: Path, engine: EngineProcess) -> None:
+    parameters = Parameters(min_confidence=0.0, min_presence=0.0, depth_enabled=True)
+    records = [*camera_records(1), Record("/depth", 5_000_000_000, depth(5_000_000_000, 1.0, encoding="rgb8"))]
+    records.append(Record("/depth", 9_000_000_000, depth(9_000_000_000, 1.0)))
+    with BagReplay(write_bag(tmp_path / "in", records), tmp_path / "out", parameters) as replay:
+        assert list(run(replay, engine)) == [None]
+        ((note, count),) = replay.notes.items()
+    assert note.startswith("the depth image is not used: depth image encoding 'rgb8' cannot be used")
+    assert count == 1
+
+
+def test_the_parameters_of_the_node_apply(tmp_path: Path, engine: EngineProcess) -> None:
+    parameters = Parameters(min_confidence=0.0, min_presence=0.0, publish_tf=False)
+    bag = write_bag(tmp_path / "in", camera_records(1))
+    remaps = ["__ns:=/robot", "__node:=eyes", "~/keypoints:=/found"]
+    with BagReplay(bag, tmp_path / "out", parameters, remaps=remaps) as replay:
+        assert list(run(replay, engine)) == [None]
+    assert set(read_bag(tmp_path / "out")) == {"/found", "/robot/eyes/person"}
+    with pytest.raises(ParameterError, match="target_frame needs TF lookups, which a replay does not have"):
+        BagReplay(bag, tmp_path / "other", Parameters(target_frame="map"))
+
+
+@pytest.mark.handles(
+    "Bags", "one name of several channels, types and cameras beside others", "only the wanted topic is answered"
+)
+def test_all_channels_of_the_topic_are_answered_and_no_other(tmp_path: Path, engine: EngineProcess) -> None:
+    second = McapChannel(7, IMAGES, CAMERA[1].type, metadata=("note", "merged"))
+    foreign = McapChannel(8, "/log", "foxglove.Log", "json", "jsonschema", "{}")
+    messages = [(7 if number == 2 and recorded > 5_150_000_000 else number, recorded, data)
+                for number, recorded, data in camera_mcap_messages(4)]  # fmt: skip
+    messages.append((8, 5_000_000_000, b"{}"))
+    other = McapChannel(9, "rear-camera/image.raw", CAMERA[1].type)
+    messages.append((9, *camera_mcap_messages(1)[1][1:]))
+    (tmp_path / "in.mcap").write_bytes(mcap(messages, (*CAMERA, second, foreign, other)))
+    inputs = {"image": IMAGES}
+    with BagReplay(tmp_path / "in.mcap", tmp_path / "out", GATES_OFF, inputs=inputs, storage="mcap") as replay:
+        assert replay.images == 4
+        assert list(run(replay, engine)) == [None] * 4
+        assert replay.problems == ()
+    assert answered(tmp_path / "out") == [5_000_000_000, 5_100_000_000, 5_200_000_000, 5_300_000_000]
 
 
 def test_invalid_images_are_dropped_by_reason_and_the_others_answered(tmp_path: Path, engine: EngineProcess) -> None:
@@ -127,7 +198,7 @@ def test_invalid_images_are_dropped_by_reason_and_the_others_answered(tmp_path: 
     records.append(Record("/camera/camera_info", 6_100_000_000, camera_info(6, k=np.zeros(9))))
     records.append(Record("/camera/image_raw", 6_200_000_000, image(6)))
     records += camera_records(1, first=7_000_000_000)
-    with BagReplay(write_bag(tmp_path / "in", records), tmp_path / "out") as replay:
+    with BagReplay(write_bag(tmp_path / "in", records), tmp_path / "out", GATES_OFF) as replay:
         first, depth, uncalibrated, last = run(replay, engine)
         assert (first, last) == (None, None)
         assert isinstance(depth, ImageError)
@@ -137,35 +208,24 @@ def test_invalid_images_are_dropped_by_reason_and_the_others_answered(tmp_path: 
     assert stamps == [5_000_000_000, 7_000_000_000]
 
 
-def test_one_of_several_image_topics_must_be_chosen(tmp_path: Path, engine: EngineProcess) -> None:
-    records = [*camera_records(1), Record("/rear/image_raw", 5_050_000_000, image(9))]
-    bag = write_bag(tmp_path / "in", records)
-    with pytest.raises(BagError, match=r"has 2 topics of .*Image.*: choose one with --image") as raised:
-        BagReplay(bag, tmp_path / "out")
-    assert "(its topics: /camera/camera_info, /camera/image_raw, /rear/image_raw)" in str(raised.value)
-    assert not (tmp_path / "out").exists()
-    with pytest.raises(BagError, match=r"has no topics of .* named /front: choose one with --image"):
-        BagReplay(bag, tmp_path / "out", image="/front")
-    with BagReplay(bag, tmp_path / "out", image="/rear/image_raw") as replay:
-        assert list(run(replay, engine)) == [None]
-    assert [stamp_ns(message.header) for _, message in read_bag(tmp_path / "out")["/taihri/keypoints"]] == [9]
-
-
-def test_a_bag_without_camera_info_is_rejected(tmp_path: Path) -> None:
-    bag = write_bag(tmp_path / "in", [Record("/camera/image_raw", 1, image(1))])
-    with pytest.raises(BagError, match="has no topics of sensor_msgs/msg/CameraInfo: it cannot be replayed"):
-        BagReplay(bag, tmp_path / "out")
+def test_a_topic_without_messages_is_refused(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", camera_records(1))
+    with sqlite3.connect(storage_file(bag)) as database:
+        database.execute("DELETE FROM messages WHERE topic_id = (SELECT id FROM topics WHERE name = ?)", (INFOS,))
+    database.close()
+    with pytest.raises(BagError, match="the bag has no messages on /camera/camera_info: no image can be answered"):
+        BagReplay(bag, tmp_path / "out", GATES_OFF)
 
 
 def test_an_existing_output_is_not_overwritten(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", camera_records(1))
     (tmp_path / "out").mkdir()
     with pytest.raises(BagError, match="out already exists: choose another name, or remove it"):
-        BagReplay(bag, tmp_path / "out")
+        BagReplay(bag, tmp_path / "out", GATES_OFF)
 
 
 def test_nothing_is_written_before_the_replay(tmp_path: Path) -> None:
-    with BagReplay(write_bag(tmp_path / "in", camera_records(1)), tmp_path / "out"):
+    with BagReplay(write_bag(tmp_path / "in", camera_records(1)), tmp_path / "out", GATES_OFF):
         pass
     assert not (tmp_path / "out").exists()
 
@@ -174,49 +234,54 @@ def test_an_unwritable_output_is_reported_by_name(tmp_path: Path, engine: Engine
     bag = write_bag(tmp_path / "in", camera_records(1))
     (tmp_path / "file").touch()
     with (
-        BagReplay(bag, tmp_path / "file" / "out") as replay,
+        BagReplay(bag, tmp_path / "file" / "out", GATES_OFF) as replay,
         pytest.raises(BagError, match=r"cannot write .*/file/out"),
     ):
         next(run(replay, engine))
 
 
-@pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
-@pytest.mark.parametrize("part", [0.0, 0.01, 0.3, 0.7, 0.99])
-def test_a_truncated_bag_is_rejected(tmp_path: Path, engine: EngineProcess, storage: str, part: float) -> None:
-    bag = write_bag(tmp_path / "in", camera_records(4), storage)
-    (file,) = (path for path in bag.iterdir() if path.suffix in (".db3", ".mcap"))
-    data = file.read_bytes()
-    file.write_bytes(data[: int(len(data) * part)])
-    with (
-        pytest.raises(BagError, match="in is damaged, or is not a ROS 2 bag: "),
-        BagReplay(bag, tmp_path / "out") as replay,
-    ):
-        list(run(replay, engine))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("notes.txt", b"hello", "notes.txt is damaged, or is not a ROS 2 bag: Unrecognized storage format"),
-        ("empty.mcap", b"", "empty.mcap is damaged"),
-        ("random.db3", bytes(range(256)) * 8, "random.db3 is damaged"),
-        ("old.bag", b"#ROSBAG V2.0\n", "old.bag has the name of a ROS 1 bag: convert it with rosbags-convert"),
-        ("none", None, "none is damaged, or is not a ROS 2 bag: The following paths are missing"),
-    ],
-)
-def test_a_file_that_is_not_a_bag_is_rejected(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(BagError, match=message):
-        BagReplay(tmp_path / name, tmp_path / "out")
-
-
-@pytest.mark.parametrize("metadata", ["", "rosbag2_bagfile_information: 3\n", "[", "a: 1\n"])
-def test_damaged_metadata_is_rejected(tmp_path: Path, metadata: str) -> None:
+def test_an_output_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", camera_records(1))
-    (bag / "metadata.yaml").write_text(metadata)
-    with pytest.raises(BagError, match="in is damaged"):
-        BagReplay(bag, tmp_path / "out")
+    with pytest.raises(BagError, match=r"is not UTF-8, as metadata.yaml needs it: choose another name"):
+        BagReplay(bag, tmp_path / os.fsdecode(b"caf\xe9"), GATES_OFF)
+
+
+@pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
+def test_the_readable_part_of_a_truncated_bag_is_answered(tmp_path: Path, engine: EngineProcess, storage: str) -> None:
+    bag = write_bag(tmp_path / "in", camera_records(10), storage)
+    data = storage_file(bag).read_bytes()
+    storage_file(bag).write_bytes(data[: len(data) * 6 // 10])
+    with BagReplay(bag, tmp_path / "out", GATES_OFF) as replay:
+        problems = [problem for problem in run(replay, engine) if problem is not None]
+        assert 3 <= replay.published <= 6
+        assert replay.published + len(problems) == replay.images
+        assert all(str(problem).startswith("a message of /camera/image_raw is in a damaged") for problem in problems)
+        (problem,) = replay.problems
+        assert "it is damaged" in problem
+    assert answered(tmp_path / "out") == [5_000_000_000 + 100_000_000 * index for index in range(replay.published)]
+
+
+class Interrupted(BaseException):
+    """What a signal handler raises."""
+
+
+@pytest.mark.handles("Bags", "SIGINT, SIGTERM, SIGHUP or an error during a replay", "the answers so far are readable")
+@pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
+@pytest.mark.parametrize("error", [Interrupted, RuntimeError])
+def test_an_interrupted_replay_leaves_a_readable_bag(
+    tmp_path: Path, engine: EngineProcess, storage: str, error: type[BaseException]
+) -> None:
+    bag = write_bag(tmp_path / "in", camera_records(3), storage)
+
+    def replay_two() -> None:
+        with BagReplay(bag, tmp_path / "out", GATES_OFF, storage=storage) as replay:
+            answers = run(replay, engine)
+            assert [next(answers), next(answers)] == [None, None]
+            raise error
+
+    with pytest.raises(error):
+        replay_two()
+    assert answered(tmp_path / "out") == [5_000_000_000, 5_100_000_000]
 
 
 def test_a_malformed_message_is_dropped_and_the_others_answered(tmp_path: Path, engine: EngineProcess) -> None:
@@ -229,8 +294,8 @@ def test_a_malformed_message_is_dropped_and_the_others_answered(tmp_path: Path, 
             (b"\0\1\0\0\xff\xff\xff\xff\xff", image_id, 5_002_000_000),
         )
     connection.close()
-    with BagReplay(bag, tmp_path / "out") as replay:
+    with BagReplay(bag, tmp_path / "out", GATES_OFF) as replay:
         first, second = run(replay, engine)
-        assert "contains a malformed sensor_msgs/msg/Image" in str(first)
+        assert "a malformed sensor_msgs/msg/Image on /camera/image_raw" in str(first)
         assert second is None
-        assert sum(replay.dropped.values()) == 1
+        assert replay.dropped == {"bad_image": 1}

@@ -1,0 +1,136 @@
+"""Chooses the topics of a bag that the node would subscribe to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from taihri_ros.node import topics
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.recordings.channels import Channel
+from taihri_ros.node.recordings.errors import BagError
+from taihri_ros.node.topics import Topic
+
+_PICTURES = (topics.IMAGE.type, topics.COMPRESSED_IMAGE.type)
+_DEPTHS = (topics.DEPTH.type, topics.COMPRESSED_DEPTH.type)
+_ENCODING = "cdr"
+_LISTED = 30
+"""Largest number of topics that an error message lists."""
+
+
+@dataclass(frozen=True)
+class BagTopics:
+    """The channels of each input of the node; a topic may have several.
+
+    Attributes:
+        image: Images or compressed images.
+        camera_info: CameraInfo.
+        depth: Depth images of either transport; empty without depth.
+    """
+
+    image: tuple[Channel, ...]
+    camera_info: tuple[Channel, ...]
+    depth: tuple[Channel, ...] = ()
+
+
+def choose_topics(
+    channels: Sequence[Channel], parameters: Parameters, remapped: Callable[[Topic], str | None]
+) -> BagTopics:
+    """Choose the topics.
+
+    Args:
+        channels: The channels of the bag.
+        parameters: `image_transport`, `depth.enabled` and `depth.transport` are used.
+        remapped: Returns the absolute name of an input's topic; None if neither the user nor the bag decides it.
+
+    Returns:
+        The channels of the chosen topics.
+
+    Raises:
+        BagError: A topic is missing or ambiguous, or is not recorded as ROS 2 messages.
+    """
+    depth: tuple[Channel, ...] = ()
+    if parameters.depth_enabled:
+        depth = _choose_depth(channels, parameters, remapped)
+    depth_names = {channel.topic.removesuffix("/compressedDepth") for channel in depth}
+    image = _choose_image(channels, parameters, remapped, depth_names)
+    name = remapped(topics.CAMERA_INFO)
+    infos = [channel for channel in channels if channel.type == topics.CAMERA_INFO.type]
+    if name is None and len({channel.topic for channel in infos}) > 1:
+        beside = f"{_base(image[0].topic).rpartition('/')[0]}/camera_info"  # where image_transport looks for it
+        infos = [channel for channel in infos if channel.topic == beside] or infos
+    camera_info = _only_topic(channels, _named(infos, name), (topics.CAMERA_INFO.type,), name, "camera-info")
+    return BagTopics(image, camera_info, depth)
+
+
+def _choose_image(
+    channels: Sequence[Channel],
+    parameters: Parameters,
+    remapped: Callable[[Topic], str | None],
+    depth: Collection[str],
+) -> tuple[Channel, ...]:
+    compressed = remapped(topics.COMPRESSED_IMAGE)
+    name = remapped(topics.IMAGE) if compressed is None else compressed
+    pictures = [
+        channel
+        for channel in channels
+        if channel.type in _PICTURES and channel.topic not in depth and not channel.topic.endswith("/compressedDepth")
+    ]
+    found = _named(pictures, name)
+    if name is not None and not found:
+        found = _named(pictures, f"{name}/compressed")
+    if len({_base(channel.topic) for channel in found}) == 1:  # one camera in several transports
+        kind = topics.COMPRESSED_IMAGE.type if parameters.image_transport == "compressed" else topics.IMAGE.type
+        found = [channel for channel in found if channel.type == kind] or found
+    return _only_topic(channels, found, _PICTURES, name, "image")
+
+
+def _choose_depth(
+    channels: Sequence[Channel], parameters: Parameters, remapped: Callable[[Topic], str | None]
+) -> tuple[Channel, ...]:
+    compressed = remapped(topics.COMPRESSED_DEPTH)
+    name = remapped(topics.DEPTH) if compressed is None else compressed
+    if name is None:
+        raise BagError("depth.enabled is set: choose the depth topic with --depth")
+    depths = [channel for channel in channels if channel.type in _DEPTHS]
+    names = [name, f"{name}/compressedDepth"]
+    if parameters.depth_transport == "compressedDepth":
+        names.reverse()
+    found = next((found for each in names if (found := _named(depths, each))), [])
+    return _only_topic(channels, found, _DEPTHS, name, "depth")
+
+
+def _named(channels: Sequence[Channel], name: str | None) -> list[Channel]:
+    """Return the channels of a topic, all if it is None; other recorders than ROS 2's may omit the leading slash."""
+    return [channel for channel in channels if name is None or channel.topic.lstrip("/") == name.lstrip("/")]
+
+
+def _base(topic: str) -> str:
+    return topic.removesuffix("/compressed")
+
+
+def _only_topic(
+    channels: Sequence[Channel], found: Sequence[Channel], types: Collection[str], name: str | None, option: str
+) -> tuple[Channel, ...]:
+    """Return the channels if they are of one topic that is recorded as ROS 2 messages."""
+    readable = tuple(channel for channel in found if channel.encoding.lower() == _ENCODING)
+    count = len({channel.topic for channel in readable})
+    if count == 1:
+        return readable
+    if found and not readable:
+        encodings = ", ".join(sorted({channel.encoding or "unknown" for channel in found}))
+        hint = ": convert the ROS 1 bag with rosbags-convert" if "ros1" in encodings else ""
+        raise BagError(f"{found[0].topic} is recorded in the encoding {encodings}, not as ROS 2 messages (cdr){hint}")
+    same_name = {channel.type or "an unknown type" for channel in channels if channel.topic == name}
+    if same_name and not found:
+        raise BagError(
+            f"{name} is a topic of {', '.join(sorted(same_name))}, not of {' or '.join(types)}: choose another with "
+            f"--{option}"
+        )
+    names = sorted({channel.topic for channel in channels})
+    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    exists = any(channel.type in types for channel in channels)
+    raise BagError(
+        f"the bag has {count or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: "
+        f"{f'choose one with --{option}' if exists else 'it cannot be replayed'} (its topics: {listed})"
+    )
