@@ -62,7 +62,7 @@ class ImagePatches:
                 scale=(processor.rescale_factor / std).astype(np.float32),
                 offset=(-mean / std).astype(np.float32),
             )
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except Exception as error:  # transformers does not document what it raises
             raise CheckpointError(f"the image processor of {checkpoint} cannot be loaded: {error}") from error
 
     def grid(self, image: NDArray[np.uint8]) -> tuple[int, int, int]:

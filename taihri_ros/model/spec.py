@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -160,7 +161,7 @@ class ModelSpec:
             TaihriError: The file is not readable or not a specification.
         """
         path = checkpoint / FILE_NAME
-        return cls.read(path) if path.is_file() else cls(name=checkpoint.name)
+        return cls.read(path) if os.path.lexists(path) else cls(name=checkpoint.name)
 
     @classmethod
     def read(cls, path: Path) -> ModelSpec:

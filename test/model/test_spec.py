@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,16 @@ def test_a_specification_is_unchanged_by_a_file(tmp_path: Path) -> None:
 
 def test_without_a_file_the_values_are_official(tmp_path: Path) -> None:
     assert ModelSpec.load(tmp_path) == ModelSpec(name=tmp_path.name)
+
+
+@pytest.mark.handles("Engine", "taihri.json that is a broken link or a directory", "refused: is not readable")
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("nowhere"), lambda path: path.mkdir()])
+def test_a_file_that_cannot_be_read_is_not_replaced_by_the_official_values(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / FILE_NAME)
+    with pytest.raises(TaihriError, match=r"taihri\.json is not readable JSON"):
+        ModelSpec.load(tmp_path)
 
 
 def test_missing_values_of_a_file_are_official(tmp_path: Path) -> None:

@@ -14,10 +14,15 @@ from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.lexer import END_OF_ANSWER
+from taihri_ros.resources import expand_home
 
 MODEL_TYPE = "qwen3_vl"
 
 _COPY_AGAIN = "download or copy the checkpoint again"
+_MAX_HEADER_BYTES = 100_000_000
+"""Limit of the safetensors format."""
+
+_LFS_POINTER = b"version https://git-lfs"
 _MAX_NAMES = 3
 
 Shapes = dict[str, tuple[int, ...]]
@@ -35,8 +40,8 @@ def find_checkpoint(model: str) -> Path:
     Raises:
         CheckpointError: The checkpoint is not on this machine.
     """
-    directory = Path(model).expanduser()
-    if directory.is_dir():
+    directory = expand_home(model)
+    if _is_directory(directory):
         return directory
     if model.count("/") != 1 or model.startswith(("/", ".", "~")):
         raise CheckpointError(f"there is no checkpoint directory {model!r}: correct the path")
@@ -60,7 +65,7 @@ def check_checkpoint(directory: Path) -> None:
         CheckpointError: Something is missing or invalid; the message names it.
         EngineError: torch or transformers is not installed.
     """
-    if not directory.is_dir():
+    if not _is_directory(directory):
         raise CheckpointError(f"there is no checkpoint directory {directory}: correct the path")
     config = _read_json(directory / "config.json")
     if config.get("model_type") != MODEL_TYPE:
@@ -118,6 +123,8 @@ def read_shapes(directory: Path) -> Shapes:
     weight_map = _read_json(index).get("weight_map")
     if not isinstance(weight_map, dict):
         raise CheckpointError(f"{index} has no weight_map: {_COPY_AGAIN}")
+    if not all(isinstance(name, str) for name in weight_map.values()):
+        raise CheckpointError(f"{index} has a weight_map with other values than file names: {_COPY_AGAIN}")
     shapes: Shapes = {}
     for name in sorted(set(weight_map.values())):
         shapes |= _read_header(directory / name)
@@ -131,19 +138,24 @@ def _read_header(path: Path) -> Shapes:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > size:
+            begin = file.read(len(_LFS_POINTER))
+            if begin == _LFS_POINTER:
+                raise CheckpointError(f"{path} is a Git LFS pointer instead of the weights: run `git lfs pull`")
+            file.seek(8)
+            length = int.from_bytes(begin[:8], "little")
+            if length > min(size, _MAX_HEADER_BYTES):
                 raise CheckpointError(f"{path} is truncated within its header: {_COPY_AGAIN}")
             header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        end = 8 + length + max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
+        shapes = {name: tuple(map(int, entry["shape"])) for name, entry in header.items()}
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}): {_COPY_AGAIN}") from error
-    except ValueError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is not a safetensors file ({error}): {_COPY_AGAIN}") from error
-    header.pop("__metadata__", None)
-    end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
     if size != end:
         raise CheckpointError(f"{path} has {size} bytes, but its header describes {end}: {_COPY_AGAIN}")
-    return {name: tuple(entry["shape"]) for name, entry in header.items()}
+    return shapes
 
 
 def _architecture(directory: Path) -> Shapes:
@@ -154,9 +166,9 @@ def _architecture(directory: Path) -> Shapes:
         config = transformers.Qwen3VLConfig.from_pretrained(directory, local_files_only=True)
         with torch.device("meta"):
             model = transformers.Qwen3VLForConditionalGeneration(config)
-    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+    except Exception as error:  # transformers does not document what it raises for a value of another type
         raise CheckpointError(
-            f"{directory / 'config.json'} does not describe a Qwen3-VL ({error}): {_COPY_AGAIN}"
+            f"{directory / 'config.json'} does not describe a Qwen3-VL ({' '.join(str(error).split())}): {_COPY_AGAIN}"
         ) from error
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if config.tie_word_embeddings:
@@ -181,6 +193,18 @@ def _compare(directory: Path, present: Shapes, needed: Shapes, *, quantized: boo
         raise CheckpointError(f"{directory} has {len(wrong)} tensors of the wrong shape, {_some(wrong)}: {_COPY_AGAIN}")
 
 
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> CheckpointError:
+    advice = "correct its permissions" if isinstance(error, PermissionError) else _COPY_AGAIN
+    return CheckpointError(f"{path} cannot be read ({error.strerror}): {advice}")
+
+
 def _some(names: list[str]) -> str:
     return f"such as {', '.join(names[:_MAX_NAMES])}" if len(names) > _MAX_NAMES else ", ".join(names)
 
@@ -189,8 +213,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}): {_COPY_AGAIN}") from error
-    except ValueError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON ({error}): {_COPY_AGAIN}") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} does not contain a JSON object: {_COPY_AGAIN}")

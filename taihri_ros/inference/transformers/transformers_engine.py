@@ -76,7 +76,7 @@ class TransformersEngine(LocalEngine):
             model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
                 checkpoint, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
             )
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # transformers does not document what it raises
             raise CheckpointError(f"{checkpoint} cannot be loaded: {error}") from error
         try:
             self._model: Any = model.to(device).eval()

@@ -88,6 +88,11 @@ def shard(directory: Path) -> None:
     (directory / WEIGHTS).unlink()
 
 
+def write_header(directory: Path, header: object) -> None:
+    data = json.dumps(header).encode()
+    (directory / WEIGHTS).write_bytes(len(data).to_bytes(8, "little") + data)
+
+
 BIAS = "model.visual.blocks.1.attn.qkv.bias"
 NORM = "model.language_model.norm.weight"
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -126,10 +131,42 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         edit_weights(lambda tensors: tensors.update({NORM: tensors[NORM][:5].clone()})),
         rf"1 tensors of the wrong shape, {NORM} \(5,\) instead of \(128,\)",
     ),
+    "weights that git did not fetch": (
+        lambda d: (d / WEIGHTS).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 9\n"),
+        r"is a Git LFS pointer instead of the weights: run `git lfs pull`",
+    ),
+    "weights of another format": (
+        lambda d: (d / WEIGHTS).write_bytes(b"PK\x03\x04" + bytes(200)),
+        r"model\.safetensors (is truncated within its header|is not a safetensors file)",
+    ),
+    "header of other entries": (lambda d: write_header(d, {"a": 1}), r"model\.safetensors is not a safetensors file"),
+    "header that is a list": (lambda d: write_header(d, [1]), r"model\.safetensors is not a safetensors file"),
+    "header without shapes": (
+        lambda d: write_header(d, {"a": {"data_offsets": [0, 0]}}),
+        r"model\.safetensors is not a safetensors file",
+    ),
+    "index of other entries": (
+        lambda d: (d / "model.safetensors.index.json").write_text('{"weight_map": {"a": ["b"]}}'),
+        "has a weight_map with other values than file names",
+    ),
+    "config of other types": (
+        edit_json("config.json", lambda c: c["text_config"].update(hidden_size="many")),
+        r"config\.json does not describe a Qwen3-VL",
+    ),
+    "config without layers": (
+        edit_json("config.json", lambda c: c["text_config"].update(num_attention_heads=0)),
+        r"config\.json does not describe a Qwen3-VL",
+    ),
+    "config that is a directory": (
+        lambda d: ((d / "config.json").unlink(), (d / "config.json").mkdir()),
+        r"config\.json cannot be read \(Is a directory\)",
+    ),
     "missing shard": (lambda d: (shard(d), (d / "b.safetensors").unlink()), r"b\.safetensors cannot be read"),
 }
 
 
+@pytest.mark.handles("Engine", "checkpoint with a missing, truncated or damaged file", "refused, names the file")
+@pytest.mark.handles("Engine", "checkpoint of another architecture or of other sizes", "refused, names the difference")
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_error_names_the_fault(copy: Path, name: str) -> None:
     fault, message = FAULTS[name]
@@ -167,6 +204,21 @@ def test_no_engine_opens_an_invalid_checkpoint(copy: Path, kind: str) -> None:
     cut(copy)
     with pytest.raises(CheckpointError, match="bytes, but its header describes"):
         open_engine(kind, str(copy))  # type: ignore[arg-type]
+
+
+@pytest.mark.handles("Engine", "checkpoint without read permission", "refused: correct its permissions")
+def test_a_checkpoint_that_may_not_be_read(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests may run as root, for whom every file is readable."""
+
+    def refuse(path: Path, **_: object) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read \(Permission denied\): correct its perm"):
+        check_checkpoint(copy)
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(CheckpointError, match=r"cannot be read \(Permission denied\): correct its permissions"):
+        find_checkpoint(str(copy))
 
 
 def test_a_checkpoint_that_does_not_exist_is_rejected(tmp_path: Path) -> None:
