@@ -17,7 +17,7 @@ REQUIREMENTS := setup.py setup.cfg pyproject.toml
 
 export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
 
-.PHONY: demo test lint types bench docs clean help
+.PHONY: demo test soak lint types bench docs clean help
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,9 @@ test: $(VLLM_ENV)/.tests  ## Check style and types, and run every test
 	$(MAKE) lint types
 	$(NODE)/bin/python -m pytest
 	$(VLLM_ENV)/bin/python -m pytest test/inference/inprocess test/evaluation/inprocess test/synthetic test/training
+
+soak: $(NODE)/.ready  ## Show the embedded host 50,000 changed pictures over DDS; make test shows it 2,000
+	TAIHRI_CHANGED_PICTURES=50000 $(NODE)/bin/python -m pytest -s test/node/dds_host/test_changed_pictures.py
 
 PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs taihri_ros/models/nano/README.md
 

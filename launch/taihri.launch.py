@@ -29,6 +29,10 @@ PARAMETERS = {
         "image_transport",
         "Topic to subscribe to: raw for <image>, compressed for <image>/compressed.",
     ),
+    "depth_transport": (
+        "depth.transport",
+        "Depth topic to subscribe to: raw for <depth>, compressedDepth for <depth>/compressedDepth.",
+    ),
     "command": ("command.initial", "Command that is active from the start, such as 'shake my hand'."),
     "target_frame": ("target_frame", "TF frame of the published poses, instead of the camera's frame."),
 }
@@ -84,7 +88,7 @@ def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             ("image", image),
             ("image/compressed", [image, "/compressed"]),
             ("camera_info", LaunchConfiguration("camera_info")),
-            *([("depth", depth)] if depth else []),
+            *([("depth", depth), ("depth/compressedDepth", f"{depth}/compressedDepth")] if depth else []),
         ],
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
     )

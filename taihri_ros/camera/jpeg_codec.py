@@ -23,7 +23,7 @@ from taihri_ros.camera.picture_error import damaged
 Decoder = Callable[[memoryview, JpegStructure], NDArray[np.uint8]]
 """Returns the (height, width, 3) uint8 RGB pixels of a JPEG; raises ValueError with the reason if it is damaged."""
 
-ADVICE = "pip install simplejpeg, or apt-get install libturbojpeg0 (Ubuntu: libturbojpeg)"
+INSTALL_ADVICE = "apt-get install libturbojpeg0 (Ubuntu: libturbojpeg), or pip install simplejpeg"
 
 _CMYK = 4
 

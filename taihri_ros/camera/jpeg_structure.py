@@ -18,13 +18,21 @@ from taihri_ros.camera.picture_error import cut_off, damaged, unsupported
 NAME = "JPEG"
 MAGIC = b"\xff\xd8\xff"
 
-_SOI, _EOI, _SOS, _DNL, _APP1 = 0xD8, 0xD9, 0xDA, 0xDC, 0xE1
+_DHT, _SOI, _EOI, _SOS, _DNL, _APP1 = 0xC4, 0xD8, 0xD9, 0xDA, 0xDC, 0xE1
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of frame headers: all of C0 to CF but those of Huffman tables, extensions and arithmetic conditioning."""
 
 _EXIF = b"Exif\0\0"
 _COEFFICIENTS = 64
+
+_END_OF_BLOCK = 0
+_STANDARD_FIRST = {0: 0x01, 1: _END_OF_BLOCK}
+"""First symbol of the standard's two tables of AC coefficients (luma, chroma), which hold if a JPEG has no others."""
+
+_ZEROS = bytes(64)
+"""A lost packet is often replaced by zeros. So many of them are the data of a block of 63 equal coefficients, which no
+picture has, unless a zero ends a block in the Huffman tables."""
 
 
 @dataclass
@@ -64,6 +72,7 @@ class _Walk:
         self._frame: tuple[int, int] | None = None
         self._components: dict[int, _Component] = {}
         self._progressive = False
+        self._first_symbols = dict(_STANDARD_FIRST)
 
     def structure(self) -> JpegStructure:
         place = 2
@@ -82,7 +91,10 @@ class _Walk:
                 raise unsupported(NAME, "whose height follows the picture (DNL)")
             elif marker == _SOS:
                 self._read_scan(segment)
-                place = self._end_of_scan(place)
+                start, place = place, self._end_of_scan(place)
+                self._check_zeros(segment, start, place)
+            elif marker == _DHT:
+                self._read_tables(segment)
 
     def _marker(self, place: int) -> tuple[int, int]:
         """Return the marker at a place, which fill bytes may precede, and the place behind it."""
@@ -144,6 +156,26 @@ class _Walk:
                 raise damaged(NAME, f"a scan of an unknown component {name}")
             sent = self._components[name].lowest_bits
             sent[first : last + 1] = [bits & 0x0F] * (last + 1 - first)
+
+    def _read_tables(self, segment: memoryview) -> None:
+        """Note the first symbol of each Huffman table of AC coefficients: its code is the shortest, and all zeros."""
+        place = 0
+        while place < len(segment):
+            kind, lengths = segment[place], segment[place + 1 : place + 17]
+            count = sum(lengths)
+            if len(lengths) != 16 or not count or place + 17 + count > len(segment):
+                raise damaged(NAME, "Huffman table of the wrong length")
+            if kind >> 4 == 1:
+                self._first_symbols[kind & 0x0F] = segment[place + 17]
+            place += 17 + count
+
+    def _check_zeros(self, scan: memoryview, start: int, end: int) -> None:
+        tables = {tables & 0x0F for tables in scan[2:-3:2]}
+        zero_ends_blocks = all(self._first_symbols.get(table) == _END_OF_BLOCK for table in tables)
+        if not self._progressive and not zero_ends_blocks:
+            place = bytes(self._data[start:end]).find(_ZEROS)
+            if place >= 0 and bytes(self._data[start + place : end]).strip(b"\0"):
+                raise damaged(NAME, f"zeros instead of data at byte {start + place}")
 
     def _end_of_scan(self, place: int) -> int:
         """Return the place of the first marker behind the entropy-coded data that begins at a place."""

@@ -86,6 +86,8 @@ def examine(model: str | None = None, engine_python: str | None = None) -> Itera
     """
     yield Finding(Level.OK, "taihri_ros", f"{__version__} on Python {platform.python_version()}, {platform.machine()}")
     yield from _node_modules()
+    if importlib.util.find_spec("cv2") is not None:
+        yield _jpeg_decoder()
     yield _interfaces()
     yield from _hosts()
     yield from _engines(engine_python)
@@ -102,6 +104,14 @@ def _node_modules() -> Iterator[Finding]:
     else:
         versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "msgpack"))
         yield Finding(Level.OK, "node side", versions)
+
+
+def _jpeg_decoder() -> Finding:
+    from taihri_ros.camera.jpeg_codec import INSTALL_ADVICE, strict_decoder  # needs OpenCV
+
+    if strict_decoder() is not None:
+        return Finding(Level.OK, "JPEG decoder", "damaged pictures are refused")
+    return Finding(Level.NOTE, "JPEG decoder", "damage within a JPEG is not noticed", INSTALL_ADVICE)
 
 
 def _interfaces() -> Finding:

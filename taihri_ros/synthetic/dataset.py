@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.picture_decoder import decode_picture
 from taihri_ros.errors import TaihriError
 
 GENERATOR_VERSION = "3"
@@ -68,8 +69,7 @@ class Sample:
     @cached_property
     def image(self) -> NDArray[np.uint8]:
         """The picture, uint8 (H, W, 3) RGB."""
-        decoded = cv2.imdecode(np.frombuffer(self.encoded, np.uint8), cv2.IMREAD_COLOR)
-        return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        return decode_picture(self.encoded)
 
     @cached_property
     def owners(self) -> NDArray[np.uint8] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 import pytest
 from encoded_pictures import claiming, jpeg, noise, segments, smooth, with_segment, without_segments
 from hypothesis import given
@@ -133,6 +134,26 @@ def test_a_damaged_scan_header_is_refused(scan: bytes) -> None:
     header = struct.pack(">BBH", 0xFF, 0xDA, len(scan) + 2) + scan
     with pytest.raises(PictureError, match="damaged"):
         read_jpeg_structure(COLOUR[:start] + header + COLOUR[end:])
+
+
+@pytest.mark.handles("Pictures", "JPEG with zeros in place of a lost packet", "refused: zeros instead of data")
+@pytest.mark.parametrize("tables", [COLOUR, without_segments(COLOUR, 0xC4), jpeg(noise(), mode="L")])
+def test_zeros_instead_of_data_are_found(tables: bytes) -> None:
+    place = len(tables) // 2
+    with pytest.raises(PictureError, match=f"zeros instead of data at byte {place}"):
+        read_jpeg_structure(tables[:place] + bytes(200) + tables[place + 200 :])
+
+
+def test_zeros_that_are_the_data_of_an_even_picture_are_accepted() -> None:
+    data = jpeg(np.full((480, 640, 3), 90, np.uint8), optimize=True)
+    assert bytes(64) in data
+    assert read_jpeg_structure(data).width == 640
+
+
+@pytest.mark.parametrize("table", [b"\x10" + bytes(16), b"\x10" + bytes(9), b"\x10" + b"\x01" * 16 + bytes(3)])
+def test_a_damaged_huffman_table_is_refused(table: bytes) -> None:
+    with pytest.raises(PictureError, match="Huffman table of the wrong length"):
+        read_jpeg_structure(with_segment(COLOUR, 0xC4, table))
 
 
 @given(st.data())
