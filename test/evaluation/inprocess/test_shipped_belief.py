@@ -1,0 +1,121 @@
+"""What taihri-nano of the package publishes about nobody, and about people."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.distortion import DistortionModel
+from taihri_ros.cli.calibrate import command as calibrate
+from taihri_ros.cli.eval import command
+from taihri_ros.commands.command import joint_command
+from taihri_ros.inference.engine import Engine
+from taihri_ros.inference.factory import open_engine
+from taihri_ros.keypoints import State
+from taihri_ros.model.spec import Belief, ModelSpec
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.resources import NANO
+from taihri_ros.skeleton import JOINTS
+from taihri_ros.synthetic import frozen_split as test_split
+from taihri_ros.synthetic.dataset import shard_path, write_shard
+from taihri_ros.synthetic.empty_rooms import EmptyRooms
+from taihri_ros.synthetic.generation import make_samples
+
+CAMERA = Camera(640, 480, np.array([[500, 0, 320], [0, 500, 240], [0, 0, 1]]), np.empty(0), DistortionModel.NONE)
+PEOPLE = 24
+PICTURES = 50
+MOST_ALARMS = 2
+"""Upper limit for the false alarms among them; the thresholds are chosen for 1 %."""
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("people")
+    write_shard(shard_path(directory, 0), make_samples(test_split.SEED, PEOPLE, test_split.SIZE))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def nano() -> Engine:
+    with open_engine("transformers", str(NANO)) as engine:
+        yield engine
+
+
+def test_few_pictures_of_nobody_have_a_joint_and_most_correct_joints_remain(people: Path, tmp_path: Path) -> None:
+    arguments = ["--engine", "transformers", "--in-process", "--nobody", "--nobody-limit", str(PICTURES)]
+    arguments += ["--data", str(people), "--out", str(tmp_path)]
+    CliRunner().invoke(command, arguments, catch_exceptions=False)
+    found = json.loads((tmp_path / "belief.json").read_text())
+    alarms, lost = found["false_alarms"], found["lost"]
+    assert alarms["of"] == PICTURES
+    assert alarms["count"] <= MOST_ALARMS
+    assert len(alarms["by_kind"]) >= 8
+    assert lost["of"] > 100
+    assert lost["share"] < 0.5
+    assert lost["published_mm"] < lost["answered_mm"], "the joints that are refused are the worse ones"
+
+
+@pytest.mark.parametrize("joints", [("right_wrist",), JOINTS])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("black", marks=pytest.mark.handles("People and belief", "black picture", "nobody: no joint")),
+        pytest.param("white", marks=pytest.mark.handles("People and belief", "white picture", "nobody: no joint")),
+        pytest.param("noise", marks=pytest.mark.handles("People and belief", "picture of noise", "nobody: no joint")),
+        pytest.param(
+            "checkerboard", marks=pytest.mark.handles("People and belief", "checkerboard", "nobody: no joint")
+        ),
+        pytest.param("room", marks=pytest.mark.handles("People and belief", "empty room", "nobody: no joint")),
+    ],
+)
+def test_nobody_has_no_joint(nano: Engine, kind: str, joints: tuple[str, ...]) -> None:
+    shape = (CAMERA.height, CAMERA.width, 3)
+    rows, columns = np.indices(shape[:2]) // 60
+    camera, image = CAMERA, np.zeros(shape, np.uint8)
+    if kind == "white":
+        image[:] = 255
+    elif kind == "noise":
+        image = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    elif kind == "checkerboard":
+        image[(rows + columns) % 2 == 0] = (230, 20, 20)
+    elif kind == "room":
+        image, camera = EmptyRooms(123, 640).view(4)
+    estimate = Estimator(nano).estimate(image, camera, joint_command(joints))
+    assert estimate.person.presence < estimate.thresholds.min_presence
+    assert {joint.state for joint in estimate.person.keypoints} == {State.NOBODY}
+    assert not estimate.person.located
+
+
+def test_most_people_are_somebody(nano: Engine) -> None:
+    samples = make_samples(test_split.SEED + 1, 16, test_split.SIZE)
+    estimates = [Estimator(nano).estimate(one.image, one.camera, joint_command(JOINTS)) for one in samples]
+    assert sum(bool(estimate.person.located) for estimate in estimates) >= 5
+
+
+def test_the_belief_of_the_model_is_calibrated() -> None:
+    belief = ModelSpec.load(NANO).belief
+    assert belief is not None
+    assert belief.min_presence > 0.0
+    assert belief.presence != Belief().presence
+    assert min(belief.presence[1:]) > 0.0, "sharper is more"
+
+
+def test_calibrate_sets_the_belief(people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taihri_ros.evaluation.belief.calibration.FEWEST_PICTURES", 20)
+    model = tmp_path / "nano"
+    shutil.copytree(NANO, model)
+    (model / "taihri.json").write_text(json.dumps(json.loads((NANO / "taihri.json").read_text()) | {"belief": None}))
+    arguments = ["--engine", "transformers", "--in-process", "--model", str(model), "--data", str(people)]
+    arguments += ["--nobody-limit", "24"]
+    done = CliRunner().invoke(calibrate, arguments, catch_exceptions=False)
+    belief = ModelSpec.load(model).belief
+    assert belief is not None
+    assert len(belief.typical) == len(JOINTS)
+    assert f"min_presence {belief.min_presence:g}" in done.output
+    assert "with any joint published: 0.0 %" in done.output
