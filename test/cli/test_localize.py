@@ -150,7 +150,10 @@ def test_invalid_input_is_refused_before_the_engine_starts(
             "no model: set engine.model (--model)",
         ),
         ((note, "--camera-info", calibration, "--command", "head"), "note.jpg: the picture (10 bytes) is neither JPEG"),
-        ((photo, "--camera-info", calibration, "--command", "head", "--overlay", "none"), "none must end in .png or .jpg"),
+        (
+            (photo, "--camera-info", calibration, "--command", "head", "--overlay", "none"),
+            "none must end in .png or .jpg",
+        ),
         ((photo, "--command", "head"), "Missing option '--camera-info'"),
     ):
         taihri("localize", *arguments).fails_with(message)

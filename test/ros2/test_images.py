@@ -52,9 +52,20 @@ def test_sixteen_bit_encodings_differ_by_rounding_only(encoding: str, big: bool)
     assert difference.max() <= 1
 
 
-@pytest.mark.parametrize(("encoding", "pixel_bytes"), [("uyvy", 2), ("yuyv", 2), ("8UC3", 3), ("16UC1", 2)])
-def test_encodings_that_cv_bridge_may_refuse_are_decoded(encoding: str, pixel_bytes: int) -> None:
-    message = make(encoding, pixel_bytes)
+@pytest.mark.parametrize(
+    ("encoding", "pixel_bytes", "rows"),
+    [
+        ("uyvy", 2, HEIGHT),
+        ("yuyv", 2, HEIGHT),
+        ("8UC3", 3, HEIGHT),
+        ("nv12", 1, HEIGHT * 3 // 2),
+        ("nv21", 1, HEIGHT * 3 // 2),
+        ("nv24", 1, HEIGHT * 3),
+        ("i420", 1, HEIGHT * 3 // 2),
+    ],
+)
+def test_encodings_that_cv_bridge_may_refuse_are_decoded(encoding: str, pixel_bytes: int, rows: int) -> None:
+    message = make(encoding, pixel_bytes, rows=rows)
     np.testing.assert_array_equal(ImageDecoder()(message), decode_image(message))
 
 
@@ -72,8 +83,9 @@ def test_rows_padded_by_a_fraction_of_a_pixel_are_not_sheared() -> None:
         Image(width=0, height=0, encoding="rgb8"),
         make("nothing", 3),
         make("32FC1", 4),
+        make("16UC1", 2),
     ],
-    ids=["step", "size", "0x0", "unknown", "depth"],
+    ids=["step", "size", "0x0", "unknown", "depth", "depth in millimetres"],
 )
 def test_both_decoders_refuse_bad_images_with_the_same_message(message: Image) -> None:
     with pytest.raises(ImageError) as ours:
