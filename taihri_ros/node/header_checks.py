@@ -36,7 +36,7 @@ class HeaderChecks:
 
 
 def _faults(header: Any, now_ns: int) -> Iterator[tuple[str, str]]:
-    """Yield the kind of each fault and its message, one line that says what to do."""
+    """Yield the kind of each fault and its message, one line with what to do."""
     stamp, frame_id = header.stamp, header.frame_id
     ahead_ns = stamp_ns(header) - now_ns
     if not 0 <= stamp.nanosec < _NANOSECONDS:

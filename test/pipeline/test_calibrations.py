@@ -223,7 +223,7 @@ def test_the_scheduler_refuses_a_frame_of_another_camera(caplog: pytest.LogCaptu
 
 
 def test_the_size_of_a_compressed_image_is_checked_before_it_is_decoded() -> None:
-    """A decoder learns the size from the header, and asks before it allocates the pixels."""
+    """A decoder learns the size from the header, and checks it before it allocates the pixels."""
     bench = Bench()
     allocated: list[int] = []
 
