@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.resources import expand_home
 
 _T = TypeVar("_T")
 
@@ -186,7 +187,13 @@ class _Reader:
             is_of_kind &= abs(value) <= _MAX_FLOAT
         hint = ": put it in quotes" if kind is str and isinstance(value, (bool, int, float)) else ""
         self._check(is_of_kind, _rule(kind), value, key, hint)
-        return Path(value).expanduser() if kind is Path else kind(value)
+        return self._path(value, key) if kind is Path else kind(value)
+
+    def _path(self, value: str, key: str) -> Path:
+        try:
+            return expand_home(value)
+        except TaihriError as error:
+            raise self._error(f"{self._place(key)}: {error}") from error
 
     def _instance(self, value: Any, kind: Any, key: str) -> Any:
         hints, required = _layout(kind)

@@ -9,7 +9,7 @@ import pytest
 
 from taihri_ros import resources
 from taihri_ros.errors import TaihriError
-from taihri_ros.resources import share_directory
+from taihri_ros.resources import expand_home, recipe_file, share_directory
 
 
 def test_data_files_are_found_in_the_source_tree() -> None:
@@ -40,6 +40,51 @@ def test_data_files_are_found_in_an_ament_workspace(outside_source_tree: Path, m
     share = install(outside_source_tree / "workspace")
     monkeypatch.setenv("AMENT_PREFIX_PATH", f"{outside_source_tree / 'other'}::{outside_source_tree / 'workspace'}")
     assert share_directory() == share
+
+
+@pytest.mark.parametrize("library", ["lib/python3.10/site-packages", "local/lib/python3.10/dist-packages", "."])
+def test_data_files_are_found_in_the_prefix_of_the_package(
+    outside_source_tree: Path, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pip install` with --user, --prefix and --target, and Debian's pip place them."""
+    prefix = outside_source_tree / "home" / ".local"
+    monkeypatch.setattr(resources, "PACKAGE", prefix / library / "taihri_ros")
+    install(outside_source_tree / "environment")
+    share = install(prefix)
+    assert share_directory() == share
+
+
+@pytest.mark.parametrize("name", ["nano", "nano.yaml", "config/training/nano.yaml"])
+def test_a_recipe_of_the_package_is_found_from_any_directory(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert recipe_file(name) == share_directory() / "config" / "training" / "nano.yaml"
+
+
+def test_a_file_comes_before_a_recipe_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nano.yaml").touch()
+    assert recipe_file("nano.yaml") == Path("nano.yaml")
+
+
+@pytest.mark.parametrize("name", ["nanno", "other/nano.yaml", "/config/training/nano.yaml", "nano.yml", ""])
+def test_an_unknown_recipe_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(
+        TaihriError, match=r"there is no file .*: name a file, or a recipe .*\(full, lora, nano-gpu, nano\)"
+    ):
+        recipe_file(name)
+
+
+def test_a_path_in_the_home_directory_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_home("~/model") == tmp_path / "model"
+    assert expand_home("model") == Path("model")
+
+
+def test_an_unknown_home_directory_is_refused() -> None:
+    with pytest.raises(TaihriError, match="~no-such-user/model: the home directory is not known: set HOME, or write"):
+        expand_home("~no-such-user/model")
 
 
 def test_missing_data_files_raise_an_error(outside_source_tree: Path) -> None:

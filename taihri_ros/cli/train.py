@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.resources import recipe_file
 
 if TYPE_CHECKING:
     from taihri_ros.training.recipe import PictureSettings, Recipe
@@ -32,9 +33,10 @@ def _run_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--config",
             "file",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            callback=lambda _context, _option, name: recipe_file(name),
             required=True,
-            help="Configuration file, such as config/training/nano.yaml.",
+            metavar="FILE",
+            help="Configuration file, or a recipe of the package, such as config/training/nano.yaml.",
         ),
     ):
         function = option(function)
