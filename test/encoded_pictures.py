@@ -85,7 +85,7 @@ def without_segments(data: bytes, marker: int) -> bytes:
 
 
 def claiming(data: bytes, width: int, height: int) -> bytes:
-    """Return a JPEG whose header says that it has another size."""
+    """Return a JPEG whose header states another size."""
     start = next(start for marker, start, _ in segments(data) if marker in (0xC0, 0xC2))
     return data[: start + 5] + struct.pack(">HH", height, width) + data[start + 9 :]
 

@@ -44,7 +44,7 @@ class _Component:
 
 @dataclass(frozen=True)
 class JpegStructure:
-    """What the markers of a JPEG say.
+    """The contents of the markers of a JPEG.
 
     Attributes:
         width: Width of the picture, px.

@@ -10,7 +10,7 @@ from taihri_ros.camera.picture_error import damaged, unsupported
 
 
 class Header(NamedTuple):
-    """What a header says: width and height in px, and the EXIF orientation."""
+    """The contents of a header: width and height in px, and the EXIF orientation."""
 
     width: int
     height: int
@@ -22,7 +22,7 @@ _UNSIGNED = 1
 
 
 def read_webp_header(data: memoryview) -> Header:
-    """Return what the header of a WebP says.
+    """Return the contents of the header of a WebP.
 
     Args:
         data: The bytes.
@@ -50,7 +50,7 @@ def read_webp_header(data: memoryview) -> Header:
 
 
 def read_tiff_header(data: memoryview) -> Header:
-    """Return what the first directory of a TIFF says.
+    """Return the contents of the first directory of a TIFF.
 
     Args:
         data: The bytes.
@@ -68,13 +68,13 @@ def read_tiff_header(data: memoryview) -> Header:
 
 
 def read_bmp_header(data: memoryview) -> Header:
-    """Return what the header of a BMP says.
+    """Return the contents of the header of a BMP.
 
     Args:
         data: The bytes.
 
     Raises:
-        PictureError: There is no such header, or the file is shorter than it says.
+        PictureError: There is no such header, or the file is shorter than it states.
     """
     if len(data) < 26 or struct.unpack_from("<I", data, 14)[0] < 40:
         raise damaged("BMP", "its header is not known")

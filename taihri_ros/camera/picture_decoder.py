@@ -115,7 +115,7 @@ def decode_picture(
         check_size: Called with the width and height in the header before the pixels are decoded; raises an error for
             a wrong size, such as `Camera.check_image`.
         formats: The accepted formats, among `FORMATS`.
-        upright: Whether to turn the picture as its EXIF orientation says, which would not fit a calibration; otherwise
+        upright: Whether to turn the picture as its EXIF orientation requires, so that no calibration fits it; otherwise
             such a picture is refused.
 
     Returns:
@@ -143,7 +143,7 @@ def check_orientation(picture: EncodedPicture) -> None:
         picture: The picture.
 
     Raises:
-        PictureError: Its EXIF orientation says that it is turned or mirrored.
+        PictureError: Its EXIF orientation is that of a turned or mirrored picture.
     """
     if picture.orientation != UPRIGHT:
         raise PictureError(

@@ -35,7 +35,7 @@ def read_picture(
         check_size: Called with the width and height in the header before the pixels are decoded, such as
             `Camera.check_image`.
         formats: The accepted formats, among `picture_decoder.FORMATS`.
-        upright: Whether to turn the picture as its EXIF orientation says; otherwise such a picture is refused.
+        upright: Whether to turn the picture as its EXIF orientation requires; otherwise such a picture is refused.
 
     Returns:
         (height, width, 3) uint8 RGB.

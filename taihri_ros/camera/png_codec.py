@@ -35,7 +35,7 @@ _BITS = {
 
 @dataclass(frozen=True)
 class PngStructure:
-    """What the chunks of a PNG say.
+    """The contents of the chunks of a PNG.
 
     Attributes:
         width: Width of the picture, px.

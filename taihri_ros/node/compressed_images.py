@@ -1,14 +1,14 @@
-"""Decodes sensor_msgs/CompressedImage as what its `format` says it is.
+"""Decodes sensor_msgs/CompressedImage as what its `format` states.
 
 The grammar is that of compressed_image_transport: `ORIG_PIXFMT; CODEC compressed COMPRESSED_PIXFMT`. Other drivers
 write only the codec, such as `jpeg`.
 
 - The codec is recognised by the bytes, whatever `format` calls it.
-- ORIG_PIXFMT decides what the pixels mean. A Bayer mosaic is demosaiced, unless COMPRESSED_PIXFMT says that the
+- ORIG_PIXFMT decides what the pixels mean. A Bayer mosaic is demosaiced, unless COMPRESSED_PIXFMT shows that the
   publisher has done so. Depth and raw numbers are refused: they are not a picture.
 - The order of the colours is that of the JPEG or PNG itself, as for cv_bridge. `compressed rgb8` does not change it:
   drivers that write it publish pictures of the right colours (whose red and blue image_transport's subscriber swaps).
-- A grey PNG with 16 bits is a depth image as often as a picture, so it is decoded only if `format` says mono16.
+- A grey PNG with 16 bits is a depth image as often as a picture, so it is decoded only if `format` contains mono16.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _mosaic(stated: ImageFormat, picture: EncodedPicture) -> str | None:
     """Return the Bayer pattern of a mosaic; None if the picture is none.
 
     Raises:
-        PictureError: Format and picture contradict each other, or do not say what the pixels are.
+        PictureError: Format and picture contradict each other, or do not define what the pixels are.
     """
     if is_bayer(stated.pixels) and not stated.compressed:
         pattern = stated.pixels.rstrip("0123456789")

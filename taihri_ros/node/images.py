@@ -117,7 +117,7 @@ def _decode_planes(message: ImageMessage, encoding: str) -> NDArray[np.uint8]:
     planes, height, width = PLANES[encoding], message.height, message.width
     _check_even(message, across=planes.across, down=planes.down)
     rows = planes.rows(height)
-    if message.width and message.step * height == len(message.data) == width * rows:
+    if width and height and message.step * height == len(message.data) == width * rows:
         packed = np.frombuffer(message.data, np.uint8).reshape(rows, width)
     else:
         check_layout(message, rows, width)

@@ -1,7 +1,7 @@
 """Decodes depth images compressed by RVL (Wilson, "Fast Lossless Depth Image Compression", ISS 2017).
 
 The picture is a sequence of runs: the number of zeros, the number of other pixels, and for each of these the difference
-to the one before. Every number is stored in groups of three bits, lowest first; the top bit of each nibble says whether
+to the one before. Every number is stored in groups of three bits, lowest first; the top bit of a nibble shows whether
 another one follows. The nibbles fill 32-bit words from the top, as compressed_depth_image_transport writes them.
 """
 

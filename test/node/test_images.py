@@ -236,6 +236,7 @@ def test_data_may_be_bytes() -> None:
         ({"encoding": "nv16", "width": 7}, "an image of nv16 must have an even width, not 7x6"),
         ({"encoding": "nv12", "height": 5}, "an image of nv12 must have an even width and height, not 8x5"),
         ({"encoding": "i420", "width": 7}, "an image of i420 must have an even width and height, not 7x6"),
+        ({"encoding": "nv12", "height": 0, "step": 0, "data": np.zeros(0, np.uint8)}, r"no pixels \(8x0\)"),
         ({"encoding": "nv21"}, r"has 144 bytes, but 9 rows of step 24 need 216"),
         (
             {"encoding": "yv12", "step": 9, "data": np.zeros(81, np.uint8)},
