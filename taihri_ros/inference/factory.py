@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
@@ -58,18 +59,13 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
         >>> len(answer.top_k[2].bins)
         20
     """
-    if kind not in _ENGINES:
-        raise EngineError(f"there is no engine {kind!r}: choose one of {', '.join(_ENGINES)}")
-    engine_class = _ENGINES[kind]
+    engine_class = _engine_class(kind)
     chosen = dict(options or {})
     known = [name for name in inspect.signature(engine_class).parameters if name not in ("checkpoint", "spec")]
     if unknown := sorted(set(chosen) - set(known)):
         raise EngineError(f"the engine {kind} has no option {unknown[0]!r}: its options are {', '.join(known)}")
-    check_installed(_PACKAGES[kind], kind)
-    checkpoint = find_checkpoint(model)
-    engine_class.prepare()
-    check_checkpoint(checkpoint)
-    engine = engine_class(checkpoint, ModelSpec.load(checkpoint), **chosen)  # type: ignore[arg-type]
+    checkpoint, spec = check_engine(kind, model)
+    engine = engine_class(checkpoint, spec, **chosen)  # type: ignore[arg-type]
     try:
         if engine.info.spec.answer is None:
             learn_answer_format(engine)
@@ -78,3 +74,30 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
         engine.close()
         raise
     return engine
+
+
+def check_engine(kind: EngineKind, model: str) -> tuple[Path, ModelSpec]:
+    """Check that an engine can be opened, without loading the weights.
+
+    Args:
+        kind: The framework.
+        model: As for `open_engine`.
+
+    Returns:
+        The checkpoint's directory and its specification.
+
+    Raises:
+        TaihriError: The framework is not installed, or the checkpoint is refused; see `open_engine`.
+    """
+    engine_class = _engine_class(kind)
+    check_installed(_PACKAGES[kind], kind)
+    checkpoint = find_checkpoint(model)
+    engine_class.prepare()
+    check_checkpoint(checkpoint)
+    return checkpoint, ModelSpec.load(checkpoint)
+
+
+def _engine_class(kind: str) -> type[VllmEngine] | type[TransformersEngine]:
+    if kind not in _ENGINES:
+        raise EngineError(f"there is no engine {kind!r}: choose one of {', '.join(_ENGINES)}")
+    return _ENGINES[kind]

@@ -20,7 +20,7 @@ from typing import get_args
 
 from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.environment import STAMP, EngineEnvironment, is_installed, python_of, without_python_variables
-from taihri_ros.resources import PACKAGE, share_directory
+from taihri_ros.resources import PACKAGE, expand_home, share_directory
 
 _BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 _SHARED = ("msg", "srv", "config", "launch", "rviz")
@@ -52,7 +52,7 @@ def install(directory: Path, *, engine: EngineEnvironment, editable: bool = Fals
     """
     if engine not in get_args(EngineEnvironment):
         raise EngineError(f"unknown engine {engine!r}: choose one of {', '.join(get_args(EngineEnvironment))}")
-    directory = directory.expanduser().absolute()
+    directory = expand_home(directory).absolute()
     python, stamp = python_of(directory), directory / STAMP
     sources = _sources(engine, editable)
     if is_installed(directory) and stamp.read_text(encoding="utf-8") == sources:

