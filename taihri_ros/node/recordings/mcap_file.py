@@ -20,6 +20,7 @@ _TOP_LEVEL = 0
 """In place of a chunk's offset: the message is not in a chunk."""
 
 _CACHED_CHUNKS = 4
+_MESSAGE_HEADER = 22
 _FOOTER_SIZE = mcap.PREFIX + 20
 
 
@@ -171,13 +172,14 @@ class McapFile:
                     return
                 if opcode == mcap.CHUNK:
                     self._scan_chunk(position)
-                elif opcode in (mcap.SCHEMA, mcap.CHANNEL, mcap.MESSAGE):
-                    _, content = self._record(position)
+                if position + mcap.PREFIX + size > self._size:
+                    raise RecordError("a record is cut off")
+                if opcode in (mcap.SCHEMA, mcap.CHANNEL, mcap.MESSAGE):
+                    needed = min(size, _MESSAGE_HEADER) if opcode == mcap.MESSAGE else size
+                    content = memoryview(self._bytes(position + mcap.PREFIX, needed))
                     self._scan_record(opcode, content, _TOP_LEVEL, position)
                 elif not opcode:
                     raise RecordError("there are zeros instead of a record")
-                if position + mcap.PREFIX + size > self._size:
-                    raise RecordError("a record is cut off")
             except RecordError as error:
                 self.problem = self.problem or f"it is damaged at byte {position} of {self._size} ({error})"
                 return
