@@ -33,16 +33,12 @@ def choose(*channels: Channel, remaps: dict[str, str] | None = None, **parameter
     return choose_topics(channels, Parameters(**parameters), remapped)
 
 
-def handles(what: str, outcome: str) -> Any:
-    return pytest.mark.handles("Bags", what, outcome)
-
-
 def test_the_only_topics_are_chosen() -> None:
     others = (channel("/scan", "sensor_msgs/msg/LaserScan"), channel("/image_raw", "foxglove.RawImage", "protobuf"))
     assert choose(*HEAD, *others) == BagTopics(HEAD[:1], HEAD[1:])
 
 
-@handles("several cameras", "refused until one is chosen; its CameraInfo is then the one beside it")
+@pytest.mark.handles("Bags", "several cameras", "refused until one is chosen; its CameraInfo is then the one beside it")
 def test_one_of_several_cameras_must_be_chosen() -> None:
     with pytest.raises(BagError, match=r"has 2 topics of .*Image.*: choose one with --image") as raised:
         choose(*HEAD, *REAR)
@@ -55,7 +51,7 @@ def test_one_of_several_cameras_must_be_chosen() -> None:
         choose(left, HEAD[1], REAR[1])
 
 
-@handles("a camera in several transports", "the parameter image_transport decides")
+@pytest.mark.handles("Bags", "a camera in several transports", "the parameter image_transport decides")
 @pytest.mark.parametrize("remaps", [{}, {"image": "/head/image_raw"}])
 def test_the_transport_is_that_of_the_parameter(remaps: dict[str, str]) -> None:
     packed = channel("/head/image_raw/compressed", COMPRESSED)
@@ -71,7 +67,7 @@ def test_a_compressed_image_has_the_camera_info_beside_its_raw_topic() -> None:
     assert choose(HEAD[1], REAR[1], packed).camera_info == REAR[1:]
 
 
-@handles("one name for topics of different types", "the one of the wanted type is answered")
+@pytest.mark.handles("Bags", "one name for topics of different types", "the one of the wanted type is answered")
 def test_topics_of_one_name_are_told_apart_by_their_types() -> None:
     other = channel("/head/image_raw", "my_msgs/msg/Image")
     both = channel("/head/image_raw", COMPRESSED)
@@ -90,7 +86,9 @@ def test_all_channels_of_a_topic_are_chosen() -> None:
     assert choose(*HEAD, more).image == (HEAD[0], more)
 
 
-@handles("images in another encoding (JSON, protobuf, ROS 1)", "refused by the name of the encoding")
+@pytest.mark.handles(
+    "Bags", "images in another encoding (JSON, protobuf, ROS 1)", "refused by the name of the encoding"
+)
 @pytest.mark.parametrize("encoding", ["json", "protobuf", "ros1", ""])
 def test_images_in_another_encoding_are_refused(encoding: str) -> None:
     odd = channel("/head/image_raw", IMAGE, encoding)
@@ -122,7 +120,7 @@ def test_a_missing_topic_is_refused_with_the_names_there_are() -> None:
 DEPTH, PACKED_DEPTH = channel("/head/depth", IMAGE), channel("/head/depth/compressedDepth", COMPRESSED)
 
 
-@handles("depth images beside the images", "used where depth.enabled names their topic")
+@pytest.mark.handles("Bags", "depth images beside the images", "used where depth.enabled names their topic")
 def test_the_depth_topic_is_never_the_image() -> None:
     named = {"depth": "/head/depth"}
     chosen = choose(*HEAD, DEPTH, PACKED_DEPTH, remaps=named, depth_enabled=True)

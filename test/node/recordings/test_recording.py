@@ -38,10 +38,6 @@ TYPES_OF_BAG = MessageTypes(TYPES)
 Message = tuple[int, int, bytes]
 
 
-def handles(what: str, outcome: str) -> Any:
-    return pytest.mark.handles("Bags", what, outcome)
-
-
 def read(path: Path, topic: str = IMAGES) -> tuple[list[int], list[str]]:
     """Return the stamps of the messages of a topic, in the order of their recording, and the problems of the bag."""
     with Recording(path) as recording:
@@ -72,7 +68,9 @@ def test_a_bag_is_its_directory_or_its_file(tmp_path: Path, storage: str, by_fil
     ("storage", "compression"),
     [
         pytest.param(
-            "sqlite3", "file", marks=handles("zstd by file, by message or by chunk, lz4 by chunk", "answered")
+            "sqlite3",
+            "file",
+            marks=pytest.mark.handles("Bags", "zstd by file, by message or by chunk, lz4 by chunk", "answered"),
         ),
         ("sqlite3", "message"),
         ("mcap", "file"),
@@ -101,11 +99,12 @@ def test_a_compressed_bag_is_read(tmp_path: Path, storage: str, compression: str
         {"summary": False, "compression": "lz4"},
         {"chunked": False},
         pytest.param(
-            {"chunked": False, "summary": False}, marks=handles("MCAP without summary, chunks or index", "answered")
+            {"chunked": False, "summary": False},
+            marks=pytest.mark.handles("Bags", "MCAP without summary, chunks or index", "answered"),
         ),
         pytest.param(
             {"extra": mcap_record(0x09, b"\0" * 40) + mcap_record(0x90, b"ours")},
-            marks=handles("MCAP with attachments and unknown records", "answered"),
+            marks=pytest.mark.handles("Bags", "MCAP with attachments and unknown records", "answered"),
         ),
     ],
 )
@@ -113,7 +112,9 @@ def test_mcap_is_read_in_every_form(tmp_path: Path, form: dict[str, Any]) -> Non
     assert read(mcap_file(tmp_path, mcap(camera_mcap_messages(), **form))) == (STAMPS, [])
 
 
-@handles("messages that were not recorded in the order of their time", "answered in the order of the recording times")
+@pytest.mark.handles(
+    "Bags", "messages that were not recorded in the order of their time", "answered in the order of the recording times"
+)
 @pytest.mark.parametrize("summary", [True, False])
 def test_messages_are_in_the_order_of_their_recording(tmp_path: Path, summary: bool) -> None:
     assert read(mcap_file(tmp_path, mcap(camera_mcap_messages()[::-1], summary=summary))) == (STAMPS, [])
@@ -123,7 +124,7 @@ def test_mcap_with_padding_behind_its_end_is_read(tmp_path: Path) -> None:
     assert read(mcap_file(tmp_path, mcap(camera_mcap_messages()) + bytes(512))) == (STAMPS, [])
 
 
-@handles("bag that was split into several files", "answered in the order of the recording times")
+@pytest.mark.handles("Bags", "bag that was split into several files", "answered in the order of the recording times")
 @pytest.mark.parametrize("metadata", [True, False])
 def test_a_split_bag_is_read_in_order(tmp_path: Path, metadata: bool) -> None:
     bag = split_bag(tmp_path)
@@ -153,7 +154,7 @@ def test_a_bag_without_metadata_is_read(tmp_path: Path) -> None:
     assert read(bag) == (STAMPS, [])
 
 
-@handles("metadata.yaml of any version or storage plugin", "answered: the files decide")
+@pytest.mark.handles("Bags", "metadata.yaml of any version or storage plugin", "answered: the files decide")
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -174,7 +175,7 @@ def test_the_metadata_does_not_decide(tmp_path: Path, old: str, new: str) -> Non
     assert read(bag) == (STAMPS, [])
 
 
-@handles("offered QoS in an odd form", "answered: it is not read")
+@pytest.mark.handles("Bags", "offered QoS in an odd form", "answered: it is not read")
 def test_the_offered_qos_does_not_matter(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", camera_records(4))
     with sqlite3.connect(storage_file(bag)) as database:
@@ -195,7 +196,7 @@ def test_the_offered_qos_does_not_matter(tmp_path: Path) -> None:
         b"\xff\xfe\0",
         pytest.param(
             b"rosbag2_bagfile_information: {relative_file_paths: 7}\n",
-            marks=handles("metadata.yaml that is damaged", "answered, and one line says so"),
+            marks=pytest.mark.handles("Bags", "metadata.yaml that is damaged", "answered, and one line says so"),
         ),
     ],
 )
@@ -209,8 +210,10 @@ def test_damaged_metadata_is_reported_and_the_files_are_read(tmp_path: Path, con
     assert "\n" not in problem
 
 
-@handles(
-    "metadata.yaml that lists missing or renamed files", "the files there are answered, and one line names the others"
+@pytest.mark.handles(
+    "Bags",
+    "metadata.yaml that lists missing or renamed files",
+    "the files there are answered, and one line names the others",
 )
 def test_missing_files_are_named_and_the_others_read(tmp_path: Path) -> None:
     bag = split_bag(tmp_path)
@@ -227,7 +230,7 @@ def test_missing_files_are_named_and_the_others_read(tmp_path: Path) -> None:
         Recording(bag)
 
 
-@handles("directory with several recordings", "refused with their names")
+@pytest.mark.handles("Bags", "directory with several recordings", "refused with their names")
 def test_several_recordings_without_metadata_are_not_mixed(tmp_path: Path) -> None:
     for name in ("kitchen", "hall"):
         shutil.copy(storage_file(write_bag(tmp_path / name / "in", camera_records(1))), tmp_path / f"{name}_0.db3")
@@ -259,7 +262,8 @@ FOREIGN = {
 }  # fmt: skip
 
 
-@handles(
+@pytest.mark.handles(
+    "Bags",
     "channels of other encodings, and empty, unknown or malformed definitions of other topics",
     "answered: they do not matter",
 )
@@ -283,7 +287,7 @@ def test_a_foreign_definition_in_sqlite_does_not_matter(tmp_path: Path, encoding
     assert read(bag) == (STAMPS, [])
 
 
-@handles("one topic in several channels", "all of them are answered")
+@pytest.mark.handles("Bags", "one topic in several channels", "all of them are answered")
 @pytest.mark.parametrize("summary", [True, False])
 def test_the_channels_of_one_topic_are_joined(tmp_path: Path, summary: bool) -> None:
     second = McapChannel(7, IMAGES, IMAGE_TYPE, metadata=("note", "merged"))
@@ -293,7 +297,9 @@ def test_the_channels_of_one_topic_are_joined(tmp_path: Path, summary: bool) -> 
     assert read(mcap_file(tmp_path, mcap(messages, (*CAMERA, second), summary=summary))) == (STAMPS, [])
 
 
-@handles("one channel id for two topics (joined files)", "each message belongs to the topic described before it")
+@pytest.mark.handles(
+    "Bags", "one channel id for two topics (joined files)", "each message belongs to the topic described before it"
+)
 @pytest.mark.parametrize("summary", [True, False])
 def test_a_channel_id_that_is_described_anew_is_another_channel(tmp_path: Path, summary: bool) -> None:
     again = McapChannel(2, "/rear/image_raw", IMAGE_TYPE)
@@ -332,13 +338,18 @@ IDL = (
     [
         (IMAGE_TYPE, "ros2msg", None),
         pytest.param(
-            IMAGE_TYPE, "ros2idl", IDL, marks=handles("definitions as IDL, and type names in other forms", "answered")
+            IMAGE_TYPE,
+            "ros2idl",
+            IDL,
+            marks=pytest.mark.handles("Bags", "definitions as IDL, and type names in other forms", "answered"),
         ),
         pytest.param(
             IMAGE_TYPE,
             "",
             "",
-            marks=handles("empty, partial or unknown definition of a standard type", "read with the type of ROS 2"),
+            marks=pytest.mark.handles(
+                "Bags", "empty, partial or unknown definition of a standard type", "read with the type of ROS 2"
+            ),
         ),
         (IMAGE_TYPE, "unknown", ""),
         (IMAGE_TYPE, "ros2msg", ""),
@@ -365,7 +376,9 @@ def extended_image(stamp: int) -> tuple[str, bytes]:
     return text, b"\0\1\0\0" + head + body + struct.pack("<I", 77)
 
 
-@handles("recorded type with more fields than in ROS 2, or fewer", "read by its own definition, or refused by name")
+@pytest.mark.handles(
+    "Bags", "recorded type with more fields than in ROS 2, or fewer", "read by its own definition, or refused by name"
+)
 def test_the_recorded_definition_counts_where_it_differs(tmp_path: Path) -> None:
     text, data = extended_image(STAMPS[0])
     channels = (CAMERA[0], McapChannel(2, IMAGES, IMAGE_TYPE, definition=text))
@@ -384,7 +397,9 @@ def test_the_recorded_definition_counts_where_it_differs(tmp_path: Path) -> None
 # ---- damage
 
 
-@handles("SQLite file that is cut off", "what is there is answered, and one line says that it is damaged")
+@pytest.mark.handles(
+    "Bags", "SQLite file that is cut off", "what is there is answered, and one line says that it is damaged"
+)
 @pytest.mark.parametrize("part", [0.3, 0.5, 0.7, 0.99])
 def test_a_truncated_sqlite_file_is_read_as_far_as_it_goes(tmp_path: Path, part: float) -> None:
     bag = write_bag(tmp_path / "in", camera_records(40))
@@ -411,8 +426,10 @@ def read_damaged(path: Path) -> tuple[list[int], list[str]]:
         return stamps, [*recording.problems, *problems]
 
 
-@handles(
-    "bag that is damaged in the middle", "what lies before and behind it is answered, and one line says what is not"
+@pytest.mark.handles(
+    "Bags",
+    "bag that is damaged in the middle",
+    "what lies before and behind it is answered, and one line says what is not",
 )
 def test_a_sqlite_file_with_a_damaged_page_is_read_around_it(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", camera_records(40))
@@ -427,7 +444,9 @@ def test_a_sqlite_file_with_a_damaged_page_is_read_around_it(tmp_path: Path) -> 
     assert problems
 
 
-@handles("MCAP whose recorder was killed, or that is cut off", "what is there is answered, and one line says so")
+@pytest.mark.handles(
+    "Bags", "MCAP whose recorder was killed, or that is cut off", "what is there is answered, and one line says so"
+)
 @pytest.mark.parametrize("compression", ["", "zstd", "lz4"])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
 def test_a_truncated_mcap_file_is_read_as_far_as_it_goes(tmp_path: Path, compression: str, part: float) -> None:
@@ -488,7 +507,9 @@ def test_a_truncated_compressed_file_is_read_as_far_as_it_goes(tmp_path: Path, p
     assert "is damaged (" in problems[0]
 
 
-@handles("SQLite bag whose recorder was killed with messages in its write-ahead log", "they are answered too")
+@pytest.mark.handles(
+    "Bags", "SQLite bag whose recorder was killed with messages in its write-ahead log", "they are answered too"
+)
 def test_messages_in_a_write_ahead_log_are_read(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", camera_records(2))
     file = storage_file(bag)
@@ -517,7 +538,7 @@ def test_messages_in_a_write_ahead_log_are_read(tmp_path: Path) -> None:
             "notes.txt",
             b"hello",
             "notes.txt is not a bag: it starts neither like SQLite (.db3) nor like MCAP",
-            marks=handles("file that is not a bag, or is empty", "refused as what it is"),
+            marks=pytest.mark.handles("Bags", "file that is not a bag, or is empty", "refused as what it is"),
         ),
         ("empty.mcap", b"", "empty.mcap is empty (0 bytes): nothing was recorded"),
         ("random.db3", bytes(range(1, 256)) * 8, "random.db3 is damaged at its beginning"),
@@ -527,7 +548,7 @@ def test_messages_in_a_write_ahead_log_are_read(tmp_path: Path) -> None:
             "old.bag",
             b"#ROSBAG V2.0\n",
             "old.bag is a bag of ROS 1: convert it with rosbags-convert --src ",
-            marks=handles("bag of ROS 1", "refused with the command that converts it"),
+            marks=pytest.mark.handles("Bags", "bag of ROS 1", "refused with the command that converts it"),
         ),
         ("old.mcap", b"#ROSBAG V2.0\n", "old.mcap is a bag of ROS 1: convert it with rosbags-convert --src "),
         ("lfs.mcap", b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
@@ -561,7 +582,7 @@ def test_another_database_is_not_a_bag(tmp_path: Path) -> None:
         Recording(tmp_path / "books.db3")
 
 
-@handles("directory without a bag", "refused: it is not a bag")
+@pytest.mark.handles("Bags", "directory without a bag", "refused: it is not a bag")
 def test_a_directory_without_a_bag_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BagError, match=r"is not a bag: it holds no .db3 or .mcap file$"):
         Recording(tmp_path)
@@ -584,7 +605,7 @@ def test_a_topic_without_messages_is_empty(tmp_path: Path) -> None:
     assert read(bag) == ([], [])
 
 
-@handles("paths with blanks, URI characters, names that are not UTF-8, symbolic links", "read")
+@pytest.mark.handles("Bags", "paths with blanks, URI characters, names that are not UTF-8, symbolic links", "read")
 @pytest.mark.parametrize("name", ["my bag", "50%25?mode=rwc#x", os.fsdecode(b"caf\xe9"), "Küche"])
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
 def test_any_name_is_read(tmp_path: Path, storage: str, name: str) -> None:
