@@ -127,9 +127,9 @@ def _only_topic(
             f"{name} is a topic of {', '.join(sorted(same_name))}, not of {' or '.join(types)}: choose another with "
             f"--{option}"
         )
-    names = sorted({channel.topic for channel in channels})
-    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
     exists = any(channel.type in types for channel in channels)
+    names = sorted({channel.topic if exists else f"{channel.topic} ({channel.type})" for channel in channels})
+    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
     raise BagError(
         f"the bag has {count or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: "
         f"{f'choose one with --{option}' if exists else 'it cannot be replayed'} (its topics: {listed})"

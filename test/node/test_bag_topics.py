@@ -113,7 +113,7 @@ def test_a_missing_topic_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(BagError, match="has no topics of sensor_msgs/msg/CameraInfo: it cannot be replayed"):
         choose(HEAD[0])
     many = [channel(f"/topic_{number:03}", "std_msgs/msg/String") for number in range(200)]
-    with pytest.raises(BagError, match=r"/topic_029 and 170 more\)$"):
+    with pytest.raises(BagError, match=r"/topic_029 \(std_msgs/msg/String\) and 170 more\)$"):
         choose(*many)
 
 

@@ -7,6 +7,7 @@ accepts the group. The space for metadata.yaml is reserved from the beginning.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -188,7 +189,7 @@ class _ReservedFile:
             return
         for step in (max(missing, _STEP), missing):
             try:
-                os.posix_fallocate(self._descriptor, self._reserved, step)
+                _allocate(self._descriptor, self._reserved, step)
             except OSError:
                 if step == missing:
                     raise
@@ -219,9 +220,18 @@ class _Writer(Writer):
 def _reserve_file(path: Path, size: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        os.posix_fallocate(descriptor, 0, size)
+        _allocate(descriptor, 0, size)
     finally:
         os.close(descriptor)
+
+
+def _allocate(descriptor: int, position: int, size: int) -> None:
+    """Allocate space in a file; do nothing on a file system that cannot."""
+    try:
+        os.posix_fallocate(descriptor, position, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
 
 
 def _first_missing(path: Path) -> Path:
