@@ -217,7 +217,7 @@ def wire_bytes(frames: Sequence[Frame]) -> bytes:
             return reader.read()
 
 
-def eventually(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+def eventually(condition: Callable[[], bool], timeout_s: float = 20.0) -> bool:
     """Wait until a condition holds; return False after the timeout."""
     deadline = time.monotonic() + timeout_s
     while not condition():

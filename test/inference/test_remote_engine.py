@@ -54,12 +54,12 @@ def test_a_server_that_is_not_up_yet_is_awaited() -> None:
 def test_a_server_that_hangs_is_awaited_in_the_background() -> None:
     with ListeningServer() as server:
         began = time.monotonic()
-        with open_engine_for(parameters(server.url, engine__request_timeout_s=0.3)) as engine:
+        with open_engine_for(parameters(server.url, engine__request_timeout_s=2.0)) as engine:
             assert isinstance(engine, RemoteEngine)
-            assert time.monotonic() - began < 0.25, "it returns before the first timeout"
+            assert time.monotonic() - began < 1.5, "it returns before the first timeout"
             assert eventually(lambda: bool(engine.health.last_error))
             assert engine.health.state is EngineState.STARTING
-            assert engine.health.message == f"{server.url} has not answered for 0.3 s"
+            assert engine.health.message == f"{server.url} has not answered for 2 s"
 
 
 def test_close_interrupts_a_connection_that_hangs() -> None:
@@ -68,7 +68,7 @@ def test_close_interrupts_a_connection_that_hangs() -> None:
         time.sleep(0.3)
         began = time.monotonic()
         engine.close()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
         assert engine.health.state is EngineState.STOPPED
         engine.close()
 

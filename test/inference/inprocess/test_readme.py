@@ -27,12 +27,12 @@ def example() -> str:
     return re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
 
 
-def test_the_example_prints_both_wrists(
+def test_the_example_prints_both_wrists_and_that_nobody_is_in_a_grey_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     cv2.imwrite("photo.jpg", np.full((HEIGHT, WIDTH, 3), 128, np.uint8))
     Path("camera.yaml").write_text(yaml.safe_dump(CAMERA))
     exec(compile(example(), "README.md", "exec"), {})
-    printed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
-    assert {"left_wrist", "right_wrist"} <= set(printed)
+    printed = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert printed == [["left_wrist", "NOBODY"], ["right_wrist", "NOBODY"]]

@@ -78,7 +78,7 @@ def test_abort_ends_the_request_in_flight(served: ServerThread) -> None:
         client.abort()
         with pytest.raises(GenerationAbortedError):
             running.result(5)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10
         assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
 
 
@@ -112,7 +112,7 @@ def test_abort_ends_all_requests_in_flight(served: ServerThread) -> None:
         for one in running:
             with pytest.raises(GenerationAbortedError):
                 one.result(5)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10
         assert answer_texts(client.generate(make_request("hello"))) == ("hello",)
 
 
@@ -163,7 +163,7 @@ def test_a_missing_server_is_reported_after_the_timeout(path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(EngineUnavailableError, match=r"no engine listens on .*engine\.sock"):
         EngineClient(path, connect_timeout_s=0.2)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 def test_an_engine_that_still_loads_is_reported(path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_server_that_ends_is_reported_without_waiting(served: ServerThread) ->
         started = time.monotonic()
         with pytest.raises(EngineUnavailableError):
             client.generate(make_request("hello"))
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10
 
 
 def test_a_server_that_is_restarted_is_used_again(served: ServerThread) -> None:
@@ -204,15 +204,15 @@ def test_a_server_that_is_restarted_is_used_again(served: ServerThread) -> None:
 def test_close_ends_the_requests_in_flight_and_those_that_wait(served: ServerThread) -> None:
     client = EngineClient(served.socket)
     with ThreadPoolExecutor(3) as pool:
-        running = [pool.submit(client.generate, make_request("sleep 5")) for _ in range(3)]
+        running = [pool.submit(client.generate, make_request("sleep 15")) for _ in range(3)]
         assert eventually(lambda: client.status().state is State.BUSY)
         started = time.monotonic()
         client.close()
         client.close()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
         for one in running:
             with pytest.raises(EngineUnavailableError):
-                one.result(1)
+                one.result(10)
     with pytest.raises(EngineUnavailableError, match="closed"):
         client.generate(make_request())
     with pytest.raises(EngineUnavailableError, match="closed"):
@@ -342,11 +342,11 @@ def test_a_server_that_does_not_read_is_reported_after_the_timeout(path: Path) -
     done = threading.Event()
 
     with (
-        false_server(path, ready, lambda _: done.wait(5), ready),
+        false_server(path, ready, lambda _: done.wait(30), ready),
         EngineClient(path, request_timeout_s=0.3) as client,
     ):
         started = time.monotonic()
         with pytest.raises(EngineUnavailableError, match=r"has not accepted a message for 0\.3 s"):
             client.generate(big)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         done.set()

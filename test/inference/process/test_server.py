@@ -264,7 +264,7 @@ def test_a_failed_engine_ends_the_server(served: ServerThread, peer: Peer) -> No
     with pytest.raises(EngineUnavailableError, match="cuda is gone"):
         protocol.raise_error(peer.receive())
     assert peer.status().message == "cuda is gone"
-    assert served.join(2)
+    assert served.join(20)
     assert served.status == EXIT_FAILED
 
 
@@ -273,7 +273,7 @@ def test_an_engine_has_failed_after_three_unexpected_errors(served: ServerThread
     for _ in range(3):
         peer.send_request("raise illegal memory access")
         peer.receive()
-    assert served.join(5)
+    assert served.join(20)
     assert served.status == EXIT_FAILED
 
 
@@ -286,8 +286,16 @@ def test_an_engine_has_failed_after_three_unexpected_errors(served: ServerThread
     ],
 )
 def test_a_failed_load_is_reported_before_the_server_ends(
-    path: Path, peer: Peer, error: Exception, message: str, permanent: bool, exit_status: int
+    path: Path,
+    peer: Peer,
+    error: Exception,
+    message: str,
+    permanent: bool,
+    exit_status: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(server, "_FAILURE_REPORT_S", 60.0)
+
     def load() -> NullEngine:
         raise error
 
@@ -296,7 +304,7 @@ def test_a_failed_load_is_reported_before_the_server_ends(
         while status.state is State.LOADING:
             status = peer.status()
         assert (status.state, status.message, status.permanent) == (State.FAILED, message, permanent)
-        assert served.join(1)
+        assert served.join(20)
     assert served.status == exit_status
 
 
@@ -305,7 +313,7 @@ def test_a_failed_load_ends_the_server_without_a_status_request(path: Path) -> N
         raise CheckpointError("no weights")
 
     with ServerThread(path, load) as served:
-        assert served.join(5)
+        assert served.join(20)
     assert served.status == EXIT_PERMANENT
 
 

