@@ -20,7 +20,7 @@ from taihri_ros.evaluation.belief.trade_off import (
 )
 from taihri_ros.model.spec import Belief
 
-_COLOURS = {"both": "#1f6f8b", "presence": "#d08c2e", "confidence": "#a9a39a"}
+_COLOURS = {"both": "#1f6f8b", "presence": "#f0c98a", "confidence": "#a9a39a"}
 _NAMES = {
     "sentence": "a sentence of the task table",
     "task": "the joints of a task by name",
@@ -135,17 +135,9 @@ def _draw(path: Path, curves: Mapping[str, Sequence[Trade]], found: Mapping[str,
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     titles = {"both": "both thresholds", "presence": "min_presence alone", "confidence": "min_confidence alone"}
-    for name in ("confidence", "presence", "both"):
-        curve = curves[name]
-        alarms = [100 * trade.false_alarms for trade in curve]
-        axes.plot(
-            alarms,
-            [100 * trade.lost for trade in curve],
-            color=_COLOURS[name],
-            lw=2,
-            label=titles[name],
-            ds="steps-post",
-        )
+    for name, width in (("confidence", 2), ("presence", 5), ("both", 2)):
+        alarms, lost = ([100 * getattr(trade, share) for trade in curves[name]] for share in ("false_alarms", "lost"))
+        axes.plot(alarms, lost, color=_COLOURS[name], lw=width, label=titles[name], drawstyle="steps-post")
     axes.plot(
         100 * (found["false_alarms"]["share"] or 0.0),
         100 * (found["lost"]["share"] or 0.0),
