@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.eval import LONGEST_ANSWER_S, open_configured_engine
@@ -152,7 +153,7 @@ def _write(directory: Path, calibration: Calibration, belief: Belief | None) -> 
 
 
 def _belief_summary(belief: Belief, nobody: BeliefAnswers, people: BeliefAnswers) -> str:
-    offset, *weights = belief.presence
+    offset, *weights = belief.log_odds if np.isfinite(people.log_odds).any() else belief.presence
     return "\n".join(
         [
             "",

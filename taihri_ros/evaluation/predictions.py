@@ -57,6 +57,7 @@ class Prediction:
         answer: Raw answer of the model.
         stages_ms: Duration of each stage, ms; empty for a malformed answer.
         sharpness: (22, 2) how sharply each joint is placed (`pipeline/presence.py`); NaN if unknown.
+        log_odds: (22,) log-odds that each joint is there, by a model that may answer `<absent>`; NaN if unknown.
     """
 
     joints: dict[str, JointPrediction] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Prediction:
     answer: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)
     sharpness: NDArray[np.float64] = field(default_factory=lambda: np.full((len(JOINTS), MEASURES), np.nan))
+    log_odds: NDArray[np.float64] = field(default_factory=lambda: np.full(len(JOINTS), np.nan))
 
     @classmethod
     def from_exchange(cls, exchange: Exchange) -> Prediction:
@@ -91,7 +93,7 @@ class Prediction:
                 covariances={source: found[source].covariance for source in XY_SOURCES},
                 confidences={source: found[source].confidence for source in XY_SOURCES},
             )
-        return cls(joints, "", estimate.answer, estimate.stages_ms, decoder.sharpness())
+        return cls(joints, "", estimate.answer, estimate.stages_ms, decoder.sharpness(), decoder.log_odds())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction in JSON types; NaN becomes null, a covariance its upper triangle."""
@@ -113,6 +115,7 @@ class Prediction:
             "answer": self.answer,
             "stages_ms": stages,
             "sharpness": [_numbers(measures, 4) for measures in self.sharpness],
+            "log_odds": [_number(value) for value in self.log_odds.tolist()],
         }
 
     @classmethod
@@ -130,7 +133,8 @@ class Prediction:
             for name, found in values["joints"].items()
         }
         sharpness = np.array([_array(measures, MEASURES) for measures in values["sharpness"]])
-        return cls(joints, values["malformed"], values["answer"], values["stages_ms"], sharpness)
+        log_odds = np.array([_float(number) for number in values["log_odds"]])
+        return cls(joints, values["malformed"], values["answer"], values["stages_ms"], sharpness, log_odds)
 
 
 _UPPER = np.triu_indices(3)

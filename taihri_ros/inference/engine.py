@@ -74,10 +74,11 @@ class GenerationRequest:
 
 
 class TopK(NamedTuple):
-    """The most likely bins of one coordinate token.
+    """The most likely values of one coordinate token.
 
     Attributes:
-        bins: Bin indices, most likely first; the decoded bin is among them.
+        bins: Bin indices, most likely first; the decoded one is among them. Where the answer format has `<absent>`, it
+            has the index `quantization.ABSENT`, and the log-probabilities of the bins do not sum to 1 without it.
         logprobs: Their natural log-probabilities, normalised over the tokens that the grammar allows.
     """
 

@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.inference.engine import TopK
+from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN, BINS, coordinate_token
 
 _ROUNDING = 1e-3
 """Largest excess of a log-probability over 0, and of a sum of probabilities over 1, that rounding explains."""
+
+_MOST_ABSENT = 1.0 - 1e-9
+"""Probability of `<absent>` up to which the probabilities of the bins are normalised."""
 
 
 class TopKTable(Sequence["TopK | None"]):
@@ -186,7 +190,9 @@ class Fault(NamedTuple):
     reason: str
 
 
-def find_fault(chosen: NDArray[np.int64], bins: NDArray[np.float64], logprobs: NDArray[np.float64]) -> Fault | None:
+def find_fault(
+    chosen: NDArray[np.int64], bins: NDArray[np.float64], logprobs: NDArray[np.float64], tokens: int = BINS
+) -> Fault | None:
     """Check that the top-k log-probabilities of tokens are probabilities, and that they include the chosen bins.
 
     A chosen bin without a probability contradicts its own distribution: position and variance would be made of both.
@@ -195,6 +201,7 @@ def find_fault(chosen: NDArray[np.int64], bins: NDArray[np.float64], logprobs: N
         chosen: (N,) bins of the tokens.
         bins: (N, K) bins from `as_arrays`.
         logprobs: (N, K) natural log-probabilities. A bin at -inf does not count; a row may have no others.
+        tokens: Number of coordinate tokens, `AnswerFormat.coordinate_tokens`.
 
     Returns:
         The fault of the first faulty token; None if there is none.
@@ -206,6 +213,7 @@ def find_fault(chosen: NDArray[np.int64], bins: NDArray[np.float64], logprobs: N
     checks = (
         ("a log-probability is NaN", np.isnan(logprobs).any(axis=1)),
         ("a log-probability is positive", (logprobs > _ROUNDING).any(axis=1)),
+        ("a bin is out of range", (counted & (bins >= tokens)).any(axis=1)),
         ("a bin is listed twice", (np.diff(unique, axis=1) == 0.0).any(axis=1)),
         ("the probabilities sum to more than 1", sums > 1.0 + _ROUNDING),
         ("the chosen bin {} is not among its top-k", any_counted & ~((bins == chosen[:, None]) & counted).any(axis=1)),
@@ -213,8 +221,34 @@ def find_fault(chosen: NDArray[np.int64], bins: NDArray[np.float64], logprobs: N
     for reason, faulty in checks:
         if faulty.any():
             row = int(faulty.argmax())
-            return Fault(row, reason.format(f"<{chosen[row]}>"))
+            return Fault(
+                row, reason.format(ABSENT_TOKEN if chosen[row] == ABSENT else coordinate_token(int(chosen[row])))
+            )
     return None
+
+
+def split_absent(
+    bins: NDArray[np.float64], logprobs: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Separate the probability of `<absent>` from those of the bins.
+
+    Args:
+        bins: (N, K) bins from `as_arrays`, among which `ABSENT` may be.
+        logprobs: (N, K) natural log-probabilities.
+
+    Returns:
+        The natural log-probabilities of the bins given that the joint is there, (N, K), with -inf for `ABSENT`; and the
+        probability of `<absent>`, (N,). Where it is not listed, that is the largest one that it can have, and NaN
+        without any log-probability.
+    """
+    weights, listed = np.exp(logprobs), bins == ABSENT
+    counted = logprobs > -np.inf
+    rest = np.clip(1.0 - weights.sum(axis=1), 0.0, 1.0)
+    least = np.where(counted, weights, 1.0).min(axis=1, initial=1.0)
+    known = np.where(listed, weights, 0.0).sum(axis=1)
+    absent = np.where((listed & counted).any(axis=1), known, np.minimum(rest, least))
+    there = np.log1p(-np.minimum(known, _MOST_ABSENT))
+    return np.where(listed, -np.inf, logprobs - there[:, None]), np.where(counted.any(axis=1), absent, np.nan)
 
 
 def find_unsorted(logprobs: NDArray[np.float64]) -> Fault | None:

@@ -1,4 +1,4 @@
-"""The answer format of a checkpoint: the bounding box, the form of joint names, and the separators."""
+"""The answer format of a checkpoint: bounding box, form of joint names, separators, and the token for absent joints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.lexer import BLOCKS, SEPARATORS, Lexeme, LexemeKind, lex
+from taihri_ros.model.quantization import BINS
 from taihri_ros.skeleton import joint_token
 from taihri_ros.validation import check_value
 
@@ -27,6 +28,8 @@ class AnswerFormat:
         between_coordinates: Separator between two coordinates of a joint or box.
         between_joints: Separator between the last coordinate of a joint and the name of the next joint.
         between_blocks: Separator between the end of a block and the start of the next.
+        absent: Whether `<absent>` may stand for any coordinate of a joint that is not there. It is never inferred from
+            an answer.
     """
 
     box: bool = True
@@ -35,14 +38,21 @@ class AnswerFormat:
     between_coordinates: str = ""
     between_joints: str = ""
     between_blocks: str = ""
+    absent: bool = False
 
     def __post_init__(self) -> None:
         check_value(self.joint, Literal["token", "text"], "joint")
         check_value(self.box, bool, "box")
+        check_value(self.absent, bool, "absent")
         for name in ("after_joint", "between_coordinates", "between_joints", "between_blocks"):
             gap = check_value(getattr(self, name), str, name)
             if gap.strip(SEPARATORS):
                 raise TaihriError(f"{name} may contain only commas and white space, not {gap!r}")
+
+    @property
+    def coordinate_tokens(self) -> int:
+        """Number of coordinate tokens: those of the bins, and `<absent>` if the format has it."""
+        return BINS + self.absent
 
     def joint_text(self, joint: str) -> str:
         """Return the name of a joint in this format."""
@@ -84,6 +94,7 @@ def infer_answer_format(tokens: tuple[str, ...]) -> AnswerFormat | None:
     return AnswerFormat(
         box=any(lexeme.kind is LexemeKind.DELIMITER and lexeme.text == BLOCKS["box"][0] for lexeme in lexemes),
         joint="token" if _most_frequent(joint_forms) == "token" else "text",
+        absent=False,
         **{field: _most_frequent(found) if found else "" for field, found in gaps.items()},
     )
 

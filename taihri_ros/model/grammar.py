@@ -24,7 +24,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Coordinate:
-    """Any of the 1000 coordinate tokens."""
+    """Any coordinate token: one of the 1000 bins, or `<absent>` for a checkpoint that has it."""
 
 
 @dataclass(frozen=True)

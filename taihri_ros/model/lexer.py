@@ -12,6 +12,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
+from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN
 from taihri_ros.skeleton import JOINTS, joint_token
 
 BLOCKS = {
@@ -39,6 +40,7 @@ class LexemeKind(Enum):
     DELIMITER = "delimiter"
     JOINT = "joint"
     COORDINATE = "coordinate"
+    ABSENT = "absent"
     SEPARATOR = "separator"
     OTHER = "other"
 
@@ -51,7 +53,7 @@ class Lexeme(NamedTuple):
         text: Text of the lexeme in the answer.
         token: Index of the token in which it starts.
         joint: Name of the joint, for a `JOINT`.
-        number: Number of the bin, for a `COORDINATE`; it may be out of range.
+        number: Number of the bin, for a `COORDINATE`; it may be out of range. `quantization.ABSENT` for an `ABSENT`.
     """
 
     kind: LexemeKind
@@ -99,6 +101,8 @@ def _meaning(token: str) -> tuple[LexemeKind, str, int] | None:
         return LexemeKind.DELIMITER, "", -1
     if token in _JOINT_TOKENS:
         return LexemeKind.JOINT, _JOINT_TOKENS[token], -1
+    if token == ABSENT_TOKEN:
+        return LexemeKind.ABSENT, "", ABSENT
     if (number := _number(token)) is not None:
         return LexemeKind.COORDINATE, "", number
     return None

@@ -39,6 +39,7 @@ class Outcome(Enum):
     NOT_ASKED = "not requested"
     OUT_OF_RANGE = "a coordinate is out of range"
     DUPLICATE = "answered twice"
+    ABSENT = "the model answered that it is not there"
     NO_3D = "answered in 2D only"
     NO_2D = "answered in 3D only"
 
@@ -47,12 +48,15 @@ class CoordinateToken(NamedTuple):
     """One coordinate of an answer.
 
     Attributes:
-        bin: Number of the token; within [0, 999] if the outcome of the joint is `ANSWERED`.
+        bin: Number of the token; within [0, 999] if the outcome of the joint is `ANSWERED`, `quantization.ABSENT` for
+            `<absent>`.
         token: Index of the token in the answer and in the answer's top-k log-probabilities.
+        absent: Whether the token is `<absent>`; the text `<1000>` has the same number, but is out of range.
     """
 
     bin: int
     token: int
+    absent: bool = False
 
 
 class JointAnswer(NamedTuple):
@@ -61,8 +65,9 @@ class JointAnswer(NamedTuple):
     Attributes:
         joint: Joint name.
         outcome: Outcome of parsing.
-        pixel: The two coordinates (u, v) of the 2D block; empty unless the outcome is `ANSWERED`.
-        point: The three coordinates (x, y, z) of the 3D block; empty unless the outcome is `ANSWERED`.
+        pixel: The two coordinates (u, v) of the 2D block; empty unless the outcome is `ANSWERED` or `ABSENT`.
+        point: The three coordinates (x, y, z) of the 3D block; empty unless the outcome is `ANSWERED` or `ABSENT`.
+            An absent joint may lack either.
     """
 
     joint: str
@@ -145,13 +150,16 @@ def _joint_answer(joint: str, requested: Collection[str] | None, pixels: _Found,
         return JointAnswer(joint, Outcome.NOT_ANSWERED)
     if len(pixels) > 1 or len(points) > 1:
         return JointAnswer(joint, Outcome.DUPLICATE)
+    pixel, point = (found[0] if found else () for found in (pixels, points))
+    if any(coordinate.absent for coordinate in (*pixel, *point)):
+        return JointAnswer(joint, Outcome.ABSENT, pixel, point)
     if not points:
         return JointAnswer(joint, Outcome.NO_3D)
     if not pixels:
         return JointAnswer(joint, Outcome.NO_2D)
-    if not all(_in_range(coordinate) for coordinate in (*pixels[0], *points[0])):
+    if not all(_in_range(coordinate) for coordinate in (*pixel, *point)):
         return JointAnswer(joint, Outcome.OUT_OF_RANGE)
-    return JointAnswer(joint, Outcome.ANSWERED, pixels[0], points[0])
+    return JointAnswer(joint, Outcome.ANSWERED, pixel, point)
 
 
 def _in_range(coordinate: CoordinateToken) -> bool:
@@ -197,9 +205,10 @@ class _BlockReader:
         coordinates = []
         for _ in range(count):
             lexeme = self._take(expected)
-            if lexeme.kind is not LexemeKind.COORDINATE:
+            absent = lexeme.kind is LexemeKind.ABSENT
+            if not absent and lexeme.kind is not LexemeKind.COORDINATE:
                 raise self._unexpected(lexeme, expected)
-            coordinates.append(CoordinateToken(lexeme.number, self._first_token + lexeme.token))
+            coordinates.append(CoordinateToken(lexeme.number, self._first_token + lexeme.token, absent))
         return tuple(coordinates)
 
     def _accept(self, text: str) -> bool:

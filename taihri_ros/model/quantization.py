@@ -3,6 +3,8 @@
 TAIHRI (arXiv 2604.08921) writes every coordinate as one of 1000 tokens `<0>` ... `<999>`; bin b is at the
 fraction b / 999 of a range. In 3D the ranges are those of the interaction space in front of the camera; in 2D they are
 the width and height of the image.
+
+A checkpoint may have one more coordinate token, `<absent>`, for a joint that is not there (`AnswerFormat.absent`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 from taihri_ros.errors import TaihriError
 
 BINS = 1000
-"""Number of coordinate tokens."""
+"""Number of bins, each of which has a coordinate token."""
+
+ABSENT = BINS
+"""Index of the coordinate token `<absent>`, directly after those of the bins."""
+
+ABSENT_TOKEN = "<absent>"
 
 
 def coordinate_token(index: int) -> str:

@@ -62,12 +62,14 @@ class Belief:
         min_presence: Smallest presence, the probability that there is a person at all, in [0, 1].
         presence: Offset and weights of the two measures of the evidence for a person (`pipeline/presence.py`).
         typical: Typical values of the two measures on people, for each joint in the skeleton's order; empty for zeros.
+        log_odds: Offset and weight of the one measure of a checkpoint with `answer.absent`, used instead of `presence`.
     """
 
     min_confidence: float = 0.2
     min_presence: float = 0.5
     presence: tuple[float, float, float] = (-7.0, 2.0, 1.0)
     typical: tuple[tuple[float, float], ...] = ()
+    log_odds: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,11 @@ class ModelSpec:
     task_table: bool = False
     calibration: Calibration = field(default_factory=Calibration)
     belief: Belief | None = None
+
+    @property
+    def has_absent(self) -> bool:
+        """Whether the model may answer `<absent>`."""
+        return self.answer is not None and self.answer.absent
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as JSON types.
@@ -208,4 +215,6 @@ class ModelSpec:
             -inf < value < inf for pair in belief.typical for value in pair
         ):
             return f"belief.typical must be empty, or two finite numbers for each of the {len(JOINTS)} joints"
+        if not all(-inf < value < inf for value in belief.log_odds):
+            return f"belief.log_odds must be two finite numbers, not {belief.log_odds}"
         return ""

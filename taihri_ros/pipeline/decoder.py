@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.inference.engine import TopK
-from taihri_ros.inference.top_k import as_arrays, find_fault
+from taihri_ros.inference.top_k import as_arrays, find_fault, split_absent
 from taihri_ros.keypoints import Keypoint, Person, State
-from taihri_ros.model.parser import Answer, JointAnswer, MalformedAnswerError, Outcome
+from taihri_ros.model.answer_format import AnswerFormat
+from taihri_ros.model.parser import Answer, CoordinateToken, JointAnswer, MalformedAnswerError, Outcome
 from taihri_ros.model.quantization import BinEstimates, decode_pixels, estimate_bins
 from taihri_ros.model.spec import Belief, ModelSpec
-from taihri_ros.pipeline.presence import MEASURES, presence, sharpness
+from taihri_ros.pipeline.presence import MEASURES, log_odds_of, presence, sharpness
 from taihri_ros.pipeline.uncertainty import (
     bins_covariance,
     pixel_covariance,
@@ -40,6 +41,7 @@ _EDGE_POINTS = 9
 _STATES = {
     Outcome.ANSWERED: State.MEASURED,
     Outcome.NOT_ANSWERED: State.NOT_ANSWERED,
+    Outcome.ABSENT: State.NOT_ANSWERED,
     Outcome.NOT_ASKED: State.NOT_ASKED,
     Outcome.OUT_OF_RANGE: State.OUT_OF_RANGE,
     Outcome.DUPLICATE: State.DUPLICATE,
@@ -109,12 +111,28 @@ class AnswerDecoder:
             sharp[[INDEX[joint.joint] for joint in self._answered]] = sharpness(points, variances)
         return sharp
 
+    def log_odds(self) -> NDArray[np.float64]:
+        """Return the log-odds that each joint is there, by the probability of `<absent>` at its first coordinate.
+
+        Returns:
+            (22,); NaN for a joint without coordinates, and for all if the answer format has no `<absent>`.
+        """
+        log_odds = np.full(len(JOINTS), np.nan)
+        if self.spec.has_absent:
+            either = (Outcome.ANSWERED, Outcome.ABSENT)
+            joints = [joint for joint in self.answer.joints if joint.outcome in either and joint.pixel]
+            if joints:
+                names = [f"u of {joint.joint}" for joint in joints]
+                _, absent = split_absent(*self._top_k_of([joint.pixel[0] for joint in joints], names))
+                log_odds[[INDEX[joint.joint] for joint in joints]] = log_odds_of(absent)
+        return log_odds
+
     def _presence(self) -> float:
         """Return the presence of a person: 0 if the model answered none of the joints that were requested."""
-        unanswered = (Outcome.NOT_ANSWERED, Outcome.NOT_ASKED)
+        unanswered = (Outcome.NOT_ANSWERED, Outcome.NOT_ASKED, Outcome.ABSENT)
         if self.answer.joints and all(joint.outcome in unanswered for joint in self.answer.joints):
             return 0.0
-        return float(presence(self.sharpness(), self.spec.belief or Belief()))
+        return float(presence(self.sharpness(), self.spec.belief or Belief(), self.log_odds()))
 
     @cached_property
     def _answered(self) -> list[JointAnswer]:
@@ -159,13 +177,34 @@ class AnswerDecoder:
         """Mean, variance and bin of the (N, 5) coordinates of the N answered joints."""
         joints = self._answered
         tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
-        bins, logprobs = as_arrays(self.top_k, [token.token for token in tokens])
+        bins, logprobs = self._top_k_of(tokens, [f"{axis} of {joint.joint}" for joint in joints for axis in _AXES])
+        if self.spec.has_absent:
+            logprobs, _ = split_absent(bins, logprobs)
         index = np.array([token.bin for token in tokens])
-        if fault := find_fault(index, bins, logprobs):
-            joint, axis = divmod(fault.row, _COORDINATES)
-            raise MalformedAnswerError(f"{_AXES[axis]} of {joints[joint].joint}: {fault.reason}", self.raw)
         shape = (len(joints), _COORDINATES)
         return estimate_bins(index.reshape(shape), bins.reshape(*shape, -1), logprobs.reshape(*shape, -1))
+
+    def _top_k_of(
+        self, tokens: Sequence[CoordinateToken], names: Sequence[str]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the top-k bins and log-probabilities of N coordinates, (N, K), after checking them.
+
+        Args:
+            tokens: The coordinates.
+            names: What each of them is, for error messages.
+
+        Returns:
+            Bins, among which `ABSENT` may be, and natural log-probabilities.
+
+        Raises:
+            MalformedAnswerError: The log-probabilities of a coordinate contradict its token.
+        """
+        bins, logprobs = as_arrays(self.top_k, [token.token for token in tokens])
+        answer_format = self.spec.answer or AnswerFormat()
+        chosen = np.array([token.bin for token in tokens])
+        if fault := find_fault(chosen, bins, logprobs, answer_format.coordinate_tokens):
+            raise MalformedAnswerError(f"{names[fault.row]}: {fault.reason}", self.raw)
+        return bins, logprobs
 
 
 def _censored(keypoint: Keypoint, censored: list[bool], xy_source: XySource) -> Keypoint:

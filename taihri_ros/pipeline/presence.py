@@ -1,11 +1,17 @@
-"""Presence: the probability that there is a person at all, from how sharply the model places the joints it answers.
+"""Presence: the probability that there is a person at all, from what the model answers.
 
-A model that looks at nobody spreads its probability over many bins. Two measures separate pictures with and without
-people about as well as all that an answer contains: the standard deviation across the line of sight, and that of the
-depth in proportion to the depth. Some joints are less sharp than others on every person, wrists and feet above all. So
-the joints of an answer are compared with how sharp they typically are on people: the sharpest of them across the line
-of sight, and the mean of them in depth. The presence is the logistic function of the weighted sum of both. Weights and
-typical values come with the checkpoint.
+A model that may answer `<absent>` says so itself: its evidence is the mean, over the joints, of the log-odds that the
+joint is there. Without a calibration the presence is the probability that belongs to them.
+
+Any other model answers every joint, and the evidence is how sharply it places them. One that looks at nobody spreads
+its probability over many bins. Two measures separate pictures with and without people about as well as all that an
+answer contains: the standard deviation across the line of sight, and that of the depth in proportion to the depth. Some
+joints are less sharp than others on every person, wrists and feet above all. So the joints of an answer are compared
+with how sharp they typically are on people: the sharpest of them across the line of sight, and the mean of them in
+depth.
+
+The presence is the logistic function of the weighted sum of the evidence. Weights and typical values come with the
+checkpoint.
 """
 
 from __future__ import annotations
@@ -21,6 +27,9 @@ MEASURES = 2
 
 _LEAST_DEPTH_M = 0.05
 _LARGEST_EXPONENT = 700.0
+
+_RAREST = 1e-4
+"""Smallest probability of either answer in the log-odds, so that one very sure joint does not outweigh all others."""
 
 
 def sharpness(points: NDArray[np.float64], variances: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -59,16 +68,37 @@ def evidence(sharp: NDArray[np.float64], belief: Belief) -> NDArray[np.float64]:
     return np.where((count > 0)[..., None], np.stack([across, depth], axis=-1), np.nan)
 
 
-def presence(sharp: NDArray[np.float64], belief: Belief) -> NDArray[np.float64]:
+def log_odds_of(absent: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the log-odds that joints are there, from probabilities of `<absent>` of any shape; NaN if unknown."""
+    rarest = np.clip(absent, _RAREST, 1.0 - _RAREST)
+    return np.asarray(np.log1p(-rarest) - np.log(rarest))
+
+
+def mean_log_odds(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean (...) of the known log-odds (..., 22) that the joints are there; NaN if none is known."""
+    known = np.isfinite(log_odds)
+    count = known.sum(axis=-1)
+    return np.where(count > 0, np.where(known, log_odds, 0.0).sum(axis=-1) / np.maximum(count, 1), np.nan)
+
+
+def presence(
+    sharp: NDArray[np.float64], belief: Belief, log_odds: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return the probability that there is a person.
 
     Args:
         sharp: (..., 22, 2) sharpness of each joint of the skeleton; NaN for a joint that was not answered.
-        belief: Typical sharpness, offset and weights of the checkpoint.
+        belief: Typical sharpness, offsets and weights of the checkpoint.
+        log_odds: (..., 22) log-odds that each joint is there, which replace the sharpness where any is known; NaN if
+            unknown. None for a model without `<absent>`.
 
     Returns:
         (...) probabilities in [0, 1]; NaN if no joint is known.
     """
     offset, across, depth = belief.presence
     exponent = offset + evidence(sharp, belief) @ np.array([across, depth])
+    if log_odds is not None:
+        offset, weight = belief.log_odds
+        said = offset + weight * mean_log_odds(log_odds)
+        exponent = np.where(np.isnan(said), exponent, said)
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(exponent, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))))

@@ -98,6 +98,7 @@ def _make_prompt_batch(command: Command, spec: ModelSpec, decoding: Decoding) ->
         else Question(make_prompt(command, spec), free_grammar(answer_format))
         for joints in groups
     )
-    tokens_per_text = 1 if answer_format == AnswerFormat(box=answer_format.box) else _TOKENS_PER_TEXT
+    in_tokens = answer_format == AnswerFormat(box=answer_format.box, absent=answer_format.absent)
+    tokens_per_text = 1 if in_tokens else _TOKENS_PER_TEXT
     max_texts = max(max_length(question.grammar) for question in questions if question.grammar is not None)
     return PromptBatch(questions, groups, max_texts * tokens_per_text + 1, decoding != "plain")

@@ -70,7 +70,7 @@ def prepare_initial_model(recipe: Recipe) -> Path:
         "model": str(recipe.model) if recipe.model else None,
         "checkpoint": new and {**vars(new), "text": dict(new.text), "vision": dict(new.vision)},
         "spec": dict(recipe.spec),
-    }
+    } | ({"absent": True} if recipe.absent else {})
     record = json.dumps(made_from, indent=1, sort_keys=True)
     if (directory / RECORD).is_file():
         if (directory / RECORD).read_text(encoding="utf-8") != record:
@@ -108,7 +108,8 @@ def load_initial_model(recipe: Recipe, seed: int) -> InitialModel:
         new_tokens = fill_new_rows(model, tokenizer, range(len(old), len(tokenizer)))
     else:
         model.model.visual.patch_embed.requires_grad_(False)  # fixed filters, see `frequency_filters`
-    return InitialModel(model, ModelSpec.load(files), Vocabulary(files), files, new_tokens)
+    spec = ModelSpec.load(files)
+    return InitialModel(model, spec, Vocabulary(files, absent=spec.has_absent), files, new_tokens)
 
 
 def named_prompts(spec: ModelSpec) -> list[str]:
@@ -138,15 +139,17 @@ def _write_files(directory: Path, recipe: Recipe, model: Path) -> None:
     for name in _PROCESSORS:
         if (model / name).is_file():
             shutil.copyfile(model / name, directory / name)
+    spec = _trained_spec(ModelSpec.load(model), recipe)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model, local_files_only=True)
-    add_tokens(tokenizer)
+    add_tokens(tokenizer, absent=spec.has_absent)
     tokenizer.save_pretrained(directory)
-    _trained_spec(ModelSpec.load(model), recipe).save(directory)
+    spec.save(directory)
 
 
 def _trained_spec(base: ModelSpec, recipe: Recipe) -> ModelSpec:
     """Return the spec of the trained model, whose answers have no box and no separators."""
     joint = base.answer.joint if base.answer else "token"
+    answer = AnswerFormat(box=False, joint=joint, absent=base.has_absent or recipe.absent)
     person_crops = base.person_crops or recipe.sft.person_crops > 0.0
-    spec = replace(base, trained=True, answer=AnswerFormat(box=False, joint=joint), person_crops=person_crops)
+    spec = replace(base, trained=True, answer=answer, person_crops=person_crops)
     return ModelSpec.from_dict({**spec.to_dict(), **recipe.spec}, "spec")

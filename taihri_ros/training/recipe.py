@@ -226,6 +226,7 @@ class Recipe:
         spec: Entries of `taihri.json` that differ from those of `model`, or from the official values.
         degrees: Standard deviations of tilt, pan and roll of the virtual camera, degrees.
         backgrounds: Other backgrounds of the views, and views without a person.
+        absent: Whether the model learns to answer `<absent>` for named joints in views without a person.
         tasks: Task files besides those of the package.
         machine: Devices and processes of the run.
     """
@@ -240,12 +241,17 @@ class Recipe:
     spec: Mapping[str, Any] = field(default_factory=dict)
     degrees: tuple[float, float, float] = (4.0, 6.0, 6.0)
     backgrounds: BackgroundSettings = field(default_factory=BackgroundSettings)
+    absent: bool = False
     tasks: tuple[Path, ...] = ()
     machine: Machine = field(default_factory=Machine)
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.checkpoint is None):
             raise ConfigError("set either model (a checkpoint to start from) or checkpoint (the sizes of a new model)")
+        if self.absent and self.backgrounds.nobody == 0.0:
+            raise ConfigError(
+                "absent is learned from views without a person: set backgrounds.nobody above 0, such as 0.1"
+            )
 
     @property
     def stages(self) -> dict[str, VisionStage | SftStage]:

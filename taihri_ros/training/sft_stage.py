@@ -117,6 +117,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
         first_coordinate=vocabulary.first_coordinate,
         sigma_bins=targets.first_bins if targets else 0.0,
         scheduled_sampling=stage.scheduled_sampling,
+        absent=spec.has_absent,
     )
     max_side = min(spec.max_image_size)
     views = ViewSettings(spec.focal_px, max_side, recipe.degrees, stage.person_crops, recipe.backgrounds)
@@ -127,7 +128,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
         arguments,
         schedule,
         train=SftDataset(training_views(recipe, schedule, views, arguments.world_size), sampler, seed),
-        validation=SftDataset(validation_views(recipe, schedule, views), sampler, seed + 1),
+        validation=SftDataset(validation_views(recipe, schedule, views, nobody=spec.has_absent), sampler, seed + 1),
         collate=functools.partial(packing.collate, image_id=vocabulary.image_id, padding_id=vocabulary.end_ids[0]),
         options=options,
         callbacks=[SoftTargetAnnealing(module, targets, decay=schedule.decay)] if targets else [],

@@ -16,7 +16,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from taihri_ros.errors import TaihriError
 from taihri_ros.training.callbacks import MetricsFile, ProgressBar, TimeLimit
 from taihri_ros.training.data.pictures import View, read_pictures
-from taihri_ros.training.data.views import RandomViews, ViewSettings, plain_views
+from taihri_ros.training.data.views import RandomViews, ViewSettings, empty_views, plain_views
 from taihri_ros.training.initial_model import InitialModel, load_initial_model, prepare_initial_model
 from taihri_ros.training.network.attention import attend_by_products, attend_by_size
 from taihri_ros.training.network.patch_batch import embed_still_patches
@@ -138,13 +138,14 @@ def training_views(
     )
 
 
-def validation_views(recipe: Recipe, schedule: Schedule, views: ViewSettings) -> list[View]:
+def validation_views(recipe: Recipe, schedule: Schedule, views: ViewSettings, *, nobody: bool = False) -> list[View]:
     """Return the validation views, which are not augmented.
 
     Args:
         recipe: The training; its validation pictures are used.
         schedule: Sets the number of views.
         views: Focal length and largest size.
+        nobody: Whether views without a person follow, in the share of `backgrounds.nobody`.
 
     Returns:
         The views.
@@ -156,7 +157,8 @@ def validation_views(recipe: Recipe, schedule: Schedule, views: ViewSettings) ->
     pictures = [picture for path in sorted(directory.glob("*.npz")) for picture in read_pictures(path)]
     if not pictures:
         raise TaihriError(f"{directory} holds no pictures to validate on: make them with `taihri train pictures`")
-    return plain_views(pictures[: schedule.validation], views)
+    pictures = pictures[: schedule.validation]
+    return plain_views(pictures, views) + (empty_views(pictures, views, seed=schedule.seed) if nobody else [])
 
 
 def run_stage(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 
@@ -14,7 +16,7 @@ from taihri_ros.training.optimizer import make_optimizer
 class Trainer(transformers.Trainer):
     """A trainer for modules whose `forward` returns a dict with `loss` and further metrics.
 
-    The metrics are averaged between two log entries and logged with the loss.
+    The metrics are averaged between two log entries and logged with the loss; NaN, for nothing to measure, is left out.
     """
 
     def __init__(self, *args: Any, muon_rate: float | None, **kwargs: Any) -> None:
@@ -69,15 +71,21 @@ class Trainer(transformers.Trainer):
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Write a log entry with the mean metrics since the previous one."""
         if "loss" in logs:
-            logs |= {name: float(torch.stack(values).mean()) for name, values in self._metrics.items()}
+            means = {name: float(torch.stack(values).nanmean()) for name, values in self._metrics.items()}
+            logs |= {name: value for name, value in means.items() if not math.isnan(value)}
             self._metrics.clear()
         super().log(logs, *args, **kwargs)
 
 
 def mean_metrics(trainer: Trainer) -> Any:
-    """Return the function that averages the metrics over the validation batches of a trainer."""
+    """Return the function that averages the metrics over the validation batches of a trainer, except NaN."""
 
     def means(prediction: Any) -> dict[str, float]:
-        return dict(zip(trainer._names, prediction.predictions.mean(axis=0).tolist(), strict=True))
+        rows = prediction.predictions
+        return {
+            name: float(np.nanmean(column))
+            for name, column in zip(trainer._names, rows.T, strict=True)
+            if not np.isnan(column).all()
+        }
 
     return means

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from taihri_ros.inference.engine import TopK
 from taihri_ros.inference.top_k import TopKTable
 from taihri_ros.inference.vllm.logprobs import LogprobRow, logprob_row, top_k_of_rows
-from taihri_ros.model.quantization import BINS
+from taihri_ros.model.quantization import ABSENT, BINS
 
 FIRST = 5000
+COORDINATES = range(FIRST, FIRST + BINS)
 
 
 def row(sampled: int, *likeliest: tuple[int, float]) -> LogprobRow:
@@ -28,7 +29,7 @@ def row(sampled: int, *likeliest: tuple[int, float]) -> LogprobRow:
 
 def top_k(*rows: LogprobRow | None, count: int) -> list[TopK | None]:
     """Convert the rows of one answer."""
-    (found,) = top_k_of_rows([rows], FIRST, count)
+    (found,) = top_k_of_rows([rows], COORDINATES, count)
     return list(found)
 
 
@@ -51,7 +52,7 @@ def test_rows_of_different_length_are_converted_together() -> None:
 
 def test_every_answer_gets_its_own_rows() -> None:
     one, other = row(7, (7, -0.5), (8, -1.5)), row(3, (3, -0.5), (4, -1.5))
-    answers = top_k_of_rows([(None, one, None), (), (other, None)], FIRST, 2)
+    answers = top_k_of_rows([(None, one, None), (), (other, None)], COORDINATES, 2)
     assert [[found and found.bins for found in answer] for answer in answers] == [
         [None, (7, 8), None],
         [],
@@ -61,7 +62,8 @@ def test_every_answer_gets_its_own_rows() -> None:
 
 
 def test_answers_without_coordinates_have_no_top_k_entries() -> None:
-    assert [tuple(found) for found in top_k_of_rows([(None, None), (None,)], FIRST, 20)] == [(None, None), (None,)]
+    found = top_k_of_rows([(None, None), (None,)], COORDINATES, 20)
+    assert [tuple(answer) for answer in found] == [(None, None), (None,)]
 
 
 def test_a_sampled_token_that_is_not_among_the_most_likely_is_added() -> None:
@@ -76,7 +78,7 @@ def test_a_sampled_token_that_is_not_among_the_most_likely_is_added() -> None:
 def test_a_sampled_token_with_tied_probability_appears_once() -> None:
     assert top_k(row(8, (7, -0.5), (8, -0.5)), count=2) == [TopK((7, 8), (-0.5, -0.5))]
     (answer,) = top_k_of_rows(
-        [[row(8, (9, -0.5), (8, -0.5), (7, -0.7)), row(3, (3, -0.1), (4, -2.0), (5, -3.0))]], FIRST, 3
+        [[row(8, (9, -0.5), (8, -0.5), (7, -0.7)), row(3, (3, -0.1), (4, -2.0), (5, -3.0))]], COORDINATES, 3
     )
     assert isinstance(answer, TopKTable)
     assert [*answer] == [
@@ -88,6 +90,16 @@ def test_a_sampled_token_with_tied_probability_appears_once() -> None:
 @pytest.mark.parametrize("other", [-1, BINS, -FIRST])
 def test_tokens_other_than_coordinates_are_left_out(other: int) -> None:
     assert top_k(row(7, (7, -0.5), (other, -0.75), (8, -1.5)), count=3) == [TopK((7, 8), (-0.5, -1.5))]
+
+
+def test_absent_is_an_entry_where_it_is_a_coordinate_token() -> None:
+    rows = [row(7, (7, -0.5), (ABSENT, -1.0)), row(ABSENT, (ABSENT, -0.1), (999, -3.0))]
+    (found,) = top_k_of_rows([rows], range(FIRST, FIRST + BINS + 1), 2)
+    assert [*found] == [
+        TopK((7, ABSENT), (-0.5, -1.0)),
+        TopK((ABSENT, 999), (-np.float32(0.1), -3.0)),
+    ]
+    assert top_k(rows[0], count=2) == [TopK((7,), (-0.5,))]
 
 
 def test_forbidden_tokens_may_have_probability_zero() -> None:

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER, LexemeKind, lex
 from taihri_ros.skeleton import JOINTS, joint_token
 
-J, C, D, S, O = (  # noqa: E741
+J, C, D, S, A, O = (  # noqa: E741
     LexemeKind.JOINT,
     LexemeKind.COORDINATE,
     LexemeKind.DELIMITER,
     LexemeKind.SEPARATOR,
+    LexemeKind.ABSENT,
     LexemeKind.OTHER,
 )
 pieces = st.one_of(
@@ -68,6 +69,10 @@ def test_no_text_is_lost(tokens: tuple[str, ...]) -> None:
         ("<tail>", [O]),
         ("<<261>", [O, C]),
         ("<261>>", [C, O]),
+        ("<absent>", [A]),
+        ("<1><absent>, <999>", [C, A, S, C]),
+        ("<Absent>", [O]),
+        ("absent", [O]),
         ("<" + "9" * 5000 + ">", [O]),
         ("<|im_start|>", [O]),
     ],

@@ -14,8 +14,10 @@ from taihri_ros.commands.command import joint_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.checkpoint import layout
 from taihri_ros.inference.factory import open_engine
+from taihri_ros.model.quantization import ABSENT_TOKEN
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.training.data.backgrounds import BackgroundSettings
 from taihri_ros.training.data.picture_shards import PictureJob
 from taihri_ros.training.initial_model import load_initial_model, prepare_initial_model
 from taihri_ros.training.recipe import Lora, PictureSettings, Recipe, Schedule, SftStage
@@ -44,11 +46,11 @@ VISION = {
 }
 
 
-def write_qwen(directory: Path, *, tied: bool) -> Path:
-    """Write a Qwen3-VL as it is published: without TAIHRI's tokens and without taihri.json."""
+def write_qwen(directory: Path, *, tied: bool, tokens: tuple[str, ...] = ()) -> Path:
+    """Write a Qwen3-VL as it is published: without TAIHRI's tokens, or only with these, and without taihri.json."""
     directory.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layout, "TAIHRI_TOKENS", ())
+        patch.setattr(layout, "TAIHRI_TOKENS", tokens)
         tokenizer = layout.make_tokenizer(["Can you provide the coordinates of left wrist and head?"] * 3, 60)
     tokenizer.save_pretrained(directory)
     layout.write_image_processor(directory, SIZES)
@@ -122,3 +124,29 @@ def test_an_unusable_initial_model_is_refused(settings: PictureSettings, tmp_pat
         prepare_initial_model(replace(recipe, spec={**SPEC, "name": "other"}))
     with pytest.raises(TaihriError, match="qwen3_vl"):
         prepare_initial_model(replace(recipe, model=tmp_path, out=tmp_path / "elsewhere"))
+
+
+def test_a_published_model_gets_the_token_for_absent_joints(settings: PictureSettings, tmp_path: Path) -> None:
+    schedule = Schedule(steps=1, batch=1, rate=1e-3, warmup=0, decay=0)
+    recipe = Recipe(
+        out=tmp_path / "out",
+        pictures=settings,
+        sft=SftStage(schedule=schedule),
+        model=write_qwen(tmp_path / "qwen", tied=True),
+        spec=SPEC,
+        absent=True,
+        backgrounds=BackgroundSettings(nobody=0.1),
+    )
+    for base in (None, layout.TAIHRI_TOKENS, (*layout.TAIHRI_TOKENS, ABSENT_TOKEN)):
+        if base is not None:
+            recipe = replace(recipe, model=write_qwen(tmp_path / f"{len(base)}", tied=True, tokens=base))
+        recipe = replace(recipe, out=tmp_path / f"out-{recipe.model.name}")  # type: ignore[union-attr]
+        prepare_initial_model(recipe)
+        start = load_initial_model(recipe, 0)
+        assert start.spec.has_absent
+        assert len(start.vocabulary.coordinates) == 1001
+        assert len(start.new_tokens) == len(layout.TAIHRI_TOKENS) + 1 - len(base or ())
+    other = write_qwen(tmp_path / "other", tied=True, tokens=(*layout.TAIHRI_TOKENS, "<|another|>"))
+    recipe = replace(recipe, model=other, out=tmp_path / "out-other")
+    with pytest.raises(TaihriError, match="has no token <absent> directly after <999>"):
+        load_initial_model(replace(recipe, out=prepare_initial_model(recipe).parent), 0)

@@ -29,6 +29,7 @@ def write(path: Path, **changes: object) -> Path:
 def test_shipped_configurations_are_read(file: Path) -> None:
     recipe = Recipe.read(file)
     assert recipe.out.parts[0] == "out"
+    assert recipe.absent
 
 
 def test_there_are_shipped_configurations() -> None:
@@ -73,6 +74,8 @@ def test_omitted_settings_keep_their_default(tmp_path: Path) -> None:
             "sft: person_crops must be from 0 to 1",
         ),
         ({"spec": [1]}, "spec must be a mapping"),
+        ({"absent": 1}, "absent must be true or false"),
+        ({"absent": True}, "absent is learned from views without a person: set backgrounds.nobody above 0"),
         ({"model": None}, r"set either model \(a checkpoint to start from\) or checkpoint"),
     ],
 )

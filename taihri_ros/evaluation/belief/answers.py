@@ -35,6 +35,7 @@ class BeliefAnswers:
         source: Name of the picture.
         question: Kind of question, of `QUESTIONS`.
         sharpness: (Q, J, 2) how sharply each joint is placed (`pipeline/presence.py`); NaN if unknown.
+        log_odds: (Q, J) log-odds that the joint is there, by a model that may answer `<absent>`; NaN if unknown.
         located: (Q, J) whether the joint has a position.
         confidence: (Q, J) confidence of the joint; NaN without one.
         error_mm: (Q, J) distance from the truth, mm; NaN without a position, and for joints that have no label or are
@@ -45,6 +46,7 @@ class BeliefAnswers:
     source: NDArray[np.str_]
     question: NDArray[np.str_]
     sharpness: NDArray[np.float64]
+    log_odds: NDArray[np.float64]
     located: NDArray[np.bool_]
     confidence: NDArray[np.float64]
     error_mm: NDArray[np.float64]
@@ -77,6 +79,7 @@ class BeliefAnswers:
             source=np.array([entry.truth.source for entry in answered], np.str_),
             question=np.array([_kind(entry) for entry in answered], np.str_),
             sharpness=np.array([entry.prediction.sharpness for entry in answered]).reshape(*shape, MEASURES),
+            log_odds=np.array([entry.prediction.log_odds for entry in answered]).reshape(shape),
             located=located,
             confidence=confidence,
             error_mm=error_mm,
@@ -93,7 +96,7 @@ class BeliefAnswers:
 
     def presence(self, belief: Belief) -> NDArray[np.float64]:
         """Return the presence of a person in each answer, (Q,) in [0, 1]; NaN if unknown."""
-        return presence(self.sharpness, belief)
+        return presence(self.sharpness, belief, self.log_odds)
 
     def published(self, belief: Belief) -> NDArray[np.bool_]:
         """Return which joints the node publishes, as `pipeline.belief.BeliefGate` decides.

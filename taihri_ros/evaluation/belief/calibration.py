@@ -3,7 +3,8 @@
 1. The typical sharpness of a joint (`pipeline/presence.py`) is the mean over the answers that place it within 200 mm of
    the truth.
 2. The presence is a logistic regression on the evidence: answers about pictures without people against answers about
-   labelled pictures of which a joint is within 200 mm of the truth. Both classes weigh the same.
+   labelled pictures of which a joint is within 200 mm of the truth. Both classes weigh the same. For a model that may
+   answer `<absent>`, the evidence is the log-odds that the joints are there, and there is no typical sharpness.
 3. The thresholds first keep the promise that no points are invented: the share of false alarms is at most 1 %, with
    one standard error to spare, because the next pictures are other ones. Then they lose as few of the joints within
    200 mm of the truth as possible. Up to 0.5 % more of them are given away for fewer false alarms and, after that, for
@@ -21,7 +22,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief.answers import BeliefAnswers
 from taihri_ros.evaluation.belief.trade_off import MOST_FALSE_ALARMS, trades
 from taihri_ros.model.spec import Belief
-from taihri_ros.pipeline.presence import evidence
+from taihri_ros.pipeline.presence import evidence, mean_log_odds
 
 FEWEST_PICTURES = 100
 """Smallest number of pictures without people, and of labelled ones, for a calibration."""
@@ -74,7 +75,7 @@ def calibrate_belief(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
 
 
 def fit_presence(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
-    """Fit the typical sharpness, and the logistic regression of the presence on the evidence.
+    """Fit the logistic regression of the presence on the evidence: log-odds if the model has them, or the sharpness.
 
     Args:
         nobody: Answers about pictures without people.
@@ -86,11 +87,17 @@ def fit_presence(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
     Raises:
         TaihriError: There is no evidence on one side.
     """
+    examples = nobody, people.select(np.asarray(people.correct.any(axis=1)))
+    if np.isfinite(people.log_odds).any():
+        offset, weight = _fit(*(mean_log_odds(answers.log_odds)[:, None] for answers in examples))
+        return Belief(log_odds=(offset, weight))
     typical = _typical_sharpness(people)
-    absent, present = (
-        evidence(answers.sharpness, Belief(typical=typical))
-        for answers in (nobody, people.select(np.asarray(people.correct.any(axis=1))))
-    )
+    offset, across, depth = _fit(*(evidence(answers.sharpness, Belief(typical=typical)) for answers in examples))
+    return Belief(presence=(offset, across, depth), typical=typical)
+
+
+def _fit(absent: NDArray[np.float64], present: NDArray[np.float64]) -> list[float]:
+    """Return offset and weights of the presence, from the evidence (N, M) of answers without and with a person."""
     absent, present = (rows[np.isfinite(rows).all(axis=1)] for rows in (absent, present))
     if not len(absent) or not len(present):
         raise TaihriError(
@@ -103,8 +110,7 @@ def fit_presence(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
     centre, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
     offset, *slopes = _logistic((features - centre) / scale, truth, weights)
     per_unit = np.array(slopes) / scale
-    first, second, third = (float(f"{value:.{_DIGITS}g}") for value in (offset - centre @ per_unit, *per_unit))
-    return Belief(presence=(first, second, third), typical=typical)
+    return [float(f"{value:.{_DIGITS}g}") for value in (offset - centre @ per_unit, *per_unit)]
 
 
 def _typical_sharpness(people: BeliefAnswers) -> tuple[tuple[float, float], ...]:

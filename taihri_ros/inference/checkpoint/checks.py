@@ -15,6 +15,7 @@ from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.lexer import END_OF_ANSWER
 from taihri_ros.resources import expand_home
+from taihri_ros.model.spec import ModelSpec
 
 MODEL_TYPE = "qwen3_vl"
 
@@ -64,6 +65,7 @@ def check_checkpoint(directory: Path) -> None:
     Raises:
         CheckpointError: Something is missing or invalid; the message names it.
         EngineError: torch or transformers is not installed.
+        TaihriError: `taihri.json` is invalid.
     """
     if not _is_directory(directory):
         raise CheckpointError(f"there is no checkpoint directory {directory}: correct the path")
@@ -74,7 +76,7 @@ def check_checkpoint(directory: Path) -> None:
             "use a TAIHRI checkpoint"
         )
     _check_image_processor(directory)
-    vocabulary = Vocabulary(directory)
+    vocabulary = Vocabulary(directory, absent=ModelSpec.load(directory).has_absent)
     _check_end_of_answer(directory)
     present = read_shapes(directory)
     needed = _architecture(directory)

@@ -12,7 +12,7 @@ from typing import Any
 
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.lexer import BLOCKS
-from taihri_ros.model.quantization import BINS, coordinate_token
+from taihri_ros.model.quantization import ABSENT_TOKEN, BINS, coordinate_token
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS, joint_token
 
@@ -45,12 +45,18 @@ _CHAT_TEMPLATE = (
 )
 
 
-def make_tokenizer(words: Iterable[str], merges: int) -> Any:
+def added_tokens(*, absent: bool) -> tuple[str, ...]:
+    """Return the tokens that are added to those of Qwen3-VL: TAIHRI's and, where it is used, `<absent>`."""
+    return (*TAIHRI_TOKENS, ABSENT_TOKEN) if absent else TAIHRI_TOKENS
+
+
+def make_tokenizer(words: Iterable[str], merges: int, *, absent: bool = False) -> Any:
     """Train a byte-level BPE tokenizer with Qwen's pre-tokenizer; it can encode any UTF-8 text.
 
     Args:
         words: The texts to train on.
         merges: Number of tokens besides the 256 bytes and the added tokens.
+        absent: Whether the tokenizer has `<absent>`.
 
     Returns:
         A transformers tokenizer with all added tokens of Qwen3-VL and TAIHRI.
@@ -82,8 +88,8 @@ def make_tokenizer(words: Iterable[str], merges: int) -> Any:
         clean_up_tokenization_spaces=False,
         chat_template=_CHAT_TEMPLATE,
     )
-    added = (tokenizers.AddedToken(text, special=True, normalized=False) for text in (*_QWEN_TOKENS, *TAIHRI_TOKENS))
-    tokenizer.add_tokens(list(added))
+    texts = (*_QWEN_TOKENS, *added_tokens(absent=absent))
+    tokenizer.add_tokens([tokenizers.AddedToken(text, special=True, normalized=False) for text in texts])
     return tokenizer
 
 

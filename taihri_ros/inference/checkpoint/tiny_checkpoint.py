@@ -36,6 +36,9 @@ SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=Answe
 """Specification of the tiny checkpoint. The short focal length keeps images small: an image of 640x480 px with a focal
 length of 600 px becomes about 220 visual tokens. Random weights are never sure, so no confidence is too small."""
 
+SPEC_WITH_ABSENT = dataclasses.replace(SPEC, answer=AnswerFormat(absent=True))
+"""The same with the token `<absent>`."""
+
 _WORDS = [
     SPEC.system_prompt,
     SPEC.named_prompt.format(joints=", ".join(JOINTS)),
@@ -51,7 +54,8 @@ def build(directory: Path, *, seed: int = 0, spec: ModelSpec | None = SPEC, tied
     Args:
         directory: Target directory; it is created or replaced atomically.
         seed: Seed of the weights.
-        spec: Content of `taihri.json`, or None to omit that file, as the official checkpoint does.
+        spec: Content of `taihri.json`, or None to omit that file, as the official checkpoint does. With
+            `answer.absent`, the tokenizer has `<absent>`.
         tied: Whether input and output embeddings share one tensor, as in the small models of the Qwen3-VL family.
 
     Returns:
@@ -93,7 +97,7 @@ def _replace(directory: Path, fresh: Path, record: str) -> None:
 
 
 def _write(directory: Path, seed: int, spec: ModelSpec, tied: bool) -> None:
-    tokenizer = make_tokenizer(_WORDS * 4, _MERGES)
+    tokenizer = make_tokenizer(_WORDS * 4, _MERGES, absent=spec.has_absent)
     tokenizer.save_pretrained(directory)
     write_image_processor(directory, spec)
     torch = require("torch", "transformers")
@@ -136,10 +140,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build a tiny random checkpoint with the token layout of TAIHRI.")
     parser.add_argument("directory", type=Path, help="target directory")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights")
-    parser.add_argument("--without-spec", action="store_true", help=f"omit {FILE_NAME}")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
+        "--without-spec", dest="spec", action="store_const", const=None, default=SPEC, help=f"omit {FILE_NAME}"
+    )
+    kinds.add_argument(
+        "--absent", dest="spec", action="store_const", const=SPEC_WITH_ABSENT, help="with the token <absent>"
+    )
     arguments = parser.parse_args()
     try:
-        build(arguments.directory, seed=arguments.seed, spec=None if arguments.without_spec else SPEC)
+        build(arguments.directory, seed=arguments.seed, spec=arguments.spec)
     except TaihriError as error:
         sys.exit(f"error: {error}")
 

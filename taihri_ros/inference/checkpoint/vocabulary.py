@@ -12,7 +12,8 @@ from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.quantization import BINS, coordinate_token
+from taihri_ros.model.quantization import ABSENT_TOKEN, BINS, coordinate_token
+from taihri_ros.model.spec import FILE_NAME
 from taihri_ros.skeleton import JOINTS, joint_token
 
 _CHAT = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|image_pad|>", "<|vision_end|>")
@@ -25,16 +26,17 @@ class Vocabulary:
     """The tokenizer of a checkpoint.
 
     Attributes:
-        first_coordinate: Id of `<0>`; the ids of the other 999 coordinates follow it.
+        first_coordinate: Id of `<0>`; the ids of the other 999 bins follow it, then that of `<absent>`, if it is used.
         end_ids: Ids of the tokens that end an answer.
         image_id: Id of the image placeholder.
     """
 
-    def __init__(self, checkpoint: Path) -> None:
+    def __init__(self, checkpoint: Path, *, absent: bool = False) -> None:
         """Read `tokenizer.json`.
 
         Args:
             checkpoint: The checkpoint's directory.
+            absent: Whether the model may answer `<absent>` (`ModelSpec.has_absent`).
 
         Raises:
             CheckpointError: The file is missing or invalid, or lacks tokens that answers need.
@@ -52,15 +54,16 @@ class Vocabulary:
             raise CheckpointError(f"{path} cannot be read ({error}): download or copy the checkpoint again") from error
         self._texts: dict[int, str] = {}
         self._prompt_ids = lru_cache(_PROMPTS_KEPT)(self._uncached_prompt_ids)
-        self._check(path)
+        self._check(path, absent)
         self.first_coordinate: int = self._whole.token_to_id(coordinate_token(0))
+        self._coordinates = range(self.first_coordinate, self.first_coordinate + BINS + absent)
         self.end_ids: tuple[int, ...] = tuple(map(self._whole.token_to_id, END_OF_ANSWER))
         self.image_id: int = self._whole.token_to_id("<|image_pad|>")
 
     @property
     def coordinates(self) -> range:
-        """Ids of the coordinate tokens, in the order of their bins."""
-        return range(self.first_coordinate, self.first_coordinate + BINS)
+        """Ids of the coordinate tokens: those of the bins in their order, then that of `<absent>`, if it is used."""
+        return self._coordinates
 
     def text(self, token: int) -> str:
         """Return a token's text, also of a special token; a token that is part of a character becomes U+FFFD."""
@@ -110,7 +113,7 @@ class Vocabulary:
             *(start, *self.plain_ids("assistant\n")),
         )
 
-    def _check(self, path: Path) -> None:
+    def _check(self, path: Path, absent: bool) -> None:
         needed = [
             *_CHAT,
             *END_OF_ANSWER,
@@ -128,4 +131,9 @@ class Vocabulary:
         if ids != list(range(ids[0], ids[0] + BINS)):
             raise CheckpointError(
                 f"{path}: the ids of <0> to <{BINS - 1}> are not consecutive: use a TAIHRI checkpoint"
+            )
+        if absent and self.ids(ABSENT_TOKEN) != (ids[-1] + 1,):
+            raise CheckpointError(
+                f"{path} has no token {ABSENT_TOKEN} directly after <{BINS - 1}>, but in {FILE_NAME} answer.absent is "
+                "true: set it to false, or use the tokenizer that the model was trained with"
             )

@@ -45,7 +45,7 @@ from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.lexer import END_OF_ANSWER
-from taihri_ros.model.quantization import BINS, coordinate_token
+from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN, BINS, coordinate_token
 from taihri_ros.model.spec import ModelSpec
 
 _ZERO_LOGPROB = -9000.0
@@ -57,7 +57,7 @@ _NO_TEXT = "\ufffd"
 _FACTS_TIMEOUT_S = 10.0
 """Longest time in s for a question to the server that needs no GPU, such as which models it serves."""
 
-_COORDINATE = re.compile(r"<(0|[1-9][0-9]{0,2})>")
+_INDEX_OF_COORDINATE = {coordinate_token(index): index for index in range(BINS)} | {ABSENT_TOKEN: ABSENT}
 _CONTROL = re.compile(r"<(?=\|?[\w/]+\|?>)")
 
 
@@ -196,7 +196,7 @@ class OpenAiEngine:
                 raise GenerationAbortedError("the request was aborted") from None
             raise
         try:
-            return _decode_answer(answer, request.top_k > 0)
+            return _decode_answer(answer, request.top_k > 0, len(self._coordinates))
         except ProtocolError as error:
             raise GenerationFailedError(f"{self.address} did not answer in the format of vLLM: {error}") from error
 
@@ -261,10 +261,16 @@ class OpenAiEngine:
             raise EngineError(
                 f"{self._model} on {self.address} lacks the coordinate tokens: it is not a TAIHRI checkpoint"
             )
-        return range(first, first + BINS)
+        absent = self._spec.has_absent
+        if absent and self._token_ids(ABSENT_TOKEN) != (first + BINS,):
+            raise EngineError(
+                f"{self._model} on {self.address} has no token {ABSENT_TOKEN} directly after "
+                f"{coordinate_token(BINS - 1)}, but answer.absent in engine.spec is true: set it to false"
+            )
+        return range(first, first + BINS + absent)
 
 
-def _decode_answer(answer: Fields, with_top_k: bool) -> RawAnswer:
+def _decode_answer(answer: Fields, with_top_k: bool, coordinates: int) -> RawAnswer:
     """Convert a chat completion to an answer. The end token, which vLLM includes, is removed."""
     choice = Fields(answer.get("choices", list, length=1)[0], "choice")
     reason = choice.get("finish_reason", str, length=100)
@@ -276,25 +282,28 @@ def _decode_answer(answer: Fields, with_top_k: bool) -> RawAnswer:
     count = len(tokens) - stopped
     return RawAnswer(
         tokens=tuple(tokens[:count]),
-        top_k=tuple(_top_k(step) if with_top_k else None for step in steps[:count]),
+        top_k=tuple(_top_k(step, coordinates) if with_top_k else None for step in steps[:count]),
         finish_reason="stop" if stopped else "length",
     )
 
 
-def _top_k(step: Fields) -> TopK | None:
+def _top_k(step: Fields, coordinates: int) -> TopK | None:
     """Return the coordinates among the most probable tokens of a step; None if its token is not a coordinate."""
-    if _coordinate(step) is None:
+    if _coordinate(step, coordinates) is None:
         return None
     candidates = [Fields(one, "top_logprobs") for one in step.get("top_logprobs", list)]
-    logprobs = {_coordinate(one): one.get("logprob", float, limits=(-1e4, 1.0)) for one in (*candidates, step)}
+    logprobs = {
+        _coordinate(one, coordinates): one.get("logprob", float, limits=(-1e4, 1.0)) for one in (*candidates, step)
+    }
     return sorted_top_k(
         (index, logprob) for index, logprob in logprobs.items() if index is not None and logprob > _ZERO_LOGPROB
     )
 
 
-def _coordinate(token: Fields) -> int | None:
-    match = _COORDINATE.fullmatch(token.get("token", str, length=1000))
-    return int(match[1]) if match else None
+def _coordinate(token: Fields, coordinates: int) -> int | None:
+    """Return the index of a coordinate token among the first `coordinates` ones, else None."""
+    index = _INDEX_OF_COORDINATE.get(token.get("token", str, length=1000))
+    return index if index is not None and index < coordinates else None
 
 
 def _png_url(request: GenerationRequest) -> str:

@@ -43,7 +43,7 @@ from taihri_ros.inference.top_k import (
     unflatten,
 )
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.quantization import BINS, coordinate_token
+from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN, BINS, coordinate_token
 from taihri_ros.model.spec import ModelSpec
 
 VERSION = 3
@@ -246,7 +246,7 @@ def decode_generation(message: Message) -> Generation:
     """
     fields = Fields(message.body, "generation")
     bins, logprobs = fields.array("bins", _BINS_DTYPE), fields.array("logprobs", _LOGPROBS_DTYPE)
-    if (bins >= BINS).any() or not (logprobs < np.inf).all():
+    if (bins > ABSENT).any() or not (logprobs < np.inf).all():
         raise ProtocolError("generation: a bin or a log-probability is out of range")
     answers = [Fields(one, "answer") for one in fields.get("answers", list)]
     tokens = [_tokens(answer) for answer in answers]
@@ -339,7 +339,7 @@ def _counts(answer: Fields, length: int) -> list[int]:
     return counts
 
 
-_BIN_OF_TOKEN = {coordinate_token(index): index for index in range(BINS)}
+_BIN_OF_TOKEN = {coordinate_token(index): index for index in range(BINS)} | {ABSENT_TOKEN: ABSENT}
 
 
 def _check_top_k(tokens: list[str], top_k: Sequence[TopK | None]) -> None:
@@ -349,7 +349,7 @@ def _check_top_k(tokens: list[str], top_k: Sequence[TopK | None]) -> None:
         return
     bins, logprobs = as_arrays(top_k, rows)
     chosen = np.array([_BIN_OF_TOKEN[tokens[row]] for row in rows])
-    fault = find_fault(chosen, bins, logprobs) or find_unsorted(logprobs)
+    fault = find_fault(chosen, bins, logprobs, len(_BIN_OF_TOKEN)) or find_unsorted(logprobs)
     if fault is not None:
         raise ProtocolError(f"generation: token {rows[fault.row]}, {tokens[rows[fault.row]]}: {fault.reason}")
 

@@ -97,7 +97,8 @@ class TransformersEngine(LocalEngine):
             spec=spec,
             batched=True,
         )
-        super().__init__(info, Vocabulary(checkpoint), self._model.config.text_config.max_position_embeddings)
+        vocabulary = Vocabulary(checkpoint, absent=spec.has_absent)
+        super().__init__(info, vocabulary, self._model.config.text_config.max_position_embeddings)
 
     @property
     def model(self) -> Any:

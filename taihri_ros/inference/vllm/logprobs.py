@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from taihri_ros.inference.engine import TopK
 from taihri_ros.inference.local_engine import sorted_top_k
 from taihri_ros.inference.top_k import TopKTable, row_indices
-from taihri_ros.model.quantization import BINS
 
 LogprobRow: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.float32]]"
 """vLLM's token ids and log-probabilities for one position: first the sampled token, then the most likely tokens in
@@ -37,14 +36,14 @@ def logprob_row(output: Any, index: int) -> LogprobRow | None:
 
 
 def top_k_of_rows(
-    answers: Sequence[Sequence[LogprobRow | None]], first_coordinate: int, count: int
+    answers: Sequence[Sequence[LogprobRow | None]], coordinates: range, count: int
 ) -> list[Sequence[TopK | None]]:
     """Convert rows to the top-k entries of answers.
 
     Args:
         answers: For each token of each answer its row, or None if the token is not a coordinate. A row has more entries
             than requested if another request in the same batch needs more.
-        first_coordinate: Id of the token of bin 0.
+        coordinates: Ids of the coordinate tokens.
         count: Number of entries that were requested.
 
     Returns:
@@ -54,12 +53,14 @@ def top_k_of_rows(
     if not rows:
         return [(None,) * len(answer) for answer in answers]
     width = count + 1
-    bins = np.concatenate([ids[:width] for ids, _ in rows]).reshape(-1, width).astype(np.int64) - first_coordinate
+    bins = np.concatenate([ids[:width] for ids, _ in rows]).reshape(-1, width).astype(np.int64) - coordinates.start
     logprobs = np.concatenate([values[:width] for _, values in rows]).reshape(-1, width).astype(np.float64)
     sampled, likely, likely_logprobs = bins[:, :1], bins[:, 1:], logprobs[:, 1:]
-    regular = (sampled == likely).any(axis=1) & (likely.min(axis=1) >= 0) & (likely.max(axis=1) < BINS)
+    regular = (sampled == likely).any(axis=1) & (likely.min(axis=1) >= 0) & (likely.max(axis=1) < len(coordinates))
     if not regular.all():
-        converted = map(_top_k_of_irregular_row, bins.tolist(), logprobs.tolist())
+        converted = map(
+            _top_k_of_irregular_row, bins.tolist(), logprobs.tolist(), itertools.repeat(range(len(coordinates)))
+        )
         return [tuple(None if row is None else next(converted) for row in answer) for answer in answers]
     if (sampled != likely[:, :1]).any():  # of equally likely tokens, any may be sampled
         order = np.lexsort((likely, -likely_logprobs))
@@ -71,7 +72,7 @@ def top_k_of_rows(
     return [table[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def _top_k_of_irregular_row(bins: list[int], logprobs: list[float]) -> TopK:
+def _top_k_of_irregular_row(bins: list[int], logprobs: list[float], known: range) -> TopK:
     """Convert a row that has other tokens than coordinates, or whose sampled token is not among the most likely."""
     pairs = dict(zip(bins, logprobs, strict=True))
-    return sorted_top_k((index, logprob) for index, logprob in pairs.items() if 0 <= index < BINS)
+    return sorted_top_k((index, logprob) for index, logprob in pairs.items() if index in known)

@@ -117,7 +117,7 @@ class VllmEngine(LocalEngine):
             spec=spec,
             batched=True,
         )
-        super().__init__(info, Vocabulary(checkpoint), model_config.max_model_len)
+        super().__init__(info, Vocabulary(checkpoint, absent=spec.has_absent), model_config.max_model_len)
         self._lark = lru_cache(_GRAMMARS_KEPT)(self._uncached_lark)
         self._coordinates_only = lru_cache(_PARAMETERS_KEPT)(self._uncached_coordinates_only)
         self._request_numbers = itertools.count(1)
@@ -278,7 +278,7 @@ class VllmEngine(LocalEngine):
             ]
             for request_state in request_states
         ]
-        found = top_k_of_rows(rows, self._vocabulary.first_coordinate, request.top_k)
+        found = top_k_of_rows(rows, coordinates, request.top_k)
         answers: list[RawAnswer] = []
         for request_state, top_k in zip(request_states, found, strict=True):
             count = len(request_state.tokens) - (bool(request_state.tokens) and request_state.tokens[-1] in end_ids)

@@ -1,4 +1,8 @@
-"""Random questions about a view with their answers, as token ids."""
+"""Random questions about a view with their answers, as token ids.
+
+In a view without a person, the answer to a free command has no joint. Named joints are all answered `<absent>` where
+the answer format has it; otherwise they are left out as well. A joint beyond the edge of the view is never absent.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.lexer import BLOCKS
 from taihri_ros.model.prompts import make_prompt
-from taihri_ros.model.quantization import BINS
+from taihri_ros.model.quantization import ABSENT, BINS
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.training.data.pictures import View
@@ -37,7 +41,8 @@ class QuestionSettings:
             the context, sampled log-uniformly for each answer. The smallest should not be below the errors of the
             model: otherwise it learns to rely on its earlier coordinates instead of the image.
         beyond_weight: Loss weight of a 2D coordinate of a joint outside the view.
-        template_weight: Loss weight of the tokens that the grammar determines.
+        template_weight: Loss weight of the tokens that the grammar determines, and of those after the first `<absent>`
+            of a joint.
     """
 
     named: tuple[tuple[int, int], ...] = ((1, 3), (2, 6), (4, 10))
@@ -97,9 +102,10 @@ class QuestionSampler:
             ids = self._vocabulary.prompt_ids(make_prompt(command, self._spec))
             place = ids.index(self._vocabulary.image_id)
             prefix = ids[:place]
-            if not view.person:  # the answer leaves every joint out
+            absent = not view.person and not chosen and self._answer_format.absent
+            if not view.person and not absent:  # the answer leaves every joint out
                 joints, chosen = (), True
-            branches.append(self._answer(ids[place + 1 :], joints, truth, chosen, rng))
+            branches.append(self._answer(ids[place + 1 :], joints, truth, rng, chosen=chosen, absent=absent))
         return PackedSample(view.image, prefix, tuple(branches))
 
     def _answer(
@@ -107,14 +113,32 @@ class QuestionSampler:
         prompt: tuple[int, ...],
         joints: Sequence[str],
         truth: _TrueBins,
-        chosen: bool,
         rng: np.random.Generator,
+        *,
+        chosen: bool,
+        absent: bool,
     ) -> Branch:
-        """Write an answer; with `chosen`, the names of the joints have full weight, because the model selects them."""
+        """Write an answer.
+
+        Args:
+            prompt: Ids of the tokens between the image and the answer.
+            joints: The joints of the answer.
+            truth: The true coordinates.
+            rng: Random generator.
+            chosen: Whether the names of the joints have full weight, because the model selects them.
+            absent: Whether every joint is absent.
+
+        Returns:
+            The question with its answer.
+        """
         settings, first = self._settings, self._vocabulary.first_coordinate
         least, most = settings.noise_bins
         noise = least * (most / least) ** rng.random() * rng.standard_normal((len(JOINTS), 5))
         noisy = np.clip(np.rint(truth.bins + noise), 0, BINS - 1).astype(int)
+        true = truth.bins.astype(int)
+        if absent:
+            noisy[:], true[:] = ABSENT, ABSENT
+        absent_weights = [1.0, *([settings.template_weight] * 4)]
         name_weight = 1.0 if chosen else settings.template_weight
         answer: list[int] = []
         targets: list[int] = []
@@ -132,9 +156,9 @@ class QuestionSampler:
                 name, row = self._ids[self._answer_format.joint_text(joint)], INDEX[joint]
                 write(name, name, [name_weight] * len(name))
                 write(
-                    [first + int(value) for value in noisy[row, columns]],
-                    [first + int(value) for value in truth.bins[row, columns]],
-                    truth.weights(row, settings.beyond_weight)[columns],
+                    (first + noisy[row, columns]).tolist(),
+                    (first + true[row, columns]).tolist(),
+                    (absent_weights if absent else truth.weights(row, settings.beyond_weight))[columns],
                 )
             write(end, end, [name_weight] * len(end))
         stop = self._vocabulary.end_ids[:1]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from taihri_ros.errors import TaihriError
@@ -89,7 +91,8 @@ class RandomViews(Dataset[View]):
         )
         backgrounds = settings.backgrounds
         if backgrounds.nobody > 0.0 and rng.random() < backgrounds.nobody:
-            return self._sample_nobody(rng, picture, viewpoint)
+            image = _sample_empty(rng, picture, viewpoint, self._backgrounds)
+            return View.without_person(augment(image, rng))
         view = viewpoint.render(picture)
         image = view.image
         if backgrounds.share > 0.0 and rng.random() < backgrounds.share:
@@ -97,14 +100,6 @@ class RandomViews(Dataset[View]):
             if owners is not None:
                 image = place_behind(rng, image, owners, self._backgrounds.sample(rng, viewpoint.size))
         return replace(view, image=augment(image, rng))
-
-    def _sample_nobody(self, rng: np.random.Generator, picture: Picture, viewpoint: Viewpoint) -> View:
-        """Sample a background alone, with the black border of the picture, which must not betray a person."""
-        image = self._backgrounds.sample(rng, viewpoint.size)
-        owners = viewpoint.render_owners(picture)
-        if owners is not None:
-            image = np.where((owners == OUTSIDE)[..., None], np.uint8(0), image)
-        return View.without_person(augment(image, rng))
 
     def _scan_directory(self) -> None:
         for path in sorted(set(self._directory.glob("*.npz")) - self._files_read):
@@ -127,3 +122,32 @@ def plain_views(pictures: Sequence[Picture], settings: ViewSettings) -> list[Vie
         The views.
     """
     return [Viewpoint.plain(picture, settings.focal_px, settings.max_side).render(picture) for picture in pictures]
+
+
+def empty_views(pictures: Sequence[Picture], settings: ViewSettings, *, seed: int) -> list[View]:
+    """Return views without a person, without augmentation, for validation.
+
+    Args:
+        pictures: The pictures whose sizes and borders the views have.
+        settings: Focal length, largest size, and backgrounds; their share `nobody` of the pictures is used, rounded up.
+        seed: Seed of the backgrounds.
+
+    Returns:
+        The views.
+    """
+    backgrounds, rng = Backgrounds(settings.backgrounds), np.random.default_rng(seed)
+    used = pictures[: math.ceil(settings.backgrounds.nobody * len(pictures))]
+    viewpoints = [Viewpoint.plain(picture, settings.focal_px, settings.max_side) for picture in used]
+    return [
+        View.without_person(_sample_empty(rng, picture, viewpoint, backgrounds))
+        for picture, viewpoint in zip(used, viewpoints, strict=True)
+    ]
+
+
+def _sample_empty(
+    rng: np.random.Generator, picture: Picture, viewpoint: Viewpoint, backgrounds: Backgrounds
+) -> NDArray[np.uint8]:
+    """Sample a background alone, with the black border of the picture, which must not betray a person."""
+    image = backgrounds.sample(rng, viewpoint.size)
+    owners = viewpoint.render_owners(picture)
+    return image if owners is None else np.where((owners == OUTSIDE)[..., None], np.uint8(0), image)

@@ -1,7 +1,8 @@
 """The loss of supervised fine-tuning: next-token cross-entropy with soft targets for the coordinates.
 
 Plain cross-entropy penalises <499> as much as any other wrong bin when the target is <500>. The soft target is a
-Gaussian over the neighbouring bins, which narrows during training.
+Gaussian over the neighbouring bins, which narrows during training. `<absent>` is no bin: it has plain cross-entropy, in
+which it competes with all bins.
 
 For a share of the pictures, the coordinates in the context are the model's own predictions instead of the true ones, at
 all positions at once (parallel scheduled sampling, Duckworth et al. 2019, arXiv 1906.04331). The model thereby learns
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from taihri_ros.model.quantization import BINS
+from taihri_ros.model.quantization import ABSENT, BINS
 from taihri_ros.training.network.packing import NO_TARGET
 
 
@@ -30,6 +31,7 @@ class AnswerLoss(nn.Module):
         first_coordinate: int,
         sigma_bins: float,
         scheduled_sampling: float = 0.0,
+        absent: bool = False,
     ) -> None:
         """Wrap a model.
 
@@ -38,12 +40,14 @@ class AnswerLoss(nn.Module):
             first_coordinate: Id of `<0>`.
             sigma_bins: Standard deviation of the soft targets in bins; 0 for plain cross-entropy.
             scheduled_sampling: Share of the pictures whose context holds the model's own coordinates.
+            absent: Whether `<absent>` follows `<999>`.
         """
         super().__init__()
         self.model = model
         self.sigma_bins = sigma_bins
         self._scheduled_sampling = scheduled_sampling
         self._first = first_coordinate
+        self._coordinates = BINS + absent
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the trainable tensors only, so that the checkpoints of a run do not repeat frozen weights."""
@@ -65,7 +69,9 @@ class AnswerLoss(nn.Module):
         Returns:
             `loss` to minimise; `number_loss`, the mean loss of the coordinates; `bin_error`, the mean absolute error of
             the expected coordinate in bins; and `token_accuracy`, the share of correct joint names and delimiters among
-            those that the model selects, if it selects any.
+            those that the model selects, if it selects any. With `absent` also `absent_accuracy`, the share of absent
+            joints that are answered so at their first coordinate, and `false_absent`, the share of the coordinates of
+            joints that are there for which `<absent>` is the most likely one. A mean of nothing is NaN.
         """
         features = self.model.model.get_image_features(patches, grids, return_dict=True)
 
@@ -86,8 +92,9 @@ class AnswerLoss(nn.Module):
         logits = self.model.lm_head(hidden[wanted]).float()
         ids, weight = targets[wanted], weights[wanted]
         logprobs = logits.log_softmax(dim=-1)
-        numeric = self._is_number(ids)
         bins = ids - self._first
+        numeric = (bins >= 0) & (bins < BINS)
+        coordinate = self._is_coordinate(ids)
         loss = functional.nll_loss(logprobs, ids, reduction="none")
         numbers = logprobs[numeric][:, self._first : self._first + BINS]
         if self.sigma_bins > 0.0:
@@ -98,24 +105,32 @@ class AnswerLoss(nn.Module):
             expected = (numbers.softmax(dim=-1) * place).sum(dim=-1)
             certain = weight[numeric] == 1.0
             off = (expected - bins[numeric]).abs()[certain]
-            words = (logits[~numeric].argmax(dim=-1) == ids[~numeric])[weight[~numeric] == 1.0]
+            words = (logits[~coordinate].argmax(dim=-1) == ids[~coordinate])[weight[~coordinate] == 1.0]
         metrics = {
             "loss": (loss * weight).sum() / weight.sum(),
             "number_loss": loss[numeric].detach().mean(),
             "bin_error": off.mean(),
         }
+        if self._coordinates > BINS:
+            full = coordinate & (weight == 1.0)
+            said = self._most_likely_coordinates(logits[full]) == ABSENT
+            truly = bins[full] == ABSENT
+            metrics |= {"absent_accuracy": said[truly].float().mean(), "false_absent": said[~truly].float().mean()}
         return metrics | ({"token_accuracy": words.float().mean()} if len(words) else {})
 
-    def _is_number(self, ids: torch.Tensor) -> torch.Tensor:
-        return (ids >= self._first) & (ids < self._first + BINS)
+    def _is_coordinate(self, ids: torch.Tensor) -> torch.Tensor:
+        return (ids >= self._first) & (ids < self._first + self._coordinates)
+
+    def _most_likely_coordinates(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the most likely indices (N,) of coordinate tokens from logits (N, vocabulary)."""
+        return logits[:, self._first : self._first + self._coordinates].argmax(dim=-1)
 
     def _with_scheduled_sampling(self, ids: torch.Tensor, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Replace the coordinates in the context of a share of the pictures by the model's own predictions."""
         chosen = torch.rand(len(ids), 1, device=ids.device) < (self._scheduled_sampling if self.training else 1.0)
-        row, place = (self._is_number(targets) & chosen).nonzero(as_tuple=True)
-        numbers = self.model.lm_head(hidden[row, place])[:, self._first : self._first + BINS]
+        row, place = (self._is_coordinate(targets) & chosen).nonzero(as_tuple=True)
         mixed = ids.clone()
-        mixed[row, place + 1] = self._first + numbers.argmax(dim=-1)
+        mixed[row, place + 1] = self._first + self._most_likely_coordinates(self.model.lm_head(hidden[row, place]))
         return mixed
 
 

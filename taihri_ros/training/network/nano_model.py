@@ -56,7 +56,8 @@ def build_nano(
     """
     transformers = require("transformers", "transformers")
     directory.mkdir(parents=True, exist_ok=True)
-    tokenizer = make_tokenizer([*texts, spec.system_prompt, spec.named_prompt, "system user assistant"], merges)
+    words = [*texts, spec.system_prompt, spec.named_prompt, "system user assistant"]
+    tokenizer = make_tokenizer(words, merges, absent=spec.has_absent)
     tokenizer.save_pretrained(directory)
     write_image_processor(directory, spec)
     spec.save(directory)

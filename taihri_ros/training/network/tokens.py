@@ -7,25 +7,26 @@ from typing import Any
 
 import torch
 
-from taihri_ros.inference.checkpoint.layout import TAIHRI_TOKENS
+from taihri_ros.inference.checkpoint.layout import added_tokens
 from taihri_ros.model.quantization import BINS, coordinate_token
 from taihri_ros.training.network.initial_weights import number_embeddings
 
 _ROWS_TO_A_MULTIPLE_OF = 128
 
 
-def add_tokens(tokenizer: Any) -> int:
+def add_tokens(tokenizer: Any, *, absent: bool) -> int:
     """Add the missing tokens of TAIHRI to a tokenizer.
 
     Args:
         tokenizer: A transformers tokenizer.
+        absent: Whether to add `<absent>`, too.
 
     Returns:
         The number of tokens added.
     """
     from tokenizers import AddedToken
 
-    added = [AddedToken(text, special=True, normalized=False) for text in TAIHRI_TOKENS]
+    added = [AddedToken(text, special=True, normalized=False) for text in added_tokens(absent=absent)]
     return int(tokenizer.add_tokens(added))
 
 

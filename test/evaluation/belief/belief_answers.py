@@ -30,6 +30,7 @@ def answers(
         source=np.array([f"{kind}/{number}" for number in pictures]),
         question=np.array(["task"] * count if question is None else question),
         sharpness=np.where(located, np.array(sharp, float)[:, None], np.nan)[..., None].repeat(2, axis=2),
+        log_odds=np.full(located.shape, np.nan),
         located=located,
         confidence=confidences,
         error_mm=errors,

@@ -12,6 +12,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief.answers import BeliefAnswers
 from taihri_ros.evaluation.belief.calibration import calibrate_belief, fit_presence
 from taihri_ros.evaluation.belief.trade_off import false_alarms, lost_joints, trades
+from taihri_ros.model.spec import Belief
 
 
 def generate(rng: np.random.Generator, count: int, centre: float, confidence: tuple[float, float]) -> BeliefAnswers:
@@ -112,3 +113,20 @@ def test_each_joint_is_compared_with_its_own_typical_sharpness() -> None:
     presences = people.presence(belief)
     assert presences[::2].mean() == pytest.approx(presences[1::2].mean(), abs=0.05)
     assert presences.mean() > 0.75 > 0.25 > nobody.presence(belief).mean()
+
+
+def test_a_model_that_answers_absent_is_calibrated_by_its_log_odds() -> None:
+    rng = np.random.default_rng(7)
+    nobody, people = generate(rng, 20000, 0.0, (0.0, 0.3)), generate(rng, 20000, 0.0, (0.4, 0.9))
+    for answer, centre in ((nobody, -1.0), (people, 3.0)):
+        answer.log_odds[:, :2] = rng.normal(centre, 2.0, (20000, 1)) + np.array([1.0, -1.0])
+    belief = fit_presence(nobody, people)
+    # ln(p(x | people) / p(x | nobody)) = (3 + 1) / 2**2 x - (3**2 - 1**2) / (2 * 2**2)
+    assert belief.log_odds == pytest.approx((-1.0, 1.0), abs=0.08)
+    assert (belief.presence, belief.typical) == (Belief().presence, ()), "the sharpness is not used"
+    for answer in (nobody, people):
+        mean = answer.log_odds[:, :2].mean(axis=1)
+        offset, weight = belief.log_odds
+        assert answer.presence(belief) == pytest.approx(1 / (1 + np.exp(-offset - weight * mean)))
+    chosen = calibrate_belief(nobody, people)
+    assert false_alarms(nobody, chosen)["share"] <= 0.01

@@ -73,3 +73,11 @@ def test_any_text_is_encoded_without_added_tokens(vocabulary: Vocabulary, text: 
     ids = vocabulary.plain_ids(text)
     assert bool(ids) == bool(text)
     assert all(token < vocabulary.ids("<|endoftext|>")[0] for token in ids)
+
+
+def test_the_command_line_builds_a_checkpoint_with_absent(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "taihri_ros.inference.checkpoint.tiny_checkpoint", str(tmp_path), "--absent"]
+    subprocess.run(command, check=True)
+    spec = ModelSpec.load(tmp_path)
+    assert spec == tiny_checkpoint.SPEC_WITH_ABSENT
+    assert len(Vocabulary(tmp_path, absent=spec.has_absent).coordinates) == 1001

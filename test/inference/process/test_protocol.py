@@ -30,7 +30,7 @@ from taihri_ros.inference.process.protocol import EngineStatus, Kind, Message, S
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text, free_grammar, named_grammar
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.quantization import coordinate_token
+from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN, coordinate_token
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS
 
@@ -339,6 +339,20 @@ def test_log_probabilities_that_contradict_the_answer_are_refused(
     for answers_sent, token in (((wrong,), 1), ((ONE, OTHER, wrong), 4)):
         message = across(protocol.encode_generation(Generation(answers=answers_sent), 1))
         with pytest.raises(ProtocolError, match=f"^generation: token {token}, <1>: {complaint}$"):
+            protocol.decode_generation(message)
+
+
+def test_absent_is_a_coordinate_with_log_probabilities_that_must_fit() -> None:
+    entry = TopK((ABSENT, 7), (-0.1, -3.0))
+    sent = Generation(answers=(dataclasses.replace(ONE, tokens=("a", ABSENT_TOKEN), top_k=(None, entry)),))
+    assert protocol.decode_generation(across(protocol.encode_generation(sent, 1))) == sent
+    for top_k, complaint in (
+        (TopK((7,), (-0.1,)), "token 1, <absent>: the chosen bin <absent> is not among its top-k"),
+        (TopK((ABSENT, ABSENT + 1), (-0.1, -3.0)), "a bin or a log-probability is out of range"),
+    ):
+        wrong = dataclasses.replace(sent.answers[0], top_k=(None, top_k))
+        message = across(protocol.encode_generation(Generation(answers=(wrong,)), 1))
+        with pytest.raises(ProtocolError, match=complaint):
             protocol.decode_generation(message)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.parser import Outcome, parse
+from taihri_ros.model.quantization import ABSENT
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import INDEX
 from taihri_ros.training.data.pictures import Picture, View, Viewpoint
@@ -21,7 +23,7 @@ def spec(nano: Path) -> ModelSpec:
 
 @pytest.fixture(scope="module")
 def vocabulary(nano: Path) -> Vocabulary:
-    return Vocabulary(nano)
+    return Vocabulary(nano, absent=True)
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +51,49 @@ def test_answers_are_well_formed_and_decode_to_the_truth(vocabulary: Vocabulary,
                 assert point == pytest.approx(view.joints[row], abs=0.0026)
 
 
-def test_answers_about_nobody_leave_every_joint_out(vocabulary: Vocabulary, spec: ModelSpec) -> None:
-    nobody = View.without_person(np.zeros((128, 160, 3), np.uint8))
-    sampler = QuestionSampler(vocabulary, spec, Tasks.load(), QuestionSettings())
-    packed = sampler.sample(nobody, np.random.default_rng(0))
+NOBODY = View.without_person(np.zeros((128, 160, 3), np.uint8))
+
+
+def test_without_absent_answers_about_nobody_leave_every_joint_out(vocabulary: Vocabulary, spec: ModelSpec) -> None:
+    assert spec.answer is not None
+    plain = replace(spec, answer=replace(spec.answer, absent=False))
+    sampler = QuestionSampler(vocabulary, plain, Tasks.load(), QuestionSettings())
+    packed = sampler.sample(NOBODY, np.random.default_rng(0))
     assert len(packed.branches) == 5
     for branch in packed.branches:
         assert parse(vocabulary.texts(branch.targets), None).joints == ()
         assert max(branch.weights) == 1.0
+
+
+def test_named_joints_of_nobody_are_absent_and_free_commands_have_none(vocabulary: Vocabulary, spec: ModelSpec) -> None:
+    settings = QuestionSettings(named=((2, 2), (1, 1)), listings=((22, 22),), tasks=1, questions=1)
+    packed = QuestionSampler(vocabulary, spec, Tasks.load(), settings).sample(NOBODY, np.random.default_rng(0))
+    *named, task, question = packed.branches
+    for branch, count in zip(named, (2, 1, 22), strict=True):
+        answer = parse(vocabulary.texts(branch.targets), None)
+        assert [joint.outcome for joint in answer.joints] == [Outcome.ABSENT] * count
+        assert branch.answer == branch.targets, "there is no noise"
+        absent = vocabulary.coordinates[ABSENT]
+        weights = np.array([w for w, token in zip(branch.weights, branch.targets, strict=True) if token == absent])
+        assert weights[: 2 * count].reshape(count, 2).tolist() == [[1.0, settings.template_weight]] * count
+        assert weights[2 * count :].tolist() == [settings.template_weight] * 3 * count
+        others = {w for w, token in zip(branch.weights, branch.targets, strict=True) if token != absent}
+        assert others == {settings.template_weight}, "the grammar determines all other tokens"
+    for branch in (task, question):
+        assert parse(vocabulary.texts(branch.targets), None).joints == ()
+        assert max(branch.weights) == 1.0
+
+
+def test_joints_beyond_the_edge_of_the_view_are_not_absent(
+    vocabulary: Vocabulary, spec: ModelSpec, pictures: list[Picture]
+) -> None:
+    view = Viewpoint(104.0, (64, 64)).render(pictures[0])
+    assert (view.visibility == 2).any()
+    settings = QuestionSettings(named=((22, 22),), tasks=0, questions=0)
+    (branch,) = (
+        QuestionSampler(vocabulary, spec, Tasks.load(), settings).sample(view, np.random.default_rng(0)).branches
+    )
+    assert vocabulary.coordinates[ABSENT] not in (*branch.targets, *branch.answer)
 
 
 def test_noise_is_in_the_context_but_not_in_the_targets(vocabulary: Vocabulary, spec: ModelSpec, view: View) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers
 
-from taihri_ros.model.quantization import BINS
+from taihri_ros.model.quantization import ABSENT, BINS
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.callbacks import SoftTargetAnnealing
 from taihri_ros.training.data.pictures import Picture, Viewpoint
@@ -102,6 +102,63 @@ def test_scheduled_sampling_puts_own_predictions_into_the_context(part: float, t
     assert ((last == ids).all(dim=1) | mixed).all()
     assert mixed.float().mean() == pytest.approx(part if training or part == 0.0 else 1.0, abs=0.1)
     assert len(model.model.read) == (1 if part == 0.0 else 2)
+
+
+ABSENT_ID = FIRST + ABSENT
+
+
+def absent_loss(logits: torch.Tensor, *targets: int, weights: tuple[float, ...] | None = None) -> dict[str, Any]:
+    """Return the loss of these targets, and the metrics, with soft targets and `<absent>`."""
+    module = AnswerLoss(_Fixed(logits), first_coordinate=FIRST, sigma_bins=4.0, absent=True)
+    ids = torch.tensor([targets])
+    empty: Any = None
+    weight = torch.tensor([weights or (1.0,) * len(targets)])
+    return module(empty, empty, ids, empty, empty, ids, weight)
+
+
+def test_absent_has_plain_cross_entropy_and_competes_with_the_bins() -> None:
+    logits = torch.randn(FIRST + BINS + 1, generator=torch.Generator().manual_seed(0))
+    logprobs = logits.log_softmax(dim=0)
+    assert absent_loss(logits, ABSENT_ID)["loss"].item() == pytest.approx(-logprobs[ABSENT_ID].item(), rel=1e-5)
+    target = torch.softmax(-((torch.arange(BINS) - 7.0) ** 2) / (2 * 4.0**2), dim=0)
+    number = -(target * logprobs[FIRST:ABSENT_ID]).sum()
+    found = absent_loss(logits, FIRST + 7, ABSENT_ID, weights=(1.0, 0.5))
+    wanted = (number - 0.5 * logprobs[ABSENT_ID]) / 1.5
+    assert found["loss"].item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert found["number_loss"].item() == pytest.approx(number.item(), rel=1e-5)
+    higher = logits.clone()
+    higher[ABSENT_ID] += 5.0
+    assert absent_loss(higher, FIRST + 7)["loss"] > absent_loss(logits, FIRST + 7)["loss"]
+    assert absent_loss(higher, ABSENT_ID)["loss"] < absent_loss(logits, ABSENT_ID)["loss"]
+
+
+def test_the_metrics_count_absent_joints_at_their_first_coordinate() -> None:
+    said = torch.zeros(FIRST + BINS + 1)
+    said[ABSENT_ID] = 9.0
+    targets, weights = (ABSENT_ID, ABSENT_ID, FIRST + 7, FIRST + 8, 3), (1.0, 0.05, 1.0, 0.3, 0.05)
+    found = absent_loss(said, *targets, weights=weights)
+    assert (found["absent_accuracy"].item(), found["false_absent"].item()) == (1.0, 1.0)
+    said[3] = 99.0  # no coordinate: the grammar does not allow it
+    assert absent_loss(said, *targets, weights=weights)["absent_accuracy"].item() == 1.0
+    said[FIRST + 7] = 10.0
+    found = absent_loss(said, *targets, weights=weights)
+    assert (found["absent_accuracy"].item(), found["false_absent"].item()) == (0.0, 0.0)
+    assert "token_accuracy" not in found, "absent is no name of a joint"
+    assert torch.isnan(absent_loss(said, FIRST + 7)["absent_accuracy"])
+    nobody = absent_loss(said, ABSENT_ID, 3)
+    assert torch.isnan(torch.stack([nobody["false_absent"], nobody["number_loss"], nobody["bin_error"]])).all()
+    assert nobody["loss"].isfinite()
+
+
+@pytest.mark.parametrize("own", [FIRST + 123, ABSENT_ID])
+def test_scheduled_sampling_includes_absent(own: int) -> None:
+    model = _Fixed(torch.nn.functional.one_hot(torch.tensor(own), FIRST + BINS + 1).float())
+    module = AnswerLoss(model, first_coordinate=FIRST, sigma_bins=4.0, scheduled_sampling=1.0, absent=True)
+    ids = torch.tensor([[5, 3, ABSENT_ID, ABSENT_ID, 4, FIRST + 400, 7]])
+    targets = torch.tensor([[-100, ABSENT_ID, ABSENT_ID, 4, FIRST + 401, 7, -100]])
+    empty: Any = None
+    module(empty, empty, ids, empty, empty, targets, (targets >= 0).float())
+    assert model.model.read[-1].tolist() == [[5, 3, own, own, 4, own, 7]]
 
 
 def test_soft_targets_narrow_until_the_decay() -> None:

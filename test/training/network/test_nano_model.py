@@ -52,6 +52,10 @@ def test_the_checkpoint_has_metrics_curves_and_a_model_card(trained: Path) -> No
     ]
     assert [record["step"] for record in stages[2]["records"] if "eval_bin_error" in record] == [2, 3]
     assert [record["step"] for record in stages[0]["records"] if "pixel_error" in record] == [1, 2, 3]
+    for stage in stages[1:]:  # the validation has a view of nobody
+        shares = [record for record in stage["records"] if {"eval_absent_accuracy", "eval_false_absent"} <= set(record)]
+        assert [record["step"] for record in shares] == [2, 3]
+        assert all(0.0 <= record["eval_absent_accuracy"] <= 1.0 for record in shares)
     assert "token_accuracy" not in stages[1]["records"][0]  # its answers have no tokens that the model selects
     for name in ("vision-curves.png", "alignment-curves.png", "sft-curves.png"):
         assert cv2.imread(str(trained / name)) is not None
