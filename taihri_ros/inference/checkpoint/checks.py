@@ -14,8 +14,8 @@ from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.lexer import END_OF_ANSWER
-from taihri_ros.resources import expand_home
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.resources import expand_home
 
 MODEL_TYPE = "qwen3_vl"
 
