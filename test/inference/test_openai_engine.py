@@ -28,10 +28,10 @@ from taihri_ros.inference.engine import (
     Question,
     RawAnswer,
 )
+from taihri_ros.inference.engine_health import EngineState
 from taihri_ros.inference.openai.openai_engine import OpenAiEngine
 from taihri_ros.inference.openai.remote_engine import RemoteEngine
 from taihri_ros.inference.process.supervisor import EngineProcess
-from taihri_ros.inference.supervised_engine import EngineState
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar, free_grammar, named_grammar
 from taihri_ros.model.prompts import Prompt, make_prompt

@@ -11,8 +11,8 @@ from false_servers import FalseServer, ListeningServer, free_port
 from support import eventually
 
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
+from taihri_ros.inference.engine_health import EngineState
 from taihri_ros.inference.openai.remote_engine import RemoteEngine
-from taihri_ros.inference.supervised_engine import EngineState
 from taihri_ros.node.configured_engine import open_engine_for, ready_engine
 from taihri_ros.node.diagnostics import ERROR, WARN, engine_tasks
 from taihri_ros.node.parameters import Parameters

@@ -7,8 +7,8 @@ import pytest
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.engine import Engine, EngineInfo
+from taihri_ros.inference.engine_health import EngineHealth, EngineState
 from taihri_ros.inference.process.supervisor import EngineProcess
-from taihri_ros.inference.supervised_engine import EngineHealth, EngineState
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.node.diagnostics import ERROR, OK, WARN, EngineTask, engine_tasks, scheduler_tasks
 from taihri_ros.pipeline.counters import Drop

@@ -6,8 +6,9 @@ import dataclasses
 from functools import partial
 
 from taihri_ros.inference.engine import EngineError
+from taihri_ros.inference.engine_health import EngineHealth, EngineState
 from taihri_ros.inference.openai.openai_engine import OpenAiEngine
-from taihri_ros.inference.supervised_engine import EngineHealth, EngineState, SupervisedEngine
+from taihri_ros.inference.supervised_engine import SupervisedEngine
 from taihri_ros.model.spec import ModelSpec
 
 _BACKOFF_S = 0.5

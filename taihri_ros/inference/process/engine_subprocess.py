@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
-from taihri_ros.inference.environment import INSTALL_HINT, find_interpreter, without_python_variables
-from taihri_ros.inference.process.exit_status import EXIT_PERMANENT, FAULT, FIRST_LINE
+from taihri_ros.inference.environment import find_interpreter, without_python_variables
+from taihri_ros.inference.process.exit_status import EXIT_PERMANENT, FAULT, FIRST_LINE, INSTALL_HINT
 from taihri_ros.inference.process.private_directory import SOCKET, make_private_directory
 from taihri_ros.resources import expand_home
 

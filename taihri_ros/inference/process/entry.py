@@ -3,9 +3,7 @@
 import platform
 import sys
 
-from taihri_ros.inference.process.exit_status import FIRST_LINE, end_permanently
-
-_INSTALL = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
+from taihri_ros.inference.process.exit_status import FIRST_LINE, INSTALL_HINT, end_permanently
 
 
 def main() -> None:
@@ -17,12 +15,12 @@ def main() -> None:
     version = platform.python_version()
     sys.stderr.write(f"{FIRST_LINE} on Python {version}\n")
     if sys.version_info < (3, 10):  # noqa: UP036 - any interpreter may be named in engine.python
-        end_permanently(f"{sys.executable} is Python {version}, but the engine needs 3.10 or newer; {_INSTALL}")
+        end_permanently(f"{sys.executable} is Python {version}, but the engine needs 3.10 or newer; {INSTALL_HINT}")
     try:
         from taihri_ros.inference.process import server
     except ImportError as error:
         end_permanently(
-            f"the engine's Python interpreter {sys.executable} lacks a module; {_INSTALL}; "
+            f"the engine's Python interpreter {sys.executable} lacks a module; {INSTALL_HINT}; "
             f"{type(error).__name__}: {error}"
         )
     server.main(prog_name="engine")

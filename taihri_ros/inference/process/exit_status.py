@@ -15,6 +15,9 @@ EXIT_PERMANENT = 3
 FIRST_LINE = "taihri_ros engine process"
 """Start of the first line that every engine process prints: its interpreter runs this package."""
 
+INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
+"""What to do about a missing or wrong interpreter."""
+
 FAULT = "taihri_ros engine cannot start: "
 """Start of the line with the reason of `EXIT_PERMANENT`."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
+from taihri_ros.inference.engine_health import EngineHealth, EngineState
 from taihri_ros.inference.process.client import (
     Connection,
     EngineClient,
@@ -17,7 +18,7 @@ from taihri_ros.inference.process.client import (
 )
 from taihri_ros.inference.process.engine_subprocess import EngineCommand, EngineSubprocess
 from taihri_ros.inference.process.protocol import EngineStatus, State
-from taihri_ros.inference.supervised_engine import TICK_S, EngineHealth, EngineState, SupervisedEngine
+from taihri_ros.inference.supervised_engine import TICK_S, SupervisedEngine
 
 _CONNECT_S = 0.1
 _LONGEST_BACKOFF_S = 30.0

@@ -15,9 +15,9 @@ import pytest
 from support import INFO, null_python
 
 from taihri_ros.inference.engine import EngineUnavailableError
+from taihri_ros.inference.engine_health import EngineState
 from taihri_ros.inference.process import private_directory
 from taihri_ros.inference.process.supervisor import EngineProcess
-from taihri_ros.inference.supervised_engine import EngineState
 from taihri_ros.resources import NANO
 
 INSTALL = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"

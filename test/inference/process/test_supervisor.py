@@ -30,16 +30,16 @@ from taihri_ros.inference.engine import (
     GenerationRequest,
     Question,
 )
+from taihri_ros.inference.engine_health import EngineState
 from taihri_ros.inference.process import supervisor
 from taihri_ros.inference.process.supervisor import EngineProcess
-from taihri_ros.inference.supervised_engine import EngineState
 from taihri_ros.model.grammar import named_grammar
 from taihri_ros.model.parser import Outcome, parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.skeleton import JOINTS
 
 QUICK_S = 10.0
-"""Limit for what takes milliseconds on an idle machine; the loads and requests that it must not wait for take longer."""
+"""Limit for what takes milliseconds on an idle machine; what it must not wait for takes longer."""
 
 
 @pytest.fixture
