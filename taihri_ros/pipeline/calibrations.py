@@ -71,7 +71,7 @@ class Calibrations:
         >>> for stamp_ns, focal in ((1_000, 500.0), (2_000, 700.0)):  # the camera zooms in
         ...     k = [focal, 0, 319.5, 0, focal, 239.5, 0, 0, 1]
         ...     calibrations.add(InfoFields(640, 480, "", [], k), stamp_ns, "camera")
-        >>> calibrations.camera(1_500, "camera", 640, 480).K[0, 0]
+        >>> float(calibrations.camera(1_500, "camera", 640, 480).K[0, 0])
         500.0
     """
 
