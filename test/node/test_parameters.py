@@ -90,8 +90,8 @@ def test_only_the_choices_are_accepted(declaration: Declaration) -> None:
     several = isinstance(declaration.default, tuple)
     for choice in declaration.choices:
         assert declaration.check([choice] if several else choice) == ((choice,) if several else choice)
+    other = declaration.choices[0].upper()
     with pytest.raises(ParameterError, match=rf"{declaration.name} must be one of {declaration.choices[0]}, "):
-        other = declaration.choices[0].upper()
         declaration.check([other] if several else other)
 
 

@@ -1,8 +1,8 @@
-"""Recorded bags: read whatever of them is readable, and write bags that are readable at every moment.
+"""Recorded bags: read as far as they can be, and written so that no failure loses an answer.
 
 - `recording`: the files of a bag, and their messages in the order of their recording;
 - `sqlite_file`, `mcap_file` (with `mcap_records`): one file in either format;
-- `channels`: what a file says of a topic, and the index of its messages;
+- `channels`: the topics of a file, and the index of its messages;
 - `message_types`: the types of the recorded messages;
 - `bag_writer`: writes a bag.
 

@@ -1,4 +1,4 @@
-"""What a recorded file says of its topics, and the index of its messages."""
+"""The topics of a recorded file, and the index of its messages."""
 
 from __future__ import annotations
 

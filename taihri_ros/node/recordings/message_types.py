@@ -53,7 +53,7 @@ class MessageTypes:
             recorded = _parse(channel)
             store = get_typestore(Stores.EMPTY)
             store.register(recorded)
-        except Exception:  # the parsers raise various errors; a definition that says nothing cannot differ from ours
+        except Exception:  # the parsers raise various errors; without a usable definition, ours is used
             return self._types.store
         ours = self._types.store.fielddefs
         if all(name in ours and _begins_like(fields, ours[name][1]) for name, (_, fields) in recorded.items()):
