@@ -16,6 +16,7 @@ from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.model.prompts import make_prompt
+from taihri_ros.pipeline.belief import OFF, BeliefGate
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import NANO
@@ -57,7 +58,7 @@ def test_recipe_and_node_agree_on_the_positions(nano: LocalEngine, frames: Simul
     found = PublishedRecipe(nano).answer(frame.image, frames.camera, make_prompt(command, nano.info.spec), 64)
     assert set(found.joints) == set(command.joints)
     assert found.tokens == 19, "two joints, delimiters, end"
-    ours = Estimator(nano).estimate(frame.image, frames.camera, command).person.located
+    ours = Estimator(nano, gate=BeliefGate(*OFF)).estimate(frame.image, frames.camera, command).person.located
     for keypoint in ours:
         assert np.linalg.norm(found.joints[keypoint.name] - keypoint.position) < 0.5
 
@@ -69,7 +70,7 @@ def test_a_long_answer_of_the_recipe_is_truncated(nano: LocalEngine, frames: Sim
 
 
 def test_the_comparison_measures_both_on_every_image(nano: LocalEngine, frames: SimulatedFrames) -> None:
-    tracker = Tracker(Estimator(nano))
+    tracker = Tracker(Estimator(nano, gate=BeliefGate(*OFF)))
     times = compare(tracker, PublishedRecipe(nano), frames, joint_count_command(2), images=3)
     summary = times.summary()
     assert summary["images"] == len(times.recipe_ms) == 3
