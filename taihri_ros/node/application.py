@@ -17,7 +17,7 @@ from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
 from taihri_ros.node.compressed_images import decode_compressed
-from taihri_ros.node.depth_images import DepthImages, check_depth_frame, decode_depth
+from taihri_ros.node.depth_images import DepthImages
 from taihri_ros.node.header_checks import HeaderChecks
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
@@ -97,13 +97,14 @@ class Application:
         self._decode = decode
         self._now_ns = now_ns
         self._headers = HeaderChecks()
-        self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s)
+        any_frame = parameters.camera_info_frame == "any"
+        self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame)
         tracker = make_tracker(engine, parameters)
         self._gate = tracker.gate
         self.scheduler = Scheduler(
             tracker,
             self._prepare,
-            calibrations=Calibrations(rectified=parameters.rectified, any_frame=parameters.camera_info_frame == "any"),
+            calibrations=Calibrations(rectified=parameters.rectified, any_frame=any_frame),
             age_limit=AgeLimit(parameters.max_frame_age_s, now_ns),
             max_in_flight=parameters.max_in_flight,
         )
@@ -168,17 +169,11 @@ class Application:
         """Store a message of depth, of either transport; it is decoded only if a matching colour image is answered."""
         self._depth.add(message)
 
-    def _depth_at(self, stamp: int, frame_id: str) -> NDArray[np.float32] | None:
-        message = self._depth.nearest(stamp)
-        if message is not None and self._parameters.camera_info_frame == "same":
-            check_depth_frame(message, frame_id)
-        return None if message is None else decode_depth(message)
-
     def _submit(self, message: Any, decode: Callable[[SizeCheck], NDArray[np.uint8]]) -> None:
         stamp, now = stamp_ns(message.header), self._now_ns()
         self._headers.check(message.header, now)
         age_ms, frame_id = (now - stamp) / 1e6, message.header.frame_id
-        depth = partial(self._depth_at, stamp, frame_id)
+        depth = partial(self._depth.depth_at, stamp, frame_id)
         self.scheduler.submit(Frame(stamp, frame_id, decode, receive_ms=age_ms, depth=depth))
 
     def person(self, result: Result) -> Any:

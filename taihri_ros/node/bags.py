@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
 from taihri_ros.node import topics
 from taihri_ros.node.bag_topics import choose_topics
 from taihri_ros.node.compressed_images import decode_compressed
 from taihri_ros.node.dds_host import RosTypes, node_identity, resolve
-from taihri_ros.node.depth_images import DepthImages, check_depth_frame, decode_depth
+from taihri_ros.node.depth_images import DepthImages
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
 from taihri_ros.node.parameters import ParameterError, Parameters
@@ -31,9 +30,9 @@ from taihri_ros.node.recordings.message_types import MessageTypes
 from taihri_ros.node.recordings.recording import Recording
 from taihri_ros.node.topics import Topic
 from taihri_ros.pipeline.calibrations import Calibrations
-from taihri_ros.pipeline.depth_fusion import check_registered
 from taihri_ros.pipeline.drop_reasons import drop_reason
-from taihri_ros.pipeline.frames import Frame, ImageError, Result
+from taihri_ros.pipeline.frame_processor import FrameProcessor
+from taihri_ros.pipeline.frames import Frame, ImageError, SizeCheck
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import share_directory
 
@@ -111,10 +110,9 @@ class BagReplay:
         self._recorded_types = MessageTypes(self._types)
         self._node, self._namespace = node_identity(NODE_NAME, remaps=remaps)
         self._inputs, self._remaps = inputs, remaps
-        self._calibrations = Calibrations(
-            rectified=parameters.rectified, any_frame=parameters.camera_info_frame == "any"
-        )
-        self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, capacity=_DEPTH_IMAGES)
+        any_frame = parameters.camera_info_frame == "any"
+        self._calibrations = Calibrations(rectified=parameters.rectified, any_frame=any_frame)
+        self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame, capacity=_DEPTH_IMAGES)
         with ExitStack() as stack:
             self._recording = stack.enter_context(Recording(bag))
             self._topics = choose_topics(self._recording.channels, parameters, self._remapped)
@@ -142,6 +140,7 @@ class BagReplay:
             BagError: The bag cannot be written; the results so far are in it.
         """
         writer = self._open_writer()
+        processor = FrameProcessor(tracker, self._calibrations, report_depth=self._note)
         waiting: deque[tuple[Entry, Any]] = deque()
         self._read_first_camera_info()
         for entry in self._entries:
@@ -151,15 +150,15 @@ class BagReplay:
                     self._calibrations.note_image(stamp_ns(message.header))
                 waiting.append((entry, message))
             elif isinstance(message, ImageError):
-                self.notes[str(message)] += 1
+                self._note(str(message))
             elif entry.channel in self._topics.depth:
                 self._depth.add(message)
             else:
                 self._calibrations.add(message, stamp_ns(message.header), message.header.frame_id)
             while waiting and (entry.recorded - waiting[0][0].recorded > _LOOK_AHEAD_NS or len(waiting) > _MAX_WAITING):
-                yield self._answer(writer, tracker, command, *waiting.popleft())
+                yield self._answer(writer, processor, command, *waiting.popleft())
         while waiting:
-            yield self._answer(writer, tracker, command, *waiting.popleft())
+            yield self._answer(writer, processor, command, *waiting.popleft())
 
     def close(self) -> None:
         """Close both bags.
@@ -220,13 +219,13 @@ class BagReplay:
             return ImageError(str(error))
 
     def _answer(
-        self, writer: BagWriter, tracker: Tracker, command: Command, entry: Entry, message: Any
+        self, writer: BagWriter, processor: FrameProcessor, command: Command, entry: Entry, message: Any
     ) -> Exception | None:
         """Estimate an image and write the result; return the error for which the image is dropped."""
         try:
             if isinstance(message, ImageError):
                 raise message
-            result = self._estimate(tracker, command, message)
+            result = processor.refine(processor.estimate(self._frame(message), command))
         except TaihriError as error:
             self.dropped[drop_reason(error).value] += 1
             return error
@@ -245,32 +244,15 @@ class BagReplay:
             self.without_joints += not result.estimate.person.keypoints
         return None
 
-    def _estimate(self, tracker: Tracker, command: Command, message: Any) -> Result:
-        """Return the result of an image, by the steps of the scheduler."""
-        frame = Frame(stamp_ns(message.header), message.header.frame_id, lambda _: image)
-        find_camera = partial(self._calibrations.camera, frame.stamp_ns, frame.frame_id)
-        image: NDArray[np.uint8]
-        if hasattr(message, "format"):
-            image = decode_compressed(message, find_camera, self._parameters.image_formats)
-        else:
-            image = decode_image(message)
-        camera = find_camera(image.shape[1], image.shape[0])
-        estimate = tracker.estimate(image, camera, command, frame.stamp_ns)
-        depth = self._depth_image(frame, camera)
-        estimate = tracker.refine(estimate, frame.stamp_ns, camera=camera, depth=depth)
-        return Result(estimate, frame, image, dict(estimate.stages_ms), camera)
+    def _frame(self, message: Any) -> Frame:
+        stamp, frame_id = stamp_ns(message.header), message.header.frame_id
+        depth = partial(self._depth.depth_at, stamp, frame_id)
+        return Frame(stamp, frame_id, partial(self._decode, message), depth=depth)
 
-    def _depth_image(self, frame: Frame, camera: Camera) -> NDArray[np.float32] | None:
-        """Return the depth image of a frame; None if there is none that can be used, which `notes` then counts."""
-        message = self._depth.nearest(frame.stamp_ns)
-        if message is None:
-            return None
-        try:
-            if self._parameters.camera_info_frame == "same":
-                check_depth_frame(message, frame.frame_id)
-            depth = decode_depth(message)
-            check_registered(depth, camera)
-        except ImageError as error:
-            self.notes[f"the depth image is not used: {error}"] += 1
-            return None
-        return depth
+    def _decode(self, message: Any, check_size: SizeCheck) -> NDArray[np.uint8]:
+        if hasattr(message, "format"):
+            return decode_compressed(message, check_size, self._parameters.image_formats)
+        return decode_image(message)
+
+    def _note(self, reason: str) -> None:
+        self.notes[reason] += 1

@@ -69,14 +69,16 @@ def _decode_raw(message: Any) -> NDArray[np.float32]:
 class DepthImages:
     """Thread-safe buffer of undecoded depth images."""
 
-    def __init__(self, *, tolerance_s: float, capacity: int = 30) -> None:
+    def __init__(self, *, tolerance_s: float, any_frame: bool = False, capacity: int = 30) -> None:
         """Create an empty buffer.
 
         Args:
             tolerance_s: Largest difference between the stamps of an image and its depth image, seconds.
+            any_frame: Whether a depth image may have another frame_id than the colour image.
             capacity: Largest number of stored messages; they must cover the time from an image to its answer.
         """
         self._tolerance_ns = round(tolerance_s * 1e9)
+        self._any_frame = any_frame
         self._lock = Lock()
         self._messages: deque[tuple[int, Any]] = deque(maxlen=capacity)
 
@@ -99,3 +101,23 @@ class DepthImages:
             messages = tuple(self._messages)
         nearest, message = min(messages, key=lambda entry: abs(entry[0] - stamp), default=(stamp, None))
         return message if abs(nearest - stamp) <= self._tolerance_ns else None
+
+    def depth_at(self, stamp: int, frame_id: str) -> NDArray[np.float32] | None:
+        """Return the depths that match a colour image.
+
+        Args:
+            stamp: Time stamp of the colour image, nanoseconds.
+            frame_id: Frame id of the colour image.
+
+        Returns:
+            float32 (height, width) metres as `decode_depth`, or None if no message is within the tolerance.
+
+        Raises:
+            ImageError: The matching message has another frame_id, or cannot be decoded.
+        """
+        message = self.nearest(stamp)
+        if message is None:
+            return None
+        if not self._any_frame:
+            check_depth_frame(message, frame_id)
+        return decode_depth(message)

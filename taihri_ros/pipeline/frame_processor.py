@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from taihri_ros.commands.command import Command
 from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.depth_fusion import check_registered
-from taihri_ros.pipeline.frame_age import AgeLimit
+from taihri_ros.pipeline.frame_age import NO_LIMIT, AgeLimit
 from taihri_ros.pipeline.frames import Frame, ImageError, Result
 from taihri_ros.pipeline.problem_log import ProblemLog
 from taihri_ros.pipeline.tracker import Tracker
@@ -25,18 +25,27 @@ logger = logging.getLogger(__name__)
 class FrameProcessor:
     """The processing of frames: `estimate` may run for two frames at once, `refine` in the order of the frames."""
 
-    def __init__(self, tracker: Tracker, calibrations: Calibrations, age_limit: AgeLimit) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        calibrations: Calibrations,
+        age_limit: AgeLimit = NO_LIMIT,
+        *,
+        report_depth: Callable[[str], None] | None = None,
+    ) -> None:
         """Create a processor.
 
         Args:
             tracker: Estimates the joints.
             calibrations: The calibrations of the camera.
             age_limit: The largest age of a frame.
+            report_depth: Receives the reason why a depth image is not used, for each frame; None to log it.
         """
         self._tracker = tracker
         self._calibrations = calibrations
         self._age_limit = age_limit
         self._depth_problems = ProblemLog(logger)
+        self._report_depth = report_depth or partial(self._depth_problems.report, "depth")
 
     def check(self, frame: Frame) -> None:
         """Check whether a frame is worth waiting for.
@@ -51,14 +60,16 @@ class FrameProcessor:
         self._age_limit.check(frame.stamp_ns)
         self._calibrations.check_known()
 
-    def estimate(self, frame: Frame, command: Command, *, one_shot: bool, check_wanted: Callable[[], None]) -> Result:
+    def estimate(
+        self, frame: Frame, command: Command, *, one_shot: bool = False, check_wanted: Callable[[], None] | None = None
+    ) -> Result:
         """Decode the image and estimate the joints.
 
         Args:
             frame: The frame.
             command: The command.
             one_shot: Whether the frame is for a one-shot command.
-            check_wanted: Called between both steps; raises an error to end the processing.
+            check_wanted: Called between both steps, if given; raises an error to end the processing.
 
         Returns:
             The result, without its depth image and without the motion filter.
@@ -76,7 +87,8 @@ class FrameProcessor:
         image = frame.decode(find_camera)
         camera = find_camera(image.shape[1], image.shape[0])
         decoded = perf_counter()
-        check_wanted()
+        if check_wanted is not None:
+            check_wanted()
         estimate = self._tracker.estimate(image, camera, command, frame.stamp_ns, one_shot=one_shot)
         stages = {
             "receive": frame.receive_ms,
@@ -86,7 +98,7 @@ class FrameProcessor:
         total = {"total": (perf_counter() - frame.received) * 1e3}
         return Result(estimate, frame, image, stages | estimate.stages_ms | total, camera)
 
-    def refine(self, result: Result, *, one_shot: bool) -> Result:
+    def refine(self, result: Result, *, one_shot: bool = False) -> Result:
         """Fuse the depth image and filter the motion; must be called in the order of the frames.
 
         Args:
@@ -105,7 +117,7 @@ class FrameProcessor:
                 check_registered(depth, camera)
         except ImageError as error:
             depth = None
-            self._depth_problems.report("depth", f"the depth image is not used: {error}")
+            self._report_depth(f"the depth image is not used: {error}")
         else:
             self._depth_problems.clear()
         estimate = self._tracker.refine(result.estimate, frame.stamp_ns, camera=camera, depth=depth, one_shot=one_shot)
