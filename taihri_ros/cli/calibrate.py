@@ -31,6 +31,7 @@ from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.belief_report import counted
 from taihri_ros.model.spec import FILE_NAME, Belief, Calibration, ModelSpec
 from taihri_ros.node.parameters import Parameters
+from taihri_ros.resources import expand_home
 
 if TYPE_CHECKING:
     from taihri_ros.pipeline.estimator import Estimator
@@ -129,7 +130,7 @@ def _writable(parameters: Parameters) -> Path:
             f"{FILE_NAME} of a remote model cannot be written: calibrate the checkpoint on its own machine, "
             "or use --dry-run and copy the factors to the file of engine.spec"
         )
-    directory = Path(parameters.engine_model).expanduser()
+    directory = expand_home(parameters.engine_model)
     if not parameters.engine_model or not directory.is_dir():
         raise TaihriError(
             f"--model must be the directory of the checkpoint whose {FILE_NAME} is written, "

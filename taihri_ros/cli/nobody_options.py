@@ -11,6 +11,7 @@ from taihri_ros.camera.calibration_files import read_camera
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief.nobody_pictures import own_pictures, project_pictures
 from taihri_ros.evaluation.datasets.items import Data
+from taihri_ros.resources import expand_home
 
 OF_THE_PROJECT = ""
 """Value of `--nobody` without a directory."""
@@ -64,4 +65,4 @@ def open_nobody(directory: str, camera: Path | None, seed: int, count: int) -> D
         if camera is not None:
             raise TaihriError("--nobody-camera needs pictures of your own: --nobody DIR")
         return project_pictures(seed, count)
-    return own_pictures(Path(directory).expanduser(), None if camera is None else read_camera(camera))
+    return own_pictures(expand_home(directory), None if camera is None else read_camera(camera))

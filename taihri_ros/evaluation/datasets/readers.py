@@ -8,6 +8,7 @@ from taihri_ros.evaluation.datasets.archives import open_archive
 from taihri_ros.evaluation.datasets.items import Data, DataError
 from taihri_ros.evaluation.datasets.manifest import open_manifest
 from taihri_ros.evaluation.datasets.synthetic_people import open_synthetic
+from taihri_ros.resources import expand_home
 
 KINDS = ("synthetic", "manifest", "harmony4d", "egobody", "spec")
 """The supported formats."""
@@ -34,7 +35,7 @@ def open_data(text: str, *, kind: str | None = None, images: Path | None = None)
         if kind not in (None, prefix):
             raise DataError(f"{text!r} has the format {prefix}, but --format is {kind}: omit one")
         kind, text = prefix, rest
-    path = Path(text).expanduser()
+    path = expand_home(text)
     if not path.exists():
         raise DataError(f"there is no data set {text!r}")
     kind = kind or _detect(path)
