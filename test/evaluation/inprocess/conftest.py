@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -19,5 +20,16 @@ __all__ = ["checkpoint", "transformers_engine", "vllm_engine"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Load vLLM first: it reads every loaded module, and a missing part of trimesh raises when it is read."""
-    items.sort(key=lambda item: "vllm_engine" not in getattr(item, "fixturenames", ()))
+    """Move the tests of this directory that use vLLM to its front.
+
+    vLLM reads every loaded module when it is imported, and a missing part of trimesh raises when it is read. Tests of
+    other directories keep their places: two vLLM engines in one process must not be open at the same time.
+    """
+    places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
+    own = sorted((items[place] for place in places), key=lambda item: "vllm_engine" not in fixtures_of(item))
+    for place, item in zip(places, own, strict=True):
+        items[place] = item
+
+
+def fixtures_of(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(getattr(item, "fixturenames", ()))
