@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zlib import crc32
 
@@ -118,10 +118,8 @@ class McapFile:
 
     def _read_summary_records(self, summary: bytes) -> int | None:
         """Read the records of the summary, and return the number of messages in the file; None if it is not there."""
-        count, position = None, 0
-        while position < len(summary):
-            opcode, content = _record_in(summary, position)
-            position += mcap.PREFIX + len(content)
+        count = None
+        for _, opcode, content in _records_in(summary):
             fields = Fields(content)
             if opcode == mcap.SCHEMA:
                 self._add_schema(fields)
@@ -189,12 +187,9 @@ class McapFile:
         chunk = self._chunk(position)
         if chunk.problem:
             self.problem = f"it is damaged at byte {position} of {self._size} ({chunk.problem})"
-        offset = 0
         try:
-            while offset < len(chunk.data):
-                opcode, content = _record_in(chunk.data, offset)
+            for offset, opcode, content in _records_in(chunk.data):
                 self._scan_record(opcode, content, position, offset)
-                offset += mcap.PREFIX + len(content)
         except RecordError:
             self.problem = self.problem or f"it is damaged at byte {position} of {self._size} (in a chunk)"
 
@@ -218,18 +213,14 @@ class McapFile:
         number, schema = fields.numbers("HH")
         name, definition_format, definition = self._schemas.get(schema, ("", "", ""))
         topic, encoding = fields.text(), fields.text()
-        described = (topic, type_name(name), encoding, definition, definition_format)
+        channel = Channel(number, topic, type_name(name), encoding, definition, definition_format)
         known = self._by_id.get(number)
-        if known is None or described != (
-            known.topic,
-            known.type,
-            known.encoding,
-            known.definition,
-            known.definition_format,
-        ):
-            unique = number if known is None else 0x10000 + len(self._channels)
-            self._by_id[number] = Channel(unique, *described)
-            self._channels.append(self._by_id[number])
+        if known is not None:
+            if channel == replace(known, id=number):
+                return
+            channel = replace(channel, id=0x10000 + len(self._channels))
+        self._by_id[number] = channel
+        self._channels.append(channel)
 
     def _chunk(self, offset: int) -> Chunk:
         """Return a chunk, from the cache if it was used lately."""
@@ -273,15 +264,21 @@ def _record_in(data: bytes, position: int) -> tuple[int, memoryview]:
     return opcode, fields.take(size)
 
 
+def _records_in(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
+    """Yield the offset, the opcode and the content of each record of a chunk or a summary."""
+    offset = 0
+    while offset < len(data):
+        opcode, content = _record_in(data, offset)
+        yield offset, opcode, content
+        offset += mcap.PREFIX + len(content)
+
+
 def _messages_in(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield the time of recording, the offset and the channel of each message in a chunk."""
-    offset = 0
     try:
-        while offset < len(data):
-            opcode, content = _record_in(data, offset)
+        for offset, opcode, content in _records_in(data):
             if opcode == mcap.MESSAGE:
                 number, _, recorded, _ = Fields(content).numbers("HIQQ")
                 yield recorded, offset, number
-            offset += mcap.PREFIX + len(content)
     except RecordError:
         return

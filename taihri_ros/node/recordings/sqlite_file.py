@@ -57,17 +57,9 @@ class SqliteFile:
     def index(self, wanted: Collection[Channel]) -> Iterator[Entry]:
         """Yield the messages of some channels without their data."""
         channels = {channel.id: channel for channel in wanted}
-        last = 0
-        try:
-            for row, recorded, topic in self._database.execute("SELECT rowid, timestamp, topic_id FROM messages"):
-                last = row
-                if topic in channels and isinstance(recorded, int):
-                    yield Entry(recorded, (row,), channels[topic])
-        except sqlite3.Error as error:
-            self.problem = f"it is damaged after message {last} ({error})"
-            for row, recorded, topic in self._after_damage(last):
-                if topic in channels and isinstance(recorded, int):
-                    yield Entry(recorded, (row,), channels[topic])
+        for row, recorded, topic in self._rows():
+            if topic in channels and isinstance(recorded, int):
+                yield Entry(recorded, (row,), channels[topic])
 
     def read(self, entry: Entry) -> bytes:
         """Return the data of a message."""
@@ -113,7 +105,18 @@ class SqliteFile:
         )
         return {kind: (str(definition or ""), str(encoding or "")) for kind, definition, encoding in rows}
 
-    def _after_damage(self, last: int) -> Iterator[tuple[int, int, int]]:
+    def _rows(self) -> Iterator[tuple[int, Any, int]]:
+        """Yield the row id, the time and the topic of each readable message."""
+        last = 0
+        try:
+            for found in self._database.execute("SELECT rowid, timestamp, topic_id FROM messages"):
+                last = found[0]
+                yield found
+        except sqlite3.Error as error:
+            self.problem = f"it is damaged after message {last} ({error})"
+            yield from self._after_damage(last)
+
+    def _after_damage(self, last: int) -> Iterator[tuple[int, Any, int]]:
         """Yield the readable rows behind a damaged part of the table of messages."""
         end = self._last_row()
         row, failed = last + 1, 0
