@@ -31,6 +31,10 @@ def coordinate_token(index: int) -> str:
     return f"<{index}>"
 
 
+INDEX_OF_TOKEN = {coordinate_token(index): index for index in range(BINS)} | {ABSENT_TOKEN: ABSENT}
+"""Index of every coordinate token, `<absent>` included."""
+
+
 @dataclass(frozen=True)
 class InteractionSpace:
     """The box in front of the camera that is divided into the 3D bins.

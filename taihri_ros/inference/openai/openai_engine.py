@@ -45,7 +45,7 @@ from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.lexer import END_OF_ANSWER
-from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN, BINS, coordinate_token
+from taihri_ros.model.quantization import ABSENT_TOKEN, BINS, INDEX_OF_TOKEN, coordinate_token
 from taihri_ros.model.spec import ModelSpec
 
 _ZERO_LOGPROB = -9000.0
@@ -57,7 +57,6 @@ _NO_TEXT = "\ufffd"
 _FACTS_TIMEOUT_S = 10.0
 """Longest time in s for a question to the server that needs no GPU, such as which models it serves."""
 
-_INDEX_OF_COORDINATE = {coordinate_token(index): index for index in range(BINS)} | {ABSENT_TOKEN: ABSENT}
 _CONTROL = re.compile(r"<(?=\|?[\w/]+\|?>)")
 
 
@@ -302,7 +301,7 @@ def _top_k(step: Fields, coordinates: int) -> TopK | None:
 
 def _coordinate(token: Fields, coordinates: int) -> int | None:
     """Return the index of a coordinate token among the first `coordinates` ones, else None."""
-    index = _INDEX_OF_COORDINATE.get(token.get("token", str, length=1000))
+    index = INDEX_OF_TOKEN.get(token.get("token", str, length=1000))
     return index if index is not None and index < coordinates else None
 
 

@@ -43,7 +43,7 @@ from taihri_ros.inference.top_k import (
     unflatten,
 )
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN, BINS, coordinate_token
+from taihri_ros.model.quantization import ABSENT, BINS, INDEX_OF_TOKEN
 from taihri_ros.model.spec import ModelSpec
 
 VERSION = 3
@@ -339,17 +339,14 @@ def _counts(answer: Fields, length: int) -> list[int]:
     return counts
 
 
-_BIN_OF_TOKEN = {coordinate_token(index): index for index in range(BINS)} | {ABSENT_TOKEN: ABSENT}
-
-
 def _check_top_k(tokens: list[str], top_k: Sequence[TopK | None]) -> None:
     """Check the top-k log-probabilities of the coordinates: what the decoder checks, and that they are sorted."""
-    rows = [row for row, token in enumerate(tokens) if token in _BIN_OF_TOKEN]
+    rows = [row for row, token in enumerate(tokens) if token in INDEX_OF_TOKEN]
     if not rows:
         return
     bins, logprobs = as_arrays(top_k, rows)
-    chosen = np.array([_BIN_OF_TOKEN[tokens[row]] for row in rows])
-    fault = find_fault(chosen, bins, logprobs, len(_BIN_OF_TOKEN)) or find_unsorted(logprobs)
+    chosen = np.array([INDEX_OF_TOKEN[tokens[row]] for row in rows])
+    fault = find_fault(chosen, bins, logprobs, len(INDEX_OF_TOKEN)) or find_unsorted(logprobs)
     if fault is not None:
         raise ProtocolError(f"generation: token {rows[fault.row]}, {tokens[rows[fault.row]]}: {fault.reason}")
 
