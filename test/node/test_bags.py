@@ -90,7 +90,7 @@ def test_an_mcap_file_of_compressed_images_is_replayed(tmp_path: Path, engine: E
     with BagReplay(file, tmp_path / "out", GATES_OFF) as replay:
         assert replay.images == 1
         assert list(run(replay, engine)) == [None]
-    assert [stamp_ns(message.header) for _, message in read_bag(tmp_path / "out")["/taihri/keypoints"]] == [1_001]
+    assert answered(tmp_path / "out") == [1_001]
 
 
 @pytest.mark.handles("Bags", "CameraInfo that was recorded once, or after the first images", "all images are answered")
@@ -204,8 +204,7 @@ def test_invalid_images_are_dropped_by_reason_and_the_others_answered(tmp_path: 
         assert isinstance(depth, ImageError)
         assert "not calibrated" in str(uncalibrated)
         assert replay.dropped == {"bad_image": 1, "bad_camera_info": 1}
-    stamps = [stamp_ns(message.header) for _, message in read_bag(tmp_path / "out")["/taihri/keypoints"]]
-    assert stamps == [5_000_000_000, 7_000_000_000]
+    assert answered(tmp_path / "out") == [5_000_000_000, 7_000_000_000]
 
 
 def test_a_topic_without_messages_is_refused(tmp_path: Path) -> None:

@@ -83,15 +83,15 @@ def cyclone_xml(
         general += (
             '<Interfaces><NetworkInterface autodetermine="true"/><NetworkInterface address="127.0.0.1"/></Interfaces>'
         )
-    buffer = f'<Internal><SocketReceiveBufferSize max="{RECEIVE_BUFFER}B"/></Internal>'
-    if _BUFFER in user_settings:
-        buffer = ""
+    buffer = ""
+    if _BUFFER not in user_settings:
+        buffer = f'<Internal><SocketReceiveBufferSize max="{RECEIVE_BUFFER}B"/></Internal>'
     settings = (
         f"<CycloneDDS><Domain><General>{general}</General>{buffer}"
         f"<Discovery>{_discovery(discovery_range, peers)}</Discovery></Domain></CycloneDDS>"
     )
-    user_settings = environ.get("CYCLONEDDS_URI", "").strip()
-    return f"{settings},{user_settings}" if user_settings else settings
+    user = environ.get("CYCLONEDDS_URI", "").strip()
+    return f"{settings},{user}" if user else settings
 
 
 def receive_buffer_warning(limit_file: Path = Path("/proc/sys/net/core/rmem_max")) -> str | None:
