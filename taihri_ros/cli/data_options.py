@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from taihri_ros.cli.options import add_options
 from taihri_ros.evaluation.datasets.readers import KINDS
 
 _OPTIONS = (
@@ -36,6 +37,4 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
     Returns:
         The subcommand with the options.
     """
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _OPTIONS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 
 from taihri_ros.camera.calibration_files import read_camera
+from taihri_ros.cli.options import add_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief.nobody_pictures import own_pictures, project_pictures
 from taihri_ros.evaluation.datasets.items import Data
@@ -37,13 +39,7 @@ def nobody_options(help_text: str) -> Callable[[Callable[..., None]], Callable[.
             "--nobody-limit", type=click.IntRange(1), help="Number of pictures without people, from the first on."
         ),
     )
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    return partial(add_options, options=options)
 
 
 def open_nobody(directory: str, camera: Path | None, seed: int, count: int) -> Data:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
+
+from taihri_ros.cli.options import add_options
+
+_OPTIONS = (
+    click.option(
+        "--params-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        help="ROS 2 parameter file, as for ros2 launch. Repeatable.",
+    ),
+    click.option("-p", "--param", metavar="NAME:=VALUE", multiple=True, help="Set a parameter. Repeatable."),
+    click.option(
+        "-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic, or __node or __ns. Repeatable."
+    ),
+)
 
 
 def node_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -19,19 +32,4 @@ def node_options(command: Callable[..., None]) -> Callable[..., None]:
     Returns:
         The subcommand with the options.
     """
-
-    @click.option(
-        "--params-file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        multiple=True,
-        help="ROS 2 parameter file, as for ros2 launch. Repeatable.",
-    )
-    @click.option("-p", "--param", metavar="NAME:=VALUE", multiple=True, help="Set a parameter. Repeatable.")
-    @click.option(
-        "-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic, or __node or __ns. Repeatable."
-    )
-    @functools.wraps(command)
-    def with_node_options(**options: Any) -> None:
-        command(**options)
-
-    return with_node_options
+    return add_options(command, _OPTIONS)

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+
+
+def add_options(
+    command: Callable[..., None], options: Sequence[Callable[[Callable[..., None]], Callable[..., None]]]
+) -> Callable[..., None]:
+    """Add options to a subcommand.
+
+    Args:
+        command: The subcommand.
+        options: The options, results of `click.option`, in the order of the help.
+
+    Returns:
+        The subcommand with the options.
+    """
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def engine_options(command: Callable[..., None]) -> Callable[..., None]:
