@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from taihri_ros.model.prompts import Prompt
 from taihri_ros.model.spec import ModelSpec
 
 FinishReason = Literal["stop", "length"]
+
+_Self = TypeVar("_Self", bound="Engine")
 
 
 class EngineError(TaihriError):
@@ -175,10 +177,12 @@ class Engine(Protocol):
     def close(self) -> None:
         """Shut the engine down and release its resources; repeated calls do nothing."""
 
-    def __enter__(self) -> Engine:
+    def __enter__(self: _Self) -> _Self:
         """Return the engine, for use in a `with` statement."""
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the engine."""
+        self.close()

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Condition, Event
-from types import TracebackType
-from typing import TypeVar
 
 import numpy as np
 
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, make_template
 from taihri_ros.inference.engine import (
+    Engine,
     EngineInfo,
     EngineUnavailableError,
     Generation,
@@ -40,10 +39,8 @@ MAX_QUESTIONS = len(JOINTS)
 _GRAMMARS_KEPT = 256
 _FEW_CORES = 2
 
-_Self = TypeVar("_Self", bound="LocalEngine")
 
-
-class LocalEngine(ABC):
+class LocalEngine(Engine, ABC):
     """Base class that validates requests, chooses how to decode them, and can abort the requests in flight."""
 
     def __init__(self, info: EngineInfo, vocabulary: Vocabulary, max_length: int) -> None:
@@ -129,16 +126,6 @@ class LocalEngine(ABC):
         with self._changed:
             self._changed.wait_for(lambda: not self._in_flight)
         self._release()
-
-    def __enter__(self: _Self) -> _Self:
-        """Return the engine, for use in a `with` statement."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the engine."""
-        self.close()
 
     @abstractmethod
     def _decode_templates(

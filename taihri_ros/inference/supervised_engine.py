@@ -9,8 +9,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
-from typing import TypeVar
 
 import numpy as np
 
@@ -38,11 +36,9 @@ _logger = logging.getLogger(__name__)
 _STABLE_S = 60.0
 """An engine that has answered for this time in s since it was ready is stable: its earlier failures no longer count."""
 
-_Self = TypeVar("_Self", bound="SupervisedEngine")
 
-
-class SupervisedEngine(ABC):
-    """An engine that is started in the background and restarted when it fails. It implements `Engine`.
+class SupervisedEngine(Engine, ABC):
+    """An engine that is started in the background and restarted when it fails.
 
     A permanent fault, such as a broken checkpoint, ends it at once; other faults are tried again with longer and longer
     pauses. A subclass defines one life of the engine in `_run`, which calls `_serve` once the engine is ready.
@@ -170,16 +166,6 @@ class SupervisedEngine(ABC):
         if client is not None:
             client.close()
         self._thread.join(self._close_timeout_s)
-
-    def __enter__(self: _Self) -> _Self:
-        """Return the engine, for use in a `with` statement."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the engine."""
-        self.close()
 
     @abstractmethod
     def _run(self) -> None:

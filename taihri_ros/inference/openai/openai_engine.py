@@ -19,13 +19,13 @@ import time
 from functools import lru_cache
 from queue import LifoQueue
 from threading import Lock
-from types import TracebackType
 from typing import Any
 
 import cv2
 
 from taihri_ros.inference.constrained.lark import to_lark
 from taihri_ros.inference.engine import (
+    Engine,
     EngineError,
     EngineInfo,
     EngineUnavailableError,
@@ -60,8 +60,8 @@ _FACTS_TIMEOUT_S = 10.0
 _CONTROL = re.compile(r"<(?=\|?[\w/]+\|?>)")
 
 
-class OpenAiEngine:
-    """A checkpoint on a remote vLLM server. It implements `Engine`.
+class OpenAiEngine(Engine):
+    """A checkpoint on a remote vLLM server.
 
     >>> with OpenAiEngine("http://gpu-box:8000", "taihri") as engine:  # doctest: +SKIP
     ...     generation = engine.generate(request)
@@ -176,14 +176,6 @@ class OpenAiEngine:
         """Disconnect. The server continues to run; a second call does nothing."""
         for connection in (self._http, *self._connections):
             connection.close()
-
-    def __enter__(self) -> OpenAiEngine:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _answer_question(
         self, http: HttpConnection, request: GenerationRequest, question: Question, image: str

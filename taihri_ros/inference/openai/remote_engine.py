@@ -16,7 +16,7 @@ _LONGEST_BACKOFF_S = 10.0
 
 
 class RemoteEngine(SupervisedEngine):
-    """A checkpoint on a remote vLLM server, which may start later than this program. It implements `Engine`.
+    """A checkpoint on a remote vLLM server, which may start later than this program.
 
     >>> with RemoteEngine("http://gpu-box:8000", "taihri") as engine:  # doctest: +SKIP
     ...     info = engine.wait_ready(timeout_s=300.0)

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
 from taihri_ros.inference.engine import (
+    Engine,
     EngineInfo,
     EngineUnavailableError,
     Generation,
@@ -159,8 +159,8 @@ class Connection:
             self._stream = None
 
 
-class EngineClient:
-    """An engine in another process on the same machine. It implements `Engine`.
+class EngineClient(Engine):
+    """An engine in another process on the same machine.
 
     >>> with EngineClient(Path("/run/user/1000/taihri/engine.sock")) as engine:  # doctest: +SKIP
     ...     generation = engine.generate(request)
@@ -279,14 +279,6 @@ class EngineClient:
             return
         with closing(Connection(self._path, connect_timeout_s=_ABORT_S)) as ending, suppress(EngineUnavailableError):
             ending.send(Message(Kind.ABORT, identifier), _ABORT_S)
-
-    def __enter__(self) -> EngineClient:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _handshake(self) -> EngineInfo:
         status = request_status(self._control)

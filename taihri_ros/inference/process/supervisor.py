@@ -25,7 +25,7 @@ _LONGEST_BACKOFF_S = 30.0
 
 
 class EngineProcess(SupervisedEngine):
-    """An engine in a separate process that is restarted when it fails. It implements `Engine`.
+    """An engine in a separate process that is restarted when it fails.
 
     >>> with EngineProcess(python="~/engine/bin/python", kind="vllm", model="~/TAIHRI") as engine:  # doctest: +SKIP
     ...     info = engine.wait_ready(timeout_s=300.0)
