@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 
-ORIENTATION = 0x0112
+_ORIENTATION = 0x0112
+
 UPRIGHT = 1
 """The orientation of a picture whose rows and columns are stored as they are seen."""
 
@@ -21,8 +22,7 @@ def tiff_tags(data: bytes | memoryview) -> dict[int, int]:
     Returns:
         Numbers by tag; empty if the data is not TIFF. Tags whose data is missing are left out.
     """
-    data = bytes(data)
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4], "")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]), "")
     if not order or len(data) < 8:
         return {}
     found = {}
@@ -51,5 +51,10 @@ def exif_orientation(data: bytes | memoryview) -> int:
     Returns:
         1 to 8 as EXIF defines them; 1 if there is none or it has no valid value, which many cameras write.
     """
-    orientation = tiff_tags(data).get(ORIENTATION, UPRIGHT)
+    return orientation_of(tiff_tags(data))
+
+
+def orientation_of(tags: dict[int, int]) -> int:
+    """Return the orientation among the tags that `tiff_tags` returns, as `exif_orientation`."""
+    orientation = tags.get(_ORIENTATION, UPRIGHT)
     return orientation if 1 <= orientation <= 8 else UPRIGHT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from taihri_ros.camera.exif import ORIENTATION, UPRIGHT, exif_orientation, tiff_tags
+from taihri_ros.camera.exif import UPRIGHT, exif_orientation, orientation_of, tiff_tags
 from taihri_ros.camera.picture_error import damaged, unsupported
 
 
@@ -63,8 +63,7 @@ def read_tiff_header(data: memoryview) -> Header:
         raise damaged("TIFF", "it has no size")
     if tags.get(_BITS, 1) > 16 or tags.get(_SAMPLE_FORMAT, _UNSIGNED) != _UNSIGNED:
         raise unsupported("TIFF", "of depth or raw numbers")
-    orientation = tags.get(ORIENTATION, UPRIGHT)
-    return Header(tags[_WIDTH], tags[_LENGTH], orientation if 1 <= orientation <= 8 else UPRIGHT)
+    return Header(tags[_WIDTH], tags[_LENGTH], orientation_of(tags))
 
 
 def read_bmp_header(data: memoryview) -> Header:
