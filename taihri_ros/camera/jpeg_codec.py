@@ -11,13 +11,13 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.jpeg_structure import NAME, JpegStructure
+from taihri_ros.camera.opencv_codec import decode_stored
 from taihri_ros.camera.picture_error import damaged
 
 Decoder = Callable[[memoryview, JpegStructure], NDArray[np.uint8]]
@@ -141,10 +141,7 @@ def decode_with_opencv(data: memoryview, structure: JpegStructure) -> NDArray[np
     Raises:
         ValueError: OpenCV cannot decode it.
     """
-    try:
-        picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise ValueError(" ".join(str(error).split())) from error
+    picture = decode_stored(data, cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError("OpenCV cannot decode it")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

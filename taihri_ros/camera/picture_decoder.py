@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from taihri_ros.camera import jpeg_structure, png_codec
 from taihri_ros.camera.exif import UPRIGHT
 from taihri_ros.camera.jpeg_codec import decode_jpeg
+from taihri_ros.camera.opencv_codec import decode_stored
 from taihri_ros.camera.other_pictures import Header, read_bmp_header, read_tiff_header, read_webp_header
 from taihri_ros.camera.picture_error import PictureError, damaged
 
@@ -184,9 +185,9 @@ def _read(data: memoryview, kind: str) -> EncodedPicture:
 
 def _decode_other(data: memoryview, name: str, header: Header) -> NDArray[np.uint8]:
     try:
-        picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise damaged(name, " ".join(str(error).split())) from error
+        picture = decode_stored(data, cv2.IMREAD_COLOR)
+    except ValueError as error:
+        raise damaged(name, error) from error
     if picture is None or picture.shape[:2] != (header.height, header.width):
         raise damaged(name, "OpenCV cannot decode it")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

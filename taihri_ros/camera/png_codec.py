@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.exif import UPRIGHT, exif_orientation
+from taihri_ros.camera.opencv_codec import decode_stored
 from taihri_ros.camera.picture_error import PictureError, cut_off, damaged
 
 NAME = "PNG"
@@ -141,12 +142,12 @@ def decode_png_numbers(structure: PngStructure) -> NDArray[np.uint16]:
 
 def _imdecode(structure: PngStructure, mode: int) -> NDArray[Any]:
     try:
-        picture: Any = cv2.imdecode(np.frombuffer(structure.pixels, np.uint8), mode | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise damaged(NAME, " ".join(str(error).split())) from error
+        picture = decode_stored(structure.pixels, mode)
+    except ValueError as error:
+        raise damaged(NAME, error) from error
     if picture is None or picture.shape[:2] != (structure.height, structure.width):
         raise damaged(NAME, "its compressed data does not hold its pixels")
-    return np.asarray(picture)
+    return picture
 
 
 def _chunk(data: memoryview, place: int) -> tuple[bytes, memoryview, int]:
