@@ -89,13 +89,12 @@ class LensDistortion:
         ideal_radius = np.interp(distorted_radius, distorted_radii, ideal_radii)
         ideal = goal * (ideal_radius / np.maximum(distorted_radius, np.finfo(float).tiny))[:, None]
         with np.errstate(all="ignore"):  # where there is no solution, the steps go anywhere
-            for _ in range(_NEWTON_STEPS):
-                reached, derivatives = self._evaluate(ideal)
-                residual = goal - reached
-                if np.abs(residual).max(initial=0.0) < _NEWTON_TOLERANCE:
-                    break
-                ideal = ideal + _solve_2x2(derivatives, residual)
             reached, derivatives = self._evaluate(ideal)
+            for _ in range(_NEWTON_STEPS):
+                if np.abs(goal - reached).max(initial=0.0) < _NEWTON_TOLERANCE:
+                    break
+                ideal = ideal + _solve_2x2(derivatives, goal - reached)
+                reached, derivatives = self._evaluate(ideal)
             residual = goal - reached
         upright = _determinants(derivatives) > 0.0  # the picture is mirrored where a tangential part folds it back
         found = self._visible(ideal) & upright & (np.hypot(residual[:, 0], residual[:, 1]) < _ACCEPTED_RESIDUAL)
