@@ -97,14 +97,14 @@ class Camera:
             CameraError: The camera is not calibrated, the message is inconsistent, or no camera has these values.
         """
         width, height = read_count("width", info.width), read_count("height", info.height)
-        matrix = _rectified_matrix(info) if rectified else _raw_matrix(info)
+        name, matrix = ("p", _rectified_matrix(info)) if rectified else ("k", _raw_matrix(info))
         lens = (DistortionModel.NONE, np.empty(0)) if rectified else read_lens(info.distortion_model, info.d)
         check_rotation(read_numbers("r", info.r, 9).reshape(3, 3))
         roi = read_region(info.roi, width, height)
         binning_x = max(1, read_count("binning_x", info.binning_x))
         binning_y = max(1, read_count("binning_y", info.binning_y))
         offset = np.array([[0, 0, roi.x_offset], [0, 0, roi.y_offset], [0, 0, 0]])
-        check_form("p" if rectified else "k", matrix)
+        check_form(name, matrix)
         camera = cls(
             width=roi.width // binning_x,
             height=roi.height // binning_y,
@@ -112,7 +112,7 @@ class Camera:
             D=lens[1],
             model=lens[0],
         )
-        check_matrix("p" if rectified else "k", matrix, width, height)
+        check_matrix(name, matrix, width, height)
         check_invertible(camera)
         return camera
 

@@ -35,18 +35,17 @@ _GRID_SIDE = 41
 
 
 def check_matrix(name: str, matrix: NDArray[np.float64], width: int, height: int) -> None:
-    """Check that a camera matrix can be one of a picture of this size.
+    """Check that the values of a camera matrix can be those of a picture of this size.
 
     Args:
         name: Name of the field, for the error message.
-        matrix: The camera matrix, pixels, float64 (3, 3).
+        matrix: A matrix that `check_form` accepts, pixels, float64 (3, 3).
         width: Width of the whole picture, pixels.
         height: Height of the whole picture, pixels.
 
     Raises:
-        CameraError: The matrix has another form, or values that no camera has.
+        CameraError: The matrix has values that no camera has.
     """
-    check_form(name, matrix)
     (fx, skew, cx), (_, fy, cy), _ = matrix.tolist()
     longer = max(width, height)
     for axis, focal in (("fx", fx), ("fy", fy)):
