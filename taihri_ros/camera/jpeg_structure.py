@@ -7,7 +7,7 @@ follows the end of the first picture, such as the rest of a camera's buffer or a
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +33,6 @@ _STANDARD_FIRST = {0: 0x01, 1: _END_OF_BLOCK}
 _ZEROS = bytes(64)
 """A lost packet is often replaced by zeros. So many of them are the data of a block of 63 equal coefficients, which no
 picture has, unless a zero ends a block in the Huffman tables."""
-
-
-@dataclass
-class _Component:
-    """One component of the picture: for each DCT coefficient, the lowest bit that was sent; -1 for none."""
-
-    lowest_bits: list[int] = field(default_factory=lambda: [-1] * _COEFFICIENTS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,8 @@ class _Walk:
         self._after_scans = _marker_places(self._bytes)
         self._orientation = UPRIGHT
         self._frame: tuple[int, int] | None = None
-        self._components: dict[int, _Component] = {}
+        self._lowest_bits: dict[int, list[int]] = {}
+        """For each component and DCT coefficient, the lowest bit that was sent; -1 for none."""
         self._progressive = False
         self._first_symbols = dict(_STANDARD_FIRST)
 
@@ -134,8 +128,8 @@ class _Walk:
             raise unsupported(NAME, f"with {count} components")
         if len(segment) != 6 + 3 * count:
             raise damaged(NAME, "frame header of the wrong length")
-        self._components = {segment[6 + 3 * each]: _Component() for each in range(count)}
-        if len(self._components) != count:
+        self._lowest_bits = {segment[6 + 3 * each]: [-1] * _COEFFICIENTS for each in range(count)}
+        if len(self._lowest_bits) != count:
             raise damaged(NAME, "two components of one name")
         self._frame, self._progressive = (width, height), marker == _PROGRESSIVE
 
@@ -152,10 +146,9 @@ class _Walk:
         if not first <= last < _COEFFICIENTS:
             raise damaged(NAME, f"a scan of the coefficients {first} to {last}")
         for name in segment[1 : 1 + 2 * count : 2]:
-            if name not in self._components:
+            if name not in self._lowest_bits:
                 raise damaged(NAME, f"a scan of an unknown component {name}")
-            sent = self._components[name].lowest_bits
-            sent[first : last + 1] = [bits & 0x0F] * (last + 1 - first)
+            self._lowest_bits[name][first : last + 1] = [bits & 0x0F] * (last + 1 - first)
 
     def _read_tables(self, segment: memoryview) -> None:
         """Note the first symbol of each Huffman table of AC coefficients: its code is the shortest, and all zeros."""
@@ -187,9 +180,9 @@ class _Walk:
     def _finished(self, end: int) -> JpegStructure:
         if self._frame is None:
             raise damaged(NAME, "no frame header before its end marker")
-        if any(bit != 0 for component in self._components.values() for bit in component.lowest_bits):
+        if any(any(bits) for bits in self._lowest_bits.values()):
             raise damaged(NAME, "scans are missing before its end marker")
-        return JpegStructure(*self._frame, len(self._components), self._orientation, end)
+        return JpegStructure(*self._frame, len(self._lowest_bits), self._orientation, end)
 
 
 def read_jpeg_structure(data: bytes | memoryview) -> JpegStructure:
