@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.picture_decoder import DEFAULT_FORMATS, EncodedPicture, check_orientation, read_structure
 from taihri_ros.camera.picture_error import PictureError
-from taihri_ros.node.image_encodings import BAYER, is_bayer, is_depth_or_numbers
+from taihri_ros.node.image_encodings import BAYER, is_bayer, is_depth_or_numbers, without_bits
 from taihri_ros.pipeline.frames import ImageError, SizeCheck
 
 _COMPRESSED = "compressed"
@@ -106,7 +106,7 @@ def _mosaic(stated: ImageFormat, picture: EncodedPicture) -> str | None:
         PictureError: Format and picture contradict each other, or do not define what the pixels are.
     """
     if is_bayer(stated.pixels) and not stated.compressed:
-        pattern = stated.pixels.rstrip("0123456789")
+        pattern = without_bits(stated.pixels)
         if pattern not in BAYER:
             raise PictureError(f"its Bayer pattern is unknown: use one of {', '.join(BAYER)} with 8 or 16 bits")
         if picture.grey is not True:

@@ -38,6 +38,11 @@ _NUMBERS = re.compile(r"16UC[12]?|8UC2|(8S|16S|32S|32F|64F)(C\d+)?", re.IGNORECA
 """Encodings of depth (16UC1 and 32FC1, REP 118), of disparities and of other numbers, which are not a picture."""
 
 
+def without_bits(encoding: str) -> str:
+    """Return an encoding without the number of bits at its end, as `COLOUR` and `BAYER` name it."""
+    return encoding.rstrip("0123456789")
+
+
 def is_depth_or_numbers(encoding: str) -> bool:
     """Return whether an encoding is one of depth or raw numbers, which are never a picture."""
     return _NUMBERS.fullmatch(encoding) is not None

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.node.image_encodings import BAYER, COLOUR, GENERIC, PACKED_YUV, is_depth_or_numbers
+from taihri_ros.node.image_encodings import BAYER, COLOUR, GENERIC, PACKED_YUV, is_depth_or_numbers, without_bits
 from taihri_ros.node.yuv_planes import PLANES, planes_to_rgb
 from taihri_ros.pipeline.frames import ImageError
 
@@ -47,7 +47,7 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
         return _rgb(cv2.cvtColor(pixels_of(message, 2, np.uint8), PACKED_YUV[encoding]))
     if encoding in PLANES:
         return _decode_planes(message, encoding)
-    name = encoding.rstrip("0123456789")
+    name = without_bits(encoding)
     if encoding[len(name) :] not in ("8", "16") or (name not in COLOUR and name not in BAYER):
         raise _unusable(message.encoding)
     channels, conversion = COLOUR[name] if name in COLOUR else (1, BAYER[name])
@@ -130,10 +130,10 @@ def _plane_rows(data: NDArray[np.uint8], message: ImageMessage, encoding: str) -
     planes, height, step = PLANES[encoding], message.height, message.step
     if planes.interleaved or step == message.width:
         return _unpadded(data.reshape(-1, step), message.width)
-    luma = _unpadded(data[: height * step].reshape(height, step), message.width)
-    chroma = data[height * step :].reshape(height, step // 2) if step % 2 == 0 else None
-    if chroma is None:
+    if step % 2:
         raise ImageError(f"the step of an {encoding} image must be even, not {step}: check the camera driver")
+    luma = _unpadded(data[: height * step].reshape(height, step), message.width)
+    chroma = data[height * step :].reshape(height, step // 2)
     return np.vstack([luma, _unpadded(chroma, message.width // 2).reshape(height // 2, message.width)])
 
 

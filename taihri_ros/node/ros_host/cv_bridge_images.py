@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.node.image_encodings import BAYER, COLOUR
+from taihri_ros.node.image_encodings import BAYER, COLOUR, without_bits
 from taihri_ros.node.images import check_layout, decode_image
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class ImageDecoder:
         Raises:
             ImageError: Size, step, data and encoding are inconsistent, or the encoding is not that of a picture.
         """
-        if self._bridge is None or message.encoding.rstrip("0123456789") not in _BY_CV_BRIDGE:
+        if self._bridge is None or without_bits(message.encoding) not in _BY_CV_BRIDGE:
             return decode_image(message)
         try:
             dtype, channels = self._bridge.encoding_to_dtype_with_channels(message.encoding)
