@@ -38,6 +38,13 @@ def lifelike(height: int = 480, width: int = 640, seed: int = 0) -> NDArray[np.u
     return np.clip(picture + generator.normal(0.0, 2.0, picture.shape), 0, 255).astype(np.uint8)
 
 
+def mosaic(pattern: str, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the Bayer mosaic of a picture with even sides; the pattern is that of the first two rows, as in `rggb`."""
+    tile = np.array([["rgb".index(name) for name in row] for row in (pattern[:2], pattern[2:])])
+    channels = np.tile(tile, (picture.shape[0] // 2, picture.shape[1] // 2))
+    return np.take_along_axis(picture, channels[..., None], axis=2)[..., 0]
+
+
 def jpeg(picture: NDArray[np.uint8], *, mode: str = "RGB", quality: int = 90, **options: Any) -> bytes:
     """Return a JPEG of a picture; the options are Pillow's."""
     stream = io.BytesIO()

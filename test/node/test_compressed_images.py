@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from encoded_pictures import claiming, decoded, exif, jpeg, noise, png, smooth, with_segment
-from numpy.typing import NDArray
+from encoded_pictures import claiming, decoded, exif, jpeg, mosaic, noise, png, smooth, with_segment
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.camera_info import CameraError
@@ -23,13 +22,6 @@ GREY = smooth()[..., 0]
 
 def message(data: bytes, stated: str) -> Any:
     return SimpleNamespace(data=np.frombuffer(data, np.uint8), format=stated)
-
-
-def mosaic(pattern: str, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the Bayer mosaic of a picture."""
-    tile = np.array([["rgb".index(name) for name in row] for row in (pattern[:2], pattern[2:])])
-    channels = np.tile(tile, (picture.shape[0] // 2, picture.shape[1] // 2))
-    return np.take_along_axis(picture, channels[..., None], axis=2)[..., 0]
 
 
 @pytest.mark.parametrize(

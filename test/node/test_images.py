@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from encoded_pictures import smooth
+from encoded_pictures import mosaic, smooth
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -89,12 +89,10 @@ def test_generic_encodings_have_the_channel_order_of_opencv(generic: str, named:
 @pytest.mark.parametrize("bits", [8, 16])
 def test_bayer_mosaics_are_demosaiced(pattern: str, bits: int) -> None:
     rgb = smooth()
-    channel = np.array([["rgb".index(c) for c in row] for row in (pattern[:2], pattern[2:])])
-    tiled = np.tile(channel, (rgb.shape[0] // 2, rgb.shape[1] // 2))
-    mosaic = np.take_along_axis(rgb, tiled[..., None], axis=2)[..., 0]
+    stored = mosaic(pattern, rgb)
     if bits == 16:
-        mosaic = mosaic.astype(np.uint16) << 8 | 0x5A
-    decoded = decode_image(image(mosaic, f"bayer_{pattern}{bits}"))
+        stored = stored.astype(np.uint16) << 8 | 0x5A
+    decoded = decode_image(image(stored, f"bayer_{pattern}{bits}"))
     np.testing.assert_allclose(decoded[2:-2, 2:-2].astype(int), rgb[2:-2, 2:-2], atol=3)
 
 
