@@ -63,7 +63,7 @@ def find_interpreter(python: str) -> str:
     if "/" not in python:
         found = shutil.which(python)
         if found is None:
-            raise EngineError(f"{who} is missing; {INSTALL_HINT}")
+            raise EngineError(f"the engine's Python interpreter {python} is missing; {INSTALL_HINT}")
         return str(Path(found).absolute())
     path = expand_home(python).absolute()
     try:
