@@ -17,8 +17,8 @@ from taihri_ros.synthetic.rendering.geometry import (
     wall_distance,
     wall_normal,
 )
-from taihri_ros.synthetic.rendering.lifelike import CLOTH, LIFELIKE, STRANDS, WRINKLES, folds, lifelike_color
-from taihri_ros.synthetic.rendering.shading import PHASE, outfit_color, pattern, value_noise
+from taihri_ros.synthetic.rendering.lifelike import CLOTH, STRANDS, folds, lifelike_color
+from taihri_ros.synthetic.rendering.shading import LIFELIKE, PHASE, WRINKLES, outfit_color, pattern, value_noise
 
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 

@@ -9,25 +9,35 @@ import warp as wp
 
 from taihri_ros.synthetic.rendering.shading import (
     BEARD,
+    BELT,
     BOTTOM,
     BOTTOM_LENGTH,
     BOTTOM_PATTERN,
     BOTTOM_SCALE,
     BOTTOM_SECOND,
+    BROW,
+    CAP,
+    CAP_COLOR,
     COLLAR,
+    FRINGE,
+    GLASSES,
     GLOVE,
     HAIR,
     HAIRLINE,
     HEM,
+    IRIS,
+    LIP,
     NECKLINE,
     OPEN_FRONT,
     PHASE,
+    PLACKET,
     SHIRT,
     SHOE,
     SHOE_HEIGHT,
     SKIN,
     SKIRT,
     SLEEVE,
+    SOCK,
     TOP,
     TOP_PATTERN,
     TOP_SCALE,
@@ -38,20 +48,6 @@ from taihri_ros.synthetic.rendering.shading import (
     pattern,
     value_noise,
 )
-
-LIFELIKE = wp.constant(46)
-IRIS = wp.constant(47)
-LIP = wp.constant(50)
-BROW = wp.constant(53)
-GLASSES = wp.constant(54)
-FRINGE = wp.constant(55)
-WRINKLES = wp.constant(56)
-PLACKET = wp.constant(57)
-BELT = wp.constant(58)
-SOCK = wp.constant(59)
-CAP = wp.constant(60)
-CAP_COLOR = wp.constant(61)
-"""Indices into the array of `clothing.Outfit.pack`, after those of `shading`."""
 
 BARE = wp.constant(0.0)
 CLOTH = wp.constant(1.0)

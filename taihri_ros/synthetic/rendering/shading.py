@@ -32,6 +32,18 @@ SHOE_HEIGHT = wp.constant(38)
 GLOVE = wp.constant(39)
 SKIRT = wp.constant(40)
 PHASE = wp.constant(41)
+LIFELIKE = wp.constant(46)
+IRIS = wp.constant(47)
+LIP = wp.constant(50)
+BROW = wp.constant(53)
+GLASSES = wp.constant(54)
+FRINGE = wp.constant(55)
+WRINKLES = wp.constant(56)
+PLACKET = wp.constant(57)
+BELT = wp.constant(58)
+SOCK = wp.constant(59)
+CAP = wp.constant(60)
+CAP_COLOR = wp.constant(61)
 
 
 @wp.func

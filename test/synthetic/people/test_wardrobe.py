@@ -10,7 +10,7 @@ from taihri_ros.synthetic.people.body import body_model
 from taihri_ros.synthetic.people.clothing import hair_edge, sample_outfit
 from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.wardrobe import recolor, sample_lifelike_outfit
-from taihri_ros.synthetic.rendering import lifelike
+from taihri_ros.synthetic.rendering import lifelike, shading
 
 
 def outfits(count: int = 200, gender: float = 0.5) -> list:
@@ -22,9 +22,9 @@ def test_the_renderer_reads_the_packed_fields() -> None:
     worn = replace(outfits(1)[0], brow=0.031, glasses=1.0, fringe=0.2, wrinkles=0.3, belt=1.0, sock=0.9, cap=1.0)
     packed = worn.pack()
     for name in ("lifelike", "brow", "glasses", "fringe", "wrinkles", "placket", "belt", "sock", "cap"):
-        assert packed[getattr(lifelike, name.upper())] == pytest.approx(getattr(worn, name)), name
+        assert packed[getattr(shading, name.upper())] == pytest.approx(getattr(worn, name)), name
     for name in ("iris", "lip", "cap_color"):
-        start = getattr(lifelike, name.upper())
+        start = getattr(shading, name.upper())
         assert packed[start : start + 3] == pytest.approx(getattr(worn, name), rel=1e-6), name
 
 
