@@ -144,15 +144,12 @@ def _row(
 
 def _grey(rng: Rng, low: float, high: float, tint: float = 0.04) -> NDArray[np.float64]:
     """Sample a nearly neutral colour, mostly warm, linear RGB."""
-    hue = rng.uniform(0.05, 0.16) if rng.random() < 0.7 else rng.random()
-    return np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.0, tint), rng.uniform(low, high))) ** 2.2
+    return _tone(rng, (0.05, 0.16) if rng.random() < 0.7 else (0.0, 1.0), (0.0, tint), (low, high))
 
 
 def _wood(rng: Rng) -> NDArray[np.float64]:
-    return (
-        np.array(colorsys.hsv_to_rgb(rng.uniform(0.05, 0.11), rng.uniform(0.25, 0.65), rng.uniform(0.25, 0.85))) ** 2.2
-    )
+    return _tone(rng, (0.05, 0.11), (0.25, 0.65), (0.25, 0.85))
 
 
 def _color(rng: Rng, saturation: float) -> NDArray[np.float64]:
-    return np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, saturation), rng.uniform(0.2, 0.9))) ** 2.2
+    return _tone(rng, (0.0, 1.0), (0.1, saturation), (0.2, 0.9))
