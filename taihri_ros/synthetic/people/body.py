@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic.people.anny_model import load_anny, texture_directory
 from taihri_ros.synthetic.people.kinematics import bend_limb, cross, euler, forward_kinematics, frame, rotation, unit
 from taihri_ros.synthetic.people.phenotype import Phenotype
@@ -111,6 +112,11 @@ class Template:
     weights: dict[str, NDArray[np.float32]]
     uv: NDArray[np.float32]
     textures: Path
+
+    @property
+    def head_centre(self) -> Array:
+        """(3,) centre of the head, metres."""
+        return np.asarray(self.joints[INDEX["head"]] + np.array([0.0, -0.01, 0.065]))
 
 
 class BodyModel:

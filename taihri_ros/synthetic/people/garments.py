@@ -69,7 +69,7 @@ def surface(template: Template) -> Surface:
         along = np.where(own_side & (arm_share > 0.25), np.maximum(place, 0.01), along)
     hip, ankle = joints[INDEX["left_hip"], 2], joints[INDEX["left_ankle"], 2]
     leg = np.where(arm_share > 0.25, -0.5, (hip - points[:, 2]) / (hip - ankle))
-    middle = joints[INDEX["head"]] + np.array([0.0, -0.01, 0.065])
+    middle = template.head_centre
     cloth, cloth_along = skirt.rest_tube()
     strands = hair.rest_shell(middle)
     tube, shell = np.zeros(skirt.POINTS), np.zeros(hair.POINTS)

@@ -125,11 +125,11 @@ def _points(shape: HairShape) -> Array:
 def _anchors() -> tuple[NDArray[np.int64], Array]:
     """Return vertices of the face and the ears, and their places relative to the centre of the head in 0.1 m."""
     template = body_model().template
-    middle = template.joints[INDEX["head"]] + np.array([0.0, -0.01, 0.065])
-    places = (template.vertices - middle) * 10.0
+    places = (template.vertices - template.head_centre) * 10.0
     firm = (template.weights["head"] > 0.98) & (template.weights["eye"] < 0.01)
     face = np.flatnonzero(firm & (places[:, 2] > -0.8) & (places[:, 2] < 0.25))
-    return face[:: max(1, len(face) // 90)], places[face[:: max(1, len(face) // 90)]]
+    chosen = face[:: max(1, len(face) // 90)]
+    return chosen, places[chosen]
 
 
 def _similarity(source: Array, target: Array) -> tuple[Array, Array]:
