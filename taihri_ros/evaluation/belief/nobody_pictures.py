@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.belief import artificial_pictures, photographs
+from taihri_ros.evaluation.belief import photographs
+from taihri_ros.evaluation.belief.artificial_pictures import ARTIFICIAL
 from taihri_ros.evaluation.datasets.items import Data, Item, joint_array, label
-from taihri_ros.training.data.patterns import sample_pattern
+from taihri_ros.training.data.patterns import Image, Rng, Size, sample_pattern
 
 if TYPE_CHECKING:
     from taihri_ros.synthetic.empty_rooms import EmptyRooms
-
-Rng = np.random.Generator
-Image = NDArray[np.uint8]
 
 COUNT = 500
 """Number of pictures in a set."""
@@ -47,15 +44,7 @@ _SHARES = {
     "flat colour": 30,
     "gradient": 20,
 }
-_ARTIFICIAL: dict[str, Callable[[Rng, tuple[int, int]], Image]] = {
-    "pattern": sample_pattern,
-    "checkerboard": artificial_pictures.checkerboard,
-    "white noise": artificial_pictures.white_noise,
-    "coloured noise": artificial_pictures.coloured_noise,
-    "salt and pepper": artificial_pictures.salt_and_pepper,
-    "flat colour": artificial_pictures.flat,
-    "gradient": artificial_pictures.gradient,
-}
+_ARTIFICIAL = {"pattern": sample_pattern, **ARTIFICIAL}
 _FIELDS_OF_VIEW_DEG = (50.0, 100.0)
 _FIELD_OF_VIEW_DEG = 69.0
 """Horizontal field of view of a directory's pictures, if the camera is not known; that of a common depth camera."""
@@ -153,7 +142,7 @@ def _exposed(rng: Rng, image: Image, kind: str) -> Image:
     return np.asarray(np.clip(gain * image + noise, 0, 255), np.uint8)
 
 
-def _pinhole(size: tuple[int, int], degrees: float) -> Camera:
+def _pinhole(size: Size, degrees: float) -> Camera:
     width, height = size
     focal = width / 2 / np.tan(np.deg2rad(degrees) / 2)
     K = np.array([[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]])

@@ -8,20 +8,12 @@ import pytest
 from evaluated_people import CAMERA, HEIGHT, WIDTH
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.evaluation.belief import artificial_pictures, photographs
+from taihri_ros.evaluation.belief import photographs
+from taihri_ros.evaluation.belief.artificial_pictures import ARTIFICIAL
 from taihri_ros.evaluation.belief.nobody_pictures import kind_of, own_pictures
 
-ARTIFICIAL = [
-    artificial_pictures.white_noise,
-    artificial_pictures.coloured_noise,
-    artificial_pictures.salt_and_pepper,
-    artificial_pictures.flat,
-    artificial_pictures.gradient,
-    artificial_pictures.checkerboard,
-]
 
-
-@pytest.mark.parametrize("make", ARTIFICIAL)
+@pytest.mark.parametrize("make", ARTIFICIAL.values(), ids=ARTIFICIAL)
 def test_artificial_pictures_are_reproducible_and_of_the_size(make) -> None:
     pictures = [make(np.random.default_rng(seed), (64, 48)) for seed in (1, 1, 2, 3, 4, 5)]
     assert all(picture.shape == (48, 64, 3) and picture.dtype == np.uint8 for picture in pictures)
@@ -35,12 +27,12 @@ def test_coloured_noise_is_smooth_and_white_noise_is_not() -> None:
         return float(np.corrcoef(grey[:, 1:].ravel(), grey[:, :-1].ravel())[0, 1])
 
     rng = np.random.default_rng(3)
-    assert abs(correlation(artificial_pictures.white_noise(rng, (200, 150)))) < 0.05
-    assert correlation(artificial_pictures.coloured_noise(rng, (200, 150))) > 0.2
+    assert abs(correlation(ARTIFICIAL["white noise"](rng, (200, 150)))) < 0.05
+    assert correlation(ARTIFICIAL["coloured noise"](rng, (200, 150))) > 0.2
 
 
 def test_flat_pictures_include_black_and_white() -> None:
-    levels = {artificial_pictures.flat(np.random.default_rng(seed), (4, 4)).tobytes() for seed in range(30)}
+    levels = {ARTIFICIAL["flat colour"](np.random.default_rng(seed), (4, 4)).tobytes() for seed in range(30)}
     assert {bytes(48), bytes([255] * 48)} < levels
 
 
