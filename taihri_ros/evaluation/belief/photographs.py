@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.errors import TaihriError
+from taihri_ros.training.data.backgrounds import sample_part
 
 Image = NDArray[np.uint8]
 
@@ -50,13 +51,7 @@ def view_of_photograph(rng: np.random.Generator, names: tuple[str, ...], size: t
         TaihriError: scikit-image is not installed.
     """
     photo = _photograph(names[int(rng.integers(len(names)))])
-    height, width = photo.shape[:2]
-    scale = rng.uniform(_SMALLEST_PART, 1.0) * min(width / size[0], height / size[1])
-    w, h = (max(2, int(scale * side)) for side in size)
-    x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
-    part = cv2.resize(photo[y : y + h, x : x + w], size, interpolation=cv2.INTER_CUBIC)
-    if rng.random() < 0.5:
-        part = part[:, ::-1]
+    part = sample_part(rng, photo, size, _SMALLEST_PART, cv2.INTER_CUBIC)
     return np.asarray(np.clip(part * np.exp(rng.normal(0.0, 0.25)), 0, 255), np.uint8)
 
 

@@ -93,17 +93,31 @@ class Backgrounds:
     def _sample_photo(self, rng: Rng, size: tuple[int, int]) -> Image:
         """Return a random part of a photograph, sometimes mirrored, in another light."""
         photo = np.asarray(cv2.imdecode(self._photos[int(rng.integers(len(self._photos)))], cv2.IMREAD_COLOR))
-        height, width = photo.shape[:2]
-        fit = min(width / size[0], height / size[1])
-        share = rng.uniform(_SMALLEST_CROP, 1.0)
-        w, h = (max(2, int(share * fit * side)) for side in size)
-        x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
-        part = cv2.resize(photo[y : y + h, x : x + w, ::-1], size, interpolation=cv2.INTER_LINEAR)
-        if rng.random() < 0.5:
-            part = part[:, ::-1]
+        part = sample_part(rng, photo[:, :, ::-1], size, _SMALLEST_CROP, cv2.INTER_LINEAR)
         levels = np.arange(256, dtype=np.float32) / 255.0
         curve = 255.0 * np.exp(rng.normal(0.0, 0.2)) * levels ** np.exp(rng.normal(0.0, 0.25))
         return np.asarray(cv2.LUT(np.ascontiguousarray(part), np.clip(curve, 0, 255).astype(np.uint8)), np.uint8)
+
+
+def sample_part(rng: Rng, photo: Image, size: tuple[int, int], smallest: float, interpolation: int) -> Image:
+    """Sample a part of a photograph, half of them mirrored.
+
+    Args:
+        rng: Random generator.
+        photo: (H, W, 3) uint8.
+        size: Width and height of the result, px.
+        smallest: Smallest size of the part, as a share of the largest part of this shape.
+        interpolation: Flag of OpenCV for the resizing.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    height, width = photo.shape[:2]
+    scale = rng.uniform(smallest, 1.0) * min(width / size[0], height / size[1])
+    w, h = (max(2, int(scale * side)) for side in size)
+    x, y = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
+    part = cv2.resize(photo[y : y + h, x : x + w], size, interpolation=interpolation)
+    return np.asarray(part[:, ::-1] if rng.random() < 0.5 else part, np.uint8)
 
 
 def place_behind(rng: Rng, image: Image, owners: NDArray[np.uint8], background: Image) -> Image:
