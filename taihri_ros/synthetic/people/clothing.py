@@ -192,7 +192,7 @@ def is_hair(head: Floats, hairline: float, length: float) -> NDArray[np.bool_]:
 
 def sample_outfit(rng: Rng) -> Outfit:
     """Sample skin, hair and clothes."""
-    skin = _vary(rng, SKINS[int(rng.integers(len(SKINS)))], 0.15)
+    skin = vary(rng, SKINS[int(rng.integers(len(SKINS)))], 0.15)
     jacket = rng.random() < 0.22
     short = rng.random()
     sleeve = (
@@ -210,7 +210,7 @@ def sample_outfit(rng: Rng) -> Outfit:
     bald = rng.random() < 0.1
     return Outfit(
         skin=skin,
-        hair=_color(rng) if rng.random() < 0.06 else _vary(rng, _HAIRS[int(rng.integers(len(_HAIRS)))], 0.3),
+        hair=_color(rng) if rng.random() < 0.06 else vary(rng, _HAIRS[int(rng.integers(len(_HAIRS)))], 0.3),
         hairline=3.0 if bald else float(rng.normal(0.55, 0.12)),
         hair_length=float(np.clip(rng.normal(0.35, 0.4), -0.1, 1.3)),
         beard=float(rng.random() < 0.2),
@@ -265,7 +265,19 @@ def _color(rng: Rng, dark: float = 0.15) -> Color:
     return red**2.2 * shade, green**2.2 * shade, blue**2.2 * shade
 
 
-def _vary(rng: Rng, color: Color, spread: float) -> Color:
-    tint = np.exp(rng.normal(0.0, spread)) * np.exp(rng.normal(0.0, 0.3 * spread, 3))
-    red, green, blue = np.clip(np.array(color) * tint, 0.003, 0.95).tolist()
+def vary(rng: Rng, color: Color, spread: float, tint: float = 0.3, brightest: float = 0.95) -> Color:
+    """Vary a colour at random.
+
+    Args:
+        rng: Random number generator.
+        color: Linear RGB.
+        spread: Standard deviation of the logarithm of the brightness.
+        tint: That of each channel, as a share of the spread.
+        brightest: Largest value of a channel.
+
+    Returns:
+        Linear RGB.
+    """
+    factors = np.exp(rng.normal(0.0, spread)) * np.exp(rng.normal(0.0, tint * spread, 3))
+    red, green, blue = np.clip(np.array(color) * factors, 0.003, brightest).tolist()
     return red, green, blue

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from taihri_ros.synthetic.people.clothing import HAIR_STYLES, Color, Outfit
+from taihri_ros.synthetic.people.clothing import HAIR_STYLES, Color, Outfit, vary
 
 Rng = np.random.Generator
 
@@ -216,6 +216,4 @@ def _choice(rng: Rng, options: tuple[tuple[Color, float], ...]) -> Color:
 
 
 def _vary(rng: Rng, color: Color, spread: float) -> Color:
-    tint = np.exp(rng.normal(0.0, spread)) * np.exp(rng.normal(0.0, 0.2 * spread, 3))
-    red, green, blue = np.clip(np.array(color) * tint, 0.003, 0.85).tolist()
-    return red, green, blue
+    return vary(rng, color, spread, tint=0.2, brightest=0.85)
