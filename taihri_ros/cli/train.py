@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from taihri_ros.cli.options import add_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.resources import recipe_file
 
@@ -20,27 +21,24 @@ if TYPE_CHECKING:
 _STEPS = click.option("--steps", type=click.IntRange(min=1), help="Number of steps; the schedule is scaled to it.")
 
 
+_RUN_OPTIONS = (
+    click.option(
+        "--config",
+        "file",
+        callback=lambda _context, _option, name: recipe_file(name),
+        required=True,
+        metavar="FILE",
+        help="Configuration file, or a recipe of the package, such as config/training/nano.yaml.",
+    ),
+    click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Another directory for the run."),
+    click.option("--resume", is_flag=True, help="Continue from the last checkpoint, if there is one."),
+    click.option("--limit-minutes", type=click.FloatRange(min=0), help="Time until the run saves and ends, min."),
+)
+
+
 def _run_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options that all runs share."""
-    for option in (
-        click.option("--limit-minutes", type=click.FloatRange(min=0), help="Time until the run saves and ends, min."),
-        click.option("--resume", is_flag=True, help="Continue from the last checkpoint, if there is one."),
-        click.option(
-            "--out",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Another directory for the run.",
-        ),
-        click.option(
-            "--config",
-            "file",
-            callback=lambda _context, _option, name: recipe_file(name),
-            required=True,
-            metavar="FILE",
-            help="Configuration file, or a recipe of the package, such as config/training/nano.yaml.",
-        ),
-    ):
-        function = option(function)
-    return function
+    return add_options(function, _RUN_OPTIONS)
 
 
 @click.group("train")
