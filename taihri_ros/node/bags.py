@@ -197,7 +197,8 @@ class BagReplay:
 
     def _open_writer(self) -> BagWriter:
         outputs = (topics.KEYPOINTS, topics.PERSON, *([topics.TRANSFORMS] if self._parameters.publish_tf else []))
-        names = {self._resolve(topic, self._remaps): topic.type for topic in outputs}
+        self._output_names = {topic: self._resolve(topic, self._remaps) for topic in outputs}
+        names = {name: topic.type for topic, name in self._output_names.items()}
         with self._uninterrupted():
             writer = BagWriter(self._out, names, self._types.store, storage=self._storage)
             self._stack.callback(writer.close)
@@ -239,7 +240,7 @@ class BagReplay:
             transforms = self._messages.transforms(result, self._parameters.tf_prefix)
             written.append((topics.TRANSFORMS, self._messages.tf_message(transforms)))
         with self._uninterrupted():
-            writer.write(entry.recorded, [(self._resolve(topic, self._remaps), each) for topic, each in written])
+            writer.write(entry.recorded, [(self._output_names[topic], each) for topic, each in written])
             self.published += 1
             self.without_joints += not result.estimate.person.keypoints
         return None
