@@ -29,8 +29,8 @@ SUBJECTS = (
 
 _HEAD = """# Robustness: what happens to an unusual input
 
-What was received is what was meant, or it is refused with one line that says what to do. Each row is proven by the test
-that it names. This page is made from the markers of the tests (`pytest.mark.handles`) by `make docs`.
+An input is understood as its standard defines it, or it is refused with one line that says what to do. Each row names
+the test that checks it. This page is made from the markers of the tests (`pytest.mark.handles`) by `make docs`.
 """
 
 Row = tuple[str, str, str, str]

@@ -166,7 +166,7 @@ def test_a_region_without_a_size_is_the_whole_image() -> None:
 SKEW = 3.5
 
 
-@pytest.mark.handles("Calibration", "skew in K", "taken: exact in both directions, as in OpenCV's fisheye model")
+@pytest.mark.handles("Calibration", "skew in K", "used: exact in both directions, as in OpenCV's fisheye model")
 @pytest.mark.parametrize("lens", LENSES)
 @given(points=points_ahead)
 def test_skew_is_the_alpha_of_opencv(lens: str, points: NDArray[Any]) -> None:

@@ -313,7 +313,7 @@ def test_every_pixel_is_rendered_from_its_source_pixel(lens: str, turn: tuple[fl
     assert not rendered[outside].any()
 
 
-@pytest.mark.handles("Calibration", "skew in K, in the view", "taken: the view is rendered without skew")
+@pytest.mark.handles("Calibration", "skew in K, in the view for the model", "undone: the view has no skew")
 @pytest.mark.parametrize("lens", LENSES)
 def test_the_view_has_no_skew(lens: str) -> None:
     camera = source_camera(lens, k=[1040.0, 30.0, 663.5, 0, 1022.0, 456.25, 0, 0, 1])

@@ -70,7 +70,7 @@ def decode_jpeg_of(data: bytes) -> np.ndarray:
 
 
 @pytest.mark.handles(
-    "Pictures", "JPEG that lacks a lost packet, or has zeros or other data in its place", "refused: damaged"
+    "Pictures", "JPEG with a packet lost, or with zeros or other data in its place", "refused: damaged"
 )
 @pytest.mark.parametrize("kind", ["lost", "zeros", "twice"])
 def test_a_lost_packet_is_found(strict: Decoder, kind: str) -> None:

@@ -47,7 +47,7 @@ def test_a_jpeg_cut_off_anywhere_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.handles(
-    "Pictures", "JPEG whose EXIF data holds a thumbnail, a whole JPEG", "answered: its end is not mistaken"
+    "Pictures", "JPEG with a JPEG thumbnail in its EXIF data", "answered: it does not end where the thumbnail ends"
 )
 def test_a_thumbnail_is_not_the_end() -> None:
     data = with_segment(COLOUR, 0xE1, b"Exif\0\0" + b"II*\0\x08\0\0\0\0\0" + jpeg(smooth(8, 8)))
@@ -81,7 +81,7 @@ def test_a_jpeg_without_any_scan_is_refused() -> None:
         read_jpeg_structure(COLOUR[:start] + b"\xff\xd9")
 
 
-@pytest.mark.handles("Pictures", "JPEG without loss, with arithmetic coding, or with 12 bits", "refused by name")
+@pytest.mark.handles("Pictures", "JPEG that is lossless, has arithmetic coding, or 12 bits", "refused by name")
 @pytest.mark.parametrize(
     ("marker", "message"),
     [

@@ -235,7 +235,7 @@ def test_a_lens_that_cannot_be_inverted_over_the_image_is_refused(model: str, d:
         camera(distortion_model=model, d=d)
 
 
-@pytest.mark.handles("Calibration", "any numbers in K and D", "inverted to 0.0001 px, or refused")
+@pytest.mark.handles("Calibration", "any numbers in K and D", "the lens is inverted to within 0.0001 px, or refused")
 @settings(max_examples=300, deadline=None)
 @given(
     model=st.sampled_from(["plumb_bob", "rational_polynomial", "equidistant"]),

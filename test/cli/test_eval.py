@@ -73,7 +73,11 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_pat
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
-@pytest.mark.handles("People and belief", "a robot's own empty rooms", "measured: share of false alarms, by folder")
+@pytest.mark.handles(
+    "People and belief",
+    "pictures of a robot's own empty rooms, in taihri eval",
+    "the false alarms are counted, by folder",
+)
 def test_false_alarms_on_own_pictures_and_lost_joints(
     taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
 ) -> None:

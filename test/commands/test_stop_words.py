@@ -13,7 +13,7 @@ from taihri_ros.commands.command import parse_command
 from taihri_ros.commands.stop_words import means_stop
 
 
-@pytest.mark.handles("Commands", "stop in other words, letters, marks or languages", "stops")
+@pytest.mark.handles("Commands", "stop in other words or languages, or with other letters or punctuation", "stops")
 @pytest.mark.handles("Commands", "stop shaking my hand", "stops the running command")
 @pytest.mark.parametrize("text", STOP)
 def test_words_that_mean_stop_stop(text: str) -> None:

@@ -173,7 +173,9 @@ def test_the_parameters_of_the_node_apply(tmp_path: Path, engine: EngineProcess)
 
 
 @pytest.mark.handles(
-    "Bags", "one name of several channels, types and cameras beside others", "only the wanted topic is answered"
+    "Bags",
+    "wanted topic in several channels, beside other topics and cameras",
+    "all its channels, and no others, are answered",
 )
 def test_all_channels_of_the_topic_are_answered_and_no_other(tmp_path: Path, engine: EngineProcess) -> None:
     second = McapChannel(7, IMAGES, CAMERA[1].type, metadata=("note", "merged"))

@@ -62,7 +62,7 @@ def body(data: bytes, a: float = 0.0, b: float = 0.0) -> Any:
     return np.frombuffer(struct.pack("<iff", 0, a, b) + data, np.uint8)
 
 
-@pytest.mark.handles("Depth images", "compressedDepth that is cut off, damaged or not of depth", "refused, said once")
+@pytest.mark.handles("Depth images", "compressedDepth that is cut off, damaged or not of depth", "refused; logged once")
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

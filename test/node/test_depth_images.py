@@ -64,7 +64,7 @@ def test_the_received_message_is_not_modified() -> None:
     assert np.asarray(message.data).tobytes() == before
 
 
-@pytest.mark.handles("Depth images", "depth in another encoding", "refused, said once")
+@pytest.mark.handles("Depth images", "depth in another encoding", "refused; logged once")
 @pytest.mark.parametrize("encoding", ["rgb8", "mono8", "16UC2", "32FC3", "64FC1", "16SC1", ""])
 def test_other_encodings_are_rejected_and_the_error_names_the_valid_ones(encoding: str) -> None:
     with pytest.raises(ImageError, match=rf"'{encoding}' cannot be used: publish 16UC1 \(millimetres\) or 32FC1"):

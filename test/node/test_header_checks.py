@@ -51,7 +51,9 @@ def test_a_simulated_clock_that_has_not_started_is_no_fault(caplog: pytest.LogCa
         pytest.param(
             header(1, 2_500_000_000),
             "stamp is invalid (sec 1, nanosec 2500000000) and counts as 3.500000000 s",
-            marks=pytest.mark.handles("Frames and stamps", "nanosec of 1e9 or more", "its sum is used; logged once"),
+            marks=pytest.mark.handles(
+                "Frames and stamps", "nanosec of 1e9 or more", "carried over into sec; logged once"
+            ),
             id="nanosec",
         ),
         pytest.param(

@@ -153,7 +153,7 @@ def test_sections_and_groups_may_be_continued(file: Path) -> None:
 
 @pytest.mark.handles(
     "Settings and DDS",
-    "parameter file that ROS 2 would not read, or with a name or value that is not one",
+    "parameter file that ROS 2 would not read, or with an unknown name or an invalid value",
     "refused in one line",
 )
 @pytest.mark.parametrize(

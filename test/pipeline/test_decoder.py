@@ -108,7 +108,9 @@ def test_a_joint_at_both_edges_is_out_of_range(xy_source: XySource) -> None:
     ],
 )
 @pytest.mark.handles(
-    "People and belief", "a coordinate inside of the range while its edge bin is more probable", "as in the edge bin"
+    "People and belief",
+    "a coordinate inside the range, but the edge bin is more probable",
+    "treated as in the edge bin",
 )
 def test_an_edge_bin_that_is_more_probable_than_the_answer_counts_as_the_answer(row: Row, state: State) -> None:
     for source in SOURCES:

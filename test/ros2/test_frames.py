@@ -77,7 +77,7 @@ def warnings(log: list[Log], text: str) -> list[str]:
     return [each.msg for each in log if each.name.startswith("taihri") and each.level >= WARNING and text in each.msg]
 
 
-@pytest.mark.handles("Calibration", "camera_info latched before the node started (ROS host)", "it is heard and used")
+@pytest.mark.handles("Calibration", "camera_info latched before the node started (ROS host)", "it is received and used")
 def test_a_calibration_that_was_latched_before_the_activation_is_used(active: Hosted, robot: Robot) -> None:
     poses, log = robot.listen(PoseArray, "/taihri/keypoints"), robot.listen(Log, "/rosout")
     send_images(robot, FRAME, lambda: poses)

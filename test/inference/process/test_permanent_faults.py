@@ -64,7 +64,7 @@ def test_a_temporary_directory_with_a_long_path_is_replaced_by_a_shorter_one(
     assert [*long.iterdir(), *short.iterdir()] == []
 
 
-@pytest.mark.handles("Engine", "directory for temporary files that refuses a directory", "the next place is used")
+@pytest.mark.handles("Engine", "TMPDIR in which no directory can be made", "the next place is used")
 def test_a_temporary_directory_that_cannot_be_written_to_is_replaced(
     short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -339,7 +339,9 @@ def test_a_lack_of_memory_is_tried_again(start: Callable[..., EngineProcess]) ->
         engine.wait_ready(30)
 
 
-@pytest.mark.handles("Engine", "machine that cannot start a process now", "tried again with longer and longer pauses")
+@pytest.mark.handles(
+    "Engine", "machine that cannot start another process for a while", "tried again with longer and longer pauses"
+)
 def test_a_machine_that_cannot_start_a_process_now_is_tried_again(
     start: Callable[..., EngineProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:

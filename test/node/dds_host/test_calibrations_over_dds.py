@@ -80,7 +80,7 @@ def focal_of_answer(camera: Peer, stamp: int, width: int = WIDTH) -> float:
     return float((person["keypoints"][0]["u"] - width / 2) / (WRIST[0] / WRIST[2]))
 
 
-@pytest.mark.handles("Calibration", "camera_info latched before the node started", "it is heard and used")
+@pytest.mark.handles("Calibration", "camera_info latched before the node started", "it is received and used")
 def test_a_calibration_that_was_latched_before_the_node_started_is_heard(
     camera: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -272,7 +272,7 @@ def test_settings_of_another_domain_do_not_decide(tmp_path: Path) -> None:
     assert interfaces(uri, tmp_path, domain) == interfaces("", tmp_path, domain)
 
 
-@pytest.mark.handles("Settings and DDS", "CYCLONEDDS_URI with a receive buffer", "its size replaces ours")
+@pytest.mark.handles("Settings and DDS", "CYCLONEDDS_URI with a receive buffer", "its size replaces the node's own")
 def test_the_users_receive_buffer_replaces_ours(tmp_path: Path) -> None:
     uri = '<Internal><SocketReceiveBufferSize min="64kB" max="128kB"/></Internal>'
     trace = tmp_path / "cyclone.log"

@@ -175,7 +175,7 @@ def test_the_metadata_does_not_decide(tmp_path: Path, old: str, new: str) -> Non
     assert read(bag) == (STAMPS, [])
 
 
-@pytest.mark.handles("Bags", "offered QoS in an odd form", "answered: it is not read")
+@pytest.mark.handles("Bags", "malformed offered QoS", "answered: it is ignored")
 def test_the_offered_qos_does_not_matter(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", camera_records(4))
     with sqlite3.connect(storage_file(bag)) as database:
@@ -538,7 +538,9 @@ def test_messages_in_a_write_ahead_log_are_read(tmp_path: Path) -> None:
             "notes.txt",
             b"hello",
             "notes.txt is not a bag: it starts neither like SQLite (.db3) nor like MCAP",
-            marks=pytest.mark.handles("Bags", "file that is not a bag, or is empty", "refused as what it is"),
+            marks=pytest.mark.handles(
+                "Bags", "file that is not a bag, or is empty", "refused: the message says what it is"
+            ),
         ),
         ("empty.mcap", b"", "empty.mcap is empty (0 bytes): nothing was recorded"),
         ("random.db3", bytes(range(1, 256)) * 8, "random.db3 is damaged at its beginning"),
