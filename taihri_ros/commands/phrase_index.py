@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, log, sqrt
@@ -78,13 +78,13 @@ class PhraseIndex:
         """
         self._tasks = tuple(tasks)
         self._joints = {" ".join(_words(name)): joints for name, joints in questions.names.items()}
+        self._joints_of_side = _by_side(self._joints)
+        nouns = [noun for noun, _ in self._joints_of_side]
         spoken, determiners = _any_of(questions.names), _any_of(("the", *affixes.possessives))
         self._name = re.compile(rf"\b{spoken}\b")
         noun = rf"\b(?:{determiners} )*{spoken}\b"
         self._list_of_names = re.compile(rf"{noun}(?:(?: and)? {noun})*")
-        self._sided_name = re.compile(
-            rf"\b{_any_of(affixes.possessives)} (?:(left|right|both) )?({_any_of(self._add_sides())})\b"
-        )
+        self._sided_name = re.compile(rf"\b{_any_of(affixes.possessives)} (?:(left|right|both) )?({_any_of(nouns)})\b")
         self._prefix = re.compile(rf"^(?:{_any_of((*affixes.openings, *affixes.requests))} )+")
         self._suffix = re.compile(rf"(?: {_any_of((*affixes.closings, *affixes.adverbials))})+$")
         self._entries = [
@@ -182,19 +182,6 @@ class PhraseIndex:
         replaced = self._list_of_names.sub(_JOINTS_PLACEHOLDER, sentence)
         return tuple(replaced.split()), in_order(frozenset(joints))
 
-    def _add_sides(self) -> list[str]:
-        """Learn the joints of spoken names without their side ("hand", "hands"), and return the names."""
-        self._joints_of_side: dict[tuple[str, str], tuple[str, ...]] = {}
-        for spoken, joints in self._joints.items():
-            side, _, noun = spoken.partition(" ")
-            if side in (*SIDES, "both"):
-                both = self._joints_of_side.get((noun, ""), ())
-                self._joints_of_side[noun, side] = joints
-                self._joints_of_side[noun, ""] = in_order(frozenset({*both, *joints}))
-            else:
-                self._joints_of_side[spoken, ""] = joints
-        return [noun for noun, _ in self._joints_of_side]
-
     def _mentioned_joints(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """Return the joints of the parts of the person's body that a sentence mentions ("my left hand")."""
         sentence = _TO_ONES_FEET.sub(" ", " ".join(words))
@@ -227,6 +214,19 @@ class PhraseIndex:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.replace("\u2019", "'") for word in _WORD.findall(text.casefold().replace("_", " ")))
+
+
+def _by_side(joints_of: Mapping[str, tuple[str, ...]]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the joints by noun ("hand", "hands") and side, of spoken names; the side "" stands for any side."""
+    by_side: dict[tuple[str, str], tuple[str, ...]] = {}
+    for spoken, joints in joints_of.items():
+        side, _, noun = spoken.partition(" ")
+        if side in (*SIDES, "both"):
+            by_side[noun, side] = joints
+            by_side[noun, ""] = in_order(frozenset({*by_side.get((noun, ""), ()), *joints}))
+        else:
+            by_side[spoken, ""] = joints
+    return by_side
 
 
 def _any_of(texts: Iterable[str]) -> str:
