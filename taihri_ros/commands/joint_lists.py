@@ -35,6 +35,8 @@ _SIMILAR, _LISTED_SIMILAR, _SIMILAR_SIDE, _SIMILAR_NAME = 0.76, 0.7, 0.7, 0.8
 _LONG_NAME = 6
 """Smallest length of a misspelt name that stands alone, in characters: "hear" is not a misspelt head."""
 
+_LONG_NAMES = [name for name in _COMPACT if len(name) >= _LONG_NAME]
+
 _SEPARATORS = re.compile(
     r"\.\s|[,;&+/|:\[\](){}\"\u201c\u201d\u00ab\u00bb]|(?<!\w)'|'(?!\w)|(?<![\w-])(?:and|und|et|y)(?![\w-])"
 )
@@ -47,7 +49,7 @@ def named_joints(words: str) -> tuple[str, ...]:
 
     Args:
         words: The text. Names may be written with spaces, underscores, hyphens or nothing between their words, after
-            "the" or "my"; between names may stand marks, "and", or spaces.
+            "the" or "my"; between names may stand punctuation, "and", or spaces.
 
     Returns:
         The joints in the skeleton's order; empty if there is anything else in the text.
@@ -82,8 +84,9 @@ def misspelt_joint(words: str) -> tuple[str, tuple[str, ...]] | None:
         (('left_wirst', ('left_wrist',)), None, None)
     """
     parts = [part for part in _parts(words) if part not in _POLITE_WORDS]
-    is_list = any(map(_whole_names, parts))
-    wrong = [(part, _resembled(part, is_list=is_list)) for part in parts if not _whole_names(part)]
+    wrong_parts = [part for part in parts if not _whole_names(part)]
+    is_list = len(wrong_parts) < len(parts)
+    wrong = [(part, _resembled(part, is_list=is_list)) for part in wrong_parts]
     if not wrong or any(resembled is None for _, resembled in wrong):
         return None
     name, resembled = wrong[0]
@@ -133,8 +136,7 @@ def _similar_name(tokens: list[str]) -> tuple[str, ...]:
     if not _ORDINARY_WORDS.isdisjoint(tokens):
         return ()
     if len(tokens) == 1 and len(tokens[0]) >= _LONG_NAME:
-        long_names = [name for name in _COMPACT if len(name) >= _LONG_NAME]
-        return tuple(_COMPACT[name] for name in difflib.get_close_matches(tokens[0], long_names, 1, _SIMILAR_NAME))
+        return tuple(_COMPACT[name] for name in difflib.get_close_matches(tokens[0], _LONG_NAMES, 1, _SIMILAR_NAME))
     if len(tokens) == 2:
         side = difflib.get_close_matches(tokens[0], ("left", "right"), 1, _SIMILAR_SIDE)
         noun = difflib.get_close_matches(tokens[1], _NOUNS, 1, _SIMILAR)
