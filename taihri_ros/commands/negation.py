@@ -108,7 +108,6 @@ _NEGATING = (
     *("ne", r"n'\w+", "pas", "jamais", "sans", "aucune?s?", "rien", "ni", "non", r"arret\w*", "cess(?:e|es|ez|er|ons)"),
     *(
         "evite[rsz]?",
-        "eviter",
         r"interdit\w*",
         "defendu",
         "laisse[zr]? tomber",

@@ -31,7 +31,7 @@ _FILLERS = (
         "ca",
         "toi",
     ),
-    *("oye", "por favor", "ya", "ahora(?: mismo)?", "robot", "inmediatamente", "todo", "ahi", "eso", "y", "pero"),
+    *("oye", "por favor", "ya", "ahora(?: mismo)?", "inmediatamente", "todo", "ahi", "eso", "y", "pero"),
 )
 """Words around a stop word that do not change its meaning."""
 
@@ -52,7 +52,7 @@ _ANYWHERE = (
     ),
     *("not-?halt", "lass(?:t|en sie)? (?:das|es)(?: sein| bleiben)?", "lass(?:t|en sie)? mich (?:los|in ruhe)"),
     *("lass los", "(?:finger|hande|pfoten) weg", "schluss (?:damit|jetzt)"),
-    *("arrete[zrs]?", "arretez", "arretons", "arrete-toi", "arretez-vous", "arret(?: d'urgence)?", "cesse[zr]?"),
+    *("arrete[zrs]?", "arretons", "arrete-toi", "arretez-vous", "arret(?: d'urgence)?", "cesse[zr]?"),
     *("annule[zr]?", "abandonne[zr]?", "laisse[zr]? tomber", "laisse-moi tranquille", "laissez-moi tranquille"),
     *("(?:ca|cela) suffit", "lache[zr]?-moi", "n'insiste pas"),
     *("detente", "det[ei]ng(?:ase|anse|an)", "deten", "detener", "detenga", "(?:dej[ae]|dejad|dejen) (?:de|ya|eso)"),
