@@ -131,8 +131,9 @@ class Scheduler:
                 try:
                     self._processor.check(frame)
                 except TaihriError as error:
-                    self.counters.count_dropped(drop_reason(error))
-                    self._problems.report(drop_reason(error).value, str(error))
+                    reason = drop_reason(error)
+                    self.counters.count_dropped(reason)
+                    self._problems.report(reason.value, str(error))
                     return
                 self._drop_waiting(Drop.NEWER_FRAME)
                 self._waiting = frame
