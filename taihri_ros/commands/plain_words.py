@@ -14,10 +14,10 @@ _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
 
 def plain_clauses(text: str) -> list[str]:
-    """Split a text at its marks into clauses of plain words.
+    """Split a text at its punctuation into clauses of plain words.
 
-    Full-width letters become ordinary ones, capitals small ones, and every apostrophe `'`; accents, control characters
-    and invisible characters are removed.
+    Full-width letters become ordinary letters, capitals become lower case, and every kind of apostrophe becomes `'`.
+    Accents, control characters and invisible characters are removed.
 
     Args:
         text: The text, as it was received.

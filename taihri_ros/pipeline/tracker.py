@@ -101,7 +101,7 @@ class Tracker:
         Returns:
             The estimate. Its command holds the joints that were requested by name. Joints in which the model does not
             believe are missing, and the person crop does not follow them. A command for which no joint is chosen is not
-            put to the model; its person has no keypoint.
+            sent to the model; its person has no keypoint.
         """
         selection = self._joint_selection.select(command, monotonic())
         if selection.source is Source.NONE:
