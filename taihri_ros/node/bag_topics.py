@@ -91,7 +91,7 @@ def _choose_depth(
     compressed = remapped(topics.COMPRESSED_DEPTH)
     name = remapped(topics.DEPTH) if compressed is None else compressed
     if name is None:
-        raise BagError("depth.enabled is set: choose the depth topic with --depth")
+        raise BagError(f"depth.enabled is set: choose the depth topic with --depth {_listed(channels, _DEPTHS)}")
     depths = [channel for channel in channels if channel.type in _DEPTHS]
     names = [name, f"{name}/compressedDepth"]
     if parameters.depth_transport == "compressedDepth":
@@ -128,9 +128,15 @@ def _only_topic(
             f"--{option}"
         )
     exists = any(channel.type in types for channel in channels)
-    names = sorted({channel.topic if exists else f"{channel.topic} ({channel.type})" for channel in channels})
-    listed = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
     raise BagError(
         f"the bag has {count or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: "
-        f"{f'choose one with --{option}' if exists else 'it cannot be replayed'} (its topics: {listed})"
+        f"{f'choose one with --{option}' if exists else 'it cannot be replayed'} {_listed(channels, types)}"
     )
+
+
+def _listed(channels: Sequence[Channel], types: Collection[str]) -> str:
+    """Return the topics of a bag for an error message, with their types if none is of the wanted ones."""
+    exists = any(channel.type in types for channel in channels)
+    names = sorted({channel.topic if exists else f"{channel.topic} ({channel.type})" for channel in channels})
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"(its topics: {', '.join(names[:_LISTED])}{more})"

@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
 from taihri_ros.node import topics
-from taihri_ros.node.bag_topics import choose_topics
-from taihri_ros.node.compressed_images import decode_compressed
-from taihri_ros.node.dds_host import RosTypes, node_identity, resolve
-from taihri_ros.node.depth_images import DepthImages
-from taihri_ros.node.images import decode_image
-from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
+from taihri_ros.node.bag_frames import NODE_NAME, BagFrames, RecordedFrame
+from taihri_ros.node.dds_host import RosTypes
+from taihri_ros.node.messages import Messages, Placement, tf_frame
 from taihri_ros.node.parameters import ParameterError, Parameters
 from taihri_ros.node.recordings.bag_writer import BagWriter
-from taihri_ros.node.recordings.channels import Channel, Entry
 from taihri_ros.node.recordings.errors import BagError
-from taihri_ros.node.recordings.message_types import MessageTypes
-from taihri_ros.node.recordings.recording import Recording
-from taihri_ros.node.topics import Topic
-from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.drop_reasons import drop_reason
 from taihri_ros.pipeline.frame_processor import FrameProcessor
-from taihri_ros.pipeline.frames import Frame, ImageError, SizeCheck
+from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import share_directory
 
 __all__ = ["NODE_NAME", "BagError", "BagReplay"]
-
-NODE_NAME = "taihri"
-
-_LOOK_AHEAD_NS = 500_000_000
-"""How long after an image its CameraInfo or its depth image may have been recorded, nanoseconds."""
-
-_MAX_WAITING = 60
-"""Largest number of images that wait for what was recorded shortly after them."""
-
-_DEPTH_IMAGES = 120
-"""Number of depth images that are kept: two seconds at 60 Hz."""
 
 _Uninterrupted = Callable[[], AbstractContextManager[object]]
 
@@ -101,30 +77,22 @@ class BagReplay:
         if any("\ud800" <= letter <= "\udfff" for letter in out.name):
             raise BagError(f"the name of {out} is not UTF-8, as metadata.yaml needs it: choose another name")
         self.dropped: Counter[str] = Counter()
-        self.notes: Counter[str] = Counter()
         self.started = False
         self.published = self.without_joints = 0
         self._out, self._parameters, self._storage, self._uninterrupted = out, parameters, storage, uninterrupted
         self._types = RosTypes(distro, share_directory())
         self._messages = Messages(self._types.message)
-        self._recorded_types = MessageTypes(self._types)
-        self._node, self._namespace = node_identity(NODE_NAME, remaps=remaps)
-        self._inputs, self._remaps = inputs, remaps
-        any_frame = parameters.camera_info_frame == "any"
-        self._calibrations = Calibrations(rectified=parameters.rectified, any_frame=any_frame)
-        self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame, capacity=_DEPTH_IMAGES)
-        with ExitStack() as stack:
-            self._recording = stack.enter_context(Recording(bag))
-            self._topics = choose_topics(self._recording.channels, parameters, self._remapped)
-            self._entries = self._recording.index((*self._topics.image, *self._topics.camera_info, *self._topics.depth))
-            self.images = self._count(self._topics.image)
-            self._count(self._topics.camera_info)
-            self._stack = stack.pop_all()
+        self._remaps = remaps
+        self._stack = ExitStack()
+        self._recorded = self._stack.enter_context(
+            BagFrames(bag, parameters, self._types, inputs=inputs, remaps=remaps)
+        )
+        self.images, self.notes = self._recorded.images, self._recorded.notes
 
     @property
     def problems(self) -> tuple[str, ...]:
         """One line for each part of the recorded bag that cannot be read."""
-        return tuple(self._recording.problems)
+        return self._recorded.problems
 
     def replay(self, tracker: Tracker, command: Command) -> Iterator[Exception | None]:
         """Process every image. The bag to write is created when the iteration begins.
@@ -140,25 +108,9 @@ class BagReplay:
             BagError: The bag cannot be written; the results so far are in it.
         """
         writer = self._open_writer()
-        processor = FrameProcessor(tracker, self._calibrations, report_depth=self._note)
-        waiting: deque[tuple[Entry, Any]] = deque()
-        self._read_first_camera_info()
-        for entry in self._entries:
-            message = self._read(entry)
-            if entry.channel in self._topics.image:
-                if not isinstance(message, ImageError):
-                    self._calibrations.note_image(stamp_ns(message.header))
-                waiting.append((entry, message))
-            elif isinstance(message, ImageError):
-                self._note(str(message))
-            elif entry.channel in self._topics.depth:
-                self._depth.add(message)
-            else:
-                self._calibrations.add(message, stamp_ns(message.header), message.header.frame_id)
-            while waiting and (entry.recorded - waiting[0][0].recorded > _LOOK_AHEAD_NS or len(waiting) > _MAX_WAITING):
-                yield self._answer(writer, processor, command, *waiting.popleft())
-        while waiting:
-            yield self._answer(writer, processor, command, *waiting.popleft())
+        processor = FrameProcessor(tracker, self._recorded.calibrations, report_depth=self._note)
+        for recorded in self._recorded.frames():
+            yield self._answer(writer, processor, command, recorded)
 
     def close(self) -> None:
         """Close both bags.
@@ -177,27 +129,9 @@ class BagReplay:
         """Close the bags."""
         self.close()
 
-    def _remapped(self, topic: Topic) -> str | None:
-        """Return the topic of an input, if the user has named it or the bag has a topic with the node's own name."""
-        if topic.name in self._inputs:
-            return "/" + self._inputs[topic.name].lstrip("/")
-        name, own = self._resolve(topic, self._remaps), self._resolve(topic, ())
-        recorded = {channel.topic for channel in self._recording.channels if channel.type == topic.type}
-        return name if name != own or own in recorded else None
-
-    def _resolve(self, topic: Topic, remaps: Sequence[str]) -> str:
-        return resolve(topic.name, self._node, self._namespace, remaps)
-
-    def _count(self, channels: Sequence[Channel]) -> int:
-        """Return the number of recorded messages, which must not be 0."""
-        if count := sum(entry.channel in channels for entry in self._entries):
-            return count
-        problem = f" ({self._recording.problems[0]})" if self._recording.problems else ""
-        raise BagError(f"the bag has no messages on {channels[0].topic}{problem}: no image can be answered")
-
     def _open_writer(self) -> BagWriter:
         outputs = (topics.KEYPOINTS, topics.PERSON, *([topics.TRANSFORMS] if self._parameters.publish_tf else []))
-        self._output_names = {topic: self._resolve(topic, self._remaps) for topic in outputs}
+        self._output_names = {topic: self._recorded.resolve(topic, self._remaps) for topic in outputs}
         names = {name: topic.type for topic, name in self._output_names.items()}
         with self._uninterrupted():
             writer = BagWriter(self._out, names, self._types.store, storage=self._storage)
@@ -205,28 +139,14 @@ class BagReplay:
             self.started = True
         return writer
 
-    def _read_first_camera_info(self) -> None:
-        """Store the first CameraInfo: a latched one may have been recorded long after the first images."""
-        for entry in self._entries:
-            if entry.channel in self._topics.camera_info and not isinstance(message := self._read(entry), ImageError):
-                self._calibrations.add(message, stamp_ns(message.header), message.header.frame_id)
-                return
-
-    def _read(self, entry: Entry) -> Any:
-        """Return a message, or an `ImageError` if it is damaged."""
-        try:
-            return self._recorded_types.deserialize(self._recording.read(entry), entry.channel)
-        except BagError as error:
-            return ImageError(str(error))
-
     def _answer(
-        self, writer: BagWriter, processor: FrameProcessor, command: Command, entry: Entry, message: Any
+        self, writer: BagWriter, processor: FrameProcessor, command: Command, recorded: RecordedFrame
     ) -> Exception | None:
         """Estimate an image and write the result; return the error for which the image is dropped."""
         try:
-            if isinstance(message, ImageError):
-                raise message
-            result = processor.refine(processor.estimate(self._frame(message), command))
+            if isinstance(recorded.message, ImageError):
+                raise recorded.message
+            result = processor.refine(processor.estimate(self._recorded.frame(recorded.message), command))
         except TaihriError as error:
             self.dropped[drop_reason(error).value] += 1
             return error
@@ -240,20 +160,10 @@ class BagReplay:
             transforms = self._messages.transforms(result, self._parameters.tf_prefix)
             written.append((topics.TRANSFORMS, self._messages.tf_message(transforms)))
         with self._uninterrupted():
-            writer.write(entry.recorded, [(self._output_names[topic], each) for topic, each in written])
+            writer.write(recorded.recorded, [(self._output_names[topic], each) for topic, each in written])
             self.published += 1
             self.without_joints += not result.estimate.person.keypoints
         return None
-
-    def _frame(self, message: Any) -> Frame:
-        stamp, frame_id = stamp_ns(message.header), message.header.frame_id
-        depth = partial(self._depth.depth_at, stamp, frame_id)
-        return Frame(stamp, frame_id, partial(self._decode, message), depth=depth)
-
-    def _decode(self, message: Any, check_size: SizeCheck) -> NDArray[np.uint8]:
-        if hasattr(message, "format"):
-            return decode_compressed(message, check_size, self._parameters.image_formats)
-        return decode_image(message)
 
     def _note(self, reason: str) -> None:
         self.notes[reason] += 1
