@@ -100,6 +100,7 @@ class ModelSpec:
         person_crops: Whether the model was trained on person-centred crops, so that they cost no accuracy.
         task_table: Whether the task table chooses the joints of free words, because the model has not learned to refuse
             a command that asks for nothing.
+        zoom: Smallest and largest zoom of a view that the model has learned (`model/zoom.py`); (1, 1) for none.
         calibration: The calibration of the uncertainty.
         belief: What the model must be sure of before its joints are published; None if it was never measured.
     """
@@ -119,6 +120,7 @@ class ModelSpec:
     repetition_penalty: float = 1.05
     person_crops: bool = False
     task_table: bool = False
+    zoom: tuple[float, float] = (1.0, 1.0)
     calibration: Calibration = field(default_factory=Calibration)
     belief: Belief | None = None
 
@@ -126,6 +128,11 @@ class ModelSpec:
     def has_absent(self) -> bool:
         """Whether the model may answer `<absent>`."""
         return self.answer is not None and self.answer.absent
+
+    @property
+    def zooms(self) -> bool:
+        """Whether the model has learned zoomed views."""
+        return self.zoom != (1.0, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as JSON types.
@@ -203,6 +210,8 @@ class ModelSpec:
             return "repetition_penalty must be positive"
         if min(self.max_image_size) < self.image_multiple or self.image_multiple < 1:
             return "image_multiple must be at least 1, and max_image_size at least image_multiple"
+        if not 0 < self.zoom[0] <= 1 <= self.zoom[1] < inf:
+            return f"zoom must be a range from at most 1 to at least 1, not {self.zoom}"
         for name, factors in vars(self.calibration).items():
             if not all(0.0 < factor < inf for factor in factors):
                 return f"calibration.{name} must be positive factors, not {factors}"

@@ -49,6 +49,7 @@ specs = st.builds(
     max_image_size=st.tuples(st.integers(32, 4000), st.integers(32, 4000)),
     min_pixels=st.integers(1, 1000),
     max_pixels=st.integers(1000, 10**7),
+    zoom=st.tuples(st.floats(0.1, 1), st.floats(1, 10)),
     space=st.builds(InteractionSpace, z=st.tuples(st.floats(0, 1), st.floats(2, 9))),
     answer=st.none() | answer_formats,
     calibration=st.builds(Calibration, bins=factors, pixel=factors),
@@ -58,6 +59,12 @@ specs = st.builds(
 @given(specs)
 def test_a_specification_is_unchanged_by_json(spec: ModelSpec) -> None:
     assert ModelSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+def test_only_a_range_beyond_1_zooms() -> None:
+    assert not ModelSpec().zooms
+    assert not ModelSpec.from_dict({"zoom": [1, 1]}).zooms
+    assert ModelSpec.from_dict({"zoom": [1.0, 3.0]}).zooms
 
 
 def test_a_specification_is_unchanged_by_a_file(tmp_path: Path) -> None:
@@ -110,6 +117,12 @@ def test_missing_values_of_a_file_are_official(tmp_path: Path) -> None:
         ({"max_image_size": [1400.5, 1400]}, "max_image_size[0] must be an integer"),
         ({"max_image_size": [16, 1400]}, "max_image_size at least image_multiple"),
         ({"image_multiple": 0}, "image_multiple must be at least 1"),
+        ({"zoom": [1.2, 3.0]}, "zoom must be a range from at most 1 to at least 1, not (1.2, 3.0)"),
+        ({"zoom": [0.0, 3.0]}, "zoom must be a range from at most 1"),
+        ({"zoom": [1.0, 0.9]}, "to at least 1, not (1.0, 0.9)"),
+        ({"zoom": [1.0, float("inf")]}, "zoom must be a range from at most 1"),
+        ({"zoom": [float("nan"), 2.0]}, "zoom must be a range from at most 1"),
+        ({"zoom": 2.0}, "zoom must be a list of 2 numbers, not 2.0"),
         ({"named_prompt": "where is it?"}, "must contain {joints}"),
         ({"free_prompt": "do it"}, "must contain {joints} and free_prompt {command}"),
         ({"space": {"x": [1, 0]}}, "x range"),
