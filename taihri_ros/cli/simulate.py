@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
+import sys
+from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 import click
 
+from taihri_ros.cli.stop_signals import StopRequested, StopSignals
 from taihri_ros.errors import TaihriError
+
+if TYPE_CHECKING:
+    from taihri_ros.synthetic.simulation import Simulation
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +43,14 @@ def _read_size(context: click.Context, option: click.Parameter, value: str) -> t
 )
 @click.option("--duration", type=click.FloatRange(min=0), help="Duration in seconds; by default until interrupted.")
 @click.option("--gesture", help="Gesture of the person while no command is active.")
+@click.option(
+    "--people", type=click.IntRange(1), default=1, show_default=True, help="Number of people, each for 20 seconds."
+)
+@click.option(
+    "--bag",
+    type=click.Path(path_type=Path),
+    help="Record a bag with registered depth instead of publishing; needs --duration, in the time of the simulation.",
+)
 @click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic. Repeatable.")
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution of the robot.")
 def command(
@@ -44,6 +60,8 @@ def command(
     seed: int,
     duration: float | None,
     gesture: str | None,
+    people: int,
+    bag: Path | None,
     remap: tuple[str, ...],
     distro: str,
 ) -> None:
@@ -55,19 +73,52 @@ def command(
     \b
     Examples:
       taihri simulate --rate 15 --size 640x480 --seed 3
+      taihri simulate --bag recording --duration 160 --rate 5 --people 8
       taihri simulate --gesture hug -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
     """
     from taihri_ros.synthetic.robot_camera import RobotCamera
 
+    if bag is not None and duration is None:
+        raise click.UsageError("--bag needs --duration: a recording has an end")
     try:
-        from taihri_ros.synthetic.simulation import Simulation
+        from taihri_ros.synthetic.simulation import RENDER_WIDTH_PX, Simulation
     except ModuleNotFoundError as error:
         raise TaihriError(f"{error.name} is not installed: pip install 'taihri_ros[synthetic,embedded]'") from error
 
+    logger.info("generating person and room; the first time on a machine this takes half a minute")
+    if bag is not None and duration is not None:
+        simulation = Simulation(seed=seed, size=size, gesture=gesture, people=people, render_width=size[0])
+        _record(simulation, bag, rate, max(1, round(duration * rate)), seed, distro)
+        return
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    logger.info("generating person and room; the first time on a machine this takes half a minute")
-    simulation = Simulation(seed=seed, size=size, gesture=gesture)
+    simulation = Simulation(seed=seed, size=size, gesture=gesture, people=people, render_width=RENDER_WIDTH_PX)
     with RobotCamera(simulation, rate_hz=rate, distro=distro, remaps=remap) as camera:
         camera.run(stop, float("inf") if duration is None else duration)
+
+
+def _record(simulation: Simulation, bag: Path, rate: float, count: int, seed: int, distro: str) -> None:
+    from taihri_ros.synthetic.recorded_camera import record
+
+    recorded = 0
+    with StopSignals() as signals:
+        try:
+            found = record(
+                simulation, bag, rate_hz=rate, images=count, seed=seed, distro=distro, uninterrupted=signals.deferred
+            )
+            with (
+                contextlib.closing(found) as steps,
+                click.progressbar(length=count, label="images", file=sys.stderr) as bar,
+            ):
+                for recorded in steps:  # noqa: B007 - a signal may end the loop
+                    bar.update(1)
+        except StopRequested as request:
+            with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal to write to
+                click.echo(f"taihri: stopped by {request}: {_summary(recorded, count, bag)}", err=True)
+            raise SystemExit(request.status) from None
+    click.echo(_summary(recorded, count, bag))
+
+
+def _summary(recorded: int, count: int, bag: Path) -> str:
+    return f"{recorded} of {count} images recorded, written to {click.format_filename(bag)}"

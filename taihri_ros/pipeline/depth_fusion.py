@@ -137,6 +137,25 @@ def surface_depth(depth: NDArray[np.float32], pixel: ArrayLike) -> float:
     return float(np.partition(measured, middle)[middle])
 
 
+def sensor_noise(depth: ArrayLike) -> NDArray[np.float64]:
+    """Return the standard deviation of a depth measurement, metres, for depths in metres."""
+    return np.asarray(_NOISE_PER_M * np.square(depth) + _NOISE_M)
+
+
+def joint_depth(surface: float, name: str) -> tuple[float, float]:
+    """Return the depth of a joint beneath a measured surface.
+
+    Args:
+        surface: Depth of the visible surface at the joint's pixel, metres.
+        name: The joint.
+
+    Returns:
+        Depth of the joint along the camera's z axis, metres, and its variance, m².
+    """
+    offset = SURFACE_OFFSETS[name]
+    return surface + offset.mean, float(sensor_noise(surface)) ** 2 + offset.sigma**2
+
+
 def _refine(keypoint: Keypoint, depth: NDArray[np.float32]) -> Keypoint:
     if keypoint.state is not State.MEASURED or not np.isfinite(keypoint.covariance).all():
         return keypoint
@@ -146,9 +165,8 @@ def _refine(keypoint: Keypoint, depth: NDArray[np.float32]) -> Keypoint:
 
 def _update(keypoint: Keypoint, surface: float) -> Keypoint:
     """Return a keypoint updated with the surface depth (m), or marked as in disagreement."""
-    surface_offset = SURFACE_OFFSETS[keypoint.name]
-    noise = (_NOISE_PER_M * surface**2 + _NOISE_M) ** 2 + surface_offset.sigma**2
-    innovation = surface + surface_offset.mean - keypoint.position[2]
+    measured, noise = joint_depth(surface, keypoint.name)
+    innovation = measured - keypoint.position[2]
     variance = keypoint.covariance[2, 2] + noise
     gain = keypoint.covariance[:, 2] / variance
     position = keypoint.position + gain * innovation

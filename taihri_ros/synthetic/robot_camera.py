@@ -135,10 +135,9 @@ class RobotCamera:
 
     def _publish(self, snapshot: Snapshot, stamp_ns: int) -> None:
         make = self._messages.make
-        header = make("std_msgs/msg/Header", stamp=self._messages.time(stamp_ns), frame_id=FRAME_ID)
+        header = image_header(self._messages, stamp_ns)
         height, width = snapshot.image.shape[:2]
-        poses = [self._messages.pose(joint) for joint in snapshot.joints]
-        self._truth.publish(make(TRUTH.type, header=header, poses=poses))
+        self._truth.publish(true_joints(self._messages, header, snapshot))
         self._camera_info.publish(make(topics.CAMERA_INFO.type, header=header, **self._info))
         self._image.publish(
             make(
@@ -153,6 +152,16 @@ class RobotCamera:
             )
         )
         self.frames += 1
+
+
+def image_header(messages: Messages, stamp_ns: int) -> Any:
+    """Return the std_msgs/Header of an image with a stamp in nanoseconds."""
+    return messages.make("std_msgs/msg/Header", stamp=messages.time(stamp_ns), frame_id=FRAME_ID)
+
+
+def true_joints(messages: Messages, header: Any, snapshot: Snapshot) -> Any:
+    """Return the geometry_msgs/PoseArray of the true joints of a snapshot, with the header of its image."""
+    return messages.make(TRUTH.type, header=header, poses=[messages.pose(joint) for joint in snapshot.joints])
 
 
 def camera_info(messages: Messages, camera: Camera) -> dict[str, Any]:

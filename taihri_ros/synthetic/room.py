@@ -80,10 +80,22 @@ class Room:
         Returns:
             float64 (N, 3) metres.
         """
+        return self.project(points, self.light)
+
+    def project(self, points: NDArray[np.float64], source: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where the lines from a source through points meet the floor, the ceiling and the walls.
+
+        Args:
+            points: (N, 3) metres, inside the room.
+            source: (3,) metres.
+
+        Returns:
+            float64 (N, 3) metres.
+        """
         cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
         turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
         start = (points - [*self.middle, 0.0]) @ turn.T
-        direction = (points - self.light) @ turn.T
+        direction = (points - source) @ turn.T
         direction = direction / np.linalg.norm(direction, axis=1, keepdims=True) + 1e-9
         walls = np.where(direction > 0.0, [*self.half, self.height], [*(-self.half), 0.0])
         return np.asarray(points + ((walls - start) / direction).min(axis=1, keepdims=True) * (direction @ turn))

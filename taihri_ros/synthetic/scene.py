@@ -97,6 +97,14 @@ class Scene:
             visibility=labels.visibility(inside, gaps),
         )
 
+    def depth(self) -> NDArray[np.float32]:
+        """Measure the depth of every pixel of the picture that was rendered last.
+
+        Returns:
+            float32 (H, W) metres along the camera's z axis, without noise.
+        """
+        return self._renderer.depth(self._rays, self.viewpoint, self._room)
+
     def _affected_pixels(self, body: Body) -> NDArray[np.bool_]:
         """Return a mask of the pixels that the person or their shadow may change: the convex hull of both."""
         points = body.vertices[::5].astype(np.float64)

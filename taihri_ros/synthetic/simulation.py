@@ -33,14 +33,17 @@ _DEFAULT_GESTURE = "look_at_face"
 _QUESTION = "question"
 """Name that `Tasks.match` returns for a question about named joints."""
 
+_PERSON_S = _IDLE_GESTURE_S * len(_IDLE_GESTURES)
+"""How long each person stays before the next one comes, seconds."""
+
 _FOCAL_PER_WIDTH = 0.8
 """Focal length as a fraction of the image width."""
 
 _CHEST_M = 1.2
 """Height above the floor of the point that the camera looks at."""
 
-_RENDER_WIDTH_PX = 256
-"""Width at which the scene is rendered; larger images are scaled up, which keeps 10 images/s on one core."""
+RENDER_WIDTH_PX = 256
+"""Width at which the scene is rendered live; larger images are scaled up, which keeps 10 images/s on one core."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +66,23 @@ class Simulation:
         camera: The camera, with a slightly distorted lens and an off-centre principal point.
     """
 
-    def __init__(self, *, seed: int = 6, size: tuple[int, int] = (640, 480), gesture: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 6,
+        size: tuple[int, int] = (640, 480),
+        gesture: str | None = None,
+        people: int = 1,
+        render_width: int = RENDER_WIDTH_PX,
+    ) -> None:
         """Load the body model and sample the scene; the first time on a machine this takes half a minute.
 
         Args:
             seed: Seed of person, room and camera.
             size: Width and height of the image, px.
             gesture: Gesture while no command is active, one of `poses.TASKS`; None cycles through idle gestures.
+            people: Number of people who come one after another, each for 20 s.
+            render_width: Largest width at which the scene is rendered, px; larger images are scaled up.
 
         Raises:
             TaihriError: The gesture is unknown.
@@ -81,11 +94,12 @@ class Simulation:
         self._default_gesture = gesture
         self._commanded: str | None = None
         self._current_gesture = gesture or _IDLE_GESTURES[0]
+        self._seed, self._people, self._person = seed, people, 0
         self._actor = Actor(seed, self._current_gesture)
         rng = np.random.default_rng(seed)
         height, distance = rng.uniform(1.2, 1.5), rng.uniform(1.3, 1.7)
         pitch, roll = np.arctan2(height - _CHEST_M, distance) + rng.normal(0.0, 0.03), rng.normal(0.0, 0.03)
-        small = _scaled_down(self.camera, _RENDER_WIDTH_PX)
+        small = _scaled_down(self.camera, render_width)
         self._scene = Scene(small, seed, height=height, distance=distance, pitch=pitch, roll=roll)
 
     def set_command(self, command: Command | None) -> None:
@@ -99,6 +113,10 @@ class Simulation:
             or self._default_gesture
             or _IDLE_GESTURES[int(seconds / _IDLE_GESTURE_S) % len(_IDLE_GESTURES)]
         )
+        person = int(seconds / _PERSON_S) % self._people
+        if person != self._person:
+            self._person, self._current_gesture = person, gesture
+            self._actor = Actor(self._seed + person, gesture)
         if gesture != self._current_gesture:
             self._current_gesture = gesture
             self._actor.start_gesture(gesture, seconds)
@@ -106,6 +124,15 @@ class Simulation:
         size = (self.camera.width, self.camera.height)
         image = np.asarray(cv2.resize(view.image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
         return Snapshot(image, view.joints.astype(np.float64))
+
+    def depth(self) -> NDArray[np.float32]:
+        """Measure the depth of the image that was exposed last.
+
+        Returns:
+            (height, width) float32 metres along the camera's z axis, without noise.
+        """
+        size = (self.camera.width, self.camera.height)
+        return np.asarray(cv2.resize(self._scene.depth(), size, interpolation=cv2.INTER_NEAREST), np.float32)
 
     def _gesture(self, text: str) -> str | None:
         """Return the gesture of the task that a command names, one of `poses.TASKS`; None if it names no task."""

@@ -25,6 +25,9 @@ _SHADOW_MAP_SIZE = 240
 _SUBPIXEL_OFFSET = 0.4
 """Offset of the second ray of an edge pixel from its centre, px, alternating between upper left and lower right."""
 
+_NEAR_M = 0.01
+"""Depth at which the ray of every pixel is inside the room, metres."""
+
 _FAR_AWAY_M = 1000.0
 """Coordinates of an absent second person's vertices, far from the room (metres)."""
 
@@ -164,6 +167,25 @@ class Renderer:
         inputs = [eye, self._people, primitives, _array(targets, wp.vec3), gaps]
         wp.launch(probe, dim=len(targets), inputs=inputs, device="cpu")
         return np.asarray(gaps.numpy())
+
+    def depth(self, rays: NDArray[np.float32], viewpoint: Viewpoint, room: Room) -> NDArray[np.float32]:
+        """Measure the depth of the first surface at every pixel.
+
+        Args:
+            rays: float32 (H, W, 2) x and y at z = 1, camera optical frame.
+            viewpoint: Pose of the camera.
+            room: The room.
+
+        Returns:
+            float32 (H, W) metres along the camera's z axis, without noise.
+        """
+        directions = np.dstack([rays, np.ones(rays.shape[:2])]).reshape(-1, 3)
+        lengths = np.linalg.norm(directions, axis=1)
+        near = viewpoint.eye + _NEAR_M * directions @ viewpoint.rotation.T
+        walls = room.project(near, viewpoint.eye)
+        gaps = self.probe(walls, viewpoint, room).max(axis=1)
+        depths = (np.linalg.norm(walls - viewpoint.eye, axis=1) - gaps) / lengths
+        return np.asarray(depths.reshape(rays.shape[:2]), dtype=np.float32)
 
 
 def _array(values: NDArray[Any], dtype: Any) -> Any:
