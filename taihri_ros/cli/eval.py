@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from taihri_ros.evaluation.predictions import PredictionFile
 from taihri_ros.evaluation.question_plan import Phrasings, Plan, parse_joints
 from taihri_ros.evaluation.reports.belief_report import summary, write_belief_report
 from taihri_ros.evaluation.reports.report import check_libraries, write_report
+from taihri_ros.evaluation.selection_metrics import task_table_metrics
 from taihri_ros.inference.engine import Engine
 from taihri_ros.model.spec import Belief, ModelSpec
 from taihri_ros.node.application import UNTRAINED_NOTE
@@ -49,10 +51,11 @@ LONGEST_ANSWER_S = 600.0
 )
 @click.option(
     "--commands",
-    type=click.Choice(["none", "held-out", "all"]),
+    type=click.Choice(["none", "held-out", "all", "spoken"]),
     default="none",
     show_default=True,
-    help="Free commands to send: held-out sentences, which are not in the training data, or all sentences.",
+    help="Free commands to send: held-out sentences, which are not in the training data, all sentences, or 80 that "
+    "people speak, of which 20 ask for nothing. Without --data, spoken ones are put to the task table alone.",
 )
 @click.option(
     "--xy-source",
@@ -106,21 +109,23 @@ def command(
       taihri eval --model ~/TAIHRI --engine vllm --data out/synthetic/test --commands held-out --out out/eval
       taihri eval --model ~/TAIHRI --data robot.jsonl --joints left_arm,right_arm --out out/eval-arms
       taihri eval --model ~/TAIHRI --data egobody:egobody_test.npz --images ~/EgoBody --out out/eval-egobody
+      taihri eval --commands spoken --out out/eval-task-table
       taihri eval --model ~/TAIHRI --nobody --data out/synthetic/test --out out/eval-nobody
       taihri eval --model ~/TAIHRI --nobody pictures_of_my_empty_rooms --out out/eval-rooms
     """
-    check_libraries()
     if data is None and nobody is None:
-        raise click.UsageError("Missing option '--data' (or '--nobody').")
+        if commands != "spoken":
+            raise click.UsageError("Missing option '--data' (or '--nobody').")
+        _make_directory(out)
+        _evaluate_task_table(out)
+        return
+    check_libraries()
     opened = None if data is None else open_data(data, kind=kind, images=images)
     parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
     if nobody is not None:
         pictures = open_nobody(nobody, nobody_camera, EVALUATION_SEED, max(COUNT, nobody_limit or 0))
     plan, baseline = Plan(parse_joints(joints), commands), MeanPose.read(mean_pose or SHIPPED)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TaihriError(f"cannot write to {out}: {error.strerror}") from error
+    _make_directory(out)
     with open_configured_engine(parameters, in_process=in_process) as engine:
         if nobody is not None:
             run, answered = ask(engine, pictures, PLAN, decoding, out / "nobody-predictions.jsonl", nobody_limit)
@@ -137,6 +142,34 @@ def command(
             click.echo(_summary(metrics, xy_source, out))
         if not engine.info.spec.trained:
             click.echo(f"note: {UNTRAINED_NOTE}", err=True)
+
+
+def _make_directory(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TaihriError(f"cannot write to {out}: {error.strerror}") from error
+
+
+def _evaluate_task_table(out: Path) -> None:
+    """Measure the choice of the task table for the spoken commands, and write `commands.json`."""
+    metrics = task_table_metrics()
+    (out / "commands.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    click.echo("\n".join([*_selection_lines(metrics, "task table"), f"written to {out}: commands.json"]))
+
+
+def _selection_lines(selection: dict[str, Any], chooser: str) -> list[str]:
+    """Return a line for each kind of free commands: how often exactly the right joints were chosen."""
+    return [
+        f"{chooser}, {name.replace('_', ' ')}: exactly right {_share(entry)}"
+        + ("" if entry["f1"] is None else f", F1 {entry['f1']:.3f}")
+        for name, entry in selection["by_phrasing"].items()
+    ]
+
+
+def _share(entry: dict[str, Any]) -> str:
+    low, high = entry["exact_interval"]
+    return f"{entry['exact_share']:.2f} ({low:.2f} to {high:.2f}) of {entry['questions']}"
 
 
 def ask(
@@ -215,7 +248,7 @@ def _summary(metrics: dict[str, Any], xy_source: XySource, out: Path) -> str:
     if uncertainty["joints"]:
         shares = " / ".join(f"{100 * share:.1f}" for share in uncertainty["coverage"].values())
         lines.append(f"{' / '.join(uncertainty['coverage'])} ellipsoids cover {shares} %")
-    selection = metrics["joint_selection"]
-    if selection["questions"]:
-        lines.append(f"joint selection: F1 {selection['f1']:.3f} over {selection['questions']} commands")
+    lines += _selection_lines(metrics["joint_selection"], "model")
+    if "task_table" in metrics:
+        lines += _selection_lines(metrics["task_table"], "task table")
     return "\n".join([*lines, f"written to {out}: report.md, metrics.json, predictions.jsonl"])

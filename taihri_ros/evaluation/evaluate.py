@@ -57,7 +57,7 @@ def evaluate(
         DataError: An image is missing, does not have the size of its camera, or has an invalid command.
         EngineError: The engine failed; the answers so far are stored.
     """
-    tasks = None if plan.phrasings == "none" else Tasks.load()
+    tasks = Tasks.load() if plan.phrasings in ("held-out", "all") else None
     for index, item in enumerate(itertools.islice(data.items(), limit)):
         answered = []
         for question in questions(item.truth, index, plan, tasks):
@@ -93,6 +93,8 @@ def query_model(estimator: Estimator, item: Item, command: Command) -> Exchange:
 
 
 def _answer_question(estimator: Estimator, item: Item, question: Question, spec: ModelSpec | None) -> Prediction:
+    if question.command.negation:
+        return Prediction()  # no joint, as the node answers without the model
     try:
         exchange = query_model(estimator, item, question.command)
         if spec is not None:

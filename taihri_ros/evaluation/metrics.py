@@ -7,6 +7,7 @@ Positions are (N, 3) metres in the camera optical frame; errors are (N,) millime
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ FEWEST_TO_ALIGN = 3
 ELLIPSOIDS = {"50%": 2.366, "90%": 6.251, "95%": 7.815}
 """Squared Mahalanobis distances that contain 50, 90 and 95 % of a normal distribution: quantiles of the chi-square
 distribution with 3 degrees of freedom."""
+
+_Z_95 = 1.96
 
 
 def distances_mm(predicted: Array, truth: Array) -> Array:
@@ -70,6 +73,25 @@ def procrustes_errors_mm(predicted: Array, truth: Array) -> Array:
 def pck(errors_mm: Array, threshold_mm: float) -> float:
     """Return the share of points with an error up to a threshold (PCK3D); missing points (NaN) count as misses."""
     return float(np.mean(errors_mm <= threshold_mm)) if errors_mm.size else float("nan")
+
+
+def share_with_interval(count: int, total: int) -> dict[str, Any]:
+    """Return a share and its 95 % interval by Wilson (1927), which holds for small counts too.
+
+    Args:
+        count: Number of cases.
+        total: Number of trials.
+
+    Returns:
+        `count`, `of`, `share` and `interval`; the latter two are None without trials.
+    """
+    if total == 0:
+        return {"count": 0, "of": 0, "share": None, "interval": None}
+    share, weight = count / total, _Z_95**2 / total
+    centre = (share + weight / 2) / (1 + weight)
+    half = np.sqrt(share * (1 - share) * weight + weight**2 / 4) / (1 + weight)
+    interval = [round(float(max(0.0, centre - half)), 4), round(float(min(1.0, centre + half)), 4)]
+    return {"count": count, "of": total, "share": round(share, 4), "interval": interval}
 
 
 def precision_recall_f1(chosen: Collection[tuple[str, str]], needed: Collection[tuple[str, str]]) -> dict[str, float]:

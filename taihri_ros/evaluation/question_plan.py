@@ -10,10 +10,12 @@ from typing import Literal
 from taihri_ros.commands.command import Command, CommandError, joint_command, parse_command
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.evaluation.datasets.items import DataError, Truth
-from taihri_ros.skeleton import JOINTS, PARTS
+from taihri_ros.evaluation.spoken_commands import RightAnswer, SpokenCommand, read_spoken_commands
+from taihri_ros.skeleton import JOINTS, PARTS, in_order
 
-Phrasings = Literal["none", "held-out", "all"]
-"""Sentences of the task table for each image: none, a held-out one, or a held-out one and one of the training data."""
+Phrasings = Literal["none", "held-out", "all", "spoken"]
+"""Sentences for each image: none, a held-out one of the task table, a held-out one and one of the training data, or one
+of the spoken commands."""
 
 QUESTION = "question"
 """Task name of sentences that request the position of joints without a task."""
@@ -31,8 +33,10 @@ class Question:
         command: The command.
         part: Part set that the command names; empty for other commands.
         task: Task of a sentence from the task table; empty for other commands.
-        held_out: Whether the sentence is not in the training data.
+        phrasing: Where a free command comes from: `held_out` or `trained` of the task table, `spoken` or
+            `asking_for_nothing` (which asks for nothing), or `of_the_data`.
         needed: Joints that a correct answer to a free command contains; None if unknown.
+        answers: All right answers, where there are several; `needed` is the first of them.
     """
 
     index: int
@@ -40,8 +44,9 @@ class Question:
     command: Command
     part: str = ""
     task: str = ""
-    held_out: bool = False
+    phrasing: str = "of_the_data"
     needed: tuple[str, ...] | None = None
+    answers: tuple[RightAnswer, ...] = ()
 
     @property
     def key(self) -> tuple[int, str]:
@@ -53,6 +58,19 @@ class Question:
         """Whether the model selects the joints."""
         return not self.command.joints
 
+    def right_joints(self, chosen: Collection[str]) -> frozenset[str]:
+        """Return the right answer that differs least from the joints that were chosen for a free command.
+
+        Args:
+            chosen: The chosen joints.
+
+        Returns:
+            The joints of that answer.
+        """
+        answers = self.answers or (RightAnswer(frozenset(self.needed or ())),)
+        completed = [answer.completed(chosen) for answer in answers]
+        return min(completed, key=lambda joints: len(joints.symmetric_difference(chosen)))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -61,7 +79,7 @@ class Plan:
     Attributes:
         joints: Joints to request by name, from `parse_joints`; and `task`, the joints that the held-out sentence
             needs, and `every`, all joints of the skeleton, whether they are labelled or not.
-        phrasings: Sentences of the task table.
+        phrasings: Free commands.
     """
 
     joints: tuple[str, ...] = ("in-image",)
@@ -97,7 +115,7 @@ def questions(truth: Truth, index: int, plan: Plan, tasks: Tasks | None = None) 
         truth: Labels of the image; only labelled joints are requested.
         index: Number of the image in the data set.
         plan: The questions. A part set is one question for its joints that are in the image.
-        tasks: The task table; required if the plan has phrasings or requests the joints of a task.
+        tasks: The task table; required if the plan has sentences of it or requests the joints of a task.
 
     Yields:
         The questions.
@@ -125,10 +143,28 @@ def questions(truth: Truth, index: int, plan: Plan, tasks: Tasks | None = None) 
         if parsed is None:
             raise DataError(f"{truth.source}: the command 'stop' requests no joints")
         yield Question(index, truth.source, parsed, needed=parsed.joints or truth.command_joints)
-    if tasks is not None and plan.phrasings != "none":
+    if plan.phrasings == "spoken":
+        commands = read_spoken_commands()
+        yield spoken_question(commands[index % len(commands)], index, truth.source)
+    elif tasks is not None and plan.phrasings != "none":
         yield _sample_sentence(truth, index, tasks, held_out=True)
         if plan.phrasings == "all":
             yield _sample_sentence(truth, index, tasks, held_out=False)
+
+
+def spoken_question(spoken: SpokenCommand, index: int, source: str) -> Question:
+    """Return the question of a spoken command.
+
+    Args:
+        spoken: The command with its right answers.
+        index: Number of the image in the data set.
+        source: Name of the image.
+
+    Returns:
+        The question.
+    """
+    phrasing, needed = "spoken" if spoken.asks else "asking_for_nothing", in_order(spoken.answers[0].joints)
+    return Question(index, source, spoken.command, phrasing=phrasing, needed=needed, answers=spoken.answers)
 
 
 def _sample_sentence(truth: Truth, index: int, tasks: Tasks, *, held_out: bool) -> Question:
@@ -143,7 +179,8 @@ def _sample_sentence(truth: Truth, index: int, tasks: Tasks, *, held_out: bool) 
             name, (text, joints) = QUESTION, tasks.sample_question(rng, held_out=held_out)
         command = parse_command(text)
         if command is not None and not command.joints:
-            return Question(index, truth.source, command, task=name, held_out=held_out, needed=tuple(joints))
+            phrasing = "held_out" if held_out else "trained"
+            return Question(index, truth.source, command, task=name, phrasing=phrasing, needed=tuple(joints))
 
 
 def needed_joints(question: Question) -> Collection[str]:

@@ -15,6 +15,7 @@ from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.joint_errors import Rows, aligned_errors_mm, collect
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import XY_SOURCES
+from taihri_ros.evaluation.selection_metrics import selection_metrics
 from taihri_ros.evaluation.uncertainty_metrics import collect_answered_joints, uncertainty_metrics
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 
@@ -49,7 +50,7 @@ def summarize(answered: Sequence[LabelledAnswer], baseline: MeanPose) -> Metrics
         "named": _compare(named, baseline),
         "free": _compare(free, baseline),
         "uncertainty": {source: uncertainty_metrics(collect_answered_joints(named, source)) for source in XY_SOURCES},
-        "joint_selection": joint_selection_metrics(free),
+        "joint_selection": selection_metrics((entry.question, tuple(entry.prediction.joints)) for entry in free),
         "latency_ms": {"named": latency_metrics(named), "free": latency_metrics(free)},
     }
 
@@ -129,42 +130,6 @@ def group_metrics(rows: Rows, relative_mm: NDArray[np.float64], aligned_mm: NDAr
         "pixel_px": _mean(pixels),
         "pixel_percent_of_width": _mean(100 * pixels / rows.width),
         "pck3d": {f"{limit}mm": _number(metrics.pck(answered, limit)) for limit in PCK_THRESHOLDS_MM},
-    }
-
-
-def joint_selection_metrics(free: Iterable[LabelledAnswer]) -> Metrics:
-    """Compute the metrics of the joint selection for free commands.
-
-    Args:
-        free: Answers to free commands; those with unknown joints are left out. A malformed answer selected no joint.
-
-    Returns:
-        `questions`, `precision`, `recall`, `f1` and `exact_share` in total, `by_phrasing` (held out, trained, of the
-        data) and `by_task`.
-    """
-    judged = [entry for entry in free if entry.question.needed is not None]
-    kinds = {
-        "held_out": [entry for entry in judged if entry.question.held_out],
-        "trained": [entry for entry in judged if entry.question.task and not entry.question.held_out],
-        "of_the_data": [entry for entry in judged if not entry.question.task],
-    }
-    tasks = dict.fromkeys(entry.question.task for entry in judged if entry.question.task)
-    return _selection_metrics(judged) | {
-        "by_phrasing": {name: _selection_metrics(entries) for name, entries in kinds.items() if entries},
-        "by_task": {task: _selection_metrics([e for e in judged if e.question.task == task]) for task in sorted(tasks)},
-    }
-
-
-def _selection_metrics(entries: Sequence[LabelledAnswer]) -> Metrics:
-    if not entries:
-        return {"questions": 0, "precision": None, "recall": None, "f1": None, "exact_share": None}
-    chosen = [(str(number), joint) for number, entry in enumerate(entries) for joint in entry.prediction.joints]
-    needed = [(str(number), joint) for number, entry in enumerate(entries) for joint in entry.question.needed or ()]
-    exact = [set(entry.prediction.joints) == set(entry.question.needed or ()) for entry in entries]
-    return {
-        "questions": len(entries),
-        **metrics.precision_recall_f1(chosen, needed),
-        "exact_share": _mean(np.array(exact)),
     }
 
 

@@ -73,6 +73,15 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_pat
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
+def test_the_task_table_alone_is_measured_without_an_engine(taihri: Callable[..., Run], tmp_path: Path) -> None:
+    done = taihri("eval", "--commands", "spoken", "--out", tmp_path / "out")
+    assert done.status == 0, done.err
+    assert "task table, spoken: exactly right 0." in done.out
+    assert "of 60, F1 0." in done.out
+    assert "task table, asking for nothing: exactly right" in done.out
+    assert json.loads((tmp_path / "out" / "commands.json").read_text())["questions"] == 80
+
+
 @pytest.mark.handles(
     "People and belief",
     "pictures of a robot's own empty rooms, in taihri eval",

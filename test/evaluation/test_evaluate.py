@@ -105,6 +105,14 @@ def test_answers_of_another_run_are_refused(manifest: Path) -> None:
         run(calibrated, manifest)
 
 
+def test_a_negated_command_is_not_put_to_the_model(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, [STANDING], command="do not shake my hand", command_joints=[])
+    engine = Oracle(STANDS)
+    (entry,) = run(engine, manifest, Plan(("none",)))
+    assert engine.requests == []
+    assert summarize([entry], MeanPose(STANDING, "", 1))["joint_selection"]["exact_share"] == 1
+
+
 @pytest.mark.parametrize(("decoding", "questions"), [("per_joint", 22), ("jump_forward", 1), ("plain", 1)])
 def test_the_decoding_mode_sets_the_number_of_questions(manifest: Path, decoding: Decoding, questions: int) -> None:
     engine = Oracle(STANDS)

@@ -28,7 +28,7 @@ def run() -> list[LabelledAnswer]:
         answered(truth(joints), joints + rng.normal(0, 0.05, joints.shape), number=n) for n, joints in enumerate(people)
     ]
     named += [uncertain(rng, number=10 + n) for n in range(10)]
-    return [*named, free_answer(("right_wrist",), ("right_wrist",), task="handshake", held_out=True)]
+    return [*named, free_answer(("right_wrist",), ("right_wrist",), task="handshake", phrasing="held_out")]
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +91,18 @@ def test_a_report_without_top_k_log_probabilities(tmp_path: Path) -> None:
 
 
 def test_a_report_of_free_commands_only(tmp_path: Path) -> None:
-    entries = [free_answer(("head",), ("head",), task="look", held_out=True)]
+    entries = [free_answer(("head",), ("head",), task="look", phrasing="held_out")]
     write_report(tmp_path, {**RUN, "evaluated_images": 1}, entries, MeanPose(STANDING, "one person", 1), "pixel")
     text = (tmp_path / "report.md").read_text()
     assert "## Named joints" not in text
     assert "| look | 1 |" in text
     assert not (tmp_path / PLOTS[0]).exists()
+
+
+def test_a_report_of_spoken_commands_has_the_task_table_beside_the_model(tmp_path: Path) -> None:
+    entries = [free_answer((), (), phrasing="asking_for_nothing")]
+    run = {**RUN, "evaluated_images": 1, "commands": "spoken"}
+    write_report(tmp_path, run, entries, MeanPose(STANDING, "one person", 1), "bins")
+    text = (tmp_path / "report.md").read_text()
+    assert "| asking for nothing | 1 |  |  |  | 1.000 |" in text
+    assert "| spoken, by the task table | 60 |" in text

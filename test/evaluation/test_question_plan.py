@@ -18,6 +18,7 @@ from taihri_ros.evaluation.question_plan import (
     parse_joints,
     questions,
 )
+from taihri_ros.evaluation.spoken_commands import read_spoken_commands
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 
 NEAR = moved(0, 0, -1.0)
@@ -85,11 +86,20 @@ def test_sentences_of_the_task_table_are_sampled_evenly(tasks: Tasks, which: Phr
         assert set(names) == {task.name for task in tasks.tasks} | {QUESTION}
         assert max(names.values()) - min(names.values()) <= 1
         for entry in planned:
-            assert entry[0].held_out
-            assert not any(question.held_out for question in entry[1:])
+            assert [question.phrasing for question in entry] == ["held_out", "trained"][:count]
             for question in entry:
                 assert question.is_free
                 assert question.needed
                 if question.task != QUESTION:
                     assert question.needed == tasks[question.task].joints
         assert len({entry[0].command.text for entry in planned}) > 40
+
+
+def test_spoken_commands_are_asked_in_turn() -> None:
+    commands = read_spoken_commands()
+    plan = Plan(("none",), "spoken")
+    planned = [question for index in range(len(commands) + 1) for question in questions(truth(), index, plan)]
+    assert [question.command for question in planned] == [spoken.command for spoken in (*commands, commands[0])]
+    assert Counter(question.phrasing for question in planned) == {"spoken": 61, "asking_for_nothing": 20}
+    assert planned[0].needed
+    assert planned[60].needed == ()

@@ -15,7 +15,7 @@ from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import Prediction
 from taihri_ros.evaluation.question_plan import Question
-from taihri_ros.evaluation.summary import joint_selection_metrics, latency_metrics, summarize
+from taihri_ros.evaluation.summary import latency_metrics, summarize
 from taihri_ros.skeleton import INDEX, JOINTS, PARTS
 
 MEAN = MeanPose(STANDING, "one person", 1)
@@ -163,28 +163,9 @@ def test_joints_without_labels_do_not_count() -> None:
     assert "head" not in metrics["by_joint"]
 
 
-def test_joint_selection_for_free_commands() -> None:
-    wrists = ("left_wrist", "right_wrist")
-    entries = [
-        free_answer(("right_wrist",), ("right_wrist",), task="handshake", held_out=True),
-        free_answer(wrists, ("right_wrist",), task="handshake"),
-        free_answer(("head",), wrists, task="hug", held_out=True),
-        free_answer(("head",), None),
-    ]
-    metrics = joint_selection_metrics(entries)
-    assert metrics["questions"] == 3, "the joints of one command are unknown"
-    assert metrics["precision"] == pytest.approx(2 / 4)
-    assert metrics["recall"] == pytest.approx(2 / 4)
-    assert metrics["exact_share"] == pytest.approx(1 / 3, abs=1e-3)
-    assert metrics["by_phrasing"]["held_out"]["f1"] == pytest.approx(2 * 1 / (2 + 3))
-    assert metrics["by_phrasing"]["trained"]["recall"] == 1
-    assert metrics["by_task"]["handshake"]["precision"] == pytest.approx(2 / 3)
-    assert metrics["by_task"]["hug"]["f1"] == 0
-
-
 def test_a_malformed_answer_selects_no_joint() -> None:
     entry = replace(free_answer((), ("head",)), prediction=Prediction(malformed="nonsense"))
-    assert joint_selection_metrics([entry])["recall"] == 0
+    assert summarize([entry], MEAN)["joint_selection"]["recall"] == 0
 
 
 def test_latency_percentiles() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.evaluation.belief.answers import QUESTIONS, BeliefAnswers
 from taihri_ros.evaluation.belief.nobody_pictures import kind_of
+from taihri_ros.evaluation.metrics import share_with_interval
 from taihri_ros.model.spec import Belief
 
 MOST_FALSE_ALARMS = 0.01
@@ -28,26 +29,6 @@ Varied = Literal["confidence", "presence", "both"]
 
 _CONFIDENCES = tuple(round(0.01 * step, 2) for step in range(51))
 _STEPS_OF_PRESENCE = 10_000
-_Z_95 = 1.96
-
-
-def share_with_interval(count: int, total: int) -> dict[str, Any]:
-    """Return a share and its 95 % interval by Wilson (1927), which holds for small counts too.
-
-    Args:
-        count: Number of cases.
-        total: Number of trials.
-
-    Returns:
-        `count`, `of`, `share` and `interval`; the latter two are None without trials.
-    """
-    if total == 0:
-        return {"count": 0, "of": 0, "share": None, "interval": None}
-    share, weight = count / total, _Z_95**2 / total
-    centre = (share + weight / 2) / (1 + weight)
-    half = np.sqrt(share * (1 - share) * weight + weight**2 / 4) / (1 + weight)
-    interval = [round(float(max(0.0, centre - half)), 4), round(float(min(1.0, centre + half)), 4)]
-    return {"count": count, "of": total, "share": round(share, 4), "interval": interval}
 
 
 def false_alarms(nobody: BeliefAnswers, belief: Belief) -> dict[str, Any]:

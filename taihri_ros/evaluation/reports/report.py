@@ -16,6 +16,7 @@ from taihri_ros.evaluation.metrics import ELLIPSOIDS
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.plots import draw_plots
 from taihri_ros.evaluation.reports.uncertainty_plot import draw_error_by_confidence
+from taihri_ros.evaluation.selection_metrics import task_table_metrics
 from taihri_ros.evaluation.summary import Metrics, summarize
 from taihri_ros.evaluation.uncertainty_metrics import collect_answered_joints
 from taihri_ros.pipeline.decoder import XySource
@@ -65,10 +66,13 @@ def write_report(
         xy_source: Source of x and y in the tables and plots; `metrics.json` has both.
 
     Returns:
-        The content of `metrics.json`: `run`, `baseline`, and the metrics of `summarize`.
+        The content of `metrics.json`: `run`, `baseline`, the metrics of `summarize`, and `task_table`, the joint
+        selection of the task table for the spoken commands, in a run that asks these.
     """
     about = {"source": baseline.source, "images": baseline.images}
     metrics: Metrics = {"run": {**run, "xy_source": xy_source}, "baseline": about, **summarize(answered, baseline)}
+    if run.get("commands") == "spoken":
+        metrics["task_table"] = task_table_metrics()
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     named = [entry for entry in answered if not entry.question.is_free]
     rows = collect(named, baseline, xy_source)
@@ -109,7 +113,7 @@ def markdown(metrics: Metrics, xy_source: XySource, pictures: Sequence[Path] = (
         for title, group in _GROUPS:
             lines += [f"### {title}", "", *_group_table(metrics["named"], xy_source, group)]
         lines += _uncertainty(metrics["uncertainty"], xy_source)
-    lines += _joint_selection(metrics["joint_selection"])
+    lines += _joint_selection(metrics["joint_selection"], metrics.get("task_table"))
     if metrics["free"][xy_source]["joints"]:
         lines += ["### Positions of the joints that free commands need", "", *_comparison(metrics["free"], xy_source)]
     lines += ["## Latency, ms", "", *_latency(metrics["latency_ms"])]
@@ -191,10 +195,12 @@ def _uncertainty(uncertainty: Metrics, xy_source: XySource) -> list[str]:
     ]
 
 
-def _joint_selection(selection: Metrics) -> list[str]:
+def _joint_selection(selection: Metrics, task_table: Metrics | None) -> list[str]:
     if not selection["questions"]:
         return []
     groups = {"all": selection, **selection["by_phrasing"], **selection["by_task"]}
+    if task_table is not None:
+        groups |= {f"{name}, by the task table": entry for name, entry in task_table["by_phrasing"].items()}
     table = [
         (
             name.replace("_", " "),

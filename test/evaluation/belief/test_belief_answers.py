@@ -33,7 +33,7 @@ def test_every_picture_is_asked_about_as_users_do() -> None:
         assert 1 <= len(task.command.joints) <= 4
         assert every.command.joints == JOINTS
         assert sentence.is_free
-        assert sentence.held_out
+        assert sentence.phrasing == "held_out"
     assert len({question.key for question in (task, every, sentence)}) == 3
 
 
