@@ -28,7 +28,7 @@ from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.evaluate import LabelledAnswer, evaluate
 from taihri_ros.evaluation.metrics import coverage
 from taihri_ros.evaluation.predictions import XY_SOURCES
-from taihri_ros.evaluation.reports.belief_report import counted
+from taihri_ros.evaluation.reports.tables import counted
 from taihri_ros.model.spec import FILE_NAME, Belief, Calibration, ModelSpec
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.resources import expand_home

@@ -18,6 +18,7 @@ from taihri_ros.evaluation.belief.trade_off import (
     lost_joints,
     trades,
 )
+from taihri_ros.evaluation.reports.tables import counted
 from taihri_ros.model.spec import Belief
 
 _COLOURS = {"both": "#1f6f8b", "presence": "#f0c98a", "confidence": "#a9a39a"}
@@ -107,14 +108,6 @@ def _markdown(found: Mapping[str, Any]) -> str:
             "![false alarms against lost joints](false_alarms.png)",
         ]
     return "\n".join(lines) + "\n"
-
-
-def counted(group: Mapping[str, Any]) -> str:
-    """Return a share with its interval and total as text, such as `0.8 % (0.3 to 2.0) of 500`."""
-    if group["share"] is None:
-        return "none asked"
-    low, high = group["interval"]
-    return f"{_percent(group['share'])} ({100 * low:.1f} to {100 * high:.1f}) of {group['of']}"
 
 
 def _percent(share: float | None) -> str:

@@ -13,8 +13,11 @@ from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.joint_errors import collect
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.metrics import ELLIPSOIDS
+from taihri_ros.evaluation.peer_comparison import ModelAnswers, ModelErrors, compare_models
 from taihri_ros.evaluation.predictions import XY_SOURCES
+from taihri_ros.evaluation.reports.peer_report import comparison_lines, draw_comparison
 from taihri_ros.evaluation.reports.plots import draw_plots
+from taihri_ros.evaluation.reports.tables import cell, table
 from taihri_ros.evaluation.reports.uncertainty_plot import draw_error_by_confidence
 from taihri_ros.evaluation.selection_metrics import task_table_metrics
 from taihri_ros.evaluation.summary import Metrics, summarize
@@ -54,7 +57,13 @@ def check_libraries() -> None:
 
 
 def write_report(
-    out: Path, run: Mapping[str, Any], answered: Sequence[LabelledAnswer], baseline: MeanPose, xy_source: XySource
+    out: Path,
+    run: Mapping[str, Any],
+    answered: Sequence[LabelledAnswer],
+    baseline: MeanPose,
+    xy_source: XySource,
+    *,
+    peers: Sequence[ModelAnswers] = (),
 ) -> Metrics:
     """Compute and write the metrics, the report and the plots.
 
@@ -64,19 +73,26 @@ def write_report(
         answered: The answers.
         baseline: The mean pose.
         xy_source: Source of x and y in the tables and plots; `metrics.json` has both.
+        peers: Answers of other models to the same named questions.
 
     Returns:
         The content of `metrics.json`: `run`, `baseline`, the metrics of `summarize`, and `task_table`, the joint
-        selection of the task table for the spoken commands, in a run that asks these.
+        selection of the task table for the spoken commands, in a run that asks these; `comparison` of
+        `compare_models`, in a run with peers.
     """
     about = {"source": baseline.source, "images": baseline.images}
     metrics: Metrics = {"run": {**run, "xy_source": xy_source}, "baseline": about, **summarize(answered, baseline)}
     if run.get("commands") == "spoken":
         metrics["task_table"] = task_table_metrics()
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     named = [entry for entry in answered if not entry.question.is_free]
     rows = collect(named, baseline, xy_source)
     pictures = draw_plots(out, rows) if len(rows.joint) else []
+    if peers and len(rows.joint):
+        models = (ModelAnswers(run["name"], answered), *peers)
+        model, *others = [ModelErrors.collect(entry, baseline, xy_source) for entry in models]
+        metrics["comparison"] = compare_models(model, others)
+        draw_comparison(out, metrics["comparison"], [model, *others])
+    (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     if metrics["uncertainty"][xy_source]["joints"]:
         pictures.append(draw_error_by_confidence(out, collect_answered_joints(named, xy_source)))
     (out / "report.md").write_text(markdown(metrics, xy_source, pictures), encoding="utf-8")
@@ -113,6 +129,8 @@ def markdown(metrics: Metrics, xy_source: XySource, pictures: Sequence[Path] = (
         for title, group in _GROUPS:
             lines += [f"### {title}", "", *_group_table(metrics["named"], xy_source, group)]
         lines += _uncertainty(metrics["uncertainty"], xy_source)
+    if "comparison" in metrics:
+        lines += comparison_lines(metrics["comparison"])
     lines += _joint_selection(metrics["joint_selection"], metrics.get("task_table"))
     if metrics["free"][xy_source]["joints"]:
         lines += ["### Positions of the joints that free commands need", "", *_comparison(metrics["free"], xy_source)]
@@ -122,15 +140,15 @@ def markdown(metrics: Metrics, xy_source: XySource, pictures: Sequence[Path] = (
 
 def _comparison(metrics: Metrics, xy_source: XySource) -> list[str]:
     model, baseline = metrics[xy_source], metrics["baseline"]
-    table = [(title, _cell(model[key]), _cell(baseline[key])) for title, key in _POSITION_METRICS]
-    table += [
-        (f"PCK3D at {limit}, %", _cell(share, 100), _cell(baseline["pck3d"][limit], 100))
+    rows = [(title, cell(model[key]), cell(baseline[key])) for title, key in _POSITION_METRICS]
+    rows += [
+        (f"PCK3D at {limit}, %", cell(share, 100), cell(baseline["pck3d"][limit], 100))
         for limit, share in model["pck3d"].items()
     ]
-    table.append(("missing joints, %", _cell(model["missing_share"], 100), _cell(baseline["missing_share"], 100)))
+    rows.append(("missing joints, %", cell(model["missing_share"], 100), cell(baseline["missing_share"], 100)))
     outside = str(model["out_of_image"])
-    table.append(("joints outside the image, without a 2D error", outside, outside))
-    return _table((f"{model['joints']} joints", "model", "mean pose"), table)
+    rows.append(("joints outside the image, without a 2D error", outside, outside))
+    return table((f"{model['joints']} joints", "model", "mean pose"), rows)
 
 
 def _group_table(metrics: Metrics, xy_source: XySource, group: str) -> list[str]:
@@ -145,53 +163,53 @@ def _group_table(metrics: Metrics, xy_source: XySource, group: str) -> list[str]
         "2D, % of width",
         "PCK3D 100 mm, %",
     )
-    table = [
+    rows = [
         (
             name.replace("_", " "),
             str(entry["joints"]),
-            _cell(entry["missing_share"], 100),
-            _cell(entry["g_mpjpe_mm"]),
-            _cell(baseline[name]["g_mpjpe_mm"]),
-            _cell(entry["depth_mm"]),
-            _cell(entry["pixel_percent_of_width"]),
-            _cell(entry["pck3d"]["100mm"], 100),
+            cell(entry["missing_share"], 100),
+            cell(entry["g_mpjpe_mm"]),
+            cell(baseline[name]["g_mpjpe_mm"]),
+            cell(entry["depth_mm"]),
+            cell(entry["pixel_percent_of_width"]),
+            cell(entry["pck3d"]["100mm"], 100),
         )
         for name, entry in model.items()
     ]
-    return _table(header, table)
+    return table(header, rows)
 
 
 def _uncertainty(uncertainty: Metrics, xy_source: XySource) -> list[str]:
     if not uncertainty[xy_source]["joints"]:
         return []
     sources = [uncertainty[source] for source in XY_SOURCES]
-    table = [
-        ("G-MPJPE, mm", *(_cell(entry["g_mpjpe_mm"]) for entry in sources)),
-        ("G-MPJPE without top-k log-probabilities, mm", *(_cell(entry["g_mpjpe_argmax_mm"]) for entry in sources)),
+    rows = [
+        ("G-MPJPE, mm", *(cell(entry["g_mpjpe_mm"]) for entry in sources)),
+        ("G-MPJPE without top-k log-probabilities, mm", *(cell(entry["g_mpjpe_argmax_mm"]) for entry in sources)),
         *(
-            (f"within the {name[:-1]} % ellipsoid, %", *(_cell(entry["coverage"][name], 100) for entry in sources))
+            (f"within the {name[:-1]} % ellipsoid, %", *(cell(entry["coverage"][name], 100) for entry in sources))
             for name in ELLIPSOIDS
         ),
         (
             "rank correlation of error and deviation",
-            *(_cell(entry["rank_correlation"], digits=2) for entry in sources),
+            *(cell(entry["rank_correlation"], digits=2) for entry in sources),
         ),
     ]
     groups = [
         (
-            _cell(group["confidence"], digits=3),
+            cell(group["confidence"], digits=3),
             str(group["joints"]),
-            _cell(group["within_100mm"], 100),
-            _cell(group["mean_mm"]),
-            f"{_cell(group['p10_mm'])} to {_cell(group['p90_mm'])}",
+            cell(group["within_100mm"], 100),
+            cell(group["mean_mm"]),
+            f"{cell(group['p10_mm'])} to {cell(group['p90_mm'])}",
         )
         for group in uncertainty[xy_source]["by_confidence"]
     ]
     return [
         "### Uncertainty",
         "",
-        *_table((f"{uncertainty[xy_source]['joints']} joints answered", *XY_SOURCES), table),
-        *_table(("confidence", "joints", "within 100 mm, %", "mean error, mm", "10-90 %, mm"), groups),
+        *table((f"{uncertainty[xy_source]['joints']} joints answered", *XY_SOURCES), rows),
+        *table(("confidence", "joints", "within 100 mm, %", "mean error, mm", "10-90 %, mm"), groups),
     ]
 
 
@@ -201,31 +219,22 @@ def _joint_selection(selection: Metrics, task_table: Metrics | None) -> list[str
     groups = {"all": selection, **selection["by_phrasing"], **selection["by_task"]}
     if task_table is not None:
         groups |= {f"{name}, by the task table": entry for name, entry in task_table["by_phrasing"].items()}
-    table = [
+    rows = [
         (
             name.replace("_", " "),
             str(entry["questions"]),
-            *(_cell(entry[key], digits=3) for key in ("precision", "recall", "f1", "exact_share")),
+            *(cell(entry[key], digits=3) for key in ("precision", "recall", "f1", "exact_share")),
         )
         for name, entry in groups.items()
     ]
     header = ("commands", "questions", "precision", "recall", "F1", "exact share")
-    return ["## Joint selection for free commands", "", *_table(header, table)]
+    return ["## Joint selection for free commands", "", *table(header, rows)]
 
 
 def _latency(latencies: Metrics) -> list[str]:
-    table = [
-        (f"{kind}, {stage}", _cell(times["p50"]), _cell(times["p95"]))
+    rows = [
+        (f"{kind}, {stage}", cell(times["p50"]), cell(times["p95"]))
         for kind, stages in latencies.items()
         for stage, times in stages.items()
     ]
-    return _table(("", "p50", "p95"), table)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    ruler = ["---", *["---:"] * (len(header) - 1)]
-    return [*(f"| {' | '.join(cells)} |" for cells in (header, ruler, *rows)), ""]
-
-
-def _cell(value: float | None, scale: float = 1.0, digits: int = 1) -> str:
-    return "" if value is None else f"{value * scale:.{digits}f}"
+    return table(("", "p50", "p95"), rows)
