@@ -24,7 +24,14 @@ _IDLE_GESTURES = ("stand", "wave", "walk", "hand_over_both", "point", "fist_bump
 _IDLE_GESTURE_S = 2.5
 """Duration of each idle gesture, seconds."""
 
-_OTHER_NAMES = {"hand_over": "hand_over_both", "take": "take_object", "check_posture": "stand", "put_on_belt": "stand"}
+_OTHER_NAMES = {
+    "hand_over": "hand_over_both",
+    "take": "take_object",
+    "check_posture": "stand",
+    "put_on_belt": "stand",
+    "hold_hand": "hand_over_both",
+    "follow_pointing": "point",
+}
 """Tasks of the task table whose gesture has a different name in `poses`."""
 
 _DEFAULT_GESTURE = "look_at_face"
