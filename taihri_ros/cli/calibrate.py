@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from taihri_ros.cli.data_options import data_options
-from taihri_ros.cli.eval import LONGEST_ANSWER_S, open_configured_engine
+from taihri_ros.cli.evaluation_run import LONGEST_ANSWER_S, open_configured_engine
 from taihri_ros.cli.nobody_options import OF_THE_PROJECT, nobody_options, open_nobody
 from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,31 +11,28 @@ from typing import Any
 import click
 
 from taihri_ros.cli.data_options import data_options
+from taihri_ros.cli.evaluation_run import LONGEST_ANSWER_S, ask, open_configured_engine
 from taihri_ros.cli.nobody_options import nobody_options, open_nobody
 from taihri_ros.cli.options import engine_options, threshold_options
+from taihri_ros.cli.peer_options import Peer, peer_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief.answers import PLAN, BeliefAnswers
 from taihri_ros.evaluation.belief.nobody_pictures import COUNT, EVALUATION_SEED
 from taihri_ros.evaluation.datasets.items import Data
 from taihri_ros.evaluation.datasets.readers import open_data
-from taihri_ros.evaluation.evaluate import LabelledAnswer, describe_run, evaluate
 from taihri_ros.evaluation.mean_pose import SHIPPED, MeanPose
-from taihri_ros.evaluation.predictions import PredictionFile
+from taihri_ros.evaluation.peer_comparison import ModelAnswers
 from taihri_ros.evaluation.question_plan import Phrasings, Plan, parse_joints
 from taihri_ros.evaluation.reports.belief_report import summary, write_belief_report
+from taihri_ros.evaluation.reports.peer_report import comparison_summary
 from taihri_ros.evaluation.reports.report import check_libraries, write_report
 from taihri_ros.evaluation.selection_metrics import task_table_metrics
-from taihri_ros.inference.engine import Engine
 from taihri_ros.model.spec import Belief, ModelSpec
 from taihri_ros.node.application import UNTRAINED_NOTE
-from taihri_ros.node.configured_engine import checkpoint, ready_engine
-from taihri_ros.node.parameters import ParameterError, Parameters
+from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.prompt_batch import Decoding
-
-LONGEST_ANSWER_S = 600.0
-"""Request timeout of an evaluation in s, long enough for slow machines."""
 
 
 @click.command("eval")
@@ -80,6 +77,7 @@ LONGEST_ANSWER_S = 600.0
     "Measure false alarms on pictures without people instead: those in DIR, or 500 of the project. With --data, "
     "measure the correct joints that the thresholds lose there too."
 )
+@peer_options
 @engine_options
 @threshold_options
 def command(
@@ -98,6 +96,7 @@ def command(
     nobody_camera: Path | None,
     nobody_limit: int | None,
     in_process: bool,
+    peers: Sequence[Peer],
     chosen: dict[str, Any],
 ) -> None:
     """Evaluate a checkpoint: errors, uncertainty, joint selection and latency, as JSON, Markdown and plots.
@@ -108,6 +107,7 @@ def command(
     Examples:
       taihri eval --model ~/TAIHRI --engine vllm --data out/synthetic/test --commands held-out --out out/eval
       taihri eval --model ~/TAIHRI --data robot.jsonl --joints left_arm,right_arm --out out/eval-arms
+      taihri eval --model ~/TAIHRI --data robot.jsonl --peer mediapipe --out out/eval-peer
       taihri eval --model ~/TAIHRI --data egobody:egobody_test.npz --images ~/EgoBody --out out/eval-egobody
       taihri eval --commands spoken --out out/eval-task-table
       taihri eval --model ~/TAIHRI --nobody --data out/synthetic/test --out out/eval-nobody
@@ -120,12 +120,15 @@ def command(
         _evaluate_task_table(out)
         return
     check_libraries()
+    if peers and nobody is not None:
+        raise click.UsageError("--peer compares positions on labelled pictures: omit --nobody.")
     opened = None if data is None else open_data(data, kind=kind, images=images)
     parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
     if nobody is not None:
         pictures = open_nobody(nobody, nobody_camera, EVALUATION_SEED, max(COUNT, nobody_limit or 0))
     plan, baseline = Plan(parse_joints(joints), commands), MeanPose.read(mean_pose or SHIPPED)
     _make_directory(out)
+    others = [] if opened is None else _ask_peers(peers, opened, plan, decoding, out, limit)
     with open_configured_engine(parameters, in_process=in_process) as engine:
         if nobody is not None:
             run, answered = ask(engine, pictures, PLAN, decoding, out / "nobody-predictions.jsonl", nobody_limit)
@@ -138,10 +141,23 @@ def command(
             click.echo(f"{summary(found)}\nwritten to {out}: belief.md, belief.json")
         elif opened is not None:
             run, answered = ask(engine, opened, plan, decoding, out / "predictions.jsonl", limit)
-            metrics = write_report(out, run, answered, baseline, xy_source)
+            metrics = write_report(out, run, answered, baseline, xy_source, peers=others)
             click.echo(_summary(metrics, xy_source, out))
         if not engine.info.spec.trained:
             click.echo(f"note: {UNTRAINED_NOTE}", err=True)
+
+
+def _ask_peers(
+    peers: Sequence[Peer], data: Data, plan: Plan, decoding: Decoding, out: Path, limit: int | None
+) -> list[ModelAnswers]:
+    """Send the named questions to each peer, one engine after the other, so that no two need memory at once."""
+    answers = []
+    for number, peer in enumerate(peers, 1):
+        with open_configured_engine(peer.parameters(LONGEST_ANSWER_S)) as engine:
+            file = out / f"peer-{number}-predictions.jsonl"
+            run, answered = ask(engine, data, plan, decoding, file, limit, named_only=True)
+        answers.append(ModelAnswers(run["name"], answered))
+    return answers
 
 
 def _make_directory(out: Path) -> None:
@@ -172,66 +188,10 @@ def _share(entry: dict[str, Any]) -> str:
     return f"{entry['exact_share']:.2f} ({low:.2f} to {high:.2f}) of {entry['questions']}"
 
 
-def ask(
-    engine: Engine, data: Data, plan: Plan, decoding: Decoding, file: Path, limit: int | None
-) -> tuple[dict[str, Any], list[LabelledAnswer]]:
-    """Send all questions about a data set to the model; answers that are stored are reused.
-
-    Args:
-        engine: The engine.
-        data: The images.
-        plan: The questions for each image.
-        decoding: Decoding mode for named joints.
-        file: File of the answers.
-        limit: Largest number of images; None for all.
-
-    Returns:
-        The settings of the run, and the answers.
-
-    Raises:
-        TaihriError: An image cannot be read, the engine failed, or the file has answers of another run.
-    """
-    from taihri_ros.pipeline.estimator import Estimator
-
-    answered: list[LabelledAnswer] = []
-    count = min(data.length, limit or data.length)
-    run = describe_run(engine.info, data, plan, decoding)
-    with (
-        PredictionFile(file, run) as stored,
-        click.progressbar(length=count, label="images", file=sys.stderr) as bar,
-    ):
-        for answers in evaluate(Estimator(engine, decoding=decoding), data, plan, stored, limit=limit):
-            answered += answers
-            bar.update(1)
-    return {**run, "evaluated_images": count}, answered
-
-
 def _thresholds_in_force(spec: ModelSpec, parameters: Parameters) -> Belief:
     """Return the belief of a checkpoint with the thresholds that the node would use."""
     thresholds = BeliefGate(parameters.min_confidence, parameters.min_presence).thresholds(spec)
     return replace(spec.belief or Belief(), **thresholds._asdict())
-
-
-def open_configured_engine(parameters: Parameters, *, in_process: bool) -> Engine:
-    """Open the configured engine and wait until it is ready.
-
-    Args:
-        parameters: The parameters; `engine.*` are used.
-        in_process: Whether to load the model in this process.
-
-    Returns:
-        The engine.
-
-    Raises:
-        TaihriError: The engine cannot be opened.
-    """
-    if not in_process:
-        return ready_engine(parameters)
-    if parameters.engine_kind == "openai":
-        raise ParameterError("--in-process needs --engine vllm or transformers")
-    from taihri_ros.inference.factory import open_engine
-
-    return open_engine(parameters.engine_kind, checkpoint(parameters), options={"dtype": parameters.engine_dtype})
 
 
 def _summary(metrics: dict[str, Any], xy_source: XySource, out: Path) -> str:
@@ -248,6 +208,8 @@ def _summary(metrics: dict[str, Any], xy_source: XySource, out: Path) -> str:
     if uncertainty["joints"]:
         shares = " / ".join(f"{100 * share:.1f}" for share in uncertainty["coverage"].values())
         lines.append(f"{' / '.join(uncertainty['coverage'])} ellipsoids cover {shares} %")
+    if "comparison" in metrics:
+        lines += comparison_summary(metrics["comparison"])
     lines += _selection_lines(metrics["joint_selection"], "model")
     if "task_table" in metrics:
         lines += _selection_lines(metrics["task_table"], "task table")

@@ -39,6 +39,7 @@ def evaluate(
     *,
     limit: int | None = None,
     spec: ModelSpec | None = None,
+    named_only: bool = False,
 ) -> Iterator[list[LabelledAnswer]]:
     """Send the questions to the model, image by image; stored answers are reused.
 
@@ -49,6 +50,7 @@ def evaluate(
         stored: File of the answers; None to store none.
         limit: Largest number of images; None for all.
         spec: Specification for decoding the answers, such as one with another calibration; None for the engine's own.
+        named_only: Whether questions that do not name their joints are left out.
 
     Yields:
         The answers of each image.
@@ -61,6 +63,8 @@ def evaluate(
     for index, item in enumerate(itertools.islice(data.items(), limit)):
         answered = []
         for question in questions(item.truth, index, plan, tasks):
+            if named_only and question.is_free:
+                continue
             prediction = None if stored is None else stored.get(question)
             if prediction is None:
                 prediction = _answer_question(estimator, item, question, spec)

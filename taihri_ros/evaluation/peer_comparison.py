@@ -31,12 +31,23 @@ class ModelAnswers:
     """A model with its answers.
 
     Attributes:
-        name: Name in the report; no two models of a comparison have the same one.
+        name: Name of the model.
         answered: Its answers.
     """
 
     name: str
     answered: Sequence[LabelledAnswer]
+
+
+def number_same_names(models: Sequence[ModelAnswers]) -> list[ModelAnswers]:
+    """Return the models with a number after each name that an earlier one has, such as two versions of a checkpoint."""
+    seen: Counter[str] = Counter()
+    numbered = []
+    for model in models:
+        seen[model.name] += 1
+        number = seen[model.name]
+        numbered.append(model if number == 1 else replace(model, name=f"{model.name} ({number})"))
+    return numbered
 
 
 @dataclass(frozen=True, eq=False)

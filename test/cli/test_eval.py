@@ -35,6 +35,7 @@ def test_a_run_with_an_engine_process(
 ) -> None:
     arguments = ["--data", manifest, "--out", tmp_path / "out", "--mean-pose", tmp_path / "mean.json"]
     arguments += ["--engine", "transformers", "--model", checkpoint, "--engine-python", engine_python]
+    arguments += ["--peer", f"transformers:{checkpoint}", "--peer-python", engine_python]
     done = taihri("eval", *arguments)
     assert done.status == 0, done.err
     assert "malformed answers: 0 of 4" in done.out
@@ -47,6 +48,15 @@ def test_a_run_with_an_engine_process(
     assert metrics["run"]["decoding"] == "per_joint"
     assert metrics["uncertainty"]["bins"]["joints"] == 44
     assert "50% / 90% / 95% ellipsoids cover" in done.out
+    comparison = metrics["comparison"]
+    name = metrics["run"]["name"]
+    model, same = comparison["all"][name], comparison["all"][f"{name} (2)"]
+    assert same["difference"]["g_mpjpe_mm"] == {"value": 0.0, "interval": [0.0, 0.0]}, "the peer is the same model"
+    assert model["g_mpjpe_mm"]["value"] == pytest.approx(metrics["named"]["bins"]["g_mpjpe_mm"], abs=0.01)
+    assert (comparison["pictures"], comparison["shared"][f"{name} (2)"]["joints"]) == (2, 44)
+    peer_answers = (tmp_path / "out" / "peer-1-predictions.jsonl").read_text().splitlines()
+    assert len(peer_answers) == 1 + 2, "the commands of the pictures are not compared"
+    assert f"{name} (2): G-MPJPE" in done.out
 
 
 def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_path: Path) -> None:

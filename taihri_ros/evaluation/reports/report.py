@@ -13,7 +13,7 @@ from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.joint_errors import collect
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.metrics import ELLIPSOIDS
-from taihri_ros.evaluation.peer_comparison import ModelAnswers, ModelErrors, compare_models
+from taihri_ros.evaluation.peer_comparison import ModelAnswers, ModelErrors, compare_models, number_same_names
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.peer_report import comparison_lines, draw_comparison
 from taihri_ros.evaluation.reports.plots import draw_plots
@@ -88,7 +88,7 @@ def write_report(
     rows = collect(named, baseline, xy_source)
     pictures = draw_plots(out, rows) if len(rows.joint) else []
     if peers and len(rows.joint):
-        models = (ModelAnswers(run["name"], answered), *peers)
+        models = number_same_names([ModelAnswers(run["name"], answered), *peers])
         model, *others = [ModelErrors.collect(entry, baseline, xy_source) for entry in models]
         metrics["comparison"] = compare_models(model, others)
         draw_comparison(out, metrics["comparison"], [model, *others])
