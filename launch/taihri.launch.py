@@ -22,7 +22,7 @@ SHARE = get_package_share_directory("taihri_ros")
 
 PARAMETERS = {
     "model": ("engine.model", "Checkpoint directory; with engine:=openai, name of the served model."),
-    "engine": ("engine.kind", "Engine that runs the model: vllm, transformers or openai."),
+    "engine": ("engine.kind", "Engine: vllm or transformers; mediapipe, without a language model, on any CPU; openai."),
     "engine_python": ("engine.python", "Python interpreter of the engine environment."),
     "engine_url": ("engine.url", "URL of a remote vllm serve, for engine:=openai."),
     "image_transport": (

@@ -7,8 +7,7 @@ from typing import get_args
 
 import click
 
-from taihri_ros.inference.environment import EngineEnvironment, default_directory
-from taihri_ros.inference.factory import EngineKind
+from taihri_ros.inference.environment import EngineEnvironment, EngineKind, default_directory
 from taihri_ros.inference.install import install
 from taihri_ros.inference.process.server import parse_option, run_engine
 

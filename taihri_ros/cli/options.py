@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import click
+
+from taihri_ros.node.parameters import EngineKind
 
 
 def add_options(
@@ -36,8 +38,12 @@ def engine_options(command: Callable[..., None]) -> Callable[..., None]:
         The subcommand with the options.
     """
 
-    @click.option("--model", help="Checkpoint directory. Default: the shipped model nano.")
-    @click.option("--engine", type=click.Choice(["vllm", "transformers", "openai"]), help="Engine that runs the model.")
+    @click.option("--model", help="Checkpoint directory. Default: the one of the package: nano, or mediapipe's.")
+    @click.option(
+        "--engine",
+        type=click.Choice(get_args(EngineKind)),
+        help="Engine that answers. mediapipe finds people on any CPU, without a language model.",
+    )
     @click.option("--engine-python", help="Python interpreter of the engine environment.")
     @click.option("--engine-url", help="URL of a remote vllm serve, for --engine openai.")
     @functools.wraps(command)

@@ -131,7 +131,7 @@ class EngineInfo:
     """Description of an engine.
 
     Attributes:
-        kind: `vllm`, `transformers` or `openai`.
+        kind: `vllm`, `transformers`, `mediapipe` or `openai`.
         version: Version of the framework.
         model: The checkpoint, as a path or name.
         device: Device that it runs on, such as `cpu` or `cuda:0 NVIDIA ...`.

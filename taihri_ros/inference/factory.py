@@ -5,18 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
 from taihri_ros.inference.engine import EngineError
+from taihri_ros.inference.environment import EngineKind
 from taihri_ros.inference.framework_imports import check_installed
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine
 from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
 from taihri_ros.model.spec import ModelSpec
-
-EngineKind = Literal["vllm", "transformers"]
 
 _ENGINES: dict[str, type[VllmEngine] | type[TransformersEngine]] = {
     "vllm": VllmEngine,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any, Literal
+from typing import Any
 
 from taihri_ros.inference.engine import Engine
-from taihri_ros.inference.environment import default_python
+from taihri_ros.inference.environment import EngineKind, default_python
 from taihri_ros.inference.openai.openai_engine import OpenAiEngine
 from taihri_ros.inference.openai.remote_engine import RemoteEngine
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.node.parameters import ParameterError, Parameters
-from taihri_ros.resources import NANO, expand_home
+from taihri_ros.resources import BLAZEPOSE, NANO, expand_home
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +38,12 @@ def open_engine_for(parameters: Parameters) -> Engine:
     return _engine_process(parameters, parameters.engine_kind)
 
 
-def ready_engine(parameters: Parameters) -> Engine:
+def ready_engine(parameters: Parameters, *, tracking: bool = True) -> Engine:
     """Start the engine of the parameters and wait until it is ready, for programs other than the node.
 
     Args:
         parameters: `engine.*` are used.
+        tracking: Whether the pictures are frames of one camera in their order; see `local_engine_options`.
 
     Returns:
         An engine that is ready. A remote server is not awaited: it must answer at once.
@@ -52,7 +53,7 @@ def ready_engine(parameters: Parameters) -> Engine:
     """
     if parameters.engine_kind == "openai":
         return OpenAiEngine(**_server(parameters))
-    engine = _engine_process(parameters, parameters.engine_kind)
+    engine = _engine_process(parameters, parameters.engine_kind, tracking=tracking)
     try:
         logger.info("starting %s", parameters.engine_kind)
         engine.wait_ready(parameters.engine_start_timeout_s)
@@ -62,7 +63,7 @@ def ready_engine(parameters: Parameters) -> Engine:
     return engine
 
 
-def engine_python(python: str, kind: Literal["vllm", "transformers"]) -> str:
+def engine_python(python: str, kind: EngineKind) -> str:
     """Return the Python interpreter of the engine's environment, as an absolute path. Symbolic links are not followed.
 
     Args:
@@ -81,14 +82,16 @@ def engine_python(python: str, kind: Literal["vllm", "transformers"]) -> str:
 
 
 def checkpoint(parameters: Parameters) -> str:
-    """Return the checkpoint of a local engine; the default is taihri-nano, with a warning in the log.
+    """Return the checkpoint of a local engine; the default is that of the package, for taihri-nano with a warning.
 
     Args:
-        parameters: `engine.model` is used.
+        parameters: `engine.kind` and `engine.model` are used.
 
     Returns:
         The directory of the checkpoint, or a model name for the local Hugging Face cache.
     """
+    if not parameters.engine_model and parameters.engine_kind == "mediapipe":
+        return str(BLAZEPOSE)
     if not parameters.engine_model:
         logger.warning(
             "engine.model (--model) is not set: using taihri-nano, a small model trained on synthetic people only"
@@ -96,6 +99,26 @@ def checkpoint(parameters: Parameters) -> str:
         return str(NANO)
     model = expand_home(parameters.engine_model)
     return str(model) if os.path.lexists(model) else parameters.engine_model
+
+
+def local_engine_options(parameters: Parameters, *, tracking: bool = True) -> dict[str, object]:
+    """Return the options of a local engine, as `open_engine` takes them.
+
+    Args:
+        parameters: `engine.*` are used; those that are of no use to this kind of engine are ignored.
+        tracking: Whether the pictures are frames of one camera in their order, so that an engine may use what it has
+            seen before. Only mediapipe does.
+
+    Returns:
+        The options by name.
+    """
+    if parameters.engine_kind == "mediapipe":
+        return {"tracking": tracking}
+    options: dict[str, object] = {"dtype": parameters.engine_dtype}
+    if parameters.engine_kind == "vllm":
+        options["gpu_memory_utilization"] = parameters.engine_gpu_memory_utilization
+        options["max_model_len"] = parameters.engine_max_model_len
+    return options
 
 
 def _server(parameters: Parameters) -> dict[str, Any]:
@@ -111,19 +134,12 @@ def _server(parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def _engine_process(parameters: Parameters, kind: Literal["vllm", "transformers"]) -> EngineProcess:
-    options: dict[str, object] = {"dtype": parameters.engine_dtype}
-    if kind == "vllm":
-        options |= {
-            "gpu_memory_utilization": parameters.engine_gpu_memory_utilization,
-            "max_model_len": parameters.engine_max_model_len,
-        }
-    model = checkpoint(parameters)
+def _engine_process(parameters: Parameters, kind: EngineKind, *, tracking: bool = True) -> EngineProcess:
     return EngineProcess(
         python=engine_python(parameters.engine_python, kind),
         kind=kind,
-        model=model,
-        options=options,
+        model=checkpoint(parameters),
+        options=local_engine_options(parameters, tracking=tracking),
         start_timeout_s=parameters.engine_start_timeout_s,
         request_timeout_s=parameters.engine_request_timeout_s,
         probe_period_s=parameters.engine_probe_period_s,

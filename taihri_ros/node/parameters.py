@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from taihri_ros.camera.picture_decoder import DEFAULT_FORMATS, FORMATS
 from taihri_ros.errors import TaihriError
@@ -14,7 +14,7 @@ from taihri_ros.pipeline.person_crop import PersonCropMode
 from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.validation import check_value, unknown_name
 
-EngineKind = Literal["vllm", "transformers", "openai"]
+EngineKind = Literal["vllm", "transformers", "mediapipe", "openai"]
 """Values of the parameter engine.kind."""
 
 SelectionMode = Literal["auto", "model", "table"]
@@ -159,13 +159,14 @@ class Parameters:
     command_tasks: str = _parameter("", "Task file with tasks in addition to those of the package; empty for none.")
     engine_kind: EngineKind = _parameter(
         "vllm",
-        "Engine that runs the model: vLLM, transformers, or a remote server with the OpenAI API.",
-        choices=("vllm", "transformers", "openai"),
+        "Engine that answers: vLLM or transformers with a checkpoint; mediapipe, which finds people on any CPU but has "
+        "no language model; openai, a remote server with the OpenAI API.",
+        choices=get_args(EngineKind),
     )
     engine_model: str = _parameter(
         "",
-        "Directory of the checkpoint; empty for taihri-nano, which is part of the package. For openai, the name of the "
-        "served model.",
+        "Directory of the checkpoint; empty for the one in the package, taihri-nano or that of mediapipe. For openai, "
+        "the name of the served model.",
     )
     engine_python: str = _parameter(
         "", "Python interpreter of the engine's environment; empty for the environment that install_engine created."
@@ -176,13 +177,16 @@ class Parameters:
     )
     engine_dtype: str = _parameter(
         "auto",
-        "Number format of the weights; auto uses the format of the checkpoint if the processor supports it.",
+        "Number format of the weights, for vllm and transformers; auto uses the format of the checkpoint if the "
+        "processor supports it.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     engine_gpu_memory_utilization: float = _parameter(
         0.7, "Fraction of the GPU memory that vLLM may use.", limits=(0.05, 1.0)
     )
-    engine_max_model_len: int = _parameter(8192, "Longest prompt plus answer, in tokens.", limits=(256, 262144))
+    engine_max_model_len: int = _parameter(
+        8192, "Longest prompt plus answer, in tokens, for vllm.", limits=(256, 262144)
+    )
     engine_start_timeout_s: float = _parameter(
         600.0, "Longest startup of the engine, in seconds.", limits=(1.0, 7200.0)
     )

@@ -38,7 +38,7 @@ class EngineCommand:
 
     Attributes:
         python: Interpreter of the engine's environment, a path or a name on PATH.
-        kind: `vllm` or `transformers`.
+        kind: `vllm`, `transformers` or `mediapipe`.
         model: Directory of the checkpoint.
         options: Options of the engine, of the types of JSON.
         environment: Environment variables in addition to those of this process.

@@ -25,7 +25,8 @@ import click
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import EngineError
-from taihri_ros.inference.factory import EngineKind, check_engine, open_engine
+from taihri_ros.inference.environment import EngineKind
+from taihri_ros.inference.factory import check_engine, open_engine
 from taihri_ros.inference.process import guard as guards
 from taihri_ros.inference.process import protocol
 from taihri_ros.inference.process.exit_status import EXIT_FAILED, EXIT_PERMANENT, end_permanently, report_fault
@@ -219,7 +220,7 @@ def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str,
     All output goes to standard error.
 
     Args:
-        kind: `vllm` or `transformers`.
+        kind: `vllm`, `transformers` or `mediapipe`.
         model: Directory of the checkpoint.
         socket: Path of the Unix socket.
         options: Options of the engine.
@@ -243,7 +244,7 @@ def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str,
 
 
 @click.command()
-@click.option("--kind", required=True, help="vllm or transformers")
+@click.option("--kind", required=True, help="vllm, transformers or mediapipe")
 @click.option("--model", required=True, help="Directory of the checkpoint")
 @click.option("--socket", required=True, type=click.Path(path_type=Path), help="Path of the Unix socket")
 @click.option(

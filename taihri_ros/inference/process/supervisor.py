@@ -50,7 +50,7 @@ class EngineProcess(SupervisedEngine):
 
         Args:
             python: Interpreter of the engine's environment.
-            kind: `vllm` or `transformers`.
+            kind: `vllm`, `transformers` or `mediapipe`.
             model: Directory of the checkpoint.
             options: Options of the engine, of the types of JSON.
             environment: Environment variables of the engine process in addition to those of this process.

@@ -1,0 +1,53 @@
+"""The parameters `engine.*` become the interpreter, the checkpoint and the options of an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taihri_ros.node.configured_engine import checkpoint, engine_python, local_engine_options
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.resources import BLAZEPOSE, NANO
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("vllm", {"dtype": "float32", "gpu_memory_utilization": 0.5, "max_model_len": 1024}),
+        ("transformers", {"dtype": "float32"}),
+        ("mediapipe", {"tracking": True}),
+    ],
+)
+def test_an_engine_is_given_the_options_that_it_has(kind: str, expected: dict[str, object]) -> None:
+    chosen: dict[str, Any] = {
+        "engine.kind": kind,
+        "engine.dtype": "float32",
+        "engine.gpu_memory_utilization": 0.5,
+        "engine.max_model_len": 1024,
+    }
+    assert local_engine_options(Parameters.from_mapping(chosen)) == expected
+
+
+def test_pictures_that_do_not_follow_each_other_are_looked_at_one_by_one() -> None:
+    parameters = Parameters.from_mapping({"engine.kind": "mediapipe"})
+    assert local_engine_options(parameters, tracking=False) == {"tracking": False}
+
+
+@pytest.mark.parametrize(
+    ("kind", "directory", "warns"),
+    [("vllm", NANO, True), ("transformers", NANO, True), ("mediapipe", BLAZEPOSE, False)],
+)
+def test_every_engine_has_a_checkpoint_in_the_package(
+    kind: str, directory: Path, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert checkpoint(Parameters.from_mapping({"engine.kind": kind})) == str(directory)
+    assert bool(caplog.records) is warns
+
+
+def test_every_engine_has_an_environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert engine_python("", "mediapipe") == "/data/taihri_ros/engine-mediapipe/bin/python"
+    assert engine_python("/opt/light/bin/python", "mediapipe") == "/opt/light/bin/python"
+    assert engine_python("python3", "mediapipe") == "python3"
