@@ -83,11 +83,13 @@ class Person:
         keypoints: Every joint that was requested or that the model answered, in the order of `skeleton.JOINTS`.
         box: (4,) float64, left, top, right and bottom in the source image, px; None without a box.
         presence: Probability, in [0, 1], that there is a person in the image at all; NaN if unknown.
+        root: The pelvis, if the model was asked for it in addition to the joints of the command; it is not published.
     """
 
     keypoints: tuple[Keypoint, ...]
     box: NDArray[np.float64] | None
     presence: float = float("nan")
+    root: Keypoint | None = None
 
     @property
     def located(self) -> tuple[Keypoint, ...]:

@@ -78,17 +78,18 @@ class Oracle:
         return Generation(answers=answers, steps=1, timings_ms={"total": 1.0})
 
     def _answer(self, question: Question, size: tuple[int, int]) -> RawAnswer:
-        width, height = size
         names = [name for name in JOINTS if re.search(rf"\b{name}\b", question.prompt.user) and name in self.joints]
-        focal = self.info.spec.focal_px
-        centre = np.array([(width - 1) / 2, (height - 1) / 2])
-        pixels = {name: self.joints[name][:2] / self.joints[name][2] * focal + centre for name in names}
         tokens = answer_tokens(
-            {name: encode_pixels(pixel, size).tolist() for name, pixel in pixels.items()},
+            {name: encode_pixels(self.pixel(name, size), size).tolist() for name in names},
             {name: InteractionSpace().encode(self.joints[name]).tolist() for name in names},
             (100, 100, 899, 899),
         )
         return RawAnswer(tokens=tokens, top_k=tuple(map(self._top_k, tokens)), finish_reason=self.finish_reason)
+
+    def pixel(self, name: str, size: tuple[int, int]) -> NDArray[np.float64]:
+        """Return the pixel of a joint in a view of a width and a height, (2,) px."""
+        centre = (np.array(size) - 1) / 2
+        return np.asarray(self.joints[name][:2] / self.joints[name][2] * self.info.spec.focal_px + centre)
 
     def _top_k(self, token: str) -> TopK | None:
         number = re.fullmatch(r"<(\d+)>", token)

@@ -83,10 +83,12 @@ class Answer:
     Attributes:
         box: Bounding box of the person as x0, y0, x1, y1; None if it is missing or out of range.
         joints: One entry for every joint that was requested or mentioned, in the skeleton's order.
+        root: The answer for the root, if it was asked for in addition to the joints of the command (`model/zoom.py`).
     """
 
     box: tuple[CoordinateToken, ...] | None
     joints: tuple[JointAnswer, ...]
+    root: JointAnswer | None = None
 
 
 def parse(tokens: tuple[str, ...], requested: Collection[str] | None, *, first_token: int = 0) -> Answer:

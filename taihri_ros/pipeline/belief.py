@@ -111,9 +111,11 @@ def refuse_unbelieved(person: Person, thresholds: Thresholds) -> Person:
             else f"nobody: presence {person.presence:.3g} is below min_presence {thresholds.min_presence:.3g}"
         )
         keypoints = tuple(_refuse(keypoint, State.NOBODY, reason) for keypoint in person.keypoints)
-        return replace(person, keypoints=keypoints, box=None)
+        return replace(person, keypoints=keypoints, box=None, root=None)
     return replace(
-        person, keypoints=tuple(_checked(keypoint, thresholds.min_confidence) for keypoint in person.keypoints)
+        person,
+        keypoints=tuple(_checked(keypoint, thresholds.min_confidence) for keypoint in person.keypoints),
+        root=None if person.root is None else _checked(person.root, thresholds.min_confidence),
     )
 
 

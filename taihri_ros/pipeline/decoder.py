@@ -18,12 +18,14 @@ from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.parser import Answer, CoordinateToken, JointAnswer, MalformedAnswerError, Outcome
 from taihri_ros.model.quantization import BinEstimates, decode_pixels, estimate_bins
 from taihri_ros.model.spec import Belief, ModelSpec
+from taihri_ros.model.zoom import ROOT, real_points
 from taihri_ros.pipeline.presence import MEASURES, log_odds_of, presence, sharpness
 from taihri_ros.pipeline.uncertainty import (
     bins_covariance,
     pixel_covariance,
     probability_within,
     probability_within_axes,
+    zoomed_variances,
 )
 from taihri_ros.skeleton import INDEX, JOINTS
 
@@ -34,6 +36,9 @@ _AXES = ("u", "v", "x", "y", "z")
 """Coordinate tokens of a joint, in this order."""
 
 _COORDINATES = len(_AXES)
+
+_NEEDS_ROOT = f"a zoomed view needs the depth of the {ROOT}"
+"""Beginning of the reason why a joint has no position."""
 
 _EDGE_POINTS = 9
 """Number of points on each edge of a box that are mapped through the lens distortion."""
@@ -57,6 +62,9 @@ class AnswerDecoder:
     It reports what the model answered; `belief.BeliefGate` then refuses what the model does not believe. The first and
     the last bin of an axis stand for any coordinate at or beyond the edge. A joint in one of x, y or z is therefore
     out of range, and one in u or v has no pixel.
+
+    In a zoomed view every depth depends on that of the root (`model/zoom.py`), which is decoded first. Without it no
+    joint of the view has a position.
 
     Attributes:
         answer: The parsed answer.
@@ -87,16 +95,18 @@ class AnswerDecoder:
                 answer can be trusted.
         """
         located = iter(self._locate(xy_source, sub_bin) if self._answered else ())
-        keypoints = tuple(
+        keypoints = [
             next(located)
             if joint.outcome is Outcome.ANSWERED
             else Keypoint(joint.joint, _STATES[joint.outcome], joint.outcome.value)
-            for joint in self.answer.joints
-        )
+            for joint in self._joints
+        ]
+        count = len(self.answer.joints)
         return Person(
-            keypoints=keypoints,
+            keypoints=tuple(keypoints[:count]),
             box=_decode_box(self.answer, self.view),
             presence=self._presence(),
+            root=keypoints[count] if count < len(keypoints) else None,
         )
 
     def sharpness(self) -> NDArray[np.float64]:
@@ -120,7 +130,7 @@ class AnswerDecoder:
         log_odds = np.full(len(JOINTS), np.nan)
         if self.spec.has_absent:
             either = (Outcome.ANSWERED, Outcome.ABSENT)
-            joints = [joint for joint in self.answer.joints if joint.outcome in either and joint.pixel]
+            joints = [joint for joint in self._joints if joint.outcome in either and joint.pixel]
             if joints:
                 names = [f"u of {joint.joint}" for joint in joints]
                 _, absent = split_absent(*self._top_k_of([joint.pixel[0] for joint in joints], names))
@@ -130,13 +140,18 @@ class AnswerDecoder:
     def _presence(self) -> float:
         """Return the presence of a person: 0 if the model answered none of the joints that were requested."""
         unanswered = (Outcome.NOT_ANSWERED, Outcome.NOT_ASKED, Outcome.ABSENT)
-        if self.answer.joints and all(joint.outcome in unanswered for joint in self.answer.joints):
+        if self._joints and all(joint.outcome in unanswered for joint in self._joints):
             return 0.0
         return float(presence(self.sharpness(), self.spec.belief or Belief(), self.log_odds()))
 
     @cached_property
+    def _joints(self) -> tuple[JointAnswer, ...]:
+        """The joints of the answer, and at their end the root if it was asked for in addition."""
+        return self.answer.joints if self.answer.root is None else (*self.answer.joints, self.answer.root)
+
+    @cached_property
     def _answered(self) -> list[JointAnswer]:
-        return [joint for joint in self.answer.joints if joint.outcome is Outcome.ANSWERED]
+        return [joint for joint in self._joints if joint.outcome is Outcome.ANSWERED]
 
     def _locate(self, xy_source: XySource, sub_bin: bool) -> list[Keypoint]:
         """Return the keypoints of N answered joints; arrays have one row per joint and the columns u, v, x, y, z."""
@@ -144,16 +159,25 @@ class AnswerDecoder:
         joints, bins = self._answered, self._bins
         values = bins.mean if sub_bin else bins.index.astype(np.float64)
         pixels = decode_pixels(values[:, :2], (view.width, view.height))
-        points = space.decode(values[:, 2:])
+        points, variances, censored = space.decode(values[:, 2:]), bins.variance, bins.censored
+        zoom = view.focal_px / self.spec.focal_px
+        if zoom != 1.0:
+            if fault := self._root_fault():
+                return [Keypoint(joint.joint, *fault) for joint in joints]
+            root = self._root_row
+            points = real_points(points, points[root, 2], zoom)
+            depths = zoomed_variances(variances[:, 4], variances[root, 4], zoom)
+            variances = np.column_stack([variances[:, :4], depths])
+            censored = np.column_stack([censored[:, :4], censored[:, 4] | (points[:, 2] <= 0.0)])
         if xy_source == "pixel":
             rays = view.view_rays(pixels)
-            covariances = pixel_covariance(bins.variance[:, [0, 1, 4]], points[:, 2], rays, view, space, calibration)
+            covariances = pixel_covariance(variances[:, [0, 1, 4]], points[:, 2], rays, view, space, calibration)
             points = rays * points[:, 2:]
             confidences = probability_within(calibration.confidence_factor(xy_source) ** 2 * covariances)
         else:
-            covariances = bins_covariance(bins.variance[:, 2:], space, calibration)
-            variances = covariances.diagonal(axis1=1, axis2=2)
-            confidences = probability_within_axes(calibration.confidence_factor(xy_source) ** 2 * variances)
+            covariances = bins_covariance(variances[:, 2:], space, calibration)
+            axes = covariances.diagonal(axis1=1, axis2=2)
+            confidences = probability_within_axes(calibration.confidence_factor(xy_source) ** 2 * axes)
         positions, covariances = view.points_to_camera(points), view.covariances_to_camera(covariances)
         source_pixels = view.view_to_source_pixels(pixels)
         found = [
@@ -168,9 +192,24 @@ class AnswerDecoder:
             for row, joint in enumerate(joints)
         ]
         return [
-            _censored(keypoint, censored, xy_source) if any(censored) else keypoint
-            for keypoint, censored in zip(found, bins.censored.tolist(), strict=True)
+            _censored(keypoint, beyond, xy_source) if any(beyond) else keypoint
+            for keypoint, beyond in zip(found, censored.tolist(), strict=True)
         ]
+
+    def _root_fault(self) -> tuple[State, str] | None:
+        """Return the state and the reason of every joint of a zoomed view without a root; None if the root is known."""
+        outcomes = [joint.outcome for joint in self._joints if joint.joint == ROOT]
+        outcome = outcomes[-1] if outcomes else Outcome.NOT_ANSWERED
+        if outcome is not Outcome.ANSWERED:
+            return _STATES[outcome], f"{_NEEDS_ROOT}: {outcome.value}"
+        if self._bins.censored[self._root_row, 2:].any():
+            return State.OUT_OF_RANGE, f"{_NEEDS_ROOT}: it is at or beyond the edge of the range"
+        return None
+
+    @property
+    def _root_row(self) -> int:
+        """Row of the root among the answered joints; the one that was asked for in addition is the last."""
+        return max(row for row, joint in enumerate(self._answered) if joint.joint == ROOT)
 
     @cached_property
     def _bins(self) -> BinEstimates:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Person
@@ -32,3 +34,23 @@ class Estimate:
     view_size: tuple[int, int] | None = None
     thresholds: Thresholds = OFF
     decoded: Person | None = None
+
+    def followed_by(self, other: Estimate) -> Estimate:
+        """Return the better of two estimates of one frame, with the stage times of both.
+
+        Args:
+            other: The estimate from another view, which was chosen to show the person better.
+
+        Returns:
+            The other estimate if it has a joint, otherwise this one.
+        """
+        better = other if other.person.located else self
+        return replace(better, stages_ms=summed_stages(self.stages_ms, other.stages_ms))
+
+
+def summed_stages(*stages_ms: Mapping[str, float]) -> dict[str, float]:
+    """Return the sums of durations by stage, milliseconds."""
+    total: Counter[str] = Counter()
+    for stages in stages_ms:
+        total.update(stages)
+    return dict(total)

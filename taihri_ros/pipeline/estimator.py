@@ -21,7 +21,7 @@ from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.belief import BeliefGate, Thresholds, refuse_unbelieved
 from taihri_ros.pipeline.decoder import AnswerDecoder, XySource
 from taihri_ros.pipeline.estimate import Estimate
-from taihri_ros.pipeline.person_crop import full_view
+from taihri_ros.pipeline.person_views import full_view
 from taihri_ros.pipeline.prompt_batch import Decoding, make_prompt_batch, raw_text
 
 
@@ -139,7 +139,10 @@ class Estimator:
         view = view or self.full_view(camera)
         shown = view.render(image)
         rendered = perf_counter()
-        batch = make_prompt_batch(command, info, self._decoding)
+        zoomed = view.focal_px != info.spec.focal_px
+        batch = make_prompt_batch(
+            command, info, self._decoding, root=zoomed or (info.spec.zooms and bool(command.joints))
+        )
         generation = self.engine.generate(
             GenerationRequest(
                 image=shown,

@@ -69,7 +69,7 @@ class FrameProcessor:
             frame: The frame.
             command: The command.
             one_shot: Whether the frame is for a one-shot command.
-            check_wanted: Called between both steps, if given; raises an error to end the processing.
+            check_wanted: Called between the steps, if given; raises an error to end the processing.
 
         Returns:
             The result, without its depth image and without the motion filter.
@@ -89,7 +89,9 @@ class FrameProcessor:
         decoded = perf_counter()
         if check_wanted is not None:
             check_wanted()
-        estimate = self._tracker.estimate(image, camera, command, frame.stamp_ns, one_shot=one_shot)
+        estimate = self._tracker.estimate(
+            image, camera, command, frame.stamp_ns, one_shot=one_shot, check_wanted=check_wanted
+        )
         stages = {
             "receive": frame.receive_ms,
             "queue": (taken - frame.received) * 1e3,

@@ -8,7 +8,7 @@ many passes through the model as the prompt for a single joint.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -19,6 +19,8 @@ from taihri_ros.model.grammar import free_grammar, max_length, named_grammar
 from taihri_ros.model.parser import Answer, MalformedAnswerError, merge_answers, parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.zoom import ROOT
+from taihri_ros.skeleton import in_order
 
 Decoding = Literal["per_joint", "jump_forward", "plain"]
 """`per_joint`: one prompt per joint, decoded as a batch. `jump_forward`: one prompt; tokens that the template fixes are
@@ -37,12 +39,14 @@ class PromptBatch:
         joints: The joints that each prompt names; empty for a prompt in which the model selects the joints.
         max_tokens: Length of the longest answer that the grammars allow, tokens.
         jump_forward: Whether fixed tokens are inserted without decoding, as in `GenerationRequest`.
+        adds_root: Whether the last prompt asks for the root although the command does not.
     """
 
     questions: tuple[Question, ...]
     joints: tuple[tuple[str, ...], ...]
     max_tokens: int
     jump_forward: bool
+    adds_root: bool = False
 
     def parse(self, answers: Sequence[RawAnswer]) -> Answer:
         """Parse the answers to all prompts into one.
@@ -51,7 +55,8 @@ class PromptBatch:
             answers: One answer per prompt.
 
         Returns:
-            The joints of all answers; token indices count through the concatenated answers.
+            The joints of all answers; token indices count through the concatenated answers. A root that was added is
+            not among them, but in `Answer.root`.
 
         Raises:
             MalformedAnswerError: An answer was cut off or is not in the answer format; all answers are then rejected.
@@ -63,7 +68,12 @@ class PromptBatch:
         for answer, joints in zip(answers, self.joints, strict=True):
             parsed.append(parse(answer.tokens, joints or None, first_token=first_token))
             first_token += len(answer.tokens)
-        return merge_answers(parsed)
+        root = None
+        if self.adds_root:
+            last = parsed[-1]
+            root = next(joint for joint in last.joints if joint.joint == ROOT)
+            parsed[-1] = replace(last, joints=tuple(joint for joint in last.joints if joint is not root))
+        return replace(merge_answers(parsed), root=root)
 
 
 def raw_text(answers: Sequence[RawAnswer]) -> str:
@@ -71,27 +81,36 @@ def raw_text(answers: Sequence[RawAnswer]) -> str:
     return "\n".join(answer.text for answer in answers)
 
 
-def make_prompt_batch(command: Command, info: EngineInfo, decoding: Decoding) -> PromptBatch:
+def make_prompt_batch(command: Command, info: EngineInfo, decoding: Decoding, *, root: bool = False) -> PromptBatch:
     """Return the prompts for a command; they do not depend on the image.
+
+    One answer in which the model chooses the joints has the root only if the words ask for it. So the root has a prompt
+    of its own beside free words, and it is one of the named joints otherwise.
 
     Args:
         command: Named joints, or free text.
         info: The engine's description. An engine that does not batch prompts gets one prompt for all joints.
         decoding: How the model is prompted for named joints.
+        root: Whether to ask for the root, too, as a zoomed view needs it.
 
     Returns:
         The prompts.
     """
-    return _make_prompt_batch(command, info.spec, decoding if info.batched or decoding == "plain" else "jump_forward")
+    decoding = decoding if info.batched or decoding == "plain" else "jump_forward"
+    return _make_prompt_batch(command, info.spec, decoding, root and ROOT not in command.joints)
 
 
 @lru_cache(maxsize=64)
-def _make_prompt_batch(command: Command, spec: ModelSpec, decoding: Decoding) -> PromptBatch:
+def _make_prompt_batch(command: Command, spec: ModelSpec, decoding: Decoding, adds_root: bool) -> PromptBatch:
     answer_format = spec.answer or AnswerFormat()
-    if decoding == "per_joint" and command.joints:
-        groups: tuple[tuple[str, ...], ...] = tuple((joint,) for joint in command.joints)
+    added = (ROOT,) if adds_root else ()
+    groups: tuple[tuple[str, ...], ...]
+    if not command.joints:
+        groups = ((), added) if added else ((),)
+    elif decoding == "per_joint":
+        groups = tuple((joint,) for joint in (*command.joints, *added))
     else:
-        groups = (command.joints,)
+        groups = (in_order({*command.joints, *added}),)
     questions = tuple(
         Question(make_prompt(joint_command(joints), spec), named_grammar(joints, answer_format))
         if joints
@@ -101,4 +120,4 @@ def _make_prompt_batch(command: Command, spec: ModelSpec, decoding: Decoding) ->
     in_tokens = answer_format == AnswerFormat(box=answer_format.box, absent=answer_format.absent)
     tokens_per_text = 1 if in_tokens else _TOKENS_PER_TEXT
     max_texts = max(max_length(question.grammar) for question in questions if question.grammar is not None)
-    return PromptBatch(questions, groups, max_texts * tokens_per_text + 1, decoding != "plain")
+    return PromptBatch(questions, groups, max_texts * tokens_per_text + 1, decoding != "plain", adds_root)

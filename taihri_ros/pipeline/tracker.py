@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 from time import monotonic
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import Command
 from taihri_ros.commands.joint_selection import JointSelection, Selection, Source
 from taihri_ros.inference.engine import Engine
@@ -18,6 +20,7 @@ from taihri_ros.pipeline.belief import BeliefGate, refuse_unbelieved
 from taihri_ros.pipeline.depth_fusion import fuse
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.find_person import find_person
 from taihri_ros.pipeline.motion_filter import MotionFilter
 from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.pipeline.uncertainty import with_confidences
@@ -87,16 +90,21 @@ class Tracker:
         stamp_ns: int,
         *,
         one_shot: bool = False,
+        check_wanted: Callable[[], None] | None = None,
     ) -> Estimate:
         """Return the joints that a command needs; errors are those of `Estimator.estimate`.
+
+        The model may look at the frame in a second view; see `PersonCrop`. The estimate of the second view is returned
+        if the model believes a joint of it, otherwise that of the first.
 
         Args:
             image: (height, width, 3) uint8 RGB, not undistorted.
             camera: Calibration of the camera that took the image.
             command: The joints to find, as names or as free text.
             stamp_ns: Time stamp of the image, nanoseconds.
-            one_shot: Whether the frame is for a one-shot command: the full view is used, and the person crop is not
-                updated.
+            one_shot: Whether the frame is for a one-shot command: the views of `find_person` are used, and the person
+                crop is not updated.
+            check_wanted: Called before every further view, if given; raises an error to end the processing.
 
         Returns:
             The estimate. Its command holds the joints that were requested by name. Joints in which the model does not
@@ -108,21 +116,48 @@ class Tracker:
             spec = self.engine.info.spec
             return Estimate(command, Person((), None), "", {}, spec.name, thresholds=self.gate.thresholds(spec))
         requested = replace(command, joints=selection.joints)
-        view = None
-        if self._person_crop is not None and requested.joints and not one_shot:
-            with self._crop_lock:
-                view = self._person_crop.view(camera, self.engine.info.spec, requested.joints, stamp_ns)
-        estimate: Estimate | None = None
-        try:
-            estimate = self._estimator.estimate(image, camera, requested, view=view)
-        finally:
-            if self._person_crop is not None and view is not None:
-                with self._crop_lock:
-                    self._person_crop.update(estimate, view, stamp_ns)
+        if one_shot and self._person_crop is not None:
+            exchange = find_person(self._estimator, image, camera, requested, check_wanted)
+            estimate = exchange.estimate(self._estimator.xy_source, self.gate.thresholds(exchange.decoder.spec))
+        elif self._person_crop is not None and requested.joints:
+            estimate = self._follow(self._person_crop, image, camera, requested, stamp_ns, check_wanted)
+        else:
+            estimate = self._estimator.estimate(image, camera, requested)
         if self._keeps_choice:
             joints = tuple(keypoint.name for keypoint in estimate.person.keypoints)
             self._joint_selection.remember(requested, joints, monotonic())
         return estimate
+
+    def _follow(
+        self,
+        person_crop: PersonCrop,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        command: Command,
+        stamp_ns: int,
+        check_wanted: Callable[[], None] | None,
+    ) -> Estimate:
+        """Estimate a frame in the view of the person crop, and in a second one if it needs that."""
+
+        def look(view: CanonicalView) -> Estimate:
+            estimate: Estimate | None = None
+            try:
+                estimate = self._estimator.estimate(image, camera, command, view=view)
+            finally:
+                with self._crop_lock:
+                    person_crop.update(estimate, view, stamp_ns)
+            return estimate
+
+        with self._crop_lock:
+            view = person_crop.view(camera, self.engine.info.spec, command.joints, stamp_ns)
+        first = look(view)
+        with self._crop_lock:
+            other = person_crop.second_view(view, stamp_ns)
+        if other is None:
+            return first
+        if check_wanted is not None:
+            check_wanted()
+        return first.followed_by(look(other))
 
     def refine(
         self,

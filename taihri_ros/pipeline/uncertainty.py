@@ -70,6 +70,26 @@ def pixel_covariance(
     return np.asarray(covariances)
 
 
+def zoomed_variances(variances: NDArray[np.float64], root_variance: float, zoom: float) -> NDArray[np.float64]:
+    """Return the variances of the depths of joints that were seen through a zoomed view (`model/zoom.py`).
+
+    A real depth is z_j = (z'_j - z'_root) + zoom z'_root, where z' are the depths that the model saw. The depth of the
+    pose around the root and the depth of the root are taken as independent: where a person stands and how they hold
+    themselves are different questions, and the error of where they stand is in the depth of every joint. So the error
+    that z'_j and z'_root have in common is that of the root, or all of z'_j if that is the more certain of both.
+
+    Args:
+        variances: (N,) variances of the z'_j, bins² or m².
+        root_variance: Variance of z'_root, same unit.
+        zoom: Focal length of the view divided by that of the model.
+
+    Returns:
+        (N,) variances, same unit; zoom² times its own for the root, and unchanged ones if the zoom is 1.
+    """
+    common = np.minimum(variances, root_variance)
+    return np.asarray(variances + 2.0 * (zoom - 1.0) * common + (zoom - 1.0) ** 2 * root_variance)
+
+
 def with_confidences(person: Person, factor: float) -> Person:
     """Compute the confidences of a person again, after their covariances have changed.
 

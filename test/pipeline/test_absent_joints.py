@@ -19,7 +19,7 @@ from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN
 from taihri_ros.model.spec import Belief, ModelSpec
 from taihri_ros.pipeline.belief import Thresholds, refuse_unbelieved
 from taihri_ros.pipeline.decoder import AnswerDecoder
-from taihri_ros.pipeline.person_crop import full_view
+from taihri_ros.pipeline.person_views import full_view
 from taihri_ros.skeleton import INDEX
 
 WITH_ABSENT = replace(SPEC, answer=AnswerFormat(absent=True))

@@ -15,7 +15,7 @@ from taihri_ros.inference.engine import TopK
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.parser import MalformedAnswerError, parse
 from taihri_ros.pipeline.decoder import AnswerDecoder, XySource
-from taihri_ros.pipeline.person_crop import full_view
+from taihri_ros.pipeline.person_views import full_view
 
 CAMERA = Camera(
     640, 480, np.array([[600.0, 0, 319.5], [0, 600.0, 239.5], [0, 0, 1]]), np.empty(0), DistortionModel.NONE

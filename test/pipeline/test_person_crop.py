@@ -22,14 +22,8 @@ from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.quantization import decode_pixels, encode_pixels
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.estimate import Estimate
-from taihri_ros.pipeline.person_crop import (
-    FEW_JOINTS_MARGIN_M,
-    LOST_MARGIN,
-    MARGIN_M,
-    PersonCrop,
-    PersonCropMode,
-    full_view,
-)
+from taihri_ros.pipeline.person_crop import LOST_MARGIN, PersonCrop, PersonCropMode
+from taihri_ros.pipeline.person_views import FEW_JOINTS_MARGIN_M, MARGIN_M, full_view
 
 SPEC = ModelSpec(person_crops=True)
 NANO = ModelSpec(focal_px=112.0, max_image_size=(256, 256), min_pixels=1024, max_pixels=65536)

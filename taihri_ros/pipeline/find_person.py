@@ -1,0 +1,83 @@
+"""Finds the joints of a command in a single picture, in as many views as it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.commands.command import Command
+from taihri_ros.model.spec import Belief
+from taihri_ros.pipeline.estimate import summed_stages
+from taihri_ros.pipeline.estimator import Estimator, Exchange
+from taihri_ros.pipeline.person_views import Located, PersonViews
+
+
+class _Look(NamedTuple):
+    """The answer about one view, and where the person is in it."""
+
+    exchange: Exchange
+    found: Located | None
+    presence: float
+
+
+def find_person(
+    estimator: Estimator,
+    image: NDArray[np.uint8],
+    camera: Camera,
+    command: Command,
+    check_wanted: Callable[[], None] | None = None,
+) -> Exchange:
+    """Return the answer about the view that shows the person in a single picture best.
+
+    The model looks at the full view. If it has learned zoomed views, it then looks at the zoomed crop of the person
+    whom it found. If it does not believe that there is anybody, it first looks at every view of the coarse grid
+    (`PersonViews.search`), because there is no later frame in which to look, and the view with the largest presence
+    leads to the crop.
+
+    Args:
+        estimator: Asks the model; its gate decides what the model believes.
+        image: (height, width, 3) uint8 RGB, not undistorted.
+        camera: Calibration of the camera that took the image.
+        command: The joints to find; those that the model chooses for free words are named in further views.
+        check_wanted: Called before every further view, if given; raises an error to end the processing.
+
+    Returns:
+        The answer about the crop; if the model finds no joint in it, that about the view before. The stage times are
+        those of all views together.
+
+    Raises:
+        CameraError, EngineError, MalformedAnswerError: As in `Estimator.estimate`.
+    """
+    spec = estimator.engine.info.spec
+    if not spec.zooms:
+        return estimator.exchange(image, camera, command)
+    thresholds = estimator.gate.thresholds(spec)
+    looks: list[_Look] = []
+
+    def look(view: CanonicalView | None, command: Command) -> _Look:
+        if looks and check_wanted is not None:
+            check_wanted()
+        exchange = estimator.exchange(image, camera, command, view=view)
+        person = exchange.estimate(estimator.xy_source, thresholds).person
+        looks.append(_Look(exchange, Located.of(person), float(np.nan_to_num(person.presence))))
+        return looks[-1]
+
+    best = look(None, command)
+    joints = command.joints or tuple(joint.joint for joint in best.exchange.decoder.answer.joints)
+    if not joints:
+        return best.exchange
+    views, command = PersonViews(camera, spec), replace(command, joints=joints)
+    if best.found is None or best.presence < (spec.belief or Belief()).min_presence:
+        grid = [look(view, command) for view in views.search]
+        best = max((best, *grid), key=lambda each: (each.found is not None, each.presence))
+    crop = views.full if best.found is None else views.around(best.found)
+    if views.zoom(crop) != 1.0 and (zoomed := look(crop, command)).found is not None:
+        best = zoomed
+    stages = [each.exchange.stages_ms for each in looks]
+    return replace(best.exchange, stages_ms=summed_stages(*stages))
