@@ -44,8 +44,8 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
     """
     every_joint = {"min_confidence": 0.0, "min_presence": 0.0}  # as in the recipe, which refuses none
     parameters = read_parameters((), param, chosen={"engine.python": sys.executable, **every_joint, **chosen})
-    if parameters.engine_kind == "openai":
-        raise ParameterError("the benchmark needs --engine vllm or transformers, on this machine")
+    if parameters.engine_kind not in ("vllm", "transformers"):
+        raise ParameterError("the benchmark needs --engine vllm or transformers: the recipe is one for language models")
     try:
         from taihri_ros.evaluation.benchmark.comparison import compare, joint_count_command
         from taihri_ros.evaluation.benchmark.published_recipe import PublishedRecipe

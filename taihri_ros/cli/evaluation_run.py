@@ -13,7 +13,7 @@ from taihri_ros.evaluation.evaluate import LabelledAnswer, describe_run, evaluat
 from taihri_ros.evaluation.predictions import PredictionFile
 from taihri_ros.evaluation.question_plan import Plan
 from taihri_ros.inference.engine import Engine
-from taihri_ros.node.configured_engine import checkpoint, ready_engine
+from taihri_ros.node.configured_engine import checkpoint, local_engine_options, ready_engine
 from taihri_ros.node.parameters import ParameterError, Parameters
 from taihri_ros.pipeline.prompt_batch import Decoding
 
@@ -65,7 +65,7 @@ def ask(
 
 
 def open_configured_engine(parameters: Parameters, *, in_process: bool = False) -> Engine:
-    """Open the configured engine and wait until it is ready.
+    """Open the configured engine and wait until it is ready; it looks at every picture for itself.
 
     Args:
         parameters: The parameters; `engine.*` are used.
@@ -78,9 +78,10 @@ def open_configured_engine(parameters: Parameters, *, in_process: bool = False) 
         TaihriError: The engine cannot be opened.
     """
     if not in_process:
-        return ready_engine(parameters)
+        return ready_engine(parameters, tracking=False)
     if parameters.engine_kind == "openai":
-        raise ParameterError("--in-process needs --engine vllm or transformers")
+        raise ParameterError("--in-process needs an engine on this machine, not --engine openai")
     from taihri_ros.inference.factory import open_engine
 
-    return open_engine(parameters.engine_kind, checkpoint(parameters), options={"dtype": parameters.engine_dtype})
+    options = local_engine_options(parameters, tracking=False)
+    return open_engine(parameters.engine_kind, checkpoint(parameters), options=options)

@@ -74,7 +74,7 @@ def command(
     parameters = Parameters.from_mapping(chosen)
     camera = read_camera(camera_info, name=camera_name, rectified=rectified)
     picture = read_picture(image, check_size=camera.check_image)
-    with ready_engine(parameters) as ready:
+    with ready_engine(parameters, tracking=False) as ready:
         tracker = make_tracker(ready, parameters)
         estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)
         selection = tracker.selection(requested)
