@@ -19,7 +19,7 @@ import click
 from taihri_ros.cli.options import engine_options
 from taihri_ros.demo.pictures import write_pictures
 from taihri_ros.demo.planner import Planner
-from taihri_ros.demo.summary import check, summarise
+from taihri_ros.demo.summary import check, describe, summarise
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.mean_pose import SHIPPED as MEAN_POSE
 from taihri_ros.evaluation.mean_pose import MeanPose
@@ -55,12 +55,13 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
     \b
     Examples:
       taihri demo
+      taihri demo --engine mediapipe
       taihri demo --engine vllm --model ~/TAIHRI --out found/
     """
     kind = chosen.get("engine.kind", "transformers")
-    python = engine_python(chosen.get("engine.python", ""), "transformers" if kind == "transformers" else "vllm")
+    python = engine_python(chosen.get("engine.python", ""), "vllm" if kind == "openai" else kind)
     if shutil.which(python) is None:
-        raise TaihriError(f"there is no engine environment at {python}: run taihri engine install")
+        raise TaihriError(f"there is no engine environment at {python}: run taihri engine install --engine {kind}")
     taihri = ["-m", "taihri_ros.cli"]
     node_arguments = ["run", "--engine", kind, "--engine-python", python]
     for option, name in (("--model", "engine.model"), ("--engine-url", "engine.url")):
@@ -78,6 +79,7 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     click.echo(json.dumps(summary, indent=2))
     write_pictures(planner.record, out / "demo.png", out / "demo.gif")
+    click.echo(describe(summary))
     click.echo(f"wrote summary.json, demo.png and demo.gif to {out}")
     if not summary["trained"]:
         click.echo(f"note: {UNTRAINED_NOTE}")

@@ -30,8 +30,10 @@ def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
     Raises:
         TaihriError: No keypoints were received.
     """
-    if len(record.latencies_ms) == record.empty or "perception" not in record.statuses:
+    if not record.latencies_ms or "perception" not in record.statuses:
         raise TaihriError("no keypoints were received: see the node's messages above")
+    if len(record.latencies_ms) == record.empty:
+        raise TaihriError(f"the person was found in none of {record.empty} answers: see the node's messages above")
     counters, engine = record.statuses["perception"].values, record.statuses.get("engine")
     engine_values = engine.values if engine else {}
     dropped = {
@@ -52,12 +54,31 @@ def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
         "dropped": dropped,
         "received": len(record.latencies_ms),
         "received_empty": record.empty,
+        "answer_rate_hz": _rate_hz([answer.stamp_ns for answer in record.answers]),
         "latency_ms": {"p50": round(float(p50), 1), "p95": round(float(p95), 1)},
         **errors(record, record.answers, mean_pose),
         "joints": {text: _located(answers[text]) for text in answers},
         "by_command": {text: errors(record, answers[text], mean_pose) for text in answers},
         "transforms": dict(record.transforms),
     }
+
+
+def describe(summary: dict[str, Any]) -> str:
+    """Say in words what happened.
+
+    Args:
+        summary: The summary.
+
+    Returns:
+        One line for each command, and one for all of them.
+    """
+    lines = [f"{text!r}: {_found(answers)}" for text, answers in summary["by_command"].items()]
+    latency = summary["latency_ms"]
+    lines.append(
+        f"the person was found in {summary['received'] - summary['received_empty']} of {summary['received']} answers, "
+        f"{summary['answer_rate_hz']} a second, {latency['p50']:.0f} ms after the image (95 %: {latency['p95']:.0f} ms)"
+    )
+    return "\n".join(lines)
 
 
 def check(summary: dict[str, Any]) -> None:
@@ -104,6 +125,23 @@ def errors(record: Record, answers: Iterable[Answer], mean_pose: MeanPose) -> di
         "joints_scored": len(scored),
         "joints_missing": missing,
     }
+
+
+def _found(answers: dict[str, Any]) -> str:
+    """Say how many joints were found, and how far off they are."""
+    missing = f", {answers['joints_missing']} not found" if answers["joints_missing"] else ""
+    if not answers["joints_scored"]:
+        return f"no joint found{missing}"
+    return (
+        f"{answers['joints_scored']} joints found{missing}, {answers['gmpjpe_mm']:.0f} mm off on average "
+        f"(the mean pose: {answers['baseline_gmpjpe_mm']:.0f} mm)"
+    )
+
+
+def _rate_hz(stamps_ns: list[int]) -> float:
+    """Return how many of these images there were in a second; 0 if there was only one."""
+    span_ns = max(stamps_ns) - min(stamps_ns)
+    return round(1e9 * (len(stamps_ns) - 1) / span_ns, 1) if span_ns else 0.0
 
 
 def _located(answers: Iterable[Answer]) -> dict[str, int]:

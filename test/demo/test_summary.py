@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from recorded import MEAN_POSE, TRUTH, answer, keypoint, record
 
-from taihri_ros.demo.summary import check, errors, summarise
+from taihri_ros.demo.summary import check, describe, errors, summarise
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Keypoint, State
 from taihri_ros.skeleton import INDEX
@@ -76,9 +76,27 @@ def test_lost_frames_are_an_error() -> None:
         check(summary)
 
 
-@pytest.mark.parametrize("received", [0, 2])
-def test_a_record_without_keypoints_is_an_error(received: int) -> None:
+def test_the_summary_in_words() -> None:
+    lost = Keypoint("neck", State.NOT_ANSWERED)
+    recorded = record(
+        answer(0, "shake my hand", keypoint("right_wrist", 0.1)),
+        answer(100_000_000, "head, neck", keypoint("head", 0.3), lost),
+        answer(200_000_000, "neck", lost),
+    )
+    recorded.empty = 1
+    assert describe(summarise(recorded, MEAN_POSE)).splitlines() == [
+        "'shake my hand': 1 joints found, 100 mm off on average (the mean pose: 500 mm)",
+        "'head, neck': 1 joints found, 1 not found, 300 mm off on average (the mean pose: 500 mm)",
+        "'neck': no joint found, 1 not found",
+        "the person was found in 2 of 3 answers, 10.0 a second, 200 ms after the image (95 %: 200 ms)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("received", "reason"), [(0, "no keypoints were received"), (2, "the person was found in none of 2 answers")]
+)
+def test_a_record_without_keypoints_is_an_error(received: int, reason: str) -> None:
     recorded = record(*[answer(0, "head")] * received)
     recorded.empty = received
-    with pytest.raises(TaihriError, match="no keypoints were received"):
+    with pytest.raises(TaihriError, match=reason):
         summarise(recorded, MEAN_POSE)

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from taihri_ros.synthetic.people.body import Body, Place, body_model, moved
-from taihri_ros.synthetic.people.clothing import Outfit, dress, sample_outfit
+from taihri_ros.synthetic.people.clothing import Outfit, dress
 from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.phenotype import Phenotype, sample_phenotype
 from taihri_ros.synthetic.people.poses import Pose, blend, sample_pose
+from taihri_ros.synthetic.people.wardrobe import sample_lifelike_outfit
 
 TRANSITION_S = 0.9
 """Duration of the transition between two gestures."""
@@ -31,7 +32,7 @@ class Actor:
         """
         rng = np.random.default_rng([seed, 1])
         self.shape: Phenotype = sample_phenotype(rng)
-        self.outfit: Outfit = sample_outfit(rng)
+        self.outfit: Outfit = sample_lifelike_outfit(rng, self.shape.gender)
         self._seed = seed
         self._thickness = self.outfit.thickness(surface(body_model().template))[None]
         self._poses: dict[str, Pose] = {}
