@@ -135,6 +135,17 @@ class Camera:
         """
         return cls.from_info(read_fields(mapping, name), rectified=rectified)
 
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the calibration as `from_mapping` reads it: width, height, distortion_model, d and k."""
+        undistorted = self.model is DistortionModel.NONE
+        return {
+            "width": self.width,
+            "height": self.height,
+            "distortion_model": DistortionModel.PLUMB_BOB.value if undistorted else self.model.value,
+            "d": [0.0] * 5 if undistorted else self.D.tolist(),
+            "k": self.K.ravel().tolist(),
+        }
+
     def check_image(self, width: int, height: int) -> None:
         """Check that an image has the size of this camera.
 

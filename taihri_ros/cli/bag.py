@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from taihri_ros.cli.bag_options import bag_options
 from taihri_ros.cli.node_options import node_options
 from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.cli.stop_signals import StopRequested, StopSignals
@@ -30,26 +31,19 @@ _SHOWN = 5
 @click.argument("bag", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Bag to write. It must not exist yet.")
 @click.option("--command", "text", help="Joint names, or a task in free words. Default: the parameter command.initial.")
-@click.option("--image", metavar="TOPIC", help="Image topic of the bag, if it has several.")
-@click.option("--camera-info", metavar="TOPIC", help="CameraInfo topic of the bag, if it has several.")
-@click.option("--depth", metavar="TOPIC", help="Depth topic of the bag, registered to the images; sets depth.enabled.")
-@click.option("--rectified", is_flag=True, help="The images are rectified: use P of CameraInfo.")
 @click.option(
     "--storage", type=click.Choice(["sqlite3", "mcap"]), default="sqlite3", show_default=True, help="Format to write."
 )
-@click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution that recorded the bag.")
 @node_options
 @engine_options
 @threshold_options
+@bag_options
 def command(
     *,
     bag: Path,
     out: Path,
     text: str | None,
-    image: str | None,
-    camera_info: str | None,
-    depth: str | None,
-    rectified: bool,
+    inputs: dict[str, str],
     storage: str,
     distro: str,
     params_file: tuple[Path, ...],
@@ -71,11 +65,6 @@ def command(
     from taihri_ros.node.bags import NODE_NAME, BagReplay
     from taihri_ros.node.dds_host import node_identity
 
-    if rectified:
-        chosen["rectified"] = True
-    if depth is not None:
-        chosen["depth.enabled"] = True
-    inputs = {"image": image, "camera_info": camera_info, "depth": depth}
     node, namespace = node_identity(NODE_NAME, remaps=remap)
     parameters = read_parameters(params_file, param, chosen=chosen, node=node, namespace=namespace)
     requested = _read_command(text, parameters)
@@ -89,7 +78,7 @@ def command(
                     bag,
                     out,
                     parameters,
-                    inputs={name: topic for name, topic in inputs.items() if topic is not None},
+                    inputs=inputs,
                     remaps=remap,
                     storage=storage,
                     distro=distro,

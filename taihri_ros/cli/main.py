@@ -20,6 +20,7 @@ _COMMANDS = {
     "doctor": "check the installation, and show how to fix what is missing",
     "engine": "install the engine environment, or run the engine process without the node",
     "eval": "evaluate a checkpoint on a data set",
+    "label": "label the people in a recorded bag with depth images",
     "localize": "find joints in one image file",
     "run": "run the node without a ROS installation",
     "simulate": "publish a simulated robot camera and the true joints",
@@ -27,7 +28,7 @@ _COMMANDS = {
     "train": "train a model, from random weights or a published checkpoint",
 }
 
-_ONE_SHOT = ("bag", "calibrate", "doctor", "eval", "localize")
+_ONE_SHOT = ("bag", "calibrate", "doctor", "eval", "label", "localize")
 """Commands that print the engine's error themselves; the log would only repeat it."""
 
 _EMBEDDED = ("cyclonedds", "rosbags")

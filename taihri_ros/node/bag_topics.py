@@ -91,7 +91,8 @@ def _choose_depth(
     compressed = remapped(topics.COMPRESSED_DEPTH)
     name = remapped(topics.DEPTH) if compressed is None else compressed
     if name is None:
-        raise BagError(f"depth.enabled is set: choose the depth topic with --depth {_listed(channels, _DEPTHS)}")
+        names = _listed(channels, _DEPTHS)
+        raise BagError(f"depth.enabled is set: choose the depth topic with --depth (its topics: {names})")
     depths = [channel for channel in channels if channel.type in _DEPTHS]
     names = [name, f"{name}/compressedDepth"]
     if parameters.depth_transport == "compressedDepth":
@@ -128,9 +129,10 @@ def _only_topic(
             f"--{option}"
         )
     exists = any(channel.type in types for channel in channels)
+    names = _listed(channels, types)
     raise BagError(
         f"the bag has {count or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: "
-        f"{f'choose one with --{option}' if exists else 'it cannot be replayed'} {_listed(channels, types)}"
+        f"{f'choose one with --{option}' if exists else 'it cannot be replayed'} (its topics: {names})"
     )
 
 
@@ -139,4 +141,4 @@ def _listed(channels: Sequence[Channel], types: Collection[str]) -> str:
     exists = any(channel.type in types for channel in channels)
     names = sorted({channel.topic if exists else f"{channel.topic} ({channel.type})" for channel in channels})
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"(its topics: {', '.join(names[:_LISTED])}{more})"
+    return f"{', '.join(names[:_LISTED])}{more}"

@@ -61,6 +61,11 @@ class ImageFormat:
         pixels = first.strip() if separator or is_bayer(first) or is_depth_or_numbers(first) else ""
         return cls(text, pixels, after[0] if after else "", "compresseddepth" in text.lower())
 
+    @property
+    def is_mosaic(self) -> bool:
+        """Whether the pixels are a Bayer mosaic, which the publisher has not demosaiced."""
+        return is_bayer(self.pixels) and not self.compressed
+
 
 def decode_compressed(
     message: Any, check_size: SizeCheck | None = None, formats: Sequence[str] = DEFAULT_FORMATS
@@ -105,7 +110,7 @@ def _mosaic(stated: ImageFormat, picture: EncodedPicture) -> str | None:
     Raises:
         PictureError: Format and picture contradict each other, or do not define what the pixels are.
     """
-    if is_bayer(stated.pixels) and not stated.compressed:
+    if stated.is_mosaic:
         pattern = without_bits(stated.pixels)
         if pattern not in BAYER:
             raise PictureError(f"its Bayer pattern is unknown: use one of {', '.join(BAYER)} with 8 or 16 bits")

@@ -123,18 +123,32 @@ def surface_depth(depth: NDArray[np.float32], pixel: ArrayLike) -> float:
     Returns:
         Metres along the camera's z axis; NaN outside the image, or if too few pixels of the window hold a measurement.
     """
+    measured = measured_depths(depth, pixel)
+    if not measured.size:
+        return float("nan")
+    middle = (measured.size - 1) // 2
+    return float(np.partition(measured, middle)[middle])
+
+
+def measured_depths(depth: NDArray[np.float32], pixel: ArrayLike) -> NDArray[np.float32]:
+    """Return the measurements in a small window around a pixel.
+
+    Args:
+        depth: As for `surface_depth`.
+        pixel: (2,) column and row, px.
+
+    Returns:
+        (N,) metres; none outside the image, or if too few pixels of the window hold a measurement.
+    """
     height, width = depth.shape
     place = np.floor(np.asarray(pixel, np.float64) + 0.5)
     if not ((place >= 0) & (place < (width, height))).all():
-        return float("nan")
+        return np.empty(0, np.float32)
     column, row = place.astype(int).tolist()
     reach = max(1, round((_WINDOW_SIDE // 2) * width / _REFERENCE_WIDTH))
     window = depth[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
     measured = window[np.isfinite(window) & (window > 0.0)]
-    if measured.size < _MIN_VALID_FRACTION * window.size:
-        return float("nan")
-    middle = (measured.size - 1) // 2
-    return float(np.partition(measured, middle)[middle])
+    return measured if measured.size >= _MIN_VALID_FRACTION * window.size else np.empty(0, np.float32)
 
 
 def sensor_noise(depth: ArrayLike) -> NDArray[np.float64]:

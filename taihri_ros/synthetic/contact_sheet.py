@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.skeleton import BONES, INDEX
-from taihri_ros.synthetic.dataset import Sample
+
+if TYPE_CHECKING:
+    from taihri_ros.synthetic.dataset import Sample
 
 _LEFT, _RIGHT, _MIDDLE = (255, 140, 0), (0, 160, 255), (120, 255, 120)
 _TEXT = (255, 255, 255)
@@ -26,15 +29,27 @@ def contact_sheet(samples: Sequence[Sample], columns: int = 8, cell: int = 224) 
     Returns:
         uint8 (H, W, 3) RGB. The person's left is orange, the right blue; visible joints are filled circles.
     """
-    rows = -(-len(samples) // columns)
-    sheet = np.full((rows * cell, columns * 2 * cell, 3), 40, dtype=np.uint8)
-    for number, sample in enumerate(samples):
-        row, column = divmod(number, columns)
-        for half, picture in enumerate((sample.image, draw_labels(sample))):
-            scale = cell / max(picture.shape[:2])
-            small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-            y, x = row * cell, (2 * column + half) * cell
-            sheet[y : y + small.shape[0], x : x + small.shape[1]] = small[:cell, :cell]
+    return picture_grid([half for each in samples for half in (each.image, draw_labels(each))], 2 * columns, cell)
+
+
+def picture_grid(pictures: Sequence[NDArray[np.uint8]], columns: int, cell: int) -> NDArray[np.uint8]:
+    """Return a grid of pictures, each scaled down or up to its square.
+
+    Args:
+        pictures: (height, width, 3) uint8 RGB of any sizes.
+        columns: Pictures per row.
+        cell: Side of the square for each picture, px.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+    """
+    rows = -(-len(pictures) // columns)
+    sheet = np.full((rows * cell, columns * cell, 3), 40, dtype=np.uint8)
+    for number, picture in enumerate(pictures):
+        y, x = cell * (number // columns), cell * (number % columns)
+        scale = cell / max(picture.shape[:2])
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:cell, :cell]
+        sheet[y : y + small.shape[0], x : x + small.shape[1]] = small
     return sheet
 
 
@@ -48,19 +63,38 @@ def draw_labels(sample: Sample) -> NDArray[np.uint8]:
         uint8 (2 H, 2 W, 3) RGB.
     """
     picture = np.ascontiguousarray(cv2.resize(sample.image, None, fx=2.0, fy=2.0))
-    places = [tuple(np.rint(np.clip(2.0 * pixel + 0.5, -4000, 4000)).astype(int).tolist()) for pixel in sample.pixels]
-    for parent, child in BONES:
-        if sample.joints[INDEX[parent], 2] > 0.05 and sample.joints[INDEX[child], 2] > 0.05:
-            cv2.line(picture, places[INDEX[parent]], places[INDEX[child]], _color(child), 1, cv2.LINE_AA)
-    for name, index in INDEX.items():
-        if sample.visibility[index] < 2:
-            visible = sample.visibility[index] == 0
-            cv2.circle(picture, places[index], 4, _color(name), -1 if visible else 1, cv2.LINE_AA)
+    visible, inside = sample.visibility == 0, sample.visibility < 2
+    draw_skeleton(picture, 2.0 * sample.pixels + 0.5, sample.joints[:, 2] > 0.05, inside & visible, inside & ~visible)
     x0, y0, x1, y1 = np.rint(2.0 * sample.box).astype(int).tolist()
     cv2.rectangle(picture, (x0, y0), (x1, y1), _TEXT, 1)
     label = f"{sample.index} {sample.task} {np.linalg.norm(sample.joints[0]):.1f} m"
     cv2.putText(picture, label, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _TEXT, 1, cv2.LINE_AA)
     return picture
+
+
+def draw_skeleton(
+    picture: NDArray[np.uint8],
+    places: NDArray[np.floating],
+    boned: NDArray[np.bool_],
+    filled: NDArray[np.bool_],
+    hollow: NDArray[np.bool_],
+) -> None:
+    """Draw joints and the bones between them into a picture. The person's left is orange, the right blue.
+
+    Args:
+        picture: (height, width, 3) uint8 RGB, changed in place.
+        places: (22, 2) px; those that are used must be finite.
+        boned: (22,) joints whose bones are drawn.
+        filled: (22,) joints that are drawn as discs.
+        hollow: (22,) joints that are drawn as circles.
+    """
+    at = [tuple(np.rint(np.clip(np.nan_to_num(place), -4000, 4000)).astype(int).tolist()) for place in places]
+    for parent, child in BONES:
+        if boned[INDEX[parent]] and boned[INDEX[child]]:
+            cv2.line(picture, at[INDEX[parent]], at[INDEX[child]], _color(child), 1, cv2.LINE_AA)
+    for name, index in INDEX.items():
+        if filled[index] or hollow[index]:
+            cv2.circle(picture, at[index], 4, _color(name), -1 if filled[index] else 1, cv2.LINE_AA)
 
 
 def _color(name: str) -> tuple[int, int, int]:

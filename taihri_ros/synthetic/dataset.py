@@ -155,17 +155,8 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
     """
     columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names}
     for sample in samples:
-        camera = sample.camera
         columns["image"].append({"bytes": sample.encoded, "path": f"{sample.seed}-{sample.index:08d}.jpg"})
-        columns["camera_info"].append(
-            {
-                "width": camera.width,
-                "height": camera.height,
-                "distortion_model": "plumb_bob" if camera.model.value == "none" else camera.model.value,
-                "d": camera.D.tolist() or [0.0] * 5,
-                "k": camera.K.ravel().tolist(),
-            }
-        )
+        columns["camera_info"].append(sample.camera.to_mapping())
         for name in ("joints", "pixels", "visibility", "box"):
             columns[name].append(getattr(sample, name).tolist())
         columns["task"].append(sample.task)

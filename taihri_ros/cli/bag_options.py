@@ -1,0 +1,52 @@
+"""Options of the subcommands that read a recorded bag."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from taihri_ros.cli.options import add_options
+
+_OPTIONS = (
+    click.option("--image", metavar="TOPIC", help="Image topic of the bag, if it has several."),
+    click.option("--camera-info", metavar="TOPIC", help="CameraInfo topic of the bag, if it has several."),
+    click.option(
+        "--depth", metavar="TOPIC", help="Depth topic of the bag, registered to the images; sets depth.enabled."
+    ),
+    click.option("--rectified", is_flag=True, help="The images are rectified: use P of CameraInfo."),
+    click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution that recorded the bag."),
+)
+
+
+def bag_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that choose the topics of a bag; use it below `engine_options`.
+
+    Args:
+        command: The subcommand, which receives `distro`, the topics that were named as `inputs`, and the parameters
+            that follow from them in `chosen`.
+
+    Returns:
+        The subcommand with the options.
+    """
+
+    @functools.wraps(command)
+    def with_inputs(
+        *,
+        image: str | None,
+        camera_info: str | None,
+        depth: str | None,
+        rectified: bool,
+        chosen: dict[str, Any],
+        **others: Any,
+    ) -> None:
+        named = {"image": image, "camera_info": camera_info, "depth": depth}
+        if rectified:
+            chosen["rectified"] = True
+        if depth is not None:
+            chosen["depth.enabled"] = True
+        command(chosen=chosen, inputs={name: topic for name, topic in named.items() if topic is not None}, **others)
+
+    return add_options(with_inputs, _OPTIONS)
