@@ -91,8 +91,8 @@ def _choose_depth(
     compressed = remapped(topics.COMPRESSED_DEPTH)
     name = remapped(topics.DEPTH) if compressed is None else compressed
     if name is None:
-        names = _listed(channels, _DEPTHS)
-        raise BagError(f"depth.enabled is set: choose the depth topic with --depth (its topics: {names})")
+        listed = _listed(channels, _DEPTHS)
+        raise BagError(f"depth.enabled is set: choose the depth topic with --depth (its topics: {listed})")
     depths = [channel for channel in channels if channel.type in _DEPTHS]
     names = [name, f"{name}/compressedDepth"]
     if parameters.depth_transport == "compressedDepth":
@@ -129,10 +129,10 @@ def _only_topic(
             f"--{option}"
         )
     exists = any(channel.type in types for channel in channels)
-    names = _listed(channels, types)
+    listed = _listed(channels, types)
     raise BagError(
         f"the bag has {count or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: "
-        f"{f'choose one with --{option}' if exists else 'it cannot be replayed'} (its topics: {names})"
+        f"{f'choose one with --{option}' if exists else 'it cannot be replayed'} (its topics: {listed})"
     )
 
 
