@@ -53,7 +53,8 @@ SEARCH_ZOOM = 2.0
 twice `READ_AT_M`, and the full view those at up to `READ_AT_M`."""
 
 _BODY_M = np.array([0.6, 1.7])
-"""Width and height of an adult, metres: so much do neighbouring search views share, lest they all cut somebody."""
+"""Width and height of an adult, metres. Neighbouring search views share as much at the distance at which they read
+people best, so that one of them shows the whole of somebody who is there or farther away."""
 
 _CENTERING_STEPS = 2
 """Number of iterations that centre the view on the box around the joints."""
@@ -226,7 +227,10 @@ class PersonViews:
 
     @cached_property
     def search(self) -> tuple[CanonicalView, ...]:
-        """A coarse grid of zoomed views over the full view, the middle first; empty for a model without zoom."""
+        """A coarse grid of zoomed views over the full view, empty for a model without zoom.
+
+        The row in the middle is the first, since people stand beside each other, and each row begins in its middle.
+        """
         zoom = min(SEARCH_ZOOM, self._largest_zoom)
         if zoom < ZOOM_STEP:
             return ()
@@ -239,7 +243,7 @@ class PersonViews:
             np.linspace(start + half, end - half, count) if count > 1 else np.array([(start + end) / 2.0])
             for start, end, half, count in zip(low, high, reach, counts, strict=True)
         )
-        places = sorted(((x, y) for y in down for x in across), key=lambda place: np.hypot(*place))
+        places = sorted(((x, y) for y in down for x in across), key=lambda place: (abs(place[1]), abs(place[0])))
         return tuple(self._view(look_along(np.array([x, y, 1.0])), reach, zoom) for x, y in places)
 
     @property
