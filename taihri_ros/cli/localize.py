@@ -37,6 +37,12 @@ from taihri_ros.pipeline.estimate import Estimate
     type=click.Choice(["bins", "pixel"]),
     help="Take x and y from the 3D bins, or from the 2D pixel and the depth.",
 )
+@click.option(
+    "--person-crop",
+    type=click.Choice(["auto", "never"]),
+    help="With a checkpoint that has learned zoomed views, show it the person through a longer focal length, too: one "
+    "or a few more requests (auto, the default), or never.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
     "--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Write the image with the joints drawn into it."
@@ -51,6 +57,7 @@ def command(
     rectified: bool,
     text: str,
     xy_source: str | None,
+    person_crop: str | None,
     as_json: bool,
     overlay: Path | None,
     chosen: dict[str, Any],
@@ -71,6 +78,8 @@ def command(
         raise CommandError("'stop' requests no joints: name joints, or describe the task")
     if xy_source is not None:
         chosen["xy_source"] = xy_source
+    if person_crop is not None:
+        chosen["person_crop.mode"] = person_crop
     parameters = Parameters.from_mapping(chosen)
     camera = read_camera(camera_info, name=camera_name, rectified=rectified)
     picture = read_picture(image, check_size=camera.check_image)

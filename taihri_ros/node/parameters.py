@@ -104,11 +104,14 @@ class Parameters:
     person_crop_mode: PersonCropMode = _parameter(
         "auto",
         "When to show the model a crop around the person instead of the full view: never; always, whenever it saves a "
-        "visual token; auto, when it saves at least a third and the model was trained on person crops.",
+        "visual token; auto, when it saves at least a third and the model was trained on person crops. Both also crop "
+        "to zoom in on people far away, where the model was trained for it.",
         choices=("never", "always", "auto"),
     )
     person_crop_refresh_s: float = _parameter(
-        1.0, "Longest time between two full views, in seconds.", limits=(0.05, 3600.0)
+        1.0,
+        "Longest time between two full views, in seconds; at least 1 for a model that zooms.",
+        limits=(0.05, 3600.0),
     )
     filter_enabled: bool = _parameter(False, "Filter the motion of the joints with a constant-velocity Kalman filter.")
     filter_acceleration: float = _parameter(

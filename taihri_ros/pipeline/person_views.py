@@ -152,8 +152,8 @@ class PersonViews:
         >>> camera = Camera(640, 480, [[500, 0, 320], [0, 500, 240], [0, 0, 1]], [], DistortionModel.NONE)
         >>> spec = ModelSpec(focal_px=112.0, max_image_size=(256, 256), min_pixels=1024, max_pixels=65536, zoom=(1, 3))
         >>> view = PersonViews(camera, spec).around(Located.in_box(camera, (300, 100, 380, 300)))
-        >>> view.focal_px / spec.focal_px  # a person of 200 px is 4.25 m away
-        2.65625
+        >>> round(view.focal_px / spec.focal_px, 1)  # a person of 200 px is 4.25 m away, and shown at 1.6 m
+        2.7
 
     Attributes:
         spec: The checkpoint's specification.

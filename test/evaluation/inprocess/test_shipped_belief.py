@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,15 @@ from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.cli.calibrate import command as calibrate
 from taihri_ros.cli.eval import command
 from taihri_ros.commands.command import joint_command
-from taihri_ros.inference.engine import Engine
+from taihri_ros.inference.engine import Engine, EngineInfo, Generation, GenerationRequest
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.keypoints import State
 from taihri_ros.model.spec import Belief, ModelSpec
+from taihri_ros.pipeline.belief import OFF, BeliefGate
 from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.find_person import find_person
+from taihri_ros.pipeline.person_crop import PersonCrop
+from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import NANO
 from taihri_ros.skeleton import JOINTS
 from taihri_ros.synthetic import frozen_split as test_split
@@ -96,6 +101,44 @@ def test_most_people_are_somebody(nano: Engine) -> None:
     samples = make_samples(test_split.SEED + 1, 16, test_split.SIZE)
     estimates = [Estimator(nano).estimate(one.image, one.camera, joint_command(JOINTS)) for one in samples]
     assert sum(bool(estimate.person.located) for estimate in estimates) >= 5
+
+
+class Zooming(Engine):
+    """The engine with a specification that has learned zoom, and the sizes of the views that it was shown."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.sizes, self.questions = engine, list[tuple[int, ...]](), list[int]()
+
+    @property
+    def info(self) -> EngineInfo:
+        return replace(self.engine.info, spec=replace(self.engine.info.spec, zoom=(1.0, 4.0)))
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        self.sizes.append(request.image.shape[:2])
+        self.questions.append(len(request.questions))
+        return self.engine.generate(request)
+
+
+def test_a_person_far_away_is_shown_through_zoomed_views(nano: Engine) -> None:
+    engine = Zooming(nano)
+    estimator = Estimator(engine, gate=BeliefGate(*OFF))
+    command = joint_command(["left_wrist", "right_wrist", "head"])
+    image = np.full((480, 640, 3), 90, np.uint8)
+    image[215:305, 300:340] = (190, 120, 90)
+    exchange = find_person(estimator, image, CAMERA, command)
+    zoom = exchange.decoder.view.focal_px / 112.0
+    assert len(engine.sizes) >= 4, "the full view, the grid and the crop"
+    assert engine.questions == [4] * len(engine.sizes), "three joints and the pelvis"
+    assert zoom > 1.0
+    person, root = exchange.decoder.person("bins", sub_bin=False), exchange.decoder.answer.root
+    assert root is not None
+    assert [keypoint.name for keypoint in person.keypoints] == list(command.joints)
+    for joint, keypoint in zip(exchange.decoder.answer.joints, person.keypoints, strict=True):
+        depth = (joint.point[2].bin + (zoom - 1.0) * root.point[2].bin) * 4.0 / 999
+        assert exchange.decoder.view.points_to_view(keypoint.position)[0, 2] == pytest.approx(depth, abs=1e-6)
+    tracker = Tracker(estimator, person_crop=PersonCrop("auto"))
+    estimates = [tracker.estimate(image, CAMERA, command, number * 100_000_000) for number in range(12)]
+    assert all(len(estimate.person.located) == 3 for estimate in estimates)
 
 
 def test_the_belief_of_the_model_is_calibrated() -> None:
