@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -10,6 +12,16 @@ from required import ENGINE_PYTHON, ROOT, require
 
 hypothesis.settings.register_profile("shared machine", deadline=None)  # a busy machine must not fail a test
 hypothesis.settings.load_profile("shared machine")
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP act as usual, here and in subprocesses, also where tests run under nohup."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    inherited = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in inherited.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import pytest
 
 from taihri_ros.cli.stop_signals import StopRequested, StopSignals
 
+pytestmark = pytest.mark.usefixtures("default_signals")
+
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
@@ -61,12 +63,10 @@ def test_an_error_in_what_must_be_finished_is_not_hidden() -> None:
         fail(signals)
 
 
-@pytest.mark.handles("Bags", "SIGHUP under nohup", "ignored, as nohup asks")
-def test_an_ignored_signal_stays_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with StopSignals():
-            send(signal.SIGHUP)
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+@pytest.mark.handles("Bags", "SIGHUP under nohup, SIGINT in a background job of a script", "ignored, as they ask")
+@SIGNALS
+def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    with StopSignals():
+        send(number)
+    assert signal.getsignal(number) is signal.SIG_IGN
