@@ -22,7 +22,7 @@ from taihri_ros.inference.engine import Generation, GenerationAbortedError, Gene
 from taihri_ros.keypoints import State
 from taihri_ros.model.spec import Belief, ModelSpec
 from taihri_ros.model.zoom import ROOT
-from taihri_ros.pipeline.belief import OFF
+from taihri_ros.pipeline.belief import OFF, BeliefGate
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.find_person import find_person
 from taihri_ros.pipeline.frames import Frame, Result
@@ -42,9 +42,12 @@ class Scene:
     """A tracker with a person crop, and the views in which its engine looked at each frame."""
 
     def __init__(
-        self, person: dict[str, NDArray[np.float64]], spec: ModelSpec = ZOOMING, mode: PersonCropMode = "auto"
+        self,
+        person: dict[str, NDArray[np.float64]] | ZoomOracle,
+        spec: ModelSpec = ZOOMING,
+        mode: PersonCropMode = "auto",
     ) -> None:
-        self.engine = ZoomOracle(person, spec)
+        self.engine = person if isinstance(person, ZoomOracle) else ZoomOracle(person, spec)
         self.crop = PersonCrop(mode, refresh_s=0.5)
         self.tracker = Tracker(OracleEstimator(self.engine), person_crop=self.crop)
         self.views: list[CanonicalView] = []
@@ -207,29 +210,36 @@ def test_a_noisy_depth_keeps_one_zoom() -> None:
 
 
 class Misjudging(ZoomOracle):
-    """An oracle that sees somebody in the full view at the wrong depth."""
+    """An oracle that sees somebody in views without zoom at the wrong depth, and in zoomed views only if it may."""
 
-    factor = 0.55
+    factor, zooms = 1.0, True
 
     def _seen(self, view: CanonicalView) -> dict[str, NDArray[np.float64]]:
         seen = super()._seen(view)
-        return seen if view.focal_px > 112.0 else {name: point * self.factor for name, point in seen.items()}
+        if view.focal_px > self.info.spec.focal_px:
+            return seen if self.zooms else {}
+        return {name: point * self.factor for name, point in seen.items()}
 
 
 def test_a_wrong_depth_in_the_full_view_does_not_move_the_crop() -> None:
     person = stand(0.3, 0.0, 2.45)
-    scene = Scene(person)
-    scene.engine.person = NOBODY
+    engine = Misjudging(person)
+    scene = Scene(engine)
     scene.look(0.0)
-    scene.engine = Misjudging(person)
-    scene.engine.factor = 1.25
-    scene.tracker = Tracker(OracleEstimator(scene.engine), person_crop=scene.crop)
-    views = []
-    for number in range(11, 60):
-        estimate = scene.look(number / 10)
-        views += [view for view in scene.views if view.focal_px > 112.0]
-    assert_located(estimate, person)
-    assert len(set(views[5:])) == 1
+    crop = scene.views[1]
+    engine.factor = 0.6
+    for number in range(1, 40):
+        assert_located(scene.look(number / 10), person)
+        assert scene.views[-1] is crop
+
+
+def test_a_second_view_without_a_joint_does_not_replace_the_first() -> None:
+    person = stand(0.3, 0.0, 2.45)
+    engine = Misjudging(person)
+    engine.zooms = False
+    scene = Scene(engine)
+    assert_located(scene.look(0.0), person)
+    assert len(scene.views) == 2
 
 
 def test_the_full_view_moves_the_crop_to_somebody_elsewhere() -> None:
@@ -275,6 +285,24 @@ def test_one_picture_is_searched_in_the_whole_grid_and_then_zoomed() -> None:
     assert [round(view.focal_px / 112.0, 1) for view in engine.views] == [1.0, 2.0, 2.0, pytest.approx(3.2, abs=0.15)]
     assert_located(estimate, FAR)
     assert estimate.stages_ms["engine.total"] == 4.0
+
+
+class Vague(ZoomOracle):
+    """An oracle that spreads its answers about views without zoom over hundreds of bins."""
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        sharp = self.view is not None and self.view.focal_px > self.info.spec.focal_px
+        self.spread = (0.25, 0.5, 0.25) if sharp else (0.002,)
+        return super().generate(request)
+
+
+def test_an_answer_that_is_not_believed_leads_to_the_grid_also_without_thresholds() -> None:
+    person = stand(-1.2, 0.0, 2.4)
+    engine = Vague(person, replace(ZOOMING, belief=Belief()))
+    exchange = find_person(OracleEstimator(engine, gate=BeliefGate(*OFF)), IMAGE, CAMERA, WRISTS)
+    assert [view.focal_px > 112.0 for view in engine.views] == [False, True, True, True]
+    assert exchange.decoder.view is engine.views[-1]
+    assert_located(exchange.estimate("bins", OFF), person)
 
 
 @pytest.mark.parametrize(
