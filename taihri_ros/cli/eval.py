@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -20,6 +20,7 @@ from taihri_ros.evaluation.belief.answers import PLAN, BeliefAnswers
 from taihri_ros.evaluation.belief.nobody_pictures import COUNT, EVALUATION_SEED
 from taihri_ros.evaluation.datasets.items import Data
 from taihri_ros.evaluation.datasets.readers import open_data
+from taihri_ros.evaluation.evaluate import PersonCropChoice
 from taihri_ros.evaluation.mean_pose import SHIPPED, MeanPose
 from taihri_ros.evaluation.peer_comparison import ModelAnswers
 from taihri_ros.evaluation.question_plan import Phrasings, Plan, parse_joints
@@ -69,6 +70,17 @@ from taihri_ros.pipeline.prompt_batch import Decoding
     help="Decoding mode of named joints: batched per-joint prompts, jump-forward decoding, or every token decoded.",
 )
 @click.option(
+    "--person-crop",
+    "person_crops",
+    type=click.Choice(get_args(PersonCropChoice)),
+    multiple=True,
+    default=("auto",),
+    show_default=True,
+    help="View that the model is shown: never a crop but the full view; auto: as the node processes single pictures, "
+    "with a zoomed crop of the person where the checkpoint has learned that; true-box: the crop of the person's true "
+    "box. Repeat it to compare: the first is that of the tables.",
+)
+@click.option(
     "--mean-pose",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Mean pose for the baseline, a file of `python -m taihri_ros.evaluation.mean_pose`.",
@@ -91,6 +103,7 @@ def command(
     commands: Phrasings,
     xy_source: XySource,
     decoding: Decoding,
+    person_crops: tuple[PersonCropChoice, ...],
     mean_pose: Path | None,
     nobody: str | None,
     nobody_camera: Path | None,
@@ -131,16 +144,24 @@ def command(
     others = [] if opened is None else _ask_peers(peers, opened, plan, decoding, out, limit)
     with open_configured_engine(parameters, in_process=in_process) as engine:
         if nobody is not None:
-            run, answered = ask(engine, pictures, PLAN, decoding, out / "nobody-predictions.jsonl", nobody_limit)
+            person_crop = person_crops[0]
+            file = out / "nobody-predictions.jsonl"
+            run, answered = ask(engine, pictures, PLAN, decoding, file, nobody_limit, person_crop=person_crop)
             absent, present = BeliefAnswers.collect(answered, xy_source), None
             if opened is not None:
-                people, answered = ask(engine, opened, PLAN, decoding, out / "people-predictions.jsonl", limit)
+                file = out / "people-predictions.jsonl"
+                people, answered = ask(engine, opened, PLAN, decoding, file, limit, person_crop=person_crop)
                 run |= {"people": people["data"], "xy_source": xy_source}
                 present = BeliefAnswers.collect(answered, xy_source)
             found = write_belief_report(out, run, _thresholds_in_force(engine.info.spec, parameters), absent, present)
             click.echo(f"{summary(found)}\nwritten to {out}: belief.md, belief.json")
         elif opened is not None:
-            run, answered = ask(engine, opened, plan, decoding, out / "predictions.jsonl", limit)
+            file = out / "predictions.jsonl"
+            run, answered = ask(engine, opened, plan, decoding, file, limit, person_crop=person_crops[0])
+            for person_crop in person_crops[1:]:
+                file = out / f"{person_crop}-predictions.jsonl"
+                _, other = ask(engine, opened, plan, decoding, file, limit, named_only=True, person_crop=person_crop)
+                others.insert(0, ModelAnswers(f"{run['name']}, person crop {person_crop}", other))
             metrics = write_report(out, run, answered, baseline, xy_source, peers=others)
             click.echo(_summary(metrics, xy_source, out))
         if not engine.info.spec.trained:

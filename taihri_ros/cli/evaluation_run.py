@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from taihri_ros.evaluation.datasets.items import Data
-from taihri_ros.evaluation.evaluate import LabelledAnswer, describe_run, evaluate
+from taihri_ros.evaluation.evaluate import LabelledAnswer, PersonCropChoice, describe_run, evaluate
 from taihri_ros.evaluation.predictions import PredictionFile
 from taihri_ros.evaluation.question_plan import Plan
 from taihri_ros.inference.engine import Engine
@@ -30,6 +30,7 @@ def ask(
     limit: int | None,
     *,
     named_only: bool = False,
+    person_crop: PersonCropChoice = "auto",
 ) -> tuple[dict[str, Any], list[LabelledAnswer]]:
     """Send all questions about a data set to the model; answers that are stored are reused.
 
@@ -41,6 +42,7 @@ def ask(
         file: File of the answers.
         limit: Largest number of images; None for all.
         named_only: Whether free commands are left out.
+        person_crop: The view that the model is shown.
 
     Returns:
         The settings of the run, and the answers.
@@ -52,13 +54,15 @@ def ask(
 
     answered: list[LabelledAnswer] = []
     count = min(data.length, limit or data.length)
-    run = describe_run(engine.info, data, plan, decoding)
+    run = describe_run(engine.info, data, plan, decoding, person_crop)
     with (
         PredictionFile(file, run) as stored,
         click.progressbar(length=count, label="images", file=sys.stderr) as bar,
     ):
         estimator = Estimator(engine, decoding=decoding)
-        for answers in evaluate(estimator, data, plan, stored, limit=limit, named_only=named_only):
+        for answers in evaluate(
+            estimator, data, plan, stored, limit=limit, named_only=named_only, person_crop=person_crop
+        ):
             answered += answers
             bar.update(1)
     return {**run, "evaluated_images": count}, answered

@@ -7,9 +7,12 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from taihri_ros.camera.camera_info import CameraError
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import Command
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.evaluation.datasets.items import Data, DataError, Item, Truth
@@ -19,7 +22,14 @@ from taihri_ros.inference.engine import EngineError, EngineInfo
 from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.estimator import Estimator, Exchange
+from taihri_ros.pipeline.find_person import find_person
+from taihri_ros.pipeline.person_views import Located, PersonViews
 from taihri_ros.pipeline.prompt_batch import Decoding
+
+PersonCropChoice = Literal["never", "auto", "true-box"]
+"""The view that a model is shown of each image: `never` a crop but the full view; `auto`: as the node processes single
+pictures (`pipeline.find_person`), with a zoomed crop of whom it finds if the checkpoint has learned that; `true-box`:
+the crop of the box around the true pixels, as after a perfect detection."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +50,7 @@ def evaluate(
     limit: int | None = None,
     spec: ModelSpec | None = None,
     named_only: bool = False,
+    person_crop: PersonCropChoice = "never",
 ) -> Iterator[list[LabelledAnswer]]:
     """Send the questions to the model, image by image; stored answers are reused.
 
@@ -51,6 +62,7 @@ def evaluate(
         limit: Largest number of images; None for all.
         spec: Specification for decoding the answers, such as one with another calibration; None for the engine's own.
         named_only: Whether questions that do not name their joints are left out.
+        person_crop: The view that the model is shown.
 
     Yields:
         The answers of each image.
@@ -67,20 +79,23 @@ def evaluate(
                 continue
             prediction = None if stored is None else stored.get(question)
             if prediction is None:
-                prediction = _answer_question(estimator, item, question, spec)
+                prediction = _answer_question(estimator, item, question, spec, person_crop)
                 if stored is not None:
                     stored.add(question, prediction)
             answered.append(LabelledAnswer(item.truth, question, prediction))
         yield answered
 
 
-def query_model(estimator: Estimator, item: Item, command: Command) -> Exchange:
+def query_model(
+    estimator: Estimator, item: Item, command: Command, person_crop: PersonCropChoice = "never"
+) -> Exchange:
     """Send a command about an image to the model.
 
     Args:
         estimator: Estimator with the model.
         item: The image.
         command: The command.
+        person_crop: The view that the model is shown.
 
     Returns:
         The command with its answer.
@@ -91,16 +106,42 @@ def query_model(estimator: Estimator, item: Item, command: Command) -> Exchange:
         MalformedAnswerError: The answer is malformed.
     """
     try:
-        return estimator.exchange(item.image(), item.truth.camera, command)
+        image, camera = item.image(), item.truth.camera
+        if person_crop == "auto":
+            return find_person(estimator, image, camera, command)
+        view = true_box_view(item.truth, estimator.engine.info.spec) if person_crop == "true-box" else None
+        return estimator.exchange(image, camera, command, view=view)
     except CameraError as error:
         raise DataError(f"image {item.truth.source}: {error}") from error
 
 
-def _answer_question(estimator: Estimator, item: Item, question: Question, spec: ModelSpec | None) -> Prediction:
+def true_box_view(truth: Truth, spec: ModelSpec) -> CanonicalView:
+    """Return the crop around the true pixels of the joints.
+
+    Args:
+        truth: Labels of the image.
+        spec: Specification of the checkpoint.
+
+    Returns:
+        The view; the full view where fewer than two joints are in the image, or the crop does not suit the model.
+
+    Raises:
+        CameraError: The model accepts no view of the camera.
+    """
+    views = PersonViews(truth.camera, spec)
+    pixels = truth.pixels[truth.in_image & np.isfinite(truth.pixels).all(axis=1)]
+    if len(pixels) < 2 or not np.ptp(pixels, axis=0).any():
+        return views.full
+    return views.around(Located.in_box(truth.camera, (*pixels.min(axis=0), *pixels.max(axis=0))))
+
+
+def _answer_question(
+    estimator: Estimator, item: Item, question: Question, spec: ModelSpec | None, person_crop: PersonCropChoice
+) -> Prediction:
     if question.command.negation:
         return Prediction()  # no joint, as the node answers without the model
     try:
-        exchange = query_model(estimator, item, question.command)
+        exchange = query_model(estimator, item, question.command, person_crop)
         if spec is not None:
             exchange = replace(exchange, decoder=replace(exchange.decoder, spec=spec))
         return Prediction.from_exchange(exchange)
@@ -112,7 +153,9 @@ def _answer_question(estimator: Estimator, item: Item, question: Question, spec:
         ) from error
 
 
-def describe_run(info: EngineInfo, data: Data, plan: Plan, decoding: Decoding) -> dict[str, Any]:
+def describe_run(
+    info: EngineInfo, data: Data, plan: Plan, decoding: Decoding, person_crop: PersonCropChoice = "never"
+) -> dict[str, Any]:
     """Return the settings that the answers of a run depend on.
 
     Args:
@@ -120,6 +163,7 @@ def describe_run(info: EngineInfo, data: Data, plan: Plan, decoding: Decoding) -
         data: The data set.
         plan: The questions for each image.
         decoding: Decoding mode for named joints.
+        person_crop: The view that the model is shown.
 
     Returns:
         The settings by name, in JSON types.
@@ -136,6 +180,7 @@ def describe_run(info: EngineInfo, data: Data, plan: Plan, decoding: Decoding) -
         "joints": list(plan.joints),
         "commands": plan.phrasings,
         "decoding": decoding,
+        "person_crop": person_crop,
         "calibration": {source: list(factors) for source, factors in asdict(info.spec.calibration).items()},
     }
 

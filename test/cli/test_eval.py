@@ -36,6 +36,7 @@ def test_a_run_with_an_engine_process(
     arguments = ["--data", manifest, "--out", tmp_path / "out", "--mean-pose", tmp_path / "mean.json"]
     arguments += ["--engine", "transformers", "--model", checkpoint, "--engine-python", engine_python]
     arguments += ["--peer", f"transformers:{checkpoint}", "--peer-python", engine_python]
+    arguments += ["--person-crop", "auto", "--person-crop", "true-box"]
     done = taihri("eval", *arguments)
     assert done.status == 0, done.err
     assert "malformed answers: 0 of 4" in done.out
@@ -54,6 +55,8 @@ def test_a_run_with_an_engine_process(
     assert same["difference"]["g_mpjpe_mm"] == {"value": 0.0, "interval": [0.0, 0.0]}, "the peer is the same model"
     assert model["g_mpjpe_mm"]["value"] == pytest.approx(metrics["named"]["bins"]["g_mpjpe_mm"], abs=0.01)
     assert (comparison["pictures"], comparison["shared"][f"{name} (2)"]["joints"]) == (2, 44)
+    cropped = comparison["all"][f"{name}, person crop true-box"]
+    assert cropped["difference"]["g_mpjpe_mm"]["value"] != 0.0, "the model is shown another view"
     peer_answers = (tmp_path / "out" / "peer-1-predictions.jsonl").read_text().splitlines()
     assert len(peer_answers) == 1 + 2, "the commands of the pictures are not compared"
     assert f"{name} (2): G-MPJPE" in done.out

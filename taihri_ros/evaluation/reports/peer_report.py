@@ -48,7 +48,9 @@ def comparison_lines(comparison: Mapping[str, Any]) -> list[str]:
         *_comparison_table(model, everything),
     ]
     for peer, shared in comparison["shared"].items():
-        if shared["joints"]:
+        if shared["joints"] == comparison["joints"]:
+            lines += [f"{model} and {peer} place all of these joints.", ""]
+        elif shared["joints"]:
             title = f"Only the {shared['joints']} joints in {shared['pictures']} pictures that {model} and {peer} place"
             lines += [f"{title}:", "", *_comparison_table(model, shared["models"])]
         else:
