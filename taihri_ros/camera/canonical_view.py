@@ -8,7 +8,7 @@ model's answer to the source image is exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -24,6 +24,9 @@ _ANTIALIAS_BELOW = 0.6
 
 _ROWS_AT_ONCE = 16
 """Rows of the view in one call of `projectPoints`, whose Jacobian for a whole view would take 200 MB."""
+
+_ORTHOGONAL = 1e-5
+"""Largest difference of R Rᵀ from the identity for a rotation matrix R."""
 
 _GRID_SIDE = 65
 """Number of grid points along each side of an image; odd, so that the grid contains the centre."""
@@ -282,18 +285,21 @@ class CanonicalView:
 def _rotation_matrix(values: ArrayLike) -> NDArray[np.float64]:
     """Convert values to a read-only rotation matrix, float64 (3, 3); raise an error if they are not a rotation."""
     rotation = np.array(values, dtype=np.float64)
-    proper = rotation.shape == (3, 3) and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
+    proper = rotation.shape == (3, 3) and np.abs(rotation @ rotation.T - np.eye(3)).max() <= _ORTHOGONAL
     if not proper or np.linalg.det(rotation) < 0.0:
         raise CameraError(f"the view's rotation must be a 3x3 rotation matrix, not {rotation.tolist()}")
     rotation.setflags(write=False)
     return rotation
 
 
+@lru_cache(maxsize=16)
 def _grid(width: int, height: int) -> NDArray[np.float64]:
-    """Return a regular grid of points over a whole image, corners and centre included, (M, 2) pixels."""
+    """Return a regular grid of points over a whole image, corners and centre included, (M, 2) pixels, read-only."""
     x = np.linspace(-0.5, width - 0.5, _GRID_SIDE)
     y = np.linspace(-0.5, height - 0.5, _GRID_SIDE)
-    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    grid.setflags(write=False)
+    return grid
 
 
 def _distances_from_centre(
