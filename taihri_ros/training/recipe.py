@@ -94,6 +94,8 @@ class Schedule:
         log_every: Steps between two log entries.
         validation: Number of validation pictures.
         seed: Seed of the sampled views and questions.
+        average: Decay of the exponential moving average of the weights in each step, such as 0.999; validation and the
+            result use the average. null for none.
     """
 
     steps: int
@@ -109,11 +111,14 @@ class Schedule:
     log_every: int = 25
     validation: int = 512
     seed: int = 1
+    average: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "rate", "clip", "accumulate", "evaluate_every", "log_every", "validation"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be more than 0")
+        if self.average is not None and not 0.0 < self.average < 1.0:
+            raise ConfigError(f"average must be more than 0 and less than 1, or null, not {self.average}")
         if self.warmup + self.decay > self.steps:
             raise ConfigError(f"warmup and decay do not fit into {self.steps} steps")
 
@@ -136,11 +141,13 @@ class VisionStage:
         schedule: Steps and rates.
         easy_steps: Number of first steps that use only pictures with most of the person visible.
         person_crops: Share of the views that are person crops, as the node makes them.
+        start: A checkpoint of another vision run, whose weights this one starts from; null for those of the model.
     """
 
     schedule: Schedule
     easy_steps: int = 0
     person_crops: float = 0.0
+    start: Path | None = None
 
     def __post_init__(self) -> None:
         _check_share("person_crops", self.person_crops)

@@ -14,8 +14,8 @@ from torch.utils.data import Dataset
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.errors import TaihriError
 from taihri_ros.training.callbacks import SoftTargetAnnealing
-from taihri_ros.training.data.pictures import View
 from taihri_ros.training.data.question_sampler import QuestionSampler
+from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.data.views import RandomViews, ViewSettings
 from taihri_ros.training.export import write_checkpoint
 from taihri_ros.training.initial_model import InitialModel
@@ -119,8 +119,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
         scheduled_sampling=stage.scheduled_sampling,
         absent=spec.has_absent,
     )
-    max_side = min(spec.max_image_size)
-    views = ViewSettings(spec.focal_px, max_side, recipe.degrees, stage.person_crops, recipe.backgrounds)
+    views = ViewSettings(spec, recipe.degrees, stage.person_crops, recipe.backgrounds)
     sampler = QuestionSampler(vocabulary, spec, Tasks.load(*recipe.tasks), stage.questions)
     seed = schedule.seed
     writes = run_stage(

@@ -11,17 +11,18 @@ from typing import Any
 import cv2
 import torch
 from transformers import PrinterCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.training.callbacks import MetricsFile, ProgressBar, TimeLimit
-from taihri_ros.training.data.pictures import View, read_pictures
+from taihri_ros.training.data.pictures import read_pictures
+from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.data.views import RandomViews, ViewSettings, empty_views, plain_views
 from taihri_ros.training.initial_model import InitialModel, load_initial_model, prepare_initial_model
 from taihri_ros.training.network.attention import attend_by_products, attend_by_size
 from taihri_ros.training.network.patch_batch import embed_still_patches
 from taihri_ros.training.recipe import Machine, Recipe, Schedule
 from taihri_ros.training.trainer import Trainer, mean_metrics
+from taihri_ros.training.weight_average import WeightAverage, last_checkpoint
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def validation_views(recipe: Recipe, schedule: Schedule, views: ViewSettings, *,
     Args:
         recipe: The training; its validation pictures are used.
         schedule: Sets the number of views.
-        views: Focal length and largest size.
+        views: The model's view, and the backgrounds.
         nobody: Whether views without a person follow, in the share of `backgrounds.nobody`.
 
     Returns:
@@ -158,7 +159,7 @@ def validation_views(recipe: Recipe, schedule: Schedule, views: ViewSettings, *,
     if not pictures:
         raise TaihriError(f"{directory} holds no pictures to validate on: make them with `taihri train pictures`")
     pictures = pictures[: schedule.validation]
-    return plain_views(pictures, views) + (empty_views(pictures, views, seed=schedule.seed) if nobody else [])
+    return plain_views(pictures, views.spec) + (empty_views(pictures, views, seed=schedule.seed) if nobody else [])
 
 
 def run_stage(
@@ -172,7 +173,7 @@ def run_stage(
     options: RunOptions,
     callbacks: Sequence[Any] = (),
 ) -> bool:
-    """Run a stage to its end, or to the time limit.
+    """Run a stage to its end, or to the time limit; the module then has the average of its weights, if there is one.
 
     Args:
         module: Its `forward` returns a dict with `loss` and further metrics of a batch.
@@ -191,7 +192,7 @@ def run_stage(
         TaihriError: The directory already holds a run, and `resume` is not set.
     """
     directory = Path(arguments.output_dir)
-    checkpoint = get_last_checkpoint(str(directory)) if directory.is_dir() else None
+    checkpoint = last_checkpoint(directory, averaged=schedule.average is not None)
     if checkpoint and not options.resume:
         raise TaihriError(f"{directory} already holds a run: continue it with --resume, or choose another --out")
     directory.mkdir(parents=True, exist_ok=True)
@@ -203,6 +204,10 @@ def run_stage(
         "pictures_per_step": schedule.batch * schedule.accumulate * arguments.world_size,
     }
     limits = [TimeLimit(options.limit_minutes)] if options.limit_minutes else []
+    average = WeightAverage(module, schedule.average) if schedule.average is not None else None
+    if average and checkpoint:
+        average.load(checkpoint)
+    averages = [average] if average else []
     trainer = Trainer(
         module,
         arguments,
@@ -210,9 +215,12 @@ def run_stage(
         eval_dataset=validation,
         data_collator=collate,
         muon_rate=schedule.muon_rate,
-        callbacks=[*callbacks, *limits, ProgressBar(directory.name), MetricsFile(directory, description)],
+        average=average,
+        callbacks=[*averages, *callbacks, *limits, ProgressBar(directory.name), MetricsFile(directory, description)],
     )
     trainer.compute_metrics = mean_metrics(trainer)
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if average:
+        average.exchange()
     return bool(trainer.is_world_process_zero())

@@ -1,9 +1,10 @@
-"""Hugging Face's Trainer with Muon and with logging of further metrics."""
+"""Hugging Face's Trainer with Muon, with evaluation of averaged weights, and with logging of further metrics."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import transformers
 
 from taihri_ros.training.optimizer import make_optimizer
+from taihri_ros.training.weight_average import WeightAverage
 
 
 class Trainer(transformers.Trainer):
@@ -19,17 +21,20 @@ class Trainer(transformers.Trainer):
     The metrics are averaged between two log entries and logged with the loss; NaN, for nothing to measure, is left out.
     """
 
-    def __init__(self, *args: Any, muon_rate: float | None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, muon_rate: float | None, average: WeightAverage | None = None, **kwargs: Any
+    ) -> None:
         """Create the trainer.
 
         Args:
             *args: Passed to transformers.Trainer.
             muon_rate: Learning rate of the hidden matrices; other parameters use the `learning_rate` of the arguments.
                 None for the default optimiser of transformers.
+            average: The average of the weights, which is evaluated instead of them; None for none.
             **kwargs: Passed to transformers.Trainer.
         """
         super().__init__(*args, **kwargs)
-        self._muon_rate = muon_rate
+        self._muon_rate, self._average = muon_rate, average
         self._metrics: dict[str, list[torch.Tensor]] = defaultdict(list)
 
     def create_optimizer(self, model: Any = None) -> Any:
@@ -53,6 +58,11 @@ class Trainer(transformers.Trainer):
                 if name != "loss":
                     self._metrics[name].append(value.detach())
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Evaluate the average of the weights, or the weights themselves without one."""
+        with self._average.in_use() if self._average else nullcontext():
+            return dict(super().evaluate(*args, **kwargs))
 
     def prediction_step(
         self,

@@ -65,7 +65,7 @@ def recipe_file(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     content["checkpoint"]["vision"] |= {"out_hidden_size": 64, "deepstack_visual_indexes": [0]}
     for stage in ("vision", "alignment", "sft"):
         content[stage]["schedule"] |= {"steps": 3, "batch": 2, "warmup": 1, "decay": 1, "evaluate_every": 2}
-        content[stage]["schedule"] |= {"log_every": 1, "validation": 3}
+        content[stage]["schedule"] |= {"log_every": 1, "validation": 3, "average": 0.6}
     content["machine"] |= {"processes": 1}
     file = directory / "recipe.yaml"
     file.write_text(yaml.safe_dump(content))

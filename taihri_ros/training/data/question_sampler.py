@@ -1,7 +1,9 @@
 """Random questions about a view with their answers, as token ids.
 
-In a view without a person, the answer to a free command has no joint. Named joints are all answered `<absent>` where
-the answer format has it; otherwise they are left out as well. A joint beyond the edge of the view is never absent.
+Free commands are phrasings of the task table and sentences from patterns, in equal shares, and commands that ask for
+nothing. In a view without a person, the answer to a free command has no joint. Named joints are then all answered
+`<absent>` where the answer format has it; otherwise they are left out as well. A joint beyond the edge of the view is
+never absent.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.quantization import ABSENT, BINS
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.training.data.pictures import View
+from taihri_ros.training.data.phrasings import Phrasings
+from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.network.packing import Branch, PackedSample
 
 
@@ -36,6 +39,7 @@ class QuestionSettings:
             only the coordinates, at little cost.
         tasks: Number of free commands that name a task.
         questions: Number of free questions that name joints.
+        nothing: Share of both that is replaced by commands that ask for nothing; their answer has no joint.
         shuffled: Share of the joint lists in random order; the others are in the order of the skeleton.
         noise_bins: Smallest and largest standard deviation, in bins, of the noise that is added to the coordinates in
             the context, sampled log-uniformly for each answer. The smallest should not be below the errors of the
@@ -49,6 +53,7 @@ class QuestionSettings:
     listings: tuple[tuple[int, int], ...] = ()
     tasks: int = 1
     questions: int = 1
+    nothing: float = 0.25
     shuffled: float = 0.1
     noise_bins: tuple[float, float] = (3.0, 300.0)
     beyond_weight: float = 0.3
@@ -68,6 +73,7 @@ class QuestionSampler:
             settings: Number and kind of the questions.
         """
         self._vocabulary, self._spec, self._tasks, self._settings = vocabulary, spec, tasks, settings
+        self._phrasings = Phrasings(tasks)
         self._answer_format = replace(spec.answer or AnswerFormat(), box=False)
         self._ids = {
             text: vocabulary.ids(text)
@@ -93,8 +99,14 @@ class QuestionSampler:
         for fewest, most in self._settings.listings:
             listed = truth.sample_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
             requests.append((Command(""), listed, False))
-        free = [self._tasks.sample_task(words) for _ in range(self._settings.tasks)]
-        free += [self._tasks.sample_question(words) for _ in range(self._settings.questions)]
+        samplers = [(self._tasks.sample_task, self._phrasings.sample_task)] * self._settings.tasks
+        samplers += [(self._tasks.sample_question, self._phrasings.sample_question)] * self._settings.questions
+        free = [
+            (self._phrasings.sample_nothing(words), ())
+            if words.random() < self._settings.nothing
+            else words.choice(pair)(words)
+            for pair in samplers
+        ]
         requests += [(Command(text), joints, True) for text, joints in free]
         prefix: tuple[int, ...] = ()
         branches = []

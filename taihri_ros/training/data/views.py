@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.data.backgrounds import OUTSIDE, Backgrounds, BackgroundSettings, place_behind
 from taihri_ros.training.data.photometry import augment
-from taihri_ros.training.data.pictures import Picture, View, Viewpoint, read_pictures
+from taihri_ros.training.data.pictures import Picture, read_pictures
+from taihri_ros.training.data.viewpoints import View, Viewpoint
 
 _RESCAN_EVERY = 1500
+_NOBODY = 0.01
+"""Largest share of a view without any joint that the person may cover for it to count as a view of nobody."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +28,13 @@ class ViewSettings:
     """Settings of the sampling of views.
 
     Attributes:
-        focal_px: Focal length of the model's canonical camera in px.
-        max_side: Largest width and height of a view in px.
+        spec: The model's focal length, largest view and range of zoom.
         degrees: Standard deviations of tilt, pan and roll of the virtual camera, degrees.
         person_crops: Share of the views that are person crops.
         backgrounds: Other backgrounds, and views without a person.
     """
 
-    focal_px: float
-    max_side: int
+    spec: ModelSpec
     degrees: tuple[float, float, float] = (4.0, 6.0, 6.0)
     person_crops: float = 0.0
     backgrounds: BackgroundSettings = field(default_factory=BackgroundSettings)
@@ -82,23 +84,21 @@ class RandomViews(Dataset[View]):
         picture = pictures[int(rng.integers(len(pictures)))]
         settings = self._settings
         viewpoint = Viewpoint.sample(
-            rng,
-            picture,
-            settings.focal_px,
-            max_side=settings.max_side,
-            degrees=settings.degrees,
-            person_crops=settings.person_crops,
+            rng, picture, settings.spec, degrees=settings.degrees, person_crops=settings.person_crops
         )
         backgrounds = settings.backgrounds
         if backgrounds.nobody > 0.0 and rng.random() < backgrounds.nobody:
             image = _sample_empty(rng, picture, viewpoint, self._backgrounds)
-            return View.without_person(augment(image, rng))
+            return View.without_person(augment(image, rng), viewpoint.zoom)
         view = viewpoint.render(picture)
+        replaces = backgrounds.share > 0.0 and rng.random() < backgrounds.share
+        has_joints = bool((view.visibility < 2).any())
+        owners = None if has_joints and not replaces else viewpoint.render_owners(picture)
+        if owners is not None and not has_joints and (owners == 1).mean() < _NOBODY:
+            view = View.without_person(view.image, view.zoom)
         image = view.image
-        if backgrounds.share > 0.0 and rng.random() < backgrounds.share:
-            owners = viewpoint.render_owners(picture)
-            if owners is not None:
-                image = place_behind(rng, image, owners, self._backgrounds.sample(rng, viewpoint.size))
+        if owners is not None and replaces:
+            image = place_behind(rng, image, owners, self._backgrounds.sample(rng, viewpoint.size))
         return replace(view, image=augment(image, rng))
 
     def _scan_directory(self) -> None:
@@ -111,17 +111,20 @@ class RandomViews(Dataset[View]):
             self._files_read.add(path)
 
 
-def plain_views(pictures: Sequence[Picture], settings: ViewSettings) -> list[View]:
-    """Return the full view of each picture without augmentation, for validation.
+def plain_views(pictures: Sequence[Picture], spec: ModelSpec) -> list[View]:
+    """Return the views for validation, without augmentation.
 
     Args:
         pictures: The pictures.
-        settings: Focal length and largest size.
+        spec: The model's focal length, largest view and range of zoom.
 
     Returns:
-        The views.
+        The full view of each picture; for a model that learns zoom the exact person crop of every second one instead.
     """
-    return [Viewpoint.plain(picture, settings.focal_px, settings.max_side).render(picture) for picture in pictures]
+    return [
+        (Viewpoint.around if spec.zooms and index % 2 else Viewpoint.plain)(picture, spec).render(picture)
+        for index, picture in enumerate(pictures)
+    ]
 
 
 def empty_views(pictures: Sequence[Picture], settings: ViewSettings, *, seed: int) -> list[View]:
@@ -129,7 +132,7 @@ def empty_views(pictures: Sequence[Picture], settings: ViewSettings, *, seed: in
 
     Args:
         pictures: The pictures whose sizes and borders the views have.
-        settings: Focal length, largest size, and backgrounds; their share `nobody` of the pictures is used, rounded up.
+        settings: The model's view, and backgrounds; their share `nobody` of the pictures is used, rounded up.
         seed: Seed of the backgrounds.
 
     Returns:
@@ -137,7 +140,7 @@ def empty_views(pictures: Sequence[Picture], settings: ViewSettings, *, seed: in
     """
     backgrounds, rng = Backgrounds(settings.backgrounds), np.random.default_rng(seed)
     used = pictures[: math.ceil(settings.backgrounds.nobody * len(pictures))]
-    viewpoints = [Viewpoint.plain(picture, settings.focal_px, settings.max_side) for picture in used]
+    viewpoints = [Viewpoint.plain(picture, settings.spec) for picture in used]
     return [
         View.without_person(_sample_empty(rng, picture, viewpoint, backgrounds))
         for picture, viewpoint in zip(used, viewpoints, strict=True)

@@ -3,7 +3,8 @@
 Localisation is learned much faster from dense targets than by next-token prediction. The head is linear on the visual
 tokens, which are the input of the language model, so that joint positions become linearly decodable from them. The 2D
 position is the expectation of the heatmap, as in integral regression (Sun et al. 2018). Each visual token also predicts
-the depth of every joint; the depth of a joint is their mean, weighted by its heatmap.
+the depth of every joint; the depth of a joint is their mean, weighted by its heatmap. The depth of the root, which most
+of the other joints' errors share, counts twice, and also where the root is out of the view.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from torch import nn
 from torch.nn import functional
 
 from taihri_ros.inference.checkpoint.layout import PATCH_PX, TOKEN_PX
-from taihri_ros.skeleton import JOINTS
-from taihri_ros.training.data.pictures import View
+from taihri_ros.model.zoom import ROOT
+from taihri_ros.skeleton import INDEX, JOINTS
+from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.network.patch_batch import to_patches
 
 CELLS = 4
@@ -26,6 +28,7 @@ CELLS = 4
 _CELL_PX = TOKEN_PX // CELLS
 _NEAREST_M = 0.2
 _SIGMA_PX = 6.0
+_ROOT = INDEX[ROOT]
 
 
 def collate(views: Sequence[View]) -> dict[str, torch.Tensor]:
@@ -36,8 +39,8 @@ def collate(views: Sequence[View]) -> dict[str, torch.Tensor]:
 
     Returns:
         `patches` float32 (patches, 768), `grids` int64 (views, 3), `joints` float32 (views, 22, 3) metres in the frame
-        of the view, `pixels` float32 (views, 22, 2) px, and `inside` bool (views, 22): whether the joint is in the
-        view.
+        of the view, as the model sees them, `pixels` float32 (views, 22, 2) px, `inside` bool (views, 22): whether the
+        joint is in the view, and `zooms` float32 (views,).
     """
     views = sorted(views, key=lambda view: view.image.shape)
     patches, grids = to_patches([view.image for view in views])
@@ -47,6 +50,7 @@ def collate(views: Sequence[View]) -> dict[str, torch.Tensor]:
         "joints": torch.from_numpy(np.stack([view.joints for view in views])),
         "pixels": torch.from_numpy(np.stack([view.pixels for view in views])),
         "inside": torch.from_numpy(np.stack([view.visibility for view in views]) < 2),
+        "zooms": torch.tensor([view.zoom for view in views], dtype=torch.float32),
     }
 
 
@@ -100,7 +104,7 @@ class DensePretraining(nn.Module):
         Args:
             tower: The vision tower.
             width: Width of its visual tokens.
-            focal_px: Focal length of the views in px.
+            focal_px: Focal length of the model in px.
         """
         super().__init__()
         self.tower = tower
@@ -114,12 +118,14 @@ class DensePretraining(nn.Module):
         joints: torch.Tensor,
         pixels: torch.Tensor,
         inside: torch.Tensor,
+        zooms: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """Compute the loss and the errors of a batch; the arguments are the tensors of `collate`, with their shapes.
 
         Returns:
             `loss` to minimise, and `heat_loss`; for the joints in the view `pixel_error` and `pixel_median` in px, and
-            `depth_error`, `error` and `error_median` in m; for all joints within 4 m `anywhere_error` in m.
+            `depth_error`, `error` and `error_median` in m, all without the zoom; `root_depth_error` in m for the views
+            with a joint; for all joints within 4 m `anywhere_error` in m.
         """
         tokens = self.tower(patches, grids).pooler_output.float()
         heat, centres, log_depth, anywhere = self.head(tokens, grids)
@@ -133,25 +139,33 @@ class DensePretraining(nn.Module):
         offset = (located - pixels)[inside]
         pixel_loss = functional.smooth_l1_loss(offset / TOKEN_PX, torch.zeros_like(offset), beta=0.05)
         depth_loss = (log_depth - z.log())[inside].abs().mean()
+        root_loss = (log_depth - z.log())[inside.any(dim=-1), _ROOT].abs().mean()
         near = joints.abs().amax(dim=-1) < 4.0
         anywhere_loss = (anywhere - joints)[near].abs().mean()
         with torch.no_grad():
             size = grids[:, [2, 1]] * PATCH_PX
-            ray = (located - (size[:, None] - 1) / 2) / self.focal_px
-            depth = log_depth.exp()[..., None]
-            error = (torch.cat([ray * depth, depth], dim=-1) - joints)[inside].norm(dim=-1)
-            depth_error = (log_depth.exp() - z)[inside].abs()
+            ray = (located - (size[:, None] - 1) / 2) / (self.focal_px * zooms)[:, None, None]
+            depth = _real_depths(log_depth.exp(), zooms)
+            offset_z = depth - _real_depths(z, zooms)
+            error = torch.cat([ray * depth[..., None] - joints[..., :2], offset_z[..., None]], dim=-1)[inside]
+            error = error.norm(dim=-1)
             pixel_error = offset.norm(dim=-1)
         return {
-            "loss": heat_loss + pixel_loss + 2.0 * depth_loss + 0.3 * anywhere_loss,
+            "loss": heat_loss + pixel_loss + 2.0 * depth_loss + root_loss + 0.3 * anywhere_loss,
             "heat_loss": heat_loss.detach(),
             "pixel_error": pixel_error.mean(),
             "pixel_median": pixel_error.median(),
-            "depth_error": depth_error.mean(),
+            "depth_error": offset_z[inside].abs().mean(),
+            "root_depth_error": offset_z[inside.any(dim=-1), _ROOT].abs().mean(),
             "error": error.mean(),
             "error_median": error.median(),
             "anywhere_error": anywhere_loss.detach(),
         }
+
+
+def _real_depths(seen: torch.Tensor, zooms: torch.Tensor) -> torch.Tensor:
+    """Return the depths (views, 22) without the zoom, by the rule of `model/zoom.py`."""
+    return seen + (zooms - 1.0)[:, None] * seen[:, _ROOT, None]
 
 
 def _centres(rows: int, columns: int, most: int) -> torch.Tensor:

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.data.backgrounds import OUTSIDE, Backgrounds, BackgroundSettings, place_behind
 from taihri_ros.training.data.patterns import sample_pattern
 from taihri_ros.training.data.photometry import augment
-from taihri_ros.training.data.pictures import ABSENT_M, Picture, Viewpoint, read_pictures, write_pictures
+from taihri_ros.training.data.pictures import Picture, read_pictures, write_pictures
+from taihri_ros.training.data.viewpoints import ABSENT_M, Viewpoint
 from taihri_ros.training.data.views import RandomViews, ViewSettings
 
 SIZE = (96, 64)
+SPEC = ModelSpec(focal_px=112.0, max_image_size=(224, 224), min_pixels=1024, max_pixels=224 * 224)
 
 
 def owners_of_a_box() -> np.ndarray:
@@ -130,10 +133,8 @@ def test_owners_of_a_sample_are_undistorted_with_it(samples: list) -> None:
 
 def test_views_have_other_backgrounds_and_the_same_labels(masked: list[Picture], tmp_path: Path) -> None:
     write_pictures(tmp_path / "pictures.npz", iter(masked))
-    plain = RandomViews(tmp_path, ViewSettings(112.0, 224), count=30, seed=3)
-    changed = RandomViews(
-        tmp_path, ViewSettings(112.0, 224, backgrounds=BackgroundSettings(share=1.0)), count=30, seed=3
-    )
+    plain = RandomViews(tmp_path, ViewSettings(SPEC), count=30, seed=3)
+    changed = RandomViews(tmp_path, ViewSettings(SPEC, backgrounds=BackgroundSettings(share=1.0)), count=30, seed=3)
     for index in range(30):
         assert (changed[index].joints == plain[index].joints).all()
         assert changed[index].image.shape == plain[index].image.shape
@@ -144,7 +145,7 @@ def test_views_have_other_backgrounds_and_the_same_labels(masked: list[Picture],
 
 def test_a_share_of_the_views_shows_nobody(masked: list[Picture], tmp_path: Path) -> None:
     write_pictures(tmp_path / "pictures.npz", iter(masked))
-    settings = ViewSettings(112.0, 224, backgrounds=BackgroundSettings(nobody=0.4))
+    settings = ViewSettings(SPEC, backgrounds=BackgroundSettings(nobody=0.4))
     views = RandomViews(tmp_path, settings, count=100, seed=0)
     empty = [view for view in (views[index] for index in range(100)) if not view.person]
     assert 25 < len(empty) < 55

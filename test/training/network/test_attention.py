@@ -10,7 +10,8 @@ import torch
 import transformers
 
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.training.data.pictures import Picture, Viewpoint
+from taihri_ros.training.data.pictures import Picture
+from taihri_ros.training.data.viewpoints import Viewpoint
 from taihri_ros.training.network.attention import attend_by_products, attend_by_size
 from taihri_ros.training.network.dense import collate
 from taihri_ros.training.network.patch_batch import embed_still_patches

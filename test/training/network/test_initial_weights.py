@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
-from taihri_ros.training.data.pictures import Picture, Viewpoint
+from taihri_ros.training.data.pictures import Picture
+from taihri_ros.training.data.viewpoints import Viewpoint
 from taihri_ros.training.network.initial_weights import frequency_filters, neighbour_biases, number_embeddings
 from taihri_ros.training.network.patch_batch import to_patches
 

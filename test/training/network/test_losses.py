@@ -14,7 +14,8 @@ import transformers
 from taihri_ros.model.quantization import ABSENT, BINS
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.callbacks import SoftTargetAnnealing
-from taihri_ros.training.data.pictures import Picture, Viewpoint
+from taihri_ros.training.data.pictures import Picture
+from taihri_ros.training.data.viewpoints import Viewpoint
 from taihri_ros.training.network.answer_loss import AnswerLoss
 from taihri_ros.training.network.dense import DensePretraining, collate
 from taihri_ros.training.network.patch_batch import embed_still_patches

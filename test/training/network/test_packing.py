@@ -13,8 +13,9 @@ import transformers
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.training.data.pictures import Picture, Viewpoint
+from taihri_ros.training.data.pictures import Picture
 from taihri_ros.training.data.question_sampler import QuestionSampler, QuestionSettings
+from taihri_ros.training.data.viewpoints import Viewpoint
 from taihri_ros.training.network.packing import NO_TARGET, PackedSample, collate
 from taihri_ros.training.network.patch_batch import embed_still_patches, to_patches
 

@@ -1,0 +1,82 @@
+"""A run that averages its weights, on zoomed views, and another run that starts from it.
+
+That a resumed average equals an uninterrupted one is tested with the whole training (`network/test_nano_model.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers.utils import SAFE_WEIGHTS_NAME
+
+from taihri_ros.errors import TaihriError
+from taihri_ros.training.data.picture_shards import PictureJob
+from taihri_ros.training.recipe import Recipe, VisionStage
+from taihri_ros.training.stage import RunOptions
+from taihri_ros.training.vision_stage import TOWER, train_vision
+from taihri_ros.training.weight_average import AVERAGE, last_checkpoint
+
+DECAY, STEPS = 0.6, 2
+
+
+@pytest.fixture(scope="module")
+def run(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
+    """A finished vision stage with a checkpoint after each of its steps."""
+    recipe = Recipe.read(recipe_file)
+    list(PictureJob.plan(recipe.pictures).run())
+    vision = recipe.stages["vision"]
+    assert isinstance(vision, VisionStage)
+    schedule = replace(vision.schedule, steps=STEPS, warmup=0, evaluate_every=1, average=DECAY, rate=0.01)
+    recipe = replace(
+        recipe,
+        out=tmp_path_factory.mktemp("averaged"),
+        spec={**recipe.spec, "zoom": [1.0, 4.0]},
+        vision=replace(vision, schedule=schedule, person_crops=0.5),
+    )
+    train_vision(recipe, RunOptions())
+    return recipe
+
+
+def test_checkpoints_and_the_result_have_the_average(run: Recipe) -> None:
+    weights, averages = (
+        [load_file(run.out / "vision" / f"checkpoint-{step}" / name) for step in (1, 2)]
+        for name in (SAFE_WEIGHTS_NAME, AVERAGE)
+    )
+    moved = 0.0
+    for name, average in averages[1].items():
+        expected = DECAY * averages[0][name] + (1.0 - DECAY) * weights[1][name]
+        torch.testing.assert_close(average, expected, rtol=1e-4, atol=1e-6)
+        moved = max(moved, float((weights[1][name] - average).abs().max()))
+    assert moved > 1e-4
+    tower = load_file(run.out / "vision" / TOWER)
+    assert all(torch.equal(tensor, averages[1][f"tower.{name}"]) for name, tensor in tower.items())
+
+
+def test_a_vision_stage_starts_from_another_run(run: Recipe, tmp_path: Path) -> None:
+    """With a rate of next to nothing the tower stays the average that it started from."""
+    start = run.out / "vision" / f"checkpoint-{STEPS}"
+    vision = run.stages["vision"]
+    assert isinstance(vision, VisionStage)
+    schedule = replace(vision.schedule, steps=1, decay=1, rate=1e-9, muon_rate=1e-9, average=None)
+    other = replace(run, out=tmp_path, vision=replace(vision, schedule=schedule, start=start))
+    train_vision(other, RunOptions())
+    tower, average = load_file(tmp_path / "vision" / TOWER), load_file(start / AVERAGE)
+    assert all((tensor - average[f"tower.{name}"]).abs().max() < 1e-6 for name, tensor in tower.items())
+    nowhere = replace(vision, start=tmp_path / "nothing")
+    with pytest.raises(TaihriError, match=r"vision\.start: .* is not a checkpoint"):
+        train_vision(replace(other, out=tmp_path / "b", vision=nowhere), RunOptions())
+
+
+def test_a_checkpoint_during_whose_writing_a_run_was_killed_is_left_out(tmp_path: Path) -> None:
+    assert last_checkpoint(tmp_path / "nothing", averaged=False) is None
+    written = {800: ("trainer_state.json", AVERAGE), 1600: ("trainer_state.json",), 2400: (SAFE_WEIGHTS_NAME,)}
+    for step, names in written.items():
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        for name in names:
+            (tmp_path / f"checkpoint-{step}" / name).touch()
+    assert last_checkpoint(tmp_path, averaged=True) == tmp_path / "checkpoint-800"
+    assert last_checkpoint(tmp_path, averaged=False) == tmp_path / "checkpoint-1600"
