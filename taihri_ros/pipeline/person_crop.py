@@ -18,8 +18,6 @@ from taihri_ros.keypoints import State
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.person_views import ZOOM_STEP, Located, PersonViews
-from taihri_ros.pipeline.person_views import extent as extent
-from taihri_ros.pipeline.person_views import look_along as look_along
 
 PersonCropMode = Literal["never", "always", "auto"]
 """When to crop: `never`; `always`, whenever it saves a visual token; `auto`, when it saves at least a third of them and
