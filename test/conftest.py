@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
-from required import ENGINE_PYTHON, ROOT, require
+from required import ENGINE_PYTHON, LIGHT_PYTHON, ROOT, require
 
 hypothesis.settings.register_profile("shared machine", deadline=None)  # a busy machine must not fail a test
 hypothesis.settings.load_profile("shared machine")
@@ -29,6 +29,13 @@ def engine_python() -> str:
     """Python interpreter of the engine environment."""
     require(ENGINE_PYTHON.exists(), f"the engine's Python {ENGINE_PYTHON}", "make test")
     return str(ENGINE_PYTHON)
+
+
+@pytest.fixture(scope="session")
+def light_python() -> str:
+    """Python interpreter of the environment of the engine mediapipe."""
+    require(LIGHT_PYTHON.exists(), f"the Python of the engine mediapipe, {LIGHT_PYTHON}", "make test")
+    return str(LIGHT_PYTHON)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ENGINE_PYTHON = Path(os.environ.get("TAIHRI_ENGINE_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
 """Python interpreter of an engine environment with vLLM and transformers."""
 
+LIGHT_PYTHON = Path(os.environ.get("TAIHRI_LIGHT_PYTHON", ROOT / ".venv-mediapipe" / "bin" / "python"))
+"""Python interpreter of the environment of the engine mediapipe."""
+
 
 def require(condition: object, what: str, how: str) -> None:
     """Skip the test if a requirement is missing; in CI fail it.

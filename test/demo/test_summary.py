@@ -85,9 +85,9 @@ def test_the_summary_in_words() -> None:
     )
     recorded.empty = 1
     assert describe(summarise(recorded, MEAN_POSE)).splitlines() == [
-        "'shake my hand': 1 joints found, 100 mm off on average (the mean pose: 500 mm)",
-        "'head, neck': 1 joints found, 1 not found, 300 mm off on average (the mean pose: 500 mm)",
-        "'neck': no joint found, 1 not found",
+        "'shake my hand': joints found 1; 100 mm off on average (the mean pose: 500 mm)",
+        "'head, neck': joints found 1, not found 1; 300 mm off on average (the mean pose: 500 mm)",
+        "'neck': joints found 0, not found 1",
         "the person was found in 2 of 3 answers, 10.0 a second, 200 ms after the image (95 %: 200 ms)",
     ]
 
