@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Any
 
 ENGINES = ("vllm", "transformers")
-"""The engines that run on this machine."""
+"""The engines that run a language model on this machine."""
 
 
-def make_parser(description: str | None, *, engine: str | None = None, images: int | None = None) -> ArgumentParser:
+def make_parser(
+    description: str | None,
+    *,
+    engine: str | None = None,
+    engines: tuple[str, ...] = ENGINES,
+    images: int | None = None,
+) -> ArgumentParser:
     """Create the parser of a benchmark script, with the option `--out`.
 
     Args:
         description: Docstring of the script.
         engine: Default of `--engine`; None for a script without an engine.
+        engines: Choices of `--engine`.
         images: Default of `--images`; None for a script without this option.
 
     Returns:
@@ -24,7 +31,7 @@ def make_parser(description: str | None, *, engine: str | None = None, images: i
     """
     parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
     if engine is not None:
-        parser.add_argument("--engine", default=engine, choices=ENGINES, help=f"default: {engine}")
+        parser.add_argument("--engine", default=engine, choices=engines, help=f"default: {engine}")
     if images is not None:
         parser.add_argument("--images", type=int, default=images, help=f"images in each case (default: {images})")
     parser.add_argument("--out", type=Path, help="JSON file to write")

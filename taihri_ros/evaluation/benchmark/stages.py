@@ -3,8 +3,10 @@
     .venv/bin/python -m taihri_ros.evaluation.benchmark.stages --engine-python .venv-vllm/bin/python
 
 This process is the camera and the planner; the node and its engine are two other processes. Each frame is sent after
-the previous result has arrived, so that no frame waits in a queue. A second part sends frames at 30 Hz and measures the
-memory of node and engine.
+the previous result has arrived, so that no frame waits in a queue. The processor time of node and engine is measured,
+too. A second part sends frames at 30 Hz and measures the memory of node and engine.
+
+The light engine is only as busy as with people in view if it sees somebody: `--engine mediapipe --picture person.jpg`.
 """
 
 from __future__ import annotations
@@ -24,16 +26,19 @@ from pathlib import Path
 from threading import Condition
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
+from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.evaluation.benchmark.aggregates import quantiles
-from taihri_ros.evaluation.benchmark.script_options import make_parser, write_json
+from taihri_ros.evaluation.benchmark.script_options import ENGINES, make_parser, write_json
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, QoS, RosTypes, resolve
 from taihri_ros.node.messages import Messages, stamp_ns
-from taihri_ros.resources import share_directory
+from taihri_ros.resources import BLAZEPOSE, share_directory
 from taihri_ros.synthetic.robot_camera import camera_info
 
 STAGES = ("receive", "queue", "decode", "view", "engine", "parse", "publish", "total")
@@ -50,11 +55,12 @@ class CameraAndPlanner:
         engine: Status of the engine from the diagnostics.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], picture: NDArray[np.uint8] | None = None) -> None:
         """Join DDS.
 
         Args:
             size: Width and height of the images, px.
+            picture: (H, W, 3) uint8 RGB, which is resized and sent as every image; None for noise.
         """
         self._types = RosTypes("jazzy", share_directory())
         self._messages = Messages(self._types.message)
@@ -63,14 +69,15 @@ class CameraAndPlanner:
         self._answers: dict[int, tuple[int, Any]] = {}
         self.engine: dict[str, str] = {}
         width, height = size
-        picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+        if picture is None:
+            picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
         self._image = {
             "height": height,
             "width": width,
             "encoding": "rgb8",
             "is_bigendian": 0,
             "step": width * 3,
-            "data": picture.ravel(),
+            "data": cv2.resize(picture, size, interpolation=cv2.INTER_AREA).ravel(),
         }
         focal = 0.9375 * width
         matrix = np.array([[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]])
@@ -138,28 +145,38 @@ class CameraAndPlanner:
 
 def main() -> None:
     """Run the benchmark from the command line."""
-    parser = make_parser(__doc__, engine="vllm", images=120)
+    parser = make_parser(__doc__, engine="vllm", engines=(*ENGINES, "mediapipe"), images=120)
     parser.add_argument("--engine-python", required=True, help="Python of the engine environment")
-    parser.add_argument("--model", help="checkpoint (default: a new tiny one with random weights)")
+    parser.add_argument(
+        "--model", help="checkpoint (default: a new tiny one with random weights, or the light engine's)"
+    )
+    parser.add_argument("--picture", type=Path, help="picture to send, resized (default: noise)")
     parser.add_argument("--command", default="left_wrist, right_wrist", help="command (default: both wrists)")
     parser.add_argument("--soak", type=int, default=3000, help="frames of the memory test, 0 for none (default: 3000)")
     parser.set_defaults(out=Path("out/bench/stages.json"))
     arguments = parser.parse_args()
     os.environ.setdefault("ROS_DOMAIN_ID", "99")
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    model = arguments.model or tiny_checkpoint(arguments.engine_python, arguments.out.parent / "tiny")
+    model = arguments.model or default_model(arguments.engine, arguments.engine_python, arguments.out.parent / "tiny")
+    picture = None if arguments.picture is None else read_picture(arguments.picture)
     report: dict[str, Any] = {"machine": machine(), "model": model, "command": arguments.command, "sizes": {}}
     with running_node(arguments, model) as node:
         for name, size in SIZES.items():
-            peer = CameraAndPlanner(size)
+            peer = CameraAndPlanner(size, picture)
             peer.wait_for_engine(node)
             peer.command(arguments.command)
             warm_up = [peer.measure() for _ in range(WARM_UP)]
+            engine_pid = int(peer.engine["pid"])
+            before = [cpu_seconds(pid) for pid in (node.pid, engine_pid)]
             measured = [stages for _ in range(arguments.images) if (stages := peer.measure())]
+            spent = [cpu_seconds(pid) - start for pid, start in zip((node.pid, engine_pid), before, strict=True)]
             if not any(warm_up) or len(measured) < arguments.images:
                 sys.exit(f"only {len(measured)} of {arguments.images} frames were answered")
             report["engine"] = peer.engine.get("kind")
-            report["sizes"][name] = summarize_stages(measured)
+            report["sizes"][name] = summarize_stages(measured) | {
+                f"processor time of the {process}": {"mean": round(1e3 * seconds / len(measured), 1)}
+                for process, seconds in zip(("node", "engine"), spent, strict=True)
+            }
             print_table(name, report["sizes"][name])
             if arguments.soak and name == "640x480":
                 report["memory"] = soak(peer, node.pid, arguments.soak)
@@ -169,8 +186,10 @@ def main() -> None:
     print(f"wrote {arguments.out}")
 
 
-def tiny_checkpoint(python: str, directory: Path) -> str:
-    """Build the tiny checkpoint with the engine's Python and return its directory."""
+def default_model(kind: str, python: str, directory: Path) -> str:
+    """Return the light engine's directory, or else build the tiny checkpoint with the engine's Python."""
+    if kind == "mediapipe":
+        return str(BLAZEPOSE)
     directory.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         [python, "-m", "taihri_ros.inference.checkpoint.tiny_checkpoint", str(directory)], check=True, stdout=sys.stderr
@@ -208,11 +227,11 @@ def summarize_stages(measured: list[dict[str, float]]) -> dict[str, Any]:
 
 
 def print_table(name: str, table: dict[str, Any]) -> None:
-    """Print the table of `summarize_stages`."""
+    """Print the table of `summarize_stages`; the processor times are means."""
     print(f"\n{name}, {table['frames']['count']} frames, milliseconds\n{'stage':<56}{'p50':>9}{'p95':>9}")
     for stage, values in table.items():
         if stage != "frames":
-            print(f"{stage:<56}{values['p50']:>9}{values.get('p95', ''):>9}")
+            print(f"{stage:<56}{values.get('p50', values.get('mean')):>9}{values.get('p95', ''):>9}")
 
 
 def soak(peer: CameraAndPlanner, node_pid: int, frames: int) -> dict[str, Any]:
@@ -245,6 +264,12 @@ def print_memory(memory: dict[str, Any]) -> None:
 def memory_mb(node: int, engine: int) -> dict[str, float]:
     """Return the resident memory of two processes, MB."""
     return {name: resident_mb(pid) for name, pid in (("node", node), ("engine", engine))}
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that all threads of a process have used, seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")  # utime and stime (proc(5))
 
 
 def resident_mb(pid: int) -> float:
