@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.mean_pose import MeanPose
-from taihri_ros.evaluation.peer_comparison import MEAN_POSE, ModelAnswers, ModelErrors, compare_models
+from taihri_ros.evaluation.peer_comparison import (
+    MEAN_POSE,
+    ModelAnswers,
+    ModelErrors,
+    compare_models,
+    number_same_names,
+)
 from taihri_ros.evaluation.predictions import Prediction
 from taihri_ros.skeleton import INDEX, JOINTS
 
@@ -145,3 +151,8 @@ def test_several_questions_about_one_picture_are_one_picture() -> None:
 def test_free_commands_are_not_compared(model: ModelAnswers, peer: ModelAnswers, comparison: dict[str, Any]) -> None:
     talking = ModelAnswers(model.name, [*model.answered, free_answer(("head",), ("head",))])
     assert compared(talking, peer) == comparison
+
+
+def test_models_of_the_same_name_are_numbered() -> None:
+    models = number_same_names([ModelAnswers(name, []) for name in ("nano", "blazepose", "nano", "nano")])
+    assert [model.name for model in models] == ["nano", "blazepose", "nano (2)", "nano (3)"]
