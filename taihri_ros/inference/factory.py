@@ -5,31 +5,39 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, overload
 
-from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
 from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.environment import EngineKind
 from taihri_ros.inference.framework_imports import check_installed
+from taihri_ros.inference.in_process_engine import InProcessEngine
 from taihri_ros.inference.local_engine import LocalEngine
+from taihri_ros.inference.mediapipe.mediapipe_engine import MediapipeEngine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine
 from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
 from taihri_ros.model.spec import ModelSpec
 
-_ENGINES: dict[str, type[VllmEngine] | type[TransformersEngine]] = {
+_ENGINES: dict[str, type[VllmEngine] | type[TransformersEngine] | type[MediapipeEngine]] = {
     "vllm": VllmEngine,
     "transformers": TransformersEngine,
+    "mediapipe": MediapipeEngine,
 }
-_PACKAGES = {"vllm": ("vllm", "transformers", "torch"), "transformers": ("transformers", "torch")}
 
 
-def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] | None = None) -> LocalEngine:
+@overload
+def open_engine(
+    kind: Literal["vllm", "transformers"], model: str, *, options: Mapping[str, object] | None = None
+) -> LocalEngine: ...
+@overload
+def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] | None = None) -> InProcessEngine: ...
+def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] | None = None) -> InProcessEngine:
     """Open an engine and run a warm-up request.
 
     Args:
         kind: The framework.
         model: A checkpoint directory, or the name of a repository in the local Hugging Face cache.
-        options: Keyword options of `VllmEngine` or `TransformersEngine`.
+        options: Keyword options of `VllmEngine`, `TransformersEngine` or `MediapipeEngine`.
 
     Returns:
         The engine, which has already answered one request correctly.
@@ -65,7 +73,7 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
     checkpoint, spec = check_engine(kind, model)
     engine = engine_class(checkpoint, spec, **chosen)  # type: ignore[arg-type]
     try:
-        if engine.info.spec.answer is None:
+        if isinstance(engine, LocalEngine) and engine.info.spec.answer is None:
             learn_answer_format(engine)
         check_warmup_answer(engine)
     except BaseException:
@@ -88,14 +96,14 @@ def check_engine(kind: EngineKind, model: str) -> tuple[Path, ModelSpec]:
         TaihriError: The framework is not installed, or the checkpoint is refused; see `open_engine`.
     """
     engine_class = _engine_class(kind)
-    check_installed(_PACKAGES[kind], kind)
-    checkpoint = find_checkpoint(model)
+    check_installed(engine_class.PACKAGES, kind)
+    checkpoint = engine_class.find(model)
     engine_class.prepare()
-    check_checkpoint(checkpoint)
+    engine_class.check(checkpoint)
     return checkpoint, ModelSpec.load(checkpoint)
 
 
-def _engine_class(kind: str) -> type[VllmEngine] | type[TransformersEngine]:
+def _engine_class(kind: str) -> type[VllmEngine] | type[TransformersEngine] | type[MediapipeEngine]:
     if kind not in _ENGINES:
         raise EngineError(f"there is no engine {kind!r}: choose one of {', '.join(_ENGINES)}")
     return _ENGINES[kind]

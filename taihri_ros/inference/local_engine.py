@@ -1,47 +1,38 @@
-"""Base class of the engines that run the model in their own process."""
+"""Base class of the engines that run a language model in their own process."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from threading import Condition, Event
+from pathlib import Path
+from threading import Event
 
-import numpy as np
-
+from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, make_template
 from taihri_ros.inference.engine import (
-    Engine,
     EngineInfo,
-    EngineUnavailableError,
     Generation,
-    GenerationAbortedError,
     GenerationFailedError,
     GenerationRequest,
     Question,
     RawAnswer,
     TopK,
 )
+from taihri_ros.inference.in_process_engine import InProcessEngine
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar
-from taihri_ros.skeleton import JOINTS
-
-MAX_TOP_K = 20
-
-MAX_QUESTIONS = len(JOINTS)
-"""Maximum number of questions in a request."""
 
 _GRAMMARS_KEPT = 256
 _FEW_CORES = 2
 
 
-class LocalEngine(Engine, ABC):
-    """Base class that validates requests, chooses how to decode them, and can abort the requests in flight."""
+class LocalEngine(InProcessEngine):
+    """Base class that chooses how to decode the requests."""
 
     def __init__(self, info: EngineInfo, vocabulary: Vocabulary, max_length: int) -> None:
         """Initialise the part that is common to all frameworks.
@@ -51,13 +42,10 @@ class LocalEngine(Engine, ABC):
             vocabulary: The checkpoint's tokens.
             max_length: Maximum number of tokens of image, prompt and answer together.
         """
-        self._info = info
+        super().__init__(info)
         self._vocabulary = vocabulary
         self._max_length = max_length
         self._make_template = lru_cache(_GRAMMARS_KEPT)(self._uncached_template)
-        self._changed = Condition()
-        self._in_flight: list[Event] = []
-        self._closed = False
 
     @classmethod
     def prepare(cls) -> None:
@@ -66,10 +54,15 @@ class LocalEngine(Engine, ABC):
         if has_few_cores():
             os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-    @property
-    def info(self) -> EngineInfo:
-        """Description of this engine."""
-        return self._info
+    @classmethod
+    def find(cls, model: str) -> Path:
+        """Return the directory of a checkpoint; see `find_checkpoint`."""
+        return find_checkpoint(model)
+
+    @classmethod
+    def check(cls, checkpoint: Path) -> None:
+        """Check a checkpoint; see `check_checkpoint`."""
+        check_checkpoint(checkpoint)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -80,52 +73,13 @@ class LocalEngine(Engine, ABC):
         """Set the answer format in the specification of `info`."""
         self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=answer_format))
 
-    def generate(self, request: GenerationRequest, aborted: Event | None = None) -> Generation:
-        """Answer one request; block until all its answers are complete.
-
-        Args:
-            request: The request.
-            aborted: Event that aborts this request, and no other, once another thread sets it.
-
-        Returns:
-            The answers.
-
-        Raises:
-            EngineUnavailableError: The engine is closed or has failed.
-            GenerationAbortedError: `abort` was called while the request was in flight, or `aborted` was set.
-            GenerationFailedError: The request is invalid or failed; the engine remains usable.
-        """
-        started = time.perf_counter()
-        aborted = aborted or Event()
-        with self._in_flight_entry(aborted):
-            self._check(request)
-            prompts = tuple(self._vocabulary.prompt_ids(question.prompt) for question in request.questions)
-            max_answer = self._max_answer(request, max(map(len, prompts)))
-            templates = self._templates(request, max_answer)
-            if templates is None:
-                generation = self._decode_sequentially(request, prompts, started, aborted)
-            else:
-                generation = self._decode_templates(request, templates, prompts, started, aborted)
-        if aborted.is_set():
-            raise GenerationAbortedError("the request was aborted")
-        return generation
-
-    def abort(self) -> None:
-        """Abort all requests in flight as soon as possible; return immediately."""
-        with self._changed:
-            for aborted in self._in_flight:
-                aborted.set()
-
-    def close(self) -> None:
-        """Shut the engine down and release its resources; repeated calls do nothing."""
-        with self._changed:
-            if self._closed:
-                return
-            self._closed = True
-        self.abort()
-        with self._changed:
-            self._changed.wait_for(lambda: not self._in_flight)
-        self._release()
+    def _answer(self, request: GenerationRequest, started: float, aborted: Event) -> Generation:
+        prompts = tuple(self._vocabulary.prompt_ids(question.prompt) for question in request.questions)
+        max_answer = self._max_answer(request, max(map(len, prompts)))
+        templates = self._templates(request, max_answer)
+        if templates is None:
+            return self._decode_sequentially(request, prompts, started, aborted)
+        return self._decode_templates(request, templates, prompts, started, aborted)
 
     @abstractmethod
     def _decode_templates(
@@ -143,23 +97,6 @@ class LocalEngine(Engine, ABC):
         self, request: GenerationRequest, question: Question, prompt: tuple[int, ...], aborted: Event
     ) -> Decoded:
         """Decode one answer token by token; the result is ignored once `aborted` is set."""
-
-    @abstractmethod
-    def _release(self) -> None:
-        """Free the model's memory."""
-
-    @contextmanager
-    def _in_flight_entry(self, aborted: Event) -> Iterator[None]:
-        with self._changed:
-            if self._closed:
-                raise EngineUnavailableError("the engine is closed: open a new one")
-            self._in_flight.append(aborted)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._in_flight.remove(aborted)
-                self._changed.notify_all()
 
     def _uncached_template(self, grammar: Grammar) -> Template | None:
         return make_template(grammar, self._vocabulary.ids)
@@ -196,31 +133,6 @@ class LocalEngine(Engine, ABC):
         """Return the number of visual tokens of the request's image, which is never resized."""
         height, width, _ = request.image.shape
         return int(height * width) // self._info.spec.image_multiple**2
-
-    def _check(self, request: GenerationRequest) -> None:
-        image, spec, multiple = request.image, self._info.spec, self._info.spec.image_multiple
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            found = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise GenerationFailedError(f"the image must be (height, width, 3) uint8 RGB, not {found}")
-        height, width, _ = image.shape
-        if height % multiple or width % multiple or not spec.min_pixels <= height * width <= spec.max_pixels:
-            raise GenerationFailedError(
-                f"the image has {width}x{height} px, but the model needs multiples of {multiple} px and "
-                f"{spec.min_pixels} to {spec.max_pixels} px in total: use a canonical view of this checkpoint"
-            )
-        if not 1 <= len(request.questions) <= MAX_QUESTIONS:
-            raise GenerationFailedError(
-                f"the request has {len(request.questions)} questions: it must have 1 to {MAX_QUESTIONS}"
-            )
-        if not 0 <= request.top_k <= MAX_TOP_K or request.max_tokens < 1:
-            raise GenerationFailedError(
-                f"the request has top_k {request.top_k} and max_tokens {request.max_tokens}: "
-                f"top_k must be 0 to {MAX_TOP_K}, and max_tokens at least 1"
-            )
-        if not (np.isfinite(request.repetition_penalty) and request.repetition_penalty > 0):
-            raise GenerationFailedError(
-                f"the repetition penalty must be a positive number, not {request.repetition_penalty}"
-            )
 
     def _max_answer(self, request: GenerationRequest, prompt_length: int) -> int:
         """Return the maximum number of answer tokens, including the end token."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, TemplateState
@@ -45,6 +45,8 @@ _POLL_S = 0.02
 
 class TransformersEngine(LocalEngine):
     """Engine that runs a checkpoint in transformers' `Qwen3VLForConditionalGeneration`."""
+
+    PACKAGES: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 
     def __init__(
         self,

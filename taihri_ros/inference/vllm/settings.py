@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.inference.local_engine import MAX_QUESTIONS, MAX_TOP_K
+from taihri_ros.inference.in_process_engine import MAX_QUESTIONS, MAX_TOP_K
 from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
 from taihri_ros.model.spec import ModelSpec
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -49,6 +49,8 @@ _PARAMETERS_KEPT = 64
 
 class VllmEngine(LocalEngine):
     """Engine that runs a checkpoint in vLLM's V1 engine, with jump-forward decoding through streaming sessions."""
+
+    PACKAGES: ClassVar[tuple[str, ...]] = ("vllm", "transformers", "torch")
 
     @classmethod
     def prepare(cls) -> None:

@@ -28,7 +28,8 @@ from taihri_ros.inference.engine import (
     GenerationFailedError,
     Question,
 )
-from taihri_ros.inference.local_engine import MAX_QUESTIONS, LocalEngine
+from taihri_ros.inference.in_process_engine import MAX_QUESTIONS
+from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import free_grammar, named_grammar
