@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from ended_run import Run
-from evaluated_people import STANDING, moved, write_manifest
+from evaluated_people import HEIGHT, STANDING, WIDTH, moved, write_manifest
 from required import require
 
 from taihri_ros.evaluation.mean_pose import MeanPose
@@ -30,12 +30,27 @@ def manifest(tmp_path: Path) -> Path:
     return write_manifest(tmp_path / "data", [STANDING, moved(0, 0, 0.5)], command="shake my hand")
 
 
-def test_a_run_with_an_engine_process(
-    taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
+@pytest.fixture
+def photograph(manifest: Path) -> Path:
+    """The manifest with a photograph of a person in place of its first grey picture."""
+    from skimage.data import astronaut
+
+    cv2.imwrite(str(manifest.with_name("0.png")), cv2.resize(astronaut()[:384, :, ::-1], (WIDTH, HEIGHT)))
+    return manifest
+
+
+def test_a_run_with_an_engine_process_and_a_peer(
+    taihri: Callable[..., Run],
+    photograph: Path,
+    checkpoint: str,
+    engine_python: str,
+    light_python: str,
+    tmp_path: Path,
 ) -> None:
-    arguments = ["--data", manifest, "--out", tmp_path / "out", "--mean-pose", tmp_path / "mean.json"]
+    """The light engine is the peer; it finds the person in the photograph, and nobody in the grey picture."""
+    arguments = ["--data", photograph, "--out", tmp_path / "out", "--mean-pose", tmp_path / "mean.json"]
     arguments += ["--engine", "transformers", "--model", checkpoint, "--engine-python", engine_python]
-    arguments += ["--peer", f"transformers:{checkpoint}", "--peer-python", engine_python]
+    arguments += ["--peer", "mediapipe", "--peer-python", light_python]
     arguments += ["--person-crop", "auto", "--person-crop", "true-box"]
     done = taihri("eval", *arguments)
     assert done.status == 0, done.err
@@ -51,15 +66,16 @@ def test_a_run_with_an_engine_process(
     assert "50% / 90% / 95% ellipsoids cover" in done.out
     comparison = metrics["comparison"]
     name = metrics["run"]["name"]
-    model, same = comparison["all"][name], comparison["all"][f"{name} (2)"]
-    assert same["difference"]["g_mpjpe_mm"] == {"value": 0.0, "interval": [0.0, 0.0]}, "the peer is the same model"
+    assert list(comparison["all"]) == [name, f"{name}, person crop true-box", "blazepose", "mean pose"]
+    model, peer = comparison["all"][name], comparison["all"]["blazepose"]
     assert model["g_mpjpe_mm"]["value"] == pytest.approx(metrics["named"]["bins"]["g_mpjpe_mm"], abs=0.01)
-    assert (comparison["pictures"], comparison["shared"][f"{name} (2)"]["joints"]) == (2, 44)
+    assert (model["found"]["count"], peer["found"]["count"], peer["not_found"]) == (2, 1, ["1.png"])
+    assert (comparison["pictures"], comparison["shared"]["blazepose"]["pictures"]) == (2, 1)
     cropped = comparison["all"][f"{name}, person crop true-box"]
     assert cropped["difference"]["g_mpjpe_mm"]["value"] != 0.0, "the model is shown another view"
     peer_answers = (tmp_path / "out" / "peer-1-predictions.jsonl").read_text().splitlines()
     assert len(peer_answers) == 1 + 2, "the commands of the pictures are not compared"
-    assert f"{name} (2): G-MPJPE" in done.out
+    assert "blazepose: G-MPJPE" in done.out
 
 
 def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_path: Path) -> None:
