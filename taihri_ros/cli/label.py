@@ -88,7 +88,7 @@ def command(
                     maximum=maximum,
                     uninterrupted=signals.deferred,
                 ) as labels,
-                ready_engine(parameters) as engine,
+                ready_engine(parameters, tracking=False) as engine,
                 click.progressbar(length=len(labels.chosen), label="images", file=sys.stderr) as bar,
             ):
                 for _ in labels.label(engine):

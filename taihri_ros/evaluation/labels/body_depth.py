@@ -36,8 +36,10 @@ _FLAT_M = 0.04
 _FLAT_SHARE = 0.6
 """Smallest share of the measurements around a pixel that must be on one surface."""
 
-_RELATIVE_DEPTH_M = 0.1
-"""Standard deviation of an engine's depth of a joint relative to the body, metres."""
+_RELATIVE_DEPTH_M = {"elbow": 0.1, "knee": 0.1, "wrist": 0.16, "ankle": 0.16, "foot": 0.16}
+_TRUNK_DEPTH_M = 0.055
+"""Standard deviations of an engine's depth of a joint relative to the body, metres; the second of the other joints.
+Measured with the light engine on 80 pictures of the simulated camera."""
 
 _SIGMAS = 3.0
 """Difference between measured and expected at which a joint is left out, standard deviations."""
@@ -210,7 +212,9 @@ def _residuals(measured: dict[str, _Measured]) -> dict[str, float]:
     """
     depths = np.array([joint.position[2] for joint in measured.values()])
     expected = np.array([joint.expected for joint in measured.values()])
-    sigmas = np.sqrt([joint.depth_variance + _RELATIVE_DEPTH_M**2 for joint in measured.values()])
+    relative = [_RELATIVE_DEPTH_M.get(name.split("_")[-1], _TRUNK_DEPTH_M) for name in measured]
+    variances = [joint.depth_variance for joint in measured.values()]
+    sigmas = np.sqrt(np.square(relative) + variances)
     factors = depths / expected
     residuals = (depths - factors[:, None] * expected) / sigmas
     costs = np.minimum(residuals**2, _SIGMAS**2).sum(axis=1)

@@ -69,7 +69,7 @@ def wall(depth: Depth) -> None:
 
 
 def box(depth: Depth) -> None:
-    around(depth, "left_wrist", 12)[:] = 1.2
+    around(depth, "left_wrist", 12)[:] = 1.0
 
 
 def hole(depth: Depth) -> None:
