@@ -1,8 +1,10 @@
 // A Fast DDS application that uses ROS 2 topics, for test_fastdds.py. It prints one line for each received message.
 //
-//   fastdds_peer poses     DOMAIN TOPIC          subscribes to a PoseArray and prints every message that it receives
+//   fastdds_peer poses     DOMAIN TOPIC          subscribes to a PoseArray, and prints `matched` when there is a writer
+//                                                and every message that it receives
 //   fastdds_peer image     DOMAIN TOPIC W H      publishes an Image, best effort, at 20 Hz
-//   fastdds_peer malformed DOMAIN TOPIC          publishes malformed samples, each followed by a valid String
+//   fastdds_peer malformed DOMAIN TOPIC          after a line on stdin, publishes malformed samples, each followed by a
+//                                                valid String
 //
 // It exits when its stdin is closed.
 
@@ -68,6 +70,11 @@ class RawType : public fast::TopicDataType {
 
 class PosePrinter : public fast::DataReaderListener {
  public:
+  void on_subscription_matched(fast::DataReader*, const fast::SubscriptionMatchedStatus& status) override {
+    if (status.current_count_change > 0) {
+      std::printf("matched\n");
+    }
+  }
   void on_data_available(fast::DataReader* reader) override {
     PoseArray_ message;
     fast::SampleInfo info;
@@ -88,10 +95,12 @@ class PosePrinter : public fast::DataReaderListener {
 };
 
 static std::atomic<bool> running{true};
+static std::atomic<bool> told_to_write{false};
 
-static void wait_for_end_of_stdin() {
+static void read_stdin_to_its_end() {
   char ignored;
   while (read(STDIN_FILENO, &ignored, 1) > 0) {
+    told_to_write = true;
   }
   running = false;
 }
@@ -193,6 +202,9 @@ static void malformed(int domain, const std::string& topic) {
       {9, 9, 0, 0, 3, 0, 0, 0, 'o', 'k', 0, 0},   // an encapsulation that does not exist
   };
   wait_for_reader(writer);
+  while (running && !told_to_write) {  // the reader may not know the writer yet, and would miss what is written before
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   for (auto& bytes : bad) {
     writer->write(&bytes);
     writer->write(&good);
@@ -205,7 +217,7 @@ static void malformed(int domain, const std::string& topic) {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const std::string mode = argc > 3 ? argv[1] : "";
-  std::thread(wait_for_end_of_stdin).detach();
+  std::thread(read_stdin_to_its_end).detach();
   if (mode == "poses") {
     poses(std::atoi(argv[2]), argv[3]);
   } else if (mode == "image" && argc == 6) {

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,9 +44,24 @@ def node() -> Iterator[DdsNode]:
         yield opened
 
 
+@dataclass
+class Peer:
+    """The running program."""
+
+    stdin: IO[str]
+    lines: queue.Queue[str]
+
+    def next_line(self) -> str:
+        return self.lines.get(timeout=TIMEOUT)
+
+    def tell_to_write(self) -> None:
+        self.stdin.write("\n")
+        self.stdin.flush()
+
+
 @contextmanager
-def running(program: Path, mode: str, node: DdsNode, topic: str, *arguments: int) -> Iterator[Callable[[], str]]:
-    """Run the program, and yield a function that returns its next line."""
+def running(program: Path, mode: str, node: DdsNode, topic: str, *arguments: int) -> Iterator[Peer]:
+    """Run the program."""
     command = [str(program), mode, str(node.domain_id), topic, *map(str, arguments)]
     lines: queue.Queue[str] = queue.Queue()
 
@@ -59,7 +75,7 @@ def running(program: Path, mode: str, node: DdsNode, topic: str, *arguments: int
         reader = threading.Thread(target=read, args=(process.stdout,))
         reader.start()
         try:
-            yield lambda: lines.get(timeout=TIMEOUT)
+            yield Peer(process.stdin, lines)
         finally:
             process.stdin.close()
             try:
@@ -94,12 +110,13 @@ def test_a_pose_array_arrives_with_its_exact_numbers(program: Path, node: DdsNod
         for x, y, z, qx, qy, qz, qw in numbers
     ]
     publisher = node.publisher("geometry_msgs/msg/PoseArray", "~/keypoints", DEFAULT)
-    with running(program, "poses", node, "/taihri/keypoints") as next_line:
+    with running(program, "poses", node, "/taihri/keypoints") as peer:
+        assert peer.next_line() == "matched"
         wait_until(lambda: publisher.matched)
         publisher.publish(message("geometry_msgs/msg/PoseArray")(header=header, poses=poses))
         publisher.publish(message("geometry_msgs/msg/PoseArray")(header=header, poses=[]))
-        sec, nanosec, frame_id, *values = next_line().split(" ")
-        empty = next_line()
+        sec, nanosec, frame_id, *values = peer.next_line().split(" ")
+        empty = peer.next_line()
     assert (sec, nanosec, frame_id) == ("1700000000", "999999999", "camera_optical")
     assert np.array_equal(np.array(values, dtype=float).reshape(22, 7), numbers)
     assert empty == "1700000000 999999999 camera_optical"
@@ -122,7 +139,9 @@ def test_an_image_is_received(program: Path, node: DdsNode, width: int, height: 
 def test_malformed_samples_are_dropped_and_the_next_message_is_received(program: Path, node: DdsNode) -> None:
     texts: queue.Queue[Any] = queue.Queue()
     subscription = node.subscribe("std_msgs/msg/String", "/taihri/command", texts.put)
-    with running(program, "malformed", node, "/taihri/command"):
+    with running(program, "malformed", node, "/taihri/command") as peer:
+        wait_until(lambda: subscription.matched)
+        peer.tell_to_write()
         assert [texts.get(timeout=TIMEOUT).data for _ in range(6)] == ["ok"] * 6
     assert texts.empty()
     assert subscription.received == 6
