@@ -10,7 +10,7 @@ import pytest
 from ended_run import Run
 from required import ENGINE_PYTHON
 
-from taihri_ros.resources import NANO
+from taihri_ros.resources import BLAZEPOSE, NANO
 
 
 def problems(done: Run) -> list[str]:
@@ -25,6 +25,13 @@ def test_a_machine_that_can_run_the_node(taihri: Callable[..., Run], engine_pyth
     assert (done.status, done.err) == (0, "")
     assert f"engine: {engine_python}: vllm" in done.out
     assert "checkpoint: taihri-nano: trained" in done.out
+
+
+def test_the_environment_of_the_light_engine(taihri: Callable[..., Run], light_python: str) -> None:
+    done = taihri("doctor", "--engine-python", light_python, "--model", BLAZEPOSE)
+    assert problems(done) == []
+    assert f"engine: {light_python}: mediapipe 0.10." in done.out
+    assert "checkpoint: blazepose: for the engine mediapipe" in done.out
 
 
 @pytest.mark.handles(

@@ -1,4 +1,4 @@
-"""The engine that the tests start: a tiny checkpoint with random weights on a real framework."""
+"""The engines that the tests start: a tiny checkpoint with random weights on a real framework, and the light engine."""
 
 from __future__ import annotations
 
@@ -15,9 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def python() -> str:
     """Return the interpreter of the engine's environment. Without one the test is skipped; in CI it fails."""
-    path = os.environ.get("TAIHRI_ENGINE_PYTHON", str(ROOT / ".venv-vllm" / "bin" / "python"))
+    return _python("TAIHRI_ENGINE_PYTHON", ".venv-vllm")
+
+
+def light_python() -> str:
+    """Return the interpreter of the light engine's environment. Without one the test is skipped; in CI it fails."""
+    return _python("TAIHRI_LIGHT_PYTHON", ".venv-mediapipe")
+
+
+def _python(variable: str, directory: str) -> str:
+    path = os.environ.get(variable, str(ROOT / directory / "bin" / "python"))
     if not Path(path).exists():
-        message = f"{path} is missing: ros2 run taihri_ros install_engine, then set TAIHRI_ENGINE_PYTHON"
+        message = f"{path} is missing: ros2 run taihri_ros install_engine, then set {variable}"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message, allow_module_level=True)
