@@ -13,7 +13,6 @@ from taihri_ros.cli.bag_options import bag_options
 from taihri_ros.cli.node_options import node_options
 from taihri_ros.cli.options import engine_options
 from taihri_ros.cli.stop_signals import StopRequested, StopSignals
-from taihri_ros.errors import TaihriError
 from taihri_ros.node.configured_engine import ready_engine
 from taihri_ros.node.parameter_files import read_parameters
 
@@ -100,9 +99,6 @@ def command(
     for problem in labels.problems:
         click.echo(f"note: {problem}", err=True)
     directory = labels.directory
-    if not directory.labelled:
-        reason, count = directory.skipped.most_common(1)[0]
-        raise TaihriError(f"no image could be labelled: {reason} ({count} of {len(labels.chosen)} images)")
     for title, counts in (("images without labels", directory.skipped), ("joints left out", directory.left_out)):
         for reason, count in counts.most_common():
             click.echo(f"{title}: {count:6} {reason}")

@@ -100,11 +100,14 @@ class BagLabels:
             None for each labelled image, or the reason why it has no labels.
 
         Raises:
-            TaihriError: The labels cannot be written; those before are.
+            TaihriError: No image has labels, so that nothing is written; or the labels cannot be written.
         """
         estimator = Estimator(engine, xy_source="pixel", gate=BeliefGate(min_confidence=0.0))
         for number, recorded in zip(self.chosen, self._frames.frames(self.chosen), strict=True):
             yield self._label(estimator, number, recorded.message)
+        if not self.directory.labelled:
+            reason, count = self.directory.skipped.most_common(1)[0]
+            raise TaihriError(f"no image could be labelled: {reason} ({count} of {len(self.chosen)} images)")
 
     def close(self) -> None:
         """Close the bag and complete the directory.

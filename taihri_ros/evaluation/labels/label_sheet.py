@@ -55,7 +55,8 @@ class LabelSheet:
 
     def picture(self) -> NDArray[np.uint8]:
         """Return the sheet, (height, width, 3) uint8 RGB: each picture is followed by its depth image."""
-        return picture_grid([half for pair in self._pairs for half in pair], _COLUMNS, _CELL_PX)
+        cells = [half for pair in self._pairs for half in pair]
+        return picture_grid(cells, min(_COLUMNS, len(cells)), _CELL_PX)
 
 
 def _draw(
