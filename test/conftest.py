@@ -39,6 +39,15 @@ def light_python() -> str:
 
 
 @pytest.fixture(scope="session")
+def simulator(engine_python: str) -> str:
+    """An interpreter with the packages of the simulated person; they are looked for and not imported, which is slow."""
+    look = "import sys, importlib.util; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))"
+    looked = subprocess.run([engine_python, "-c", look, "anny", "warp", "cyclonedds", "rosbags"])
+    require(looked.returncode == 0, f"anny, warp, cyclonedds or rosbags in {engine_python}", "make test")
+    return engine_python
+
+
+@pytest.fixture(scope="session")
 def checkpoint(engine_python: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Directory of the tiny checkpoint with random weights."""
     directory = str(tmp_path_factory.mktemp("checkpoint") / "tiny")

@@ -13,7 +13,6 @@ import pytest
 from camera_messages import MESSAGES, TYPES
 from dds_peer import wait_until
 from domains import new_domain
-from required import require
 from running_node import START_S
 
 from taihri_ros.camera.camera import Camera
@@ -116,15 +115,6 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     opened = Listener()
     yield opened
     opened.node.close()
-
-
-@pytest.fixture(scope="module")
-def simulator(engine_python: str) -> str:
-    """An interpreter with the packages of the simulated person."""
-    look = "import sys, importlib.util; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))"
-    has = subprocess.run([engine_python, "-c", look, "anny", "warp", "cyclonedds", "rosbags"])
-    require(has.returncode == 0, f"anny, warp or cyclonedds in {engine_python}", "make test")
-    return engine_python
 
 
 def publish(

@@ -48,7 +48,7 @@ def walk(automaton: Automaton, data: st.DataObject) -> list[int]:
         if allowed.end:
             assert not choices, "these grammars allow no token where the answer may end"
             return tokens
-        tokens.append(data.draw(st.sampled_from(choices)))
+        tokens.append(choices[0] if len(choices) == 1 else data.draw(st.sampled_from(choices)))
         state = automaton.advance(state, tokens[-1])
 
 
