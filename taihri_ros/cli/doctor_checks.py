@@ -184,7 +184,7 @@ def _engines(engine_python: str | None, model: str | None) -> Iterator[Finding]:
 def _engine(python: str, model: str | None) -> Finding:
     """Check an environment, and that the engine starts in it with this model."""
     try:
-        facts = _facts(find_interpreter(python))
+        facts = _facts(find_interpreter(python, "vllm"))
         kind = _kind(set(facts["versions"]))
         command = EngineCommand(python=python, kind=kind, model=_checkpoint_for(kind, model))
         EngineSubprocess.check(command, _PROBE_TIMEOUT_S)

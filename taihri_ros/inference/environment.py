@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from taihri_ros.inference.engine import EngineError
-from taihri_ros.inference.process.exit_status import INSTALL_HINT
+from taihri_ros.inference.process.exit_status import install_hint
 from taihri_ros.resources import expand_home
 
 EngineKind = Literal["vllm", "transformers", "mediapipe"]
@@ -50,11 +50,12 @@ def is_installed(directory: Path) -> bool:
     return (directory / STAMP).is_file() and python_of(directory).exists()
 
 
-def find_interpreter(python: str) -> str:
+def find_interpreter(python: str, kind: str) -> str:
     """Find the interpreter of an engine's environment.
 
     Args:
         python: A path, or a name on PATH.
+        kind: The engine, for the message.
 
     Returns:
         Its absolute path. Symbolic links are not followed, because they make a virtual environment.
@@ -62,27 +63,27 @@ def find_interpreter(python: str) -> str:
     Raises:
         EngineError: It is missing, is a directory, or cannot be executed.
     """
-    who = f"the engine's Python interpreter {python}"
+    who, hint = f"the engine's Python interpreter {python}", install_hint(kind)
     if "/" not in python:
         found = shutil.which(python)
         if found is None:
-            raise EngineError(f"the engine's Python interpreter {python} is missing; {INSTALL_HINT}")
+            raise EngineError(f"{who} is missing; {hint}")
         return str(Path(found).absolute())
     path = expand_home(python).absolute()
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         if path.is_symlink():
-            raise EngineError(f"{who} links to {path.readlink()}, which is missing; {INSTALL_HINT}") from error
-        raise EngineError(f"{who} is missing; {INSTALL_HINT}") from error
+            raise EngineError(f"{who} links to {path.readlink()}, which is missing; {hint}") from error
+        raise EngineError(f"{who} is missing; {hint}") from error
     except OSError as error:
         raise EngineError(f"{who} cannot be reached ({error.strerror}): correct the permissions") from error
     if stat.S_ISDIR(mode):
         inside = python_of(path)
-        advice = f"set engine.python to {inside}" if inside.exists() else INSTALL_HINT
+        advice = f"set engine.python to {inside}" if inside.exists() else hint
         raise EngineError(f"{who} is a directory; {advice}")
     if not os.access(path, os.X_OK):
-        raise EngineError(f"{who} is not an executable file; {INSTALL_HINT}")
+        raise EngineError(f"{who} is not an executable file; {hint}")
     return str(path)
 
 

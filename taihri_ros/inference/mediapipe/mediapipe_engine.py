@@ -83,10 +83,10 @@ class MediapipeEngine(InProcessEngine):
     def check(cls, checkpoint: Path) -> None:
         """Check that mediapipe carries its weights, and that the directory is for this engine."""
         check_weights()
-        if not ModelSpec.load(checkpoint).has_absent:
+        if (checkpoint / "config.json").is_file() or not ModelSpec.load(checkpoint).has_absent:
             raise CheckpointError(
-                f"{checkpoint} is not for the engine {FRAMEWORK}, whose {FILE_NAME} has an answer with absent: leave "
-                "the model empty for the one of the package"
+                f"{checkpoint} is not for the engine {FRAMEWORK}, which has no language model and a {FILE_NAME} with "
+                "answer.absent: leave the model empty for the one of the package"
             )
 
     def _answer(self, request: GenerationRequest, started: float, aborted: Event) -> Generation:

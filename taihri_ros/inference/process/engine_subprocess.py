@@ -18,7 +18,7 @@ from types import TracebackType
 
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
 from taihri_ros.inference.environment import find_interpreter, without_python_variables
-from taihri_ros.inference.process.exit_status import EXIT_PERMANENT, FAULT, FIRST_LINE, INSTALL_HINT
+from taihri_ros.inference.process.exit_status import EXIT_PERMANENT, FAULT, FIRST_LINE, install_hint
 from taihri_ros.inference.process.private_directory import SOCKET, make_private_directory
 from taihri_ros.resources import expand_home
 
@@ -71,7 +71,7 @@ class EngineSubprocess:
             EngineUnavailableError: The machine cannot start a process now.
             EngineError: The interpreter cannot be executed, or there is no place for the socket.
         """
-        self._python = find_interpreter(command.python)
+        self._python = find_interpreter(command.python, command.kind)
         arguments = _arguments(command)
         self._directory = make_private_directory()
         directory = Path(self._directory.name)
@@ -96,7 +96,8 @@ class EngineSubprocess:
             if getattr(error, "errno", None) in _PASSING:
                 raise EngineUnavailableError(f"the engine process cannot be started now: {reason}") from error
             raise EngineError(
-                f"the engine's Python interpreter {self._python} cannot be executed ({reason}); {INSTALL_HINT}"
+                f"the engine's Python interpreter {self._python} cannot be executed ({reason}); "
+                f"{install_hint(command.kind)}"
             ) from error
         self._log_thread = threading.Thread(target=self._read_output, name="engine log", daemon=True)
         try:

@@ -15,11 +15,14 @@ EXIT_PERMANENT = 3
 FIRST_LINE = "taihri_ros engine process"
 """Start of the first line that every engine process prints: its interpreter runs this package."""
 
-INSTALL_HINT = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
-"""What to do about a missing or wrong interpreter."""
-
 FAULT = "taihri_ros engine cannot start: "
 """Start of the line with the reason of `EXIT_PERMANENT`."""
+
+
+def install_hint(kind: str) -> str:
+    """Return what to do about a missing or wrong interpreter of an engine of this kind."""
+    option = "" if kind == "vllm" else f" --engine {kind}"
+    return f"run: ros2 run taihri_ros install_engine{option} (or: taihri engine install{option})"
 
 
 def report_fault(reason: str) -> None:

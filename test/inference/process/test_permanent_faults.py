@@ -20,7 +20,8 @@ from taihri_ros.inference.process import private_directory
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.resources import NANO
 
-INSTALL = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
+_OPTION = "--engine transformers"
+INSTALL = f"run: ros2 run taihri_ros install_engine {_OPTION} (or: taihri engine install {_OPTION})"
 
 
 def fault_of(python: object, model: str = "null", kind: str = "transformers") -> str:
@@ -107,6 +108,8 @@ def test_every_place_that_refuses_a_directory_is_named(
 def test_a_missing_interpreter() -> None:
     assert fault_of("/no/such/python") == f"the engine's Python interpreter /no/such/python is missing; {INSTALL}"
     assert fault_of("no-such-python") == f"the engine's Python interpreter no-such-python is missing; {INSTALL}"
+    install = "run: ros2 run taihri_ros install_engine (or: taihri engine install)"
+    assert fault_of("no-such-python", kind="vllm").endswith(install)
 
 
 @pytest.mark.handles(
@@ -192,7 +195,7 @@ def test_an_interpreter_without_the_modules(tmp_path: Path) -> None:
 
 
 @pytest.mark.handles("Engine", "engine.python without vLLM or transformers", "FAILED at once: has no package")
-@pytest.mark.parametrize("kind", ["transformers", "vllm"])
+@pytest.mark.parametrize("kind", ["transformers", "vllm", "mediapipe"])
 def test_an_interpreter_without_the_framework(kind: str) -> None:
     assert fault_of(sys.executable, str(NANO), kind) == (
         f"{sys.executable} has no package {kind}: run `taihri engine install --engine {kind}` and use the environment "
@@ -205,6 +208,13 @@ def test_an_interpreter_without_the_framework(kind: str) -> None:
 def test_an_unknown_home_directory(tmp_path: Path, setting: str) -> None:
     values = {"python": null_python(tmp_path), "model": "null"} | {setting: "~no-such-user/x"}
     assert fault_of(**values) == ("~no-such-user/x: the home directory is not known: set HOME, or write the whole path")
+
+
+@pytest.mark.handles("Engine", "engine.kind mediapipe with a checkpoint of another engine", "FAILED at once, says so")
+def test_a_language_model_for_the_light_engine(light_python: str) -> None:
+    message = fault_of(light_python, str(NANO), "mediapipe")
+    assert message.startswith(f"{NANO} is not for the engine mediapipe, ")
+    assert message.endswith("leave the model empty for the one of the package")
 
 
 def test_a_checkpoint_that_is_broken(tmp_path: Path) -> None:
