@@ -143,6 +143,7 @@ def command(
     _make_directory(out)
     others = [] if opened is None else _ask_peers(peers, opened, plan, decoding, out, limit)
     with open_configured_engine(parameters, in_process=in_process) as engine:
+        belief = _thresholds_in_force(engine.info.spec, parameters)
         if nobody is not None:
             person_crop = person_crops[0]
             file = out / "nobody-predictions.jsonl"
@@ -153,16 +154,17 @@ def command(
                 people, answered = ask(engine, opened, PLAN, decoding, file, limit, person_crop=person_crop)
                 run |= {"people": people["data"], "xy_source": xy_source}
                 present = BeliefAnswers.collect(answered, xy_source)
-            found = write_belief_report(out, run, _thresholds_in_force(engine.info.spec, parameters), absent, present)
+            found = write_belief_report(out, run, belief, absent, present)
             click.echo(f"{summary(found)}\nwritten to {out}: belief.md, belief.json")
         elif opened is not None:
             file = out / "predictions.jsonl"
             run, answered = ask(engine, opened, plan, decoding, file, limit, person_crop=person_crops[0])
+            views = []
             for person_crop in person_crops[1:]:
                 file = out / f"{person_crop}-predictions.jsonl"
                 _, other = ask(engine, opened, plan, decoding, file, limit, named_only=True, person_crop=person_crop)
-                others.insert(0, ModelAnswers(f"{run['name']}, person crop {person_crop}", other))
-            metrics = write_report(out, run, answered, baseline, xy_source, peers=others)
+                views.append(ModelAnswers(f"{run['name']}, person crop {person_crop}", other, belief))
+            metrics = write_report(out, run, answered, baseline, xy_source, peers=[*views, *others], belief=belief)
             click.echo(_summary(metrics, xy_source, out))
         if not engine.info.spec.trained:
             click.echo(f"note: {UNTRAINED_NOTE}", err=True)
@@ -177,7 +179,7 @@ def _ask_peers(
         with open_configured_engine(peer.parameters(LONGEST_ANSWER_S)) as engine:
             file = out / f"peer-{number}-predictions.jsonl"
             run, answered = ask(engine, data, plan, decoding, file, limit, named_only=True)
-        answers.append(ModelAnswers(run["name"], answered))
+            answers.append(ModelAnswers(run["name"], answered, engine.info.spec.belief or Belief()))
     return answers
 
 

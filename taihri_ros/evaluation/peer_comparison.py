@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.evaluation import metrics
+from taihri_ros.evaluation.belief.answers import BeliefAnswers
 from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.joint_errors import Rows, aligned_errors_mm, collect
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.picture_bootstrap import PictureBootstrap
 from taihri_ros.evaluation.summary import Metrics, latency_metrics
+from taihri_ros.model.spec import Belief
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.skeleton import JOINTS
 
@@ -26,6 +28,10 @@ ERRORS = ("g_mpjpe_mm", "root_relative_mpjpe_mm", "pa_mpjpe_mm", "pixel_percent_
 """The errors that are compared; `summary.group_metrics` describes them."""
 
 
+NO_THRESHOLDS = Belief(min_confidence=0.0, min_presence=0.0)
+"""The node would publish every joint that has a position."""
+
+
 @dataclass(frozen=True, eq=False)
 class ModelAnswers:
     """A model with its answers.
@@ -33,10 +39,12 @@ class ModelAnswers:
     Attributes:
         name: Name of the model.
         answered: Its answers.
+        belief: What it must be sure of before the node publishes a joint; by default of nothing.
     """
 
     name: str
     answered: Sequence[LabelledAnswer]
+    belief: Belief = NO_THRESHOLDS
 
 
 def number_same_names(models: Sequence[ModelAnswers]) -> list[ModelAnswers]:
@@ -59,6 +67,7 @@ class ModelErrors:
         rows: The joints.
         picture: (R,) number of the picture of each joint.
         errors: (R,) for each of `ERRORS`; NaN where it is not defined.
+        published: (R,) whether the node would publish the joint.
         sources: Name of each picture by its number.
         latency_ms: Median and 95th percentile of the duration of an answer; None if unknown.
     """
@@ -67,6 +76,7 @@ class ModelErrors:
     rows: Rows
     picture: NDArray[np.int64]
     errors: dict[str, NDArray[np.float64]]
+    published: NDArray[np.bool_]
     sources: Mapping[int, str]
     latency_ms: Metrics | None
 
@@ -87,7 +97,8 @@ class ModelErrors:
         pictures = np.array([entry.question.index for entry in named], np.int64)
         sources = {entry.question.index: entry.truth.source for entry in named}
         latency = latency_metrics(named).get("total")
-        return cls(model.name, rows, pictures[rows.question], _errors(rows), sources, latency)
+        published = BeliefAnswers.collect(named, xy_source).published(model.belief)[rows.question, rows.joint]
+        return cls(model.name, rows, pictures[rows.question], _errors(rows), published, sources, latency)
 
     @property
     def found(self) -> NDArray[np.int64]:
@@ -97,7 +108,9 @@ class ModelErrors:
     def select(self, mask: NDArray[np.bool_]) -> ModelErrors:
         """Return the joints where a mask (R,) is true."""
         rows = self.rows.select(mask)
-        return replace(self, rows=rows, picture=self.picture[mask], errors=_errors(rows))
+        return replace(
+            self, rows=rows, picture=self.picture[mask], errors=_errors(rows), published=self.published[mask]
+        )
 
     def of_baseline(self) -> ModelErrors:
         """Return the same joints as the mean pose answers them."""
@@ -116,13 +129,15 @@ def compare_models(model: ModelErrors, peers: Sequence[ModelErrors]) -> Metrics:
         `model`, `pictures` and `joints`; `all`: for all joints that the questions name, and for each model by name the
         metrics of `ERRORS` with their 95 % intervals, `median_mm`, `found` (share of the pictures in which any joint
         has a position), `not_found` (the other pictures), `missing_share`, `never_answered` (joints without a position
-        in any picture in which somebody was found, with the number of these pictures), `latency_ms` (p50 and p95), and
-        for each but the model itself `difference`, its errors minus those of the model; `shared`: for each peer by
-        name, `pictures`, `joints` and `models`, the same errors over the joints that both it and the model place.
+        in any picture in which somebody was found, with the number of these pictures), `published` (the share of the
+        `pictures` in which the node would publish any joint, the share of the `joints`, and their `g_mpjpe_mm`),
+        `latency_ms` (p50 and p95), and for each but the model itself `difference`, its errors minus those of the model;
+        `shared`: for each peer by name, `pictures`, `joints` and `models`, the same errors over the joints that both it
+        and the model place.
     """
     everything = _metrics(model, [*peers, model.of_baseline()])
     for entry in (model, *peers):
-        everything[entry.name] |= _missing(entry) | {"latency_ms": entry.latency_ms}
+        everything[entry.name] |= _missing(entry) | {"published": _published(entry), "latency_ms": entry.latency_ms}
     shared = {}
     for peer in peers:
         both = ~model.rows.missing & ~peer.rows.missing
@@ -164,6 +179,17 @@ def _metrics(model: ModelErrors, others: Sequence[ModelErrors]) -> Metrics:
                 name: bootstrap.difference(entry.errors[name], model.errors[name]) for name in ERRORS
             }
     return found
+
+
+def _published(model: ModelErrors) -> dict[str, Any]:
+    """Return what the node would publish of a model's answers."""
+    errors = np.where(model.published, model.errors["g_mpjpe_mm"], np.nan)
+    pictures = len(np.unique(model.picture[model.published]))
+    return {
+        "pictures": metrics.share_with_interval(pictures, len(model.sources)),
+        "joints": round(float(model.published.mean()), 4) if model.published.size else None,
+        "g_mpjpe_mm": PictureBootstrap(model.picture).mean(errors),
+    }
 
 
 def _missing(model: ModelErrors) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2000
 FEWEST_PICTURES = 2
-"""Below this number of pictures there is no interval."""
+"""Below this number of pictures with a value there is no interval."""
 
 _PERCENTILES = (2.5, 97.5)
 _SEED = 0
@@ -53,8 +53,7 @@ class PictureBootstrap:
         Returns:
             `value` and its 95 % `interval`; None without joints or with too few pictures.
         """
-        value, resampled = self._means(values)
-        return self._rounded(value, resampled)
+        return self._rounded(*self._means(values), self._pictures(values))
 
     def difference(self, values: Array, others: Array) -> dict[str, Any]:
         """Return the difference of two means over the same joints, paired by picture.
@@ -67,7 +66,7 @@ class PictureBootstrap:
             As for `mean`.
         """
         (value, resampled), (other, other_resampled) = self._means(values), self._means(others)
-        return self._rounded(value - other, resampled - other_resampled)
+        return self._rounded(value - other, resampled - other_resampled, self._pictures(values + others))
 
     def _means(self, values: Array) -> tuple[float, Array]:
         """Return the mean over all joints, and that of each resample, (RESAMPLES,)."""
@@ -77,10 +76,14 @@ class PictureBootstrap:
         with np.errstate(invalid="ignore"):  # without joints the mean is NaN
             return float(np.divide(sums.sum(), counts.sum())), (self._weights @ sums) / (self._weights @ counts)
 
-    def _rounded(self, value: float, resampled: Array) -> dict[str, Any]:
+    def _pictures(self, values: Array) -> int:
+        """Return the number of pictures in which any joint has a value."""
+        return len(np.unique(self._cluster[np.isfinite(values)]))
+
+    def _rounded(self, value: float, resampled: Array, pictures: int) -> dict[str, Any]:
         if not np.isfinite(value):
             return {"value": None, "interval": None}
         interval = None
-        if self._count >= FEWEST_PICTURES:
+        if pictures >= FEWEST_PICTURES:
             interval = [round(float(end), 2) for end in np.nanpercentile(resampled, _PERCENTILES)]
         return {"value": round(value, 2), "interval": interval}

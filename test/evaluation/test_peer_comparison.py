@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from taihri_ros.evaluation.peer_comparison import (
     number_same_names,
 )
 from taihri_ros.evaluation.predictions import Prediction
+from taihri_ros.model.spec import Belief
 from taihri_ros.skeleton import INDEX, JOINTS
 
 MEAN = MeanPose(STANDING, "one person", 1)
@@ -151,6 +153,28 @@ def test_several_questions_about_one_picture_are_one_picture() -> None:
 def test_free_commands_are_not_compared(model: ModelAnswers, peer: ModelAnswers, comparison: dict[str, Any]) -> None:
     talking = ModelAnswers(model.name, [*model.answered, free_answer(("head",), ("head",))])
     assert compared(talking, peer) == comparison
+
+
+def test_what_the_node_would_publish(model: ModelAnswers) -> None:
+    """The confidences of the first half of the joints are below the threshold; there is no threshold of presence."""
+    unsure = JOINTS[:11]
+    entries = []
+    for entry in model.answered:
+        sure = {
+            name: replace(joint, confidences={"bins": 0.1 if name in unsure else 0.9})
+            for name, joint in entry.prediction.joints.items()
+        }
+        entries.append(replace(entry, prediction=replace(entry.prediction, joints=sure)))
+    believing = ModelAnswers("sure", entries, Belief(min_confidence=0.5, min_presence=0.0))
+    never = ModelAnswers("never", entries, Belief(min_confidence=0.95, min_presence=0.0))
+    found = compared(model, believing, never)["all"]
+    assert (found["model 1"]["published"]["joints"], found["sure"]["published"]["joints"]) == (1.0, 0.5)
+    assert found["sure"]["published"]["pictures"]["share"] == 1.0
+    expected = errors(model)[:, 11:].mean()
+    assert found["sure"]["published"]["g_mpjpe_mm"]["value"] == pytest.approx(expected, abs=0.01)
+    assert found["sure"]["g_mpjpe_mm"] == found["model 1"]["g_mpjpe_mm"], "the errors are those of all answers"
+    assert found["never"]["published"]["pictures"]["share"] == 0.0
+    assert found["never"]["published"]["g_mpjpe_mm"] == {"value": None, "interval": None}
 
 
 def test_models_of_the_same_name_are_numbered() -> None:

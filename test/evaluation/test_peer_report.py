@@ -56,16 +56,16 @@ def test_the_table_has_a_column_for_each_model(report: Path) -> None:
     for cell, entry in zip(row.strip("| ").split(" | ")[1:], found.values(), strict=True):
         low, high = entry["g_mpjpe_mm"]["interval"]
         assert cell == f"{entry['g_mpjpe_mm']['value']:.0f} ({low:.0f} to {high:.0f})"
-    (row,) = [line for line in lines if line.startswith("| pictures in which it finds somebody |")]
+    (row,) = [line for line in lines if line.startswith("| pictures in which any joint has a position |")]
     assert row.split(" | ")[1:] == ["100.0 % (83.9 to 100.0) of 20", "40.0 % (21.9 to 61.3) of 20",
                                     "0.0 % (0.0 to 16.1) of 20", " |"]  # fmt: skip
 
 
 def test_what_is_missing_is_said(report: Path) -> None:
     text = (report / "report.md").read_text()
-    assert "- nano finds somebody in every picture; answers every joint somewhere." in text
-    assert "- pose network finds nobody in 12 pictures (0.png, 1.png" in text
-    assert "9.png, ...); never answers left collar." in text
+    assert "- nano places joints in every picture." in text
+    assert "- pose network places no joint in 12 pictures (0.png, 1.png" in text
+    assert "9.png, ...), and never left collar." in text
     assert "Only the 168 joints in 8 pictures that nano and pose network place:" in text
     assert "There is no joint that both nano and blind place." in text
 
@@ -83,6 +83,6 @@ def test_the_summary_has_a_line_for_each_peer(report: Path) -> None:
     lines = comparison_summary(comparison)
     assert len(lines) == 3
     assert lines[0].startswith("pose network: G-MPJPE ")
-    assert lines[0].endswith("found in 40.0 % (21.9 to 61.3) of 20 pictures")
+    assert lines[0].endswith("joints placed in 40.0 % (21.9 to 61.3) of 20 pictures")
     assert lines[1].startswith("  where both place a joint (8 pictures): nano 1")
     assert lines[2].startswith("blind: G-MPJPE ")

@@ -49,6 +49,8 @@ def test_the_interval_is_the_same_in_every_run() -> None:
 
 def test_too_few_pictures_have_no_interval() -> None:
     assert PictureBootstrap(np.zeros(5, np.int64)).mean(np.ones(5)) == {"value": 1.0, "interval": None}
+    one_picture = np.array([3.0, np.nan, np.nan])
+    assert PictureBootstrap(np.arange(3)).mean(one_picture) == {"value": 3.0, "interval": None}
     nothing = {"value": None, "interval": None}
     assert PictureBootstrap(np.zeros(0, np.int64)).mean(np.zeros(0)) == nothing
     assert PictureBootstrap(np.arange(3)).mean(np.full(3, np.nan)) == nothing

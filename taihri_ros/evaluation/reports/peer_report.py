@@ -74,7 +74,8 @@ def comparison_summary(comparison: Mapping[str, Any]) -> list[str]:
         found = comparison["all"][peer]
         lines.append(
             f"{peer}: G-MPJPE {with_interval(found['g_mpjpe_mm'])} mm, difference to {model} "
-            f"{with_interval(found['difference']['g_mpjpe_mm'])} mm, found in {counted(found['found'])} pictures"
+            f"{with_interval(found['difference']['g_mpjpe_mm'])} mm, joints placed in "
+            f"{counted(found['found'])} pictures"
         )
         if shared["joints"]:
             ours, theirs = (shared["models"][name]["g_mpjpe_mm"] for name in (model, peer))
@@ -94,8 +95,11 @@ def _comparison_table(model: str, models: Mapping[str, Any]) -> list[str]:
     rows = [row(title, key, partial(with_interval, digits=digits)) for title, key, digits in _ROWS]
     rows.insert(1, row("median error, mm", "median_mm", partial(cell, digits=0)))
     rows += [
-        row("pictures in which it finds somebody", "found", counted),
+        row("pictures in which any joint has a position", "found", counted),
         row("joints without a position, %", "missing_share", lambda share: cell(share, 100)),
+        row("pictures in which the node would publish a joint", "published", lambda found: counted(found["pictures"])),
+        row("joints that it would publish, %", "published", lambda found: cell(found["joints"], 100)),
+        row("their G-MPJPE, mm", "published", lambda found: with_interval(found["g_mpjpe_mm"])),
         row("median latency, ms", "latency_ms", lambda latency: cell(latency["p50"])),
     ]
     for title, key, digits in _ROWS:
@@ -110,9 +114,9 @@ def _difference(found: Mapping[str, Any], key: str, digits: int) -> str:
 def _missing(name: str, entry: Mapping[str, Any]) -> str:
     lost, joints = entry["not_found"], entry["never_answered"]
     names = ", ".join(lost[:_MOST_NAMES]) + (", ..." if len(lost) > _MOST_NAMES else "")
-    pictures = f"finds nobody in {len(lost)} pictures ({names})" if lost else "finds somebody in every picture"
+    pictures = f"places no joint in {len(lost)} pictures ({names})" if lost else "places joints in every picture"
     unanswered = ", ".join(joint.replace("_", " ") for joint in joints)
-    return f"- {name} {pictures}; {f'never answers {unanswered}' if joints else 'answers every joint somewhere'}."
+    return f"- {name} {pictures}" + (f", and never {unanswered}." if joints else ".")
 
 
 def draw_comparison(out: Path, comparison: Mapping[str, Any], models: Sequence[ModelErrors]) -> None:

@@ -13,7 +13,13 @@ from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.joint_errors import collect
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.metrics import ELLIPSOIDS
-from taihri_ros.evaluation.peer_comparison import ModelAnswers, ModelErrors, compare_models, number_same_names
+from taihri_ros.evaluation.peer_comparison import (
+    NO_THRESHOLDS,
+    ModelAnswers,
+    ModelErrors,
+    compare_models,
+    number_same_names,
+)
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.peer_report import comparison_lines, draw_comparison
 from taihri_ros.evaluation.reports.plots import draw_plots
@@ -22,6 +28,7 @@ from taihri_ros.evaluation.reports.uncertainty_plot import draw_error_by_confide
 from taihri_ros.evaluation.selection_metrics import task_table_metrics
 from taihri_ros.evaluation.summary import Metrics, summarize
 from taihri_ros.evaluation.uncertainty_metrics import collect_answered_joints
+from taihri_ros.model.spec import Belief
 from taihri_ros.pipeline.decoder import XySource
 
 Row = tuple[str, str]
@@ -64,6 +71,7 @@ def write_report(
     xy_source: XySource,
     *,
     peers: Sequence[ModelAnswers] = (),
+    belief: Belief = NO_THRESHOLDS,
 ) -> Metrics:
     """Compute and write the metrics, the report and the plots.
 
@@ -74,6 +82,7 @@ def write_report(
         baseline: The mean pose.
         xy_source: Source of x and y in the tables and plots; `metrics.json` has both.
         peers: Answers of other models to the same named questions.
+        belief: What the model must be sure of before the node publishes a joint, for the comparison with the peers.
 
     Returns:
         The content of `metrics.json`: `run`, `baseline`, the metrics of `summarize`, and `task_table`, the joint
@@ -88,7 +97,7 @@ def write_report(
     rows = collect(named, baseline, xy_source)
     pictures = draw_plots(out, rows) if len(rows.joint) else []
     if peers and len(rows.joint):
-        models = number_same_names([ModelAnswers(run["name"], answered), *peers])
+        models = number_same_names([ModelAnswers(run["name"], answered, belief), *peers])
         model, *others = [ModelErrors.collect(entry, baseline, xy_source) for entry in models]
         metrics["comparison"] = compare_models(model, others)
         draw_comparison(out, metrics["comparison"], [model, *others])
