@@ -67,7 +67,7 @@ def find_interpreter(python: str, kind: str) -> str:
     if "/" not in python:
         found = shutil.which(python)
         if found is None:
-            raise EngineError(f"{who} is missing; {hint}")
+            raise EngineError(f"the engine's Python interpreter {python} is missing; {hint}")
         return str(Path(found).absolute())
     path = expand_home(python).absolute()
     try:
