@@ -1,4 +1,4 @@
-"""`taihri train`: train a checkpoint on synthetic people."""
+"""`taihri train`: train a checkpoint on synthetic people, or on your own labelled pictures."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from taihri_ros.resources import recipe_file
 if TYPE_CHECKING:
     from taihri_ros.training.recipe import PictureSettings, Recipe
 
+_DATA: dict[str, Any] = {
+    "type": click.Path(exists=True, path_type=Path),
+    "help": "Directory of `taihri synth`, or a file that `taihri eval` reads, such as that of `taihri label`.",
+}
 _STEPS = click.option("--steps", type=click.IntRange(min=1), help="Number of steps; the schedule is scaled to it.")
 
 
@@ -53,9 +57,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option(
-    "--data", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory of `taihri synth`."
-)
+@click.option("--data", required=True, **_DATA)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Directory to write.")
 @click.option(
     "--focal-px",
@@ -70,17 +72,18 @@ def command() -> None:
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Number of shards for validation.",
+    help="Number of shards of synthetic data for validation; of a file the last tenth is.",
 )
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
 def pictures(*, data: Path, out: Path, focal_px: float, max_side: int, validation_shards: int, workers: int) -> None:
     """Make training pictures: wide canonical images, from which random views are rendered at every step.
 
-    Existing files are kept.
+    Existing files of synthetic data are kept.
 
     \b
-    Example:
+    Examples:
       taihri train pictures --data out/synthetic/train --out out/pictures --workers 2
+      taihri train pictures --data labels/manifest.jsonl --out out/pictures
     """
     settings = _import("recipe").PictureSettings(out, data, focal_px, max_side, validation_shards, workers)
     _make_pictures(settings)
@@ -128,14 +131,15 @@ def sft(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_
 
 @command.command()
 @_run_options
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Directory of `taihri synth`.")
+@click.option("--data", **_DATA)
 def nano(*, file: Path, data: Path | None, out: Path | None, resume: bool, limit_minutes: float | None) -> None:
     """Run all stages of a configuration: pictures, vision, alignment, sft, checkpoint.
 
     \b
-    Example:
+    Examples:
       taihri synth --count 20000 --seed 1 --out out/synthetic/train --workers 2
       taihri train nano --config config/training/nano.yaml --data out/synthetic/train
+      taihri train nano --config config/training/own-pictures.yaml --data labels/manifest.jsonl
     """
     recipe = _read(file, out)
     if data is not None:
@@ -184,8 +188,20 @@ def _read(file: Path, out: Path | None) -> Recipe:
 
 
 def _make_pictures(settings: PictureSettings) -> None:
-    job = _import("data.picture_shards").PictureJob.plan(settings)
-    with click.progressbar(job.run(), length=len(job.paths), label="pictures", file=sys.stderr) as steps:
+    if settings.data is not None and settings.data.is_file():
+        from taihri_ros.evaluation.datasets.readers import open_data
+
+        data, module = open_data(str(settings.data)), _import("data.own_pictures")
+        name = f"{settings.data.resolve().parent.name}-{settings.data.stem}"
+        labelled = (
+            module.OwnPicture(item.image(), item.truth.camera, item.truth.joints, item.truth.visibility)
+            for item in data.items()
+        )
+        made, length = module.write_own_pictures(name, labelled, settings), data.length
+    else:
+        job = _import("data.picture_shards").PictureJob.plan(settings)
+        made, length = job.run(), len(job.paths)
+    with click.progressbar(made, length=length, label="pictures", file=sys.stderr) as steps:
         for _ in steps:
             pass
 

@@ -10,9 +10,12 @@ from typing import Any, Literal
 import yaml
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.resources import NANO
 from taihri_ros.training.data.backgrounds import BackgroundSettings
 from taihri_ros.training.data.question_sampler import QuestionSettings
 from taihri_ros.validation import check_value
+
+_SHIPPED = Path("taihri-nano")
 
 
 class ConfigError(TaihriError):
@@ -44,11 +47,11 @@ class PictureSettings:
 
     Attributes:
         directory: Directory of the pictures, with the folders `train` and `validation`.
-        data: Directory of the synthetic samples that the pictures are made from.
+        data: What the pictures are made from: the directory of `taihri synth`, or a file that `taihri eval` reads.
         focal_px: Focal length of the pictures in px; a longer one than the model's keeps the views sharp.
         max_side: Largest width and height in px; a larger one than the model's leaves room for rotations.
-        validation_shards: Number of shards of the data that are used for validation.
-        workers: Number of processes that make the pictures.
+        validation_shards: Number of shards of synthetic data that are used for validation; of a file the last tenth is.
+        workers: Number of processes that make pictures of synthetic data.
     """
 
     directory: Path
@@ -228,7 +231,8 @@ class Recipe:
         vision: The first stage, pre-training of the vision tower; null to skip it.
         alignment: The stage before the last one, which trains the language model to read the visual tokens; null to
             skip it.
-        model: Checkpoint to start from, a Qwen3-VL with or without TAIHRI's tokens.
+        model: Directory of the checkpoint to start from, a Qwen3-VL with or without TAIHRI's tokens; `taihri-nano` for
+            the one of the package.
         checkpoint: Sizes of a new model.
         spec: Entries of `taihri.json` that differ from those of `model`, or from the official values.
         degrees: Standard deviations of tilt, pan and roll of the virtual camera, degrees.
@@ -286,4 +290,4 @@ class Recipe:
         except yaml.YAMLError as error:
             raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
         recipe: Recipe = check_value(content, cls, str(path), ConfigError)
-        return recipe
+        return replace(recipe, model=NANO) if recipe.model == _SHIPPED else recipe

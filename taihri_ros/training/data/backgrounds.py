@@ -28,6 +28,7 @@ _LONGER_SIDE_PX = 480
 _SMALLEST_CROP = 0.3
 _OBJECTS = 3
 _OTHER_PERSON = 2
+PERSON = 1
 OUTSIDE = 255
 """Owner of a pixel outside the camera's picture; the other owners are those of `synthetic.dataset.Sample`."""
 
@@ -134,7 +135,7 @@ def place_behind(rng: Rng, image: Image, owners: NDArray[np.uint8], background: 
     Returns:
         (height, width, 3) uint8 RGB.
     """
-    kept = [1, OUTSIDE]
+    kept = [PERSON, OUTSIDE]
     if rng.random() < 0.75:
         kept.append(_OBJECTS)
     if rng.random() < 0.75:

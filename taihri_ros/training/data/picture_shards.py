@@ -66,8 +66,6 @@ class PictureJob:
         Raises:
             TaihriError: A shard is damaged, or a directory cannot be written.
         """
-        for path in self.paths.values():
-            path.parent.mkdir(parents=True, exist_ok=True)
         yield from (path for path in self.paths.values() if path.is_file())
         missing = [(shard, path, self.settings) for shard, path in self.paths.items() if not path.is_file()]
         if self.settings.workers == 1 or len(missing) < 2:
@@ -84,8 +82,5 @@ def _make(one: tuple[Path, Path, PictureSettings]) -> Path:
     made = (
         Picture.make(sample, focal_px=settings.focal_px, max_side=settings.max_side) for sample in read_shard(shard)
     )
-    try:
-        write_pictures(path, made)
-    except OSError as error:
-        raise TaihriError(f"cannot write {path}: {error}") from error
+    write_pictures(path, made)
     return path

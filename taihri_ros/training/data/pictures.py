@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.training.data.backgrounds import OUTSIDE
+from taihri_ros.errors import TaihriError
+from taihri_ros.training.data.backgrounds import OUTSIDE, PERSON
 
 _JPEG_QUALITY = 92
 _EDGE_POINTS = 17
@@ -34,11 +36,11 @@ class LabelledImage(Protocol):
 
     @property
     def joints(self) -> NDArray[np.float32]:
-        """(22, 3) metres, camera optical frame."""
+        """(22, 3) metres, camera optical frame; NaN without a label."""
 
     @property
     def visibility(self) -> NDArray[np.int8]:
-        """(22,) 0 visible, 1 occluded, 2 out of the image."""
+        """(22,) 0 visible, 1 occluded, -1 either, 2 out of the image or without a label."""
 
     @property
     def owners(self) -> NDArray[np.uint8] | None:
@@ -53,10 +55,10 @@ class Picture:
         jpeg: The encoded image.
         focal_px: Focal length in px.
         size: Width and height in px.
-        joints: (22, 3) float32 metres, frame of the canonical camera.
-        visibility: (22,) int8, 0 visible, 1 occluded, 2 out of the image.
-        owner_png: Encoded owner of each pixel as in `synthetic.dataset.Sample`, 255 outside the camera's image; None if
-            unknown.
+        joints: (22, 3) float32 metres, frame of the canonical camera; NaN without a label.
+        visibility: (22,) int8, 0 visible, 1 occluded, -1 either, 2 out of the image or without a label.
+        owner_png: Encoded owner of each pixel as in `synthetic.dataset.Sample`, 255 outside the camera's image; None in
+            files of earlier versions.
     """
 
     jpeg: bytes
@@ -69,6 +71,8 @@ class Picture:
     @classmethod
     def make(cls, sample: LabelledImage, *, focal_px: float, max_side: int) -> Picture:
         """Render the canonical image of a sample.
+
+        If the owners of the pixels are unknown, all could be the person's, so that no background replaces them.
 
         Args:
             sample: The sample.
@@ -84,22 +88,19 @@ class Picture:
         rays = camera.unproject(border * (camera.width - 1, camera.height - 1))
         reach = np.nanmax(np.abs(rays[:, :2]), axis=0) * focal_px
         width, height = (int(side) for side in np.minimum(2 * np.ceil(reach), max_side))
-        matrix = camera_matrix(focal_px, width, height)
-        across, down = cv2.convertMaps(*camera.undistortion_maps(np.eye(3), matrix, (width, height)), cv2.CV_16SC2)
-        canonical = cv2.remap(np.ascontiguousarray(sample.image), across, down, cv2.INTER_LINEAR)
+        canonical = CanonicalView(camera, focal_px, width, height, np.eye(3)).render(sample.image)
         _, jpeg = cv2.imencode(".jpg", canonical[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        owner_png = None
-        if sample.owners is not None:
-            edge_value = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": OUTSIDE}
-            owners = cv2.remap(sample.owners, across, down, cv2.INTER_NEAREST, **edge_value)
-            owner_png = cv2.imencode(".png", owners)[1].tobytes()
+        maps = camera.undistortion_maps(np.eye(3), camera_matrix(focal_px, width, height), (width, height))
+        owners = np.full((camera.height, camera.width), PERSON, np.uint8) if sample.owners is None else sample.owners
+        edge_value = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": OUTSIDE}
+        owners = cv2.remap(owners, *cv2.convertMaps(*maps, cv2.CV_16SC2), cv2.INTER_NEAREST, **edge_value)
         return cls(
             jpeg.tobytes(),
             focal_px,
             (width, height),
             np.asarray(sample.joints, np.float32),
             np.asarray(sample.visibility, np.int8),
-            owner_png,
+            cv2.imencode(".png", owners)[1].tobytes(),
         )
 
     @property
@@ -168,32 +169,35 @@ def read_pictures(path: Path) -> list[Picture]:
         ]
 
 
-def write_pictures(path: Path, pictures: Iterator[Picture]) -> int:
+def write_pictures(path: Path, pictures: Iterable[Picture]) -> None:
     """Write pictures of one focal length into one file, which is renamed into place when it is complete.
 
     Args:
         path: The `.npz` file.
         pictures: The pictures, at least one.
 
-    Returns:
-        The number of pictures.
+    Raises:
+        TaihriError: The file cannot be written.
     """
     made = list(pictures)
     scratch = path.with_suffix(".part.npz")
     jpegs, owners = [picture.jpeg for picture in made], [picture.owner_png or b"" for picture in made]
-    np.savez(
-        scratch,
-        jpeg=np.frombuffer(b"".join(jpegs), np.uint8),
-        ends=np.cumsum([len(jpeg) for jpeg in jpegs]),
-        focal_px=made[0].focal_px,
-        sizes=np.array([picture.size for picture in made]),
-        joints=np.stack([picture.joints for picture in made]),
-        visibility=np.stack([picture.visibility for picture in made]),
-        owners=np.frombuffer(b"".join(owners), np.uint8),
-        owner_ends=np.cumsum([len(png) for png in owners]),
-    )
-    scratch.rename(path)
-    return len(made)
+    columns: dict[str, Any] = {
+        "jpeg": np.frombuffer(b"".join(jpegs), np.uint8),
+        "ends": np.cumsum([len(jpeg) for jpeg in jpegs]),
+        "focal_px": made[0].focal_px,
+        "sizes": np.array([picture.size for picture in made]),
+        "joints": np.stack([picture.joints for picture in made]),
+        "visibility": np.stack([picture.visibility for picture in made]),
+        "owners": np.frombuffer(b"".join(owners), np.uint8),
+        "owner_ends": np.cumsum([len(png) for png in owners]),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(scratch, **columns)
+        scratch.rename(path)
+    except OSError as error:
+        raise TaihriError(f"cannot write {path}: {error}") from error
 
 
 def camera_matrix(focal_px: float, width: int, height: int) -> NDArray[np.float64]:

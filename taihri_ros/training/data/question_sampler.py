@@ -3,7 +3,7 @@
 Free commands are phrasings of the task table and sentences from patterns, in equal shares, and commands that ask for
 nothing. In a view without a person, the answer to a free command has no joint. Named joints are then all answered
 `<absent>` where the answer format has it; otherwise they are left out as well. A joint beyond the edge of the view is
-never absent.
+never absent. Joints without a label are never asked for.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class QuestionSampler:
             else words.choice(pair)(words)
             for pair in samplers
         ]
-        requests += [(Command(text), joints, True) for text, joints in free]
+        requests += [(Command(text), joints, True) for text, joints in free if truth.has_labels(joints)]
         prefix: tuple[int, ...] = ()
         branches = []
         for command, joints, chosen in requests:
@@ -180,18 +180,30 @@ class QuestionSampler:
 
 @dataclass(frozen=True, eq=False)
 class _TrueBins:
-    """The true bins of the coordinates u, v, x, y, z, (22, 5), and whether 2D and 3D are in range, (22, 2)."""
+    """The true bins of the coordinates of a view.
+
+    Attributes:
+        bins: (22, 5) u, v, x, y, z.
+        known: (22, 2) whether 2D and 3D are in range.
+        labelled: (22,) whether the joint has a label.
+    """
 
     bins: NDArray[np.float64]
     known: NDArray[np.bool_]
+    labelled: NDArray[np.bool_]
 
     @classmethod
     def of(cls, view: View, spec: ModelSpec) -> _TrueBins:
         size = np.array([view.image.shape[1], view.image.shape[0]])
         flat = view.pixels / size * (BINS - 1)
         deep = (view.joints - spec.space.low) / spec.space.step
-        bins = np.clip(np.rint(np.concatenate([flat, deep], axis=1)), 0, BINS - 1)
-        return cls(bins, np.stack([view.visibility < 2, spec.space.contains(view.joints)], axis=1))
+        bins = np.clip(np.rint(np.nan_to_num(np.concatenate([flat, deep], axis=1))), 0, BINS - 1)
+        known = np.stack([view.visibility < 2, spec.space.contains(view.joints)], axis=1)
+        return cls(bins, known, view.labelled)
+
+    def has_labels(self, joints: Sequence[str]) -> bool:
+        """Check whether all of some joints have a label."""
+        return all(self.labelled[INDEX[joint]] for joint in joints)
 
     def weights(self, row: int, beyond: float) -> list[float]:
         """Return the loss weights of the five coordinates of a joint."""
@@ -199,7 +211,8 @@ class _TrueBins:
         return [flat, flat, deep, deep, deep]
 
     def sample_joints(self, rng: np.random.Generator, count: int, shuffled: float) -> list[str]:
-        """Sample joints, more often those in the view; a share of `shuffled` is not in the order of the skeleton."""
-        likely = np.where(self.known[:, 0], 1.0, 0.15)
+        """Sample joints with a label, more often those in the view; a share of `shuffled` is in random order."""
+        likely = np.where(self.known[:, 0], 1.0, 0.15) * self.labelled
+        count = min(count, int(self.labelled.sum()))
         sampled = rng.choice(len(JOINTS), size=count, replace=False, p=likely / likely.sum())
         return [JOINTS[index] for index in (sampled if rng.random() < shuffled else np.sort(sampled))]

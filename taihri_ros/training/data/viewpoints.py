@@ -26,6 +26,8 @@ from taihri_ros.training.data.pictures import Picture, camera_matrix, project
 ABSENT_M = 1000.0
 """Coordinates of the joints of a view without a person; far outside every range (metres)."""
 
+_ROOT = INDEX[ROOT]
+
 _SMALLER = 0.35
 _SEARCHES = 0.12
 """Share of search views among the views that are no person crops, for a checkpoint that learns zoom."""
@@ -53,9 +55,9 @@ class View:
 
     Attributes:
         image: (height, width, 3) uint8 RGB.
-        joints: (22, 3) float32 metres, frame of the view, as the model sees them through the zoom.
+        joints: (22, 3) float32 metres, frame of the view, as the model sees them through the zoom; NaN without a label.
         pixels: (22, 2) float32 px, projections of the true joints; they may lie outside the image.
-        visibility: (22,) int8, 0 visible, 1 occluded, 2 out of the view.
+        visibility: (22,) int8, 0 visible, 1 occluded, -1 either, 2 out of the view or without a label.
         person: Whether the view shows a person; if not, all joints are out of the view and at `ABSENT_M`.
         zoom: Focal length of the view divided by that of the model.
     """
@@ -82,6 +84,11 @@ class View:
         joints = np.full((count, 3), ABSENT_M, np.float32)
         nowhere = np.zeros((count, 2), np.float32)
         return cls(image, joints, nowhere, np.full(count, 2, np.int8), person=False, zoom=zoom)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """(22,) whether the joint has a label."""
+        return np.asarray(np.isfinite(self.joints).all(axis=1))
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,7 @@ class Viewpoint:
         Returns:
             The viewpoint.
         """
+        spec = _usable_spec(picture, spec)
         angles = np.radians(degrees) * rng.standard_normal(3)
         mirrored = bool(rng.random() < 0.5)
         if rng.random() < person_crops:
@@ -153,8 +161,8 @@ class Viewpoint:
         inside = picture.visibility < 2
         if not inside.any():
             return cls.plain(picture, spec)
-        found = Located(picture.joints[inside].astype(np.float64), picture.joints[INDEX[ROOT]].astype(np.float64))
-        return cls.of(PersonViews(picture.camera, spec).around(found), spec, np.zeros(3))
+        views = PersonViews(picture.camera, _usable_spec(picture, spec))
+        return cls.of(views.around(_located(picture, inside)), spec, np.zeros(3))
 
     @classmethod
     def of(
@@ -192,7 +200,9 @@ class Viewpoint:
         inside = (joints[:, 2] > 0.0) & (pixels > -0.5).all(axis=1) & (pixels < np.array(self.size) - 0.5).all(axis=1)
         return View(
             self._warp(picture, picture.image(), cv2.INTER_LINEAR, 0),
-            seen_points(joints, float(joints[INDEX[ROOT], 2]), self.zoom).astype(np.float32),
+            (joints if self.zoom == 1.0 else seen_points(joints, float(joints[_ROOT, 2]), self.zoom)).astype(
+                np.float32
+            ),
             pixels.astype(np.float32),
             np.where(inside, visibility, 2).astype(np.int8),
             zoom=self.zoom,
@@ -236,7 +246,8 @@ def _sample_person_crop(rng: np.random.Generator, picture: Picture, spec: ModelS
     if not len(inside):
         return None
     count = len(inside) if rng.random() < _ALL_JOINTS else int(rng.integers(1, len(inside) + 1))
-    exact = picture.joints[[INDEX[ROOT], *rng.permutation(inside)[:count]]]
+    found = _located(picture, rng.permutation(inside)[:count])
+    exact = np.array([found.root, *found.points])
     noise = _POSITION_NOISE_M * rng.standard_normal(exact.shape)
     root, *points = (exact + noise) * np.exp(_DEPTH_NOISE * rng.standard_normal())
     views = PersonViews(picture.camera, spec)
@@ -246,6 +257,17 @@ def _sample_person_crop(rng: np.random.Generator, picture: Picture, spec: ModelS
     least = np.log(ZOOM_STEP)
     zoom = float(np.clip(aim.zoom * np.exp(rng.uniform(-least, least)), *spec.zoom))
     return views.aimed(replace(aim, reach=aim.reach * rng.uniform(*_REACHES), zoom=zoom))
+
+
+def _located(picture: Picture, joints: NDArray[np.bool_] | NDArray[np.int64]) -> Located:
+    """Return where some joints of a picture are."""
+    points, root = picture.joints[joints].astype(np.float64), picture.joints[_ROOT].astype(np.float64)
+    return Located(points, root if np.isfinite(root).all() else points.mean(axis=0))
+
+
+def _usable_spec(picture: Picture, spec: ModelSpec) -> ModelSpec:
+    """Return the spec without zoom for a picture whose root has no label, which the rule of `model/zoom.py` needs."""
+    return spec if np.isfinite(picture.joints[_ROOT]).all() else replace(spec, zoom=(1.0, 1.0))
 
 
 def _full_size(picture: Picture, spec: ModelSpec) -> NDArray[np.int64]:

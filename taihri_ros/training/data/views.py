@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.training.data.backgrounds import OUTSIDE, Backgrounds, BackgroundSettings, place_behind
+from taihri_ros.training.data.backgrounds import OUTSIDE, PERSON, Backgrounds, BackgroundSettings, place_behind
 from taihri_ros.training.data.photometry import augment
 from taihri_ros.training.data.pictures import Picture, read_pictures
 from taihri_ros.training.data.viewpoints import View, Viewpoint
@@ -94,7 +94,7 @@ class RandomViews(Dataset[View]):
         replaces = backgrounds.share > 0.0 and rng.random() < backgrounds.share
         has_joints = bool((view.visibility < 2).any())
         owners = None if has_joints and not replaces else viewpoint.render_owners(picture)
-        if owners is not None and not has_joints and (owners == 1).mean() < _NOBODY:
+        if owners is not None and not has_joints and (owners == PERSON).mean() < _NOBODY:
             view = View.without_person(view.image, view.zoom)
         image = view.image
         if owners is not None and replaces:

@@ -19,7 +19,7 @@ from torch.nn import functional
 from taihri_ros.inference.checkpoint.layout import PATCH_PX, TOKEN_PX
 from taihri_ros.model.zoom import ROOT
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.training.data.viewpoints import View
+from taihri_ros.training.data.viewpoints import ABSENT_M, View
 from taihri_ros.training.network.patch_batch import to_patches
 
 CELLS = 4
@@ -39,16 +39,18 @@ def collate(views: Sequence[View]) -> dict[str, torch.Tensor]:
 
     Returns:
         `patches` float32 (patches, 768), `grids` int64 (views, 3), `joints` float32 (views, 22, 3) metres in the frame
-        of the view, as the model sees them, `pixels` float32 (views, 22, 2) px, `inside` bool (views, 22): whether the
-        joint is in the view, and `zooms` float32 (views,).
+        of the view, as the model sees them, `ABSENT_M` without a label, `pixels` float32 (views, 22, 2) px, `inside`
+        bool (views, 22): whether the joint is in the view, and `zooms` float32 (views,).
     """
     views = sorted(views, key=lambda view: view.image.shape)
     patches, grids = to_patches([view.image for view in views])
+    joints = np.nan_to_num(np.stack([view.joints for view in views]), nan=ABSENT_M)
+    pixels = np.nan_to_num(np.stack([view.pixels for view in views]))
     return {
         "patches": patches,
         "grids": grids,
-        "joints": torch.from_numpy(np.stack([view.joints for view in views])),
-        "pixels": torch.from_numpy(np.stack([view.pixels for view in views])),
+        "joints": torch.from_numpy(joints),
+        "pixels": torch.from_numpy(pixels),
         "inside": torch.from_numpy(np.stack([view.visibility for view in views]) < 2),
         "zooms": torch.tensor([view.zoom for view in views], dtype=torch.float32),
     }
@@ -139,7 +141,8 @@ class DensePretraining(nn.Module):
         offset = (located - pixels)[inside]
         pixel_loss = functional.smooth_l1_loss(offset / TOKEN_PX, torch.zeros_like(offset), beta=0.05)
         depth_loss = (log_depth - z.log())[inside].abs().mean()
-        root_loss = (log_depth - z.log())[inside.any(dim=-1), _ROOT].abs().mean()
+        rooted = inside.any(dim=-1) & (z[:, _ROOT] < ABSENT_M)
+        root_loss = (log_depth - z.log())[rooted, _ROOT].abs().mean()
         near = joints.abs().amax(dim=-1) < 4.0
         anywhere_loss = (anywhere - joints)[near].abs().mean()
         with torch.no_grad():
@@ -156,7 +159,7 @@ class DensePretraining(nn.Module):
             "pixel_error": pixel_error.mean(),
             "pixel_median": pixel_error.median(),
             "depth_error": offset_z[inside].abs().mean(),
-            "root_depth_error": offset_z[inside.any(dim=-1), _ROOT].abs().mean(),
+            "root_depth_error": offset_z[rooted, _ROOT].abs().mean(),
             "error": error.mean(),
             "error_median": error.median(),
             "anywhere_error": anywhere_loss.detach(),
