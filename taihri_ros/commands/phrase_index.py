@@ -4,15 +4,14 @@ The terms of a sentence are its words and the pairs of neighbouring words. A ter
 frequency, where all sentences of a task are one document. The similarity of two sentences is the cosine of their weight
 vectors (Salton, Wong and Yang, A vector space model for automatic indexing, 1975). Unknown words have the largest
 weight, so that a sentence about another subject is not similar to any of them. A sentence that mentions neither the
-person nor a part of their body ("put the hat on the shelf") must be almost a trained one. A sentence that is similar to
-none, but mentions parts of the person's body ("put the ring on my left hand"), is taken for a question about these.
+person nor a part of their body ("put the hat on the shelf") must be almost a trained one.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, log, sqrt
@@ -24,7 +23,7 @@ from taihri_ros.skeleton import in_order
 QUESTION = "question"
 """Name of the task of a question about joints."""
 
-THRESHOLD = 0.45
+THRESHOLD = 0.6
 """Minimum similarity of a match, in [0, 1]."""
 
 _IMPERSONAL_THRESHOLD = 0.8
@@ -45,9 +44,6 @@ _BODY = frozenset(
     )
 )
 """Parts of the body and gestures; after "your" they are the robot's own."""
-
-_TO_ONES_FEET = re.compile(r"\bto (?:\S+ ){1,2}feet\b")
-"""A phrase that does not mean the feet: "help me to my feet"."""
 
 _JOINTS_PLACEHOLDER = "{joints}"
 _WORD = re.compile(r"\{joints\}|[^\W_]+(?:['\u2019][^\W_]+)*")
@@ -78,13 +74,10 @@ class PhraseIndex:
         """
         self._tasks = tuple(tasks)
         self._joints = {" ".join(_words(name)): joints for name, joints in questions.names.items()}
-        self._joints_of_side = _by_side(self._joints)
-        nouns = [noun for noun, _ in self._joints_of_side]
         spoken, determiners = _any_of(questions.names), _any_of(("the", *affixes.possessives))
         self._name = re.compile(rf"\b{spoken}\b")
         noun = rf"\b(?:{determiners} )*{spoken}\b"
         self._list_of_names = re.compile(rf"{noun}(?:(?: and)? {noun})*")
-        self._sided_name = re.compile(rf"\b{_any_of(affixes.possessives)} (?:(left|right|both) )?({_any_of(nouns)})\b")
         self._prefix = re.compile(rf"^(?:{_any_of((*affixes.openings, *affixes.requests))} )+")
         self._suffix = re.compile(rf"(?: {_any_of((*affixes.closings, *affixes.adverbials))})+$")
         self._entries = [
@@ -109,33 +102,45 @@ class PhraseIndex:
             for term in _terms(entry.words):
                 self._entries_with[kind, term].append(index)
 
-    def match(self, text: str) -> Task | None:
+    def exact(self, text: str) -> Task | None:
+        """Return the task of a sentence that is a trained one, apart from polite words.
+
+        Args:
+            text: Free words.
+
+        Returns:
+            The task; a task named `question` for a question about joints; None for any other sentence.
+        """
+        for words, joints in self._readings(text):
+            if (entry := self._exact.get(words)) and (entry.task is None) == bool(joints):
+                return entry.task or Task(QUESTION, joints, (), ())
+        return None
+
+    def similar(self, text: str) -> Task | None:
         """Return the task of the most similar sentence.
 
         Args:
             text: Free words.
 
         Returns:
-            The task; a task named `question` for a question about joints, or for a sentence that mentions parts of the
-            person's body and is similar to none that needs them; None for any other sentence.
+            The task; a task named `question` for a question about joints; None if the similarity is below THRESHOLD, or
+            too low for a sentence that does not mention the person.
         """
+        readings = self._readings(text)
+        (similarity, entry), joints = max(
+            ((self._most_similar(words, bool(joints)), joints) for words, joints in readings),
+            key=lambda found: found[0][0],
+        )
+        words = readings[0][0]
+        if entry is None or similarity < (THRESHOLD if _mentions_person(words) else self._impersonal_threshold(words)):
+            return None
+        return entry.task or Task(QUESTION, joints, (), ())
+
+    def _readings(self, text: str) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Return the words of a sentence, and if it names joints, also the words of the question with the joints."""
         words = self._core_words(text)
         question, joints = self._replace_names(words)
-        candidates = [(words, False), (question, True)] if joints else [(words, False)]
-        for form, is_question in candidates:
-            if (entry := self._exact.get(form)) and (entry.task is None) == is_question:
-                return entry.task or Task(QUESTION, joints, (), ())
-        similarity, entry = max(
-            (self._most_similar(*candidate) for candidate in candidates), key=lambda found: found[0]
-        )
-        if entry is None or similarity < (THRESHOLD if _mentions_person(words) else self._impersonal_threshold(words)):
-            task = None
-        else:
-            task = entry.task or Task(QUESTION, joints, (), ())
-        mentioned = self._mentioned_joints(words)
-        if mentioned and (task is None or not set(mentioned) & set(task.joints)):
-            return Task(QUESTION, mentioned, (), ())
-        return task
+        return [(words, ()), (question, joints)] if joints else [(words, ())]
 
     def check(self) -> None:
         """Check that every sentence belongs to one task, and is either trained or held out.
@@ -182,15 +187,6 @@ class PhraseIndex:
         replaced = self._list_of_names.sub(_JOINTS_PLACEHOLDER, sentence)
         return tuple(replaced.split()), in_order(frozenset(joints))
 
-    def _mentioned_joints(self, words: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the joints of the parts of the person's body that a sentence mentions ("my left hand")."""
-        sentence = _TO_ONES_FEET.sub(" ", " ".join(words))
-        found = (match.group(2, 1) for match in self._sided_name.finditer(sentence))
-        return in_order(frozenset(joint for noun, side in found for joint in self._joints_of(noun, side or "")))
-
-    def _joints_of(self, noun: str, side: str) -> tuple[str, ...]:
-        return self._joints_of_side.get((noun, side), self._joints_of_side[noun, ""])
-
     def _most_similar(self, words: tuple[str, ...], is_question: bool) -> tuple[float, _Entry | None]:
         """Return the similarity and the entry of the most similar sentence of the same kind."""
         overlap: dict[int, float] = defaultdict(float)
@@ -214,19 +210,6 @@ class PhraseIndex:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.replace("\u2019", "'") for word in _WORD.findall(text.casefold().replace("_", " ")))
-
-
-def _by_side(joints_of: Mapping[str, tuple[str, ...]]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return the joints by noun ("hand", "hands") and side, of spoken names; the side "" stands for any side."""
-    by_side: dict[tuple[str, str], tuple[str, ...]] = {}
-    for spoken, joints in joints_of.items():
-        side, _, noun = spoken.partition(" ")
-        if side in (*SIDES, "both"):
-            by_side[noun, side] = joints
-            by_side[noun, ""] = in_order(frozenset({*by_side.get((noun, ""), ()), *joints}))
-        else:
-            by_side[spoken, ""] = joints
-    return by_side
 
 
 def _any_of(texts: Iterable[str]) -> str:

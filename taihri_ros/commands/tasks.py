@@ -7,15 +7,19 @@ from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
+from taihri_ros.commands.language import NOTHING, Language, Meaning
 from taihri_ros.commands.negation import negating_words
-from taihri_ros.commands.phrase_index import PhraseIndex
+from taihri_ros.commands.phrase_index import QUESTION, PhraseIndex
 from taihri_ros.commands.task_files import read_task_files
-from taihri_ros.commands.task_table import SENTENCE_ENDS, Task, TaskTable
+from taihri_ros.commands.task_table import SENTENCE_ENDS, SIDES, Task, TaskTable
 from taihri_ros.resources import PACKAGE
 from taihri_ros.skeleton import JOINTS, in_order
 
 TASKS_FILE = PACKAGE / "data" / "tasks.yaml"
 """The tasks that come with the package."""
+
+LANGUAGE_FILES = tuple(PACKAGE / "data" / f"{name}.yaml" for name in ("english", "german", "french", "spanish"))
+"""The languages of the task table; a sentence is read in the one that knows most of its words, English if in doubt."""
 
 _JOINT_COUNTS = (1, 1, 1, 2, 2, 2, 3, 4)
 """The number of joints of a sampled question is chosen uniformly from these."""
@@ -44,6 +48,7 @@ class Tasks:
             TaskError: A sentence belongs to two tasks, or is both trained and held out.
         """
         self.tasks = table.tasks
+        self._by_name = {task.name: task for task in self.tasks}
         self.questions = table.questions
         self.affixes = table.affixes
         self._index.check()
@@ -66,11 +71,16 @@ class Tasks:
 
     def __getitem__(self, name: str) -> Task:
         """Return the task with a name."""
-        return next(task for task in self.tasks if task.name == name)
+        return self._by_name[name]
 
     @cached_property
     def _index(self) -> PhraseIndex:
         return PhraseIndex(self.tasks, self.questions, self.affixes)
+
+    @cached_property
+    def _languages(self) -> list[Language]:
+        english, *others = LANGUAGE_FILES
+        return [Language.load(english, self.questions.names), *map(Language.load, others)]
 
     def match(self, text: str) -> Task | None:
         """Return the task that a sentence asks for, without a model.
@@ -79,10 +89,38 @@ class Tasks:
             text: Free words.
 
         Returns:
-            The task; a task named `question` for a question about named joints; None if no task is similar enough, or
-            if the sentence is negated.
+            The task; a task named `question` for a sentence about joints; None for a sentence that is negated, asks for
+            nothing, or is not understood.
         """
-        return None if negating_words(text) else self._index.match(text)
+        if negating_words(text):
+            return None
+        if task := self._index.exact(text):
+            return task
+        similar = self._index.similar(text)
+        if similar and similar.name not in (QUESTION, *self._understood):
+            return similar
+        meaning = max(self._languages, key=lambda language: language.familiarity(text)).meaning(text)
+        if meaning == NOTHING:
+            return None
+        return (meaning and self._meant(meaning)) or similar
+
+    @cached_property
+    def _understood(self) -> frozenset[str]:
+        """The tasks that a language has patterns for; those of a user have none and take precedence."""
+        names = {name for language in self._languages for name in language.tasks}
+        return frozenset(f"{name}{side}" for name in names for side in ("", *(f"_{side}" for side in SIDES)))
+
+    def _meant(self, meaning: Meaning) -> Task | None:
+        """Return the task of a meaning, for the sides that it says; None for a task that the table does not have."""
+        if meaning.joints:
+            return Task(QUESTION, meaning.joints, (), ())
+        tasks = [
+            self._by_name[name] for side in sorted(meaning.sides) if (name := f"{meaning.task}_{side}") in self._by_name
+        ]
+        if not tasks:
+            return self._by_name.get(meaning.task)
+        joints = in_order(frozenset(joint for task in tasks for joint in task.joints))
+        return tasks[0] if len(tasks) == 1 else Task(meaning.task, joints, (), ())
 
     def sample_task(self, rng: random.Random, *, held_out: bool = False) -> tuple[str, tuple[str, ...]]:
         """Sample a task, and a sentence that asks for it.

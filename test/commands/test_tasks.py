@@ -36,7 +36,7 @@ OTHER_COMMANDS = (
     "pick up the red block from the table",
     "set a timer for ten minutes",
     "close the window",
-    "umarme mich",
+    "umarme den Hund",
     "",
     "?!",
 )

@@ -95,3 +95,12 @@ def test_patterns_of_a_task_that_is_left_out_are_not_used(tmp_path: Path) -> Non
     file.write_text("tasks: {hug: , feed: }")
     rng, fewer = random.Random(6), Phrasings(Tasks.load(file))
     assert not [text for text in (fewer.sample_task(rng)[0].lower() for _ in range(700)) if "hug" in text.split()]
+
+
+def test_the_task_table_agrees_with_nearly_all_sentences(tasks: Tasks, phrasings: Phrasings) -> None:
+    rng = random.Random(8)
+    asking = [phrasings.sample_task(rng) for _ in range(300)]
+    right = [(task := tasks.match(text)) is not None and task.joints == joints for text, joints in asking]
+    assert sum(right) > 0.9 * len(right)
+    nothing = [phrasings.sample_nothing(rng) for _ in range(300)]
+    assert sum(tasks.match(text) is None for text in nothing) > 0.95 * len(nothing)
