@@ -27,6 +27,7 @@ _AFFIRMATIVE = (
         rf"{_DO_NOT} (?:forget|hesitate|worry|lose|miss)(?: about it)?",
         rf"{_DO_NOT} be (?:shy|afraid|scared|silly)",
         rf"{_DO_NOT} (?:wait|mind)(?: any longer)?",
+        rf"(?:so|that) \w+ (?:{_DO_NOT}|does not|doesn'?t|will not|won'?t) (?:fall|tip|slip|trip|stumble|lose)",
         rf"{_DO_NOT} (?:leave \w+ hanging|let \w+ (?:fall|slip|tip|trip|stumble)\w*)",
         rf"i {_CAN_NOT} (?:get|reach|stand up|sit|put|find|see|tie|walk|move|bend|lift|button|close|wear)",
         rf"i {_DO_NOT} (?:know|see|find|reach)",

@@ -82,6 +82,10 @@ class Tasks:
         english, *others = LANGUAGE_FILES
         return [Language.load(english, self.questions.names), *map(Language.load, others)]
 
+    def prepare(self) -> None:
+        """Read the words of the languages, which otherwise delays the first match by some tenths of a second."""
+        _ = self._own
+
     def match(self, text: str) -> Task | None:
         """Return the task that a sentence asks for, without a model.
 
@@ -96,19 +100,20 @@ class Tasks:
             return None
         if task := self._index.exact(text):
             return task
-        similar = self._index.similar(text)
-        if similar and similar.name not in (QUESTION, *self._understood):
+        similar = self._index.similar(text) if self._own else None
+        if similar and similar.name in self._own:
             return similar
         meaning = max(self._languages, key=lambda language: language.familiarity(text)).meaning(text)
         if meaning == NOTHING:
             return None
-        return (meaning and self._meant(meaning)) or similar
+        return (meaning and self._meant(meaning)) or similar or self._index.similar(text)
 
     @cached_property
-    def _understood(self) -> frozenset[str]:
-        """The tasks that a language has patterns for; those of a user have none and take precedence."""
+    def _own(self) -> frozenset[str]:
+        """The tasks that no language has patterns for, which are those of a user; they take precedence."""
         names = {name for language in self._languages for name in language.tasks}
-        return frozenset(f"{name}{side}" for name in names for side in ("", *(f"_{side}" for side in SIDES)))
+        understood = {f"{name}{side}" for name in names for side in ("", *(f"_{side}" for side in SIDES))}
+        return frozenset(self._by_name.keys() - understood)
 
     def _meant(self, meaning: Meaning) -> Task | None:
         """Return the task of a meaning, for the sides that it says; None for a task that the table does not have."""

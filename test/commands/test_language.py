@@ -46,6 +46,7 @@ def test_language_files_refer_to_known_lists_tasks_and_joints(language: Language
         ("put some ice on her knee, the left one", "check_knee_left"),
         ("i feel dizzy, grab me by the shoulders", "steady_shoulders"),
         ("don't let me fall, hold my shoulders", "steady_shoulders"),
+        ("grip his shoulders so that he does not tip over", "steady_shoulders"),
         ("am i slouching", "check_posture"),
         ("buckle this seat belt around my waist", "put_on_belt"),
         ("do my tie up please", "put_on_scarf"),
@@ -123,6 +124,7 @@ def test_both_sides_have_the_joints_of_both(tasks: Tasks) -> None:
     [
         "thanks for the hug",
         "my left wrist is bigger than yours",
+        "her hair looks lovely",
         "my back was sore last week but it is fine now",
         "he is the head of the department",
         "raise your right arm",
