@@ -4,6 +4,9 @@ Free commands are phrasings of the task table and sentences from patterns, in eq
 nothing. In a view without a person, the answer to a free command has no joint. Named joints are then all answered
 `<absent>` where the answer format has it; otherwise they are left out as well. A joint beyond the edge of the view is
 never absent. Joints without a label are never asked for.
+
+A checkpoint that learns zoom is asked for the root as the node asks for it (`pipeline/prompt_batch.py`): alone, or as
+one of several named joints.
 """
 
 from __future__ import annotations
@@ -23,10 +26,15 @@ from taihri_ros.model.lexer import BLOCKS
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.quantization import ABSENT, BINS
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.zoom import ROOT
 from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.training.data.phrasings import Phrasings
 from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.network.packing import Branch, PackedSample
+
+_ROOT = INDEX[ROOT]
+_ROOT_ALONE = 0.3
+"""Share of the questions about one joint that are about the root, for a checkpoint that learns zoom."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +101,12 @@ class QuestionSampler:
         words = random.Random(int(rng.integers(2**62)))
         truth = _TrueBins.of(view, self._spec)
         requests: list[tuple[Command, Sequence[str], bool]] = []
+        shuffled, zooms = self._settings.shuffled, self._spec.zooms
         for fewest, most in self._settings.named:
-            named = truth.sample_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
+            named = truth.sample_joints(rng, int(rng.integers(fewest, most + 1)), shuffled, root=zooms)
             requests.append((Command(", ".join(named), tuple(named)), named, False))
         for fewest, most in self._settings.listings:
-            listed = truth.sample_joints(rng, int(rng.integers(fewest, most + 1)), self._settings.shuffled)
+            listed = truth.sample_joints(rng, int(rng.integers(fewest, most + 1)), shuffled)
             requests.append((Command(""), listed, False))
         samplers = [(self._tasks.sample_task, self._phrasings.sample_task)] * self._settings.tasks
         samplers += [(self._tasks.sample_question, self._phrasings.sample_question)] * self._settings.questions
@@ -210,9 +219,24 @@ class _TrueBins:
         flat, deep = 1.0 if self.known[row, 0] else beyond, 1.0 if self.known[row, 1] else 0.0
         return [flat, flat, deep, deep, deep]
 
-    def sample_joints(self, rng: np.random.Generator, count: int, shuffled: float) -> list[str]:
-        """Sample joints with a label, more often those in the view; a share of `shuffled` is in random order."""
+    def sample_joints(self, rng: np.random.Generator, count: int, shuffled: float, *, root: bool = False) -> list[str]:
+        """Sample joints with a label, more often those in the view.
+
+        Args:
+            rng: Random generator.
+            count: Number of joints.
+            shuffled: Probability of a random order; otherwise they are in the order of the skeleton.
+            root: Whether several joints get the root, too, and single ones are more often the root.
+
+        Returns:
+            The names.
+        """
         likely = np.where(self.known[:, 0], 1.0, 0.15) * self.labelled
         count = min(count, int(self.labelled.sum()))
         sampled = rng.choice(len(JOINTS), size=count, replace=False, p=likely / likely.sum())
+        if root and self.labelled[_ROOT] and _ROOT not in sampled:
+            if count > 1:
+                sampled = np.append(sampled, _ROOT)
+            elif rng.random() < _ROOT_ALONE:
+                sampled = np.array([_ROOT])
         return [JOINTS[index] for index in (sampled if rng.random() < shuffled else np.sort(sampled))]

@@ -156,3 +156,23 @@ def test_a_share_of_the_free_commands_asks_for_nothing(vocabulary: Vocabulary, s
     empty = [branch for branch in free if not parse(vocabulary.texts(branch.targets), None).joints]
     assert len(empty) / len(free) == pytest.approx(settings.nothing, abs=0.12)
     assert all(max(branch.weights) == 1.0 for branch in empty), "the end of the joints has full weight"
+
+
+def test_a_model_that_learns_zoom_is_asked_for_the_root_as_the_node_asks(
+    vocabulary: Vocabulary, spec: ModelSpec, view: View
+) -> None:
+    settings = QuestionSettings(named=((2, 4), (1, 1)), listings=((1, 1),), tasks=0, questions=0, shuffled=0.0)
+    rng = np.random.default_rng(0)
+    for zoom, zooms in (((1.0, 4.0), True), ((1.0, 1.0), False)):
+        sampler = QuestionSampler(vocabulary, replace(spec, zoom=zoom), Tasks.load(), settings)
+        answers = [
+            [[joint.joint for joint in parse(vocabulary.texts(branch.targets), None).joints] for branch in branches]
+            for branches in (sampler.sample(view, rng).branches for _ in range(40))
+        ]
+        several, single, listing = zip(*answers, strict=True)
+        asked = np.mean(["pelvis" in names for names in several])
+        assert asked == 1.0 if zooms else asked < 0.5
+        assert all(names == sorted(names, key=list(INDEX).index) for names in several)
+        assert all(len(names) == 1 for names in (*single, *listing))
+        alone = np.mean([names == ["pelvis"] for names in single])
+        assert bool(alone > 0.15) is zooms
