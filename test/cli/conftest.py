@@ -1,38 +1,97 @@
-"""The `taihri` command in a separate process."""
+"""The `taihri` command in a separate process, or in this one with an engine process that tests share."""
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from ended_run import Run
+
+from taihri_ros.cli import calibrate, evaluation_run, main
+from taihri_ros.cli import eval as evaluation
+from taihri_ros.inference.process.supervisor import EngineProcess
 
 WIDTH, HEIGHT = 96, 64
 
 
 @pytest.fixture
-def taihri(tmp_path: Path) -> Callable[..., Run]:
+def home(tmp_path: Path) -> dict[str, str]:
+    """The variables of an empty home directory, without a network of robots."""
+    directory = tmp_path / "home"
+    directory.mkdir()
+    return {"HOME": str(directory), "XDG_DATA_HOME": str(directory), "ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF"}
+
+
+@pytest.fixture
+def taihri(home: dict[str, str], tmp_path: Path) -> Callable[..., Run]:
     """A function that runs the command in an empty directory."""
-    home = tmp_path / "home"
-    home.mkdir()
 
     def run(*arguments: object) -> Run:
         done = subprocess.run(
             [sys.executable, "-m", "taihri_ros.cli", *map(str, arguments)],
             cwd=tmp_path,
-            env=os.environ | {"HOME": str(home), "XDG_DATA_HOME": str(home), "ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF"},
+            env=os.environ | home,
             capture_output=True,
             text=True,
             timeout=240,
         )
         return Run(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def taihri_here(
+    default_signals: None, home: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Run]:
+    """The same function for runs that end early: it runs the command in this process, which has the modules loaded."""
+
+    def run(*arguments: object) -> Run:
+        out, err = io.StringIO(), io.StringIO()
+        engine_log = logging.getLogger("taihri_ros.inference")
+        with monkeypatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
+            patched.chdir(tmp_path)
+            patched.setattr(sys, "argv", ["taihri", *map(str, arguments)])
+            patched.setattr(engine_log, "level", engine_log.level)
+            for name, value in home.items():
+                patched.setenv(name, value)
+            with pytest.raises(SystemExit) as end:
+                main()
+        assert isinstance(end.value.code, int)
+        return Run(end.value.code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def transformers_process(engine_python: str, checkpoint: str) -> Iterator[EngineProcess]:
+    """A ready transformers engine process with the tiny checkpoint."""
+    with EngineProcess(python=engine_python, kind="transformers", model=checkpoint) as process:
+        process.wait_ready(240)
+        yield process
+
+
+@pytest.fixture
+def with_shared_engine(transformers_process: EngineProcess, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """A function that runs `eval` or `calibrate` with the engine process above, and returns what they print."""
+    monkeypatch.setattr(evaluation_run, "ready_engine", lambda *_, **__: nullcontext(transformers_process))
+    commands = {"eval": evaluation.command, "calibrate": calibrate.command}
+
+    def run(name: str, *arguments: object) -> str:
+        done = CliRunner().invoke(commands[name], [*map(str, arguments)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
 
     return run
 

@@ -60,7 +60,7 @@ def test_a_bag_is_replayed(taihri: Callable[..., Run], checkpoint: str, engine_p
     assert children <= {"me/left_wrist", "me/right_wrist"}
 
 
-def test_errors_are_one_line_and_leave_no_bag(taihri: Callable[..., Run], tmp_path: Path) -> None:
+def test_errors_are_one_line_and_leave_no_bag(taihri_here: Callable[..., Run], tmp_path: Path) -> None:
     bag, out = write_bag(tmp_path / "in", camera_records(1)), tmp_path / "out"
     (tmp_path / "there").mkdir()
     (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
@@ -78,7 +78,7 @@ def test_errors_are_one_line_and_leave_no_bag(taihri: Callable[..., Run], tmp_pa
         ((bag, *head, "--engine", "openai"), "no model: set engine.model (--model)"),
         ((bag, *head, "--model", "x"), "taihri engine install"),
     ):
-        taihri("bag", *given).fails_with(message)
+        taihri_here("bag", *given).fails_with(message)
         assert not out.exists()
 
 

@@ -11,6 +11,9 @@ import pytest
 from ended_run import Run
 from evaluated_people import STANDING, moved, write_manifest
 
+from taihri_ros.cli import calibrate
+from taihri_ros.errors import TaihriError
+
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
@@ -19,34 +22,30 @@ def manifest(tmp_path: Path) -> Path:
 
 
 def test_factors_are_written_to_the_checkpoint(
-    taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
+    with_shared_engine: Callable[..., str], manifest: Path, checkpoint: str, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     shutil.copytree(checkpoint, model)
     before = json.loads((model / "taihri.json").read_text())
-    arguments = ["--data", manifest, "--engine", "transformers", "--model", model, "--engine-python", engine_python]
-    arguments.append("--no-belief")
-    dry = taihri("calibrate", *arguments, "--dry-run")
-    assert dry.status == 0, dry.err
-    assert "written" not in dry.out
+    arguments = ("--data", manifest, "--model", model, "--no-belief")
+    assert "written" not in with_shared_engine("calibrate", *arguments, "--dry-run")
     assert json.loads((model / "taihri.json").read_text()) == before
 
-    done = taihri("calibrate", *arguments)
-    assert done.status == 0, done.err
-    assert "6 images" in done.out
-    assert done.out.splitlines()[-1] == f"written to {model / 'taihri.json'}"
+    lines = with_shared_engine("calibrate", *arguments).splitlines()
+    assert any("6 images" in line for line in lines)
+    assert lines[-1] == f"written to {model / 'taihri.json'}"
     after = json.loads((model / "taihri.json").read_text())
     calibration = after.pop("calibration")
     assert after == {name: value for name, value in before.items() if name != "calibration"}
     for source, axes in (("bins", "xyz"), ("pixel", "uvz")):
-        (line,) = [line for line in done.out.splitlines() if line.startswith(f"{source}  ")]
+        (line,) = [line for line in lines if line.startswith(f"{source}  ")]
         factors = [f"{factor:.4g}" for factor in calibration[source]]
         assert line.split() == [source, *(word for pair in zip(axes, factors, strict=True) for word in pair)]
-        (shares,) = [line for line in done.out.splitlines() if line.startswith(f"{source}, calibrated")]
+        (shares,) = [line for line in lines if line.startswith(f"{source}, calibrated")]
         assert float(shares.split()[3]) == pytest.approx(90, abs=1)
 
 
-def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, checkpoint: str, tmp_path: Path) -> None:
+def test_errors_are_one_line(taihri_here: Callable[..., Run], manifest: Path, checkpoint: str, tmp_path: Path) -> None:
     broken = tmp_path / "model"
     broken.mkdir()
     (broken / "taihri.json").write_text("{")
@@ -61,16 +60,13 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, checkpo
         (("--data", "none", "--model", checkpoint), "there is no data set 'none'"),
         (("--data", manifest, "--model", checkpoint, "--nobody", "nowhere"), "there is no directory nowhere"),
     ):
-        taihri("calibrate", *arguments).fails_with(message)
+        taihri_here("calibrate", *arguments).fails_with(message)
 
 
 def test_a_read_only_checkpoint_is_an_error_before_the_run(
     monkeypatch: pytest.MonkeyPatch, manifest: Path, checkpoint: str
 ) -> None:
     """The check is mocked, because root can write everywhere."""
-    from taihri_ros.cli import calibrate
-    from taihri_ros.errors import TaihriError
-
     monkeypatch.setattr("taihri_ros.cli.calibrate.os.access", lambda path, mode: False)
     with pytest.raises(TaihriError, match=r"taihri\.json cannot be written: use a copy of the checkpoint"):
         calibrate.command.main(["--data", str(manifest), "--model", checkpoint], standalone_mode=False)
@@ -89,22 +85,11 @@ def test_too_few_joints_are_an_error(
 
 
 def test_the_belief_needs_pictures_enough(
-    taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
+    with_shared_engine: Callable[..., str], manifest: Path, checkpoint: str, tmp_path: Path
 ) -> None:
     (tmp_path / "rooms").mkdir()
     cv2.imwrite(str(tmp_path / "rooms" / "a.png"), np.zeros((64, 96, 3), np.uint8))
-    arguments = [
-        "--data",
-        manifest,
-        "--engine",
-        "transformers",
-        "--engine-python",
-        engine_python,
-        "--model",
-        checkpoint,
-    ]
     before = (Path(checkpoint) / "taihri.json").read_text()
-    done = taihri("calibrate", *arguments, "--nobody", tmp_path / "rooms")
-    assert done.status == 1
-    assert done.err.splitlines()[-1] == "taihri: 1 pictures without people: a calibration needs 100 or more"
+    with pytest.raises(TaihriError, match="1 pictures without people: a calibration needs 100 or more"):
+        with_shared_engine("calibrate", "--data", manifest, "--model", checkpoint, "--nobody", tmp_path / "rooms")
     assert (Path(checkpoint) / "taihri.json").read_text() == before

@@ -58,23 +58,23 @@ def test_a_checkpoint_without_weights(taihri: Callable[..., Run], engine_python:
         (sys.executable, f"{sys.executable} has no package transformers: run `taihri engine install --engine"),
     ],
 )
-def test_a_wrong_interpreter(taihri: Callable[..., Run], python: str, fault: str) -> None:
-    done = taihri("doctor", "--engine-python", python)
+def test_a_wrong_interpreter(taihri_here: Callable[..., Run], python: str, fault: str) -> None:
+    done = taihri_here("doctor", "--engine-python", python)
     assert [found.startswith(f"engine: {fault}") for found in problems(done)] == [True], done.out
     assert done.status == 1
 
 
-def test_no_environment(taihri: Callable[..., Run]) -> None:
-    (problem,) = problems(taihri("doctor"))
+def test_no_environment(taihri_here: Callable[..., Run]) -> None:
+    (problem,) = problems(taihri_here("doctor"))
     assert problem.startswith("engine: no environment (looked for ")
 
 
 def test_the_place_of_the_socket_is_named(
-    taihri: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    taihri_here: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine's socket is in a shorter place if there is one, which doctor names."""
     place = tmp_path / ("x" * 90)
     place.mkdir()
     monkeypatch.setenv("TMPDIR", str(place))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    assert "ok  engine socket: in /tmp\n" in taihri("doctor").out
+    assert "ok  engine socket: in /tmp\n" in taihri_here("doctor").out

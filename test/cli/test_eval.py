@@ -78,7 +78,7 @@ def test_a_run_with_an_engine_process_and_a_peer(
     assert "blazepose: G-MPJPE" in done.out
 
 
-def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_path: Path) -> None:
+def test_errors_are_one_line(taihri_here: Callable[..., Run], manifest: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}\n")
     mean = ("--mean-pose", tmp_path / "mean.json")
@@ -98,12 +98,12 @@ def test_errors_are_one_line(taihri: Callable[..., Run], manifest: Path, tmp_pat
         (("--data", manifest, "--out", "out", *mean, "--engine", "openai", "--in-process"), "--in-process needs"),
         (("--data", manifest, "--out", "out", *mean, "--model", "x"), "taihri engine install"),
     ):
-        taihri("eval", *arguments).fails_with(message)
+        taihri_here("eval", *arguments).fails_with(message)
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
-def test_the_task_table_alone_is_measured_without_an_engine(taihri: Callable[..., Run], tmp_path: Path) -> None:
-    done = taihri("eval", "--commands", "spoken", "--out", tmp_path / "out")
+def test_the_task_table_alone_is_measured_without_an_engine(taihri_here: Callable[..., Run], tmp_path: Path) -> None:
+    done = taihri_here("eval", "--commands", "spoken", "--out", tmp_path / "out")
     assert done.status == 0, done.err
     assert "task table, spoken: exactly right 0." in done.out
     assert "of 60, F1 0." in done.out
@@ -117,7 +117,7 @@ def test_the_task_table_alone_is_measured_without_an_engine(taihri: Callable[...
     "the false alarms are counted, by folder",
 )
 def test_false_alarms_on_own_pictures_and_lost_joints(
-    taihri: Callable[..., Run], manifest: Path, checkpoint: str, engine_python: str, tmp_path: Path
+    with_shared_engine: Callable[..., str], manifest: Path, checkpoint: str, tmp_path: Path
 ) -> None:
     """Random weights have no thresholds of their own, so that every picture is a false alarm until one is set."""
     rooms = tmp_path / "rooms"
@@ -125,11 +125,9 @@ def test_false_alarms_on_own_pictures_and_lost_joints(
         (rooms / folder).mkdir(parents=True, exist_ok=True)
         picture = np.full((64, 96, 3), 40 * number, np.uint8)
         cv2.imwrite(str(rooms / folder / f"{number}.png"), picture)
-    arguments = ["--nobody", rooms, "--data", manifest, "--out", tmp_path / "out"]
-    arguments += ["--engine", "transformers", "--model", checkpoint, "--engine-python", engine_python]
-    done = taihri("eval", *arguments)
-    assert done.status == 0, done.err
-    assert "with any joint published: 100.0 % (43.9 to 100.0) of 3" in done.out
+    arguments = ("--nobody", rooms, "--data", manifest, "--out", tmp_path / "out", "--model", checkpoint)
+    printed = with_shared_engine("eval", *arguments)
+    assert "with any joint published: 100.0 % (43.9 to 100.0) of 3" in printed
     assert {"belief.md", "belief.json", "false_alarms.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
     found = json.loads((tmp_path / "out" / "belief.json").read_text())
     assert {kind: group["of"] for kind, group in found["false_alarms"]["by_kind"].items()} == {"hall": 1, "kitchen": 2}
@@ -138,8 +136,7 @@ def test_false_alarms_on_own_pictures_and_lost_joints(
     assert "| kitchen | 100.0 %" in (tmp_path / "out" / "belief.md").read_text()
 
     stored = (tmp_path / "out" / "nobody-predictions.jsonl").read_text()
-    again = taihri("eval", *arguments, "--min-presence", "1")
-    assert again.status == 0, again.err
-    assert "min_presence 1" in again.out
-    assert "with any joint published: 0.0 % (0.0 to 56.1) of 3" in again.out
+    printed = with_shared_engine("eval", *arguments, "--min-presence", "1")
+    assert "min_presence 1" in printed
+    assert "with any joint published: 0.0 % (0.0 to 56.1) of 3" in printed
     assert (tmp_path / "out" / "nobody-predictions.jsonl").read_text() == stored, "the answers were used again"

@@ -64,13 +64,15 @@ def joints_of(out: Path) -> int:
     return len(json.loads(line)["joints"])
 
 
-def test_errors_are_one_line_and_leave_nothing(taihri: Callable[..., Run], recording: Path, tmp_path: Path) -> None:
+def test_errors_are_one_line_and_leave_nothing(
+    taihri_here: Callable[..., Run], recording: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     without = write_bag(tmp_path / "in", camera_records(1))
     for given, message in (
         ((without,), "choose the depth topic with --depth (its topics: /camera/camera_info, /camera/image_raw)"),
         ((recording, "--depth", "/head/depth/image", "--engine-python", "/no/python"), "taihri engine install"),
     ):
-        taihri("label", *given, "--out", out).fails_with(message)
+        taihri_here("label", *given, "--out", out).fails_with(message)
         assert not out.exists()
-    taihri("label", recording, "--depth", "/head/depth/image", "--out", tmp_path).fails_with("already exists")
+    taihri_here("label", recording, "--depth", "/head/depth/image", "--out", tmp_path).fails_with("already exists")

@@ -138,7 +138,7 @@ def test_a_checkpoint_that_zooms_is_shown_more_views_unless_told_not_to(
 
 
 def test_invalid_input_is_refused_before_the_engine_starts(
-    taihri: Callable[..., Run], photo: Path, calibration: Path, tmp_path: Path
+    taihri_here: Callable[..., Run], photo: Path, calibration: Path, tmp_path: Path
 ) -> None:
     note = tmp_path / "note.jpg"
     note.write_text("no picture")
@@ -169,7 +169,7 @@ def test_invalid_input_is_refused_before_the_engine_starts(
         ),
         ((photo, "--command", "head"), "Missing option '--camera-info'"),
     ):
-        taihri("localize", *arguments).fails_with(message)
+        taihri_here("localize", *arguments).fails_with(message)
 
 
 def test_a_missing_engine_environment_is_reported_once(

@@ -26,8 +26,8 @@ def test_help_lists_every_command(taihri: Callable[..., Run]) -> None:
 
 
 @pytest.mark.parametrize("command", [*((name,) for name in COMMANDS), ("engine", "install")], ids=" ".join)
-def test_help_of_every_command_has_examples(taihri: Callable[..., Run], command: tuple[str, ...]) -> None:
-    done = taihri(*command, "--help")
+def test_help_of_every_command_has_examples(taihri_here: Callable[..., Run], command: tuple[str, ...]) -> None:
+    done = taihri_here(*command, "--help")
     assert done.status == 0
     assert done.err == ""
     name = " ".join(command)
@@ -60,16 +60,16 @@ def test_help_of_every_command_has_examples(taihri: Callable[..., Run], command:
         (("engine", "--model", "x", "--socket", "s", "--option", "a"), "'a' is not of the form key=value"),
     ],
 )
-def test_a_usage_error_is_one_line(taihri: Callable[..., Run], arguments: tuple[str, ...], message: str) -> None:
-    taihri(*arguments).fails_with(message)
+def test_a_usage_error_is_one_line(taihri_here: Callable[..., Run], arguments: tuple[str, ...], message: str) -> None:
+    taihri_here(*arguments).fails_with(message)
 
 
 @pytest.mark.parametrize("variable", ["ROS_DOMAIN_ID", "ROS_STATIC_PEERS"])
 def test_an_invalid_environment_variable_is_named(
-    taihri: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, variable: str
+    taihri_here: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "a b")
-    taihri("run", "--model", "x").fails_with(variable, "'a b'")
+    taihri_here("run", "--model", "x").fails_with(variable, "'a b'")
 
 
 @pytest.mark.parametrize("package", ["cyclonedds", "rosbags"])
