@@ -10,6 +10,8 @@ import hypothesis
 import pytest
 from required import ENGINE_PYTHON, LIGHT_PYTHON, ROOT, require
 
+from taihri_ros.inference.process.supervisor import EngineProcess
+
 hypothesis.settings.register_profile("shared machine", deadline=None)  # a busy machine must not fail a test
 hypothesis.settings.load_profile("shared machine")
 
@@ -36,6 +38,14 @@ def light_python() -> str:
     """Python interpreter of the environment of the engine mediapipe."""
     require(LIGHT_PYTHON.exists(), f"the Python of the engine mediapipe, {LIGHT_PYTHON}", "make test")
     return str(LIGHT_PYTHON)
+
+
+@pytest.fixture(scope="session")
+def vllm_process(engine_python: str, checkpoint: str) -> Iterator[EngineProcess]:
+    """A ready vLLM engine process with the tiny checkpoint, for tests that leave it as it is."""
+    with EngineProcess(python=engine_python, kind="vllm", model=checkpoint, options={"dtype": "float32"}) as process:
+        process.wait_ready(240)
+        yield process
 
 
 @pytest.fixture(scope="session")

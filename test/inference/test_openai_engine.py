@@ -147,7 +147,9 @@ def assert_alike(ours: RawAnswer, theirs: RawAnswer) -> None:
             assert here.bins[0] == there.bins[0]
 
 
-def test_its_answers_equal_those_of_an_engine_process(engine: OpenAiEngine, checkpoint: Path, spec: ModelSpec) -> None:
+def test_its_answers_equal_those_of_an_engine_process(
+    engine: OpenAiEngine, vllm_process: EngineProcess, spec: ModelSpec
+) -> None:
     assert spec.answer is not None
     requests = [
         make_request(spec),
@@ -156,12 +158,10 @@ def test_its_answers_equal_those_of_an_engine_process(engine: OpenAiEngine, chec
         make_request(spec, max_tokens=5, top_k=3),
         make_request(spec, questions=tuple(question_about(spec, (joint,)) for joint in JOINTS)),
     ]
-    with EngineProcess(python=str(ENGINE_PYTHON), kind="vllm", model=str(checkpoint)) as local:
-        local.wait_ready(120)
-        for request in requests:
-            ours, theirs = engine.generate(request), local.generate(request)
-            for here, there in zip(ours.answers, theirs.answers, strict=True):
-                assert_alike(here, there)
+    for request in requests:
+        ours, theirs = engine.generate(request), vllm_process.generate(request)
+        for here, there in zip(ours.answers, theirs.answers, strict=True):
+            assert_alike(here, there)
 
 
 def test_several_questions_get_the_same_answers_as_one_by_one(engine: OpenAiEngine, spec: ModelSpec) -> None:

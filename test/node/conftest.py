@@ -1,9 +1,8 @@
-"""Fixtures: results with known values, message builders, and a real engine process."""
+"""Fixtures: results with known values, and message builders."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -103,8 +102,5 @@ def messages(types: RosTypes) -> Messages:
 
 
 @pytest.fixture(scope="session")
-def engine(engine_python: str, checkpoint: str) -> Iterator[EngineProcess]:
-    """A ready vLLM engine process with the tiny checkpoint."""
-    with EngineProcess(python=engine_python, kind="vllm", model=checkpoint, options={"dtype": "float32"}) as process:
-        process.wait_ready(240)
-        yield process
+def engine(vllm_process: EngineProcess) -> EngineProcess:
+    return vllm_process

@@ -448,28 +448,25 @@ def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpo
         assert (again.tokens, again.top_k) == (first.tokens, first.top_k)
 
 
-def test_a_real_engine_answers_two_requests_and_their_questions_at_the_same_time(checkpoint: Path) -> None:
-    with EngineProcess(python=str(ENGINE_PYTHON), kind="vllm", model=str(checkpoint)) as engine:
-        info = engine.wait_ready(120)
-        assert info.batched
-        assert info.spec.answer is not None
-        questions = tuple(
-            Question(make_prompt(joint_command((joint,)), info.spec), named_grammar((joint,), info.spec.answer))
-            for joint in JOINTS
-        )
-        one = dataclasses.replace(real_request(engine), questions=questions)
-        other = dataclasses.replace(one, image=one.image[::-1])
-        wanted = [engine.generate(request) for request in (one, other)]
-        assert [generation.steps for generation in wanted] == [9, 9]
-        for joint, answer in zip(JOINTS, wanted[0].answers, strict=True):
-            assert parse(answer.tokens, (joint,)).joints[0].outcome is Outcome.ANSWERED
-        assert wanted[0].answers != wanted[1].answers
-        with ThreadPoolExecutor(2) as pool:
-            for _ in range(5):
-                for generation, before in zip(pool.map(engine.generate, (one, other)), wanted, strict=True):
-                    assert [answer.tokens for answer in generation.answers] == [
-                        answer.tokens for answer in before.answers
-                    ]
+def test_a_real_engine_answers_two_requests_and_their_questions_at_the_same_time(vllm_process: EngineProcess) -> None:
+    engine, info = vllm_process, vllm_process.info
+    assert info.batched
+    assert info.spec.answer is not None
+    questions = tuple(
+        Question(make_prompt(joint_command((joint,)), info.spec), named_grammar((joint,), info.spec.answer))
+        for joint in JOINTS
+    )
+    one = dataclasses.replace(real_request(engine), questions=questions)
+    other = dataclasses.replace(one, image=one.image[::-1])
+    wanted = [engine.generate(request) for request in (one, other)]
+    assert [generation.steps for generation in wanted] == [9, 9]
+    for joint, answer in zip(JOINTS, wanted[0].answers, strict=True):
+        assert parse(answer.tokens, (joint,)).joints[0].outcome is Outcome.ANSWERED
+    assert wanted[0].answers != wanted[1].answers
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            for generation, before in zip(pool.map(engine.generate, (one, other)), wanted, strict=True):
+                assert [answer.tokens for answer in generation.answers] == [answer.tokens for answer in before.answers]
 
 
 def test_a_real_engine_is_aborted_and_ends(checkpoint: Path) -> None:
