@@ -100,7 +100,7 @@ def served(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     try:
         with RemoteEngine(server.url, "tiny", ModelSpec(answer=AnswerFormat()), api_key="secret") as awaiting:
             assert awaiting.health.state is EngineState.STARTING
-            deadline = time.monotonic() + 200
+            deadline = time.monotonic() + 270
             while awaiting.health.state is not EngineState.READY:
                 assert server.process.poll() is None, log.read_text()[-3000:]
                 assert time.monotonic() < deadline, (awaiting.health, log.read_text()[-3000:])

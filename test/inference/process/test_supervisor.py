@@ -426,7 +426,7 @@ def endless(engine: EngineProcess) -> GenerationRequest:
 
 def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpoint: Path) -> None:
     with EngineProcess(python=str(ENGINE_PYTHON), kind="vllm", model=str(checkpoint), backoff_s=0.1) as engine:
-        info = engine.wait_ready(120)
+        info = engine.wait_ready(240)
         assert (info.kind, info.device, info.dtype) == ("vllm", "cpu", "float32")
         request = real_request(engine)
         (first,) = engine.generate(request).answers
@@ -443,7 +443,7 @@ def test_a_real_engine_that_is_killed_answers_the_same_after_its_restart(checkpo
                 running.result(QUICK_S)
         with pytest.raises(EngineUnavailableError):
             engine.generate(request)
-        engine.wait_ready(120)
+        engine.wait_ready(240)
         (again,) = engine.generate(request).answers
         assert (again.tokens, again.top_k) == (first.tokens, first.top_k)
 
@@ -473,7 +473,7 @@ def test_a_real_engine_is_aborted_and_ends(checkpoint: Path) -> None:
     with EngineProcess(
         python=str(ENGINE_PYTHON), kind="transformers", model=str(checkpoint), probe_period_s=0.5
     ) as engine:
-        engine.wait_ready(120)
+        engine.wait_ready(240)
         pid = ready_pid(engine)
         time.sleep(2.5)
         assert (engine.health.last_success_age_s or 0.0) < 2
