@@ -3,97 +3,101 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.inference.engine import RawAnswer, TopK
-from taihri_ros.inference.local_engine import sorted_top_k
-from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text
+from taihri_ros.model.grammar import Coordinate, Grammar, Text
 from taihri_ros.model.lexer import BLOCKS, LexemeKind, lex
 from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN, BINS, coordinate_token
+from taihri_ros.skeleton import INDEX
 
 _REACH = 3.0
 """Distance from the mean up to which the bins of a top-k entry are spread, in standard deviations."""
+
+_LEAST_DEVIATION = 0.5
+"""Smallest standard deviation of a coordinate, bins: rounding to a bin is no worse."""
 
 _SUREST = 1e-4
 """Smallest probability of either answer to the question whether there is a person."""
 
 _START_OF_2D = BLOCKS["2d"][0]
+_AXES, _FIRST_OF_3D = 5, 2
+_ROOT = math.sqrt(2.0 * math.pi)
 
 
 @dataclass(frozen=True, eq=False)
-class Joints:
+class Distributions:
     """The joints of one person as normal distributions over bins.
 
     Attributes:
-        means: Mean of u, v, x, y and z by joint, (5,) bins; beyond 0 or 999 if the joint is out of the range.
-        deviations: Standard deviations of the same.
+        means: (22, 5) means of u, v, x, y and z of each joint of the skeleton, bins; beyond 0 or 999 if the joint is
+            out of the range.
+        deviations: (22, 5) standard deviations of the same.
         absent: Probability that there is no person.
     """
 
-    means: Mapping[str, NDArray[np.float64]]
-    deviations: Mapping[str, NDArray[np.float64]]
+    means: NDArray[np.float64]
+    deviations: NDArray[np.float64]
     absent: float
 
 
-def answer(grammar: Grammar, joints: Joints | None, *, top_k: int, max_tokens: int) -> RawAnswer:
-    """Answer one question.
-
-    Args:
-        grammar: Grammar of the answer, which names its joints. Where it leaves a choice, no joint is chosen.
-        joints: The joints; None if nobody was found.
-        top_k: Number of top-k log-probabilities of each coordinate, 0 to 20.
-        max_tokens: Maximum number of tokens, including the one that ends the answer.
-
-    Returns:
-        The answer.
-    """
-    tokens: list[str] = []
-    entries: list[TopK | None] = []
-    joint, first, count = "", 0, 0
-    for element in _fixed(grammar):
-        if isinstance(element, Text):
-            token, entry = element.text, None
-            for lexeme in lex((token,)):
-                if lexeme.kind is LexemeKind.DELIMITER:
-                    first = 0 if lexeme.text == _START_OF_2D else 2
-                elif lexeme.kind is LexemeKind.JOINT:
-                    joint, count = lexeme.joint, 0
-        else:
-            token, entry = _coordinate(joints, joint, first + count, top_k)
-            count += 1
-        tokens.append(token)
-        entries.append(entry)
-    complete = len(tokens) < max_tokens
-    return RawAnswer(
-        tokens=tuple(tokens[:max_tokens]),
-        top_k=tuple(entries[:max_tokens]),
-        finish_reason="stop" if complete else "length",
-    )
+_ABSENT_TOP_K = TopK((ABSENT,), (math.log1p(-_SUREST),))
 
 
-def _fixed(grammar: Grammar) -> Iterator[Text | Coordinate]:
-    """Yield the elements of a grammar, without its choices."""
-    for element in grammar:
-        if not isinstance(element, Choice):
-            yield element
+class AnswerWriter:
+    """Writes the answers of one request."""
+
+    def __init__(self, found: Distributions | None, top_k: int) -> None:
+        """Create a writer.
+
+        Args:
+            found: The joints; None if nobody was found.
+            top_k: Number of top-k log-probabilities of each coordinate, 0 to 20.
+        """
+        self._tokens = [] if found is None else [coordinate_token(index) for index in _nearest(found.means.ravel())]
+        self._top_k: list[TopK] = []
+        if found is not None and top_k:
+            self._top_k = spread_top_k(found.means.ravel(), found.deviations.ravel(), found.absent, top_k)
+        self._has_top_k = top_k > 0
+
+    def answer(self, grammar: Grammar, max_tokens: int) -> RawAnswer:
+        """Answer one question.
+
+        Args:
+            grammar: Grammar of the answer, which names its joints. Where it leaves a choice, no joint is chosen.
+            max_tokens: Maximum number of tokens, including the one that ends the answer.
+
+        Returns:
+            The answer.
+        """
+        tokens: list[str] = []
+        entries: list[TopK | None] = []
+        first, index = 0, 0
+        for element in grammar:
+            if isinstance(element, Text):
+                tokens.append(element.text)
+                entries.append(None)
+                for lexeme in lex((element.text,)):
+                    if lexeme.kind is LexemeKind.DELIMITER:
+                        first = 0 if lexeme.text == _START_OF_2D else _FIRST_OF_3D
+                    elif lexeme.kind is LexemeKind.JOINT:
+                        index = INDEX[lexeme.joint] * _AXES + first
+            elif isinstance(element, Coordinate):
+                tokens.append(self._tokens[index] if self._tokens else ABSENT_TOKEN)
+                entries.append((self._top_k[index] if self._top_k else _ABSENT_TOP_K) if self._has_top_k else None)
+                index += 1
+        return RawAnswer(
+            tokens=tuple(tokens[:max_tokens]),
+            top_k=tuple(entries[:max_tokens]),
+            finish_reason="stop" if len(tokens) < max_tokens else "length",
+        )
 
 
-def _coordinate(joints: Joints | None, joint: str, axis: int, top_k: int) -> tuple[str, TopK | None]:
-    """Return the token of a coordinate and its top-k entry."""
-    if joints is None or joint not in joints.means:
-        entry = TopK((ABSENT,), (math.log1p(-_SUREST),))
-        return ABSENT_TOKEN, entry if top_k else None
-    mean, deviation = float(joints.means[joint][axis]), float(joints.deviations[joint][axis])
-    token = coordinate_token(_nearest_bin(mean))
-    return token, spread_top_k(mean, deviation, joints.absent, top_k) if top_k else None
-
-
-def spread_top_k(mean: float, deviation: float, absent: float, count: int) -> TopK:
-    """Return the top-k entry of a normally distributed coordinate.
+def spread_top_k(means: NDArray[np.float64], deviations: NDArray[np.float64], absent: float, count: int) -> list[TopK]:
+    """Return the top-k entries of N normally distributed coordinates.
 
     The bins are spread evenly over three standard deviations on both sides of the mean, and each has its probability in
     the normal distribution. So the mean and the variance can be read from them (`quantization.estimate_bins`), which
@@ -101,32 +105,39 @@ def spread_top_k(mean: float, deviation: float, absent: float, count: int) -> To
     together, as many on either side, so that the mean remains.
 
     Args:
-        mean: Mean, bins. One beyond the range stands for its first or last bin.
-        deviation: Standard deviation, bins.
+        means: (N,) bins. One beyond the range stands for its first or last bin.
+        deviations: (N,) standard deviations, bins.
         absent: Probability of `<absent>`.
-        count: Number of entries, at least 1. The bin of the mean is always among them, `<absent>` if there are two.
+        count: Largest number of bins in an entry, at least 1. The bin of the mean is always among them, and `<absent>`
+            if there are two.
 
     Returns:
-        The bins, most likely first.
+        The entries; their bins are sorted, most likely first.
     """
-    middle = _nearest_bin(mean)
-    absent = min(max(absent, _SUREST), 1.0 - _SUREST)
-    reach = min(_REACH * deviation, middle, BINS - 1 - middle)
-    side = min((count - 2) // 2, int(reach)) if count > 2 else 0
-    offsets = [round(reach * step / side) for step in range(-side, side + 1)] if side else [0]
-    centre = mean if 0.0 <= mean <= BINS - 1 else float(middle)
-    found = [(middle + offset, _probability(middle + offset - centre, deviation)) for offset in offsets]
-    listed = [(index, math.log((1.0 - absent) * probability)) for index, probability in found]
+    side = max(count - 2, 0) // 2
+    centres, deviations = np.clip(means, 0.0, BINS - 1.0), np.maximum(deviations, _LEAST_DEVIATION)
+    middles = np.rint(centres)
+    reach = np.minimum(np.ceil(_REACH * deviations), np.minimum(middles, BINS - 1 - middles))
+    offsets = np.rint(reach[:, None] * (np.arange(-side, side + 1) / max(side, 1)))
+    bins = middles[:, None] + offsets
+    surely = min(max(absent, _SUREST), 1.0 - _SUREST)
+    densities = -(((bins - centres[:, None]) / deviations[:, None]) ** 2) / 2 - np.log(deviations * _ROOT)[:, None]
+    logprobs = np.where(np.diff(offsets, axis=1, prepend=-BINS) == 0, -np.inf, math.log1p(-surely) + densities)
     if count > 1:
-        listed.append((ABSENT, math.log(absent)))
-    return sorted_top_k(listed)
+        bins = np.insert(bins, 0, ABSENT, axis=1)
+        logprobs = np.insert(logprobs, 0, math.log(surely), axis=1)
+    order = np.argsort(-logprobs, axis=1, kind="stable")
+    lengths = (logprobs > -np.inf).sum(axis=1).tolist()
+    rows = zip(
+        np.take_along_axis(bins, order, axis=1).astype(int).tolist(),
+        np.take_along_axis(logprobs, order, axis=1).tolist(),
+        lengths,
+        strict=True,
+    )
+    return [TopK(tuple(found[:length]), tuple(values[:length])) for found, values, length in rows]
 
 
-def _nearest_bin(mean: float) -> int:
-    return round(min(max(mean, 0.0), BINS - 1.0))
-
-
-def _probability(distance: float, deviation: float) -> float:
-    """Return the probability of the bin whose centre is at a distance from the mean."""
-    scale = 1.0 / (deviation * math.sqrt(2.0))
-    return 0.5 * (math.erf((distance + 0.5) * scale) - math.erf((distance - 0.5) * scale))
+def _nearest(means: NDArray[np.float64]) -> list[int]:
+    """Return the bins that are nearest to means."""
+    nearest: list[int] = np.rint(np.clip(means, 0.0, BINS - 1.0)).astype(int).tolist()
+    return nearest

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
+from taihri_ros.inference.mediapipe.landmarks import Landmarks
 
 FRAMEWORK = "mediapipe"
 
@@ -27,21 +27,6 @@ _WEIGHTS = (
 )
 _FULL_MODEL = 1
 """`model_complexity` of the only landmark network that is in the wheels; the others are downloaded."""
-
-
-@dataclass(frozen=True)
-class Landmarks:
-    """The landmarks of one person, in BlazePose's order (`joints.LANDMARKS`).
-
-    Attributes:
-        pixels: (33, 2) px in the picture, centre of a pixel at whole numbers; also outside of the picture.
-        world: (33, 3) metres, axes as the camera's (x right, y down, z forward), origin between the hips.
-        visibility: (33,) BlazePose's probability that the landmark is in the picture and not hidden.
-    """
-
-    pixels: NDArray[np.float64]
-    world: NDArray[np.float64]
-    visibility: NDArray[np.float64]
 
 
 class BlazePose:
@@ -80,7 +65,12 @@ class BlazePose:
             pixels=flat[:, :2] * (width, height) - 0.5,
             world=np.array([(mark.x, mark.y, mark.z) for mark in found.pose_world_landmarks.landmark]),
             visibility=flat[:, 2],
+            size=(width, height),
         )
+
+    def forget(self) -> None:
+        """Forget the person of the frame before: the next picture is searched."""
+        self._pose.reset()
 
     def close(self) -> None:
         """Free the networks."""

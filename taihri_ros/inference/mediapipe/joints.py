@@ -1,48 +1,60 @@
-"""The 22 joints of the skeleton from BlazePose's 33 landmarks."""
+"""The 22 joints of the skeleton from BlazePose's 33 landmarks.
+
+Most joints are landmarks. The others lie between landmarks, and are weighted means of them. The weights were fitted to
+synthetic people, whose 22 joints are known (`models/mediapipe/README.md`).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.inference.mediapipe.landmarks import NAMES, NUMBER
 from taihri_ros.skeleton import INDEX, JOINTS
 
-_RULES: dict[str, dict[int, float]] = {
-    "pelvis": {23: 0.5, 24: 0.5},
-    "left_hip": {23: 1.0},
-    "right_hip": {24: 1.0},
-    "spine1": {23: 0.4, 24: 0.4, 11: 0.1, 12: 0.1},
-    "left_knee": {25: 1.0},
-    "right_knee": {26: 1.0},
-    "spine2": {23: 0.275, 24: 0.275, 11: 0.225, 12: 0.225},
-    "left_ankle": {27: 1.0},
-    "right_ankle": {28: 1.0},
-    "spine3": {23: 0.225, 24: 0.225, 11: 0.275, 12: 0.275},
-    "left_foot": {31: 1.0},
-    "right_foot": {32: 1.0},
-    "neck": {11: 0.4, 12: 0.4, 7: 0.1, 8: 0.1},
-    "left_collar": {11: 0.6, 12: 0.4},
-    "right_collar": {11: 0.4, 12: 0.6},
-    "head": {7: 0.5, 8: 0.5},
-    "left_shoulder": {11: 1.0},
-    "right_shoulder": {12: 1.0},
-    "left_elbow": {13: 1.0},
-    "right_elbow": {14: 1.0},
-    "left_wrist": {15: 1.0},
-    "right_wrist": {16: 1.0},
-}
-"""Weights of the landmarks for each joint."""
+_ALONG_TRUNK = {"pelvis": 0.05, "spine1": 0.05, "spine2": 0.34, "spine3": 0.5, "neck": 1.1}
+"""Place of each joint of the trunk on the line from the middle of the hips (0) to that of the shoulders (1)."""
 
-LANDMARKS = 33
+_OF_SIDE = {
+    "hip": {"hip": 1.0},
+    "knee": {"knee": 0.95, "hip": 0.05},
+    "ankle": {"ankle": 0.7, "heel": 0.3},
+    "foot": {"toe": 0.82, "ankle": 0.18},
+    "shoulder": {"shoulder": 1.0},
+    "elbow": {"elbow": 1.0},
+    "wrist": {"wrist": 0.9, "elbow": 0.1},
+}
+"""Weights of the landmarks of the same side, by joint."""
+
+_COLLAR = {"shoulder": 0.53, "other shoulder": 0.39, "hips": 0.08}
+_HEAD = {"ears": 0.86, "shoulders": 0.14}
 
 
 def _weights() -> NDArray[np.float64]:
-    weights = np.zeros((len(JOINTS), LANDMARKS))
-    for joint, rule in _RULES.items():
-        for landmark, weight in rule.items():
-            weights[INDEX[joint], landmark] = weight
+    """Return the weights of the landmarks, (22, 33); each row sums to 1."""
+    weights = np.zeros((len(JOINTS), len(NAMES)))
+
+    def add(joint: str, landmarks: tuple[str, ...], weight: float) -> None:
+        for landmark in landmarks:
+            weights[INDEX[joint], NUMBER[landmark]] += weight / len(landmarks)
+
+    def both(part: str) -> tuple[str, str]:
+        return f"left_{part}", f"right_{part}"
+
+    for joint, place in _ALONG_TRUNK.items():
+        add(joint, both("hip"), 1.0 - place)
+        add(joint, both("shoulder"), place)
+    add("head", both("ear"), _HEAD["ears"])
+    add("head", both("shoulder"), _HEAD["shoulders"])
+    for side, other in (("left", "right"), ("right", "left")):
+        add(f"{side}_collar", (f"{side}_shoulder",), _COLLAR["shoulder"])
+        add(f"{side}_collar", (f"{other}_shoulder",), _COLLAR["other shoulder"])
+        add(f"{side}_collar", both("hip"), _COLLAR["hips"])
+        for part, rule in _OF_SIDE.items():
+            for landmark, weight in rule.items():
+                add(f"{side}_{part}", (f"{side}_{landmark}",), weight)
     return weights
 
 
 WEIGHTS = _weights()
-"""(22, 33) weights; a row for each joint of the skeleton."""
+"""(22, 33) weights of the landmarks; a row for each joint of the skeleton."""

@@ -1,8 +1,9 @@
 """The engine on MediaPipe BlazePose: it finds a real person on any CPU, but understands no words.
 
 It answers in TAIHRI's tokens with their top-k log-probabilities, as a language model does. BlazePose finds 33 landmarks
-(`blazepose.py`), which are placed in the camera's frame (`lift.py`), and the skeleton's joints follow from them
-(`joints.py`). Each coordinate then has a normal distribution (`answers.py`).
+(`blazepose.py`), which are placed in the camera's frame (`placement.py`); in a video the size of the person is averaged
+(`held_size.py`). The joints of the skeleton follow from the landmarks (`joints.py`), with an error of each
+(`joint_errors.py`). Each coordinate then has a normal distribution, from which its token is written (`answers.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from threading import Event, Lock
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taihri_ros.inference.engine import (
     CheckpointError,
@@ -24,16 +26,14 @@ from taihri_ros.inference.engine import (
 )
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.in_process_engine import InProcessEngine
-from taihri_ros.inference.mediapipe.answers import Joints, answer
-from taihri_ros.inference.mediapipe.blazepose import FRAMEWORK, BlazePose, Landmarks, check_weights
-from taihri_ros.inference.mediapipe.joints import WEIGHTS
-from taihri_ros.inference.mediapipe.lift import lift
+from taihri_ros.inference.mediapipe.answers import AnswerWriter, Distributions
+from taihri_ros.inference.mediapipe.blazepose import FRAMEWORK, BlazePose, check_weights
+from taihri_ros.inference.mediapipe.held_size import HeldSize
+from taihri_ros.inference.mediapipe.person import locate
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import named_grammar
-from taihri_ros.model.quantization import BINS
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
 from taihri_ros.resources import expand_home
-from taihri_ros.skeleton import JOINTS
 
 
 class MediapipeEngine(InProcessEngine):
@@ -55,6 +55,9 @@ class MediapipeEngine(InProcessEngine):
         """
         self._pose = BlazePose(tracking=tracking)
         self._pose_lock = Lock()
+        self._held = HeldSize() if tracking else None
+        self._last_shape: tuple[int, ...] = ()
+        self._no_joints = named_grammar((), spec.answer or AnswerFormat())
         info = EngineInfo(
             kind=FRAMEWORK,
             version=require(FRAMEWORK, FRAMEWORK).__version__,
@@ -94,27 +97,27 @@ class MediapipeEngine(InProcessEngine):
             if aborted.is_set():
                 raise GenerationAbortedError("the request was aborted before it started")
             begun = time.perf_counter()
-            found = self._pose.find(request.image)
+            found = self._look(request.image)
             passes_s = time.perf_counter() - begun
-        height, width, _ = request.image.shape
-        joints = None if found is None else self._joints(found, (width, height))
-        nothing = named_grammar((), self._info.spec.answer or AnswerFormat())
+        writer = AnswerWriter(found, request.top_k)
         answers = tuple(
-            answer(question.grammar or nothing, joints, top_k=request.top_k, max_tokens=request.max_tokens)
-            for question in request.questions
+            writer.answer(question.grammar or self._no_joints, request.max_tokens) for question in request.questions
         )
-        total = 1e3 * (time.perf_counter() - started)
-        return Generation(answers=answers, steps=1, timings_ms={"total": total, "passes": 1e3 * passes_s})
+        total_ms = 1e3 * (time.perf_counter() - started)
+        return Generation(answers=answers, steps=1, timings_ms={"total": total_ms, "passes": 1e3 * passes_s})
 
-    def _joints(self, found: Landmarks, size: tuple[int, int]) -> Joints:
-        spec = self._info.spec
-        points = WEIGHTS @ lift(found, size, spec.focal_px)
-        pixels = points[:, :2] / np.maximum(points[:, 2:], 0.05) * spec.focal_px + (np.array(size) - 1) / 2
-        means = np.column_stack([pixels / size * (BINS - 1), (points - spec.space.low) / spec.space.step])
-        deviations = np.column_stack(
-            [np.full((len(JOINTS), 2), 10.0), np.full((len(JOINTS), 3), 0.1) / spec.space.step]
-        )
-        return Joints(dict(zip(JOINTS, means, strict=True)), dict(zip(JOINTS, deviations, strict=True)), absent=0.05)
+    def _look(self, image: NDArray[np.uint8]) -> Distributions | None:
+        """Find the person in an image; None if there is nobody."""
+        if self._held is not None and image.shape != self._last_shape:
+            self._pose.forget()
+            self._held.reset()
+        self._last_shape = image.shape
+        found = self._pose.find(image)
+        if found is not None:
+            return locate(found, self._info.spec, self._held)
+        if self._held is not None:
+            self._held.skip()
+        return None
 
     def _release(self) -> None:
         self._pose.close()
