@@ -54,8 +54,8 @@ def write_model_card(checkpoint: Path, recipe: Recipe, stages: Sequence[Mapping[
         "",
         "## Limits",
         "",
-        "Trained only on synthetic people, 0.3 to 4 m from the camera. Evaluate it on images of your own camera",
-        "(`taihri eval`) before a robot moves by its output.",
+        "It knows people, rooms and cameras like those of its training pictures, 0.3 to 4 m away. Evaluate it on",
+        "images of your own camera (`taihri eval`) before a robot moves by its output.",
         "",
     ]
     (checkpoint / "README.md").write_text("\n".join(lines), encoding="utf-8")

@@ -79,3 +79,18 @@ def nano(recipe_file: Path) -> Path:
     from taihri_ros.training.recipe import Recipe
 
     return prepare_initial_model(Recipe.read(recipe_file))
+
+
+@pytest.fixture(scope="session")
+def trained(recipe_file: Path) -> Path:
+    """The checkpoint of a run that a time limit ended at its first step, and that was then resumed."""
+    from click.testing import CliRunner
+
+    from taihri_ros.cli.train import command
+
+    run = ["nano", "--config", str(recipe_file)]
+    ended = CliRunner().invoke(command, [*run, "--limit-minutes", "0.0001"], catch_exceptions=False)
+    assert "--resume" in ended.output
+    finished = CliRunner().invoke(command, [*run, "--resume"], catch_exceptions=False)
+    assert "model" in finished.output
+    return recipe_file.parent / "out" / "model"

@@ -1,6 +1,6 @@
-"""A run that averages its weights, on zoomed views, and another run that starts from it.
+"""The average of the weights of a run, and another run that starts from it.
 
-That a resumed average equals an uninterrupted one is tested with the whole training (`network/test_nano_model.py`).
+That a resumed average equals an uninterrupted one is tested in `network/test_nano_model.py`.
 """
 
 from __future__ import annotations
@@ -14,37 +14,19 @@ from safetensors.torch import load_file
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.training.data.picture_shards import PictureJob
-from taihri_ros.training.recipe import Recipe, VisionStage
+from taihri_ros.training.recipe import Recipe
 from taihri_ros.training.stage import RunOptions
 from taihri_ros.training.vision_stage import TOWER, train_vision
 from taihri_ros.training.weight_average import AVERAGE, last_checkpoint
 
-DECAY, STEPS = 0.6, 2
+DECAY = 0.6
+"""`average` of the schedules in `recipe_file`."""
 
 
-@pytest.fixture(scope="module")
-def run(recipe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
-    """A finished vision stage with a checkpoint after each of its steps."""
-    recipe = Recipe.read(recipe_file)
-    list(PictureJob.plan(recipe.pictures).run())
-    vision = recipe.stages["vision"]
-    assert isinstance(vision, VisionStage)
-    schedule = replace(vision.schedule, steps=STEPS, warmup=0, evaluate_every=1, average=DECAY, rate=0.01)
-    recipe = replace(
-        recipe,
-        out=tmp_path_factory.mktemp("averaged"),
-        spec={**recipe.spec, "zoom": [1.0, 4.0]},
-        vision=replace(vision, schedule=schedule, person_crops=0.5),
-    )
-    train_vision(recipe, RunOptions())
-    return recipe
-
-
-def test_checkpoints_and_the_result_have_the_average(run: Recipe) -> None:
+def test_checkpoints_and_the_result_have_the_average(trained: Path) -> None:
+    run = trained.parent / "vision"
     weights, averages = (
-        [load_file(run.out / "vision" / f"checkpoint-{step}" / name) for step in (1, 2)]
-        for name in (SAFE_WEIGHTS_NAME, AVERAGE)
+        [load_file(run / f"checkpoint-{step}" / name) for step in (2, 3)] for name in (SAFE_WEIGHTS_NAME, AVERAGE)
     )
     moved = 0.0
     for name, average in averages[1].items():
@@ -52,21 +34,22 @@ def test_checkpoints_and_the_result_have_the_average(run: Recipe) -> None:
         torch.testing.assert_close(average, expected, rtol=1e-4, atol=1e-6)
         moved = max(moved, float((weights[1][name] - average).abs().max()))
     assert moved > 1e-4
-    tower = load_file(run.out / "vision" / TOWER)
+    tower = load_file(run / TOWER)
     assert all(torch.equal(tensor, averages[1][f"tower.{name}"]) for name, tensor in tower.items())
 
 
-def test_a_vision_stage_starts_from_another_run(run: Recipe, tmp_path: Path) -> None:
+def test_a_vision_stage_starts_from_another_run(trained: Path, recipe_file: Path, tmp_path: Path) -> None:
     """With a rate of next to nothing the tower stays the average that it started from."""
-    start = run.out / "vision" / f"checkpoint-{STEPS}"
-    vision = run.stages["vision"]
-    assert isinstance(vision, VisionStage)
-    schedule = replace(vision.schedule, steps=1, decay=1, rate=1e-9, muon_rate=1e-9, average=None)
-    other = replace(run, out=tmp_path, vision=replace(vision, schedule=schedule, start=start))
+    start = trained.parent / "vision" / "checkpoint-3"
+    recipe = Recipe.read(recipe_file)
+    assert recipe.vision is not None
+    few = {"steps": 1, "warmup": 0, "decay": 1, "validation": 1, "rate": 1e-9, "muon_rate": 1e-9, "average": None}
+    schedule = replace(recipe.vision.schedule, **few)
+    other = replace(recipe, out=tmp_path, vision=replace(recipe.vision, schedule=schedule, start=start))
     train_vision(other, RunOptions())
     tower, average = load_file(tmp_path / "vision" / TOWER), load_file(start / AVERAGE)
     assert all((tensor - average[f"tower.{name}"]).abs().max() < 1e-6 for name, tensor in tower.items())
-    nowhere = replace(vision, start=tmp_path / "nothing")
+    nowhere = replace(recipe.vision, start=tmp_path / "nothing")
     with pytest.raises(TaihriError, match=r"vision\.start: .* is not a checkpoint"):
         train_vision(replace(other, out=tmp_path / "b", vision=nowhere), RunOptions())
 
