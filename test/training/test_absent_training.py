@@ -31,7 +31,7 @@ from taihri_ros.training.network.packing import collate
 from taihri_ros.training.network.patch_batch import embed_still_patches
 from taihri_ros.training.recipe import Recipe
 
-STEPS, PEOPLE = 120, 240
+STEPS, PEOPLE = 200, 240
 """With fewer people, the model does not know those who stand at the edge, and takes them for nobody."""
 
 NEW = range(1000, 1008)
@@ -78,7 +78,10 @@ def estimators(
     ).train()
     optimizer = torch.optim.AdamW([p for p in loss.parameters() if p.requires_grad], lr=2e-3)
     rng, views = np.random.default_rng(1), batches(start.spec)
-    for _ in range(STEPS):
+    for step in range(STEPS):
+        loss.sigma_bins = 20.0 * 0.2 ** (
+            step / STEPS
+        )  # a bin of a flat distribution may be less likely than `<absent>`
         samples = [sampler.sample(view, rng) for view in next(views)]
         batch = collate(samples, start.vocabulary.image_id, start.vocabulary.end_ids[0])
         found = loss(**batch)
