@@ -28,6 +28,7 @@ def nano() -> Iterator[Tracker]:
     with open_engine("transformers", str(NANO)) as engine:
         yield make_tracker(engine, Parameters())
 
+
 UNKNOWN_LANGUAGES = ("dammi la tazza", "abbracciami forte", "geef me een knuffel", "obejmij mnie", "hvor er mitt kne")
 
 
