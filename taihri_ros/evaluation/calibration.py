@@ -23,6 +23,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.datasets.items import Item
 from taihri_ros.evaluation.evaluate import query_model
+from taihri_ros.inference.top_k import as_arrays, split_absent
 from taihri_ros.model.parser import MalformedAnswerError, Outcome
 from taihri_ros.model.quantization import BINS, InteractionSpace, decode_pixels, estimate_bins
 from taihri_ros.model.spec import Calibration
@@ -76,16 +77,16 @@ class Measurements:
             row = INDEX[joint.joint]
             if joint.outcome is not Outcome.ANSWERED or not joints[row, 2] > 0.0:
                 continue
-            estimates = [
-                estimate_bins(coordinate.bin, entry.bins, entry.logprobs)
-                for coordinate in (*joint.pixel, *joint.point)
-                if (entry := decoder.top_k[coordinate.token]) is not None and entry.bins
-            ]
-            if len(estimates) == _COORDINATES:
+            coordinates = (*joint.pixel, *joint.point)
+            tokens = [coordinate.token for coordinate in coordinates]
+            if all((entry := decoder.top_k[token]) is not None and entry.bins for token in tokens):
+                bins, logprobs = as_arrays(decoder.top_k, tokens)
+                there, _ = split_absent(bins, logprobs)
+                estimates = estimate_bins([coordinate.bin for coordinate in coordinates], bins, there)
                 joint_rows.append(row)
-                numbers.append([(estimate.mean, estimate.variance) for estimate in estimates])
-        bins, variances = np.array(numbers, np.float64).reshape(-1, _COORDINATES, 2).transpose(2, 0, 1)
-        return cls(view, decoder.spec.space, joints[np.array(joint_rows, np.int64)], bins, variances)
+                numbers.append(np.stack([estimates.mean, estimates.variance], axis=1))
+        means, variances = np.array(numbers, np.float64).reshape(-1, _COORDINATES, 2).transpose(2, 0, 1)
+        return cls(view, decoder.spec.space, joints[np.array(joint_rows, np.int64)], means, variances)
 
     def deviations(self) -> NDArray[np.float64]:
         """Return the errors of the coordinates divided by their standard deviations.

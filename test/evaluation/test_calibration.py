@@ -21,8 +21,13 @@ from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, 
 from taihri_ros.evaluation.datasets.items import DataError, Item, label
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.inference.engine import Question, RawAnswer, TopK
+from taihri_ros.inference.mediapipe.answers import AnswerWriter, Distributions
+from taihri_ros.model.answer_format import AnswerFormat
+from taihri_ros.model.grammar import named_grammar
+from taihri_ros.model.parser import parse
 from taihri_ros.model.quantization import BINS, InteractionSpace
 from taihri_ros.model.spec import Calibration, ModelSpec
+from taihri_ros.pipeline.decoder import AnswerDecoder
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.skeleton import INDEX, JOINTS
 
@@ -180,3 +185,18 @@ def test_an_image_of_the_wrong_size_is_an_error_with_its_name() -> None:
     broken = replace(item(), image=lambda: np.zeros((10, 10, 3), np.uint8))
     with pytest.raises(DataError, match=r"image a\.png: image is 10x10"):
         measure(Estimator(MiscalibratedOracle()), broken)
+
+
+@pytest.mark.parametrize("absent", [0.001, 0.9])
+def test_the_probability_that_a_joint_is_absent_does_not_move_it(absent: float) -> None:
+    """`<absent>` is a token beside the bins, not a bin at the end of the range."""
+    spec = ModelSpec(answer=AnswerFormat(box=False, absent=True))
+    rng = np.random.default_rng(3)
+    means, deviations = true_bins(STANDING), rng.uniform(3.0, 15.0, (22, 5))
+    writer = AnswerWriter(Distributions(means, deviations, absent), 20)
+    answer = writer.answer(named_grammar(JOINTS, spec.answer or AnswerFormat()), 1000)
+    measured = Measurements.from_answer(
+        AnswerDecoder(parse(answer.tokens, JOINTS), answer.top_k, VIEW, spec), truth=STANDING
+    )
+    np.testing.assert_allclose(measured.bins, means, atol=0.2)
+    np.testing.assert_allclose(measured.variances, deviations**2, rtol=0.05)
