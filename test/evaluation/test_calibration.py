@@ -199,4 +199,4 @@ def test_the_probability_that_a_joint_is_absent_does_not_move_it(absent: float) 
         AnswerDecoder(parse(answer.tokens, JOINTS), answer.top_k, VIEW, spec), truth=STANDING
     )
     np.testing.assert_allclose(measured.bins, means, atol=0.2)
-    np.testing.assert_allclose(measured.variances, deviations**2, rtol=0.05)
+    np.testing.assert_allclose(measured.variances, deviations**2, rtol=0.1)
