@@ -28,6 +28,12 @@ from taihri_ros.model.grammar import Coordinate, Text, named_grammar
 from taihri_ros.model.prompts import Prompt
 from taihri_ros.skeleton import JOINTS
 
+ABORTED_WITHIN_S = 5.0
+"""Limit for an abort, which takes milliseconds on an idle machine; complete answers take longer than this."""
+
+LONGEST_S = 120.0
+"""Limit for what a busy machine does."""
+
 
 def long_request(count: int = 3000, *, template: bool) -> GenerationRequest:
     """Return a request for `count` tokens; 3000 take several seconds."""
@@ -42,7 +48,7 @@ def test_abort_ends_the_request_in_flight(engine: LocalEngine, template: bool) -
     timer.start()
     with pytest.raises(GenerationAbortedError):
         engine.generate(long_request(template=template))
-    assert 0.14 < time.perf_counter() - started < 1.5
+    assert 0.14 < time.perf_counter() - started < ABORTED_WITHIN_S
     timer.join()
     assert generate_one(engine, make_request()).finish_reason == "stop"
 
@@ -67,10 +73,10 @@ def test_aborting_one_request_does_not_affect_another(
         time.sleep(0.05)
     stop.set()
     with pytest.raises(GenerationAbortedError):
-        running["aborted"].result(5)
+        running["aborted"].result(LONGEST_S)
     if engine.info.kind == "vllm" or first == "aborted":  # with transformers the second request waits for the first
         assert not running["kept"].done(), "the other request was not delayed and is still running"
-    assert_all_close(running["kept"].result(20), [generate_one(engine, kept)])
+    assert_all_close(running["kept"].result(LONGEST_S), [generate_one(engine, kept)])
 
 
 def test_abort_ends_all_requests_in_flight(engine: LocalEngine, pool: ThreadPoolExecutor) -> None:
@@ -80,8 +86,8 @@ def test_abort_ends_all_requests_in_flight(engine: LocalEngine, pool: ThreadPool
     started = time.perf_counter()
     for one in running:
         with pytest.raises(GenerationAbortedError):
-            one.result(5)
-    assert time.perf_counter() - started < 1.5
+            one.result(LONGEST_S)
+    assert time.perf_counter() - started < ABORTED_WITHIN_S
     assert generate_one(engine, make_request()).finish_reason == "stop"
 
 
@@ -91,7 +97,7 @@ def test_a_request_that_is_aborted_before_it_starts_ends_immediately(engine: Loc
     started = time.perf_counter()
     with pytest.raises(GenerationAbortedError):
         engine.generate(long_request(template=True), stop)
-    assert time.perf_counter() - started < 1.5
+    assert time.perf_counter() - started < ABORTED_WITHIN_S
     assert generate_one(engine, make_request()).finish_reason == "stop"
 
 
@@ -110,7 +116,7 @@ def test_each_of_several_threads_gets_its_own_answers(engine: LocalEngine, pool:
     wanted = [list(engine.generate(request).answers) for request in requests]
     for _ in range(3):
         for running, answers in zip([pool.submit(engine.generate, one) for one in requests], wanted, strict=True):
-            assert_all_close(running.result(60), answers)
+            assert_all_close(running.result(LONGEST_S), answers)
 
 
 def test_vllm_batches_concurrent_requests(vllm_engine: LocalEngine, pool: ThreadPoolExecutor) -> None:
@@ -125,7 +131,7 @@ def test_vllm_batches_concurrent_requests(vllm_engine: LocalEngine, pool: Thread
     finally:
         stop.set()
     with pytest.raises(GenerationAbortedError):
-        long.result(5)
+        long.result(LONGEST_S)
 
 
 class SchedulerState:
@@ -165,7 +171,7 @@ def test_vllm_frees_the_memory_of_a_finished_request(vllm_engine: LocalEngine, p
         stop.set()
         for one in running:
             with pytest.raises(GenerationAbortedError):
-                one.result(5)
+                one.result(LONGEST_S)
         assert (scheduler.requests, scheduler.free_blocks) == (0, before)
 
 

@@ -41,9 +41,17 @@ from taihri_ros.skeleton import JOINTS
 PENALTIES = [1.0, 1.05, 1.5]
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("answer_format", ANSWER_FORMATS)
-@pytest.mark.parametrize("joints", [("head",), BOTH_WRISTS, JOINTS[::3]], ids=["one", "two", "eight"])
+def all_pairs(*joint_sets: tuple[str, ...]) -> pytest.MarkDecorator:
+    """Parametrize with all pairs of joint set, answer format and penalty, which a third of the combinations contain."""
+    cases = [
+        pytest.param(joints, name, PENALTIES[(row + column) % 3], id=f"{len(joints)}-{name}")
+        for row, joints in enumerate(joint_sets)
+        for column, name in enumerate(ANSWER_FORMATS)
+    ]
+    return pytest.mark.parametrize(("joints", "answer_format", "penalty"), cases)
+
+
+@all_pairs(("head",), BOTH_WRISTS, JOINTS[::3])
 def test_jump_forward_decoding_does_not_change_the_answer(
     engine: LocalEngine, joints: tuple[str, ...], answer_format: str, penalty: float
 ) -> None:
@@ -59,9 +67,7 @@ def test_jump_forward_decoding_does_not_change_the_answer(
     assert quick.steps < plain.steps
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("answer_format", ANSWER_FORMATS)
-@pytest.mark.parametrize("joints", [BOTH_WRISTS, ("pelvis", "neck", "head"), JOINTS], ids=["two", "three", "all"])
+@all_pairs(BOTH_WRISTS, ("pelvis", "neck", "head"), JOINTS)
 def test_batched_questions_get_the_same_answers_as_separate_ones(
     engine: LocalEngine, joints: tuple[str, ...], answer_format: str, penalty: float
 ) -> None:
