@@ -21,7 +21,7 @@ REQUIREMENTS := setup.py setup.cfg pyproject.toml
 export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
 export TAIHRI_LIGHT_PYTHON = $(CURDIR)/$(LIGHT)/bin/python
 
-.PHONY: demo test soak lint types bench docs clean help
+.PHONY: demo test node-tests engine-tests soak lint types bench docs clean help
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,8 +32,17 @@ demo: $(NODE)/.ready $(DEMO_ENV)/.demo  ## Run the shipped model on the simulate
 test: $(VLLM_ENV)/.tests $(LIGHT)/.ready  ## Check style and types, and run every test
 	@nice $(VLLM_ENV)/bin/python -c 'from taihri_ros.synthetic.people.body import body_model; body_model()' >/dev/null 2>&1 &
 	$(MAKE) lint types
+	$(MAKE) --jobs=2 node-tests engine-tests
+
+node-tests:
 	$(NODE)/bin/python -m pytest
-	$(VLLM_ENV)/bin/python -m pytest test/inference/inprocess test/evaluation/inprocess test/synthetic test/training
+
+ENGINE_TESTS := test/inference/inprocess test/evaluation/inprocess test/synthetic test/training
+
+engine-tests:  # They run beside the node's tests; their output follows in one piece.
+	@mkdir -p out
+	@OMP_NUM_THREADS=1 $(VLLM_ENV)/bin/python -m pytest $(ENGINE_TESTS) >out/engine-tests.log 2>&1; \
+		status=$$?; cat out/engine-tests.log; exit $$status
 
 soak: $(NODE)/.ready  ## Show the embedded host 50,000 changed pictures over DDS; make test shows it 2,000
 	TAIHRI_CHANGED_PICTURES=50000 $(NODE)/bin/python -m pytest -s test/node/dds_host/test_changed_pictures.py
