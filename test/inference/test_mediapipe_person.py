@@ -1,4 +1,4 @@
-"""A person whom BlazePose finds, as the node reads them: positions, covariances, confidence and size over a video."""
+"""A person whom BlazePose finds, as the node reads them: positions, covariances and confidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.inference.mediapipe.answers import AnswerWriter
-from taihri_ros.inference.mediapipe.held_size import HeldSize
 from taihri_ros.inference.mediapipe.joints import WEIGHTS
 from taihri_ros.inference.mediapipe.landmarks import NUMBER, Landmarks
 from taihri_ros.inference.mediapipe.person import locate
@@ -30,9 +29,9 @@ MATRIX = np.array([[FOCAL_PX, 0.0, (SIZE[0] - 1) / 2], [0.0, FOCAL_PX, (SIZE[1] 
 VIEW = CanonicalView(Camera(*SIZE, MATRIX, np.empty(0), DistortionModel.NONE), FOCAL_PX, *SIZE, np.eye(3))
 
 
-def decoded(found: Landmarks, xy_source: XySource = "bins", held: HeldSize | None = None) -> Person:
+def decoded(found: Landmarks, xy_source: XySource = "bins") -> Person:
     """Return what the node reads from the engine's answer for all joints."""
-    writer = AnswerWriter(locate(found, SPEC, held), 20)
+    writer = AnswerWriter(locate(found, SPEC), 20)
     answer = writer.answer(named_grammar(JOINTS, SPEC.answer or AnswerFormat()), 1000)
     return AnswerDecoder(parse(answer.tokens, JOINTS), answer.top_k, VIEW, SPEC).person(xy_source)
 
@@ -82,38 +81,3 @@ def test_joints_out_of_the_view_and_out_of_the_range() -> None:
     assert beside["right_wrist"].state is State.MEASURED
     far = decoded(seen(adult(8.0)))
     assert {keypoint.state for keypoint in far.keypoints} == {State.OUT_OF_RANGE}
-
-
-def test_the_size_is_averaged_over_the_frames_of_a_person() -> None:
-    held, found = HeldSize(), seen(adult(2.0))
-    assert held.update(found, 1.1) == pytest.approx(1.1)
-    assert held.update(found, 0.9) == pytest.approx(np.sqrt(0.99))
-    assert held.update(found, 1.0) == pytest.approx(0.99 ** (1 / 3))
-
-
-@pytest.mark.parametrize(("frames", "forgotten"), [(4, False), (5, True)])
-def test_the_size_is_forgotten_when_the_person_is_gone(frames: int, forgotten: bool) -> None:
-    held, found = HeldSize(), seen(adult(2.0))
-    held.update(found, 1.2)
-    for _ in range(frames):
-        held.skip()
-    assert held.update(found, 1.0) == pytest.approx(1.0 if forgotten else np.sqrt(1.2))
-
-
-@pytest.mark.parametrize(("beside_m", "forgotten"), [(0.3, False), (1.2, True)])
-@pytest.mark.handles("People and belief", "BlazePose goes on to another person", "the size of the first is forgotten")
-def test_the_size_is_forgotten_when_somebody_else_is_found(beside_m: float, forgotten: bool) -> None:
-    held = HeldSize()
-    held.update(seen(adult(2.0)), 1.2)
-    size = held.update(seen(adult(2.0, beside_m=beside_m)), 1.0)
-    assert size == pytest.approx(1.0 if forgotten else np.sqrt(1.2))
-
-
-def test_the_held_size_moves_a_person_along_their_rays() -> None:
-    held, found = HeldSize(), seen(adult(2.0, beside_m=0.3))
-    held.update(found, 1.2)
-    alone = decoded(found)
-    moved = decoded(found, held=held)
-    for before, after in zip(alone.keypoints, moved.keypoints, strict=True):
-        np.testing.assert_allclose(after.position, before.position * np.sqrt(1.2), atol=0.02)
-        np.testing.assert_allclose(after.pixel, before.pixel, atol=1.0)

@@ -40,13 +40,14 @@ class BlazePose:
         """Load the weights.
 
         Args:
-            tracking: Whether the pictures are frames of a video; the crop then follows the person. If false, every
-                picture is searched.
+            tracking: Whether the pictures are frames of a video; the crop then follows the person, until a picture of
+                another size comes. If false, every picture is searched.
 
         Raises:
             EngineError: mediapipe cannot be imported.
         """
         pose = require("mediapipe.python.solutions.pose", FRAMEWORK)
+        self._tracking, self._last_size = tracking, (0, 0)
         self._pose: Any = pose.Pose(
             static_image_mode=not tracking,
             model_complexity=_FULL_MODEL,
@@ -64,10 +65,13 @@ class BlazePose:
         Returns:
             The landmarks of the most prominent person, or of the one in the frame before; None if nobody is found.
         """
+        height, width, _ = image.shape
+        if self._tracking and (width, height) != self._last_size:
+            self._pose.reset()
+        self._last_size = (width, height)
         found = self._pose.process(np.ascontiguousarray(image))
         if found.pose_landmarks is None or found.pose_world_landmarks is None:
             return None
-        height, width, _ = image.shape
         flat = np.array([(mark.x, mark.y, mark.visibility) for mark in found.pose_landmarks.landmark])
         return Landmarks(
             pixels=flat[:, :2] * (width, height) - 0.5,
@@ -75,10 +79,6 @@ class BlazePose:
             visibility=flat[:, 2],
             size=(width, height),
         )
-
-    def forget(self) -> None:
-        """Forget the person of the frame before: the next picture is searched."""
-        self._pose.reset()
 
     def close(self) -> None:
         """Free the networks."""

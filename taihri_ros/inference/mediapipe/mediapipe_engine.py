@@ -1,9 +1,9 @@
 """The engine on MediaPipe BlazePose: it finds a real person on any CPU, but understands no words.
 
 It answers in TAIHRI's tokens with their top-k log-probabilities, as a language model does. BlazePose finds 33 landmarks
-(`blazepose.py`), which are placed in the camera's frame (`placement.py`); in a video the size of the person is averaged
-(`held_size.py`). The joints of the skeleton follow from the landmarks (`joints.py`), with an error of each
-(`joint_errors.py`). Each coordinate then has a normal distribution, from which its token is written (`answers.py`).
+(`blazepose.py`), which are placed in the camera's frame (`placement.py`). The joints of the skeleton follow from them
+(`joints.py`), with an error of each (`joint_errors.py`). Each coordinate then has a normal distribution, from which its
+token is written (`answers.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.in_process_engine import InProcessEngine
 from taihri_ros.inference.mediapipe.answers import AnswerWriter, Distributions
 from taihri_ros.inference.mediapipe.blazepose import FRAMEWORK, BlazePose, check_weights
-from taihri_ros.inference.mediapipe.held_size import HeldSize
 from taihri_ros.inference.mediapipe.person import locate
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import named_grammar
@@ -47,16 +46,14 @@ class MediapipeEngine(InProcessEngine):
         Args:
             checkpoint: Directory that passes `check`.
             spec: Its specification.
-            tracking: Whether the images are frames of one camera in their order; the engine then follows the person and
-                learns their size. If false, every image is searched for itself.
+            tracking: Whether the images are frames of one camera in their order; the engine then follows the person.
+                If false, every image is searched for itself.
 
         Raises:
             EngineError: mediapipe cannot be imported.
         """
         self._pose = BlazePose(tracking=tracking)
         self._pose_lock = Lock()
-        self._held = HeldSize() if tracking else None
-        self._last_shape: tuple[int, ...] = ()
         self._no_joints = named_grammar((), spec.answer or AnswerFormat())
         info = EngineInfo(
             kind=FRAMEWORK,
@@ -108,16 +105,8 @@ class MediapipeEngine(InProcessEngine):
 
     def _look(self, image: NDArray[np.uint8]) -> Distributions | None:
         """Find the person in an image; None if there is nobody."""
-        if self._held is not None and image.shape != self._last_shape:
-            self._pose.forget()
-            self._held.reset()
-        self._last_shape = image.shape
         found = self._pose.find(image)
-        if found is not None:
-            return locate(found, self._info.spec, self._held)
-        if self._held is not None:
-            self._held.skip()
-        return None
+        return None if found is None else locate(found, self._info.spec)
 
     def _release(self) -> None:
         self._pose.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from taihri_ros.inference.mediapipe.answers import Distributions
-from taihri_ros.inference.mediapipe.held_size import HeldSize
 from taihri_ros.inference.mediapipe.joint_errors import deviations
 from taihri_ros.inference.mediapipe.joints import WEIGHTS
 from taihri_ros.inference.mediapipe.landmarks import Landmarks
@@ -19,20 +18,18 @@ _CLEAREST = 11
 _NEAREST_M = 0.05
 
 
-def locate(found: Landmarks, spec: ModelSpec, held: HeldSize | None) -> Distributions:
+def locate(found: Landmarks, spec: ModelSpec) -> Distributions:
     """Return the distributions of the coordinates of a person's joints.
 
     Args:
         found: The landmarks.
         spec: The specification, with the focal length of the picture and the ranges of the bins.
-        held: The size of the person in earlier frames, which is updated; None if the picture is not part of a video.
 
     Returns:
         The distributions.
     """
     placed = place(found, spec.focal_px)
-    size = placed.size if held is None else held.update(found, placed.size)
-    points = WEIGHTS @ placed.points * (size / placed.size)
+    points = WEIGHTS @ placed.points
     across, depth = deviations(points, found.visibility, placed.size)
     picture = np.array(found.size, np.float64)
     scale = spec.focal_px / np.maximum(points[:, 2:], _NEAREST_M)
