@@ -20,7 +20,9 @@ from taihri_ros.camera.png_codec import MAGIC, decode_png_numbers, read_png_stru
 from taihri_ros.node.rvl import decode_rvl
 from taihri_ros.pipeline.frames import ImageError
 
-_HEADER = struct.Struct("<iff")
+CONFIG_HEADER = struct.Struct("<iff")
+"""An int32 and the quantisation parameters A and B, which encodings of 16 bits do not use."""
+
 _INTEGERS = ("16uc1", "mono16")
 _FLOATS = ("32fc1",)
 
@@ -47,10 +49,10 @@ def decode_compressed_depth(message: Any) -> NDArray[np.float32]:
     try:
         if bytes(data[: len(MAGIC)]) == MAGIC and encoding in _INTEGERS:  # the transport compressed has no header
             return _millimetres(_png_numbers(data))
-        if len(data) <= _HEADER.size:
+        if len(data) <= CONFIG_HEADER.size:
             raise PictureError(f"it has only {len(data)} bytes")
-        _, a, b = _HEADER.unpack_from(data)
-        numbers = _decoder(codec)(data[_HEADER.size :])
+        _, a, b = CONFIG_HEADER.unpack_from(data)
+        numbers = _decoder(codec)(data[CONFIG_HEADER.size :])
     except (PictureError, ValueError) as error:
         raise ImageError(f"the compressed depth image is refused (format {message.format!r}): {error}") from error
     if encoding in _INTEGERS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.node import topics
+from taihri_ros.node.compressed_depth import CONFIG_HEADER
 from taihri_ros.node.dds_host import RosTypes, resolve
 from taihri_ros.node.messages import Messages
 from taihri_ros.node.recordings.bag_writer import BagWriter
@@ -31,8 +31,6 @@ FIRST_STAMP_NS = 1_000_000_000
 """Stamp of the first image, nanoseconds: a simulated clock."""
 
 _JPEG_QUALITY = 95
-_CONFIG_HEADER = struct.Struct("<iff")
-"""Header of compressed_depth_image_transport, which has no meaning for depths in millimetres."""
 
 
 class DepthScene(Scene, Protocol):
@@ -111,7 +109,7 @@ def _jpeg(messages: Messages, header: Any, image: NDArray[np.uint8]) -> Any:
 
 def _compressed_depth(messages: Messages, header: Any, depth: NDArray[np.float32]) -> Any:
     png = cv2.imencode(".png", np.rint(1e3 * depth).astype(np.uint16))[1]
-    data = np.frombuffer(_CONFIG_HEADER.pack(0, 0.0, 0.0) + png.tobytes(), np.uint8)
+    data = np.frombuffer(CONFIG_HEADER.pack(0, 0.0, 0.0) + png.tobytes(), np.uint8)
     return messages.make(
         topics.COMPRESSED_DEPTH.type,
         header=header,

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command, CommandError, parse_command
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, Publisher, QoS, RosTypes, resolve
@@ -174,13 +173,11 @@ def camera_info(messages: Messages, camera: Camera) -> dict[str, Any]:
     Returns:
         The fields by name.
     """
-    undistorted = camera.model is DistortionModel.NONE
+    fields = camera.to_mapping()
     region = {"x_offset": 0, "y_offset": 0, "height": 0, "width": 0, "do_rectify": False}
     return {
-        "height": camera.height,
-        "width": camera.width,
-        "distortion_model": DistortionModel.PLUMB_BOB.value if undistorted else camera.model.value,
-        "d": np.zeros(5) if undistorted else camera.D,
+        **fields,
+        "d": np.array(fields["d"]),
         "k": camera.K.ravel(),
         "r": np.eye(3).ravel(),
         "p": np.column_stack([camera.K, np.zeros(3)]).ravel(),
