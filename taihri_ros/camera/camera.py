@@ -135,6 +135,21 @@ class Camera:
         """
         return cls.from_info(read_fields(mapping, name), rectified=rectified)
 
+    @classmethod
+    def ideal(cls, focal_px: float, width: int, height: int) -> Camera:
+        """Return a pinhole camera without distortion whose principal point is the centre of its image.
+
+        Args:
+            focal_px: Focal length, pixels.
+            width: Width of the image, pixels.
+            height: Height of the image, pixels.
+
+        Returns:
+            The camera.
+        """
+        matrix = np.array([[focal_px, 0.0, (width - 1) / 2], [0.0, focal_px, (height - 1) / 2], [0.0, 0.0, 1.0]])
+        return cls(width, height, matrix, np.empty(0), DistortionModel.NONE)
+
     def to_mapping(self) -> dict[str, Any]:
         """Return the calibration as `from_mapping` reads it: width, height, distortion_model, d and k."""
         undistorted = self.model is DistortionModel.NONE

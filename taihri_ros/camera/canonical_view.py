@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.camera_info import CameraError
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.view_size import size_within
 
 _ANTIALIAS_BELOW = 0.6
@@ -124,9 +123,7 @@ class CanonicalView:
     @cached_property
     def camera(self) -> Camera:
         """The view as a pinhole camera."""
-        centre_x, centre_y = (self.width - 1) / 2, (self.height - 1) / 2
-        matrix = np.array([[self.focal_px, 0.0, centre_x], [0.0, self.focal_px, centre_y], [0.0, 0.0, 1.0]])
-        return Camera(self.width, self.height, matrix, np.empty(0), DistortionModel.NONE)
+        return Camera.ideal(self.focal_px, self.width, self.height)
 
     def render(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Render the view from a source image; pixels outside the source image are black.
@@ -145,9 +142,7 @@ class CanonicalView:
         self.source.check_image(image.shape[1], image.shape[0])
         reduction, whole, fraction = self._remap
         if reduction > 1:
-            width, height = self.source.width // reduction, self.source.height // reduction
-            divisible = image[: height * reduction, : width * reduction]
-            image = np.asarray(cv2.resize(divisible, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            image = reduced(image, reduction)
         rendered = cv2.remap(image, whole, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         return np.asarray(rendered, np.uint8)
 
@@ -241,12 +236,8 @@ class CanonicalView:
 
     @cached_property
     def _remap(self) -> tuple[int, NDArray[np.int16], NDArray[np.uint16]]:
-        """Compute the reduction factor of the source image and OpenCV's fixed-point maps into the reduced image.
-
-        The reduction by area averaging prevents aliasing where bilinear interpolation would skip source pixels.
-        """
-        shrinkage = float(np.sqrt(self.source.K[0, 0] * self.source.K[1, 1])) / self.focal_px
-        reduction = round(shrinkage) if shrinkage > 1.0 / _ANTIALIAS_BELOW else 1
+        """Compute the reduction factor of the source image and OpenCV's fixed-point maps into the reduced image."""
+        reduction = reduction_for(float(np.sqrt(self.source.K[0, 0] * self.source.K[1, 1])) / self.focal_px)
         pixels = self._source_pixels_of_rows(0, self.height)
         pixels += 0.5
         pixels /= reduction
@@ -280,6 +271,37 @@ class CanonicalView:
         matrix = self.camera.K - np.array([[0, 0, 0], [0, 0, first], [0, 0, 0]])
         size = (self.width, end - first)
         return np.stack(self.source.undistortion_maps(self.R_view_from_camera, matrix, size))
+
+
+def reduction_for(shrinkage: float) -> int:
+    """Return the factor by which an image is reduced before it is warped to a smaller one, 1 for not at all.
+
+    The reduction by area averaging prevents aliasing where bilinear interpolation would skip source pixels.
+
+    Args:
+        shrinkage: Focal length of the image over that of the view.
+
+    Returns:
+        The factor for `reduced`.
+    """
+    return round(shrinkage) if shrinkage > 1.0 / _ANTIALIAS_BELOW else 1
+
+
+def reduced(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Return an image whose pixels are the averages of squares of pixels; an incomplete last row or column is left out.
+
+    Pixel x of the image is at (x + 0.5) / factor - 0.5 of the reduced one.
+
+    Args:
+        image: uint8 (H, W, 3).
+        factor: Side of the squares, pixels.
+
+    Returns:
+        uint8 (H // factor, W // factor, 3).
+    """
+    height, width = image.shape[0] // factor, image.shape[1] // factor
+    divisible = image[: height * factor, : width * factor]
+    return np.asarray(cv2.resize(divisible, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _rotation_matrix(values: ArrayLike) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief import photographs
@@ -143,7 +142,4 @@ def _exposed(rng: Rng, image: Image, kind: str) -> Image:
 
 
 def _pinhole(size: Size, degrees: float) -> Camera:
-    width, height = size
-    focal = width / 2 / np.tan(np.deg2rad(degrees) / 2)
-    K = np.array([[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]])
-    return Camera(width=width, height=height, K=K, D=np.zeros(0), model=DistortionModel.NONE)
+    return Camera.ideal(size[0] / 2 / np.tan(np.deg2rad(degrees) / 2), *size)

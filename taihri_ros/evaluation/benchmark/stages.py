@@ -31,7 +31,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.evaluation.benchmark.aggregates import quantiles
 from taihri_ros.evaluation.benchmark.script_options import ENGINES, make_parser, write_json
@@ -79,10 +78,7 @@ class CameraAndPlanner:
             "step": width * 3,
             "data": cv2.resize(picture, size, interpolation=cv2.INTER_AREA).ravel(),
         }
-        focal = 0.9375 * width
-        matrix = np.array([[focal, 0.0, (width - 1) / 2], [0.0, focal, (height - 1) / 2], [0.0, 0.0, 1.0]])
-        camera = Camera(width, height, matrix, np.empty(0), DistortionModel.NONE)
-        self._calibration = camera_info(self._messages, camera)
+        self._calibration = camera_info(self._messages, Camera.ideal(0.9375 * width, width, height))
         self._out = {
             topic: self._node.publisher(topic.type, resolve(topic.name, "taihri"), QoS(depth=topic.depth))
             for topic in (topics.IMAGE, topics.CAMERA_INFO, topics.COMMAND)

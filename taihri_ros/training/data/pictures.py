@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.errors import TaihriError
 from taihri_ros.training.data.backgrounds import OUTSIDE, PERSON
 
@@ -88,9 +87,9 @@ class Picture:
         rays = camera.unproject(border * (camera.width - 1, camera.height - 1))
         reach = np.nanmax(np.abs(rays[:, :2]), axis=0) * focal_px
         width, height = (int(side) for side in np.minimum(2 * np.ceil(reach), max_side))
-        canonical = CanonicalView(camera, focal_px, width, height, np.eye(3)).render(sample.image)
-        _, jpeg = cv2.imencode(".jpg", canonical[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        maps = camera.undistortion_maps(np.eye(3), camera_matrix(focal_px, width, height), (width, height))
+        view = CanonicalView(camera, focal_px, width, height, np.eye(3))
+        _, jpeg = cv2.imencode(".jpg", view.render(sample.image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        maps = camera.undistortion_maps(np.eye(3), view.camera.K, (width, height))
         owners = np.full((camera.height, camera.width), PERSON, np.uint8) if sample.owners is None else sample.owners
         edge_value = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": OUTSIDE}
         owners = cv2.remap(owners, *cv2.convertMaps(*maps, cv2.CV_16SC2), cv2.INTER_NEAREST, **edge_value)
@@ -106,8 +105,7 @@ class Picture:
     @property
     def camera(self) -> Camera:
         """The canonical camera of the picture."""
-        width, height = self.size
-        return Camera(width, height, camera_matrix(self.focal_px, width, height), np.empty(0), DistortionModel.NONE)
+        return Camera.ideal(self.focal_px, *self.size)
 
     def image(self) -> NDArray[np.uint8]:
         """Decode the image.
@@ -198,11 +196,6 @@ def write_pictures(path: Path, pictures: Iterable[Picture]) -> None:
         scratch.rename(path)
     except OSError as error:
         raise TaihriError(f"cannot write {path}: {error}") from error
-
-
-def camera_matrix(focal_px: float, width: int, height: int) -> NDArray[np.float64]:
-    """Return the camera matrix (3, 3) of a canonical image."""
-    return np.array([[focal_px, 0.0, (width - 1) / 2], [0.0, focal_px, (height - 1) / 2], [0.0, 0.0, 1.0]])
 
 
 def _split(data: NDArray[np.uint8], ends: NDArray[np.int64]) -> list[bytes]:

@@ -14,14 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.canonical_view import CanonicalView, reduced, reduction_for
 from taihri_ros.inference.checkpoint.layout import TOKEN_PX
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.zoom import ROOT, seen_points
 from taihri_ros.pipeline.person_views import ZOOM_STEP, Located, PersonViews
 from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.training.data.backgrounds import OUTSIDE
-from taihri_ros.training.data.pictures import Picture, camera_matrix, project
+from taihri_ros.training.data.pictures import Picture, project
 
 ABSENT_M = 1000.0
 """Coordinates of the joints of a view without a person; far outside every range (metres)."""
@@ -40,9 +41,6 @@ _POSITION_NOISE_M, _DEPTH_NOISE = 0.1, 0.15
 
 _REACHES = (0.85, 1.4)
 """Limits of the size of a person crop, relative to a new one; the node keeps a view as the person moves."""
-
-_REDUCE_BELOW = 0.6
-"""Scale below which bilinear interpolation skips pixels of the picture, as in `CanonicalView`."""
 
 _OTHER_SIDE = {"left": "right", "right": "left"}
 _MIRROR = np.array([JOINTS.index("_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))) for name in JOINTS])
@@ -225,17 +223,13 @@ class Viewpoint:
         return np.asarray(cv2.Rodrigues(np.array(self.rotation_vector))[0], np.float64)
 
     def _warp(self, picture: Picture, image: NDArray[np.uint8], mode: int, outside: int) -> NDArray[np.uint8]:
-        height, width = image.shape[:2]
-        source = camera_matrix(picture.focal_px, width, height)
-        shrinkage = picture.focal_px / self.focal_px
-        if mode == cv2.INTER_LINEAR and shrinkage > 1.0 / _REDUCE_BELOW:
-            reduction = round(shrinkage)
-            width, height = width // reduction, height // reduction
-            divisible = image[: height * reduction, : width * reduction]
-            image = np.asarray(cv2.resize(divisible, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        source = picture.camera.K
+        reduction = reduction_for(picture.focal_px / self.focal_px)
+        if mode == cv2.INTER_LINEAR and reduction > 1:
+            image = reduced(image, reduction)
             source = np.diag([1 / reduction, 1 / reduction, 1.0]) @ source
             source[:2, 2] += 0.5 / reduction - 0.5
-        homography = camera_matrix(self.focal_px, *self.size) @ self._rotation @ np.linalg.inv(source)
+        homography = Camera.ideal(self.focal_px, *self.size).K @ self._rotation @ np.linalg.inv(source)
         warped = cv2.warpPerspective(image, homography, self.size, flags=mode, borderValue=(outside,) * 3)
         return np.asarray(np.ascontiguousarray(warped[:, ::-1]) if self.mirrored else warped, np.uint8)
 
