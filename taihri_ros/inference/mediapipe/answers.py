@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from taihri_ros.inference.engine import RawAnswer, TopK
 from taihri_ros.model.grammar import Coordinate, Grammar, Text
 from taihri_ros.model.lexer import BLOCKS, LexemeKind, lex
 from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN, BINS, coordinate_token
-from taihri_ros.skeleton import INDEX
+from taihri_ros.skeleton import INDEX, JOINTS
 
 _REACH = 3.0
 """Distance from the mean up to which the bins of a top-k entry are spread, in standard deviations."""
@@ -57,11 +58,14 @@ class AnswerWriter:
             found: The joints; None if nobody was found.
             top_k: Number of top-k log-probabilities of each coordinate, 0 to 20.
         """
-        self._tokens = [] if found is None else [coordinate_token(index) for index in _nearest(found.means.ravel())]
-        self._top_k: list[TopK] = []
-        if found is not None and top_k:
-            self._top_k = spread_top_k(found.means.ravel(), found.deviations.ravel(), found.absent, top_k)
-        self._has_top_k = top_k > 0
+        count = len(JOINTS) * _AXES
+        self._tokens = [ABSENT_TOKEN] * count
+        self._top_k: Sequence[TopK | None] = [_ABSENT_TOP_K if top_k else None] * count
+        if found is not None:
+            means = found.means.ravel()
+            self._tokens = [coordinate_token(index) for index in _nearest(means)]
+            if top_k:
+                self._top_k = spread_top_k(means, found.deviations.ravel(), found.absent, top_k)
 
     def answer(self, grammar: Grammar, max_tokens: int) -> RawAnswer:
         """Answer one question.
@@ -86,8 +90,8 @@ class AnswerWriter:
                     elif lexeme.kind is LexemeKind.JOINT:
                         index = INDEX[lexeme.joint] * _AXES + first
             elif isinstance(element, Coordinate):
-                tokens.append(self._tokens[index] if self._tokens else ABSENT_TOKEN)
-                entries.append((self._top_k[index] if self._top_k else _ABSENT_TOP_K) if self._has_top_k else None)
+                tokens.append(self._tokens[index])
+                entries.append(self._top_k[index])
                 index += 1
         return RawAnswer(
             tokens=tuple(tokens[:max_tokens]),

@@ -7,7 +7,6 @@ crop around them, in the picture and in metres. In a video the crop follows the 
 from __future__ import annotations
 
 import importlib.util
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +81,7 @@ class BlazePose:
 
     def close(self) -> None:
         """Free the networks."""
-        with suppress(ValueError):  # it is closed already
-            self._pose.close()
+        self._pose.close()
 
 
 def check_weights() -> None:

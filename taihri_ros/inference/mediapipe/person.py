@@ -32,9 +32,10 @@ def locate(found: Landmarks, spec: ModelSpec) -> Distributions:
     points = WEIGHTS @ placed.points
     across, depth = deviations(points, found.visibility, placed.size)
     picture = np.array(found.size, np.float64)
-    scale = spec.focal_px / np.maximum(points[:, 2:], _NEAREST_M)
+    distances = np.maximum(points[:, 2:], _NEAREST_M)
+    scale = spec.focal_px / distances
     pixels = points[:, :2] * scale + (picture - 1) / 2
-    slopes = points[:, :2] / np.maximum(points[:, 2:], _NEAREST_M)
+    slopes = points[:, :2] / distances
     metres = np.column_stack([np.hypot(across[:, None], slopes * depth[:, None]), depth])
     return Distributions(
         means=np.column_stack([pixels / picture * (BINS - 1), (points - spec.space.low) / spec.space.step]),
