@@ -63,8 +63,8 @@ def draw_labels(sample: Sample) -> NDArray[np.uint8]:
         uint8 (2 H, 2 W, 3) RGB.
     """
     picture = np.ascontiguousarray(cv2.resize(sample.image, None, fx=2.0, fy=2.0))
-    visible, inside = sample.visibility == 0, sample.visibility < 2
-    draw_skeleton(picture, 2.0 * sample.pixels + 0.5, sample.joints[:, 2] > 0.05, inside & visible, inside & ~visible)
+    visible, occluded = sample.visibility == 0, sample.visibility == 1
+    draw_skeleton(picture, 2.0 * sample.pixels + 0.5, sample.joints[:, 2] > 0.05, visible, occluded)
     x0, y0, x1, y1 = np.rint(2.0 * sample.box).astype(int).tolist()
     cv2.rectangle(picture, (x0, y0), (x1, y1), _TEXT, 1)
     label = f"{sample.index} {sample.task} {np.linalg.norm(sample.joints[0]):.1f} m"
@@ -75,7 +75,7 @@ def draw_labels(sample: Sample) -> NDArray[np.uint8]:
 def draw_skeleton(
     picture: NDArray[np.uint8],
     places: NDArray[np.floating],
-    boned: NDArray[np.bool_],
+    connected: NDArray[np.bool_],
     filled: NDArray[np.bool_],
     hollow: NDArray[np.bool_],
 ) -> None:
@@ -84,13 +84,13 @@ def draw_skeleton(
     Args:
         picture: (height, width, 3) uint8 RGB, changed in place.
         places: (22, 2) px; those that are used must be finite.
-        boned: (22,) joints whose bones are drawn.
+        connected: (22,) joints between which bones are drawn.
         filled: (22,) joints that are drawn as discs.
         hollow: (22,) joints that are drawn as circles.
     """
     at = [tuple(np.rint(np.clip(np.nan_to_num(place), -4000, 4000)).astype(int).tolist()) for place in places]
     for parent, child in BONES:
-        if boned[INDEX[parent]] and boned[INDEX[child]]:
+        if connected[INDEX[parent]] and connected[INDEX[child]]:
             cv2.line(picture, at[INDEX[parent]], at[INDEX[child]], _color(child), 1, cv2.LINE_AA)
     for name, index in INDEX.items():
         if filled[index] or hollow[index]:

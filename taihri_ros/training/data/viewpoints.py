@@ -196,11 +196,12 @@ class Viewpoint:
             joints, visibility = (joints * [-1.0, 1.0, 1.0])[_MIRROR], visibility[_MIRROR]
         pixels = project(joints, self.focal_px, self.size)
         inside = (joints[:, 2] > 0.0) & (pixels > -0.5).all(axis=1) & (pixels < np.array(self.size) - 0.5).all(axis=1)
+        seen = joints  # without zoom the root is not needed, and it may have no label
+        if self.zoom != 1.0:
+            seen = seen_points(joints, float(joints[_ROOT, 2]), self.zoom)
         return View(
             self._warp(picture, picture.image(), cv2.INTER_LINEAR, 0),
-            (joints if self.zoom == 1.0 else seen_points(joints, float(joints[_ROOT, 2]), self.zoom)).astype(
-                np.float32
-            ),
+            seen.astype(np.float32),
             pixels.astype(np.float32),
             np.where(inside, visibility, 2).astype(np.int8),
             zoom=self.zoom,
