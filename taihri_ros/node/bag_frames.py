@@ -202,14 +202,14 @@ class BagFrames:
     def _near(self, chosen: Sequence[int]) -> Iterator[Entry]:
         """Return the chosen images, every CameraInfo, and the depth images recorded shortly before or after them."""
         images = [entry for entry in self._entries if entry.channel in self.topics.image]
-        read = {(entry.channel, entry.place) for entry in map(images.__getitem__, chosen)}
+        read = {images[number] for number in chosen}
         times = [images[number].recorded for number in chosen]
         for entry in self._entries:
             if entry.channel in self.topics.depth:
                 place = bisect_left(times, entry.recorded - _LOOK_AHEAD_NS)
                 wanted = place < len(times) and times[place] <= entry.recorded + _LOOK_AHEAD_NS
             else:
-                wanted = entry.channel in self.topics.camera_info or (entry.channel, entry.place) in read
+                wanted = entry.channel in self.topics.camera_info or entry in read
             if wanted:
                 yield entry
 
