@@ -1,7 +1,7 @@
 """The 22 joints of the skeleton from BlazePose's 33 landmarks.
 
 Most joints are landmarks. The others lie between landmarks, and are weighted means of them. The weights were fitted to
-synthetic people, whose 22 joints are known (`models/mediapipe/README.md`).
+synthetic people, whose 22 joints are known.
 """
 
 from __future__ import annotations
