@@ -9,12 +9,13 @@ from typing import Any, Literal, get_args
 
 from taihri_ros.camera.picture_decoder import DEFAULT_FORMATS, FORMATS
 from taihri_ros.errors import TaihriError
+from taihri_ros.inference import environment
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.person_crop import PersonCropMode
 from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.validation import check_value, unknown_name
 
-EngineKind = Literal["vllm", "transformers", "mediapipe", "openai"]
+EngineKind = Literal[environment.EngineKind, "openai"]
 """Values of the parameter engine.kind."""
 
 SelectionMode = Literal["auto", "model", "table"]
