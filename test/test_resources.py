@@ -71,7 +71,8 @@ def test_a_file_comes_before_a_recipe_of_the_package(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("name", ["nanno", "other/nano.yaml", "/config/training/nano.yaml", "nano.yml", ""])
 def test_an_unknown_recipe_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(
-        TaihriError, match=r"there is no file .*: name a file, or a recipe .*\(full, lora, nano-gpu, nano\)"
+        TaihriError,
+        match=r"there is no file .*: name a file, or a recipe .*\(full, lora, nano-gpu, nano, own-pictures\)",
     ):
         recipe_file(name)
 
