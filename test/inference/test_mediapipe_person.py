@@ -10,7 +10,6 @@ from landmark_person import FOCAL_PX, SIZE, adult, seen
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.inference.mediapipe.answers import AnswerWriter
 from taihri_ros.inference.mediapipe.joints import WEIGHTS
 from taihri_ros.inference.mediapipe.landmarks import NUMBER, Landmarks
@@ -25,8 +24,8 @@ from taihri_ros.resources import BLAZEPOSE
 from taihri_ros.skeleton import JOINTS
 
 SPEC = replace(ModelSpec.load(BLAZEPOSE), focal_px=FOCAL_PX)
-MATRIX = np.array([[FOCAL_PX, 0.0, (SIZE[0] - 1) / 2], [0.0, FOCAL_PX, (SIZE[1] - 1) / 2], [0.0, 0.0, 1.0]])
-VIEW = CanonicalView(Camera(*SIZE, MATRIX, np.empty(0), DistortionModel.NONE), FOCAL_PX, *SIZE, np.eye(3))
+CAMERA = Camera.ideal(FOCAL_PX, *SIZE)
+VIEW = CanonicalView(CAMERA, FOCAL_PX, *SIZE, np.eye(3))
 
 
 def decoded(found: Landmarks, xy_source: XySource = "bins") -> Person:
@@ -43,8 +42,7 @@ def test_positions_and_pixels(xy_source: XySource) -> None:
     truth = WEIGHTS @ points
     assert [keypoint.state for keypoint in person.keypoints] == [State.MEASURED] * 22
     assert np.linalg.norm([keypoint.position for keypoint in person.keypoints] - truth, axis=1).max() < 0.1
-    pixels = truth[:, :2] / truth[:, 2:] * FOCAL_PX + MATRIX[:2, 2]
-    assert np.abs([keypoint.pixel for keypoint in person.keypoints] - pixels).max() < 3.0
+    assert np.abs([keypoint.pixel for keypoint in person.keypoints] - CAMERA.project(truth)).max() < 3.0
     assert person.presence > 0.9
 
 
