@@ -47,7 +47,7 @@ engine-tests:  # They run beside the node's tests; their output follows in one p
 soak: $(NODE)/.ready  ## Show the embedded host 50,000 changed pictures over DDS; make test shows it 2,000
 	TAIHRI_CHANGED_PICTURES=50000 $(NODE)/bin/python -m pytest -s test/node/dds_host/test_changed_pictures.py
 
-PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs taihri_ros/models/nano/README.md
+PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs taihri_ros/models/*/README.md
 
 lint: $(NODE)/.ready  ## Check style, and which room imports which
 	$(NODE)/bin/ruff check .
