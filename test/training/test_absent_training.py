@@ -116,8 +116,8 @@ def test_nobody_is_nobody(estimators: dict[Decoding, Estimator], decoding: Decod
 
 @pytest.mark.parametrize("decoding", DECODINGS)
 def test_somebody_has_coordinates(estimators: dict[Decoding, Estimator], decoding: Decoding) -> None:
+    """Six seeds, two of them with other tokenizers, missed nobody and left 2 of 24 joints unanswered at most."""
     found = persons(estimators[decoding], [make_sample(index).image for index in NEW])
-    known = [person for person in found if person.presence > 0.5]
-    assert len(known) >= len(found) - 1, "after so short a training, somebody at the edge may be nobody"
-    states = [keypoint.state for person in known for keypoint in person.keypoints]
-    assert sum(state is State.NOT_ANSWERED for state in states) <= len(states) // 4, "and a joint may be doubtful"
+    assert all(person.presence > 0.5 for person in found)
+    states = [keypoint.state for person in found for keypoint in person.keypoints]
+    assert states.count(State.NOT_ANSWERED) <= len(states) // 8, "so short a training leaves a doubt"
