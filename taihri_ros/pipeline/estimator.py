@@ -17,11 +17,10 @@ from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import Command
 from taihri_ros.inference.engine import Engine, GenerationRequest
 from taihri_ros.inference.top_k import concatenate
-from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.belief import BeliefGate, Thresholds, refuse_unbelieved
 from taihri_ros.pipeline.decoder import AnswerDecoder, XySource
 from taihri_ros.pipeline.estimate import Estimate
-from taihri_ros.pipeline.person_views import full_view
+from taihri_ros.pipeline.person_views import PersonViews
 from taihri_ros.pipeline.prompt_batch import Decoding, make_prompt_batch, raw_text
 
 
@@ -104,7 +103,7 @@ class Estimator:
         self.xy_source: XySource = xy_source
         self.gate = gate or BeliefGate()
         self._decoding: Decoding = decoding
-        self._full: tuple[Camera, ModelSpec, CanonicalView] | None = None
+        self._views: PersonViews | None = None
 
     def estimate(
         self, image: NDArray[np.uint8], camera: Camera, command: Command, *, view: CanonicalView | None = None
@@ -170,7 +169,15 @@ class Estimator:
         Raises:
             CameraError: The model accepts no view of the camera.
         """
-        spec, cached = self.engine.info.spec, self._full
-        if cached is None or cached[:2] != (camera, spec):
-            self._full = cached = (camera, spec, full_view(camera, spec))
-        return cached[2]
+        return self.views(camera).full
+
+    def views(self, camera: Camera) -> PersonViews:
+        """Return the views of a camera; those of the last camera are cached.
+
+        Raises:
+            CameraError: The model accepts no view of the camera.
+        """
+        spec, views = self.engine.info.spec, self._views
+        if views is None or not views.suit(camera, spec):
+            self._views = views = PersonViews(camera, spec)
+        return views

@@ -15,7 +15,7 @@ from taihri_ros.commands.command import Command
 from taihri_ros.model.spec import Belief
 from taihri_ros.pipeline.estimate import summed_stages
 from taihri_ros.pipeline.estimator import Estimator, Exchange
-from taihri_ros.pipeline.person_views import Located, PersonViews
+from taihri_ros.pipeline.person_views import Located
 
 
 class _Look(NamedTuple):
@@ -72,7 +72,7 @@ def find_person(
     joints = command.joints or tuple(joint.joint for joint in best.exchange.decoder.answer.joints)
     if not joints:
         return best.exchange
-    views, command = PersonViews(camera, spec), replace(command, joints=joints)
+    views, command = estimator.views(camera), replace(command, joints=joints)
     if best.found is None or best.presence < (spec.belief or Belief()).min_presence:
         grid = [look(view, command) for view in views.search]
         best = max((best, *grid), key=lambda each: (each.found is not None, each.presence))

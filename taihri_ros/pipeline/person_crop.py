@@ -128,7 +128,7 @@ class PersonCrop:
         Raises:
             CameraError: The model accepts no view of the camera.
         """
-        if self._views is None or self._views.full.source != camera or self._views.spec != spec:
+        if self._views is None or not self._views.suit(camera, spec):
             self._views = PersonViews(camera, spec)
             self._recent.clear()
             self.reset()

@@ -172,7 +172,10 @@ class PersonViews:
         """
         self.spec = spec
         self.full = full_view(camera, spec)
-        self._corners = self.full.view_rays(_corners(self.full.source_box()))
+
+    def suit(self, camera: Camera, spec: ModelSpec) -> bool:
+        """Check that these are the views of a camera for a checkpoint."""
+        return self.full.source == camera and self.spec == spec
 
     def zoom(self, view: CanonicalView) -> float:
         """Return the focal length of a view divided by that of the model."""
@@ -245,6 +248,11 @@ class PersonViews:
         )
         places = sorted(((x, y) for y in down for x in across), key=lambda place: (abs(place[1]), abs(place[0])))
         return tuple(self._view(look_along(np.array([x, y, 1.0])), reach, zoom) for x, y in places)
+
+    @cached_property
+    def _corners(self) -> NDArray[np.float64]:
+        """The corners of what the full view shows of the image, (4, 3), on the plane z = 1."""
+        return self.full.view_rays(_corners(self.full.source_box()))
 
     @property
     def _largest_zoom(self) -> float:
