@@ -256,6 +256,11 @@ class Camera:
         return hash(self._values)
 
     @property
+    def focal_px(self) -> float:
+        """Geometric mean of both focal lengths, pixels."""
+        return float(np.sqrt(self.K[0, 0] * self.K[1, 1]))
+
+    @property
     def _values(self) -> tuple[object, ...]:
         return self.width, self.height, self.model, *self.K.ravel().tolist(), *self.D.tolist()
 

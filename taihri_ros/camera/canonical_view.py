@@ -237,7 +237,7 @@ class CanonicalView:
     @cached_property
     def _remap(self) -> tuple[int, NDArray[np.int16], NDArray[np.uint16]]:
         """Compute the reduction factor of the source image and OpenCV's fixed-point maps into the reduced image."""
-        reduction = reduction_for(float(np.sqrt(self.source.K[0, 0] * self.source.K[1, 1])) / self.focal_px)
+        reduction = reduction_for(self.source.focal_px / self.focal_px)
         pixels = self._source_pixels_of_rows(0, self.height)
         pixels += 0.5
         pixels /= reduction

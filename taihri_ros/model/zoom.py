@@ -40,7 +40,7 @@ def seen_points(points: ArrayLike, root_depth: float, zoom: float) -> NDArray[np
 
 
 def real_points(seen: ArrayLike, seen_root_depth: float, zoom: float) -> NDArray[np.float64]:
-    """Return the points of which a model saw others through a zoomed view, the inverse of `seen_points`.
+    """Return the real points from those that a model saw through a zoomed view; the inverse of `seen_points`.
 
     Args:
         seen: (N, 3) metres, points as the model saw them, frame of the view.

@@ -53,8 +53,8 @@ class PersonCrop:
     not persist. A view is kept until the person leaves its inner part, or until a much smaller view or another zoom is
     better. The last few views are used again, so that a person who sways between two of them causes no new views.
 
-    In the full view, a model that needs zoomed views may not find who is far away. So a frame that is shown in full may
-    be shown in a second view, too, at most once a second (`second_view`):
+    In the full view, a model that needs zoomed views may not find somebody who is far away. So a frame that is shown in
+    full may be shown in a second view, too, at most once a second (`second_view`):
 
     - Somebody was found in the full view: their zoomed crop, so that a frame in full is not less accurate than others.
     - Nobody was found, but the frames before had a zoomed crop: that crop. The person is usually still there.

@@ -21,7 +21,7 @@ from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.camera.view_size import size_within
 from taihri_ros.keypoints import Person, State
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.model.zoom import seen_points
+from taihri_ros.model.zoom import ROOT, seen_points
 
 MARGIN_M = 0.5
 """Margin of a new view around every located joint, metres."""
@@ -49,12 +49,12 @@ MIN_TOKENS_PER_SIDE = 4
 taihri-nano was trained had three."""
 
 SEARCH_ZOOM = 2.0
-"""Zoom of the views in which somebody is searched whom the full view does not show well enough. It reads people best at
-twice `READ_AT_M`, and the full view those at up to `READ_AT_M`."""
+"""Zoom of the views that search for somebody whom the full view does not show well enough. They show people best at
+twice `READ_AT_M`, and the full view shows them best at up to `READ_AT_M`."""
 
 _BODY_M = np.array([0.6, 1.7])
-"""Width and height of an adult, metres. Neighbouring search views share as much at the distance at which they read
-people best, so that one of them shows the whole of somebody who is there or farther away."""
+"""Width and height of an adult, metres. Neighbouring search views overlap by as much at the distance at which they
+show people best, so that one of them shows the whole of somebody who is there or farther away."""
 
 _CENTERING_STEPS = 2
 """Number of iterations that centre the view on the box around the joints."""
@@ -109,7 +109,7 @@ class Located:
         if not measured:
             return None
         points = np.array(list(measured.values()))
-        return cls(points, measured.get("pelvis", points.mean(axis=0)))
+        return cls(points, measured.get(ROOT, points.mean(axis=0)))
 
     @classmethod
     def in_box(cls, camera: Camera, box: ArrayLike) -> Located:
@@ -221,7 +221,7 @@ class PersonViews:
     def contains(self, view: CanonicalView, found: Located, fraction: float) -> bool:
         """Check that a view shows a person with a fraction of their margin, within the range of the model's bins.
 
-        The depth of the bins is along the view's own axis, and that which the model sees.
+        The bins hold the depth along the view's own axis, as the model sees it.
         """
         (root,) = view.points_to_view(found.root)
         seen = seen_points(view.points_to_view(found.points), root[2], self.zoom(view))
@@ -256,11 +256,10 @@ class PersonViews:
 
     @property
     def _largest_zoom(self) -> float:
-        """Largest zoom that the model has learned and that the source's pixels are worth."""
+        """Largest zoom that the model has learned, with at most `FINEST` pixels per pixel of the source image."""
         if not self.spec.zooms:
             return 1.0
-        source_px = float(np.sqrt(self.full.source.K[0, 0] * self.full.source.K[1, 1]))
-        return min(self.spec.zoom[1], max(FINEST * source_px / self.spec.focal_px, 1.0))
+        return min(self.spec.zoom[1], max(FINEST * self.full.source.focal_px / self.spec.focal_px, 1.0))
 
     def _zoom(self, depth: float, reach: NDArray[np.float64]) -> float:
         """Return the zoom with which somebody seems to be at `READ_AT_M`, and the whole reach is in the largest view.
