@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from oracle import Oracle, answer_tokens, info
+from oracle import answer_tokens
 from zoom_oracle import ZOOMING, OracleEstimator, ZoomOracle, stand
 
 from taihri_ros.camera.camera import Camera
@@ -49,8 +49,8 @@ def zoomed(person: dict[str, NDArray[np.float64]] = FAR, zoom: float = 2.5) -> C
     return CanonicalView(CAMERA, ZOOMING.focal_px * zoom, 192, 224, rotation)
 
 
-def locate(engine: Oracle, command: Command, view: CanonicalView, xy_source: XySource = "bins") -> Estimate:
-    estimator = OracleEstimator(engine, xy_source=xy_source)  # type: ignore[arg-type]
+def locate(engine: ZoomOracle, command: Command, view: CanonicalView, xy_source: XySource = "bins") -> Estimate:
+    estimator = OracleEstimator(engine, xy_source=xy_source)
     return estimator.estimate(IMAGE, CAMERA, command, view=view)
 
 
@@ -138,9 +138,9 @@ def test_a_model_without_zoom_is_not_asked_for_more() -> None:
 
 
 class Scripted(ZoomOracle):
-    """An oracle that answers some joints with fixed bins of u, v, x, y, z or with fixed tokens."""
+    """An oracle that answers some joints with fixed bins of u, v, x, y, z, or not at all where there are none."""
 
-    def __init__(self, answers: dict[str, tuple[int, ...] | tuple[str, ...]], **more: object) -> None:
+    def __init__(self, answers: dict[str, tuple[int, ...]], **more: object) -> None:
         super().__init__(FAR, **more)  # type: ignore[arg-type]
         self.answers = answers
 
@@ -151,8 +151,7 @@ class Scripted(ZoomOracle):
             joint = question.prompt.user.rpartition("person: ")[2].rstrip("?")
             bins = self.answers.get(joint)
             if bins is not None:
-                numbers = tuple(int(each) for each in bins)
-                tokens = answer_tokens({joint: numbers[:2]}, {joint: numbers[2:]}) if bins else answer_tokens({}, {})
+                tokens = answer_tokens({joint: bins[:2]}, {joint: bins[2:]}) if bins else answer_tokens({}, {})
                 answers[place] = RawAnswer(tokens=tokens, top_k=(None,) * len(tokens), finish_reason="stop")
         return replace(generation, answers=tuple(answers))
 
@@ -183,9 +182,6 @@ def test_without_the_pelvis_no_joint_of_a_zoomed_view_has_a_position(
 
 
 def test_a_pelvis_that_is_absent_censors_the_view() -> None:
-    engine = ZoomOracle(FAR)
-    engine.info = info(replace(ZOOMING, answer=AnswerFormat(absent=True)))
-
     class Absent(Scripted):
         def generate(self, request: GenerationRequest) -> Generation:
             generation = super().generate(request)
@@ -195,8 +191,7 @@ def test_a_pelvis_that_is_absent_censors_the_view() -> None:
             absent = RawAnswer(tokens=tokens, top_k=top_k, finish_reason="stop")
             return replace(generation, answers=(*generation.answers[:-1], absent))
 
-    scripted = Absent({})
-    scripted.info = engine.info
+    scripted = Absent({}, spec=replace(ZOOMING, answer=AnswerFormat(absent=True)))
     (wrist,) = locate(scripted, WRIST, zoomed()).person.keypoints
     assert (wrist.state, wrist.has_position) == (State.NOT_ANSWERED, False)
     assert wrist.reason.endswith("the model answered that it is not there")
@@ -275,8 +270,7 @@ def test_an_uncertain_pelvis_makes_its_joints_unbelieved() -> None:
             top_k = [one and TopK((one.bins[1],), (float(np.log(0.002)),)) for one in pelvis.top_k]
             return replace(generation, answers=(*others, replace(pelvis, top_k=tuple(top_k))))
 
-    engine = Unsure({})
-    engine.info = info(spec)
+    engine = Unsure({}, spec=spec)
     (wrist,) = locate(engine, WRIST, zoomed()).person.keypoints
     assert (wrist.state, wrist.has_position) == (State.LOW_CONFIDENCE, False)
     depth = np.full((480, 640), np.nan, np.float32)
