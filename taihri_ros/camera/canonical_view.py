@@ -24,8 +24,8 @@ _ANTIALIAS_BELOW = 0.6
 _ROWS_AT_ONCE = 16
 """Rows of the view in one call of `projectPoints`, whose Jacobian for a whole view would take 200 MB."""
 
-_ORTHOGONAL = 1e-5
-"""Largest difference of R Rᵀ from the identity for a rotation matrix R."""
+_ORTHOGONAL = 1e-6 + 1e-5 * np.eye(3)
+"""Largest differences of R Rᵀ from the identity for a rotation matrix R."""
 
 _GRID_SIDE = 65
 """Number of grid points along each side of an image; odd, so that the grid contains the centre."""
@@ -307,7 +307,7 @@ def reduced(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
 def _rotation_matrix(values: ArrayLike) -> NDArray[np.float64]:
     """Convert values to a read-only rotation matrix, float64 (3, 3); raise an error if they are not a rotation."""
     rotation = np.array(values, dtype=np.float64)
-    proper = rotation.shape == (3, 3) and np.abs(rotation @ rotation.T - np.eye(3)).max() <= _ORTHOGONAL
+    proper = rotation.shape == (3, 3) and (np.abs(rotation @ rotation.T - np.eye(3)) <= _ORTHOGONAL).all()
     if not proper or np.linalg.det(rotation) < 0.0:
         raise CameraError(f"the view's rotation must be a 3x3 rotation matrix, not {rotation.tolist()}")
     rotation.setflags(write=False)
