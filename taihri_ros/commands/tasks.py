@@ -83,7 +83,7 @@ class Tasks:
         return [Language.load(english, self.questions.names), *map(Language.load, others)]
 
     def prepare(self) -> None:
-        """Read the words of the languages, which otherwise delays the first match by some tenths of a second."""
+        """Read the words of the languages, which otherwise delays the first match by about a tenth of a second."""
         _ = self._own
 
     def match(self, text: str) -> Task | None:
