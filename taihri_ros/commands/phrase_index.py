@@ -154,8 +154,8 @@ class PhraseIndex:
             raise TaskError(f"two tasks are named {duplicates[0]}: rename one")
         owners: dict[tuple[str, ...], Task] = {}
         for task in self._tasks:
-            for phrasing in (*task.phrasings, *task.held_out):
-                words = self._core_words(phrasing)
+            words_of = {phrasing: self._core_words(phrasing) for phrasing in (*task.phrasings, *task.held_out)}
+            for phrasing, words in words_of.items():
                 other = owners.setdefault(words, task)
                 if other.name != task.name:
                     raise TaskError(
@@ -167,8 +167,8 @@ class PhraseIndex:
                         f"task {task.name}: the phrasing {phrasing!r} names {', '.join(joints)}, but the task needs "
                         f"{', '.join(task.joints)}: reword it"
                     )
-            trained = {self._core_words(phrasing) for phrasing in task.phrasings}
-            if both := [phrasing for phrasing in task.held_out if self._core_words(phrasing) in trained]:
+            trained = {words_of[phrasing] for phrasing in task.phrasings}
+            if both := [phrasing for phrasing in task.held_out if words_of[phrasing] in trained]:
                 raise TaskError(f"task {task.name}: {both[0]!r} is in phrasings and in held_out: remove it from one")
 
     def _core_words(self, text: str) -> tuple[str, ...]:
