@@ -24,26 +24,6 @@ from taihri_ros.skeleton import in_order
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """A loader that leaves every word a string, also "on", "no" and numbers."""
 
-_LISTS = (
-    *(
-        "left",
-        "right",
-        "both",
-        "person",
-        "my",
-        "your",
-        "the",
-        "and",
-        "link",
-        "statement",
-        "polite",
-        "closing",
-        "filler",
-    ),
-    *("ignored", "common"),
-)
-"""The word lists that every language has."""
-
 _SIDE_LISTS = frozenset(("<left>", "<right>", "<both>"))
 _CLOSING = ("<polite>", "<closing>")
 _AFTER = frozenset(("<left>", "<right>", "<the>", "<link>"))
@@ -119,7 +99,7 @@ class Language:
             names: Joints by more names of parts of the body, such as "left pulse" or "throat".
         """
         self._parts = {f"<{part}>": tuple(entry["joints"]) for part, entry in content["parts"].items()}
-        lists = {f"<{name}>": content["words"].get(name, ()) for name in {*_LISTS, *content["words"]}}
+        lists = {f"<{name}>": words for name, words in content["words"].items()}
         lists |= {f"<{part}>": entry["said"] for part, entry in content["parts"].items()}
         said = {word.removesuffix("*") for entry in content["parts"].values() for word in entry["said"]}
         for name, joints in (names or {}).items():
@@ -202,7 +182,7 @@ class Language:
             for name in _AROUND & found.keys():
                 for place in range(at + 1, min(at + max(found[name], default=1), len(names))):
                     names[place].setdefault(name, ())  # the other words of "the visitor's"
-        return Tagged(tuple(kept[start:end]), names, frozenset(name for found in names for name in found))
+        return Tagged(tuple(kept[start:end]), names)
 
     def _mentions(self, sentence: Tagged) -> list[_Mention]:
         """Find the parts of bodies in a sentence, the longest names first where they overlap."""
@@ -248,7 +228,7 @@ class Language:
                 names[place] = {name: lengths for name, lengths in names[place].items() if name not in left_out}
             if mention.owner != "your":
                 names[mention.at] |= {mention.part: (mention.length,), "<part>": (mention.length,)}
-        return Tagged(sentence.words, names, frozenset(name for at in names for name in at))
+        return Tagged(sentence.words, names)
 
     def _about(self, sentence: Tagged, mentions: Sequence[_Mention], asks: bool) -> list[_Mention]:
         """Return the parts of the person's body that a sentence orders or asks something about."""

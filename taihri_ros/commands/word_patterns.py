@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from taihri_ros.errors import TaihriError
 
@@ -29,12 +30,15 @@ class Tagged:
     Attributes:
         words: The words.
         names: For each word the lists that it begins an entry of, with the lengths of these entries.
-        present: The names of all these lists.
     """
 
     words: tuple[str, ...]
     names: Sequence[Mapping[str, Iterable[int]]]
-    present: frozenset[str]
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """The names of all these lists."""
+        return frozenset(name for found in self.names for name in found)
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,6 @@ class _Item:
 
     names: tuple[str, ...]
     optional: bool
-
     is_word: bool
 
 
@@ -59,7 +62,6 @@ class WordPattern:
         Raises:
             PatternError: A part of it is empty.
         """
-        self.text = text
         parts = _SIGN.split(f" + {text.strip()} ")[1:]
         signed = [(sign, _read(words)) for sign, words in zip(parts[::2], parts[1::2], strict=True)]
         if not all(items for _, items in signed):

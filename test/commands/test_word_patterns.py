@@ -15,8 +15,7 @@ LEXICON = Lexicon(
 
 def tagged(text: str) -> Tagged:
     words = LEXICON.words(text)
-    names = LEXICON.names(words)
-    return Tagged(words, names, frozenset(name for found in names for name in found))
+    return Tagged(words, LEXICON.names(words))
 
 
 @pytest.mark.parametrize(
