@@ -1,4 +1,4 @@
-"""Commands as people say them, written by hand for these tests; none is a sentence of the task table.
+"""Commands as people say them, written by hand for these tests; 15 in English are phrasings of the task table, too.
 
 A command in `ASKING` comes with the joints that it needs; `ASKING_ABROAD` asks in German, French and Spanish. Those in
 `AFFIRMATIVE` contain a negating word, but ask for something. `NOTHING` asks for no joint, `NEGATED` forbids something,
