@@ -80,11 +80,6 @@ class BagLabels:
         self._depth_info = DepthInfo(self._frames, rectified=parameters.rectified)
 
     @property
-    def images(self) -> int:
-        """Number of images in the bag."""
-        return self._frames.images
-
-    @property
     def problems(self) -> tuple[str, ...]:
         """One line for each part of the recorded bag that could not be read."""
         notes = (f"{text} ({count} times)" for text, count in self._frames.notes.items())

@@ -61,8 +61,6 @@ _BONE_SIGMA = 0.12
 _SIZES = (0.5, 1.35)
 """Sizes of people relative to the typical one, from small children to giants."""
 
-_WRONG_SIZE = "the bones are too short or too long for a person: it is a picture of one, or the depth is not the body's"
-
 
 class LeftOut(str, Enum):
     """Why a joint has no label."""
