@@ -83,7 +83,7 @@ class JointSelection:
             use_table: Returns whether the table is used, for a table that only some checkpoints ask for.
             refresh_s: Time after which the model chooses again, seconds; 0 for never.
         """
-        if tasks is not None and use_table():
+        if tasks is not None:
             tasks.prepare()
         self._match = None if tasks is None else lru_cache(_MAX_COMMANDS)(tasks.match)
         self._use_table = use_table
