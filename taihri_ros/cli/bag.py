@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from taihri_ros.cli.bag_options import bag_options
-from taihri_ros.cli.node_options import node_options
+from taihri_ros.cli.node_options import node_options, node_parameters
 from taihri_ros.cli.options import engine_options, threshold_options
-from taihri_ros.cli.stop_signals import StopRequested, StopSignals
+from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
 from taihri_ros.commands.command import Command, CommandError, parse_command
 from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
 from taihri_ros.node.configured_engine import ready_engine
-from taihri_ros.node.parameter_files import read_parameters
 from taihri_ros.node.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -62,11 +60,9 @@ def command(
       taihri bag drive.mcap --out found/ --storage mcap --image /head/image_raw --command "left_wrist, right_wrist"
       taihri bag recorded/ --out found/ --params-file robot.yaml -p filter.enabled:=true --depth /head/depth
     """
-    from taihri_ros.node.bags import NODE_NAME, BagReplay
-    from taihri_ros.node.dds_host import node_identity
+    from taihri_ros.node.bags import BagReplay
 
-    node, namespace = node_identity(NODE_NAME, remaps=remap)
-    parameters = read_parameters(params_file, param, chosen=chosen, node=node, namespace=namespace)
+    parameters = node_parameters(params_file, param, remap, chosen)
     requested = _read_command(text, parameters)
     dropped: Counter[str] = Counter()
     notes: list[str] = []
@@ -96,9 +92,7 @@ def command(
                 if not ready.info.spec.trained:
                     notes.append(UNTRAINED_NOTE)
         except StopRequested as request:
-            with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal to write to
-                click.echo(f"taihri: stopped by {request}: {_summary(replay, out)}", err=True)
-            raise SystemExit(request.status) from None
+            exit_stopped(request, _summary(replay, out))
     for message, count in dropped.most_common(_SHOWN):
         click.echo(f"{count} dropped: {message}", err=True)
     for note in (*replay.problems, *(f"{text} ({count} times)" for text, count in replay.notes.items()), *notes):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from taihri_ros.cli.bag_options import bag_options
-from taihri_ros.cli.node_options import node_options
+from taihri_ros.cli.node_options import node_options, node_parameters
 from taihri_ros.cli.options import engine_options
-from taihri_ros.cli.stop_signals import StopRequested, StopSignals
+from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
 from taihri_ros.node.configured_engine import ready_engine
-from taihri_ros.node.parameter_files import read_parameters
 
 if TYPE_CHECKING:
     from taihri_ros.evaluation.labels.bag_labels import BagLabels
@@ -64,14 +62,11 @@ def command(
       taihri label drive.mcap --out labels --image /head/image_raw --depth /head/depth --every 10 --max 1000
     """
     from taihri_ros.evaluation.labels.bag_labels import BagLabels
-    from taihri_ros.node.bag_frames import NODE_NAME
-    from taihri_ros.node.dds_host import node_identity
 
     chosen["depth.enabled"] = True
     if chosen.setdefault("engine.kind", LIGHT_ENGINE) == LIGHT_ENGINE:  # a file of the robot names another model
         chosen = {"engine.model": "", "engine.python": "", **chosen}
-    node, namespace = node_identity(NODE_NAME, remaps=remap)
-    parameters = read_parameters(params_file, param, chosen=chosen, node=node, namespace=namespace)
+    parameters = node_parameters(params_file, param, remap, chosen)
     labels: BagLabels | None = None
     with StopSignals() as signals:
         try:
@@ -93,9 +88,7 @@ def command(
                 for _ in labels.label(engine):
                     bar.update(1)
         except StopRequested as request:
-            with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal to write to
-                click.echo(f"taihri: stopped by {request}: {_summary(labels, out)}", err=True)
-            raise SystemExit(request.status) from None
+            exit_stopped(request, _summary(labels, out))
     for problem in labels.problems:
         click.echo(f"note: {problem}", err=True)
     directory = labels.directory

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from taihri_ros.cli.options import add_options
+from taihri_ros.node.parameter_files import read_parameters
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.topics import NODE_NAME
 
 _OPTIONS = (
     click.option(
@@ -33,3 +37,26 @@ def node_options(command: Callable[..., None]) -> Callable[..., None]:
         The subcommand with the options.
     """
     return add_options(command, _OPTIONS)
+
+
+def node_parameters(
+    params_file: tuple[Path, ...], param: tuple[str, ...], remap: tuple[str, ...], chosen: dict[str, Any]
+) -> Parameters:
+    """Return the node's parameters, of its name and namespace after the remapping rules.
+
+    Args:
+        params_file: ROS 2 parameter files.
+        param: Single parameters, each `NAME:=VALUE`.
+        remap: Remapping rules, each `FROM:=TO`.
+        chosen: Parameters from other options, which win.
+
+    Returns:
+        The parameters.
+
+    Raises:
+        TaihriError: A file or a rule is not valid, or a parameter is unknown or out of range.
+    """
+    from taihri_ros.node.dds_host import node_identity
+
+    node, namespace = node_identity(NODE_NAME, remaps=remap)
+    return read_parameters(params_file, param, chosen=chosen, node=node, namespace=namespace)

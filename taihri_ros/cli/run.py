@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from taihri_ros.cli.node_options import node_options
+from taihri_ros.cli.node_options import node_options, node_parameters
 from taihri_ros.cli.options import engine_options
 from taihri_ros.node.configured_engine import open_engine_for
-from taihri_ros.node.parameter_files import read_parameters
 
 
 @click.command("run")
@@ -37,13 +36,11 @@ def command(
       ros2 topic pub --once /taihri/command std_msgs/msg/String "data: 'shake my hand'"
       ros2 topic echo /taihri/keypoints
     """
-    from taihri_ros.node.dds_host import node_identity
-    from taihri_ros.node.dds_host.embedded_host import NODE_NAME, EmbeddedHost
+    from taihri_ros.node.dds_host.embedded_host import EmbeddedHost
 
     if initial is not None:
         chosen["command.initial"] = initial
-    node, namespace = node_identity(NODE_NAME, remaps=remap)
-    parameters = read_parameters(params_file, param, chosen=chosen, node=node, namespace=namespace)
+    parameters = node_parameters(params_file, param, remap, chosen)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

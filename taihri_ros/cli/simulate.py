@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taihri_ros.cli.stop_signals import StopRequested, StopSignals
+from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
 from taihri_ros.errors import TaihriError
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ def _record(simulation: Simulation, bag: Path, rate: float, count: int, seed: in
                 for recorded in steps:  # noqa: B007 - a signal may end the loop
                     bar.update(1)
         except StopRequested as request:
-            with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal to write to
-                click.echo(f"taihri: stopped by {request}: {_summary(recorded, count, bag)}", err=True)
-            raise SystemExit(request.status) from None
+            exit_stopped(request, _summary(recorded, count, bag))
     click.echo(_summary(recorded, count, bag))
 
 

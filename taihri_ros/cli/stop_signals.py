@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+import click
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -26,6 +28,18 @@ class StopRequested(BaseException):
         """
         super().__init__(signal.Signals(number).name)
         self.status = 128 + number
+
+
+def exit_stopped(request: StopRequested, summary: str) -> NoReturn:
+    """Report that a signal ended the subcommand, and exit with its status.
+
+    Args:
+        request: The signal.
+        summary: What has been done until then.
+    """
+    with suppress(OSError):  # after SIGHUP there may be no terminal to write to
+        click.echo(f"taihri: stopped by {request}: {summary}", err=True)
+    raise SystemExit(request.status) from None
 
 
 class StopSignals:

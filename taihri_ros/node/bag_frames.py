@@ -26,11 +26,9 @@ from taihri_ros.node.recordings.channels import Channel, Entry
 from taihri_ros.node.recordings.errors import BagError
 from taihri_ros.node.recordings.message_types import MessageTypes
 from taihri_ros.node.recordings.recording import Recording
-from taihri_ros.node.topics import Topic
+from taihri_ros.node.topics import NODE_NAME, Topic
 from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.frames import Frame, ImageError, SizeCheck
-
-NODE_NAME = "taihri"
 
 _LOOK_AHEAD_NS = 500_000_000
 """How long after an image its CameraInfo or its depth image may have been recorded, nanoseconds."""

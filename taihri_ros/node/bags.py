@@ -11,7 +11,7 @@ from types import MappingProxyType
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
 from taihri_ros.node import topics
-from taihri_ros.node.bag_frames import NODE_NAME, BagFrames, RecordedFrame
+from taihri_ros.node.bag_frames import BagFrames, RecordedFrame
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.messages import Messages, Placement, tf_frame
 from taihri_ros.node.parameters import ParameterError, Parameters
@@ -23,7 +23,7 @@ from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import share_directory
 
-__all__ = ["NODE_NAME", "BagError", "BagReplay"]
+__all__ = ["BagError", "BagReplay"]
 
 _Uninterrupted = Callable[[], AbstractContextManager[object]]
 

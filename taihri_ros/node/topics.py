@@ -1,8 +1,11 @@
-"""The topics of the node for both hosts: names, types and quality of service."""
+"""The name and the topics of the node for both hosts, with their types and quality of service."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+NODE_NAME = "taihri"
+"""Name of the node unless it is remapped; private topics (`~/`) begin with it."""
 
 
 @dataclass(frozen=True)

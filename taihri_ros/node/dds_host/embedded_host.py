@@ -17,12 +17,11 @@ from taihri_ros.node.diagnostics import engine_tasks, scheduler_tasks
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Messages, Placement
 from taihri_ros.node.parameters import ParameterError, Parameters
-from taihri_ros.node.topics import Topic
+from taihri_ros.node.topics import NODE_NAME, Topic
 from taihri_ros.resources import share_directory
 
 logger = logging.getLogger(__name__)
 
-NODE_NAME = "taihri"
 _NO_CAMERA_WARNING_S = 5.0
 """Time in seconds without an image publisher until the warning."""
 

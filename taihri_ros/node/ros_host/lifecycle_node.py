@@ -37,12 +37,11 @@ from taihri_ros.node.ros_host.outputs import RosOutputs, qos_profile
 from taihri_ros.node.ros_host.ros_parameters import RosParameters
 from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.running_command import RunningCommand
-from taihri_ros.node.topics import Topic
+from taihri_ros.node.topics import NODE_NAME, Topic
 from taihri_ros.srv import Localize
 
 logger = logging.getLogger(__name__)
 
-NODE_NAME = "taihri"
 _NO_CAMERA_WARNING_S = 5.0
 """Time in seconds without an image publisher until the warning."""
 

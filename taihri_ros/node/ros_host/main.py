@@ -31,7 +31,8 @@ def _run(stop: Event) -> int:
     from rclpy.signals import SignalHandlerOptions
 
     from taihri_ros.errors import TaihriError
-    from taihri_ros.node.ros_host.lifecycle_node import NODE_NAME, TaihriNode
+    from taihri_ros.node.ros_host.lifecycle_node import TaihriNode
+    from taihri_ros.node.topics import NODE_NAME
 
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
