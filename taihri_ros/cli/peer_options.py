@@ -9,9 +9,10 @@ from typing import Any, get_args
 
 import click
 
-from taihri_ros.node.parameters import EngineKind, Parameters
+from taihri_ros.inference.environment import EngineKind
+from taihri_ros.node.parameters import Parameters
 
-KINDS = tuple(kind for kind in get_args(EngineKind) if kind != "openai")
+KINDS: tuple[str, ...] = get_args(EngineKind)
 """Kinds of engines that a peer may have: those that run on this machine."""
 
 

@@ -109,26 +109,22 @@ def query_model(
         image, camera = item.image(), item.truth.camera
         if person_crop == "auto":
             return find_person(estimator, image, camera, command)
-        view = true_box_view(item.truth, estimator.engine.info.spec) if person_crop == "true-box" else None
+        view = true_box_view(item.truth, estimator.views(camera)) if person_crop == "true-box" else None
         return estimator.exchange(image, camera, command, view=view)
     except CameraError as error:
         raise DataError(f"image {item.truth.source}: {error}") from error
 
 
-def true_box_view(truth: Truth, spec: ModelSpec) -> CanonicalView:
+def true_box_view(truth: Truth, views: PersonViews) -> CanonicalView:
     """Return the crop around the true pixels of the joints.
 
     Args:
         truth: Labels of the image.
-        spec: Specification of the checkpoint.
+        views: Views of the camera that took the image.
 
     Returns:
         The view; the full view where fewer than two joints are in the image, or the crop does not suit the model.
-
-    Raises:
-        CameraError: The model accepts no view of the camera.
     """
-    views = PersonViews(truth.camera, spec)
     pixels = truth.pixels[truth.in_image & np.isfinite(truth.pixels).all(axis=1)]
     if len(pixels) < 2 or not np.ptp(pixels, axis=0).any():
         return views.full

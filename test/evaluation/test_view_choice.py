@@ -20,6 +20,7 @@ from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.predictions import PredictionFile
 from taihri_ros.evaluation.question_plan import Plan
 from taihri_ros.evaluation.summary import Metrics, summarize
+from taihri_ros.pipeline.person_views import PersonViews
 
 CAMERA = Camera(640, 480, np.array([[500.0, 0, 325.0], [0, 500, 239.5], [0, 0, 1]]), np.empty(0), DistortionModel.NONE)
 FAR = stand(-0.4, 0.1, 3.6)
@@ -78,13 +79,13 @@ def labels(joints: dict[str, list[float]]) -> Truth:
     ids=["no label", "one joint", "one in the image"],
 )
 def test_without_a_box_the_full_view_is_shown(joints: dict[str, list[float]]) -> None:
-    view = true_box_view(labels(joints), ZOOMING)
+    view = true_box_view(labels(joints), PersonViews(CAMERA, ZOOMING))
     assert (view.focal_px, view.R_view_from_camera.tolist()) == (112.0, np.eye(3).tolist())
 
 
 def test_the_box_shows_the_true_pixels_in_its_middle() -> None:
     truth = label("far.png", CAMERA, joint_array(FAR))
-    view = true_box_view(truth, ZOOMING)
+    view = true_box_view(truth, PersonViews(CAMERA, ZOOMING))
     shown = view.camera.project(view.points_to_view(truth.joints[truth.labelled]))
     low, high = shown.min(axis=0), shown.max(axis=0)
     np.testing.assert_allclose((low + high) / 2, [view.width / 2, view.height / 2], atol=8)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.peer_comparison import MEAN_POSE, ModelErrors
+from taihri_ros.evaluation.reports.plots import draw_cumulative_errors
 from taihri_ros.evaluation.reports.tables import cell, counted, table, with_interval
 
 PLOT = "peers.png"
@@ -155,14 +155,8 @@ def _draw_errors(axes: Any, models: Mapping[str, Any], colours: Mapping[str, str
 
 def _draw_shares(axes: Any, models: Sequence[ModelErrors], colours: Mapping[str, str]) -> None:
     """Draw PCK3D over its threshold; joints without a position count as misses."""
-    thresholds = np.linspace(0, _MAX_ERROR_MM, 251)
-    for model in models:
-        errors = np.where(model.rows.missing, np.nan, model.errors["g_mpjpe_mm"])
-        shares = [100 * metrics.pck(errors, limit) for limit in thresholds]
-        axes.plot(thresholds, shares, color=colours[model.name], label=model.name, lw=2)
-    axes.set_xlim(0, _MAX_ERROR_MM)
-    axes.set_ylim(0, 100)
-    axes.set_xlabel("error in the camera frame, mm")
-    axes.set_ylabel("share of joints, %")
-    axes.set_title("Cumulative error (PCK3D)")
-    axes.legend(frameon=False, loc="lower right")
+    curves = [
+        (model.name, np.where(model.rows.missing, np.nan, model.errors["g_mpjpe_mm"]), colours[model.name])
+        for model in models
+    ]
+    draw_cumulative_errors(axes, curves, _MAX_ERROR_MM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +87,27 @@ def _by_distance(axes: Any, rows: Rows, model: _Errors, baseline: _Errors) -> No
 
 def _cumulative(axes: Any, rows: Rows, model: _Errors, baseline: _Errors) -> None:
     """Draw PCK3D over its threshold; missing joints count as misses."""
-    thresholds = np.linspace(0, _MAX_ERROR_MM, 251)
     answered = np.where(rows.missing, np.nan, model)
-    for errors, color, name in ((answered, _MODEL, "model"), (baseline, _BASELINE, "mean pose")):
-        axes.plot(thresholds, [100 * metrics.pck(errors, limit) for limit in thresholds], color=color, label=name, lw=2)
+    curves = (("model", answered, _MODEL), ("mean pose", baseline, _BASELINE))
+    draw_cumulative_errors(axes, curves, _MAX_ERROR_MM)
     for limit in PCK_THRESHOLDS_MM:
         axes.axvline(limit, color="0.85", linewidth=1, zorder=0)
         share = 100 * metrics.pck(answered, limit)
         axes.annotate(f"{share:.0f} %", (limit, share), (4, -12), textcoords="offset points", fontsize=8, color=_MODEL)
-    axes.set_xlim(0, _MAX_ERROR_MM)
+
+
+def draw_cumulative_errors(axes: Any, curves: Iterable[tuple[str, _Errors, str]], largest_mm: float) -> None:
+    """Draw the share of the joints (PCK3D) over the largest error that counts as found.
+
+    Args:
+        axes: The axes of matplotlib.
+        curves: Name, errors in mm with NaN for missing joints, and colour of each curve.
+        largest_mm: Right end of the axis, mm.
+    """
+    thresholds = np.linspace(0, largest_mm, 251)
+    for name, errors, color in curves:
+        axes.plot(thresholds, [100 * metrics.pck(errors, limit) for limit in thresholds], color=color, label=name, lw=2)
+    axes.set_xlim(0, largest_mm)
     axes.set_ylim(0, 100)
     axes.set_xlabel("error in the camera frame, mm")
     axes.set_ylabel("share of joints, %")
