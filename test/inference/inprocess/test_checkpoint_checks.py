@@ -8,14 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file, save_file
+from checkpoint_variants import INDEX, WEIGHTS, edit_json, edit_weights, shards
 
 from taihri_ros.inference.checkpoint import tiny_checkpoint
 from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint, read_shapes
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.factory import open_engine
-
-WEIGHTS = "model.safetensors"
 
 
 @pytest.fixture
@@ -32,24 +30,6 @@ def test_tied_and_untied_embeddings_pass(tmp_path: Path, tied: bool) -> None:
     directory = tiny_checkpoint.build(tmp_path / "tiny", tied=tied)
     assert ("lm_head.weight" in read_shapes(directory)) == (not tied)
     check_checkpoint(directory)
-
-
-def edit_weights(change: Callable[[dict], None]) -> Callable[[Path], None]:
-    def edit(directory: Path) -> None:
-        tensors = load_file(directory / WEIGHTS)
-        change(tensors)
-        save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
-
-    return edit
-
-
-def edit_json(name: str, change: Callable[[dict], None]) -> Callable[[Path], None]:
-    def edit(directory: Path) -> None:
-        values = json.loads((directory / name).read_text())
-        change(values)
-        (directory / name).write_text(json.dumps(values))
-
-    return edit
 
 
 def drop(name: str) -> Callable[[dict], None]:
@@ -74,18 +54,6 @@ def swap_tokens(one: str, other: str) -> Callable[[dict], None]:
         first["content"], second["content"] = other, one
 
     return change
-
-
-def shard(directory: Path) -> None:
-    """Split the weights into two files with an index."""
-    tensors = load_file(directory / WEIGHTS)
-    names = sorted(tensors)
-    halves = {"a.safetensors": names[: len(names) // 2], "b.safetensors": names[len(names) // 2 :]}
-    for file, held in halves.items():
-        save_file({name: tensors[name] for name in held}, directory / file)
-    weight_map = {name: file for file, held in halves.items() for name in held}
-    (directory / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
-    (directory / WEIGHTS).unlink()
 
 
 def write_header(directory: Path, header: object) -> None:
@@ -146,7 +114,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"model\.safetensors is not a safetensors file",
     ),
     "index of other entries": (
-        lambda d: (d / "model.safetensors.index.json").write_text('{"weight_map": {"a": ["b"]}}'),
+        lambda d: (d / INDEX).write_text('{"weight_map": {"a": ["b"]}}'),
         "has a weight_map with other values than file names",
     ),
     "config of other types": (
@@ -161,7 +129,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda d: ((d / "config.json").unlink(), (d / "config.json").mkdir()),
         r"config\.json cannot be read \(Is a directory\)",
     ),
-    "missing shard": (lambda d: (shard(d), (d / "b.safetensors").unlink()), r"b\.safetensors cannot be read"),
+    "missing shard": (
+        lambda d: (shards(d), (d / "model-00002-of-00003.safetensors").unlink()),
+        r"model-00002-of-00003\.safetensors cannot be read",
+    ),
 }
 
 
@@ -182,11 +153,6 @@ def test_image_processor_settings_in_processor_config_pass(copy: Path) -> None:
     (copy / "preprocessor_config.json").unlink()
     with open_engine("transformers", str(copy)) as engine:
         assert engine.info.model == str(copy)
-
-
-def test_a_sharded_checkpoint_passes(copy: Path) -> None:
-    shard(copy)
-    check_checkpoint(copy)
 
 
 def test_a_quantised_module_may_use_other_tensor_names(copy: Path) -> None:

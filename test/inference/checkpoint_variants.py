@@ -1,0 +1,218 @@
+"""Forms in which the same model may be saved. Each rewrites a complete checkpoint directory in place.
+
+A form must not change an answer. The names are those of the rows in docs/checkpoints.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+EMBEDDING = "model.language_model.embed_tokens.weight"
+HEAD = "lm_head.weight"
+
+Edit = Callable[[Path], None]
+
+
+def edit_json(name: str, change: Callable[[dict[str, Any]], object]) -> Edit:
+    """Return an edit that changes the values of a JSON file in place."""
+
+    def edit(directory: Path) -> None:
+        values = json.loads((directory / name).read_text(encoding="utf-8"))
+        change(values)
+        (directory / name).write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+    return edit
+
+
+def edit_weights(change: Callable[[dict[str, Any]], object]) -> Edit:
+    """Return an edit that changes the tensors of a checkpoint of one file in place."""
+
+    def edit(directory: Path) -> None:
+        tensors = load_file(directory / WEIGHTS)
+        change(tensors)
+        save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
+
+    return edit
+
+
+def edit_config(change: Callable[[dict[str, Any]], object]) -> Edit:
+    return edit_json("config.json", change)
+
+
+def resize_embedding(directory: Path, rows: int) -> None:
+    """Cut the rows of the embeddings, or add rows of zeros that no token uses."""
+
+    def resize(tensors: dict[str, Any]) -> None:
+        for name in (EMBEDDING, HEAD):
+            if name in tensors:
+                old = tensors[name]
+                tensors[name] = old.new_zeros(rows, old.shape[1])
+                tensors[name][: min(rows, len(old))] = old[:rows]
+
+    edit_weights(resize)(directory)
+    edit_config(lambda config: config["text_config"].update(vocab_size=rows))(directory)
+
+
+def without_padding(directory: Path) -> None:
+    tokenizer = json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
+    last = max(token["id"] for token in tokenizer["added_tokens"])
+    resize_embedding(directory, max(last, *tokenizer["model"]["vocab"].values()) + 1)
+
+
+def more_padding(directory: Path) -> None:
+    rows = json.loads((directory / "config.json").read_text(encoding="utf-8"))["text_config"]["vocab_size"]
+    resize_embedding(directory, -(-rows // 512) * 512 + 512)
+
+
+def is_tied(directory: Path) -> bool:
+    return bool(json.loads((directory / "config.json").read_text(encoding="utf-8"))["tie_word_embeddings"])
+
+
+def head_of_tied_weights(directory: Path) -> None:
+    """Store the head of a tied model, too; leave an untied model as it is."""
+    if is_tied(directory):
+        edit_weights(lambda tensors: tensors.update({HEAD: tensors[EMBEDDING].clone()}))(directory)
+
+
+def untied(directory: Path) -> None:
+    """Give a tied model a head of its own with the same values; leave an untied model as it is."""
+    head_of_tied_weights(directory)
+    edit_config(lambda config: [part.update(tie_word_embeddings=False) for part in (config, config["text_config"])])(
+        directory
+    )
+
+
+def shards(directory: Path) -> None:
+    """Split the weights as transformers does."""
+    tensors = load_file(directory / WEIGHTS)
+    names = sorted(tensors)
+    files = {f"model-0000{part + 1}-of-00003.safetensors": names[part::3] for part in range(3)}
+    for file, held in files.items():
+        save_file({name: tensors[name] for name in held}, directory / file, metadata={"format": "pt"})
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    index = {
+        "metadata": {"total_size": size},
+        "weight_map": {name: file for file, held in files.items() for name in held},
+    }
+    (directory / INDEX).write_text(json.dumps(index, indent=2), encoding="utf-8")
+    (directory / WEIGHTS).unlink()
+
+
+def one_shard(directory: Path) -> None:
+    """Keep one file, with an index that names it."""
+    with safe_open(directory / WEIGHTS, "pt") as file:
+        weight_map = dict.fromkeys(file.keys(), WEIGHTS)
+    (directory / INDEX).write_text(json.dumps({"metadata": {}, "weight_map": weight_map}), encoding="utf-8")
+
+
+def hub_cache(directory: Path) -> None:
+    """Arrange the files as the Hugging Face cache does: links in snapshots/<revision> to files in blobs."""
+    blobs = directory / "blobs"
+    snapshot = directory / "snapshots" / "0123456789abcdef"
+    files = [path for path in directory.iterdir() if path.is_file()]
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    for number, path in enumerate(files):
+        path.rename(blobs / f"{number:040x}")
+        (snapshot / path.name).symlink_to(f"../../blobs/{number:040x}")
+    for path in snapshot.iterdir():
+        (directory / path.name).symlink_to(f"blobs/{path.readlink().name}")
+
+
+def as_transformers_4(config: dict[str, Any]) -> None:
+    """Rewrite a configuration to the keys of transformers 4.57."""
+    text = config["text_config"]
+    rope = text.pop("rope_parameters")
+    text["rope_theta"] = rope.pop("rope_theta")
+    text["rope_scaling"] = rope
+    config["vision_config"].pop("rope_parameters", None)
+    for part in (config, text, config["vision_config"]):
+        if "dtype" in part:
+            part["torch_dtype"] = part.pop("dtype")
+    config["transformers_version"] = text["transformers_version"] = "4.57.1"
+
+
+def as_official_4(config: dict[str, Any]) -> None:
+    """Rewrite a configuration to what Qwen published: data types in the text part only."""
+    as_transformers_4(config)
+    text, vision = config["text_config"], config["vision_config"]
+    text["dtype"] = config.pop("torch_dtype")
+    text.pop("torch_dtype", None)
+    vision.pop("torch_dtype", None)
+    text["rope_scaling"].setdefault("type", text["rope_scaling"]["rope_type"])
+
+
+def template_file(directory: Path) -> Path:
+    return directory / "chat_template.jinja"
+
+
+def template_in(name: str) -> Edit:
+    """Return an edit that moves the chat template into the entry `chat_template` of a JSON file."""
+
+    def move(directory: Path) -> None:
+        text = template_file(directory).read_text(encoding="utf-8")
+        template_file(directory).unlink()
+        path = directory / name
+        values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        path.write_text(json.dumps(values | {"chat_template": text}), encoding="utf-8")
+
+    return move
+
+
+def processor_config(directory: Path) -> None:
+    """Keep the settings of both processors in processor_config.json, as transformers 5 does."""
+    parts = {}
+    for key, name in (("image_processor", "preprocessor"), ("video_processor", "video_preprocessor")):
+        path = directory / f"{name}_config.json"
+        parts[key] = json.loads(path.read_text(encoding="utf-8"))
+        path.unlink()
+    values = parts | {"processor_class": "Qwen3VLProcessor"}
+    (directory / "processor_config.json").write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+
+def pixels_by_old_names(settings: dict[str, Any]) -> None:
+    size = settings["size"]
+    settings |= {"min_pixels": size["shortest_edge"], "max_pixels": size["longest_edge"]}
+
+
+def image_processor(name: str) -> Edit:
+    return edit_json("preprocessor_config.json", lambda settings: settings.update(image_processor_type=name))
+
+
+def unlink(name: str) -> Edit:
+    return lambda directory: (directory / name).unlink()
+
+
+def pickled_copy(directory: Path) -> None:
+    """Add a pickle beside the safetensors file that no engine may open."""
+    (directory / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
+
+
+VARIANTS: dict[str, Edit] = {
+    "embedding without padded rows": without_padding,
+    "embedding with more padded rows": more_padding,
+    "tied embeddings, with `lm_head.weight` in the file": head_of_tied_weights,
+    "a tied model saved untied": untied,
+    "weights in several files with an index": shards,
+    "weights in one file with an index": one_shard,
+    "files linked into the blobs of the Hugging Face cache": hub_cache,
+    "a pickle beside the safetensors file (it is never opened)": pickled_copy,
+    "`config.json` of transformers 4.57": edit_config(as_transformers_4),
+    "`config.json` as Qwen published it": edit_config(as_official_4),
+    "chat template in `chat_template.json`": template_in("chat_template.json"),
+    "chat template in `tokenizer_config.json`": template_in("tokenizer_config.json"),
+    "no chat template": lambda directory: template_file(directory).unlink(),
+    "image processor in `processor_config.json`": processor_config,
+    "image processor `Qwen2VLImageProcessorFast`": image_processor("Qwen2VLImageProcessorFast"),
+    "image processor with `min_pixels` and `max_pixels`": edit_json("preprocessor_config.json", pixels_by_old_names),
+    "no `video_preprocessor_config.json`": unlink("video_preprocessor_config.json"),
+    "no `generation_config.json`": unlink("generation_config.json"),
+}
