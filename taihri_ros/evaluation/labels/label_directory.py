@@ -94,23 +94,17 @@ class LabelDirectory:
         Raises:
             TaihriError: The directory or the picture cannot be written.
         """
-        data, lifted = _recorded_bytes(picture.message), picture.lifted
-        ending = ".jpg" if data is not None and data.startswith(JPEG_MAGIC) else ".png"
-        name = f"{IMAGES}/{picture.number:06d}{ending}"
+        lifted = picture.lifted
         with self._writing():
             if self._manifest is None:
                 (self._path / IMAGES).mkdir(parents=True)
                 self._manifest = (self._path / MANIFEST).open("x", encoding="utf-8")
-            if data is None:
-                write_picture(self._path / name, picture.image)
-            else:
-                (self._path / name).write_bytes(data)
             line = {
-                "image": name,
+                "image": write_recorded(self._path, picture.number, picture.message, picture.image),
                 "stamp_ns": picture.stamp_ns,
                 "camera_info": picture.camera.to_mapping(),
-                "joints": _rounded(lifted.joints),
-                "deviations": _rounded(lifted.deviations),
+                "joints": rounded(lifted.joints),
+                "deviations": rounded(lifted.deviations),
                 "left_out": {joint: reason.value for joint, reason in lifted.left_out.items()},
             }
             self._manifest.write(json.dumps(line) + "\n")
@@ -172,6 +166,31 @@ class LabelDirectory:
             ) from error
 
 
+def write_recorded(directory: Path, number: int, message: Any, image: NDArray[np.uint8]) -> str:
+    """Write a recorded image; one that was recorded as JPEG or PNG is written as it is, others as PNG.
+
+    Args:
+        directory: The directory of the manifest, with the folder `images`.
+        number: Number of the image in the bag.
+        message: The sensor_msgs/Image or CompressedImage.
+        image: (height, width, 3) uint8 RGB, the decoded image.
+
+    Returns:
+        The path of the file, relative to the directory.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    data = _recorded_bytes(message)
+    ending = ".jpg" if data is not None and data.startswith(JPEG_MAGIC) else ".png"
+    name = f"{IMAGES}/{number:06d}{ending}"
+    if data is None:
+        write_picture(directory / name, image)
+    else:
+        (directory / name).write_bytes(data)
+    return name
+
+
 def _recorded_bytes(message: Any) -> bytes | None:
     """Return the bytes of a compressed image that are a JPEG or PNG file as they are; None if they are not.
 
@@ -183,7 +202,8 @@ def _recorded_bytes(message: Any) -> bytes | None:
     return data if data.startswith((JPEG_MAGIC, PNG_MAGIC)) else None
 
 
-def _rounded(values: Mapping[str, NDArray[np.float64]]) -> dict[str, list[float]]:
+def rounded(values: Mapping[str, NDArray[np.float64]]) -> dict[str, list[float]]:
+    """Return positions or deviations in metres as a manifest holds them, by joint name in the skeleton's order."""
     return {name: np.round(value, _DIGITS).tolist() for name, value in sorted(values.items(), key=_place)}
 
 
