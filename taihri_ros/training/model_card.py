@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from taihri_ros.inference.checkpoint.checks import read_shapes
+from taihri_ros.inference.checkpoint.safetensors_header import read_tensors
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.callbacks import CURVES, METRICS
 from taihri_ros.training.recipe import Recipe
@@ -24,7 +24,7 @@ def write_model_card(checkpoint: Path, recipe: Recipe, stages: Sequence[Mapping[
         stages: The metrics of each stage.
     """
     spec = ModelSpec.load(checkpoint)
-    weights = sum(prod(shape) for shape in read_shapes(checkpoint).values())
+    weights = sum(prod(tensor.shape) for tensor in read_tensors(checkpoint).values())
     width, height = spec.max_image_size
     about = {
         "library_name": "transformers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from checkpoint_variants import INDEX, WEIGHTS, edit_json, edit_weights, shards
 
 from taihri_ros.inference.checkpoint import tiny_checkpoint
-from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint, read_shapes
+from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
+from taihri_ros.inference.checkpoint.safetensors_header import read_tensors
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.factory import open_engine
 
@@ -28,7 +30,7 @@ def test_a_complete_checkpoint_passes(checkpoint: Path) -> None:
 @pytest.mark.parametrize("tied", [False, True])
 def test_tied_and_untied_embeddings_pass(tmp_path: Path, tied: bool) -> None:
     directory = tiny_checkpoint.build(tmp_path / "tiny", tied=tied)
-    assert ("lm_head.weight" in read_shapes(directory)) == (not tied)
+    assert ("lm_head.weight" in read_tensors(directory)) == (not tied)
     check_checkpoint(directory)
 
 
@@ -44,14 +46,6 @@ def cut(directory: Path, keep: float = 0.7) -> None:
 def rename_token(text: str, other: str) -> Callable[[dict], None]:
     def change(tokenizer: dict) -> None:
         next(token for token in tokenizer["added_tokens"] if token["content"] == text)["content"] = other
-
-    return change
-
-
-def swap_tokens(one: str, other: str) -> Callable[[dict], None]:
-    def change(tokenizer: dict) -> None:
-        first, second = (next(t for t in tokenizer["added_tokens"] if t["content"] == text) for text in (one, other))
-        first["content"], second["content"] = other, one
 
     return change
 
@@ -87,7 +81,6 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"lacks 1 of the tokens that TAIHRI adds, such as <\|left_wrist\|>",
     ),
     "no coordinate": (edit_json("tokenizer.json", rename_token("<999>", "<1000>")), "lacks 1 .* <999>"),
-    "coordinates out of order": (edit_json("tokenizer.json", swap_tokens("<7>", "<8>")), "are not consecutive"),
     "no weights": (lambda d: (d / WEIGHTS).unlink(), r"model\.safetensors cannot be read"),
     "truncated weights": (cut, r"model\.safetensors has \d+ bytes, but its header describes \d+"),
     "truncated header": (lambda d: cut(d, 0.0005), r"model\.safetensors is truncated within its header"),
@@ -129,6 +122,42 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda d: ((d / "config.json").unlink(), (d / "config.json").mkdir()),
         r"config\.json cannot be read \(Is a directory\)",
     ),
+    "absurd number of layers": (
+        edit_json("config.json", lambda c: c["text_config"].update(num_hidden_layers=10**9)),
+        r"has text_config\.num_hidden_layers 1000000000, but at most 512 is possible",
+    ),
+    "absurd depth": (
+        edit_json("config.json", lambda c: c["vision_config"].update(depth=1e30)),
+        r"has vision_config\.depth 1e\+30, but at most 512 is possible",
+    ),
+    "absurd context": (
+        edit_json("config.json", lambda c: c["text_config"].update(max_position_embeddings=10**15)),
+        r"has text_config\.max_position_embeddings 10+, but at most 1048576",
+    ),
+    "absurd width": (
+        edit_json("config.json", lambda c: c["text_config"].update(hidden_size=10**12)),
+        r"has \d+ tensors of the wrong shape|config\.json does not describe a Qwen3-VL",
+    ),
+    "weights of integers": (
+        edit_weights(lambda tensors: tensors.update({NORM: tensors[NORM].int()})),
+        rf"has 1 tensors that are no floating-point numbers, {NORM} of type I32",
+    ),
+    "pipe in place of the tokenizer": (
+        lambda d: ((d / "tokenizer.json").unlink(), os.mkfifo(d / "tokenizer.json")),
+        r"tokenizer\.json is not a regular file",
+    ),
+    "device in place of the weights": (
+        lambda d: ((d / WEIGHTS).unlink(), (d / WEIGHTS).symlink_to("/dev/zero")),
+        r"model\.safetensors leads out of the checkpoint, to /dev/zero",
+    ),
+    "weights of an adapter beside the model": (
+        lambda d: shutil.copy(d / WEIGHTS, d / "adapter_model.safetensors"),
+        r"adapter_model\.safetensors may not belong to the model, as there is no .*: move it away",
+    ),
+    "weights as a pickle only": (
+        lambda d: (d / WEIGHTS).rename(d / "pytorch_model.bin"),
+        r"model\.safetensors cannot be read",
+    ),
     "missing shard": (
         lambda d: (shards(d), (d / "model-00002-of-00003.safetensors").unlink()),
         r"model-00002-of-00003\.safetensors cannot be read",
@@ -137,6 +166,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.handles("Engine", "checkpoint with a missing, truncated or damaged file", "refused, names the file")
+@pytest.mark.handles("Engine", "checkpoint whose sizes would fill the memory", "refused before anything is allocated")
+@pytest.mark.handles(
+    "Engine", "checkpoint with weights as a pickle (.bin, .pt)", "refused: weights must be safetensors"
+)
 @pytest.mark.handles("Engine", "checkpoint of another architecture or of other sizes", "refused, names the difference")
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_error_names_the_fault(copy: Path, name: str) -> None:
@@ -176,10 +209,10 @@ def test_no_engine_opens_an_invalid_checkpoint(copy: Path, kind: str) -> None:
 def test_a_checkpoint_that_may_not_be_read(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests may run as root, for whom every file is readable."""
 
-    def refuse(path: Path, **_: object) -> str:
+    def refuse(path: Path, *_: object) -> int:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(CheckpointError, match=r"config\.json cannot be read \(Permission denied\): correct its perm"):
         check_checkpoint(copy)
     monkeypatch.setattr(Path, "is_dir", refuse)
