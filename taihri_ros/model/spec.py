@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,18 @@ from taihri_ros.skeleton import JOINTS
 from taihri_ros.validation import check_value
 
 FILE_NAME = "taihri.json"
+
+_MAX_BYTES = 1 << 20
+_MAX_NAME, _MAX_PROMPT = 200, 4000
+_MAX_PIXELS, _MAX_SIDE_PX, _MAX_MULTIPLE = 1 << 26, 1 << 14, 1 << 10
+_FOCAL_PX = (1.0, 1e5)
+_PENALTY = (0.1, 10.0)
+_ZOOM = (0.01, 100.0)
+_FACTOR = (1e-3, 1e3)
+_EVIDENCE = (-1e6, 1e6)
+_SPACE_M = (-1000.0, 1000.0)
+_SMALLEST_SPACE_M = 0.01
+"""Limits of the values. They are far beyond those of any camera and model, and small enough to compute with."""
 
 
 @dataclass(frozen=True)
@@ -191,8 +203,11 @@ class ModelSpec:
             TaihriError: The file is not readable or not a specification.
         """
         try:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+                raise ValueError(f"it must be a file of at most {_MAX_BYTES} bytes")
             values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise TaihriError(f"{path} is not readable JSON: {error}") from error
         return cls.from_dict(values, str(path))
 
@@ -204,26 +219,58 @@ class ModelSpec:
         """Return what is wrong with the values, or an empty string."""
         if "{joints}" not in self.named_prompt or "{command}" not in self.free_prompt:
             return "named_prompt must contain {joints} and free_prompt {command}"
-        if not (0 < self.focal_px < inf and 0 < self.min_pixels <= self.max_pixels):
-            return "focal_px and min_pixels must be positive, and max_pixels at least min_pixels"
-        if not 0 < self.repetition_penalty < inf:
-            return "repetition_penalty must be positive"
-        if min(self.max_image_size) < self.image_multiple or self.image_multiple < 1:
-            return "image_multiple must be at least 1, and max_image_size at least image_multiple"
-        if not 0 < self.zoom[0] <= 1 <= self.zoom[1] < inf:
-            return f"zoom must be a range from at most 1 to at least 1, not {self.zoom}"
-        for name, factors in vars(self.calibration).items():
-            if not all(0.0 < factor < inf for factor in factors):
-                return f"calibration.{name} must be positive factors, not {factors}"
-        belief = self.belief or Belief()
-        if not (0.0 <= belief.min_confidence <= 1.0 and 0.0 <= belief.min_presence <= 1.0):
-            return "belief.min_confidence and belief.min_presence must be from 0 to 1"
-        if not all(-inf < value < inf for value in belief.presence):
-            return f"belief.presence must be three finite numbers, not {belief.presence}"
-        if len(belief.typical) not in (0, len(JOINTS)) or not all(
-            -inf < value < inf for pair in belief.typical for value in pair
+        for name, longest in (
+            ("name", _MAX_NAME),
+            *((prompt, _MAX_PROMPT) for prompt in ("system_prompt", "named_prompt", "free_prompt")),
         ):
-            return f"belief.typical must be empty, or two finite numbers for each of the {len(JOINTS)} joints"
-        if not all(-inf < value < inf for value in belief.log_odds):
-            return f"belief.log_odds must be two finite numbers, not {belief.log_odds}"
+            if len(getattr(self, name)) > longest:
+                return f"{name} must have at most {longest} characters, not {len(getattr(self, name))}"
+        if not self.name.isprintable():
+            return f"name must be printable, not {self.name!r}"
+        if not _within(_FOCAL_PX, self.focal_px):
+            return f"focal_px must be {_range(_FOCAL_PX)} px, not {self.focal_px}"
+        if not 0 < self.min_pixels <= self.max_pixels <= _MAX_PIXELS:
+            return f"min_pixels must be positive, and max_pixels at least min_pixels and at most {_MAX_PIXELS}"
+        if not _within(_PENALTY, self.repetition_penalty):
+            return f"repetition_penalty must be {_range(_PENALTY)}, not {self.repetition_penalty}"
+        if not 1 <= self.image_multiple <= min(*self.max_image_size, _MAX_MULTIPLE):
+            return f"image_multiple must be from 1 to {_MAX_MULTIPLE}, and max_image_size at least image_multiple"
+        if max(self.max_image_size) > _MAX_SIDE_PX:
+            return f"max_image_size must be at most {_MAX_SIDE_PX} px, not {self.max_image_size}"
+        if not _ZOOM[0] <= self.zoom[0] <= 1 <= self.zoom[1] <= _ZOOM[1]:
+            return f"zoom must be a range from at most 1 to at least 1, not {self.zoom}, and within {_ZOOM}"
+        for axis, (low, high) in vars(self.space).items():
+            if not _within(_SPACE_M, low, high) or high - low < _SMALLEST_SPACE_M:
+                return (
+                    f"space.{axis} must be {_range(_SPACE_M)} m and span at least {_SMALLEST_SPACE_M} m, "
+                    f"not {(low, high)}"
+                )
+        if self.space.z[0] < 0:
+            return f"space.z must begin in front of the camera, at 0 m or more, not at {self.space.z[0]}"
+        for name, factors in vars(self.calibration).items():
+            if not _within(_FACTOR, *factors):
+                return f"calibration.{name} must be positive factors {_range(_FACTOR)}, not {factors}"
+        return self._fault_of_belief()
+
+    def _fault_of_belief(self) -> str:
+        belief = self.belief or Belief()
+        if not _within((0.0, 1.0), belief.min_confidence, belief.min_presence):
+            return "belief.min_confidence and belief.min_presence must be from 0 to 1"
+        if not _within(_EVIDENCE, *belief.presence):
+            return f"belief.presence must be three numbers {_range(_EVIDENCE)}, not {belief.presence}"
+        if len(belief.typical) not in (0, len(JOINTS)) or not all(_within(_EVIDENCE, *pair) for pair in belief.typical):
+            return (
+                f"belief.typical must be empty, or two numbers {_range(_EVIDENCE)} for each of the {len(JOINTS)} joints"
+            )
+        if not _within(_EVIDENCE, *belief.log_odds):
+            return f"belief.log_odds must be two numbers {_range(_EVIDENCE)}, not {belief.log_odds}"
         return ""
+
+
+def _within(limits: tuple[float, float], *values: float) -> bool:
+    """Return whether all values are numbers within limits; NaN is not."""
+    return all(limits[0] <= value <= limits[1] for value in values)
+
+
+def _range(limits: tuple[float, float]) -> str:
+    return f"from {limits[0]:g} to {limits[1]:g}"

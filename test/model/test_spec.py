@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +44,7 @@ answer_formats = st.builds(
 factors = st.tuples(*[st.floats(1e-3, 1e3)] * 3)
 specs = st.builds(
     ModelSpec,
-    name=st.text(st.characters(codec="utf-8"), max_size=20),
+    name=st.text(st.characters(codec="utf-8"), max_size=20).filter(str.isprintable),
     trained=st.booleans(),
     focal_px=st.floats(1, 5000),
     max_image_size=st.tuples(st.integers(32, 4000), st.integers(32, 4000)),
@@ -96,16 +97,37 @@ def test_missing_values_of_a_file_are_official(tmp_path: Path) -> None:
     assert spec.calibration == Calibration((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
 
 
+@pytest.mark.handles("Engine", "taihri.json with a value that makes no sense", "refused, names the value and its range")
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"focal": 1000}, "unknown entry 'focal': did you mean 'focal_px'?"),
         ({"focal_px": "1000"}, "focal_px must be a number, not '1000'"),
         ({"focal_px": True}, "focal_px must be a number, not True"),
-        ({"focal_px": 0}, "must be positive"),
-        ({"focal_px": float("nan")}, "must be positive"),
-        ({"focal_px": float("inf")}, "must be positive"),
-        ({"repetition_penalty": -1}, "repetition_penalty must be positive"),
+        ({"focal_px": 0}, "focal_px must be from 1 to 100000 px, not 0"),
+        ({"focal_px": float("nan")}, "focal_px must be from 1 to 100000 px, not nan"),
+        ({"focal_px": float("inf")}, "focal_px must be from 1 to 100000 px, not inf"),
+        ({"focal_px": 1e300}, "focal_px must be from 1 to 100000 px, not 1e+300"),
+        ({"repetition_penalty": -1}, "repetition_penalty must be from 0.1 to 10, not -1"),
+        ({"repetition_penalty": 1e9}, "repetition_penalty must be from 0.1 to 10"),
+        ({"max_pixels": 10**12}, "at most 67108864"),
+        ({"max_image_size": [10**9, 10**9]}, "max_image_size must be at most 16384 px"),
+        ({"image_multiple": 10**6, "max_image_size": [10**7, 10**7]}, "image_multiple must be from 1 to 1024"),
+        ({"zoom": [1e-9, 1.0]}, "not (1e-09, 1.0), and within (0.01, 100.0)"),
+        ({"zoom": [1.0, 1e9]}, "and within (0.01, 100.0)"),
+        ({"name": "a" * 201}, "name must have at most 200 characters, not 201"),
+        ({"name": "a\nb"}, "name must be printable, not 'a\\nb'"),
+        ({"system_prompt": "a" * 5000}, "system_prompt must have at most 4000 characters, not 5000"),
+        ({"free_prompt": "{command}" * 1000}, "free_prompt must have at most 4000 characters, not 9000"),
+        ({"space": {"x": [-1e9, 1e9]}}, "space.x must be from -1000 to 1000 m"),
+        ({"space": {"y": [0, 1e-9]}}, "space.y must be from -1000 to 1000 m and span at least 0.01 m"),
+        ({"space": {"z": [-1, 4]}}, "space.z must begin in front of the camera, at 0 m or more, not at -1"),
+        ({"calibration": {"bins": [1, 1, 1e9]}}, "calibration.bins must be positive factors from 0.001 to 1000"),
+        ({"calibration": {"confidence": [1, -1]}}, "calibration.confidence must be positive factors"),
+        ({"belief": {"presence": [1e300, 0, 0]}}, "belief.presence must be three numbers from -1e+06 to 1e+06"),
+        ({"belief": {"typical": [[0, float("nan")]] * 22}}, "belief.typical must be empty, or two numbers"),
+        ({"belief": {"log_odds": [0, float("inf")]}}, "belief.log_odds must be two numbers"),
+        ({"belief": {"min_presence": 2}}, "must be from 0 to 1"),
         ({"name": 5}, "name must be a string, not 5"),
         ({"system_prompt": None}, "system_prompt must be a string, not None"),
         ({"trained": "false"}, "trained must be true or false"),
@@ -116,7 +138,7 @@ def test_missing_values_of_a_file_are_official(tmp_path: Path) -> None:
         ({"max_image_size": [1400]}, "max_image_size must be a list of 2 integers"),
         ({"max_image_size": [1400.5, 1400]}, "max_image_size[0] must be an integer"),
         ({"max_image_size": [16, 1400]}, "max_image_size at least image_multiple"),
-        ({"image_multiple": 0}, "image_multiple must be at least 1"),
+        ({"image_multiple": 0}, "image_multiple must be from 1 to 1024"),
         ({"zoom": [1.2, 3.0]}, "zoom must be a range from at most 1 to at least 1, not (1.2, 3.0)"),
         ({"zoom": [0.0, 3.0]}, "zoom must be a range from at most 1"),
         ({"zoom": [1.0, 0.9]}, "to at least 1, not (1.0, 0.9)"),
@@ -153,6 +175,21 @@ def test_wrong_values_are_refused(values: dict[str, Any], message: str) -> None:
         ModelSpec.from_dict(values)
     assert message in str(refused.value)
     assert str(refused.value).startswith(FILE_NAME)
+
+
+@pytest.mark.handles("Engine", "taihri.json that is a pipe, huge or deeply nested", "refused before it is read")
+def test_a_file_is_checked_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    os.mkfifo(path)
+    with pytest.raises(TaihriError, match="is not readable JSON: it must be a file of at most"):
+        ModelSpec.load(tmp_path)
+    path.unlink()
+    path.write_text(" " * (1 << 20) + "{}")
+    with pytest.raises(TaihriError, match="is not readable JSON: it must be a file of at most"):
+        ModelSpec.load(tmp_path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(TaihriError, match="is not readable JSON"):
+        ModelSpec.load(tmp_path)
 
 
 @pytest.mark.parametrize(

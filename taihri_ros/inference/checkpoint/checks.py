@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from taihri_ros.errors import TaihriError
 from taihri_ros.inference.checkpoint.files import COPY_AGAIN, check_files, is_directory, read_json, some
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
@@ -73,7 +74,6 @@ def check_checkpoint(directory: Path) -> None:
     Raises:
         CheckpointError: Something is missing or invalid; the message names it.
         EngineError: torch or transformers is not installed.
-        TaihriError: `taihri.json` is invalid.
     """
     if not is_directory(directory):
         raise CheckpointError(f"there is no checkpoint directory {directory}: correct the path")
@@ -86,7 +86,7 @@ def check_checkpoint(directory: Path) -> None:
         )
     _check_sizes(directory / "config.json", config)
     _check_image_processor(directory)
-    vocabulary = Vocabulary(directory, absent=ModelSpec.load(directory).has_absent)
+    vocabulary = Vocabulary(directory, absent=_spec(directory).has_absent)
     _check_end_of_answer(directory)
     present = read_tensors(directory)
     needed = _architecture(directory)
@@ -97,6 +97,13 @@ def check_checkpoint(directory: Path) -> None:
             f"{directory}: tokenizer.json does not match the weights, whose embedding has {rows} rows, while the "
             f"coordinate token ids go up to {vocabulary.coordinates.stop - 1}: {COPY_AGAIN}"
         )
+
+
+def _spec(directory: Path) -> ModelSpec:
+    try:
+        return ModelSpec.load(directory)
+    except TaihriError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _check_image_processor(directory: Path) -> None:

@@ -68,6 +68,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         edit_json("config.json", lambda c: c["text_config"].update(hidden_size=96)),
         r"has \d+ tensors of the wrong shape, such as model\.",
     ),
+    "taihri.json out of range": (
+        edit_json("taihri.json", lambda c: c.update(focal_px=-1)),
+        r"taihri\.json: focal_px must be from 1 to 100000 px, not -1",
+    ),
     "no image processor": (lambda d: (d / "preprocessor_config.json").unlink(), "has no preprocessor_config.json"),
     "no tokenizer": (lambda d: (d / "tokenizer.json").unlink(), "has no tokenizer.json"),
     "broken tokenizer": (lambda d: (d / "tokenizer.json").write_text("{}"), "tokenizer.json cannot be read"),

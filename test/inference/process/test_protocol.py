@@ -366,7 +366,7 @@ def test_only_coordinates_have_log_probabilities_that_must_fit(text: str) -> Non
     ("changes", "complaint"),
     [
         ({"spec": {"nme": "x"}}, "unknown entry 'nme': did you mean 'name'"),
-        ({"spec": {"focal_px": -1}}, "must be positive"),
+        ({"spec": {"focal_px": -1}}, "must be from 1 to"),
         ({"spec": {}}, "answer format is missing"),
         ({"kind": 3}, "kind must be a string"),
         ({"batched": 1}, "batched must be true or false"),
