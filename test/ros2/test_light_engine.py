@@ -47,7 +47,8 @@ class TestLightEngine(unittest.TestCase):
         people = self.robot.listen(HumanKeypoints, "/taihri/person")
         self.robot.start_camera()
         wait_for(lambda: people, 120)
-        assert diagnosis.values("taihri: engine")["kind"].startswith("mediapipe")
+        kind = wait_for(lambda: diagnosis.values("taihri: engine").get("kind"))
+        assert kind.startswith("mediapipe")
         assert people[-1].command == "shake my hand"
         names = {keypoint.name for keypoint in people[-1].keypoints}
         assert names == {"right_elbow", "right_wrist"}

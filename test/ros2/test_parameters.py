@@ -43,7 +43,7 @@ def test_every_parameter_is_declared_typed_and_described(robot: Robot) -> None:
     by_name = {description.name: description for description in described}
     assert by_name["marker_lifetime_s"].floating_point_range[0].to_value == 60.0
     assert by_name["command.max_length"].integer_range[0].from_value == 1
-    assert by_name["engine.kind"].additional_constraints == "one of: vllm, transformers, openai"
+    assert by_name["engine.kind"].additional_constraints == "one of: vllm, transformers, mediapipe, openai"
 
 
 def test_overrides_and_defaults_are_read(hosted: Hosted) -> None:
@@ -54,7 +54,7 @@ def test_overrides_and_defaults_are_read(hosted: Hosted) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("engine.kind", "llama", "parameter engine.kind must be one of vllm, transformers, openai, not 'llama'"),
+        ("engine.kind", "llama", "must be one of vllm, transformers, mediapipe, openai, not 'llama'"),
         ("xy_source", "guess", "parameter xy_source must be one of bins, pixel, not 'guess'"),
         ("marker_lifetime_s", 1000.0, "range"),
         ("overlay.jpeg_quality", 0, "range"),
