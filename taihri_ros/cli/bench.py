@@ -1,26 +1,33 @@
-"""`taihri bench`: compare the node with the published recipe."""
+"""`taihri bench`: compare the node with the published recipe, or engines with each other."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import platform
 import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import click
 
 from taihri_ros.cli.options import engine_options
+from taihri_ros.cli.peer_options import KINDS, Peer, peer_options
 from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.benchmark.process_usage import machine
+from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.node.application import make_tracker
 from taihri_ros.node.configured_engine import checkpoint, ready_engine
 from taihri_ros.node.parameter_files import read_parameters
-from taihri_ros.node.parameters import ParameterError
+from taihri_ros.node.parameters import ParameterError, Parameters
 
 _SIZES = ((640, 480), (1280, 720))
 _JOINT_COUNTS = (2, 22)
+_REQUEST_TIMEOUT_S = 60.0
 
 
 @click.command("bench")
@@ -28,58 +35,42 @@ _JOINT_COUNTS = (2, 22)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write the JSON to this file.")
 @click.option("-p", "--param", metavar="NAME:=VALUE", multiple=True, help="Set a parameter of the node.")
+@peer_options
 @engine_options
-def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, ...], chosen: dict[str, Any]) -> None:
-    """Compare the latency of the node's pipeline with the recipe that TAIHRI was published with.
+def command(
+    *,
+    images: int,
+    as_json: bool,
+    out: Path | None,
+    param: tuple[str, ...],
+    peers: Sequence[Peer],
+    chosen: dict[str, Any],
+) -> None:
+    """Compare the latency of the node's pipeline with the recipe that TAIHRI was published with, or with other engines.
 
-    Both process the same simulated images, interleaved, with the same model and framework on this machine: the node
-    with its engine process, the recipe in this process with the public API of the framework. This needs an engine
-    environment with the extras `synthetic` and `evaluation`.
+    All process the same simulated images, interleaved, on this machine. The recipe runs in this process with the public
+    API of the framework, on the same model. With --peer, and for mediapipe, which has no recipe, engines are compared:
+    latency, processor time and memory of each engine process. mediapipe is measured twice: following the person, and
+    searching each image. This needs an engine environment with the extras `synthetic` and `evaluation`.
 
     \b
     Examples:
       taihri bench --engine vllm --json
       taihri bench --engine transformers --images 100 --out out/bench/transformers.json
+      taihri bench --engine vllm --peer mediapipe --out out/bench/engines.json
       taihri bench -p engine.dtype:=float32 -p person_crop.mode:=never
     """
-    every_joint = {"min_confidence": 0.0, "min_presence": 0.0}  # as in the recipe, which refuses none
-    parameters = read_parameters((), param, chosen={"engine.python": sys.executable, **every_joint, **chosen})
-    if parameters.engine_kind not in ("vllm", "transformers"):
-        raise ParameterError("the benchmark needs --engine vllm or transformers: the recipe is one for language models")
-    try:
-        from taihri_ros.evaluation.benchmark.comparison import compare, joint_count_command
-        from taihri_ros.evaluation.benchmark.published_recipe import PublishedRecipe
-        from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
-        from taihri_ros.inference.factory import open_engine
-    except ModuleNotFoundError as error:
-        raise _missing(error.name) from error
-    for package in ("anny", "PIL"):
-        if importlib.util.find_spec(package) is None:
-            raise _missing(package)
-    options: dict[str, object] = {"dtype": parameters.engine_dtype}
-    cases: list[dict[str, Any]] = []
-    kind, model = parameters.engine_kind, checkpoint(parameters)
-    with ready_engine(parameters) as node_engine, open_engine(kind, model, options=options) as recipe_engine:
-        recipe = PublishedRecipe(recipe_engine)
-        for size in _SIZES:
-            for count in _JOINT_COUNTS:
-                frames = SimulatedFrames(size)
-                times = compare(
-                    make_tracker(node_engine, parameters), recipe, frames, joint_count_command(count), images
-                )
-                cases.append({"joints": count, "size": f"{size[0]}x{size[1]}", **times.summary()})
-                click.echo(_line(cases[-1]), err=as_json)
-        info = node_engine.info
-    report = {
-        "engine": f"{info.kind} {info.version}",
-        "model": info.spec.name,
-        "device": info.device,
-        "dtype": info.dtype,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "decoding": parameters.decoding,
-        "person_crop": parameters.person_crop_mode,
-        "cases": cases,
-    }
+    parameters = read_parameters((), param, chosen={"engine.python": sys.executable, **chosen})
+    if parameters.engine_kind not in KINDS:
+        raise ParameterError(f"the benchmark needs an engine on this machine: --engine {' or '.join(KINDS)}")
+    say = partial(click.echo, err=as_json)
+    if peers or parameters.engine_kind == "mediapipe":
+        _check_libraries("anny")
+        report = _compare_engines([parameters, *(peer.parameters(_REQUEST_TIMEOUT_S) for peer in peers)], images, say)
+    else:
+        _check_libraries("anny", "PIL")
+        every_joint = replace(parameters, min_confidence=0.0, min_presence=0.0)  # as in the recipe, which refuses none
+        report = _compare_with_recipe(every_joint, images, say)
     text = json.dumps(report, indent=2)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -88,14 +79,84 @@ def command(*, images: int, as_json: bool, out: Path | None, param: tuple[str, .
         click.echo(text)
 
 
-def _missing(package: str | None) -> TaihriError:
-    return TaihriError(
-        f"{package} is not installed: run taihri bench in an engine environment with the extras synthetic and "
-        "evaluation, or run make bench"
+def _compare_engines(engines: Sequence[Parameters], images: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure the engines, mediapipe in both ways, and return the report."""
+    from taihri_ros.evaluation.benchmark.comparison import joint_count_command
+    from taihri_ros.evaluation.benchmark.engine_comparison import TimedEngine, compare_engines
+    from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
+
+    cases: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        processes: list[tuple[str, EngineProcess, Parameters]] = []
+        for parameters in engines:
+            for tracking in (True, False) if parameters.engine_kind == "mediapipe" else (True,):
+                engine = stack.enter_context(ready_engine(parameters, tracking=tracking))
+                assert isinstance(engine, EngineProcess)
+                name = f"{engine.info.spec.name} by {engine.info.kind} {engine.info.version}, {engine.info.dtype}"
+                processes.append((name if tracking else f"{name}, each image searched", engine, parameters))
+        for size, count in product(_SIZES, _JOINT_COUNTS):
+            timed = [
+                TimedEngine(name, make_tracker(engine, parameters), engine.health.pid or 0)
+                for name, engine, parameters in processes
+            ]
+            results = compare_engines(timed, SimulatedFrames(size), joint_count_command(count), images)
+            cases.append({"joints": count, "size": f"{size[0]}x{size[1]}", "engines": results})
+            say(f"{count} joints, {size[0]}x{size[1]}")
+            for result in results:
+                say(_engine_line(result))
+    return {"machine": machine(), "cases": cases}
+
+
+def _compare_with_recipe(parameters: Parameters, images: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure the node and the recipe, and return the report."""
+    from taihri_ros.evaluation.benchmark.comparison import compare, joint_count_command
+    from taihri_ros.evaluation.benchmark.published_recipe import PublishedRecipe
+    from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
+    from taihri_ros.inference.factory import open_engine
+
+    options: dict[str, object] = {"dtype": parameters.engine_dtype}
+    cases: list[dict[str, Any]] = []
+    kind, model = parameters.engine_kind, checkpoint(parameters)
+    assert kind in ("vllm", "transformers")
+    with ready_engine(parameters) as node_engine, open_engine(kind, model, options=options) as recipe_engine:
+        recipe = PublishedRecipe(recipe_engine)
+        for size, count in product(_SIZES, _JOINT_COUNTS):
+            tracker = make_tracker(node_engine, parameters)
+            times = compare(tracker, recipe, SimulatedFrames(size), joint_count_command(count), images)
+            cases.append({"joints": count, "size": f"{size[0]}x{size[1]}", **times.summary()})
+            say(_recipe_line(cases[-1]))
+        info = node_engine.info
+    return {
+        "engine": f"{info.kind} {info.version}",
+        "model": info.spec.name,
+        "device": info.device,
+        "dtype": info.dtype,
+        "machine": machine(),
+        "decoding": parameters.decoding,
+        "person_crop": parameters.person_crop_mode,
+        "cases": cases,
+    }
+
+
+def _check_libraries(*packages: str) -> None:
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise TaihriError(
+                f"{package} is not installed: run taihri bench in an engine environment with the extras synthetic and "
+                "evaluation, or run make bench"
+            )
+
+
+def _engine_line(result: dict[str, Any]) -> str:
+    latency, relative = result["latency_ms"], result["relative_latency"]
+    return (
+        f"  {result['name']}: {latency['p50']:.1f} ms ({latency['p95']:.1f}), times {relative['p50']:.2f}, "
+        f"{result['images_per_s']:.0f} images/s, engine {result['engine_cpu_ms']:.0f} ms of processor time and "
+        f"{result['engine_memory_mb']:.0f} MB, a joint in {100 * result['found_share']:.0f} % of the images"
     )
 
 
-def _line(case: dict[str, Any]) -> str:
+def _recipe_line(case: dict[str, Any]) -> str:
     ours, recipe, ratio, engine = (case[name]["p50"] for name in ("ours_ms", "recipe_ms", "ratio", "engine_only_ms"))
     over_model, over_engine = (case[name]["p50"] for name in ("node_over_engine_only", "node_over_engine"))
     return (

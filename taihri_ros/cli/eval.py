@@ -89,6 +89,13 @@ from taihri_ros.pipeline.prompt_batch import Decoding
     "Measure false alarms on pictures without people instead: those in DIR, or 500 of the project. With --data, "
     "measure the correct joints that the thresholds lose there too."
 )
+@click.option(
+    "--nobody-seed",
+    type=int,
+    default=EVALUATION_SEED,
+    show_default=True,
+    help="Seed of the project's pictures without people: others than those on which thresholds were chosen.",
+)
 @peer_options
 @engine_options
 @threshold_options
@@ -108,6 +115,7 @@ def command(
     nobody: str | None,
     nobody_camera: Path | None,
     nobody_limit: int | None,
+    nobody_seed: int,
     in_process: bool,
     peers: Sequence[Peer],
     chosen: dict[str, Any],
@@ -138,7 +146,7 @@ def command(
     opened = None if data is None else open_data(data, kind=kind, images=images)
     parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
     if nobody is not None:
-        pictures = open_nobody(nobody, nobody_camera, EVALUATION_SEED, max(COUNT, nobody_limit or 0))
+        pictures = open_nobody(nobody, nobody_camera, nobody_seed, max(COUNT, nobody_limit or 0))
     plan, baseline = Plan(parse_joints(joints), commands), MeanPose.read(mean_pose or SHIPPED)
     _make_directory(out)
     others = [] if opened is None else _ask_peers(peers, opened, plan, decoding, out, limit)

@@ -1,4 +1,4 @@
-"""Options of `taihri eval` for other engines that answer the same questions."""
+"""Options of `taihri eval` and `taihri bench` for other engines that answer the same questions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def peer_options(command: Callable[..., None]) -> Callable[..., None]:
         multiple=True,
         metavar="KIND[:CHECKPOINT]",
         help=f"Another engine that is asked the same questions, for comparison: {', '.join(KINDS)}. It runs in a "
-        "process of its own, before the engine under test. Can be repeated.",
+        "process of its own. Can be repeated.",
     )
     @click.option(
         "--peer-python",

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import re
 import signal
 import subprocess
 import sys
@@ -33,6 +31,7 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.evaluation.benchmark.aggregates import quantiles
+from taihri_ros.evaluation.benchmark.process_usage import cpu_seconds, machine, resident_mb
 from taihri_ros.evaluation.benchmark.script_options import ENGINES, make_parser, write_json
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, QoS, RosTypes, resolve
@@ -260,24 +259,6 @@ def print_memory(memory: dict[str, Any]) -> None:
 def memory_mb(node: int, engine: int) -> dict[str, float]:
     """Return the resident memory of two processes, MB."""
     return {name: resident_mb(pid) for name, pid in (("node", node), ("engine", engine))}
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time that all threads of a process have used, seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")  # utime and stime (proc(5))
-
-
-def resident_mb(pid: int) -> float:
-    """Return the resident memory of a process, MB."""
-    match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    assert match is not None
-    return round(int(match[1]) / 1024, 1)
-
-
-def machine() -> str:
-    """Return architecture, number of cores and Python version of this machine."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":
