@@ -109,7 +109,13 @@ def load_initial_model(recipe: Recipe, seed: int) -> InitialModel:
     else:
         model.model.visual.patch_embed.requires_grad_(False)  # fixed filters, see `frequency_filters`
     spec = ModelSpec.load(files)
-    return InitialModel(model, spec, Vocabulary(files, absent=spec.has_absent), files, new_tokens)
+    vocabulary = Vocabulary(files, absent=spec.has_absent)
+    if len(vocabulary.coordinates.ranges()) != 1 or list(vocabulary.coordinates) != sorted(vocabulary.coordinates):
+        raise TaihriError(
+            f"{recipe.model} cannot be trained: the ids of its coordinate tokens do not follow each other: "
+            "start from another checkpoint"
+        )
+    return InitialModel(model, spec, vocabulary, files, new_tokens)
 
 
 def named_prompts(spec: ModelSpec) -> list[str]:

@@ -247,9 +247,7 @@ def test_a_model_that_is_not_served_is_reported(served: Served) -> None:
 
 def test_a_server_without_the_token_that_the_spec_declares_is_refused(served: Served, spec: ModelSpec) -> None:
     declared = dataclasses.replace(spec, answer=AnswerFormat(absent=True))
-    with pytest.raises(
-        EngineError, match=r"has no token <absent> directly after <999>, but answer\.absent in engine\.spec"
-    ):
+    with pytest.raises(EngineError, match=r"has no token <absent>, but answer\.absent in engine\.spec"):
         OpenAiEngine(served.url, "tiny", declared, api_key="secret")
 
 

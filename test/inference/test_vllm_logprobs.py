@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.inference.engine import TopK
 from taihri_ros.inference.top_k import TopKTable
 from taihri_ros.inference.vllm.logprobs import LogprobRow, logprob_row, top_k_of_rows
 from taihri_ros.model.quantization import ABSENT, BINS
 
 FIRST = 5000
-COORDINATES = range(FIRST, FIRST + BINS)
+COORDINATES = CoordinateIds(range(FIRST, FIRST + BINS))
 
 
 def row(sampled: int, *likeliest: tuple[int, float]) -> LogprobRow:
@@ -94,7 +95,7 @@ def test_tokens_other_than_coordinates_are_left_out(other: int) -> None:
 
 def test_absent_is_an_entry_where_it_is_a_coordinate_token() -> None:
     rows = [row(7, (7, -0.5), (ABSENT, -1.0)), row(ABSENT, (ABSENT, -0.1), (999, -3.0))]
-    (found,) = top_k_of_rows([rows], range(FIRST, FIRST + BINS + 1), 2)
+    (found,) = top_k_of_rows([rows], CoordinateIds(range(FIRST, FIRST + BINS + 1)), 2)
     assert [*found] == [
         TopK((7, ABSENT), (-0.5, -1.0)),
         TopK((ABSENT, 999), (-np.float32(0.1), -3.0)),

@@ -76,7 +76,7 @@ def estimators(
     sampler = QuestionSampler(start.vocabulary, start.spec, Tasks.load(), questions)
     loss = AnswerLoss(
         start.model,
-        first_coordinate=start.vocabulary.first_coordinate,
+        first_coordinate=start.vocabulary.coordinates[0],
         sigma_bins=20.0,
         scheduled_sampling=0.5,
         absent=True,

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER
@@ -17,6 +18,7 @@ from taihri_ros.model.spec import FILE_NAME
 from taihri_ros.skeleton import JOINTS, joint_token
 
 _CHAT = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|image_pad|>", "<|vision_end|>")
+_NAMES = (*(token for block in BLOCKS.values() for token in block), *map(joint_token, JOINTS))
 _PROMPTS_KEPT = 256
 _UNKNOWN = "\ufffd"
 """Text of an id without a token. The embedding has more rows than there are tokens, so a model may pick one."""
@@ -26,9 +28,12 @@ class Vocabulary:
     """The tokenizer of a checkpoint.
 
     Attributes:
-        first_coordinate: Id of `<0>`; the ids of the other 999 bins follow it, then that of `<absent>`, if it is used.
+        coordinates: Ids of the coordinate tokens: those of the bins in their order, then that of `<absent>`, if it is
+            used; none where coordinates are ordinary text of several tokens.
+        cannot_constrain: Why answers cannot be constrained to the grammar; None if they can.
         end_ids: Ids of the tokens that end an answer.
         image_id: Id of the image placeholder.
+        largest_id: Largest id that a prompt's control tokens or the tokens of an answer have.
     """
 
     def __init__(self, checkpoint: Path, *, absent: bool = False) -> None:
@@ -54,16 +59,19 @@ class Vocabulary:
             raise CheckpointError(f"{path} cannot be read ({error}): download or copy the checkpoint again") from error
         self._texts: dict[int, str] = {}
         self._prompt_ids = lru_cache(_PROMPTS_KEPT)(self._uncached_prompt_ids)
-        self._check(path, absent)
-        self.first_coordinate: int = self._whole.token_to_id(coordinate_token(0))
-        self._coordinates = range(self.first_coordinate, self.first_coordinate + BINS + absent)
+        if not self._are_tokens(path, (*_CHAT, *END_OF_ANSWER)):
+            raise CheckpointError(f"{path} has no control tokens: use a TAIHRI checkpoint with its own tokenizer")
+        self.coordinates = CoordinateIds(self._find_coordinates(path, absent))
+        self.cannot_constrain: str | None = (
+            None
+            if self.coordinates
+            else f"{coordinate_token(0)} to {coordinate_token(BINS - 1)} are ordinary text of several tokens in {path}"
+        )
+        for texts in (*BLOCKS.values(), tuple(map(joint_token, JOINTS))):
+            self._are_tokens(path, texts)
         self.end_ids: tuple[int, ...] = tuple(map(self._whole.token_to_id, END_OF_ANSWER))
         self.image_id: int = self._whole.token_to_id("<|image_pad|>")
-
-    @property
-    def coordinates(self) -> range:
-        """Ids of the coordinate tokens: those of the bins in their order, then that of `<absent>`, if it is used."""
-        return self._coordinates
+        self.largest_id = max(*self.coordinates, *self.ids("".join((*_CHAT, *END_OF_ANSWER, *_NAMES))))
 
     def text(self, token: int) -> str:
         """Return a token's text, also of a special token; a token that is part of a character becomes U+FFFD."""
@@ -113,27 +121,28 @@ class Vocabulary:
             *(start, *self.plain_ids("assistant\n")),
         )
 
-    def _check(self, path: Path, absent: bool) -> None:
-        needed = [
-            *_CHAT,
-            *END_OF_ANSWER,
-            *(token for block in BLOCKS.values() for token in block),
-            *(joint_token(joint) for joint in JOINTS),
-            *(coordinate_token(index) for index in range(BINS)),
-        ]
-        missing = [token for token in needed if self._whole.token_to_id(token) is None or len(self.ids(token)) != 1]
-        if missing:
+    def _find_coordinates(self, path: Path, absent: bool) -> tuple[int, ...]:
+        texts = [coordinate_token(index) for index in range(BINS)]
+        if not self._are_tokens(path, texts):
+            return ()
+        if absent and self._single(ABSENT_TOKEN) is None:
+            raise CheckpointError(
+                f"{path} has no token {ABSENT_TOKEN}, but in {FILE_NAME} answer.absent is true: set it to false, or "
+                "use the tokenizer that the model was trained with"
+            )
+        return self.ids("".join([*texts, ABSENT_TOKEN] if absent else texts))
+
+    def _are_tokens(self, path: Path, texts: Sequence[str]) -> bool:
+        """Return whether each of several texts is one token; if only some are, the tokenizer is another model's."""
+        missing = [text for text in texts if self._single(text) is None]
+        if 0 < len(missing) < len(texts):
             raise CheckpointError(
                 f"{path} lacks {len(missing)} of the tokens that TAIHRI adds, such as {', '.join(missing[:3])}: "
                 "use a TAIHRI checkpoint with its own tokenizer"
             )
-        ids = [self._whole.token_to_id(coordinate_token(index)) for index in range(BINS)]
-        if ids != list(range(ids[0], ids[0] + BINS)):
-            raise CheckpointError(
-                f"{path}: the ids of <0> to <{BINS - 1}> are not consecutive: use a TAIHRI checkpoint"
-            )
-        if absent and self.ids(ABSENT_TOKEN) != (ids[-1] + 1,):
-            raise CheckpointError(
-                f"{path} has no token {ABSENT_TOKEN} directly after <{BINS - 1}>, but in {FILE_NAME} answer.absent is "
-                "true: set it to false, or use the tokenizer that the model was trained with"
-            )
+        return not missing
+
+    def _single(self, text: str) -> int | None:
+        """Return the id of a text that is one token, else None."""
+        ids = self.ids(text)
+        return ids[0] if len(ids) == 1 else None

@@ -6,7 +6,7 @@ Adjacent texts are joined before they are tokenised, so that the tokens are the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
@@ -77,7 +77,7 @@ class Automaton:
         start: State before the first token.
     """
 
-    def __init__(self, grammar: Grammar, encode: Encode, coordinates: range) -> None:
+    def __init__(self, grammar: Grammar, encode: Encode, coordinates: Container[int]) -> None:
         """Compile a grammar.
 
         Args:

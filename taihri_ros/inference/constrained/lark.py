@@ -1,17 +1,18 @@
 """Conversion of an answer grammar to a Lark grammar over token ids, for vLLM's structured outputs.
 
-`<[12]>` is a token and `<[12-34]>` a range of tokens. Literal texts and regular expressions are not used, because they
-would match byte tokens instead of the model's added tokens. The grammar omits the end token, which the engine allows
-where the grammar ends.
+`<[12]>` is a token, and `<[12-34,56-78]>` any token of two ranges. Literal texts and regular expressions are not used,
+because they would match byte tokens instead of the model's added tokens. The grammar omits the end token, which the
+engine allows where the grammar ends.
 """
 
 from __future__ import annotations
 
 from taihri_ros.inference.constrained.automaton import Encode, Symbols, Tokens, tokenize
+from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.model.grammar import Coordinate, Grammar
 
 
-def to_lark(grammar: Grammar, encode: Encode, coordinates: range) -> str:
+def to_lark(grammar: Grammar, encode: Encode, coordinates: CoordinateIds) -> str:
     """Convert a grammar to Lark's notation; each choice becomes a rule, and equal choices share one rule.
 
     Args:
@@ -40,4 +41,5 @@ def to_lark(grammar: Grammar, encode: Encode, coordinates: range) -> str:
         return names[symbol] if all(symbol) else f"{names[symbol]}?"
 
     start = f"start: {sequence(tokenize(grammar, encode))}"
-    return "\n".join([start, *rules, f"coordinate: <[{coordinates[0]}-{coordinates[-1]}]>", ""])
+    ranges = ",".join(f"{first}-{last}" for first, last in coordinates.ranges())
+    return "\n".join([start, *rules, f"coordinate: <[{ranges}]>", ""])

@@ -24,6 +24,7 @@ from typing import Any
 import cv2
 
 from taihri_ros.inference.constrained.lark import to_lark
+from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.inference.engine import (
     Engine,
     EngineError,
@@ -102,7 +103,7 @@ class OpenAiEngine(Engine):
         self._token_ids = lru_cache(4096)(self._tokenize)
         self._spec = spec or ModelSpec(name=model)
         self._info: EngineInfo | None = None
-        self._coordinates = range(0)
+        self._coordinates = CoordinateIds()
         self._end_ids: list[int] = []
         if connect:
             self.connect()
@@ -245,20 +246,19 @@ class OpenAiEngine(Engine):
             raise EngineError(f"{self._model} on {self.address} has no token {token}: it is not a TAIHRI checkpoint")
         return ids[0]
 
-    def _find_coordinates(self) -> range:
-        first = self._token_id(coordinate_token(0))
+    def _find_coordinates(self) -> CoordinateIds:
         ids = self._tokenize("".join(map(coordinate_token, range(BINS))))
-        if ids != tuple(range(first, first + BINS)):
+        if len(set(ids)) != BINS or len(ids) != BINS:
             raise EngineError(
                 f"{self._model} on {self.address} lacks the coordinate tokens: it is not a TAIHRI checkpoint"
             )
-        absent = self._spec.has_absent
-        if absent and self._token_ids(ABSENT_TOKEN) != (first + BINS,):
+        absent = self._token_ids(ABSENT_TOKEN) if self._spec.has_absent else ()
+        if len(absent) > 1:
             raise EngineError(
-                f"{self._model} on {self.address} has no token {ABSENT_TOKEN} directly after "
-                f"{coordinate_token(BINS - 1)}, but answer.absent in engine.spec is true: set it to false"
+                f"{self._model} on {self.address} has no token {ABSENT_TOKEN}, but answer.absent in engine.spec is "
+                "true: set it to false"
             )
-        return range(first, first + BINS + absent)
+        return CoordinateIds((*ids, *absent))
 
 
 def _decode_answer(answer: Fields, with_top_k: bool, coordinates: int) -> RawAnswer:

@@ -101,6 +101,7 @@ class TransformersEngine(LocalEngine):
         )
         vocabulary = Vocabulary(checkpoint, absent=spec.has_absent)
         super().__init__(info, vocabulary, self._model.config.text_config.max_position_embeddings)
+        self._coordinates: Any = torch.from_numpy(vocabulary.coordinates.array).to(self._model.device)
 
     @property
     def model(self) -> Any:
@@ -167,18 +168,18 @@ class TransformersEngine(LocalEngine):
         self, request: GenerationRequest, logits: Any, template_states: list[TemplateState[TopK]]
     ) -> None:
         """Append to each answer its most likely coordinate; `logits` are float32 (answers, vocabulary)."""
-        first = self._vocabulary.first_coordinate
-        scores = logits[:, first : first + len(self._vocabulary.coordinates)]
+        coordinates = self._vocabulary.coordinates
+        scores = logits[:, self._coordinates]
         if request.repetition_penalty != 1.0:
             for row, template_state in enumerate(template_states):
-                seen = [token - first for token in set(template_state.tokens) if token in self._vocabulary.coordinates]
+                seen = [coordinates.bin_of(token) for token in set(template_state.tokens) if token in coordinates]
                 seen_scores = scores[row, seen]
                 penalty = float(request.repetition_penalty)
                 scores[row, seen] = self._torch.where(seen_scores > 0, seen_scores / penalty, seen_scores * penalty)
         logprobs, bins = scores.log_softmax(-1).topk(max(request.top_k, 1))
         for template_state, found, values in zip(template_states, bins.tolist(), logprobs.tolist(), strict=True):
             top_k = sorted_top_k(zip(found, values, strict=True)) if request.top_k else None
-            template_state.append(first + found[0], top_k)
+            template_state.append(coordinates[found[0]], top_k)
 
     def _decode(
         self, request: GenerationRequest, question: Question, prompt: tuple[int, ...], aborted: Event
@@ -187,7 +188,7 @@ class TransformersEngine(LocalEngine):
         inputs = self._inputs(request, prompt)
         length = inputs["input_ids"].shape[1]
         automaton = None if question.grammar is None else self._automaton(question.grammar)
-        constraint = _ConstraintProcessor(torch, self._vocabulary, automaton, request.top_k)
+        constraint = _ConstraintProcessor(torch, self._vocabulary, self._coordinates, automaton, request.top_k)
         processors = transformers.LogitsProcessorList()
         if request.repetition_penalty != 1.0:
             processors.append(transformers.RepetitionPenaltyLogitsProcessor(float(request.repetition_penalty)))
@@ -258,11 +259,14 @@ class _ConstraintProcessor:
         first_token: Time of the first scores, `time.perf_counter` seconds.
     """
 
-    def __init__(self, torch: Any, vocabulary: Vocabulary, automaton: Automaton | None, count: int) -> None:
+    def __init__(
+        self, torch: Any, vocabulary: Vocabulary, coordinates: Any, automaton: Automaton | None, count: int
+    ) -> None:
         self.top_k: list[TopK | None] = []
         self.first_token = 0.0
         self._torch = torch
         self._vocabulary = vocabulary
+        self._coordinates = coordinates
         self._automaton = automaton
         self._state = automaton.start if automaton else frozenset()
         self._count = count
@@ -287,19 +291,17 @@ class _ConstraintProcessor:
         masked = self._torch.full_like(scores, float("-inf"))
         masked[:, keep] = scores[:, keep]
         if allowed.coordinates:
-            ids = slice(self._vocabulary.coordinates.start, self._vocabulary.coordinates.stop)
-            masked[:, ids] = scores[:, ids]
+            masked[:, self._coordinates] = scores[:, self._coordinates]
         return masked
 
     def _best_coordinates(self, scores: Any) -> TopK | None:
-        chosen = int(scores.argmax())
-        if self._count == 0 or chosen not in self._vocabulary.coordinates:
+        chosen, coordinates = int(scores.argmax()), self._vocabulary.coordinates
+        if self._count == 0 or chosen not in coordinates:
             return None
         normalised = scores.log_softmax(-1)
         logprobs, ids = normalised.topk(self._count)
         found = dict(zip(ids.tolist(), logprobs.tolist(), strict=True))
         found[chosen] = float(normalised[chosen])  # of more than k equally likely tokens, topk may leave it out
-        first = self._vocabulary.first_coordinate
         return sorted_top_k(
-            (token - first, logprob) for token, logprob in found.items() if token in self._vocabulary.coordinates
+            (coordinates.bin_of(token), logprob) for token, logprob in found.items() if token in coordinates
         )

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.inference.engine import TopK
 from taihri_ros.inference.local_engine import sorted_top_k
 from taihri_ros.inference.top_k import TopKTable, row_indices
@@ -36,7 +37,7 @@ def logprob_row(output: Any, index: int) -> LogprobRow | None:
 
 
 def top_k_of_rows(
-    answers: Sequence[Sequence[LogprobRow | None]], coordinates: range, count: int
+    answers: Sequence[Sequence[LogprobRow | None]], coordinates: CoordinateIds, count: int
 ) -> list[Sequence[TopK | None]]:
     """Convert rows to the top-k entries of answers.
 
@@ -53,14 +54,12 @@ def top_k_of_rows(
     if not rows:
         return [(None,) * len(answer) for answer in answers]
     width = count + 1
-    bins = np.concatenate([ids[:width] for ids, _ in rows]).reshape(-1, width).astype(np.int64) - coordinates.start
+    bins = coordinates.bins_of(np.concatenate([ids[:width] for ids, _ in rows]).reshape(-1, width))
     logprobs = np.concatenate([values[:width] for _, values in rows]).reshape(-1, width).astype(np.float64)
     sampled, likely, likely_logprobs = bins[:, :1], bins[:, 1:], logprobs[:, 1:]
-    regular = (sampled == likely).any(axis=1) & (likely.min(axis=1) >= 0) & (likely.max(axis=1) < len(coordinates))
+    regular = (sampled == likely).any(axis=1) & (likely.min(axis=1) >= 0)
     if not regular.all():
-        converted = map(
-            _top_k_of_irregular_row, bins.tolist(), logprobs.tolist(), itertools.repeat(range(len(coordinates)))
-        )
+        converted = map(_top_k_of_irregular_row, bins.tolist(), logprobs.tolist())
         return [tuple(None if row is None else next(converted) for row in answer) for answer in answers]
     if (sampled != likely[:, :1]).any():  # of equally likely tokens, any may be sampled
         order = np.lexsort((likely, -likely_logprobs))
@@ -72,7 +71,7 @@ def top_k_of_rows(
     return [table[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def _top_k_of_irregular_row(bins: list[int], logprobs: list[float], known: range) -> TopK:
+def _top_k_of_irregular_row(bins: list[int], logprobs: list[float]) -> TopK:
     """Convert a row that has other tokens than coordinates, or whose sampled token is not among the most likely."""
     pairs = dict(zip(bins, logprobs, strict=True))
-    return sorted_top_k((index, logprob) for index, logprob in pairs.items() if index in known)
+    return sorted_top_k((index, logprob) for index, logprob in pairs.items() if index >= 0)

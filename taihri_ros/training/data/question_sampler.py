@@ -152,7 +152,7 @@ class QuestionSampler:
         Returns:
             The question with its answer.
         """
-        settings, first = self._settings, self._vocabulary.first_coordinate
+        settings, coordinates = self._settings, self._vocabulary.coordinates.array
         least, most = settings.noise_bins
         noise = least * (most / least) ** rng.random() * rng.standard_normal((len(JOINTS), 5))
         noisy = np.clip(np.rint(truth.bins + noise), 0, BINS - 1).astype(int)
@@ -177,8 +177,8 @@ class QuestionSampler:
                 name, row = self._ids[self._answer_format.joint_text(joint)], INDEX[joint]
                 write(name, name, [name_weight] * len(name))
                 write(
-                    (first + noisy[row, columns]).tolist(),
-                    (first + true[row, columns]).tolist(),
+                    coordinates[noisy[row, columns]].tolist(),
+                    coordinates[true[row, columns]].tolist(),
                     (absent_weights if absent else truth.weights(row, settings.beyond_weight))[columns],
                 )
             write(end, end, [name_weight] * len(end))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from taihri_ros.inference.constrained.automaton import Automaton, Tokens, tokenize
 from taihri_ros.inference.constrained.lark import to_lark
+from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text, free_grammar, named_grammar
 from taihri_ros.model.parser import parse
@@ -131,9 +132,17 @@ def test_adjacent_texts_are_tokenised_together() -> None:
 def test_equal_choices_share_a_lark_rule() -> None:
     maybe = Choice(((), (Text("x"), Coordinate())))
     grammar: Grammar = (Text("a"), maybe, Choice(((Text("y"),), (Text("z"), maybe))))
-    assert to_lark(grammar, encode, COORDINATES) == (
+    assert to_lark(grammar, encode, CoordinateIds(COORDINATES)) == (
         "start: <[97]> choice_0? choice_1\n"
         "choice_0: <[120]> coordinate\n"
         "choice_1: <[121]> | <[122]> choice_0?\n"
         "coordinate: <[10000-10999]>\n"
     )
+
+
+def test_coordinates_may_stand_anywhere_in_the_vocabulary() -> None:
+    coordinates = CoordinateIds([7, 5, 900, 6, 901, 8])
+    assert to_lark((Coordinate(),), encode, coordinates).endswith("coordinate: <[5-8,900-901]>\n")
+    automaton = Automaton((Text("a"), Coordinate()), encode, coordinates)
+    assert all(automaton.accepts([ord("a"), token]) for token in coordinates)
+    assert not automaton.accepts([ord("a"), 9])

@@ -145,32 +145,16 @@ def test_all_ways_of_decoding_agree(engines: dict[str, LocalEngine]) -> None:
     assert re.search(r"<\|kpt2d_start\|><\|left_wrist\|><absent>", next(iter(texts.values())))
 
 
-FAULTS = {
-    "no token": lambda d: edit_json("tokenizer.json", rename_token(ABSENT_TOKEN, "<nowhere>"))(d),
-    "another place": lambda d: edit_json("tokenizer.json", move_behind)(d),
-}
-
-
-def move_behind(tokenizer: dict) -> None:
-    """Insert a token between `<999>` and `<absent>`."""
-    token = next(token for token in tokenizer["added_tokens"] if token["content"] == ABSENT_TOKEN)
-    tokenizer["added_tokens"].append({**token, "id": token["id"] + 1})
-    token["content"] = "<between>"
-
-
-@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.handles(
     "Engine",
-    "checkpoint that declares the token for absent joints, without it directly after the last bin",
+    "checkpoint that declares the token for absent joints, but does not have it",
     "refused: the message says so",
 )
-def test_a_checkpoint_without_the_token_that_it_declares_is_refused(tmp_path: Path, fault: str) -> None:
+def test_a_checkpoint_without_the_token_that_it_declares_is_refused(tmp_path: Path) -> None:
     directory = tiny_checkpoint.build(tmp_path / "tiny", spec=SPEC)
     check_checkpoint(directory)
-    FAULTS[fault](directory)
-    with pytest.raises(
-        CheckpointError, match=r"has no token <absent> directly after <999>, but in taihri\.json"
-    ) as caught:
+    edit_json("tokenizer.json", rename_token(ABSENT_TOKEN, "<nowhere>"))(directory)
+    with pytest.raises(CheckpointError, match=r"has no token <absent>, but in taihri\.json") as caught:
         check_checkpoint(directory)
     assert "\n" not in str(caught.value)
     path = directory / "taihri.json"

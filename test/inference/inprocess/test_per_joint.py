@@ -84,7 +84,7 @@ def test_the_repetition_penalty_is_equal_to_that_of_transformers(
     """With scores of both signs; the tiny checkpoint does not produce both for repeated tokens."""
     assert isinstance(transformers_engine, TransformersEngine)
     vocabulary = transformers_engine.vocabulary
-    coordinates = slice(vocabulary.coordinates.start, vocabulary.coordinates.stop)
+    coordinates = list(vocabulary.coordinates)
     scores = torch.randn(
         (2, transformers_engine._model.config.text_config.vocab_size), generator=torch.Generator().manual_seed(0)
     )
@@ -92,7 +92,7 @@ def test_the_repetition_penalty_is_equal_to_that_of_transformers(
     for indices in (range(600), range(300, 900)):
         template_states.append(TemplateState(Template((Segment((5, 7), 700),), ())))
         for index in indices:
-            template_states[-1].append(vocabulary.first_coordinate + index, None)
+            template_states[-1].append(coordinates[index], None)
     processor = transformers.RepetitionPenaltyLogitsProcessor(penalty)
     wanted = [
         processor(torch.tensor([template_state.tokens]), scores[row : row + 1].clone())[0, coordinates].log_softmax(-1)
@@ -102,7 +102,7 @@ def test_the_repetition_penalty_is_equal_to_that_of_transformers(
     for template_state, logprobs in zip(template_states, wanted, strict=True):
         found = template_state.top_k[-1]
         assert found is not None
-        assert template_state.tokens[-1] == vocabulary.first_coordinate + int(logprobs.argmax())
+        assert template_state.tokens[-1] == coordinates[int(logprobs.argmax())]
         values, bins = logprobs.topk(20)
         assert found.bins == tuple(bins.tolist())
         assert found.logprobs == pytest.approx(values.tolist(), abs=1e-5)
