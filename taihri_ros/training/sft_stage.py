@@ -19,7 +19,6 @@ from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.data.views import RandomViews, ViewSettings
 from taihri_ros.training.export import write_checkpoint
 from taihri_ros.training.initial_model import InitialModel
-from taihri_ros.training.kept_weights import KeptWeights
 from taihri_ros.training.network import packing
 from taihri_ros.training.network.answer_loss import AnswerLoss
 from taihri_ros.training.network.lora import add_adapters, merge_adapters
@@ -107,7 +106,6 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
     arguments, start = prepare_stage(recipe, schedule, directory)
     model, spec, vocabulary = start.model, start.spec, start.vocabulary
     _load_previous_weights(recipe, stage, start)
-    kept = KeptWeights(model, stage.keep) if stage.keep else None
     if not stage.train_vision:
         model.model.visual.requires_grad_(False)
     if stage.gradient_checkpointing:
@@ -136,10 +134,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
     )
     if not writes:
         return None
-    trained = replace(start, model=merge_adapters(adapted)) if adapted else start
-    if kept:
-        kept.blend_into(trained.model)
-    return trained
+    return replace(start, model=merge_adapters(adapted)) if adapted else start
 
 
 def _load_previous_weights(recipe: Recipe, stage: SftStage, start: InitialModel) -> None:

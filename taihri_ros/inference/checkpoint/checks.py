@@ -92,10 +92,10 @@ def check_checkpoint(directory: Path) -> None:
     needed = _architecture(directory)
     _compare(directory, present, needed, quantized="quantization_config" in config)
     rows = needed["model.language_model.embed_tokens.weight"][0]
-    if rows < vocabulary.coordinates.stop or rows <= max(vocabulary.end_ids):
+    if rows <= vocabulary.largest_id:
         raise CheckpointError(
-            f"{directory}: tokenizer.json does not match the weights, whose embedding has {rows} rows, while the "
-            f"coordinate token ids go up to {vocabulary.coordinates.stop - 1}: {COPY_AGAIN}"
+            f"{directory}: the tokenizer does not match the weights, whose embedding has {rows} rows, while the ids of "
+            f"the tokens of an answer go up to {vocabulary.largest_id}: {COPY_AGAIN}"
         )
 
 
