@@ -201,6 +201,7 @@ class SftStage:
         scheduled_sampling: Share of the pictures whose context holds the model's own coordinates instead of noisy true
             ones; above 0, validation uses only the model's own.
         person_crops: Share of the views that are person crops, as the node makes them.
+        keep: Share of the weights that the stage starts from in its result, see `kept_weights`; 0 for none.
         train_vision: Whether the vision tower is trained.
         lora: Low-rank adaptation; null for full fine-tuning.
         gradient_checkpointing: Whether activations are recomputed in the backward pass, to save memory.
@@ -211,13 +212,14 @@ class SftStage:
     questions: QuestionSettings = field(default_factory=QuestionSettings)
     scheduled_sampling: float = 0.0
     person_crops: float = 0.0
+    keep: float = 0.0
     train_vision: bool = True
     lora: Lora | None = None
     gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
-        _check_share("scheduled_sampling", self.scheduled_sampling)
-        _check_share("person_crops", self.person_crops)
+        for name in ("scheduled_sampling", "person_crops", "keep"):
+            _check_share(name, getattr(self, name))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.data.views import RandomViews, ViewSettings
 from taihri_ros.training.export import write_checkpoint
 from taihri_ros.training.initial_model import InitialModel
+from taihri_ros.training.kept_weights import KeptWeights
 from taihri_ros.training.network import packing
 from taihri_ros.training.network.answer_loss import AnswerLoss
 from taihri_ros.training.network.lora import add_adapters, merge_adapters
@@ -106,6 +107,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
     arguments, start = prepare_stage(recipe, schedule, directory)
     model, spec, vocabulary = start.model, start.spec, start.vocabulary
     _load_previous_weights(recipe, stage, start)
+    kept = KeptWeights(model, stage.keep) if stage.keep else None
     if not stage.train_vision:
         model.model.visual.requires_grad_(False)
     if stage.gradient_checkpointing:
@@ -134,7 +136,10 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
     )
     if not writes:
         return None
-    return replace(start, model=merge_adapters(adapted)) if adapted else start
+    trained = replace(start, model=merge_adapters(adapted)) if adapted else start
+    if kept:
+        kept.blend_into(trained.model)
+    return trained
 
 
 def _load_previous_weights(recipe: Recipe, stage: SftStage, start: InitialModel) -> None:

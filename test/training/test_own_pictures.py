@@ -14,6 +14,7 @@ import yaml
 from click.testing import CliRunner
 from people import CAMERA, make_sample
 from required import ROOT
+from safetensors.torch import load_file
 
 from taihri_ros.cli.train import command
 from taihri_ros.commands.tasks import Tasks
@@ -26,6 +27,7 @@ from taihri_ros.training.data.question_sampler import QuestionSampler, QuestionS
 from taihri_ros.training.data.viewpoints import Viewpoint
 from taihri_ros.training.data.views import RandomViews, ViewSettings
 from taihri_ros.training.network.dense import DensePretraining, collate
+from taihri_ros.training.weight_average import AVERAGE
 
 LABELLED = ("pelvis", "left_shoulder", "right_shoulder", "left_elbow", "left_wrist", "head", "spine1")
 ZOOM = (1.0, 4.0)
@@ -56,7 +58,7 @@ def recipe(manifest: Path, nano: Path, tmp_path_factory: pytest.TempPathFactory)
     content |= {"out": str(directory / "out"), "model": str(nano), "spec": {"zoom": list(ZOOM)}}
     content["pictures"] |= {"directory": str(directory / "pictures")}
     content["sft"]["schedule"] |= {"steps": 2, "batch": 3, "warmup": 0, "decay": 1, "evaluate_every": 2}
-    content["sft"]["schedule"] |= {"log_every": 1}
+    content["sft"]["schedule"] |= {"log_every": 1, "rate": 0.02, "muon_rate": 0.02}
     file = directory / "recipe.yaml"
     file.write_text(yaml.safe_dump(content))
     return file
@@ -83,6 +85,20 @@ def test_fine_tuning_writes_a_checkpoint_and_all_its_metrics_are_finite(trained:
     values = [value for record in stage["records"] for value in record.values()]
     assert all(np.isfinite(value) for value in values)
     assert {"eval_bin_error", "bin_error"} <= {name for record in stage["records"] for name in record}
+
+
+def test_the_result_keeps_a_share_of_the_weights_before(trained: Path, nano: Path) -> None:
+    keep = yaml.safe_load((trained / "recipe.yaml").read_text())["sft"]["keep"]
+    assert 0.0 < keep < 1.0
+    after = load_file(trained / "out" / "sft" / "checkpoint-2" / AVERAGE)
+    before, result = load_file(nano / "model.safetensors"), load_file(trained / "out" / "model" / "model.safetensors")
+    moved = 0.0
+    for name, weight in result.items():
+        start, end = before[name].float(), after[f"model.{name}"]
+        expected = keep * start + (1.0 - keep) * end
+        torch.testing.assert_close(weight.float(), expected, rtol=2**-8, atol=1e-6)
+        moved = max(moved, float((end - start).abs().max()))
+    assert moved > 0.01
 
 
 def test_joints_without_a_label_are_neither_asked_for_nor_learned(
