@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import numpy as np
@@ -21,6 +21,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief import calibration as belief_calibration
 from taihri_ros.evaluation.belief.answers import PLAN, BeliefAnswers
 from taihri_ros.evaluation.belief.nobody_pictures import CALIBRATION_SEED
+from taihri_ros.evaluation.belief.search_answers import search_answers
 from taihri_ros.evaluation.belief.trade_off import false_alarms, lost_joints
 from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
 from taihri_ros.evaluation.datasets.items import Data
@@ -31,10 +32,8 @@ from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.tables import counted
 from taihri_ros.model.spec import FILE_NAME, Belief, Calibration, ModelSpec
 from taihri_ros.node.parameters import Parameters
+from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.resources import expand_home
-
-if TYPE_CHECKING:
-    from taihri_ros.pipeline.estimator import Estimator
 
 
 @click.command("calibrate")
@@ -93,7 +92,8 @@ def command(
     count = min(opened.length, limit or opened.length)
     measurements: list[Measurements] = []
     with open_configured_engine(parameters, in_process=in_process) as engine:
-        estimator = Estimator(engine)
+        # The factors of the confidence are not known yet: the views of a picture must not depend on them.
+        estimator = Estimator(engine, gate=BeliefGate(min_confidence=0.0))
         with click.progressbar(length=count, label="images", file=sys.stderr) as bar:
             for item in itertools.islice(opened.items(), count):
                 measured = measure(estimator, item)
@@ -104,8 +104,10 @@ def command(
         belief = None
         if pictures is not None:
             spec = replace(engine.info.spec, calibration=calibration)
-            absent = _ask(estimator, pictures, nobody_limit, spec, "pictures without people")
-            present = _ask(estimator, opened, limit, spec, "questions about the images")
+            searched = search_answers(estimator, pictures, spec, nobody_limit)
+            absent = _collect(searched, pictures, nobody_limit, "pictures without people")
+            found = evaluate(estimator, opened, PLAN, limit=limit, spec=spec, person_crop="auto")
+            present = _collect(found, opened, limit, "questions about the images")
             belief = belief_calibration.calibrate_belief(absent, present)
             click.echo(_belief_summary(belief, absent, present))
     if target is not None:
@@ -113,11 +115,11 @@ def command(
         click.echo(f"written to {target / FILE_NAME}")
 
 
-def _ask(estimator: Estimator, data: Data, limit: int | None, spec: ModelSpec, label: str) -> BeliefAnswers:
-    """Send the questions of users about the images to the model."""
+def _collect(asked: Iterator[list[LabelledAnswer]], data: Data, limit: int | None, label: str) -> BeliefAnswers:
+    """Send questions about the images to the model, with a progress bar."""
     answered: list[LabelledAnswer] = []
     with click.progressbar(length=min(data.length, limit or data.length), label=label, file=sys.stderr) as bar:
-        for answers in evaluate(estimator, data, PLAN, limit=limit, spec=spec):
+        for answers in asked:
             answered += answers
             bar.update(1)
     return BeliefAnswers.collect(answered, "bins")

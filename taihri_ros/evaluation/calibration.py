@@ -23,9 +23,8 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.datasets.items import Item
 from taihri_ros.evaluation.evaluate import query_model
-from taihri_ros.inference.top_k import as_arrays, split_absent
-from taihri_ros.model.parser import MalformedAnswerError, Outcome
-from taihri_ros.model.quantization import BINS, InteractionSpace, decode_pixels, estimate_bins
+from taihri_ros.model.parser import MalformedAnswerError
+from taihri_ros.model.quantization import BINS, InteractionSpace, decode_pixels
 from taihri_ros.model.spec import Calibration
 from taihri_ros.pipeline.decoder import AnswerDecoder, XySource
 from taihri_ros.pipeline.estimator import Estimator
@@ -49,8 +48,10 @@ class Measurements:
         view: Input view of the model.
         space: Ranges of the 3D bins.
         truth: (N, 3) true positions, metres, frame of the view.
-        bins: (N, 5) answered coordinates, fractional bins.
-        variances: (N, 5) variances from the top-k log-probabilities, bins².
+        bins: (N, 5) answered coordinates, fractional bins; z is the real depth, which may lie beyond the last bin in a
+            zoomed view.
+        variances: (N, 5) their variances from the top-k log-probabilities, bins².
+        zoom: Focal length of the view divided by that of the model.
     """
 
     view: CanonicalView
@@ -58,6 +59,7 @@ class Measurements:
     truth: NDArray[np.float64]
     bins: NDArray[np.float64]
     variances: NDArray[np.float64]
+    zoom: float = 1.0
 
     @classmethod
     def from_answer(cls, decoder: AnswerDecoder, truth: NDArray[np.float64]) -> Measurements:
@@ -68,25 +70,22 @@ class Measurements:
             truth: (22, 3) metres, optical frame of the camera that took the image; NaN where not labelled.
 
         Returns:
-            The labelled joints in front of the camera that were answered with top-k log-probabilities.
+            The labelled joints in front of the camera that were answered with top-k log-probabilities; none of a zoomed
+            view without a root.
+
+        Raises:
+            MalformedAnswerError: The log-probabilities of a coordinate contradict its token.
         """
-        view = replace(decoder.view)  # without the cached remap tables
-        joints = view.points_to_view(truth)
-        joint_rows, numbers = [], []
-        for joint in decoder.answer.joints:
-            row = INDEX[joint.joint]
-            if joint.outcome is not Outcome.ANSWERED or not joints[row, 2] > 0.0:
-                continue
-            coordinates = (*joint.pixel, *joint.point)
-            tokens = [coordinate.token for coordinate in coordinates]
-            if all((entry := decoder.top_k[token]) is not None and entry.bins for token in tokens):
-                bins, logprobs = as_arrays(decoder.top_k, tokens)
-                there, _ = split_absent(bins, logprobs)
-                estimates = estimate_bins([coordinate.bin for coordinate in coordinates], bins, there)
-                joint_rows.append(row)
-                numbers.append(np.stack([estimates.mean, estimates.variance], axis=1))
-        means, variances = np.array(numbers, np.float64).reshape(-1, _COORDINATES, 2).transpose(2, 0, 1)
-        return cls(view, decoder.spec.space, joints[np.array(joint_rows, np.int64)], means, variances)
+        view, space = replace(decoder.view), decoder.spec.space  # without the cached remap tables
+        if not decoder.answered or decoder.root_fault():
+            return cls(view, space, np.empty((0, 3)), *np.empty((2, 0, _COORDINATES)))
+        bins = decoder.bins.mean
+        points, variances = decoder.unzoomed(bins)
+        bins = np.column_stack([bins[:, :4], (points[:, 2] - space.low[2]) / space.step[2]])
+        joints = view.points_to_view(truth)[[INDEX[joint.joint] for joint in decoder.answered]]
+        requested = np.array([joint is not decoder.answer.root for joint in decoder.answered])
+        used = requested & (joints[:, 2] > 0.0) & np.isfinite(variances).all(axis=1)
+        return cls(view, space, joints[used], bins[used], variances[used], decoder.zoom)
 
     def deviations(self) -> NDArray[np.float64]:
         """Return the errors of the coordinates divided by their standard deviations.
@@ -116,7 +115,7 @@ class Measurements:
         Returns:
             (N,), without unit.
         """
-        variances, points = self.variances[:, _COLUMNS[xy_source]], self.space.decode(self.bins[:, 2:])
+        variances, points = self.variances[:, _COLUMNS[xy_source]], self.space.low + self.bins[:, 2:] * self.space.step
         if xy_source == "bins":
             covariances = bins_covariance(variances, self.space, calibration)
         else:
@@ -128,7 +127,10 @@ class Measurements:
 
 
 def measure(estimator: Estimator, item: Item) -> Measurements | None:
-    """Request the labelled joints in an image by name.
+    """Request the labelled joints in an image by name, in the views that the node takes of a single picture.
+
+    The answer is the one that the node publishes: for a checkpoint that has learned zoomed views, that about the zoomed
+    crop of somebody far away, and that about the full view of somebody near.
 
     Args:
         estimator: Estimator with the model.
@@ -145,10 +147,10 @@ def measure(estimator: Estimator, item: Item) -> Measurements | None:
     if not requested:
         return None
     try:
-        decoder = query_model(estimator, item, joint_command(requested)).decoder
+        decoder = query_model(estimator, item, joint_command(requested), "auto").decoder
+        return Measurements.from_answer(decoder, item.truth.joints)
     except MalformedAnswerError:
         return None
-    return Measurements.from_answer(decoder, item.truth.joints)
 
 
 def calibrate(measurements: Sequence[Measurements]) -> Calibration:

@@ -87,7 +87,7 @@ def evaluate(
 
 
 def query_model(
-    estimator: Estimator, item: Item, command: Command, person_crop: PersonCropChoice = "never"
+    estimator: Estimator, item: Item, command: Command, shown: PersonCropChoice | CanonicalView = "never"
 ) -> Exchange:
     """Send a command about an image to the model.
 
@@ -95,7 +95,7 @@ def query_model(
         estimator: Estimator with the model.
         item: The image.
         command: The command.
-        person_crop: The view that the model is shown.
+        shown: The view that the model is shown, or how it is chosen.
 
     Returns:
         The command with its answer.
@@ -107,10 +107,11 @@ def query_model(
     """
     try:
         image, camera = item.image(), item.truth.camera
-        if person_crop == "auto":
+        if shown == "auto":
             return find_person(estimator, image, camera, command)
-        view = true_box_view(item.truth, estimator.views(camera)) if person_crop == "true-box" else None
-        return estimator.exchange(image, camera, command, view=view)
+        if shown == "true-box":
+            shown = true_box_view(item.truth, estimator.views(camera))
+        return estimator.exchange(image, camera, command, view=None if shown == "never" else shown)
     except CameraError as error:
         raise DataError(f"image {item.truth.source}: {error}") from error
 
@@ -137,16 +138,30 @@ def _answer_question(
     if question.command.negation:
         return Prediction()  # no joint, as the node answers without the model
     try:
-        exchange = query_model(estimator, item, question.command, person_crop)
-        if spec is not None:
-            exchange = replace(exchange, decoder=replace(exchange.decoder, spec=spec))
-        return Prediction.from_exchange(exchange)
+        return decode(query_model(estimator, item, question.command, person_crop), spec)
     except MalformedAnswerError as error:
         return Prediction(malformed=str(error), answer=error.raw)
     except EngineError as error:
         raise type(error)(
             f"{error} (at image {item.truth.source}; the answers so far are stored: repeat the command to continue)"
         ) from error
+
+
+def decode(exchange: Exchange, spec: ModelSpec | None) -> Prediction:
+    """Decode an answer.
+
+    Args:
+        exchange: The command with its answer.
+        spec: Specification for decoding, such as one with another calibration; None for the engine's own.
+
+    Returns:
+        The prediction.
+
+    Raises:
+        MalformedAnswerError: The log-probabilities of a coordinate contradict its token.
+    """
+    decoder = exchange.decoder
+    return Prediction.from_exchange(replace(exchange, decoder=replace(decoder, spec=spec or decoder.spec)))
 
 
 def describe_run(

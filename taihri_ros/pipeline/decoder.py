@@ -94,7 +94,7 @@ class AnswerDecoder:
             MalformedAnswerError: The log-probabilities of a coordinate contradict its token, so that no part of the
                 answer can be trusted.
         """
-        located = iter(self._locate(xy_source, sub_bin) if self._answered else ())
+        located = iter(self._locate(xy_source, sub_bin) if self.answered else ())
         keypoints = [
             next(located)
             if joint.outcome is Outcome.ANSWERED
@@ -116,9 +116,9 @@ class AnswerDecoder:
             (22, 2) measures of `presence.py`; NaN for a joint that was not answered.
         """
         sharp, space = np.full((len(JOINTS), MEASURES), np.nan), self.spec.space
-        if self._answered:
-            points, variances = space.decode(self._bins.mean[:, 2:]), self._bins.variance[:, 2:] * space.step**2
-            sharp[[INDEX[joint.joint] for joint in self._answered]] = sharpness(points, variances)
+        if self.answered:
+            points, variances = space.decode(self.bins.mean[:, 2:]), self.bins.variance[:, 2:] * space.step**2
+            sharp[[INDEX[joint.joint] for joint in self.answered]] = sharpness(points, variances)
         return sharp
 
     def log_odds(self) -> NDArray[np.float64]:
@@ -150,25 +150,21 @@ class AnswerDecoder:
         return self.answer.joints if self.answer.root is None else (*self.answer.joints, self.answer.root)
 
     @cached_property
-    def _answered(self) -> list[JointAnswer]:
+    def answered(self) -> list[JointAnswer]:
+        """The joints with coordinates; at their end the root if it was asked for in addition."""
         return [joint for joint in self._joints if joint.outcome is Outcome.ANSWERED]
 
     def _locate(self, xy_source: XySource, sub_bin: bool) -> list[Keypoint]:
         """Return the keypoints of N answered joints; arrays have one row per joint and the columns u, v, x, y, z."""
         view, space, calibration = self.view, self.spec.space, self.spec.calibration
-        joints, bins = self._answered, self._bins
+        joints, bins = self.answered, self.bins
+        if fault := self.root_fault():
+            return [Keypoint(joint.joint, *fault) for joint in joints]
         values = bins.mean if sub_bin else bins.index.astype(np.float64)
         pixels = decode_pixels(values[:, :2], (view.width, view.height))
-        points, variances, censored = space.decode(values[:, 2:]), bins.variance, bins.censored
-        zoom = view.focal_px / self.spec.focal_px
-        if zoom != 1.0:
-            if fault := self._root_fault():
-                return [Keypoint(joint.joint, *fault) for joint in joints]
-            root = self._root_row
-            points = real_points(points, points[root, 2], zoom)
-            depths = zoomed_variances(variances[:, 4], variances[root, 4], zoom)
-            variances = np.column_stack([variances[:, :4], depths])
-            censored = np.column_stack([censored[:, :4], censored[:, 4] | (points[:, 2] <= 0.0)])
+        points, variances = self.unzoomed(values)
+        behind = (points[:, 2] <= 0.0) & (self.zoom != 1.0)
+        censored = np.column_stack([bins.censored[:, :4], bins.censored[:, 4] | behind])
         if xy_source == "pixel":
             rays = view.view_rays(pixels)
             covariances = pixel_covariance(variances[:, [0, 1, 4]], points[:, 2], rays, view, space, calibration)
@@ -196,25 +192,53 @@ class AnswerDecoder:
             for keypoint, beyond in zip(found, censored.tolist(), strict=True)
         ]
 
-    def _root_fault(self) -> tuple[State, str] | None:
-        """Return the state and the reason of every joint of a zoomed view without a root; None if the root is known."""
+    @property
+    def zoom(self) -> float:
+        """Focal length of the view divided by that of the model."""
+        return self.view.focal_px / self.spec.focal_px
+
+    def unzoomed(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the real points and variances from the coordinates that the model saw (`model/zoom.py`).
+
+        Args:
+            values: (N, 5) coordinates of the `answered` joints, bins; in a zoomed view the root must be known
+                (`root_fault`).
+
+        Returns:
+            Points (N, 3) in the frame of the view, metres, and variances (N, 5), bins².
+        """
+        points, variances = self.spec.space.decode(values[:, 2:]), self.bins.variance
+        if self.zoom == 1.0:
+            return points, variances
+        root = self._root_row
+        depths = zoomed_variances(variances[:, 4], variances[root, 4], self.zoom)
+        return real_points(points, points[root, 2], self.zoom), np.column_stack([variances[:, :4], depths])
+
+    def root_fault(self) -> tuple[State, str] | None:
+        """Return the state and the reason of every joint of a zoomed view without a root.
+
+        Returns:
+            None if the root is known, or the view is not zoomed.
+        """
+        if self.zoom == 1.0:
+            return None
         outcomes = [joint.outcome for joint in self._joints if joint.joint == ROOT]
         outcome = outcomes[-1] if outcomes else Outcome.NOT_ANSWERED
         if outcome is not Outcome.ANSWERED:
             return _STATES[outcome], f"{_NEEDS_ROOT}: {outcome.value}"
-        if self._bins.censored[self._root_row, 2:].any():
+        if self.bins.censored[self._root_row, 2:].any():
             return State.OUT_OF_RANGE, f"{_NEEDS_ROOT}: it is at or beyond the edge of the range"
         return None
 
     @property
     def _root_row(self) -> int:
         """Row of the root among the answered joints; the one that was asked for in addition is the last."""
-        return max(row for row, joint in enumerate(self._answered) if joint.joint == ROOT)
+        return max(row for row, joint in enumerate(self.answered) if joint.joint == ROOT)
 
     @cached_property
-    def _bins(self) -> BinEstimates:
+    def bins(self) -> BinEstimates:
         """Mean, variance and bin of the (N, 5) coordinates of the N answered joints."""
-        joints = self._answered
+        joints = self.answered
         tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
         bins, logprobs = self._top_k_of(tokens, [f"{axis} of {joint.joint}" for joint in joints for axis in _AXES])
         if self.spec.has_absent:

@@ -10,6 +10,7 @@ import pytest
 from evaluated_people import CAMERA, STANDING, moved, truth
 from numpy.typing import NDArray
 from oracle import Oracle, answer_tokens
+from zoom_oracle import ZOOMING, OracleEstimator, ZoomOracle, stand
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
@@ -18,7 +19,7 @@ from taihri_ros.commands.command import joint_command
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation import metrics
 from taihri_ros.evaluation.calibration import Measurements, calibrate, measure, squared_mahalanobis
-from taihri_ros.evaluation.datasets.items import DataError, Item, label
+from taihri_ros.evaluation.datasets.items import DataError, Item, joint_array, label
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.inference.engine import Question, RawAnswer, TopK
 from taihri_ros.inference.mediapipe.answers import AnswerWriter, Distributions
@@ -29,6 +30,7 @@ from taihri_ros.model.quantization import BINS, InteractionSpace
 from taihri_ros.model.spec import Calibration, ModelSpec
 from taihri_ros.pipeline.decoder import AnswerDecoder
 from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.person_views import Located
 from taihri_ros.skeleton import INDEX, JOINTS
 
 SPACE = InteractionSpace()
@@ -153,6 +155,52 @@ def test_an_answer_is_decoded_as_in_the_node(lens: list[float]) -> None:
             assert square == pytest.approx(error @ np.linalg.solve(keypoint.covariance, error))
 
 
+@pytest.mark.parametrize("names", [("head", "left_wrist"), ("pelvis", "left_wrist")], ids=["root added", "root asked"])
+def test_a_zoomed_answer_is_decoded_as_in_the_node(names: tuple[str, ...]) -> None:
+    """The real depth is compared with the truth, with the uncertainty of pose and root, also beyond the last bin."""
+    person = stand(-0.4, 0.1, 4.5)
+    shifted = {name: point + np.array([0.02, -0.01, 0.1]) for name, point in person.items()}
+    calibration = Calibration(bins=(0.5, 2.0, 3.0), pixel=(2.0, 0.5, 3.0))
+    spec = replace(ZOOMING, calibration=calibration)
+    engine = ZoomOracle(person, spec, spread=(0.1, 0.4, 0.3, 0.15, 0.05))
+    estimator, camera = OracleEstimator(engine), Camera.ideal(500.0, 640, 480)
+    view = estimator.views(camera).around(Located(np.array(list(person.values())), person["pelvis"]))
+    image = np.zeros((480, 640, 3), np.uint8)
+    decoder = estimator.exchange(image, camera, joint_command(names), view=view).decoder
+    measured = Measurements.from_answer(decoder, joint_array(shifted))
+    assert measured.zoom == view.focal_px / 112.0 > 2.0
+    assert measured.bins[:, 4].max() > BINS
+    for source in XY_SOURCES:
+        squares = measured.squared_mahalanobis(source, calibration)
+        for square, keypoint in zip(squares, decoder.person(source).keypoints, strict=True):
+            error = keypoint.position - shifted[keypoint.name]
+            assert square == pytest.approx(error @ np.linalg.solve(keypoint.covariance, error))
+
+
+def test_somebody_far_away_is_measured_in_the_zoomed_crop_of_the_node() -> None:
+    camera = Camera.ideal(500.0, 640, 480)
+    zooms = []
+    for depth in (1.5, 3.6):
+        person = stand(-0.4, 0.1, depth)
+        far = Item(label("far.png", camera, joint_array(person)), lambda: np.zeros((480, 640, 3), np.uint8))
+        measured = measure(OracleEstimator(ZoomOracle(person)), far)
+        assert measured is not None
+        zooms.append(measured.zoom)
+    assert zooms[0] == 1.0
+    assert zooms[1] == pytest.approx(3.6 / 1.6, rel=0.25)
+
+
+def test_a_zoomed_answer_without_the_root_is_left_out() -> None:
+    person = stand(-0.4, 0.1, 3.6)
+    estimator, camera = OracleEstimator(ZoomOracle(person)), Camera.ideal(500.0, 640, 480)
+    view = estimator.views(camera).around(Located(np.array(list(person.values())), person["pelvis"]))
+    decoder = estimator.exchange(np.zeros((480, 640, 3), np.uint8), camera, joint_command(["head"]), view=view).decoder
+    assert decoder.answer.root is not None
+    lost = replace(decoder, answer=replace(decoder.answer, root=None))
+    assert len(Measurements.from_answer(decoder, joint_array(person)).truth) == 1
+    assert len(Measurements.from_answer(lost, joint_array(person)).truth) == 0
+
+
 def test_pixel_errors_are_relative_to_the_true_projection() -> None:
     engine = Oracle(dict(zip(JOINTS, STANDING, strict=True)), spread=(0.25, 0.5, 0.25))
     measured = measure(Estimator(engine), item())
@@ -190,7 +238,7 @@ def test_an_image_of_the_wrong_size_is_an_error_with_its_name() -> None:
 @pytest.mark.parametrize("absent", [0.001, 0.9])
 def test_the_probability_that_a_joint_is_absent_does_not_move_it(absent: float) -> None:
     """`<absent>` is a token beside the bins, not a bin at the end of the range."""
-    spec = ModelSpec(answer=AnswerFormat(box=False, absent=True))
+    spec = ModelSpec(focal_px=VIEW.focal_px, answer=AnswerFormat(box=False, absent=True))
     rng = np.random.default_rng(3)
     means, deviations = true_bins(STANDING), rng.uniform(3.0, 15.0, (22, 5))
     writer = AnswerWriter(Distributions(means, deviations, absent), 20)
