@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from taihri_ros.model.answer_format import AnswerFormat
-from taihri_ros.model.lexer import BLOCKS
+from taihri_ros.model.lexer import BLOCKS, LABEL
 from taihri_ros.skeleton import JOINTS
 
 
@@ -91,7 +91,8 @@ def max_length(grammar: Grammar) -> int:
 
 
 def _answer(answer_format: AnswerFormat, points_2d: Grammar, points_3d: Grammar) -> Grammar:
-    blocks = [_block("box", _coordinates(answer_format, 4))] if answer_format.box else []
+    blocks: list[Grammar] = [(Text(LABEL[0]), Text(answer_format.label), Text(LABEL[1]))] if answer_format.label else []
+    blocks += [_block("box", _coordinates(answer_format, 4))] if answer_format.box else []
     blocks += [_block("2d", points_2d), _block("3d", points_3d)]
     return _join(blocks, answer_format.between_blocks)
 

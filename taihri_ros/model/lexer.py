@@ -1,15 +1,15 @@
-"""The lexer of answers: splits tokens into delimiters, joint names, coordinates, separators and other text.
+"""The lexer of answers: splits text into delimiters, joint names, coordinates, separators, punctuation and other text.
 
-Each special token of the model is one lexeme. Names and numbers may also be written as ordinary text (`<left_wrist>`,
-`<261>`), which the tokenizer may cut anywhere. Consecutive ordinary tokens are therefore joined first.
+Names and numbers may be special tokens of the model (`<|left_wrist|>`, `<261>`), or ordinary text (`<left_wrist>`,
+`left wrist`, `<261>`), which the tokenizer may cut anywhere. The tokens are therefore joined first. The text is read
+once from left to right, by a pattern whose parts exclude each other by their first characters.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from enum import Enum
-from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from taihri_ros.model.quantization import ABSENT, ABSENT_TOKEN
@@ -22,16 +22,36 @@ BLOCKS = {
 }
 """Start and end token of every block of an answer, in the order of the blocks."""
 
+LABEL = ("<|object_ref_start|>", "<|object_ref_end|>")
+"""Qwen's tokens around the word that says what a box shows, which may precede the box."""
+
 END_OF_ANSWER = ("<|im_end|>", "<|endoftext|>")
 """Tokens that end an answer."""
 
 SEPARATORS = ", \t\r\n"
 """Characters that may separate any two tokens of an answer."""
 
-_DELIMITERS = {token for block in BLOCKS.values() for token in block} | set(END_OF_ANSWER)
-_JOINT_TOKENS = {joint_token(joint): joint for joint in JOINTS}
-_JOINT_TEXTS = {f"<{joint}>": joint for joint in JOINTS}
-_NUMBER = re.compile(r"<(0|[1-9][0-9]{0,11})>")
+PUNCTUATION = '{}[]":`'
+"""Characters that are a lexeme each: those of JSON and of a Markdown fence around it."""
+
+_DELIMITERS = {token for block in (*BLOCKS.values(), LABEL) for token in block} | set(END_OF_ANSWER)
+_JOINT_OF = {
+    text: joint for joint in JOINTS for text in (joint_token(joint), f"<{joint}>", joint, joint.replace("_", " "))
+}
+_NAMES = "|".join(joint.replace("_", "[_ ]") for joint in sorted(JOINTS, key=len, reverse=True))
+_OUTSIDE = re.escape(SEPARATORS + PUNCTUATION) + "<>"
+_LEXEME = re.compile(
+    rf"""
+      (?P<separator> [{re.escape(SEPARATORS)}]+ )
+    | (?P<punctuation> [{re.escape(PUNCTUATION)}] )
+    | (?P<delimiter> {"|".join(map(re.escape, sorted(_DELIMITERS)))} )
+    | (?P<absent> {ABSENT_TOKEN} )
+    | < (?P<coordinate> 0 | [1-9][0-9]{{0,11}} ) >
+    | (?P<joint> <\|(?:{"|".join(JOINTS)})\|> | <(?:{"|".join(JOINTS)})> | (?:{_NAMES})(?=[{_OUTSIDE}]|$) )
+    | (?P<other> <[^{_OUTSIDE}]*>? | [^{_OUTSIDE}]+>? | > )
+    """,
+    re.VERBOSE,
+)
 
 
 class LexemeKind(Enum):
@@ -42,7 +62,11 @@ class LexemeKind(Enum):
     COORDINATE = "coordinate"
     ABSENT = "absent"
     SEPARATOR = "separator"
+    PUNCTUATION = "punctuation"
     OTHER = "other"
+
+
+_KINDS = {kind.value: kind for kind in LexemeKind}
 
 
 class Lexeme(NamedTuple):
@@ -72,67 +96,21 @@ def lex(tokens: tuple[str, ...]) -> list[Lexeme]:
     Returns:
         The lexemes in order. The concatenation of their texts is the text of the answer.
     """
+    text = "".join(tokens)
+    token, ends = 0, list(accumulate(map(len, tokens)))
     lexemes: list[Lexeme] = []
-    ordinary: list[tuple[int, str]] = []
-    for index, token in enumerate(tokens):
-        special = _special(index, token)
-        if special is None:
-            ordinary.append((index, token))
-            continue
-        if ordinary:
-            lexemes += _lex_text(ordinary)
-            ordinary = []
-        lexemes.append(special)
-    return lexemes + list(_lex_text(ordinary))
+    for match in _LEXEME.finditer(text):
+        while ends[token] <= match.start():
+            token += 1
+        lexemes.append(_lexeme(match, token))
+    return lexemes
 
 
-def _special(index: int, token: str) -> Lexeme | None:
-    found = _meaning(token)
-    if found is None:
-        return None
-    kind, joint, number = found
-    return Lexeme(kind, token, index, joint, number)
-
-
-@lru_cache(4096)
-def _meaning(token: str) -> tuple[LexemeKind, str, int] | None:
-    """Return kind, joint and number of a token that is one lexeme, else None; cached, because tokens repeat often."""
-    if token in _DELIMITERS:
-        return LexemeKind.DELIMITER, "", -1
-    if token in _JOINT_TOKENS:
-        return LexemeKind.JOINT, _JOINT_TOKENS[token], -1
-    if token == ABSENT_TOKEN:
-        return LexemeKind.ABSENT, "", ABSENT
-    if (number := _number(token)) is not None:
-        return LexemeKind.COORDINATE, "", number
-    return None
-
-
-def _number(text: str) -> int | None:
-    """Return the number of a token such as `<261>`; None if it is written in any other way, such as `<0261>`."""
-    match = _NUMBER.fullmatch(text)
-    return int(match[1]) if match else None
-
-
-def _lex_text(pieces: list[tuple[int, str]]) -> Iterator[Lexeme]:
-    """Split consecutive ordinary tokens into separators, words in angle brackets, and other text."""
-    text = "".join(piece for _, piece in pieces)
-    token_of = [index for index, piece in pieces for _ in piece]
-    start = 0
-    while start < len(text):
-        end = start + 1
-        if text[start] in SEPARATORS:
-            while end < len(text) and text[end] in SEPARATORS:
-                end += 1
-            yield Lexeme(LexemeKind.SEPARATOR, text[start:end], token_of[start])
-        else:
-            while end < len(text) and text[end] not in SEPARATORS and text[end] != "<" and text[end - 1] != ">":
-                end += 1
-            yield _word(text[start:end], token_of[start])
-        start = end
-
-
-def _word(text: str, token: int) -> Lexeme:
-    if text in _JOINT_TEXTS:
-        return Lexeme(LexemeKind.JOINT, text, token, joint=_JOINT_TEXTS[text])
-    return _special(token, text) or Lexeme(LexemeKind.OTHER, text, token)
+def _lexeme(match: re.Match[str], token: int) -> Lexeme:
+    """Return the lexeme of a match, which starts in a token."""
+    kind, text = _KINDS[match.lastgroup or "other"], match[0]
+    if kind is LexemeKind.JOINT:
+        return Lexeme(kind, text, token, joint=_JOINT_OF[text])
+    if kind is LexemeKind.COORDINATE:
+        return Lexeme(kind, text, token, number=int(match[kind.value]))
+    return Lexeme(kind, text, token, number=ABSENT if kind is LexemeKind.ABSENT else -1)

@@ -1,4 +1,13 @@
-"""The strict parser of answers: converts tokens to bins, with an outcome for every joint."""
+"""The strict parser of answers: converts tokens to bins, with an outcome for every joint.
+
+An answer has one of two forms. In blocks, a person is an optional label, any number of boxes, the joints in 2D and the
+joints in 3D. In JSON, `{"keypoints": {"left_wrist": "<841><424><697>"}}`, the joints are in 3D only; other text may
+stand around it. What is written in any other way is malformed as a whole, and so is a form that was cut off.
+
+A robot needs one person. Of several, each with a label or a box before the joints, the first one is taken, as in the
+official code. Of several boxes before the same joints, the one that contains all their pixels is taken, if there is
+exactly one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +17,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER, Lexeme, LexemeKind, lex
+from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER, LABEL, Lexeme, LexemeKind, lex
 from taihri_ros.model.quantization import BINS
 from taihri_ros.skeleton import in_order
 
@@ -66,8 +75,8 @@ class JointAnswer(NamedTuple):
         joint: Joint name.
         outcome: Outcome of parsing.
         pixel: The two coordinates (u, v) of the 2D block; empty unless the outcome is `ANSWERED` or `ABSENT`.
-        point: The three coordinates (x, y, z) of the 3D block; empty unless the outcome is `ANSWERED` or `ABSENT`.
-            An absent joint may lack either.
+        point: The three coordinates (x, y, z) of the 3D block; empty unless the outcome is `ANSWERED` or `ABSENT`, or
+            `NO_2D` because the form of the answer has no 2D block. An absent joint may lack either.
     """
 
     joint: str
@@ -81,7 +90,8 @@ class Answer:
     """A well-formed answer.
 
     Attributes:
-        box: Bounding box of the person as x0, y0, x1, y1; None if it is missing or out of range.
+        box: Bounding box of the person as x0, y0, x1, y1; None if it is missing, out of range, or not known among
+            several.
         joints: One entry for every joint that was requested or mentioned, in the skeleton's order.
         root: The answer for the root, if it was asked for in addition to the joints of the command (`model/zoom.py`).
     """
@@ -94,8 +104,9 @@ class Answer:
 def parse(tokens: tuple[str, ...], requested: Collection[str] | None, *, first_token: int = 0) -> Answer:
     """Parse an answer.
 
-    Commas and white space may separate any two tokens, and joints and numbers may consist of one token or of several.
-    Any other deviation from the format makes the whole answer malformed.
+    Commas and white space may separate any two tokens, a colon may follow the name of a joint, and joints and numbers
+    may consist of one token or of several. Any other deviation from the form makes the whole answer malformed. The
+    time is proportional to the length of the answer.
 
     Args:
         tokens: Tokens of the answer as text, special tokens included, with or without the end token.
@@ -108,19 +119,15 @@ def parse(tokens: tuple[str, ...], requested: Collection[str] | None, *, first_t
     Raises:
         MalformedAnswerError: The answer is truncated or has another format.
     """
-    reader = _BlockReader(tokens, first_token)
-    box = reader.box()
-    pixels = reader.points("2d", 2)
-    points = reader.points("3d", 3)
+    reader = _Reader(tokens, first_token)
+    if reader.is_json:
+        return Answer(None, _joint_answers(requested, None, reader.json_points()))
+    boxes, pixels, points = reader.person()
+    while reader.begins_person:
+        reader.person()
     reader.finish()
-    mentioned = set(pixels) | set(points)
-    listed = mentioned if requested is None else mentioned | set(requested)
-    return Answer(
-        box=box if box and all(_in_range(coordinate) for coordinate in box) else None,
-        joints=tuple(
-            _joint_answer(joint, requested, pixels.get(joint, []), points.get(joint, [])) for joint in in_order(listed)
-        ),
-    )
+    joints = _joint_answers(requested, pixels, points)
+    return Answer(_box_of(boxes, joints), joints)
 
 
 def merge_answers(answers: Sequence[Answer]) -> Answer:
@@ -141,11 +148,25 @@ def merge_answers(answers: Sequence[Answer]) -> Answer:
     return Answer(boxes[0] if boxes else None, tuple(found[name] for name in in_order(set(found))))
 
 
+_Box = tuple[CoordinateToken, ...]
 _Found = list[tuple[CoordinateToken, ...]]
 
 
-def _joint_answer(joint: str, requested: Collection[str] | None, pixels: _Found, points: _Found) -> JointAnswer:
+def _joint_answers(
+    requested: Collection[str] | None, pixels: dict[str, _Found] | None, points: dict[str, _Found]
+) -> tuple[JointAnswer, ...]:
+    """Return the answers for all joints, from the coordinates of each; `pixels` is None if the form has no 2D block."""
+    mentioned = set(pixels or ()) | set(points)
+    listed = mentioned if requested is None else mentioned | set(requested)
+    return tuple(
+        _joint_answer(joint, requested, None if pixels is None else pixels.get(joint, []), points.get(joint, []))
+        for joint in in_order(listed)
+    )
+
+
+def _joint_answer(joint: str, requested: Collection[str] | None, pixels: _Found | None, points: _Found) -> JointAnswer:
     """Return the answer for one joint, from all its coordinates in both blocks."""
+    has_2d, pixels = pixels is not None, pixels or []
     if requested is not None and joint not in requested:
         return JointAnswer(joint, Outcome.NOT_ASKED)
     if not pixels and not points:
@@ -157,10 +178,12 @@ def _joint_answer(joint: str, requested: Collection[str] | None, pixels: _Found,
         return JointAnswer(joint, Outcome.ABSENT, pixel, point)
     if not points:
         return JointAnswer(joint, Outcome.NO_3D)
-    if not pixels:
+    if not pixels and has_2d:
         return JointAnswer(joint, Outcome.NO_2D)
     if not all(_in_range(coordinate) for coordinate in (*pixel, *point)):
         return JointAnswer(joint, Outcome.OUT_OF_RANGE)
+    if not pixels:
+        return JointAnswer(joint, Outcome.NO_2D, point=point)
     return JointAnswer(joint, Outcome.ANSWERED, pixel, point)
 
 
@@ -168,8 +191,22 @@ def _in_range(coordinate: CoordinateToken) -> bool:
     return 0 <= coordinate.bin < BINS
 
 
-class _BlockReader:
-    """A reader of the blocks of an answer, in their order."""
+def _box_of(boxes: list[_Box], joints: tuple[JointAnswer, ...]) -> _Box | None:
+    """Return the box of the person: the only one, or the only one that contains every pixel of the joints."""
+    known = [box for box in boxes if all(map(_in_range, box))]
+    if len(boxes) > 1:
+        pixels = [joint.pixel for joint in joints if joint.outcome is Outcome.ANSWERED]
+        known = [box for box in known if pixels and all(_contains(box, pixel) for pixel in pixels)]
+    return known[0] if len(known) == 1 else None
+
+
+def _contains(box: _Box, pixel: tuple[CoordinateToken, ...]) -> bool:
+    left, top, right, bottom = (coordinate.bin for coordinate in box)
+    return left <= pixel[0].bin <= right and top <= pixel[1].bin <= bottom
+
+
+class _Reader:
+    """A reader of the lexemes of an answer, in their order."""
 
     def __init__(self, tokens: tuple[str, ...], first_token: int) -> None:
         self._first_token = first_token
@@ -177,30 +214,92 @@ class _BlockReader:
         self._lexemes = [lexeme for lexeme in lex(tokens) if lexeme.kind is not LexemeKind.SEPARATOR]
         self._next = 0
 
-    def box(self) -> tuple[CoordinateToken, ...] | None:
-        start, end = BLOCKS["box"]
-        if not self._accept(start):
-            return None
-        coordinates = self._coordinates(4, "the box")
-        self._expect(end)
-        return coordinates
+    @property
+    def is_json(self) -> bool:
+        """Whether the answer is in JSON: a brace comes before the first delimiter."""
+        either = (one.text for one in self._lexemes if one.text == "{" or one.kind is LexemeKind.DELIMITER)
+        return next(either, "") == "{"
 
-    def points(self, block: str, count: int) -> dict[str, _Found]:
-        start, end = BLOCKS[block]
+    @property
+    def begins_person(self) -> bool:
+        """Whether a label or a box follows, with which a person begins; joints without either may be a repetition."""
+        return self._follows(LABEL[0], BLOCKS["box"][0])
+
+    def person(self) -> tuple[list[_Box], dict[str, _Found], dict[str, _Found]]:
+        """Read one person: the boxes, and the coordinates of each joint in 2D and in 3D."""
+        boxes: list[_Box] = []
+        while self.begins_person:
+            if self._accept(LABEL[0]):
+                self._label()
+            boxes += self._boxes()
+        return boxes, self._points("2d", 2), self._points("3d", 3)
+
+    def json_points(self) -> dict[str, _Found]:
+        """Read the JSON of the 3D-only task, and the text around it: the coordinates of each joint."""
+        self._prose()
+        for text in ("{", '"', "keypoints", '"', ":", "{"):
+            self._expect(text)
         found: dict[str, _Found] = {}
-        self._expect(start)
-        while not self._accept(end):
-            lexeme = self._take(f"a joint or {end}")
-            if lexeme.kind is not LexemeKind.JOINT:
-                raise self._unexpected(lexeme, f"a joint or {end}")
-            found.setdefault(lexeme.joint, []).append(self._coordinates(count, lexeme.joint))
+        while not self._accept("}"):
+            self._expect('"')
+            joint = self._joint('a joint or "}"')
+            for text in ('"', ":", '"'):
+                self._expect(text)
+            found.setdefault(joint, []).append(self._coordinates(3, joint))
+            self._expect('"')
+        self._expect("}")
+        self._prose()
+        self.finish()
         return found
 
     def finish(self) -> None:
+        """Read the end tokens."""
         while self._next < len(self._lexemes):
             lexeme = self._take("the end")
             if lexeme.text not in END_OF_ANSWER:
                 raise self._unexpected(lexeme, "the end")
+
+    def _prose(self) -> None:
+        """Skip text around JSON. It may name joints, but coordinates, braces and delimiters belong to an answer."""
+        of_answer = (LexemeKind.COORDINATE, LexemeKind.ABSENT, LexemeKind.DELIMITER)
+        while self._next < len(self._lexemes):
+            lexeme = self._lexemes[self._next]
+            if lexeme.kind in of_answer or lexeme.text in ("{", "}"):
+                break
+            self._next += 1
+
+    def _label(self) -> None:
+        """Read the words of a label and its end."""
+        while not self._accept(LABEL[1]):
+            lexeme = self._take(LABEL[1])
+            if lexeme.kind not in (LexemeKind.OTHER, LexemeKind.JOINT) or lexeme.text.startswith("<"):
+                raise self._unexpected(lexeme, f"words or {LABEL[1]}")
+
+    def _boxes(self) -> list[_Box]:
+        """Read a block of one or more boxes."""
+        start, end = BLOCKS["box"]
+        self._expect(start)
+        boxes = [self._coordinates(4, "the box")]
+        while self._next < len(self._lexemes) and self._lexemes[self._next].kind is LexemeKind.COORDINATE:
+            boxes.append(self._coordinates(4, "a box"))
+        self._expect(end)
+        return boxes
+
+    def _points(self, block: str, count: int) -> dict[str, _Found]:
+        start, end = BLOCKS[block]
+        found: dict[str, _Found] = {}
+        self._expect(start)
+        while not self._accept(end):
+            joint = self._joint(f"a joint or {end}")
+            self._accept(":")
+            found.setdefault(joint, []).append(self._coordinates(count, joint))
+        return found
+
+    def _joint(self, expected: str) -> str:
+        lexeme = self._take(expected)
+        if lexeme.kind is not LexemeKind.JOINT:
+            raise self._unexpected(lexeme, expected)
+        return lexeme.joint
 
     def _coordinates(self, count: int, owner: str) -> tuple[CoordinateToken, ...]:
         expected = f"{count} coordinates of {owner}"
@@ -213,8 +312,11 @@ class _BlockReader:
             coordinates.append(CoordinateToken(lexeme.number, self._first_token + lexeme.token, absent))
         return tuple(coordinates)
 
+    def _follows(self, *texts: str) -> bool:
+        return self._next < len(self._lexemes) and self._lexemes[self._next].text in texts
+
     def _accept(self, text: str) -> bool:
-        if self._next < len(self._lexemes) and self._lexemes[self._next].text == text:
+        if self._follows(text):
             self._next += 1
             return True
         return False

@@ -12,11 +12,13 @@ from taihri_ros.model.quantization import coordinate_token
 from taihri_ros.skeleton import JOINTS
 
 gaps = st.sampled_from(["", " ", ", ", ",", "\n", " ,\t"])
+labels_and_boxes = st.sampled_from([("", False), ("", True), ("person", True), ("the left person", True)])
+joint_forms = st.sampled_from(["token", "text", "name", "words"])
 answer_formats = st.builds(
-    AnswerFormat,
-    box=st.booleans(),
-    joint=st.sampled_from(["token", "text"]),
-    after_joint=gaps,
+    lambda label_and_box, **others: AnswerFormat(label=label_and_box[0], box=label_and_box[1], **others),
+    labels_and_boxes,
+    joint=joint_forms,
+    after_joint=gaps | st.sampled_from([": ", ":", " : "]),
     between_coordinates=gaps,
     between_joints=gaps,
     between_blocks=gaps,

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER, LexemeKind, lex
 from taihri_ros.skeleton import JOINTS, joint_token
 
-J, C, D, S, A, O = (  # noqa: E741
+J, C, D, S, A, P, O = (  # noqa: E741
     LexemeKind.JOINT,
     LexemeKind.COORDINATE,
     LexemeKind.DELIMITER,
     LexemeKind.SEPARATOR,
     LexemeKind.ABSENT,
+    LexemeKind.PUNCTUATION,
     LexemeKind.OTHER,
 )
 pieces = st.one_of(
@@ -48,7 +49,22 @@ def test_no_text_is_lost(tokens: tuple[str, ...]) -> None:
         ("<261>, <630>\n", [C, S, C, S]),
         ("<left_wrist><261> <630>", [J, C, S, C]),
         ("<|box_start|><|im_end|>", [D, D]),
-        ("left_wrist", [O]),
+        ("left_wrist", [J]),
+        ("left wrist", [J]),
+        ("left wrist: <1>", [J, P, S, C]),
+        ("left_wrist<1>right_wrist", [J, C, J]),
+        ("the left wrist", [O, S, J]),
+        ("head", [J]),
+        ("spine1 spine12", [J, S, O]),
+        ("heads", [O]),
+        ("ahead", [O]),
+        ("left_wrist_x", [O]),
+        ("left wrists", [O, S, O]),
+        ("left  wrist", [O, S, O]),
+        ("head.", [O]),
+        ('{"head": "<1>"}', [P, P, J, P, P, S, P, C, P, P]),
+        ("```json", [P, P, P, O]),
+        ("<|object_ref_start|>person<|object_ref_end|>", [D, O, D]),
         ("261", [O]),
         ("<-1>", [O]),
         ("<+1>", [O]),

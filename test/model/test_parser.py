@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import time
 
 import pytest
 from answers import answer_formats, cut_anywhere, sentences, some_joints
@@ -10,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import answer_tokens
 
-from taihri_ros.model.answer_format import AnswerFormat
+from taihri_ros.model.answer_format import AnswerFormat, infer_answer_format
 from taihri_ros.model.grammar import free_grammar, named_grammar
-from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER
+from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER, LABEL
 from taihri_ros.model.parser import Answer, JointAnswer, MalformedAnswerError, Outcome, parse
 from taihri_ros.skeleton import JOINTS, joint_token
 
@@ -31,7 +33,7 @@ def bins(joint: JointAnswer) -> tuple[tuple[int, ...], tuple[int, ...]]:
 @pytest.mark.parametrize(
     "box", ["", "<|box_start|><1><2><3><4><|box_end|>", "<|box_start|> <1>, <2>, <3>, <4> <|box_end|>\n"]
 )
-@pytest.mark.parametrize("name", ["<|left_wrist|>", "<left_wrist>"])
+@pytest.mark.parametrize("name", ["<|left_wrist|>", "<left_wrist>", "left wrist", "left_wrist:", "<left_wrist> :"])
 @pytest.mark.parametrize(
     ("gap", "comma"), [("", ""), (" ", ", "), (" ", " "), ("", ","), ("\n", ",\n"), ("\t", "\r\n")]
 )
@@ -185,7 +187,10 @@ TWO, THREE = D2.format(*BLOCKS["2d"]), D3.format(*BLOCKS["3d"])
         (TWO + THREE + "<|im_end|>" + TWO + THREE, "instead of the end"),
         (TWO + "<|box_start|><1><2><3><4><|box_end|>" + THREE, "instead of <|kpt3d_start|>"),
         ("<|box_start|><1><2><3><|box_end|>" + TWO + THREE, "instead of 4 coordinates of the box"),
-        ("<|box_start|><1><2><3><4><5><|box_end|>" + TWO + THREE, "'<5>' at token 0 instead of <|box_end|>"),
+        (
+            "<|box_start|><1><2><3><4><5><|box_end|>" + TWO + THREE,
+            "'<|box_end|>' at token 0 instead of 4 coordinates of a box",
+        ),
         ("Sure! " + TWO + THREE, "'Sure!'"),
         (TWO + " and " + THREE, "'and'"),
         (TWO + THREE + " Done.", "'Done.'"),
@@ -200,7 +205,11 @@ TWO, THREE = D2.format(*BLOCKS["2d"]), D3.format(*BLOCKS["3d"])
         (TWO.replace("<2>", "<2.5>") + THREE, "'<2.5>'"),
         (TWO.replace("<2>", "<" + "9" * 6000 + ">") + THREE, "'<9999"),
         (TWO.replace("<2>", "<|im_end|>") + THREE, "ends where 2 coordinates of left_wrist should follow"),
-        ('{"left_wrist": [1, 2, 3]}', "instead of <|kpt2d_start|>"),
+        ('{"left_wrist": [1, 2, 3]}', "'left_wrist' at token 0 instead of keypoints"),
+        ("<|object_ref_start|>person" + TWO + THREE, "instead of words or <|object_ref_end|>"),
+        ("<|object_ref_start|>person<|object_ref_end|>" + TWO + THREE, "instead of <|box_start|>"),
+        (TWO.replace("<left_wrist>", "left_wrist::") + THREE, "':' at token 0 instead of 2 coordinates"),
+        (TWO.replace("<left_wrist>", "my left_wrist") + THREE, "'my'"),
     ],
 )
 def test_a_malformed_answer_is_refused_with_the_reason(text: str, message: str) -> None:
@@ -253,9 +262,11 @@ def test_parsed_coordinates_are_in_the_answer(tokens: tuple[str, ...], requested
         answer = parse(tokens, requested)
     except MalformedAnswerError:
         return
-    text = re.sub(r"[, \t\r\n]+", "", "".join(tokens))
+    text = re.sub(r"\b(left|right) (?=[a-z])", r"\1_", "".join(tokens))
+    text = re.sub(r"[, \t\r\n]+", "", text)
     blocks = re.fullmatch(
-        r"(?:<\|box_start\|>.*<\|box_end\|>)?<\|kpt2d_start\|>(.*)<\|kpt2d_end\|><\|kpt3d_start\|>(.*)<\|kpt3d_end\|>.*",
+        r"(?:<\|(?:box|object_ref)_start\|>.*?<\|box_end\|>)?"
+        r"<\|kpt2d_start\|>(.*?)<\|kpt2d_end\|><\|kpt3d_start\|>(.*?)<\|kpt3d_end\|>.*",
         text,
         re.DOTALL,
     )
@@ -268,8 +279,9 @@ def test_parsed_coordinates_are_in_the_answer(tokens: tuple[str, ...], requested
         for block, coordinates in zip(blocks.groups(), bins(joint), strict=True):
             written = "".join(f"<{number}>" for number in coordinates)
             assert all(0 <= number <= 999 for number in coordinates)
-            assert len(re.findall(rf"<\|?{joint.joint}\|?>{written}(?!<\d)", block)) == 1
-            assert len(re.findall(rf"<\|?{joint.joint}\|?>", block)) == 1
+            name = rf"(?:<\|?{joint.joint}\|?>|(?<![\w<|]){joint.joint}(?![\w>|]))"
+            assert len(re.findall(rf"{name}:?{written}(?!<\d)", block)) == 1
+            assert len(re.findall(name, block)) == 1
         assert (len(joint.pixel), len(joint.point)) == (2, 3)
     if requested is not None:
         assert requested <= {joint.joint for joint in answer.joints}
@@ -283,3 +295,162 @@ def test_only_the_text_of_a_token_is_a_coordinate(text: str) -> None:
         parse(tokens, ("head",))
     with pytest.raises(MalformedAnswerError):
         parse(tuple("".join(tokens)), ("head",))
+
+
+LABELLED = "<|object_ref_start|>person<|object_ref_end|><|box_start|><100>, <200>, <400>, <800><|box_end|>"
+ELSEWHERE = "<|object_ref_start|>the other person<|object_ref_end|><|box_start|><500><200><900><800><|box_end|>"
+
+
+def person(uv: str = "<261>, <630>", xyz: str = "<512> <400> <199>") -> str:
+    return f"<|kpt2d_start|><left_wrist>{uv}<|kpt2d_end|><|kpt3d_start|><left_wrist>{xyz}<|kpt3d_end|>"
+
+
+BOX, OTHER_BOX = (100, 200, 400, 800), (500, 200, 900, 800)
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        (LABELLED + person(), BOX),
+        (LABELLED.replace("person", "a person in red") + "\n" + person(), BOX),
+        (LABELLED.replace("person", "") + person(), BOX),
+        (ELSEWHERE + LABELLED + person(), BOX),
+        (LABELLED + ", " + ELSEWHERE + person(), BOX),
+        ("<|box_start|><500><200><900><800>, <100><200><400><800><|box_end|>" + person(), BOX),
+        (LABELLED + LABELLED + person(), None),
+        (ELSEWHERE + ELSEWHERE.replace("<900>", "<901>") + person(), None),
+        (ELSEWHERE + person(), OTHER_BOX),
+        (LABELLED + ELSEWHERE + "<|kpt2d_start|><|kpt2d_end|><|kpt3d_start|><|kpt3d_end|>", None),
+        (LABELLED + person() + ELSEWHERE + person("<600><300>", "<1><2><3>"), BOX),
+        (LABELLED + person() + ELSEWHERE + person("<600><300>", "<1><2><3>") + "<|im_end|>", BOX),
+    ],
+)
+@pytest.mark.handles("Engine", "an answer about several people", "the first person with joints is taken")
+def test_the_first_person_is_taken_and_the_box_that_contains_the_joints(text: str, box: tuple[int, ...] | None) -> None:
+    for tokens in ((text,), tuple(text), tuple(re.findall(r"<[^<>]*>|[^<>]+", text))):
+        answer = parse(tokens, WRIST)
+        assert (answer.box and tuple(c.bin for c in answer.box)) == box
+        if "<left_wrist>" in text:
+            assert bins(answer.joints[0]) == (UV, XYZ)
+            assert tokens[answer.joints[0].pixel[0].token][:1] == "<"
+
+
+JSON = '{"keypoints": {"left_wrist": "<841><424><697>", "head": "<1>, <2>, <3>"}}'
+COMPACT = re.sub(r"\s", "", JSON)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        JSON,
+        JSON + "<|im_end|>",
+        COMPACT,
+        f"```json\n{JSON}\n```",
+        f"```json\n{JSON}\n```<|im_end|>\n",
+        f"Here are the coordinates of left_wrist and head:\n```\n{JSON}\n```\nThe left wrist is in front.",
+        JSON.replace(", ", ",\n  ").replace("{", "{\n").replace("}", "\n}"),
+        JSON.replace("left_wrist", "left wrist"),
+        JSON.replace("left_wrist", "<|left_wrist|>").replace("head", "<head>"),
+        JSON.replace('"}}', '",}}'),
+    ],
+)
+@pytest.mark.handles("Engine", "an answer in the JSON of the 3D-only task", "read: the joints have no pixel")
+def test_json_of_the_3d_only_task_is_parsed(text: str) -> None:
+    for tokens in ((text,), tuple(text), tuple(re.findall(r"<[^<>]*>|[^<>]+", text))):
+        answer = parse(tokens, ("left_wrist", "neck"))
+        assert outcomes(answer) == {
+            "neck": Outcome.NOT_ANSWERED,
+            "head": Outcome.NOT_ASKED,
+            "left_wrist": Outcome.NO_2D,
+        }
+        assert bins(answer.joints[2]) == ((), (841, 424, 697))
+        at = answer.joints[2].point[1].token
+        assert "".join(tokens)[sum(map(len, tokens[:at])) :].find("<424>") < len(tokens[at])
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        (COMPACT.replace("head", "left_wrist"), Outcome.DUPLICATE),
+        (COMPACT.replace("head", "left wrist"), Outcome.DUPLICATE),
+        (COMPACT.replace("841", "1000"), Outcome.OUT_OF_RANGE),
+        (COMPACT.replace("<841>", "<absent>"), Outcome.ABSENT),
+    ],
+)
+def test_a_joint_in_json_gets_the_expected_outcome(text: str, outcome: Outcome) -> None:
+    assert outcomes(parse((text,), WRIST))["left_wrist"] is outcome
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(COMPACT[:length] for length in range(len(COMPACT))),
+        COMPACT + JSON,
+        COMPACT + "<1><2><3>",
+        "<1> " + COMPACT,
+        COMPACT + "}",
+        COMPACT + "<|im_end|>more",
+        COMPACT + person(),
+        person() + COMPACT,
+        COMPACT.replace("keypoints", "keypoints_2d"),
+        COMPACT.replace("left_wrist", "left_hand"),
+        COMPACT.replace("<697>", ""),
+        COMPACT.replace("<697>", "<697><1>"),
+        COMPACT.replace("<697>", "697"),
+        COMPACT.replace('"<841><424><697>"', "[841,424,697]"),
+        COMPACT.replace('"<841><424><697>"', "null"),
+        "[" + COMPACT + "," + COMPACT + "]",
+        '{"a":' * 10_000,
+    ],
+)
+@pytest.mark.handles("Engine", "JSON that was cut off, or of another form", "the answer is malformed")
+def test_other_json_is_malformed(text: str) -> None:
+    with pytest.raises(MalformedAnswerError):
+        parse((text,), WRIST)
+
+
+NONSENSE = {
+    "open brackets": "<",
+    "closed brackets": ">",
+    "numbers": "<1",
+    "coordinates": "<1>",
+    "joints": "<|left_wrist|>",
+    "words": "left wrist ",
+    "half words": "left ",
+    "a long word": "left_",
+    "spaces": " ",
+    "braces": "{",
+    "quotes": '"',
+    "colons": ":",
+    "labels": LABEL[0] + "a" + LABEL[1],
+    "label": "a ",
+    "boxes": "<|box_start|><1><2><3><4><|box_end|>",
+    "blocks": "<|kpt2d_start|>",
+    "people": LABELLED + person(),
+    "ends": "<|im_end|>",
+    "digits": "9",
+}
+STARTS = {"label": LABEL[0], "joints": BLOCKS["2d"][0], "quotes": JSON[:-2], "words": JSON}
+
+
+@pytest.mark.parametrize("kind", NONSENSE)
+@pytest.mark.handles("Engine", "nonsense of any length as an answer", "refused in a time proportional to its length")
+def test_the_time_is_proportional_to_the_length(kind: str) -> None:
+    def seconds(size: int) -> float:
+        text = STARTS.get(kind, "") + NONSENSE[kind] * (size // len(NONSENSE[kind]))
+        tokens = (text[:5], text[5:])
+        started = time.thread_time()
+        with contextlib.suppress(MalformedAnswerError):
+            assert not any(joint.outcome is Outcome.ANSWERED for joint in parse(tokens, None).joints[1:])
+        infer_answer_format(tokens)
+        return time.thread_time() - started
+
+    seconds(1000)
+    assert seconds(1 << 15) < 80 * (seconds(1 << 11) + 0.01), "16 times for a linear method, 256 for a quadratic one"
+
+
+def test_a_megabyte_is_refused() -> None:
+    for text in ("9" * (1 << 20), "<" + "9" * (1 << 20), "{" + " " * (1 << 20), "left_" * (1 << 18)):
+        with pytest.raises(MalformedAnswerError) as refused:
+            parse((text,), WRIST)
+        assert len(str(refused.value)) < 200

@@ -151,7 +151,7 @@ def test_missing_values_of_a_file_are_official(tmp_path: Path) -> None:
         ({"space": {"w": [0, 1]}}, "'w'"),
         ({"space": {"x": ["a", "b"]}}, "taihri.json: "),
         ({"space": None}, "taihri.json: "),
-        ({"answer": {"joint": "word"}}, "answer.joint must be one of token, text, not 'word'"),
+        ({"answer": {"joint": "word"}}, "answer.joint must be one of token, text, name, words, not 'word'"),
         ({"answer": {"box": "yes"}}, "answer.box must be true or false"),
         (
             {"answer": {"between_joints": " and "}},
