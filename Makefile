@@ -15,16 +15,17 @@ endif
 NODE := .venv
 VLLM_ENV := .venv-vllm
 LIGHT := .venv-mediapipe
+OLDEST_VLLM := .venv-vllm-0.31
 DEMO_ENV := .venv-$(ENGINE)
 REQUIREMENTS := setup.py setup.cfg pyproject.toml
 
 export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
 export TAIHRI_LIGHT_PYTHON = $(CURDIR)/$(LIGHT)/bin/python
 
-.PHONY: demo test node-tests engine-tests soak lint types bench docs clean help
+.PHONY: demo test node-tests engine-tests test-vllm-window soak lint types bench docs clean help
 
 help:  ## Say what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: $(NODE)/.ready $(DEMO_ENV)/.demo  ## Run the shipped model on the simulated robot camera; ENGINE=mediapipe: the light engine
 	$(NODE)/bin/taihri demo --engine $(ENGINE) --engine-python $(DEMO_ENV)/bin/python
@@ -44,7 +45,10 @@ engine-tests:  # They run beside the node's tests; their output follows in one p
 	@OMP_NUM_THREADS=1 $(VLLM_ENV)/bin/python -m pytest $(ENGINE_TESTS) >out/engine-tests.log 2>&1; \
 		status=$$?; cat out/engine-tests.log; exit $$status
 
-soak: $(NODE)/.ready  ## Show the embedded host 50,000 changed pictures over DDS; make test shows it 2,000
+test-vllm-window: $(OLDEST_VLLM)/.ready  ## Run the engine's tests on the oldest supported vLLM
+	OMP_NUM_THREADS=1 $(OLDEST_VLLM)/bin/python -m pytest test/inference/inprocess
+
+soak: $(NODE)/.ready test-vllm-window  ## Show the embedded host 50,000 changed pictures over DDS (make test: 2,000), and test the oldest vLLM
 	TAIHRI_CHANGED_PICTURES=50000 $(NODE)/bin/python -m pytest -s test/node/dds_host/test_changed_pictures.py
 
 PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs taihri_ros/models/*/README.md
@@ -63,13 +67,14 @@ bench: $(VLLM_ENV)/.tests $(LIGHT)/.ready  ## Measure the node against the publi
 	$(VLLM_ENV)/bin/taihri bench --engine vllm --peer mediapipe --peer-python $(LIGHT)/bin/python --out out/bench/engines.json
 	$(NODE)/bin/python -m taihri_ros.evaluation.benchmark.stages --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0
 
-docs: $(NODE)/.ready  ## Make docs/parameters.md and docs/robustness.md, and wrap the pages
+docs: $(NODE)/.ready  ## Make docs/parameters.md, docs/robustness.md and the table of docs/checkpoints.md, and wrap the pages
 	$(NODE)/bin/python -m taihri_ros.node.parameter_reference >docs/parameters.md
 	$(NODE)/bin/python test/robustness_page.py >docs/robustness.md
+	$(NODE)/bin/python test/checkpoints_page.py
 	$(NODE)/bin/mdformat $(PAGES)
 
 clean:  ## Remove everything that was made
-	rm -rf $(NODE) .venv-transformers $(VLLM_ENV) $(LIGHT) out build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(NODE) .venv-transformers $(VLLM_ENV) $(OLDEST_VLLM) $(LIGHT) out build *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 $(NODE)/.ready: $(REQUIREMENTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -83,6 +88,11 @@ $(NODE)/.ready: $(REQUIREMENTS)
 $(VLLM_ENV)/.ready: INSTALL = --engine $(VLLM)
 $(LIGHT)/.ready: INSTALL = --engine mediapipe $(if $(LIGHT_PYTHON),--python $(LIGHT_PYTHON))
 .venv-transformers/.ready: INSTALL = --engine transformers
+
+$(OLDEST_VLLM)/.ready: $(NODE)/.ready
+	$(NODE)/bin/taihri engine install --engine $(VLLM) --version 0.31.0 --into $(OLDEST_VLLM) --editable
+	$(OLDEST_VLLM)/bin/python -m pip install --quiet 'pytest>=8' 'pytest-timeout>=2.3' 'hypothesis>=6.100'
+	@touch $@
 
 .venv-%/.ready: $(NODE)/.ready
 	$(NODE)/bin/taihri engine install $(INSTALL) --into .venv-$* --editable

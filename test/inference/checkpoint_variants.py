@@ -196,6 +196,17 @@ def pickled_copy(directory: Path) -> None:
     (directory / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
 
 
+def own_code(directory: Path) -> None:
+    """Name classes in a file beside the weights, which fails when it is imported."""
+    (directory / "code_of_the_model.py").write_text("raise RuntimeError('this code must not run')\n", encoding="utf-8")
+    for name, classes in (
+        ("config.json", ("AutoConfig", "AutoModelForImageTextToText")),
+        ("preprocessor_config.json", ("AutoImageProcessor", "AutoProcessor")),
+    ):
+        auto_map = {one: f"code_of_the_model.{one.removeprefix('Auto')}" for one in classes}
+        edit_json(name, lambda values, auto_map=auto_map: values.update(auto_map=auto_map))(directory)  # type: ignore[misc]
+
+
 VARIANTS: dict[str, Edit] = {
     "embedding without padded rows": without_padding,
     "embedding with more padded rows": more_padding,
@@ -205,6 +216,7 @@ VARIANTS: dict[str, Edit] = {
     "weights in one file with an index": one_shard,
     "files linked into the blobs of the Hugging Face cache": hub_cache,
     "a pickle beside the safetensors file (it is never opened)": pickled_copy,
+    "code beside the weights, named by `auto_map` (it is never run)": own_code,
     "`config.json` of transformers 4.57": edit_config(as_transformers_4),
     "`config.json` as Qwen published it": edit_config(as_official_4),
     "chat template in `chat_template.json`": template_in("chat_template.json"),
@@ -216,3 +228,36 @@ VARIANTS: dict[str, Edit] = {
     "no `video_preprocessor_config.json`": unlink("video_preprocessor_config.json"),
     "no `generation_config.json`": unlink("generation_config.json"),
 }
+
+TIED_MODEL = ("tied embeddings, with `lm_head.weight` in the file", "a tied model saved untied")
+"""The forms that only a model with tied embeddings has."""
+
+TOGETHER: tuple[tuple[str, ...], ...] = (
+    (
+        "embedding without padded rows",
+        "weights in several files with an index",
+        "a pickle beside the safetensors file (it is never opened)",
+        "`config.json` of transformers 4.57",
+        "chat template in `chat_template.json`",
+        "image processor `Qwen2VLImageProcessorFast`",
+        "no `video_preprocessor_config.json`",
+        "no `generation_config.json`",
+        "files linked into the blobs of the Hugging Face cache",
+    ),
+    (
+        "a tied model saved untied",
+        "embedding with more padded rows",
+        "weights in one file with an index",
+        "`config.json` as Qwen published it",
+        "code beside the weights, named by `auto_map` (it is never run)",
+        "chat template in `tokenizer_config.json`",
+        "image processor in `processor_config.json`",
+    ),
+    (
+        "tied embeddings, with `lm_head.weight` in the file",
+        "no chat template",
+        "image processor with `min_pixels` and `max_pixels`",
+    ),
+)
+"""Forms that one checkpoint may have at once, in the order in which they are made. vLLM, which takes seconds to start,
+loads each of these combinations; together they are all forms."""
