@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any, ClassVar, Literal
 
+from taihri_ros.inference.checkpoint.adapter import read_adapter
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, TemplateState
 from taihri_ros.inference.constrained.automaton import Automaton
@@ -36,6 +37,7 @@ from taihri_ros.inference.local_engine import Decoded, LocalEngine, common_prefi
 from taihri_ros.inference.transformers.prefix_tree import PrefixTree
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.resources import expand_home
 
 _FRAMEWORK = "transformers"
 _GRAMMARS_KEPT = 32
@@ -55,6 +57,7 @@ class TransformersEngine(LocalEngine):
         *,
         device: str = "auto",
         dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+        adapter: str | None = None,
     ) -> None:
         """Load a checkpoint that passes `check_checkpoint`.
 
@@ -63,11 +66,13 @@ class TransformersEngine(LocalEngine):
             spec: The checkpoint's specification.
             device: `cpu`, `cuda`, `cuda:1` ..., or `auto` for the GPU if there is one.
             dtype: Data type of the weights; `auto` is the checkpoint's own on a GPU and float32 on a CPU.
+            adapter: Directory of a LoRA adapter that is merged into the weights, or None.
 
         Raises:
             CheckpointError: The checkpoint cannot be loaded.
             EngineError: The framework is not installed, or the device does not exist.
         """
+        chosen = None if adapter is None else read_adapter(expand_home(adapter), checkpoint)
         torch, transformers = require("torch", _FRAMEWORK), require("transformers", _FRAMEWORK)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -80,6 +85,8 @@ class TransformersEngine(LocalEngine):
             )
         except Exception as error:  # transformers does not document what it raises
             raise CheckpointError(f"{checkpoint} cannot be loaded: {error}") from error
+        if chosen is not None:
+            chosen.merge_into(model)
         try:
             self._model: Any = model.to(device).eval()
         except (RuntimeError, AssertionError) as error:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import cv2
 import pytest
-from checkpoint_variants import TIED_MODEL, TOGETHER, VARIANTS
+import torch
+from checkpoint_variants import TIED_MODEL, TOGETHER, VARIANTS, edit_weights
 from engine_requests import BOTH_WRISTS, assert_close, generate_one
+from safetensors.torch import load_file, save_file
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint import tiny_checkpoint
@@ -30,7 +33,7 @@ def tied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_checkpoint.build(tmp_path_factory.mktemp("tied") / "tiny", tied=True)
 
 
-def answer_of(kind: EngineKind, directory: Path) -> RawAnswer:
+def answer_of(kind: EngineKind, directory: Path, **options: object) -> RawAnswer:
     """Load a checkpoint and ask it for both wrists of the person in a picture."""
     spec = ModelSpec.load(directory)
     image = cv2.resize(cv2.cvtColor(cv2.imread(str(PERSON)), cv2.COLOR_BGR2RGB), (256, 192))
@@ -38,7 +41,7 @@ def answer_of(kind: EngineKind, directory: Path) -> RawAnswer:
         make_prompt(joint_command(BOTH_WRISTS), spec), named_grammar(BOTH_WRISTS, spec.answer or FORMAT)
     )
     request = GenerationRequest(image=image, questions=(question,), repetition_penalty=spec.repetition_penalty)
-    with open_engine(kind, str(directory), options={"dtype": "float32"}) as engine:
+    with open_engine(kind, str(directory), options={"dtype": "float32", **options}) as engine:
         return generate_one(engine, request)
 
 
@@ -81,3 +84,49 @@ def test_vllm_gives_the_same_answer(
 
 def test_vllm_loads_every_form_once() -> None:
     assert sorted(form for forms in TOGETHER for form in forms) == sorted(VARIANTS), "add the form to one of TOGETHER"
+
+
+def write_adapter(base: Path, directory: Path) -> Path:
+    """Write a random LoRA adapter of some layers of the language model, as peft saves it."""
+    torch.manual_seed(0)
+    weights = load_file(base / "model.safetensors")
+    tensors = {}
+    for name, weight in weights.items():
+        if name.endswith(("q_proj.weight", "v_proj.weight", "down_proj.weight")):
+            module = f"base_model.model.{name.removesuffix('.weight')}"
+            tensors[f"{module}.lora_A.weight"] = torch.randn(8, weight.shape[1]) * 0.1
+            tensors[f"{module}.lora_B.weight"] = torch.randn(weight.shape[0], 8) * 0.1
+    directory.mkdir()
+    save_file(tensors, directory / "adapter_model.safetensors")
+    targets = ["q_proj", "v_proj", "down_proj"]
+    settings = {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "target_modules": targets, "bias": "none"}
+    (directory / "adapter_config.json").write_text(json.dumps(settings))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def adapter(tied: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_adapter(tied, tmp_path_factory.mktemp("adapter") / "adapter")
+
+
+@pytest.fixture(scope="module")
+def merged(tied: Path, adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> RawAnswer:
+    """The answer of a checkpoint into which the adapter was merged by the formula of LoRA."""
+    directory = copy_of(tied, tmp_path_factory.mktemp("merged") / "checkpoint", ())
+    narrow = load_file(adapter / "adapter_model.safetensors")
+
+    def merge(tensors: dict[str, torch.Tensor]) -> None:
+        for name in tensors:
+            module = f"base_model.model.{name.removesuffix('.weight')}"
+            if f"{module}.lora_A.weight" in narrow:
+                tensors[name] += 2.0 * narrow[f"{module}.lora_B.weight"] @ narrow[f"{module}.lora_A.weight"]
+
+    edit_weights(merge)(directory)
+    return answer_of("transformers", directory)
+
+
+def test_transformers_answers_with_an_adapter_as_with_merged_weights(
+    tied: Path, adapter: Path, answers: dict[Path, RawAnswer], merged: RawAnswer
+) -> None:
+    assert merged.tokens != answers[tied].tokens
+    assert_close(answer_of("transformers", tied, adapter=str(adapter)), merged)
