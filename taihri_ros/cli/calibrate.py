@@ -33,6 +33,7 @@ from taihri_ros.evaluation.reports.tables import counted
 from taihri_ros.model.spec import FILE_NAME, Belief, Calibration, ModelSpec
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.belief import BeliefGate
+from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.resources import expand_home
 
 
@@ -69,8 +70,8 @@ def command(
 
     Then labelled pictures and pictures without people are asked about as users do, and the thresholds below which the
     node publishes no joint are chosen: at most 1 % of the pictures without people may have one, and as few joints
-    within 200 mm of the truth as possible are lost. Use data like that of the robot, but not the data of a later
-    evaluation.
+    within 200 mm of the truth as possible are lost. A checkpoint that has learned zoomed views is shown those that the
+    node takes. Use data like that of the robot, but not the data of a later evaluation.
 
     \b
     Examples:
@@ -174,8 +175,13 @@ def _summary(measurements: Sequence[Measurements], calibration: Calibration) -> 
     lines.append(f"{'':24}{'50 %':>8}{'90 %':>8}{'95 %':>8}")
     for source in XY_SOURCES:
         for name, factors in (("uncalibrated", Calibration()), ("calibrated", calibration)):
-            shares = coverage(squared_mahalanobis(measurements, source, factors)).values()
-            lines.append(f"{source + ', ' + name:24}" + "".join(f"{100 * share:8.1f}" for share in shares))
+            lines.append(_coverage_line(f"{source}, {name}", measurements, source, factors))
+    zoomed = [entry for entry in measurements if entry.zoom != 1.0]
+    if zoomed:
+        full = [entry for entry in measurements if entry.zoom == 1.0]
+        lines += ["", "calibrated, by view:"]
+        for name, group in ((f"{len(full)} full", full), (f"{len(zoomed)} zoomed", zoomed)):
+            lines += [_coverage_line(f"{source}, {name}", group, source, calibration) for source in XY_SOURCES if group]
     factors_of = {"bins": ("x", "y", "z"), "pixel": ("u", "v", "z")}
     lines += ["", "factors of the standard deviations:"]
     for source in XY_SOURCES:
@@ -183,3 +189,8 @@ def _summary(measurements: Sequence[Measurements], calibration: Calibration) -> 
         lines.append(f"{source:8}" + "".join(f"{axis} {factor:<10.4g}" for axis, factor in named).rstrip())
     lines.append("factors for the confidence: " + ", ".join(map("{:.4g}".format, calibration.confidence)))
     return "\n".join(lines)
+
+
+def _coverage_line(name: str, measurements: Sequence[Measurements], source: XySource, factors: Calibration) -> str:
+    shares = coverage(squared_mahalanobis(measurements, source, factors)).values()
+    return f"{name:24}" + "".join(f"{100 * share:8.1f}" for share in shares)

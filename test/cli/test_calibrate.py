@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,13 @@ import pytest
 from ended_run import Run
 from evaluated_people import STANDING, moved, write_manifest
 
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.cli import calibrate
 from taihri_ros.errors import TaihriError
+from taihri_ros.evaluation.calibration import Measurements
+from taihri_ros.model.quantization import InteractionSpace
+from taihri_ros.model.spec import Calibration
 
 
 @pytest.fixture
@@ -43,6 +49,19 @@ def test_factors_are_written_to_the_checkpoint(
         assert line.split() == [source, *(word for pair in zip(axes, factors, strict=True) for word in pair)]
         (shares,) = [line for line in lines if line.startswith(f"{source}, calibrated")]
         assert float(shares.split()[3]) == pytest.approx(90, abs=1)
+
+
+def test_the_coverage_is_printed_for_full_and_zoomed_views() -> None:
+    camera = Camera.ideal(500.0, 640, 480)
+    one = np.ones((22, 5))
+    far = Measurements(CanonicalView.fit(camera), InteractionSpace(), moved(3.0, 0.0, 0.0), 500.0 * one, one, zoom=2.0)
+    bins = np.column_stack([500.0 * one[:, :2], (STANDING - InteractionSpace().low) / InteractionSpace().step])
+    near = replace(far, truth=STANDING, bins=bins, zoom=1.0)
+    lines = calibrate._summary([near, far, near], Calibration()).splitlines()
+    first = lines.index("calibrated, by view:") + 1
+    assert lines[first].split() == ["bins,", "2", "full", "100.0", "100.0", "100.0"]
+    assert lines[first + 2].split() == ["bins,", "1", "zoomed", "0.0", "0.0", "0.0"]
+    assert "by view" not in calibrate._summary([near], Calibration())
 
 
 def test_errors_are_one_line(taihri_here: Callable[..., Run], manifest: Path, checkpoint: str, tmp_path: Path) -> None:
