@@ -48,7 +48,7 @@ class Keypoint:
     Attributes:
         name: Joint name, one of `skeleton.JOINTS`.
         state: State of the joint. `MEASURED` and `PREDICTED` joints have a position; an `OUT_OF_VIEW` joint has one if
-            it was located without its pixel.
+            it was located without its pixel, and so does a `NO_2D` joint.
         reason: The reason for the state in words; empty when measured.
         position: (3,) float64, metres, camera optical frame (x right, y down, z forward); NaN without a position.
         covariance: (3, 3) float64, m², camera optical frame; NaN if unknown.
@@ -70,7 +70,7 @@ class Keypoint:
     @property
     def has_position(self) -> bool:
         """Whether the position is valid and may be published."""
-        if self.state is State.OUT_OF_VIEW:
+        if self.state in (State.OUT_OF_VIEW, State.NO_2D):
             return bool(np.isfinite(self.position).all())
         return self.state in (State.MEASURED, State.PREDICTED)
 

@@ -87,11 +87,13 @@ def command(
         tracker = make_tracker(ready, parameters)
         estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)
         selection = tracker.selection(requested)
-        trained = ready.info.spec.trained
+        trained, unconstrained = ready.info.spec.trained, ready.info.unconstrained
     if overlay is not None:
         write_picture(overlay, draw_overlay(picture, estimate, "" if trained else UNTRAINED_NOTE, camera))
     if not trained:
         click.echo(f"note: {UNTRAINED_NOTE}", err=True)
+    if unconstrained:
+        click.echo(f"note: answers are not constrained: {unconstrained}", err=True)
     if not estimate.person.keypoints:
         click.echo(f"note: {selection.reason}", err=True)
     click.echo(json.dumps(to_json(estimate), indent=2) if as_json else _table(estimate))

@@ -83,7 +83,7 @@ class Measurements:
         points, variances = decoder.unzoomed(bins)
         bins = np.column_stack([bins[:, :4], (points[:, 2] - space.low[2]) / space.step[2]])
         joints = view.points_to_view(truth)[[INDEX[joint.joint] for joint in decoder.answered]]
-        requested = np.array([joint is not decoder.answer.root for joint in decoder.answered])
+        requested = np.array([joint is not decoder.answer.root and bool(joint.pixel) for joint in decoder.answered])
         used = requested & (joints[:, 2] > 0.0) & np.isfinite(variances).all(axis=1)
         return cls(view, space, joints[used], bins[used], variances[used], decoder.zoom)
 

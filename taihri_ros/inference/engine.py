@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.prompts import Prompt
-from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.spec import Belief, ModelSpec
 
 FinishReason = Literal["stop", "length"]
 
@@ -73,6 +74,10 @@ class GenerationRequest:
     top_k: int = 20
     repetition_penalty: float = 1.0
     jump_forward: bool = True
+
+    def without_grammars(self) -> GenerationRequest:
+        """Return the same request for unconstrained answers."""
+        return replace(self, questions=tuple(replace(question, grammar=None) for question in self.questions))
 
 
 class TopK(NamedTuple):
@@ -138,6 +143,7 @@ class EngineInfo:
         dtype: Data type of the weights.
         spec: The checkpoint's specification; its `answer` is never None.
         batched: Whether several questions about one image are decoded as one batch, at about the cost of one.
+        unconstrained: Why answers are not constrained to a grammar; empty if they are. Grammars are then ignored.
     """
 
     kind: str
@@ -147,6 +153,26 @@ class EngineInfo:
     dtype: str
     spec: ModelSpec
     batched: bool = False
+    unconstrained: str = ""
+
+    def as_unconstrained(self, reason: str, *, has_probabilities: bool) -> EngineInfo:
+        """Return the description of the same engine without constrained answers.
+
+        Several questions would then be answered about different people, so they are not batched. Without
+        probabilities no confidence is known, and the checkpoint's thresholds for it are switched off: those that a
+        user sets refuse every joint.
+
+        Args:
+            reason: Why answers cannot be constrained.
+            has_probabilities: Whether coordinates have top-k log-probabilities.
+
+        Returns:
+            The description, with the default answer format if there was none.
+        """
+        spec = self.spec if has_probabilities else replace(self.spec, belief=Belief(0.0, 0.0))
+        return replace(
+            self, spec=replace(spec, answer=spec.answer or AnswerFormat()), batched=False, unconstrained=reason
+        )
 
 
 class Engine(Protocol):

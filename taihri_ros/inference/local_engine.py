@@ -42,6 +42,8 @@ class LocalEngine(InProcessEngine):
             vocabulary: The checkpoint's tokens.
             max_length: Maximum number of tokens of image, prompt and answer together.
         """
+        if vocabulary.cannot_constrain:
+            info = info.as_unconstrained(vocabulary.cannot_constrain, has_probabilities=False)
         super().__init__(info)
         self._vocabulary = vocabulary
         self._max_length = max_length
@@ -73,7 +75,13 @@ class LocalEngine(InProcessEngine):
         """Set the answer format in the specification of `info`."""
         self._info = dataclasses.replace(self._info, spec=dataclasses.replace(self._info.spec, answer=answer_format))
 
+    def give_up_constraints(self, reason: str) -> None:
+        """Answer without constraints from now on; coordinates keep their top-k log-probabilities."""
+        self._info = self._info.as_unconstrained(reason, has_probabilities=True)
+
     def _answer(self, request: GenerationRequest, started: float, aborted: Event) -> Generation:
+        if self._info.unconstrained:
+            request = request.without_grammars()
         prompts = tuple(self._vocabulary.prompt_ids(question.prompt) for question in request.questions)
         max_answer = self._max_answer(request, max(map(len, prompts)))
         templates = self._templates(request, max_answer)

@@ -198,6 +198,8 @@ class SupervisedEngine(Engine, ABC):
                 self._ready_since = self._last_success = time.monotonic()
                 self._set_state(EngineState.READY)
             _logger.info("the engine is ready: %s on %s", client.info.model, client.info.device)
+            if client.info.unconstrained:
+                _logger.warning("answers are not constrained: %s", client.info.unconstrained)
             while not self._stopping.is_set():
                 woken = self._wake.wait(TICK_S)
                 if woken:

@@ -50,7 +50,8 @@ def warmup_image(spec: ModelSpec) -> NDArray[np.uint8]:
 def learn_answer_format(engine: LocalEngine) -> None:
     """Infer the answer format of a checkpoint without `taihri.json` from one unconstrained answer, and set it.
 
-    If the answer is malformed, the default format is set, with a warning.
+    If the answer is JSON, which no grammar here describes, answers remain unconstrained. If it is malformed, the
+    default format is set, with a warning.
 
     Args:
         engine: The engine whose answer format is set.
@@ -59,7 +60,11 @@ def learn_answer_format(engine: LocalEngine) -> None:
         EngineError: The engine does not answer the request.
     """
     (answer,) = engine.generate(_request(engine.info.spec, constrained=False)).answers
-    answer_format = infer_answer_format(answer.tokens) if _is_complete(answer) else None
+    complete = _is_complete(answer)
+    answer_format = infer_answer_format(answer.tokens) if complete else None
+    if complete and answer_format is None and "{" in answer.text:
+        engine.give_up_constraints("the checkpoint answers in JSON, for which there is no grammar")
+        return
     if answer_format is None:
         answer_format = AnswerFormat()
         _log.warning(
@@ -76,6 +81,8 @@ def learn_answer_format(engine: LocalEngine) -> None:
 def check_warmup_answer(engine: Engine) -> None:
     """Check that an engine answers a constrained warm-up request completely and in the answer format.
 
+    An unconstrained answer may be malformed, which is a warning only: the next picture may be answered well.
+
     Args:
         engine: The engine.
 
@@ -83,6 +90,10 @@ def check_warmup_answer(engine: Engine) -> None:
         EngineError: The answer is truncated or malformed, or the engine does not answer.
     """
     (answer,) = engine.generate(_request(engine.info.spec, constrained=True)).answers
+    if engine.info.unconstrained:
+        if not _is_complete(answer):
+            _log.warning("the warm-up answer of %s is malformed: %.200r", engine.info.model, answer.text)
+        return
     if answer.finish_reason != "stop":
         raise EngineError(f"the warm-up answer of {engine.info.model} was truncated after {len(answer.tokens)} tokens")
     try:

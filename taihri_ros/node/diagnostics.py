@@ -173,6 +173,7 @@ class EngineTask:
                 "trained": str(info.spec.trained),
                 "device": info.device,
                 "dtype": info.dtype,
+                "answers": f"unconstrained: {info.unconstrained}" if info.unconstrained else "constrained",
             }
         return Report(_ENGINE_LEVELS[health.state], health.message or health.state.value, values)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -61,7 +61,8 @@ class AnswerDecoder:
 
     It reports what the model answered; `belief.BeliefGate` then refuses what the model does not believe. The first and
     the last bin of an axis stand for any coordinate at or beyond the edge. A joint in one of x, y or z is therefore
-    out of range, and one in u or v has no pixel.
+    out of range, and one in u or v has no pixel. A joint of an answer in 3D only has no pixel either; it has a position
+    where that does not depend on the pixel.
 
     In a zoomed view every depth depends on that of the root (`model/zoom.py`), which is decoded first. Without it no
     joint of the view has a position.
@@ -97,7 +98,7 @@ class AnswerDecoder:
         located = iter(self._locate(xy_source, sub_bin) if self.answered else ())
         keypoints = [
             next(located)
-            if joint.outcome is Outcome.ANSWERED
+            if _has_coordinates(joint)
             else Keypoint(joint.joint, _STATES[joint.outcome], joint.outcome.value)
             for joint in self._joints
         ]
@@ -152,7 +153,7 @@ class AnswerDecoder:
     @cached_property
     def answered(self) -> list[JointAnswer]:
         """The joints with coordinates; at their end the root if it was asked for in addition."""
-        return [joint for joint in self._joints if joint.outcome is Outcome.ANSWERED]
+        return [joint for joint in self._joints if _has_coordinates(joint)]
 
     def _locate(self, xy_source: XySource, sub_bin: bool) -> list[Keypoint]:
         """Return the keypoints of N answered joints; arrays have one row per joint and the columns u, v, x, y, z."""
@@ -165,6 +166,7 @@ class AnswerDecoder:
         points, variances = self.unzoomed(values)
         behind = (points[:, 2] <= 0.0) & (self.zoom != 1.0)
         censored = np.column_stack([bins.censored[:, :4], bins.censored[:, 4] | behind])
+        censored[[not joint.pixel for joint in joints], :2] = False
         if xy_source == "pixel":
             rays = view.view_rays(pixels)
             covariances = pixel_covariance(variances[:, [0, 1, 4]], points[:, 2], rays, view, space, calibration)
@@ -189,7 +191,7 @@ class AnswerDecoder:
         ]
         return [
             _censored(keypoint, beyond, xy_source) if any(beyond) else keypoint
-            for keypoint, beyond in zip(found, censored.tolist(), strict=True)
+            for keypoint, beyond in zip(map(partial(_without_pixel, xy_source), joints, found), censored, strict=True)
         ]
 
     @property
@@ -222,9 +224,9 @@ class AnswerDecoder:
         """
         if self.zoom == 1.0:
             return None
-        outcomes = [joint.outcome for joint in self._joints if joint.joint == ROOT]
-        outcome = outcomes[-1] if outcomes else Outcome.NOT_ANSWERED
-        if outcome is not Outcome.ANSWERED:
+        roots = [joint for joint in self._joints if joint.joint == ROOT]
+        outcome = roots[-1].outcome if roots else Outcome.NOT_ANSWERED
+        if not roots or not _has_coordinates(roots[-1]):
             return _STATES[outcome], f"{_NEEDS_ROOT}: {outcome.value}"
         if self.bins.censored[self._root_row, 2:].any():
             return State.OUT_OF_RANGE, f"{_NEEDS_ROOT}: it is at or beyond the edge of the range"
@@ -237,9 +239,9 @@ class AnswerDecoder:
 
     @cached_property
     def bins(self) -> BinEstimates:
-        """Mean, variance and bin of the (N, 5) coordinates of the N answered joints."""
+        """Mean, variance and bin of the (N, 5) coordinates of the N answered joints; x and y in place of no u and v."""
         joints = self.answered
-        tokens = [coordinate for joint in joints for coordinate in (*joint.pixel, *joint.point)]
+        tokens = [coordinate for joint in joints for coordinate in (*(joint.pixel or joint.point[:2]), *joint.point)]
         bins, logprobs = self._top_k_of(tokens, [f"{axis} of {joint.joint}" for joint in joints for axis in _AXES])
         if self.spec.has_absent:
             logprobs, _ = split_absent(bins, logprobs)
@@ -270,12 +272,27 @@ class AnswerDecoder:
         return bins, logprobs
 
 
-def _censored(keypoint: Keypoint, censored: list[bool], xy_source: XySource) -> Keypoint:
+def _has_coordinates(joint: JointAnswer) -> bool:
+    """Return whether a joint has valid coordinates, at least in 3D where the whole answer is in 3D only."""
+    return joint.outcome is Outcome.ANSWERED or (joint.outcome is Outcome.NO_2D and bool(joint.point))
+
+
+def _without_pixel(xy_source: XySource, joint: JointAnswer, keypoint: Keypoint) -> Keypoint:
+    """Return a keypoint without what its answer does not have; the keypoint itself if it was answered in 2D, too."""
+    if joint.pixel:
+        return keypoint
+    state, reason = _STATES[joint.outcome], joint.outcome.value
+    if xy_source == "pixel":
+        return Keypoint(joint.joint, state, f"{reason}, so that x and y are unknown")
+    return replace(keypoint, state=state, reason=reason, pixel=np.full(2, np.nan))
+
+
+def _censored(keypoint: Keypoint, censored: NDArray[np.bool_], xy_source: XySource) -> Keypoint:
     """Return a keypoint without what lies at or beyond an edge.
 
     Args:
         keypoint: The keypoint as measured.
-        censored: Whether u, v, x, y and z lie at or beyond the edge of their range.
+        censored: (5,) whether u, v, x, y and z lie at or beyond the edge of their range.
         xy_source: Source of x and y.
 
     Returns:

@@ -97,7 +97,8 @@ def make_prompt_batch(command: Command, info: EngineInfo, decoding: Decoding, *,
         The prompts.
     """
     decoding = decoding if info.batched or decoding == "plain" else "jump_forward"
-    return _make_prompt_batch(command, info.spec, decoding, root and ROOT not in command.joints)
+    batch = _make_prompt_batch(command, info.spec, decoding, root and ROOT not in command.joints)
+    return replace(batch, max_tokens=batch.max_tokens * _TOKENS_PER_TEXT) if info.unconstrained else batch
 
 
 @lru_cache(maxsize=64)

@@ -185,3 +185,16 @@ def test_without_log_probabilities_there_is_a_position_of_unknown_confidence() -
     person = decoder.person("bins")
     assert person.keypoints[0].state is State.MEASURED
     assert np.isnan([person.keypoints[0].confidence, person.presence]).all()
+
+
+@pytest.mark.handles("Engine", "an answer whose coordinates have no probabilities", "points without a covariance")
+def test_a_joint_of_json_has_a_position_without_a_pixel_and_nothing_is_known_of_its_error() -> None:
+    tokens = ('{"keypoints": {"head": "', "<520>", "<480>", "<250>", '"}}')
+    answer = parse(tokens, ("head",))
+    decoder = AnswerDecoder(answer, (None,) * len(tokens), VIEW, SPEC, "".join(tokens))
+    (found,), (unknown,) = (decoder.person(source, sub_bin=False).keypoints for source in SOURCES)
+    np.testing.assert_allclose(found.position, head("bins").position)
+    assert found.has_position
+    assert np.isnan([*found.pixel, *found.covariance.ravel(), found.confidence]).all()
+    assert not unknown.has_position, "x and y cannot come from a pixel that was not answered"
+    assert found.state is unknown.state is State.NO_2D

@@ -17,7 +17,7 @@ from taihri_ros.model.grammar import Text, free_grammar, named_grammar
 from taihri_ros.model.parser import Answer, CoordinateToken, MalformedAnswerError, Outcome, merge_answers, parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.quantization import coordinate_token
-from taihri_ros.model.spec import ModelSpec
+from taihri_ros.model.spec import Belief, ModelSpec
 from taihri_ros.pipeline.prompt_batch import Decoding, PromptBatch, make_prompt_batch, raw_text
 from taihri_ros.skeleton import JOINTS
 
@@ -256,3 +256,12 @@ def test_the_text_of_an_answer_joins_its_tokens() -> None:
     assert answer.text == "a<1>b"
     assert raw_text([answer]) == "a<1>b"
     assert raw_text([answer, replace(answer, tokens=("c",))]) == "a<1>b\nc"
+
+
+def test_unconstrained_answers_come_from_one_prompt_and_have_room_for_text() -> None:
+    described = info(SPEC).as_unconstrained("text", has_probabilities=False)
+    batch = make_prompt_batch(TWO, described, "per_joint")
+    assert len(batch.questions) == 1, "the answers to several prompts may be about different people"
+    assert batch.max_tokens >= 8 * make_prompt_batch(TWO, info(SPEC), "jump_forward").max_tokens
+    assert described.spec.belief == Belief(0.0, 0.0), "without probabilities no joint could pass a threshold"
+    assert info(SPEC).as_unconstrained("JSON", has_probabilities=True).spec == SPEC

@@ -128,7 +128,10 @@ class OpenAiEngine(Engine):
                 dtype="as served",
                 spec=self._spec,
             )
-            if self._spec.answer is None:
+            if not self._coordinates:
+                reason = f"{coordinate_token(0)} to {coordinate_token(BINS - 1)} are no tokens of {self._model}"
+                self._info = self._info.as_unconstrained(reason, has_probabilities=False)
+            if self._info.spec.answer is None:
                 learn_answer_format(self)  # type: ignore[arg-type]
             check_warmup_answer(self)
         except BaseException:
@@ -154,6 +157,8 @@ class OpenAiEngine(Engine):
     def generate(self, request: GenerationRequest) -> Generation:
         """Answer the questions of one request one after the other; see `Engine.generate`."""
         started = time.perf_counter()
+        if self._info and self._info.unconstrained:
+            request = request.without_grammars()
         image = _png_url(request)
         http = self._free.get()
         try:
@@ -167,6 +172,10 @@ class OpenAiEngine(Engine):
         """Store an answer format that was inferred from an answer in `info.spec`."""
         info = self.info
         self._info = dataclasses.replace(info, spec=dataclasses.replace(info.spec, answer=answer_format))
+
+    def give_up_constraints(self, reason: str) -> None:
+        """Answer without constraints from now on; coordinates keep their top-k log-probabilities."""
+        self._info = self.info.as_unconstrained(reason, has_probabilities=True)
 
     def abort(self) -> None:
         """Abort the requests in flight by closing their connections, and return without waiting for that."""
@@ -249,9 +258,7 @@ class OpenAiEngine(Engine):
     def _find_coordinates(self) -> CoordinateIds:
         ids = self._tokenize("".join(map(coordinate_token, range(BINS))))
         if len(set(ids)) != BINS or len(ids) != BINS:
-            raise EngineError(
-                f"{self._model} on {self.address} lacks the coordinate tokens: it is not a TAIHRI checkpoint"
-            )
+            return CoordinateIds()
         absent = self._token_ids(ABSENT_TOKEN) if self._spec.has_absent else ()
         if len(absent) > 1:
             raise EngineError(

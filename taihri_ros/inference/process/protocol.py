@@ -46,7 +46,7 @@ from taihri_ros.model.prompts import Prompt
 from taihri_ros.model.quantization import ABSENT, BINS, INDEX_OF_TOKEN
 from taihri_ros.model.spec import ModelSpec
 
-VERSION = 3
+VERSION = 4
 """Version of the protocol, which must be equal on both sides."""
 
 MAX_IN_FLIGHT = 2
@@ -362,6 +362,6 @@ def _decode_info(fields: Fields) -> EngineInfo:
         raise ProtocolError(str(error)) from error
     if spec.answer is None:
         raise ProtocolError("info of the engine: the answer format is missing")
-    names = ("kind", "version", "model", "device", "dtype")
+    names = ("kind", "version", "model", "device", "dtype", "unconstrained")
     texts = {name: fields.get(name, str, length=_MAX_TEXT) for name in names}
     return EngineInfo(**texts, spec=spec, batched=fields.get("batched", bool))

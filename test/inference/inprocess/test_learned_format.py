@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,11 @@ from engine_requests import BOTH_WRISTS, generate_one, make_request
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint import tiny_checkpoint
+from taihri_ros.inference.engine import EngineInfo, Generation, GenerationRequest, RawAnswer
 from taihri_ros.inference.factory import open_engine
+from taihri_ros.inference.process.protocol import EngineStatus, State, decode_status, encode_status
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
-from taihri_ros.inference.warmup import warmup_image
+from taihri_ros.inference.warmup import learn_answer_format, warmup_image
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import named_grammar
 from taihri_ros.model.prompts import make_prompt
@@ -84,3 +88,62 @@ def test_a_malformed_answer_keeps_the_default_format_with_a_warning(
     (record,) = [record for record in caplog.records if record.name.startswith("taihri_ros")]
     assert record.levelno == logging.WARNING
     assert "cannot infer the answer format" in record.message
+
+
+def with_coordinates_as_text(directory: Path) -> None:
+    path = directory / "tokenizer.json"
+    values = json.loads(path.read_text())
+    values["added_tokens"] = [token for token in values["added_tokens"] if not re.fullmatch(r"<\d+>", token["content"])]
+    path.write_text(json.dumps(values))
+
+
+@pytest.mark.handles(
+    "Engine", "a checkpoint whose coordinates are ordinary text", "unconstrained answers, points without a covariance"
+)
+def test_a_checkpoint_with_coordinates_as_text_answers_without_constraints(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = tiny_checkpoint.build(tmp_path / "tiny", spec=None)
+    with_coordinates_as_text(directory)
+    with open_engine("transformers", str(directory)) as engine:
+        assert "ordinary text" in engine.info.unconstrained
+        assert not engine.info.batched
+        spec = engine.info.spec
+        request = make_request(image=warmup_image(spec), grammar=named_grammar(BOTH_WRISTS, AnswerFormat()))
+        answer = generate_one(engine, request)
+        assert len(answer.tokens) > 0
+        assert not any(answer.top_k)
+        assert decode_status(encode_status(EngineStatus(state=State.READY, info=engine.info), 1)).info == engine.info
+    assert any("is malformed" in record.message for record in caplog.records), "random weights answer nonsense"
+
+
+class Told:
+    """An engine that gives a fixed answer."""
+
+    def __init__(self, text: str) -> None:
+        self.info = EngineInfo(kind="told", version="", model="told", device="", dtype="", spec=ModelSpec())
+        self.text = text
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        return Generation(answers=(RawAnswer(tokens=(self.text,), top_k=(None,), finish_reason="stop"),))
+
+    def adopt_answer_format(self, answer_format: AnswerFormat) -> None:
+        self.adopted = answer_format
+
+    def give_up_constraints(self, reason: str) -> None:
+        self.reason = reason
+
+
+def test_a_checkpoint_that_answers_in_json_remains_unconstrained() -> None:
+    told = Told('```json\n{"keypoints": {"left_wrist": "<841><424><697>"}}\n```')
+    learn_answer_format(told)  # type: ignore[arg-type]
+    assert "JSON" in told.reason
+
+
+def test_labels_and_names_in_words_are_learned() -> None:
+    names = ANSWER.replace("<left_wrist> ", "left wrist: ").replace("<right_wrist> ", "right wrist: ")
+    told = Told("<|object_ref_start|>person<|object_ref_end|><|box_start|><1>, <2>, <3>, <4><|box_end|>" + names)
+    learn_answer_format(told)  # type: ignore[arg-type]
+    assert told.adopted == AnswerFormat(
+        joint="words", after_joint=": ", between_coordinates=", ", between_joints=", ", label="person"
+    )

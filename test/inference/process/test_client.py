@@ -249,7 +249,7 @@ def test_a_server_with_another_protocol_version_is_reported(path: Path) -> None:
 
     with (
         false_server(path, serve),
-        pytest.raises(ProtocolError, match="version 7 of the engine protocol, this side version 3: install the same"),
+        pytest.raises(ProtocolError, match="version 7 of the engine protocol, this side version 4: install the same"),
     ):
         EngineClient(path)
 

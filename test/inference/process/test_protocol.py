@@ -184,7 +184,7 @@ def test_an_error_is_raised_on_the_other_side(error: type[EngineError]) -> None:
 
 def test_another_protocol_version_is_reported() -> None:
     header = msgpack.packb({"version": 99, "kind": "a kind of the future"})
-    with pytest.raises(ProtocolError, match=r"version 99 .* this side version 3: install the same release"):
+    with pytest.raises(ProtocolError, match=r"version 99 .* this side version 4: install the same release"):
         protocol.unpack([header])
 
 
@@ -200,11 +200,11 @@ def test_another_protocol_version_is_reported() -> None:
         ([msgpack.packb([1])], "must be a mapping"),
         ([msgpack.packb({1: 2})], "not msgpack"),
         ([msgpack.packb({"version": True})], "version must be an integer"),
-        ([msgpack.packb({"version": 3})], "kind is missing"),
-        ([msgpack.packb({"version": 3, "kind": "pickle"})], "kind must be one of"),
-        ([msgpack.packb({"version": 3, "kind": ["status"]})], "kind must be one of"),
-        ([msgpack.packb({"version": 3, "kind": "status", "id": -1})], "id must be"),
-        ([msgpack.packb({"version": 3, "kind": "status", "id": 1, "body": []})], "body must be a mapping"),
+        ([msgpack.packb({"version": 4})], "kind is missing"),
+        ([msgpack.packb({"version": 4, "kind": "pickle"})], "kind must be one of"),
+        ([msgpack.packb({"version": 4, "kind": ["status"]})], "kind must be one of"),
+        ([msgpack.packb({"version": 4, "kind": "status", "id": -1})], "id must be"),
+        ([msgpack.packb({"version": 4, "kind": "status", "id": 1, "body": []})], "body must be a mapping"),
     ],
 )
 def test_frames_that_are_no_message_are_refused(frames: list[bytes], complaint: str) -> None:

@@ -393,7 +393,7 @@ def test_a_socket_that_was_left_behind_is_replaced(path: Path, peer: Peer) -> No
 
 def test_a_peer_with_another_protocol_version_gets_an_error(served: ServerThread, peer: Peer) -> None:
     peer.control.send([msgpack.packb({"version": 1, "kind": "hello", "id": 1})])
-    with pytest.raises(ProtocolError, match="version 1 of the engine protocol, this side version 3"):
+    with pytest.raises(ProtocolError, match="version 1 of the engine protocol, this side version 4"):
         protocol.raise_error(peer.control.receive())
 
 
