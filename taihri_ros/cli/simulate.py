@@ -44,7 +44,12 @@ def _read_size(context: click.Context, option: click.Parameter, value: str) -> t
 @click.option("--duration", type=click.FloatRange(min=0), help="Duration in seconds; by default until interrupted.")
 @click.option("--gesture", help="Gesture of the person while no command is active.")
 @click.option(
-    "--people", type=click.IntRange(1), default=1, show_default=True, help="Number of people, each for 20 seconds."
+    "--people",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of people, each for 20 seconds. Their seeds follow each other: for other people, choose a --seed at "
+    "least this much larger.",
 )
 @click.option(
     "--bag",
