@@ -115,6 +115,8 @@ def local_engine_options(parameters: Parameters, *, tracking: bool = True) -> di
     if parameters.engine_kind == "mediapipe":
         return {"tracking": tracking}
     options: dict[str, object] = {"dtype": parameters.engine_dtype}
+    if parameters.engine_adapter:
+        options["adapter"] = str(expand_home(parameters.engine_adapter).absolute())
     if parameters.engine_kind == "vllm":
         options["gpu_memory_utilization"] = parameters.engine_gpu_memory_utilization
         options["max_model_len"] = parameters.engine_max_model_len

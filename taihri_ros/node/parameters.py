@@ -172,6 +172,10 @@ class Parameters:
         "Directory of the checkpoint; empty for the one in the package, taihri-nano or that of mediapipe. For openai, "
         "the name of the served model.",
     )
+    engine_adapter: str = _parameter(
+        "",
+        "Directory of a LoRA adapter of the checkpoint, for vllm and transformers; empty for none.",
+    )
     engine_python: str = _parameter(
         "", "Python interpreter of the engine's environment; empty for the environment that install_engine created."
     )

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from taihri_ros.inference.checkpoint.adapter import read_adapter
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, TemplateState
 from taihri_ros.inference.constrained.lark import to_lark
@@ -37,10 +38,12 @@ from taihri_ros.inference.local_engine import (
 from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
 from taihri_ros.inference.vllm.image_inputs import ImageInputs
 from taihri_ros.inference.vllm.logprobs import LogprobRow, top_k_of_rows
+from taihri_ros.inference.vllm.lora import load_lora, lora_arguments
 from taihri_ros.inference.vllm.settings import engine_arguments, set_environment
 from taihri_ros.inference.vllm.stepping import RequestState, Stepper, TemplateRequestState
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.resources import expand_home
 
 _FRAMEWORK = "vllm"
 _GRAMMARS_KEPT = 64
@@ -69,6 +72,7 @@ class VllmEngine(LocalEngine):
         kv_cache_memory_bytes: int | None = None,
         enforce_eager: bool | None = None,
         seed: int = 0,
+        adapter: str | None = None,
     ) -> None:
         """Load a checkpoint that passes `check_checkpoint`; call `prepare` before anything imports torch.
 
@@ -84,11 +88,13 @@ class VllmEngine(LocalEngine):
                 enough for two requests of maximum length.
             enforce_eager: Whether to disable CUDA graphs; by default only on a CPU.
             seed: Random seed of vLLM; decoding is greedy and does not depend on it.
+            adapter: Directory of a LoRA adapter, or None.
 
         Raises:
             EngineError: vLLM is not installed or cannot load the checkpoint.
         """
         self.prepare()
+        chosen = None if adapter is None else read_adapter(expand_home(adapter), checkpoint)
         vllm = require("vllm", _FRAMEWORK)
         self._sampling: Any = require("vllm.sampling_params", _FRAMEWORK)
         self._replace: Any = require("msgspec.structs", _FRAMEWORK).replace
@@ -104,8 +110,11 @@ class VllmEngine(LocalEngine):
             enforce_eager=enforce_eager,
             seed=seed,
         )
+        if chosen is not None:
+            arguments |= lora_arguments(chosen)
         try:
             self._engine: Any = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**arguments))
+            self._lora = None if chosen is None else load_lora(self._engine, chosen)
         except Exception as error:  # vLLM does not document what it raises
             raise EngineError(f"vLLM cannot load {checkpoint}: {error}") from error
         model_config = self._engine.model_config
@@ -211,6 +220,7 @@ class VllmEngine(LocalEngine):
                 self._request_name(),
                 rendered,
                 parameters,
+                lora_request=self._lora,
                 supported_tasks=self._engine.get_supported_tasks(),
                 resumable=resumable,
             )

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint import tiny_checkpoint
-from taihri_ros.inference.engine import GenerationRequest, Question, RawAnswer
+from taihri_ros.inference.engine import CheckpointError, GenerationRequest, Question, RawAnswer
 from taihri_ros.inference.environment import EngineKind
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.model.answer_format import AnswerFormat
@@ -130,3 +130,24 @@ def test_transformers_answers_with_an_adapter_as_with_merged_weights(
 ) -> None:
     assert merged.tokens != answers[tied].tokens
     assert_close(answer_of("transformers", tied, adapter=str(adapter)), merged)
+
+
+def test_vllm_answers_with_an_adapter_as_with_merged_weights(tied: Path, adapter: Path, merged: RawAnswer) -> None:
+    """Requests are streaming sessions, whose later chunks keep the adapter."""
+    assert_close(answer_of("vllm", tied, adapter=str(adapter)), merged)
+
+
+@pytest.mark.handles(
+    "Engine", "adapter that changes the vision tower, for vllm", "refused: merge it, or use transformers"
+)
+def test_vllm_refuses_an_adapter_of_the_vision_tower(tied: Path, adapter: Path, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(adapter, tmp_path / "vision"))
+    name = "base_model.model.model.visual.blocks.0.attn.proj"
+    weight = load_file(tied / "model.safetensors")["model.visual.blocks.0.attn.proj.weight"]
+    shapes = {"A": (8, weight.shape[1]), "B": (weight.shape[0], 8)}
+    save_file(
+        {f"{name}.lora_{half}.weight": torch.zeros(shape) for half, shape in shapes.items()},
+        directory / "adapter_model.safetensors",
+    )
+    with pytest.raises(CheckpointError, match="changes the vision tower, which vLLM would not do: merge"):
+        open_engine("vllm", str(tied), options={"adapter": str(directory)})
