@@ -13,6 +13,8 @@ from typing import Any
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from taihri_ros.skeleton import JOINTS, joint_token
+
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 EMBEDDING = "model.language_model.embed_tokens.weight"
@@ -207,7 +209,105 @@ def own_code(directory: Path) -> None:
         edit_json(name, lambda values, auto_map=auto_map: values.update(auto_map=auto_map))(directory)  # type: ignore[misc]
 
 
+def tokenizer_of(directory: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
+    return values
+
+
+def renumber(new_id: Callable[[int, dict[str, int]], int]) -> Edit:
+    """Return an edit that gives tokens other ids, and their rows of the embeddings to these.
+
+    `new_id` gets the old id of an added token and the old ids of all added tokens by text.
+    """
+
+    def edit(directory: Path) -> None:
+        tokenizer = tokenizer_of(directory)
+        old = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+        moved = {token: new_id(token, old) for token in old.values()}
+        for token in tokenizer["added_tokens"]:
+            token["id"] = moved[token["id"]]
+        tokenizer["added_tokens"].sort(key=lambda token: token["id"])
+        (directory / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+        rows = json.loads((directory / "config.json").read_text(encoding="utf-8"))["text_config"]["vocab_size"]
+        resize_embedding(directory, max(rows, max(moved.values()) + 1))
+
+        def move(tensors: dict[str, Any]) -> None:
+            for name in {EMBEDDING, HEAD} & tensors.keys():
+                before = tensors[name].clone()
+                tensors[name][[*moved.values()]] = before[[*moved]]
+
+        edit_weights(move)(directory)
+
+    return edit
+
+
+def shuffled(token: int, ids: dict[str, int]) -> int:
+    """Multiply the bins by 7 modulo 1000, which has no common factor with it."""
+    first = ids["<0>"]
+    return first + (token - first) * 7 % 1000 if first <= token < first + 1000 else token
+
+
+def interleaved(token: int, ids: dict[str, int]) -> int:
+    """Exchange the ids of the joints, in the order of their own, with those of every 40th bin."""
+    joints = sorted(ids[joint_token(joint)] for joint in JOINTS)
+    partners = [ids[f"<{40 * (index + 1)}>"] for index in range(len(joints))]
+    pairs = dict(zip([*joints, *partners], [*partners, *joints], strict=True))
+    return pairs.get(token, token)
+
+
+def slow_files(*, added: bool) -> Edit:
+    """Return an edit that saves the tokenizer as `Qwen2Tokenizer` of transformers 4.57 does.
+
+    With `added`, the added tokens are in added_tokens.json alone, as older versions saved them.
+    """
+
+    def edit(directory: Path) -> None:
+        fast = tokenizer_of(directory)
+        write_slow_files(directory, fast)
+        if added:
+            ids = {token["content"]: token["id"] for token in fast["added_tokens"]}
+            (directory / "added_tokens.json").write_text(json.dumps(ids), encoding="utf-8")
+        else:
+            decoder = {str(token.pop("id")): token for token in fast["added_tokens"]}
+            edit_json("tokenizer_config.json", lambda values: values.update(added_tokens_decoder=decoder))(directory)
+        (directory / "tokenizer.json").unlink()
+
+    return edit
+
+
+def write_slow_files(directory: Path, fast: dict[str, Any]) -> None:
+    """Write vocab.json and merges.txt with the content of tokenizer.json."""
+    (directory / "vocab.json").write_text(json.dumps(fast["model"]["vocab"], ensure_ascii=False), encoding="utf-8")
+    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in fast["model"]["merges"]]
+    (directory / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8")
+
+
+def added_tokens_in_the_vocabulary(tokenizer: dict[str, Any]) -> None:
+    tokenizer["model"]["vocab"] |= {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+
+
+def other_flags(tokenizer: dict[str, Any]) -> None:
+    """Give the tokens of an answer the flags of a call to `add_tokens` with plain texts, and let them take spaces."""
+    for token in tokenizer["added_tokens"]:
+        if token["content"] not in ("<|im_start|>", "<|im_end|>", "<|endoftext|>"):
+            token.update(special=False, normalized=True, lstrip=True, rstrip=True)
+
+
+def end_token_with_flags(settings: dict[str, Any]) -> None:
+    flags = dict.fromkeys(("lstrip", "normalized", "rstrip", "single_word"), False)
+    settings["eos_token"] = {"__type": "AddedToken", "content": settings["eos_token"], **flags}
+
+
 VARIANTS: dict[str, Edit] = {
+    "slow tokenizer, added tokens in `added_tokens.json`": slow_files(added=True),
+    "slow tokenizer, added tokens in `tokenizer_config.json`": slow_files(added=False),
+    "slow tokenizer beside `tokenizer.json`": lambda directory: write_slow_files(directory, tokenizer_of(directory)),
+    "ids of the coordinates in another order": renumber(shuffled),
+    "ids of the joints among those of the coordinates": renumber(interleaved),
+    "ids of the coordinates with a gap": renumber(lambda token, ids: token + 3 * (token > ids["<499>"])),
+    "added tokens also in the vocabulary": edit_json("tokenizer.json", added_tokens_in_the_vocabulary),
+    "added tokens that are not special and take spaces": edit_json("tokenizer.json", other_flags),
+    "`eos_token` with flags": edit_json("tokenizer_config.json", end_token_with_flags),
     "embedding without padded rows": without_padding,
     "embedding with more padded rows": more_padding,
     "tied embeddings, with `lm_head.weight` in the file": head_of_tied_weights,
@@ -234,7 +334,9 @@ TIED_MODEL = ("tied embeddings, with `lm_head.weight` in the file", "a tied mode
 
 TOGETHER: tuple[tuple[str, ...], ...] = (
     (
+        "ids of the coordinates in another order",
         "embedding without padded rows",
+        "slow tokenizer, added tokens in `tokenizer_config.json`",
         "weights in several files with an index",
         "a pickle beside the safetensors file (it is never opened)",
         "`config.json` of transformers 4.57",
@@ -245,6 +347,9 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
         "files linked into the blobs of the Hugging Face cache",
     ),
     (
+        "ids of the joints among those of the coordinates",
+        "added tokens that are not special and take spaces",
+        "slow tokenizer, added tokens in `added_tokens.json`",
         "a tied model saved untied",
         "embedding with more padded rows",
         "weights in one file with an index",
@@ -254,6 +359,10 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
         "image processor in `processor_config.json`",
     ),
     (
+        "ids of the coordinates with a gap",
+        "added tokens also in the vocabulary",
+        "slow tokenizer beside `tokenizer.json`",
+        "`eos_token` with flags",
         "tied embeddings, with `lm_head.weight` in the file",
         "no chat template",
         "image processor with `min_pixels` and `max_pixels`",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from taihri_ros.inference.checkpoint.files import COPY_AGAIN
+from taihri_ros.inference.checkpoint.tokenizer_files import build_tokenizers, missing_ids, read_tokenizer
 from taihri_ros.inference.coordinate_ids import CoordinateIds
-from taihri_ros.inference.engine import CheckpointError
-from taihri_ros.inference.framework_imports import require
+from taihri_ros.inference.engine import CheckpointError, EngineError
 from taihri_ros.model.lexer import BLOCKS, END_OF_ANSWER
 from taihri_ros.model.prompts import Prompt
 from taihri_ros.model.quantization import ABSENT_TOKEN, BINS, coordinate_token
@@ -19,6 +18,8 @@ from taihri_ros.skeleton import JOINTS, joint_token
 
 _CHAT = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|image_pad|>", "<|vision_end|>")
 _NAMES = (*(token for block in BLOCKS.values() for token in block), *map(joint_token, JOINTS))
+_COORDINATES = tuple(map(coordinate_token, range(BINS)))
+_CONTROL = frozenset((*_CHAT, *END_OF_ANSWER, *_NAMES, *_COORDINATES, ABSENT_TOKEN))
 _PROMPTS_KEPT = 256
 _UNKNOWN = "\ufffd"
 """Text of an id without a token. The embedding has more rows than there are tokens, so a model may pick one."""
@@ -31,32 +32,33 @@ class Vocabulary:
         coordinates: Ids of the coordinate tokens: those of the bins in their order, then that of `<absent>`, if it is
             used; none where coordinates are ordinary text of several tokens.
         cannot_constrain: Why answers cannot be constrained to the grammar; None if they can.
+        has_gaps: Whether an id below the largest one has no token. transformers then gives tokens other ids than these,
+            and a framework must read the tokenizer of `write_without_gaps`.
         end_ids: Ids of the tokens that end an answer.
         image_id: Id of the image placeholder.
         largest_id: Largest id that a prompt's control tokens or the tokens of an answer have.
     """
 
     def __init__(self, checkpoint: Path, *, absent: bool = False) -> None:
-        """Read `tokenizer.json`.
+        """Read the files of the tokenizer; see `read_tokenizer`.
 
         Args:
             checkpoint: The checkpoint's directory.
             absent: Whether the model may answer `<absent>` (`ModelSpec.has_absent`).
 
         Raises:
-            CheckpointError: The file is missing or invalid, or lacks tokens that answers need.
+            CheckpointError: A file is missing or invalid, or the tokenizer lacks tokens that answers need.
             EngineError: The package tokenizers is not installed.
         """
-        path = checkpoint / "tokenizer.json"
-        if not path.is_file():
-            raise CheckpointError(f"{checkpoint} has no tokenizer.json: download or copy the checkpoint again")
-        tokenizers = require("tokenizers", "transformers")
+        tokenizer = read_tokenizer(checkpoint)
+        path = f"the tokenizer of {checkpoint}"
         try:
-            text = path.read_text(encoding="utf-8")
-            self._whole: Any = tokenizers.Tokenizer.from_str(text)
-            self._plain: Any = tokenizers.Tokenizer.from_str(json.dumps(json.loads(text) | {"added_tokens": []}))
+            self._whole, self._plain = build_tokenizers(tokenizer, _CONTROL)
+        except EngineError:
+            raise
         except Exception as error:  # tokenizers raises plain Exception
-            raise CheckpointError(f"{path} cannot be read ({error}): download or copy the checkpoint again") from error
+            raise CheckpointError(f"{path} cannot be read ({error}): {COPY_AGAIN}") from error
+        self.has_gaps = bool(missing_ids(tokenizer))
         self._texts: dict[int, str] = {}
         self._prompt_ids = lru_cache(_PROMPTS_KEPT)(self._uncached_prompt_ids)
         if not self._are_tokens(path, (*_CHAT, *END_OF_ANSWER)):
@@ -65,7 +67,7 @@ class Vocabulary:
         self.cannot_constrain: str | None = (
             None
             if self.coordinates
-            else f"{coordinate_token(0)} to {coordinate_token(BINS - 1)} are ordinary text of several tokens in {path}"
+            else f"{_COORDINATES[0]} to {_COORDINATES[-1]} are ordinary text of several tokens in {path}"
         )
         for texts in (*BLOCKS.values(), tuple(map(joint_token, JOINTS))):
             self._are_tokens(path, texts)
@@ -121,18 +123,17 @@ class Vocabulary:
             *(start, *self.plain_ids("assistant\n")),
         )
 
-    def _find_coordinates(self, path: Path, absent: bool) -> tuple[int, ...]:
-        texts = [coordinate_token(index) for index in range(BINS)]
-        if not self._are_tokens(path, texts):
+    def _find_coordinates(self, path: str, absent: bool) -> tuple[int, ...]:
+        if not self._are_tokens(path, _COORDINATES):
             return ()
         if absent and self._single(ABSENT_TOKEN) is None:
             raise CheckpointError(
                 f"{path} has no token {ABSENT_TOKEN}, but in {FILE_NAME} answer.absent is true: set it to false, or "
                 "use the tokenizer that the model was trained with"
             )
-        return self.ids("".join([*texts, ABSENT_TOKEN] if absent else texts))
+        return self.ids("".join((*_COORDINATES, ABSENT_TOKEN) if absent else _COORDINATES))
 
-    def _are_tokens(self, path: Path, texts: Sequence[str]) -> bool:
+    def _are_tokens(self, path: str, texts: Sequence[str]) -> bool:
         """Return whether each of several texts is one token; if only some are, the tokenizer is another model's."""
         missing = [text for text in texts if self._single(text) is None]
         if 0 < len(missing) < len(texts):

@@ -73,7 +73,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"taihri\.json: focal_px must be from 1 to 100000 px, not -1",
     ),
     "no image processor": (lambda d: (d / "preprocessor_config.json").unlink(), "has no preprocessor_config.json"),
-    "no tokenizer": (lambda d: (d / "tokenizer.json").unlink(), "has no tokenizer.json"),
+    "no tokenizer": (lambda d: (d / "tokenizer.json").unlink(), "has neither tokenizer.json nor"),
     "broken tokenizer": (lambda d: (d / "tokenizer.json").write_text("{}"), "tokenizer.json cannot be read"),
     "no tokenizer settings": (lambda d: (d / "tokenizer_config.json").unlink(), "tokenizer_config.json cannot be read"),
     "no end token": (

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 import xgrammar
+from checkpoint_variants import VARIANTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoTokenizer
 
+from taihri_ros.inference.checkpoint.tokenizer_files import write_without_gaps
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.automaton import Automaton
 from taihri_ros.inference.constrained.lark import to_lark
@@ -42,7 +46,9 @@ class Compiled:
         self.coordinates = vocabulary.coordinates
         self.ends = set(vocabulary.end_ids)
         self.size = AutoConfig.from_pretrained(checkpoint).text_config.vocab_size
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        with tempfile.TemporaryDirectory() as complete:
+            write_without_gaps(checkpoint, Path(complete))
+            tokenizer = AutoTokenizer.from_pretrained(complete if vocabulary.has_gaps else checkpoint)
         compiler = xgrammar.GrammarCompiler(xgrammar.TokenizerInfo.from_huggingface(tokenizer, vocab_size=self.size))
         self.grammar = compiler.compile_lark(to_lark(grammar, vocabulary.ids, vocabulary.coordinates))
 
@@ -54,9 +60,22 @@ class Compiled:
         return set(torch.nonzero(bits.flatten()[: self.size]).flatten().tolist())
 
 
-@pytest.fixture(scope="module", params=GRAMMARS)
-def compiled(request: pytest.FixtureRequest, checkpoint: Path) -> Compiled:
-    return Compiled(checkpoint, GRAMMARS[request.param])
+RENUMBERED = "ids of the coordinates with a gap", "ids of the joints among those of the coordinates"
+
+
+@pytest.fixture(scope="module")
+def renumbered(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny checkpoint with the ids of its coordinates in many blocks."""
+    directory = Path(shutil.copytree(checkpoint, tmp_path_factory.mktemp("renumbered") / "tiny"))
+    for form in RENUMBERED:
+        VARIANTS[form](directory)
+    return directory
+
+
+@pytest.fixture(scope="module", params=[*GRAMMARS, "ids in many blocks"])
+def compiled(request: pytest.FixtureRequest, checkpoint: Path, renumbered: Path) -> Compiled:
+    grammar = GRAMMARS.get(request.param)
+    return Compiled(checkpoint, grammar) if grammar else Compiled(renumbered, free_grammar(AnswerFormat()))
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
