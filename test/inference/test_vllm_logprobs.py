@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.inference.engine import TopK
 from taihri_ros.inference.top_k import TopKTable
-from taihri_ros.inference.vllm.logprobs import LogprobRow, logprob_row, top_k_of_rows
+from taihri_ros.inference.vllm.logprobs import LogprobRow, top_k_of_rows
 from taihri_ros.model.quantization import ABSENT, BINS
 
 FIRST = 5000
@@ -113,7 +112,3 @@ def test_rows_are_converted_independently(bins: list[list[int]]) -> None:
     together = top_k(*rows, count=20)
     assert together == [found for one in rows for found in top_k(one, count=20)]
     assert [found and found.bins for found in together] == [tuple(listed) for listed in bins]
-
-
-def test_a_step_without_logprobs_has_no_rows() -> None:
-    assert logprob_row(SimpleNamespace(new_logprobs=None), 0) is None

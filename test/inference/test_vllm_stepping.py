@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
 
+import numpy as np
 import pytest
 from support import eventually
 
 from taihri_ros.inference.constrained.answer_template import Segment, Template, TemplateState
 from taihri_ros.inference.engine import EngineUnavailableError, GenerationFailedError
 from taihri_ros.inference.vllm.logprobs import LogprobRow
-from taihri_ros.inference.vllm.stepping import RequestState, Stepper, TemplateRequestState
+from taihri_ros.inference.vllm.stepping import RequestState, StepOutput, Stepper, TemplateRequestState
 
 NEVER = threading.Event()
 LONG = 2000
@@ -64,37 +63,36 @@ class Core:
             self.live[request.request_id] = request
             self.remaining[request.request_id] = request.count
 
-    def abort_requests(self, names: list[str]) -> None:
+    def abort_requests(self, names: Sequence[str]) -> None:
         with self._exclusive():
             self.aborted += names
             for name in names:
                 self.live.pop(name, None)
 
-    def get_output(self) -> Any:
+    def step(self) -> list[StepOutput]:
         with self._exclusive():
             self.steps += 1
             time.sleep(self.pause_s)
             if self.fault:
                 raise self.fault
-            return SimpleNamespace(outputs=[self._output(request) for request in list(self.live.values())])
+            return [self._output(request) for request in list(self.live.values())]
 
-    def _output(self, request: Request) -> Any:
+    def _output(self, request: Request) -> StepOutput:
         name = request.request_id
         self.remaining[name] -= 1
         ended = not self.remaining[name]
         if ended:
             del self.live[name]
         token = request.count - self.remaining[name]
-        return SimpleNamespace(
-            request_id=name,
-            new_token_ids=[token],
-            new_logprobs=SimpleNamespace(logprob_token_ids=[(token, token)], logprobs=[(0.0, 0.0)]),
-            finish_reason=request.reason if ended else None,
-        )
+        return StepOutput(name, [token], [row(token)], request.reason if ended else "")
 
     def _exclusive(self) -> threading.Lock:
         assert not self._busy.locked(), "two threads use the core at the same time"
         return self._busy
+
+
+def row(token: int) -> LogprobRow:
+    return np.array([token, token], np.int32), np.zeros(2, np.float32)
 
 
 def request_state(name: str, count: int, reason: str = "stop") -> RequestState:
@@ -121,7 +119,7 @@ def test_a_request_gets_its_tokens(core: Core, stepper: Stepper) -> None:
     one = request_state("one", 3)
     stepper.run([one], NEVER)
     assert one.tokens == [1, 2, 3]
-    assert one.rows == [((number, number), (0.0, 0.0)) for number in (1, 2, 3)]
+    assert [found and found[0].tolist() for found in one.rows] == [[number, number] for number in (1, 2, 3)]
     assert (one.done, one.error, one.passes, core.steps) == (True, "", 3, 3)
     assert one.first_token > 0
 
@@ -245,8 +243,8 @@ def test_a_template_is_decoded_chunk_by_chunk(core: Core, stepper: Stepper) -> N
         Template((Segment((50, 51), 2), Segment((60,), 1), Segment((70,), 3)), (80, 81))
     )
 
-    def make_chunk(name: str, pending: tuple[int, ...], count: int) -> Request:
-        return Request(name, count, "length", pending)
+    def make_chunk(state: TemplateState[LogprobRow]) -> Request:
+        return Request("session", state.remaining, "length", state.pending)
 
     one = TemplateRequestState(Request("session", 2, "length", template_state.pending), template_state, make_chunk)
     stepper.run([one], NEVER)
@@ -265,7 +263,7 @@ def sessions(**chunks: int) -> list[TemplateRequestState]:
         TemplateRequestState(
             Request(name, 1, "length"),
             TemplateState[LogprobRow](Template(tuple(Segment((50,), 1) for _ in range(count)), ())),
-            lambda name, pending, count: Request(name, count, "length", pending),
+            lambda state, name=name: Request(name, state.remaining, "length", state.pending),  # type: ignore[misc]
         )
         for name, count in chunks.items()
     ]

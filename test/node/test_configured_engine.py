@@ -8,14 +8,23 @@ from typing import Any
 import pytest
 
 from taihri_ros.node.configured_engine import checkpoint, engine_python, local_engine_options
-from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.parameters import ParameterError, Parameters
 from taihri_ros.resources import BLAZEPOSE, NANO
 
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("vllm", {"dtype": "float32", "gpu_memory_utilization": 0.5, "max_model_len": 1024}),
+        (
+            "vllm",
+            {
+                "dtype": "float32",
+                "gpu_memory_utilization": 0.5,
+                "max_model_len": 1024,
+                "api": "public",
+                "further": {"performance_mode": "interactivity", "compilation_config": {"mode": 0}},
+            },
+        ),
         ("transformers", {"dtype": "float32"}),
         ("mediapipe", {"tracking": True}),
     ],
@@ -26,8 +35,17 @@ def test_an_engine_is_given_the_options_that_it_has(kind: str, expected: dict[st
         "engine.dtype": "float32",
         "engine.gpu_memory_utilization": 0.5,
         "engine.max_model_len": 1024,
+        "engine.vllm_api": "public",
+        "engine.vllm": "{performance_mode: interactivity, compilation_config: {mode: 0}}",
     }
     assert local_engine_options(Parameters.from_mapping(chosen)) == expected
+
+
+@pytest.mark.handles("Engine", "engine.vllm is not a mapping", "refused with an example, before the engine starts")
+@pytest.mark.parametrize("text", ["fast", "[1, 2]", "{a: 1", "a: 1\n---\nb: 2", "{a: }"])
+def test_further_arguments_of_vllm_are_a_mapping(text: str) -> None:
+    with pytest.raises(ParameterError, match=r"engine\.vllm (must be a mapping, such as|is not YAML: )"):
+        local_engine_options(Parameters.from_mapping({"engine.vllm": text}))
 
 
 def test_pictures_that_do_not_follow_each_other_are_looked_at_one_by_one() -> None:

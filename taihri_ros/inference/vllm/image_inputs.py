@@ -8,7 +8,6 @@ processor's.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections import OrderedDict
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.image_patches import ImagePatches
+from taihri_ros.inference.vllm import private_api
 
 _logger = logging.getLogger(__name__)
 
@@ -40,17 +40,16 @@ class ImageInputs:
         self._prototypes: OrderedDict[tuple[int, ...], Any] = OrderedDict()
         self._usable = True
 
-    def add_prototype(self, image: NDArray[np.uint8], features: Any) -> None:
+    def add_prototype(self, image: NDArray[np.uint8], feature: Any) -> None:
         """Use the result of vLLM's multimodal processor as the prototype for images of this size.
 
         Args:
             image: (height, width, 3) uint8 RGB.
-            features: The `mm_features` of its request.
+            feature: The result.
         """
         if not self._usable:
             return
-        (feature,) = features
-        expected = feature.data["pixel_values"].data
+        expected = private_api.patches_of(feature)
         actual = self._values(image, expected.dtype)
         if expected.shape != actual.shape or float((expected.float() - actual.float()).abs().max()) > _TOLERANCE:
             self._usable = False
@@ -60,23 +59,22 @@ class ImageInputs:
         while len(self._prototypes) > _SIZES_KEPT:
             self._prototypes.popitem(last=False)
 
-    def features(self, image: NDArray[np.uint8], name: str) -> Any:
+    def feature(self, image: NDArray[np.uint8], name: str, offset: int) -> Any:
         """Build the features of an image.
 
         Args:
             image: (height, width, 3) uint8 RGB.
             name: Unique name of the image, the key of vLLM's encoder cache.
+            offset: Index of the image's first token in the prompt.
 
         Returns:
-            `mm_features`, or None if there is no prototype for this size.
+            The result that vLLM's multimodal processor would have, or None if there is no prototype for this size.
         """
         prototype = self._prototypes.get(image.shape)
         if prototype is None:
             return None
-        values = prototype.data["pixel_values"]
-        pixels = dataclasses.replace(values, data=self._values(image, values.data.dtype))
-        data = type(prototype.data)({**prototype.data, "pixel_values": pixels})
-        return [dataclasses.replace(prototype, data=data, identifier=name, mm_hash=name)]
+        patches = self._values(image, private_api.patches_of(prototype).dtype)
+        return private_api.with_patches(prototype, patches, name, offset)
 
     def _values(self, image: NDArray[np.uint8], dtype: Any) -> Any:
         """Return the image's patches as a tensor: uint8 if vLLM's model normalises them, else normalised."""

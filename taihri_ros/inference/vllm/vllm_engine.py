@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from threading import Event, Lock
-from typing import Any, ClassVar, Literal
-
-import numpy as np
+from threading import Event
+from typing import Any, ClassVar, Literal, get_args
 
 from taihri_ros.inference.checkpoint.adapter import read_adapter
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
@@ -21,7 +18,6 @@ from taihri_ros.inference.engine import (
     EngineError,
     EngineInfo,
     Generation,
-    GenerationFailedError,
     GenerationRequest,
     Question,
     RawAnswer,
@@ -31,16 +27,18 @@ from taihri_ros.inference.image_patches import ImagePatches
 from taihri_ros.inference.local_engine import (
     Decoded,
     LocalEngine,
-    common_prefix_length,
     has_few_cores,
     stage_times,
 )
-from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
-from taihri_ros.inference.vllm.image_inputs import ImageInputs
+from taihri_ros.inference.vllm import private_api
 from taihri_ros.inference.vllm.logprobs import LogprobRow, top_k_of_rows
 from taihri_ros.inference.vllm.lora import load_lora, lora_arguments
-from taihri_ros.inference.vllm.settings import engine_arguments, set_environment
-from taihri_ros.inference.vllm.stepping import RequestState, Stepper, TemplateRequestState
+from taihri_ros.inference.vllm.public_requests import PublicRequests
+from taihri_ros.inference.vllm.requests import Requests, VllmApi
+from taihri_ros.inference.vllm.session_requests import SessionRequests
+from taihri_ros.inference.vllm.settings import add_arguments, engine_arguments, set_environment
+from taihri_ros.inference.vllm.stepping import RequestState, Stepper
+from taihri_ros.inference.vllm.versions import check_version
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.resources import expand_home
@@ -49,9 +47,11 @@ _FRAMEWORK = "vllm"
 _GRAMMARS_KEPT = 64
 _PARAMETERS_KEPT = 64
 
+_logger = logging.getLogger(__name__)
+
 
 class VllmEngine(LocalEngine):
-    """Engine that runs a checkpoint in vLLM's V1 engine, with jump-forward decoding through streaming sessions."""
+    """Engine that runs a checkpoint in vLLM's V1 engine, with jump-forward decoding."""
 
     PACKAGES: ClassVar[tuple[str, ...]] = ("vllm", "transformers", "torch")
 
@@ -60,6 +60,12 @@ class VllmEngine(LocalEngine):
         """Set the environment variables that vLLM and torch read on import, unless they are set already."""
         super().prepare()
         set_environment(few_cores=has_few_cores())
+
+    @classmethod
+    def check(cls, checkpoint: Path) -> None:
+        """Check a checkpoint and the version of vLLM; see `check_checkpoint` and `check_version`."""
+        check_version()
+        super().check(checkpoint)
 
     def __init__(
         self,
@@ -72,6 +78,8 @@ class VllmEngine(LocalEngine):
         kv_cache_memory_bytes: int | None = None,
         enforce_eager: bool | None = None,
         seed: int = 0,
+        api: VllmApi = "auto",
+        further: Mapping[str, object] | None = None,
         adapter: str | None = None,
     ) -> None:
         """Load a checkpoint that passes `check_checkpoint`; call `prepare` before anything imports torch.
@@ -88,21 +96,24 @@ class VllmEngine(LocalEngine):
                 enough for two requests of maximum length.
             enforce_eager: Whether to disable CUDA graphs; by default only on a CPU.
             seed: Random seed of vLLM; decoding is greedy and does not depend on it.
+            api: Which part of vLLM is used; `internal` is faster than `public`, the answers are equal.
+            further: Further fields of vLLM's `EngineArgs`, by name; see `add_arguments`.
             adapter: Directory of a LoRA adapter, or None.
 
         Raises:
-            EngineError: vLLM is not installed or cannot load the checkpoint.
+            EngineError: vLLM is not installed, cannot load the checkpoint, refuses a further argument, or is not as
+                `internal` needs it.
         """
         self.prepare()
         chosen = None if adapter is None else read_adapter(expand_home(adapter), checkpoint)
         vllm = require("vllm", _FRAMEWORK)
         self._sampling: Any = require("vllm.sampling_params", _FRAMEWORK)
-        self._replace: Any = require("msgspec.structs", _FRAMEWORK).replace
-        platform = require("vllm.platforms", _FRAMEWORK).current_platform
+        is_public = _needs_public_api(api)
+        on_cpu, device = private_api.device()
         arguments = engine_arguments(
             checkpoint,
             spec,
-            on_cpu=platform.is_cpu(),
+            on_cpu=on_cpu,
             dtype=dtype,
             gpu_memory_utilization=gpu_memory_utilization,
             max_model_len=max_model_len,
@@ -112,30 +123,30 @@ class VllmEngine(LocalEngine):
         )
         if chosen is not None:
             arguments |= lora_arguments(chosen)
+        engine_args = add_arguments(arguments, further or {})
         try:
-            self._engine: Any = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**arguments))
-            self._lora = None if chosen is None else load_lora(self._engine, chosen)
+            self._engine: Any = vllm.LLMEngine.from_engine_args(engine_args)
+            lora = None if chosen is None else load_lora(self._engine, chosen)
         except Exception as error:  # vLLM does not document what it raises
             raise EngineError(f"vLLM cannot load {checkpoint}: {error}") from error
-        model_config = self._engine.model_config
-        name = platform.device_type
         info = EngineInfo(
             kind="vllm",
             version=vllm.__version__,
             model=str(checkpoint),
-            device=name if platform.is_cpu() else f"{name}:0 {platform.get_device_name()}",
-            dtype=str(model_config.dtype).removeprefix("torch."),
+            device=device,
+            dtype=private_api.dtype_of(self._engine, arguments["dtype"]),
             spec=spec,
             batched=True,
         )
-        super().__init__(info, Vocabulary(checkpoint, absent=spec.has_absent), model_config.max_model_len)
+        super().__init__(info, Vocabulary(checkpoint, absent=spec.has_absent), arguments["max_model_len"])
         self._lark = lru_cache(_GRAMMARS_KEPT)(self._uncached_lark)
         self._coordinates_only = lru_cache(_PARAMETERS_KEPT)(self._uncached_coordinates_only)
-        self._request_numbers = itertools.count(1)
-        self._preparing = Lock()
-        self._image_inputs = ImageInputs(ImagePatches.load(checkpoint))
-        self._prototype: Any = None
-        self._stepper = Stepper(self._engine.engine_core)
+        self._requests: Requests = (
+            PublicRequests(self._engine, lora)
+            if is_public
+            else SessionRequests(self._engine, self._vocabulary.image_id, ImagePatches.load(checkpoint), lora)
+        )
+        self._stepper = Stepper(self._requests.core)
 
     @property
     def llm_engine(self) -> Any:
@@ -153,28 +164,15 @@ class VllmEngine(LocalEngine):
         started: float,
         aborted: Event,
     ) -> Generation:
-        if not self._has_room(request, templates, prompts):
+        visual_tokens = self.visual_tokens(request)
+        if not self._requests.has_room(visual_tokens, templates, prompts):
             return self._decode_sequentially(request, prompts, started, aborted)
         template_states = [TemplateState[LogprobRow](template) for template in templates]
 
         def parameters(count: int) -> Any:
             return self._coordinates_only(count, request.top_k, request.repetition_penalty)
 
-        def make_chunk(name: str, pending: tuple[int, ...], count: int) -> Any:
-            return self._variant(first, name, list(pending), parameters(count), mm_features=None)
-
-        inputs = [
-            prompt + template_state.pending for prompt, template_state in zip(prompts, template_states, strict=True)
-        ]
-        first = self._session(request, inputs[0], parameters(template_states[0].remaining))
-        sessions = [first]
-        for tokens, template_state in zip(inputs[1:], template_states[1:], strict=True):
-            expanded = self._expand_image(tokens, self.visual_tokens(request))
-            sessions.append(self._variant(first, self._request_name(), expanded, parameters(template_state.remaining)))
-        request_states = [
-            TemplateRequestState(session, template_state, make_chunk)
-            for session, template_state in zip(sessions, template_states, strict=True)
-        ]
+        request_states = self._requests.templated(request, visual_tokens, prompts, template_states, parameters)
         self._stepper.run(request_states, aborted)
         return Generation(
             answers=self._answers(request, request_states, stopped=True),
@@ -194,88 +192,25 @@ class VllmEngine(LocalEngine):
             repetition_penalty=request.repetition_penalty,
             logprobs=request.top_k or None,
             detokenize=False,
+            output_kind=self._sampling.RequestOutputKind.DELTA,
             stop_token_ids=list(self._vocabulary.end_ids),
             structured_outputs=grammar and self._sampling.StructuredOutputsParams(grammar=grammar),
         )
-        with self._preparing:
-            prepared = self._prepare(request, prompt, parameters)
-        request_state = RequestState(prepared)
+        request_state = self._requests.one(request, prompt, parameters)
         self._stepper.run([request_state], aborted)
         stopped = bool(request_state.tokens) and request_state.tokens[-1] in self._vocabulary.end_ids
         (answer,) = self._answers(request, [request_state], stopped=stopped)
         return Decoded(answer, request_state.passes, request_state.first_token, request_state.stepping_s)
 
-    def _request_name(self) -> str:
-        return f"request-{next(self._request_numbers)}"
-
-    def _prepare(
-        self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any, *, resumable: bool = False
-    ) -> Any:
-        """Create an `EngineCoreRequest` with vLLM's own input processor, which also processes the image."""
-        image = np.ascontiguousarray(request.image)  # torch does not accept negative strides
-        prompt = {"prompt_token_ids": list(tokens), "multi_modal_data": {"image": image}}
-        try:
-            (rendered,) = self._engine.renderer.render_cmpl([prompt])
-            return self._engine.input_processor.process_inputs(
-                self._request_name(),
-                rendered,
-                parameters,
-                lora_request=self._lora,
-                supported_tasks=self._engine.get_supported_tasks(),
-                resumable=resumable,
-            )
-        except Exception as error:  # the request is not queued, so the engine is intact
-            raise GenerationFailedError(f"vLLM rejected the request: {error}") from error
-
-    def _has_room(
-        self, request: GenerationRequest, templates: tuple[Template, ...], prompts: tuple[tuple[int, ...], ...]
-    ) -> bool:
-        """Return whether the KV cache can hold all questions of this request and as many of another.
-
-        Otherwise the sessions could deadlock: each keeps its blocks while it waits for one more.
-        """
-        cache = self._engine.vllm_config.cache_config
-        shared = common_prefix_length(prompts)
-        blocks = (self.visual_tokens(request) + shared) // cache.block_size
-        for template, prompt in zip(templates, prompts, strict=True):
-            blocks += 2 + (len(prompt) - shared + template.length) // cache.block_size
-        return bool(blocks <= cache.num_gpu_blocks // MAX_IN_FLIGHT)
-
-    def _session(self, request: GenerationRequest, tokens: tuple[int, ...], parameters: Any) -> Any:
-        """Create the first chunk of a streaming session, from the prototype of its image size if there is one."""
-        image, name = np.ascontiguousarray(request.image), self._request_name()
-        with self._preparing:
-            features = self._image_inputs.features(image, name)
-            if features is None:
-                prepared = self._prepare(request, tokens, parameters, resumable=True)
-                self._image_inputs.add_prototype(image, prepared.mm_features)
-                self._prototype = prepared
-                return prepared
-        place = tokens.index(self._vocabulary.image_id)
-        position = dataclasses.replace(features[0].mm_position, offset=place)
-        features = [dataclasses.replace(features[0], mm_position=position)]
-        expanded = self._expand_image(tokens, self.visual_tokens(request))
-        return self._variant(
-            self._prototype, name, expanded, parameters, mm_features=features, arrival_time=time.time()
-        )
-
-    def _expand_image(self, tokens: tuple[int, ...], count: int) -> list[int]:
-        """Repeat the image placeholder for every visual token, as vLLM does."""
-        place = tokens.index(self._vocabulary.image_id)
-        return [*tokens[:place], *([tokens[place]] * count), *tokens[place + 1 :]]
-
-    def _variant(self, request: Any, name: str, tokens: list[int], parameters: Any, **changes: Any) -> Any:
-        """Copy a request with another name, prompt and sampling parameters."""
-        return self._replace(request, request_id=name, prompt_token_ids=tokens, sampling_params=parameters, **changes)
-
     def _uncached_coordinates_only(self, count: int, top_k: int, repetition_penalty: float) -> Any:
-        """Create the sampling parameters of a chunk that decodes coordinates only."""
+        """Create the sampling parameters of a request that decodes coordinates only."""
         return self._sampling.SamplingParams(
             temperature=0.0,
             max_tokens=count,
             repetition_penalty=repetition_penalty,
             logprobs=top_k or None,
             detokenize=False,
+            output_kind=self._sampling.RequestOutputKind.DELTA,
             allowed_token_ids=list(self._vocabulary.coordinates),
         )
 
@@ -304,10 +239,22 @@ class VllmEngine(LocalEngine):
         return tuple(answers)
 
     def _release(self) -> None:
-        self._engine.engine_core.shutdown()
+        private_api.shut_down(self._engine)
         del self._engine
 
 
 def _first_token(request_states: Sequence[RequestState], started: float) -> float:
     """Return the time when all questions had their first token, or `started` if the request was aborted earlier."""
     return max(request_state.first_token for request_state in request_states) or started
+
+
+def _needs_public_api(api: VllmApi) -> bool:
+    """Return whether only the public API can be used, because it is asked for or because the core is another one."""
+    if api not in get_args(VllmApi):
+        raise EngineError(f"the engine vllm has no API {api!r}: choose one of {', '.join(get_args(VllmApi))}")
+    difference = None if api == "public" else private_api.mismatch()
+    if difference and api == "internal":
+        raise EngineError(f"{difference}: set engine.vllm_api to auto or public, or install a supported version")
+    if difference:
+        _logger.warning("%s: using vLLM's public API, which is slower", difference)
+    return api == "public" or difference is not None

@@ -220,12 +220,12 @@ def test_after_a_vllm_failure_every_request_raises_an_error(
 
     stepper = vllm_engine._stepper
     with monkeypatch.context() as patch:
-        patch.setattr(stepper._core, "get_output", fail)
+        patch.setattr(stepper._core, "step", fail)
         patch.setattr(stepper, "_failure", "")
         for _ in range(2):
             with pytest.raises(EngineUnavailableError, match=r"device-side assert.*open the engine again"):
                 vllm_engine.generate(make_request())
-    stepper._core.abort_requests(list(stepper._core.engine_core.scheduler.requests))
+    stepper._core.abort_requests(list(vllm_engine.llm_engine.engine_core.engine_core.scheduler.requests))
     assert generate_one(vllm_engine, make_request()).finish_reason == "stop"
 
 
