@@ -6,12 +6,12 @@ Adjacent texts are joined before they are tokenised, so that the tokens are the 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TypeAlias
 
-from taihri_ros.model.grammar import Choice, Coordinate, Grammar, Text
+from taihri_ros.model.grammar import Choice, Coordinate, Element, Grammar, Text
 
 Encode: TypeAlias = Callable[[str], Sequence[int]]
 """Function that converts a text to token ids."""
@@ -34,6 +34,9 @@ Symbols: TypeAlias = "tuple[Tokens | Coordinate | tuple[Symbols, ...], ...]"
 def tokenize(grammar: Grammar, encode: Encode) -> Symbols:
     """Convert the texts of a grammar to token ids.
 
+    A tokenizer may join the end of one text and the start of the next in one token. Texts that follow each other are
+    therefore encoded together, also a text and the start of the branches after it.
+
     Args:
         grammar: The grammar.
         encode: The tokenizer.
@@ -41,18 +44,49 @@ def tokenize(grammar: Grammar, encode: Encode) -> Symbols:
     Returns:
         The grammar over token ids.
     """
-    symbols: Symbols = ()
-    for is_text, elements in groupby(grammar, lambda element: isinstance(element, Text)):
-        if is_text:
-            joined = "".join(element.text for element in elements if isinstance(element, Text))
-            symbols += (Tokens(tuple(encode(joined))),)
+    symbols: list[Tokens | Coordinate | tuple[Symbols, ...]] = []
+    text = ""
+    place = 0
+    while place < len(grammar):
+        element = grammar[place]
+        place += 1
+        if isinstance(element, Text):
+            text += element.text
             continue
-        for element in elements:
-            if isinstance(element, Choice):
-                symbols += (tuple(tokenize(branch, encode) for branch in element.branches),)
-            elif isinstance(element, Coordinate):
-                symbols += (element,)
-    return symbols
+        branches = element.branches if isinstance(element, Choice) else ()
+        optional = tuple(itertools.takewhile(_is_optional, grammar[place - 1 :]))
+        if text and _joins(text, optional or (element,), encode):
+            if optional:
+                branches = _first_of(optional).branches
+                place += len(optional) - 1
+            branches = tuple((Text(text), *branch) for branch in branches)
+        elif text:
+            symbols.append(Tokens(tuple(encode(text))))
+        symbols.append(tuple(tokenize(branch, encode) for branch in branches) or Coordinate())
+        text = ""
+    return (*symbols, Tokens(tuple(encode(text)))) if text else tuple(symbols)
+
+
+def _is_optional(element: Element) -> bool:
+    return isinstance(element, Choice) and len(element.branches) == 2 and not element.branches[0]
+
+
+def _joins(text: str, choices: tuple[Element, ...], encode: Encode) -> bool:
+    """Return whether the tokenizer joins the end of a text and the start of a branch of any choice."""
+    starts = {
+        branch[0].text
+        for choice in choices
+        if isinstance(choice, Choice)
+        for branch in choice.branches
+        if branch and isinstance(branch[0], Text)
+    }
+    return any((*encode(text), *encode(start)) != tuple(encode(text + start)) for start in starts)
+
+
+def _first_of(optional: tuple[Element, ...]) -> Choice:
+    """Return optional elements that follow each other as one choice of the first of them that is there, or of none."""
+    present = [element.branches[1] for element in optional if isinstance(element, Choice)]
+    return Choice(((), *((*branch, *optional[place + 1 :]) for place, branch in enumerate(present))))
 
 
 @dataclass(frozen=True)

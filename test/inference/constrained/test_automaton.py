@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taihri_ros.inference.constrained.automaton import Automaton, Tokens, tokenize
+from taihri_ros.inference.constrained.automaton import Automaton, Encode, Tokens, tokenize
 from taihri_ros.inference.constrained.lark import to_lark
 from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.model.answer_format import AnswerFormat
@@ -127,6 +127,54 @@ def test_adjacent_texts_are_tokenised_together() -> None:
         Tokens((1,)),
     )
     assert seen == ["ab", "c"]
+
+
+JOINED = 30_000
+
+
+def encode_joined(text: str) -> list[int]:
+    """Encode a text of ordinary characters, in which `><` is one token."""
+    return [ord(piece) if len(piece) == 1 else JOINED for piece in re.findall("><|.", text, re.DOTALL)]
+
+
+def encode_answer(text: str, encode_text: Encode) -> list[int]:
+    """Encode an answer with coordinates as its tokenizer does."""
+    pieces = re.split(r"<(\d+)>", text)
+    return [
+        token
+        for place, piece in enumerate(pieces)
+        for token in ([COORDINATES[int(piece)]] if place % 2 else encode_text(piece))
+    ]
+
+
+@pytest.fixture(scope="module", params=GRAMMARS[len(GRAMMARS) // 2 :], ids=range(len(GRAMMARS) // 2))
+def automata(request: pytest.FixtureRequest) -> tuple[Automaton, Automaton]:
+    """The automata of a grammar with choices, with and without joined text."""
+    return Automaton(request.param, encode_joined, COORDINATES), Automaton(request.param, encode, COORDINATES)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_ordinary_text_is_encoded_across_the_choices_of_a_grammar(
+    automata: tuple[Automaton, Automaton], data: st.DataObject
+) -> None:
+    joined, plain = automata
+    tokens = walk(joined, data)
+    texts = tuple("><" if token == JOINED else decode(token) for token in tokens)
+    parse(texts, None)
+    assert plain.accepts(encode_answer("".join(texts), encode))
+    if not re.search(r"_start\|>\s*<\|\w+_end", "".join(texts)):  # a block without joints is encoded in two parts
+        assert tokens == encode_answer("".join(texts), encode_joined)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_joined_text_leaves_no_answer_out(automata: tuple[Automaton, Automaton], data: st.DataObject) -> None:
+    joined, plain = automata
+    tokens = walk(plain, data)
+    text = "".join(map(decode, tokens))
+    if not re.search(r"_start\|>\s*<\|\w+_end", text):
+        assert joined.accepts(encode_answer(text, encode_joined))
 
 
 def test_equal_choices_share_a_lark_rule() -> None:
