@@ -30,6 +30,7 @@ from taihri_ros.evaluation.evaluate import LabelledAnswer, evaluate
 from taihri_ros.evaluation.metrics import coverage
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.tables import counted
+from taihri_ros.inference.checkpoint.lock import renew
 from taihri_ros.model.spec import FILE_NAME, Belief, Calibration, ModelSpec
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.belief import BeliefGate
@@ -154,6 +155,7 @@ def _write(directory: Path, calibration: Calibration, belief: Belief | None) -> 
         ModelSpec.from_dict(spec.to_dict()).save(directory)
     except OSError as error:
         raise TaihriError(f"{directory / FILE_NAME} cannot be written: {error.strerror}") from error
+    renew(directory, FILE_NAME)
 
 
 def _belief_summary(belief: Belief, nobody: BeliefAnswers, people: BeliefAnswers) -> str:

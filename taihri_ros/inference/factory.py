@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, overload
 
+from taihri_ros.inference.checkpoint.lock import check_sizes
 from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.environment import EngineKind
 from taihri_ros.inference.framework_imports import check_installed
@@ -85,6 +86,8 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
 def check_engine(kind: EngineKind, model: str) -> tuple[Path, ModelSpec]:
     """Check that an engine can be opened, without loading the weights.
 
+    Of a checkpoint with a `taihri.lock`, the sizes of the files are compared with it; their content is not.
+
     Args:
         kind: The framework.
         model: As for `open_engine`.
@@ -99,6 +102,7 @@ def check_engine(kind: EngineKind, model: str) -> tuple[Path, ModelSpec]:
     check_installed(engine_class.PACKAGES, kind)
     checkpoint = engine_class.find(model)
     engine_class.prepare()
+    check_sizes(checkpoint)
     engine_class.check(checkpoint)
     return checkpoint, ModelSpec.load(checkpoint)
 
