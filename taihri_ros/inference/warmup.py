@@ -13,9 +13,11 @@ from taihri_ros.inference.engine import Engine, EngineError, GenerationRequest, 
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.model.answer_format import AnswerFormat, infer_answer_format
 from taihri_ros.model.grammar import named_grammar
+from taihri_ros.model.lexer import LexemeKind, lex
 from taihri_ros.model.parser import MalformedAnswerError, parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.resources import PERSON
 
 _JOINTS = ("left_wrist", "right_wrist")
 _SHORT_SIDE_PX = 320
@@ -25,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def warmup_image(spec: ModelSpec) -> NDArray[np.uint8]:
-    """Return the image of the warm-up request: a stick figure on a plain background.
+    """Return the image of the warm-up request: a rendered person, whose hands can be seen.
 
     Args:
         spec: The checkpoint's specification.
@@ -36,15 +38,10 @@ def warmup_image(spec: ModelSpec) -> NDArray[np.uint8]:
     multiple = spec.image_multiple
     smallest, largest = np.ceil(np.sqrt(spec.min_pixels) / multiple), np.floor(np.sqrt(spec.max_pixels) / multiple)
     side = int(np.clip(np.ceil(_SHORT_SIDE_PX / multiple), smallest, largest)) * multiple
-    image = np.full((side, side, 3), (196, 190, 180), np.uint8)
-    unit = side / 20
-    head, neck, hip = ((round(10 * unit), round(row * unit)) for row in (4, 6, 13))
-    hands = [(round(column * unit), round(10 * unit)) for column in (4, 16)]
-    feet = [(round(column * unit), round(19 * unit)) for column in (8, 12)]
-    for start, end in ((neck, hip), *((neck, hand) for hand in hands), *((hip, foot) for foot in feet)):
-        cv2.line(image, start, end, (60, 70, 110), round(1.5 * unit), cv2.LINE_AA)
-    cv2.circle(image, head, round(2 * unit), (205, 150, 120), -1, cv2.LINE_AA)
-    return image
+    picture = cv2.cvtColor(cv2.imread(str(PERSON)), cv2.COLOR_BGR2RGB)
+    height, width, _ = picture.shape
+    left = (width - height) // 2
+    return np.asarray(cv2.resize(picture[:, left : left + height], (side, side)), np.uint8)
 
 
 def learn_answer_format(engine: LocalEngine) -> None:
@@ -81,18 +78,18 @@ def learn_answer_format(engine: LocalEngine) -> None:
 def check_warmup_answer(engine: Engine) -> None:
     """Check that an engine answers a constrained warm-up request completely and in the answer format.
 
-    An unconstrained answer may be malformed, which is a warning only: the next picture may be answered well.
+    An unconstrained answer may be malformed, which is a warning only: the next picture may be answered well. Without a
+    single coordinate it is the answer of another model.
 
     Args:
         engine: The engine.
 
     Raises:
-        EngineError: The answer is truncated or malformed, or the engine does not answer.
+        EngineError: The answer is truncated or malformed, or not one of TAIHRI, or the engine does not answer.
     """
     (answer,) = engine.generate(_request(engine.info.spec, constrained=True)).answers
     if engine.info.unconstrained:
-        if not _is_complete(answer):
-            _log.warning("the warm-up answer of %s is malformed: %.200r", engine.info.model, answer.text)
+        _check_unconstrained_answer(engine.info.model, answer)
         return
     if answer.finish_reason != "stop":
         raise EngineError(f"the warm-up answer of {engine.info.model} was truncated after {len(answer.tokens)} tokens")
@@ -100,6 +97,17 @@ def check_warmup_answer(engine: Engine) -> None:
         parse(answer.tokens, _JOINTS)
     except MalformedAnswerError as error:
         raise EngineError(f"the warm-up answer of {engine.info.model} is malformed: {error}") from error
+
+
+def _check_unconstrained_answer(model: str, answer: RawAnswer) -> None:
+    if _is_complete(answer):
+        return
+    if not any(lexeme.kind is LexemeKind.COORDINATE for lexeme in lex(answer.tokens)):
+        raise EngineError(
+            f"{model} is not a TAIHRI checkpoint: its answer about a person, {answer.text[:100]!r}, has no coordinate "
+            "such as <261>: use a TAIHRI checkpoint"
+        )
+    _log.warning("the warm-up answer of %s is malformed: %.200r", model, answer.text)
 
 
 def _is_complete(answer: RawAnswer) -> bool:

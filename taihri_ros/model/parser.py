@@ -2,11 +2,13 @@
 
 An answer has one of two forms. In blocks, a person is an optional label, any number of boxes, the joints in 2D and the
 joints in 3D. In JSON, `{"keypoints": {"left_wrist": "<841><424><697>"}}`, the joints are in 3D only; other text may
-stand around it. What is written in any other way is malformed as a whole, and so is a form that was cut off.
+stand around it. What is written in any other way is malformed as a whole, such as a joint without coordinates (`null`).
+So is a form that was cut off, whose last number may lack digits or its joint's other coordinates: its joints before the
+cut are not kept, in blocks or in JSON.
 
-A robot needs one person. Of several, each with a label or a box before the joints, the first one is taken, as in the
-official code. Of several boxes before the same joints, the one that contains all their pixels is taken, if there is
-exactly one.
+A robot needs one person. Of several, each with a label or a box before the joints or in a list of JSON, the first one
+is taken, as in the official code. Of several boxes before the same joints, the one that contains all their pixels is
+taken, if there is exactly one.
 """
 
 from __future__ import annotations
@@ -235,8 +237,17 @@ class _Reader:
         return boxes, self._points("2d", 2), self._points("3d", 3)
 
     def json_points(self) -> dict[str, _Found]:
-        """Read the JSON of the 3D-only task, and the text around it: the coordinates of each joint."""
+        """Read the JSON of the 3D-only task, and the text around it: the first person's coordinates of each joint."""
         self._prose()
+        is_list = self._next > 0 and self._lexemes[self._next - 1].text == "["
+        found = self._json_person()
+        while is_list and not self._accept("]"):
+            self._json_person()
+        self._prose()
+        self.finish()
+        return found
+
+    def _json_person(self) -> dict[str, _Found]:
         for text in ("{", '"', "keypoints", '"', ":", "{"):
             self._expect(text)
         found: dict[str, _Found] = {}
@@ -248,8 +259,6 @@ class _Reader:
             found.setdefault(joint, []).append(self._coordinates(3, joint))
             self._expect('"')
         self._expect("}")
-        self._prose()
-        self.finish()
         return found
 
     def finish(self) -> None:

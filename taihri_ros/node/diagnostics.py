@@ -108,7 +108,10 @@ class SchedulerTask:
         self._interval = _Interval(scheduler)
 
     def report(self) -> Report:
-        """Return the rate of answers, the drops by reason and the stage times; a warning for unexpected drops."""
+        """Return the rate of answers, the drops by reason and the stage times; a warning for unexpected drops.
+
+        It is an error if there are malformed answers only, from the start: the model may be no TAIHRI checkpoint.
+        """
         snapshot, before, elapsed = self._interval.next()
         command = self._scheduler.command
         published = snapshot.published - before.published
@@ -121,6 +124,8 @@ class SchedulerTask:
         if unexpected:
             level = WARN
             message = "frames dropped: " + ", ".join(f"{reason} {count}" for reason, count in unexpected.items())
+            if Drop.MALFORMED_ANSWER in unexpected and snapshot.success_age_s is None:
+                level, message = ERROR, f"no answer could be read so far: is the model a TAIHRI checkpoint? {message}"
         elif command is None:
             message = "waiting for a command"
         values = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,20 @@ def test_the_environment_of_the_light_engine(taihri: Callable[..., Run], light_p
     assert problems(done) == []
     assert f"engine: {light_python}: mediapipe 0.10." in done.out
     assert "checkpoint: blazepose: for the engine mediapipe" in done.out
+
+
+def test_a_checkpoint_that_cannot_be_constrained(
+    taihri: Callable[..., Run], engine_python: str, tmp_path: Path
+) -> None:
+    for file in NANO.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    tokenizer = json.loads((NANO / "tokenizer.json").read_text())
+    tokens = tokenizer["added_tokens"]
+    tokenizer["added_tokens"] = [token for token in tokens if not re.fullmatch(r"<\d+>", token["content"])]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    done = taihri("doctor", "--engine-python", engine_python, "--model", tmp_path)
+    assert (done.status, problems(done)) == (0, [])
+    assert "note  answers: unconstrained: <0> to <999> are ordinary text" in done.out
 
 
 @pytest.mark.handles(

@@ -11,12 +11,12 @@ import pytest
 from bag_files import Record, camera_records, write_bag
 from camera_messages import MESSAGES, camera_info, depth, header
 from ended_run import Run
-from required import ROOT
 
 from taihri_ros.evaluation.datasets.readers import open_data
+from taihri_ros.resources import PERSON
 
 STAMPS = (5_000_000_000, 6_000_000_000)
-PICTURE = (ROOT / "test" / "simulated_person.jpg").read_bytes()
+PICTURE = PERSON.read_bytes()
 WIDTH, HEIGHT, FOCAL_PX, WALL_M = 320, 240, 256.0, 1.6
 
 

@@ -57,6 +57,10 @@ class FalseServer:
                         time.sleep(drip_s)
                         self.wfile.write(answer[begin : begin + 1] if drip_s else answer)
 
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.do_GET()
+
             def log_message(self, *_: Any) -> None:
                 pass
 

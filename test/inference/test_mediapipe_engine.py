@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from required import ROOT
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
@@ -22,10 +21,10 @@ from taihri_ros.keypoints import State
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.resources import BLAZEPOSE, NANO
+from taihri_ros.resources import BLAZEPOSE, NANO, PERSON
 from taihri_ros.skeleton import JOINTS
 
-PICTURE = np.asarray(cv2.cvtColor(cv2.imread(str(ROOT / "test" / "simulated_person.jpg")), cv2.COLOR_BGR2RGB), np.uint8)
+PICTURE = np.asarray(cv2.cvtColor(cv2.imread(str(PERSON)), cv2.COLOR_BGR2RGB), np.uint8)
 NOBODY = np.full_like(PICTURE, 120)
 CAMERA = Camera(320, 240, [[256.0, 0.0, 163.0], [0.0, 256.0, 117.0], [0.0, 0.0, 1.0]], [], DistortionModel.NONE)
 PIXELS = {"left_shoulder": (183, 67), "right_shoulder": (121, 68), "left_wrist": (205, 73), "right_wrist": (120, 168)}

@@ -302,6 +302,26 @@ def test_a_server_that_is_not_vllm_is_refused(answer: bytes) -> None:
         OpenAiEngine(server.url, "tiny")
 
 
+def test_another_model_on_a_server_is_refused() -> None:
+    """The server of a model without TAIHRI's tokens, which answers in prose."""
+    tokens = [{"token": token, "logprob": -0.1, "top_logprobs": []} for token in ("A man", " waves.", "<|im_end|>")]
+    answer = {
+        "data": [{"id": "qwen"}],
+        "tokens": [7],
+        "version": "0.32.0",
+        "choices": [{"finish_reason": "stop", "logprobs": {"content": tokens}}],
+    }
+    with FalseServer(json.dumps(answer).encode()) as server:
+        with pytest.raises(
+            EngineError, match=r"^qwen is not a TAIHRI checkpoint: .*, 'A man waves\.', has no coordinate"
+        ):
+            OpenAiEngine(server.url, "qwen")
+        with RemoteEngine(server.url, "qwen") as engine:
+            with pytest.raises(EngineUnavailableError, match="not a TAIHRI checkpoint"):
+                engine.wait_ready(timeout_s=60.0)
+            assert engine.health.state is EngineState.FAILED, "it is not tried again"
+
+
 def test_a_server_that_does_not_answer_in_time_is_reported() -> None:
     with (
         FalseServer(b"{}", delay_s=1.0) as server,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
+import sys
+from collections.abc import Callable
+from types import FrameType
 
 import pytest
 from answers import answer_formats, cut_anywhere, sentences, some_joints
@@ -352,6 +354,9 @@ COMPACT = re.sub(r"\s", "", JSON)
         JSON.replace("left_wrist", "left wrist"),
         JSON.replace("left_wrist", "<|left_wrist|>").replace("head", "<head>"),
         JSON.replace('"}}', '",}}'),
+        f"[{JSON}]",
+        f"```json\n[\n{JSON},\n{JSON.replace('841', '1')}\n]\n```<|im_end|>",
+        f"[{JSON}{COMPACT}{{'keypoints': {{}}}}]".replace("'", '"'),
     ],
 )
 @pytest.mark.handles("Engine", "an answer in the JSON of the 3D-only task", "read: the joints have no pixel")
@@ -399,7 +404,10 @@ def test_a_joint_in_json_gets_the_expected_outcome(text: str, outcome: Outcome) 
         COMPACT.replace("<697>", "697"),
         COMPACT.replace('"<841><424><697>"', "[841,424,697]"),
         COMPACT.replace('"<841><424><697>"', "null"),
-        "[" + COMPACT + "," + COMPACT + "]",
+        *(("[" + COMPACT + "," + COMPACT + "]")[:length] for length in range(len(COMPACT), 2 * len(COMPACT) + 2)),
+        "[" + COMPACT + COMPACT + "]]]}",
+        "[" + COMPACT + ", null]",
+        "[" + COMPACT + ", left_wrist]",
         '{"a":' * 10_000,
     ],
 )
@@ -433,23 +441,44 @@ NONSENSE = {
 STARTS = {"label": LABEL[0], "joints": BLOCKS["2d"][0], "quotes": JSON[:-2], "words": JSON}
 
 
+def executed_lines(function: Callable[[], None]) -> int:
+    """Return the number of lines of Python that a call executes, which depends on no clock."""
+    lines = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Callable[..., object]:
+        nonlocal lines
+        lines += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+    return lines
+
+
 @pytest.mark.parametrize("kind", NONSENSE)
 @pytest.mark.handles("Engine", "nonsense of any length as an answer", "refused in a time proportional to its length")
-def test_the_time_is_proportional_to_the_length(kind: str) -> None:
-    def seconds(size: int) -> float:
+def test_the_work_is_proportional_to_the_length(kind: str) -> None:
+    def work(size: int) -> int:
         text = STARTS.get(kind, "") + NONSENSE[kind] * (size // len(NONSENSE[kind]))
         tokens = (text[:5], text[5:])
-        started = time.thread_time()
-        with contextlib.suppress(MalformedAnswerError):
-            assert not any(joint.outcome is Outcome.ANSWERED for joint in parse(tokens, None).joints[1:])
-        infer_answer_format(tokens)
-        return time.thread_time() - started
 
-    seconds(1000)
-    assert seconds(1 << 15) < 80 * (seconds(1 << 11) + 0.01), "16 times for a linear method, 256 for a quadratic one"
+        def read() -> None:
+            with contextlib.suppress(MalformedAnswerError):
+                assert not any(joint.outcome is Outcome.ANSWERED for joint in parse(tokens, None).joints[1:])
+            infer_answer_format(tokens)
+
+        return executed_lines(read)
+
+    work(512)  # what is cached afterwards is executed here
+    assert work(1 << 12) < 6 * work(1 << 10), "4 times for a linear method, 16 for a quadratic one"
 
 
 def test_a_megabyte_is_refused() -> None:
+    """A pattern that goes back would need hours for these, of which most are few lexemes."""
     for text in ("9" * (1 << 20), "<" + "9" * (1 << 20), "{" + " " * (1 << 20), "left_" * (1 << 18)):
         with pytest.raises(MalformedAnswerError) as refused:
             parse((text,), WRIST)

@@ -74,6 +74,20 @@ def test_scheduler_warns_of_new_drops_only(idle: IdleScheduler) -> None:
     assert report.values["dropped.no_camera_info"] == "2"
 
 
+@pytest.mark.handles("Engine", "a model of which no answer is one of TAIHRI", "an error in the diagnostics")
+def test_malformed_answers_alone_are_an_error_and_between_others_a_warning(idle: IdleScheduler) -> None:
+    idle.set_command(joint_command(["head"]))
+    idle.counters.count_dropped(Drop.MALFORMED_ANSWER)
+    report = idle.scheduler.report()
+    assert report.level == ERROR
+    assert report.message.startswith("no answer could be read so far: is the model a TAIHRI checkpoint?")
+    assert report.message.endswith("frames dropped: malformed_answer 1")
+    idle.counters.count_published({})
+    idle.counters.count_dropped(Drop.MALFORMED_ANSWER)
+    report = idle.scheduler.report()
+    assert (report.level, report.message) == (WARN, "frames dropped: malformed_answer 1")
+
+
 @pytest.mark.parametrize("reason", [Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.NO_COMMAND, Drop.STOPPED])
 def test_expected_drops_are_not_a_warning(idle: IdleScheduler, reason: Drop) -> None:
     idle.counters.count_received()
@@ -127,7 +141,15 @@ def test_engine_reports_state_and_description(state: EngineState, level: int) ->
         "trained": "False",
         "device": "cpu",
         "dtype": "float32",
+        "answers": "constrained",
     }
+
+
+def test_engine_says_why_answers_are_not_constrained() -> None:
+    info = INFO.as_unconstrained("no such tokens", has_probabilities=False)
+    health = EngineHealth(state=EngineState.READY, message="", restarts=0, last_success_age_s=0.0, info=info)
+    report = EngineTask(lambda: health).report()
+    assert (report.level, report.values["answers"]) == (OK, "unconstrained: no such tokens")
 
 
 def test_engine_reports_the_address_latency_and_last_error_of_a_remote_server() -> None:

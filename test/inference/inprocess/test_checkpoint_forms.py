@@ -22,9 +22,7 @@ from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import named_grammar
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.resources import NANO
-
-PERSON = Path(__file__).parents[2] / "simulated_person.jpg"
+from taihri_ros.resources import NANO, PERSON
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,15 @@ from engine_requests import BOTH_WRISTS, generate_one, make_request
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint import tiny_checkpoint
-from taihri_ros.inference.engine import EngineInfo, Generation, GenerationRequest, RawAnswer
+from taihri_ros.inference.engine import EngineError, EngineInfo, Generation, GenerationRequest, RawAnswer
+from taihri_ros.inference.environment import EngineKind
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.process.protocol import EngineStatus, State, decode_status, encode_status
 from taihri_ros.inference.transformers.transformers_engine import TransformersEngine
-from taihri_ros.inference.warmup import learn_answer_format, warmup_image
+from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format, warmup_image
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import named_grammar
+from taihri_ros.model.parser import parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.spec import ModelSpec
 
@@ -97,24 +99,48 @@ def with_coordinates_as_text(directory: Path) -> None:
     path.write_text(json.dumps(values))
 
 
+@pytest.fixture(scope="module")
+def trained_as_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tiny_checkpoint.build(tmp_path_factory.mktemp("text") / "tiny", spec=None)
+    with_coordinates_as_text(directory)
+    train(directory, ANSWER)
+    return directory
+
+
 @pytest.mark.handles(
     "Engine", "a checkpoint whose coordinates are ordinary text", "unconstrained answers, points without a covariance"
 )
+@pytest.mark.parametrize("kind", ["transformers", "vllm"])
 def test_a_checkpoint_with_coordinates_as_text_answers_without_constraints(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    trained_as_text: Path, kind: EngineKind
 ) -> None:
-    directory = tiny_checkpoint.build(tmp_path / "tiny", spec=None)
-    with_coordinates_as_text(directory)
-    with open_engine("transformers", str(directory)) as engine:
+    with open_engine(kind, str(trained_as_text), options={"dtype": "float32"}) as engine:
         assert "ordinary text" in engine.info.unconstrained
         assert not engine.info.batched
         spec = engine.info.spec
-        request = make_request(image=warmup_image(spec), grammar=named_grammar(BOTH_WRISTS, AnswerFormat()))
+        request = make_request(
+            image=warmup_image(spec),
+            prompt=make_prompt(joint_command(BOTH_WRISTS), spec),
+            grammar=named_grammar(BOTH_WRISTS, AnswerFormat()),
+            repetition_penalty=spec.repetition_penalty,
+        )
         answer = generate_one(engine, request)
-        assert len(answer.tokens) > 0
+        assert answer.text + "<|im_end|>" == ANSWER
         assert not any(answer.top_k)
+        joints = parse(answer.tokens, BOTH_WRISTS).joints
+        assert [tuple(one.bin for one in joint.pixel + joint.point) for joint in joints] == [
+            (261, 630, 500, 400, 300),
+            (700, 12, 520, 90, 310),
+        ]
         assert decode_status(encode_status(EngineStatus(state=State.READY, info=engine.info), 1)).info == engine.info
-    assert any("is malformed" in record.message for record in caplog.records), "random weights answer nonsense"
+
+
+def test_a_checkpoint_that_answers_without_any_coordinate_is_refused(tmp_path: Path) -> None:
+    """Random weights answer nonsense, as those of another model answer something else."""
+    directory = tiny_checkpoint.build(tmp_path / "tiny", spec=None)
+    with_coordinates_as_text(directory)
+    with pytest.raises(EngineError, match="is not a TAIHRI checkpoint: its answer about a person"):
+        open_engine("transformers", str(directory))
 
 
 class Told:
@@ -138,6 +164,18 @@ def test_a_checkpoint_that_answers_in_json_remains_unconstrained() -> None:
     told = Told('```json\n{"keypoints": {"left_wrist": "<841><424><697>"}}\n```')
     learn_answer_format(told)  # type: ignore[arg-type]
     assert "JSON" in told.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"), [("<|kpt2d_start|><left_wrist><261><630>", True), (ANSWER.removesuffix("<|im_end|>"), False)]
+)
+def test_a_malformed_unconstrained_answer_with_coordinates_is_a_warning(
+    caplog: pytest.LogCaptureFixture, text: str, warned: bool
+) -> None:
+    told = Told(text)
+    told.info = told.info.as_unconstrained("text", has_probabilities=False)
+    check_warmup_answer(told)  # type: ignore[arg-type]
+    assert ("the warm-up answer of told is malformed" in caplog.text) == warned
 
 
 def test_labels_and_names_in_words_are_learned() -> None:
