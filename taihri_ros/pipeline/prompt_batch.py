@@ -15,7 +15,7 @@ from typing import Literal
 from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.inference.engine import EngineInfo, Question, RawAnswer
 from taihri_ros.model.answer_format import AnswerFormat
-from taihri_ros.model.grammar import free_grammar, max_length, named_grammar
+from taihri_ros.model.grammar import Choice, Grammar, Text, free_grammar, named_grammar
 from taihri_ros.model.parser import Answer, MalformedAnswerError, merge_answers, parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.spec import ModelSpec
@@ -26,8 +26,8 @@ Decoding = Literal["per_joint", "jump_forward", "plain"]
 """`per_joint`: one prompt per joint, decoded as a batch. `jump_forward`: one prompt; tokens that the template fixes are
 inserted without decoding. `plain`: one prompt, every token decoded."""
 
-_TOKENS_PER_TEXT = 8
-"""Upper bound of the tokens in a piece of text (joint name or separator) that is not a special token."""
+_UNCONSTRAINED = 3
+"""Length of the longest unconstrained answer, whose coordinates are several tokens, in lengths of a constrained one."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PromptBatch:
     Attributes:
         questions: The prompts with their grammars.
         joints: The joints that each prompt names; empty for a prompt in which the model selects the joints.
-        max_tokens: Length of the longest answer that the grammars allow, tokens.
+        max_tokens: Upper bound of the tokens of an answer that the grammars allow, however the tokenizer cuts its text.
         jump_forward: Whether fixed tokens are inserted without decoding, as in `GenerationRequest`.
         adds_root: Whether the last prompt asks for the root although the command does not.
     """
@@ -98,7 +98,7 @@ def make_prompt_batch(command: Command, info: EngineInfo, decoding: Decoding, *,
     """
     decoding = decoding if info.batched or decoding == "plain" else "jump_forward"
     batch = _make_prompt_batch(command, info.spec, decoding, root and ROOT not in command.joints)
-    return replace(batch, max_tokens=batch.max_tokens * _TOKENS_PER_TEXT) if info.unconstrained else batch
+    return replace(batch, max_tokens=batch.max_tokens * _UNCONSTRAINED) if info.unconstrained else batch
 
 
 @lru_cache(maxsize=64)
@@ -118,7 +118,17 @@ def _make_prompt_batch(command: Command, spec: ModelSpec, decoding: Decoding, ad
         else Question(make_prompt(command, spec), free_grammar(answer_format))
         for joints in groups
     )
-    in_tokens = answer_format == AnswerFormat(box=answer_format.box, absent=answer_format.absent)
-    tokens_per_text = 1 if in_tokens else _TOKENS_PER_TEXT
-    max_texts = max(max_length(question.grammar) for question in questions if question.grammar is not None)
-    return PromptBatch(questions, groups, max_texts * tokens_per_text + 1, decoding != "plain", adds_root)
+    longest = max(_most_tokens(question.grammar) for question in questions if question.grammar is not None)
+    return PromptBatch(questions, groups, longest + 1, decoding != "plain", adds_root)
+
+
+def _most_tokens(grammar: Grammar) -> int:
+    """Return the number of tokens of the longest answer where each character of a text is a token of its own."""
+    return sum(
+        max(map(_most_tokens, element.branches))
+        if isinstance(element, Choice)
+        else len(element.text)
+        if isinstance(element, Text)
+        else 1
+        for element in grammar
+    )

@@ -14,6 +14,7 @@ from taihri_ros.commands.command import Command, joint_command
 from taihri_ros.inference.engine import RawAnswer, TopK
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Text, free_grammar, named_grammar
+from taihri_ros.model.lexer import BLOCKS
 from taihri_ros.model.parser import Answer, CoordinateToken, MalformedAnswerError, Outcome, merge_answers, parse
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.quantization import coordinate_token
@@ -57,7 +58,7 @@ def test_all_joints_can_be_decoded_per_joint() -> None:
     batch = make_prompt_batch(joint_command(JOINTS), BATCHED, "per_joint")
     assert batch.joints == tuple((joint,) for joint in JOINTS)
     assert len(set(batch.questions)) == len(JOINTS)
-    assert batch.max_tokens == make_prompt_batch(joint_command(["head"]), BATCHED, "per_joint").max_tokens
+    assert batch.max_tokens == make_prompt_batch(joint_command(["right_shoulder"]), BATCHED, "per_joint").max_tokens
 
 
 @pytest.mark.parametrize(
@@ -104,17 +105,11 @@ def test_known_joints_of_a_free_command_are_requested_by_name() -> None:
     "answer_format", [AnswerFormat(), AnswerFormat(box=False), AnswerFormat(joint="text", between_coordinates=", ")]
 )
 def test_max_tokens_fits_the_longest_answer(answer_format: AnswerFormat, decoding: Decoding) -> None:
-    """Assume the worst case: one token per character of a text that is not a special token."""
+    """Assume the worst case: one token per character of a text."""
     batch = make_prompt_batch(TWO, info(replace(SPEC, answer=answer_format)), decoding)
     for question in batch.questions:
         assert question.grammar is not None
-        if answer_format.joint == "token":
-            needed = len(question.grammar)
-        else:
-            needed = sum(
-                len(element.text) if isinstance(element, Text) and not element.text.startswith("<|") else 1
-                for element in question.grammar
-            )
+        needed = sum(len(element.text) if isinstance(element, Text) else 1 for element in question.grammar)
         assert needed < batch.max_tokens, "the end token is counted, too"
 
 
@@ -262,6 +257,7 @@ def test_unconstrained_answers_come_from_one_prompt_and_have_room_for_text() -> 
     described = info(SPEC).as_unconstrained("text", has_probabilities=False)
     batch = make_prompt_batch(TWO, described, "per_joint")
     assert len(batch.questions) == 1, "the answers to several prompts may be about different people"
-    assert batch.max_tokens >= 8 * make_prompt_batch(TWO, info(SPEC), "jump_forward").max_tokens
+    text = "".join(f"<|{joint}|>" + ", <999>" * count for joint in TWO.joints for count in (2, 3)) + ", <999>" * 4
+    assert batch.max_tokens > len(text) + len("".join(token for block in BLOCKS.values() for token in block))
     assert described.spec.belief == Belief(0.0, 0.0), "without probabilities no joint could pass a threshold"
     assert info(SPEC).as_unconstrained("JSON", has_probabilities=True).spec == SPEC

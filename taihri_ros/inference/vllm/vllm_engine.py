@@ -7,10 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any, ClassVar, Literal, get_args
 
 from taihri_ros.inference.checkpoint.adapter import read_adapter
+from taihri_ros.inference.checkpoint.tokenizer_files import write_without_gaps
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, TemplateState
 from taihri_ros.inference.constrained.lark import to_lark
@@ -123,10 +125,17 @@ class VllmEngine(LocalEngine):
         )
         if chosen is not None:
             arguments |= lora_arguments(chosen)
-        engine_args = add_arguments(arguments, further or {})
+        vocabulary = Vocabulary(checkpoint, absent=spec.has_absent)
         try:
-            self._engine: Any = vllm.LLMEngine.from_engine_args(engine_args)
+            with TemporaryDirectory(prefix="taihri-tokenizer-") as complete:
+                if vocabulary.has_gaps:
+                    write_without_gaps(checkpoint, Path(complete))
+                    arguments["tokenizer"] = complete
+                engine_args = add_arguments(arguments, further or {})
+                self._engine: Any = vllm.LLMEngine.from_engine_args(engine_args)
             lora = None if chosen is None else load_lora(self._engine, chosen)
+        except EngineError:
+            raise
         except Exception as error:  # vLLM does not document what it raises
             raise EngineError(f"vLLM cannot load {checkpoint}: {error}") from error
         info = EngineInfo(
@@ -138,7 +147,7 @@ class VllmEngine(LocalEngine):
             spec=spec,
             batched=True,
         )
-        super().__init__(info, Vocabulary(checkpoint, absent=spec.has_absent), arguments["max_model_len"])
+        super().__init__(info, vocabulary, arguments["max_model_len"])
         self._lark = lru_cache(_GRAMMARS_KEPT)(self._uncached_lark)
         self._coordinates_only = lru_cache(_PARAMETERS_KEPT)(self._uncached_coordinates_only)
         self._requests: Requests = (
