@@ -107,6 +107,47 @@ class ListeningServer:
             one.close()
 
 
+class ScriptedServer:
+    """A server that answers each request with the next of some answers and closes the connection.
+
+    Attributes:
+        url: Address of the server.
+        requests: Number of requests.
+    """
+
+    def __init__(self, *answers: bytes) -> None:
+        """Start the server.
+
+        Args:
+            answers: What is sent for each request, with the HTTP header; the last one is repeated.
+        """
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._answers = answers
+        self.requests = 0
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                with connection, connection.makefile("rb") as lines:
+                    header = list(iter(lines.readline, b"\r\n"))
+                    lines.read(sum(int(line[15:]) for line in header if line.lower().startswith(b"content-length:")))
+                    connection.sendall(self._answers[min(self.requests, len(self._answers) - 1)])
+                    self.requests += 1
+
+    def __enter__(self) -> ScriptedServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+
 def free_port() -> int:
     """Return a port of this machine on which nobody listens."""
     with socket.socket() as probe:

@@ -31,7 +31,8 @@ _CORRECT_URL = "correct engine.url"
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 """Reasons of OpenSSL for an answer in plain text."""
 
-_CLOSED_BY_SERVER = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+_LOST = (http.client.RemoteDisconnected, http.client.IncompleteRead, BrokenPipeError, ConnectionResetError)
+"""Errors of a server that has closed the connection, or has ended, before its answer was complete."""
 
 
 class HttpConnection:
@@ -173,14 +174,19 @@ class HttpConnection:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        """Send over the existing connection; reconnect once if the server has closed it in the meantime."""
-        was_connected = self._connection is not None
+        """Send a request, and once more over a new connection if its answer was lost.
+
+        The server may have closed an idle connection, or one of several servers behind a load balancer has ended, which
+        the balancer reports as 502. No request changes anything on a server, so answering one twice does no harm.
+        """
         try:
-            return self._attempt(method, path, body)
-        except _CLOSED_BY_SERVER:
-            self._drop()
-            if not was_connected or self.interrupted or self._overdue.is_set():
+            status, text = self._attempt(method, path, body)
+            if status != http.HTTPStatus.BAD_GATEWAY:
+                return status, text
+        except _LOST:
+            if self.interrupted or self._overdue.is_set():
                 raise
+        self._drop()
         return self._attempt(method, path, body)
 
     def _attempt(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
@@ -190,6 +196,8 @@ class HttpConnection:
         answer = connection.getresponse()
         text = answer.read(_MAX_ANSWER_BYTES)
         self._check_uncut()  # an answer without a length looks complete when its connection was shut down
+        if answer.length and len(text) < _MAX_ANSWER_BYTES:  # a read of limited size does not report a missing rest
+            raise http.client.IncompleteRead(text, answer.length)
         return answer.status, text
 
     def _check_uncut(self) -> None:
