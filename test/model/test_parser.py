@@ -254,7 +254,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, ...]:
     return tuple(tokens)
 
 
-@settings(max_examples=400)
+@settings(max_examples=100)
 @given(
     st.one_of(st.lists(vocabulary, max_size=30).map(tuple), damaged(), sentences(free_grammar(AnswerFormat()))),
     st.none() | st.sets(st.sampled_from(JOINTS)),
@@ -389,7 +389,6 @@ def test_a_joint_in_json_gets_the_expected_outcome(text: str, outcome: Outcome) 
 @pytest.mark.parametrize(
     "text",
     [
-        *(COMPACT[:length] for length in range(len(COMPACT))),
         COMPACT + JSON,
         COMPACT + "<1><2><3>",
         "<1> " + COMPACT,
@@ -404,7 +403,6 @@ def test_a_joint_in_json_gets_the_expected_outcome(text: str, outcome: Outcome) 
         COMPACT.replace("<697>", "697"),
         COMPACT.replace('"<841><424><697>"', "[841,424,697]"),
         COMPACT.replace('"<841><424><697>"', "null"),
-        *(("[" + COMPACT + "," + COMPACT + "]")[:length] for length in range(len(COMPACT), 2 * len(COMPACT) + 2)),
         "[" + COMPACT + COMPACT + "]]]}",
         "[" + COMPACT + ", null]",
         "[" + COMPACT + ", left_wrist]",
@@ -415,6 +413,14 @@ def test_a_joint_in_json_gets_the_expected_outcome(text: str, outcome: Outcome) 
 def test_other_json_is_malformed(text: str) -> None:
     with pytest.raises(MalformedAnswerError):
         parse((text,), WRIST)
+
+
+@pytest.mark.parametrize("whole", [COMPACT, f"[{COMPACT},{COMPACT}]"])
+def test_json_that_was_cut_off_is_malformed(whole: str) -> None:
+    parse((whole,), WRIST)
+    for length in range(len(whole)):
+        with pytest.raises(MalformedAnswerError):
+            parse((whole[:length],), WRIST)
 
 
 NONSENSE = {
