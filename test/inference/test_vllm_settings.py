@@ -23,10 +23,11 @@ NO_BFLOAT16 = "flags\t\t: fpu vme sse avx avx2 avx512f\n"
         ({"dtype": "float32"}, "flags\t\t: avx512_bf16\n", "float32"),
         ({}, "flags\t\t: avx512_bf16\n", "float32"),
         ({"dtype": "bfloat16"}, None, "float32"),
+        ({"dtype": "float32", "quantization_config": {"quant_method": "awq"}}, NO_BFLOAT16, "bfloat16"),
     ],
 )
 def test_bfloat16_on_a_cpu_needs_bfloat16_weights_and_instructions(
-    tmp_path: Path, config: dict[str, str], cpuinfo: str | None, dtype: str
+    tmp_path: Path, config: dict[str, object], cpuinfo: str | None, dtype: str
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     if cpuinfo is not None:

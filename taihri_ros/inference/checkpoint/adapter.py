@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from taihri_ros.inference.checkpoint.files import COPY_AGAIN, check_files, is_directory, read_json, some
+from taihri_ros.inference.checkpoint.quantisation import quantisation_settings
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_file, read_tensors
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
@@ -84,11 +85,17 @@ def read_adapter(directory: Path, base: Path) -> Adapter:
         The adapter.
 
     Raises:
-        CheckpointError: The adapter is incomplete, of another kind than LoRA, or does not fit the base.
+        CheckpointError: The adapter is incomplete, of another kind than LoRA, or does not fit the base; or the base is
+            quantised.
     """
     if not is_directory(directory):
         raise CheckpointError(f"there is no adapter directory {directory}: correct the path")
     check_files(directory)
+    if quantisation_settings(read_json(base / "config.json")) is not None:
+        raise CheckpointError(
+            f"{directory} cannot be added to {base}, whose weights are quantised: merge it into the base before "
+            "quantisation"
+        )
     settings = read_json(directory / CONFIG)
     rank, scale = _strength(directory / CONFIG, settings)
     return Adapter(directory, rank, scale, _modules(directory / WEIGHTS, rank, read_tensors(base)))

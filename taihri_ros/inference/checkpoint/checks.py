@@ -12,6 +12,7 @@ from typing import Any
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.checkpoint.files import COPY_AGAIN, check_files, is_directory, read_json, some
+from taihri_ros.inference.checkpoint.quantisation import check_quantised, read_quantisation
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.engine import CheckpointError
@@ -88,9 +89,11 @@ def check_checkpoint(directory: Path) -> None:
     _check_image_processor(directory)
     vocabulary = Vocabulary(directory, absent=_spec(directory).has_absent)
     _check_end_of_answer(directory)
+    quantisation = read_quantisation(directory)
     present = read_tensors(directory)
     needed = _architecture(directory)
-    _compare(directory, present, needed, quantized="quantization_config" in config)
+    done = set() if quantisation is None else check_quantised(directory, quantisation, present, needed)
+    _compare(directory, present, {name: shape for name, shape in needed.items() if name not in done})
     rows = needed["model.language_model.embed_tokens.weight"][0]
     if rows <= vocabulary.largest_id:
         raise CheckpointError(
@@ -152,22 +155,18 @@ def _architecture(directory: Path) -> Shapes:
     return shapes
 
 
-def _compare(directory: Path, present: Tensors, needed: Shapes, *, quantized: bool) -> None:
-    """Check the names, shapes and types of tensors; those of a quantised module may differ from the architecture's."""
-    modules = {name.rpartition(".")[0] for name in present} if quantized else set()
-    missing = [name for name in needed if name not in present and name.rpartition(".")[0] not in modules]
-    if missing:
+def _compare(directory: Path, present: Tensors, needed: Shapes) -> None:
+    """Check the names, shapes and types of the tensors that are floating-point numbers."""
+    if missing := [name for name in needed if name not in present]:
         raise CheckpointError(
             f"{directory} lacks {len(missing)} of the model's {len(needed)} tensors, {some(missing)}: {COPY_AGAIN}"
         )
-    if quantized:
-        return
     shapes = {name: tensor.shape for name, tensor in present.items()}
     wrong = [f"{name} {shapes[name]} instead of {shape}" for name, shape in needed.items() if shapes[name] != shape]
     if wrong:
         raise CheckpointError(f"{directory} has {len(wrong)} tensors of the wrong shape, {some(wrong)}: {COPY_AGAIN}")
     if odd := [f"{name} of type {present[name].dtype}" for name in needed if present[name].dtype not in _FLOATS]:
         raise CheckpointError(
-            f"{directory} has {len(odd)} tensors that are no floating-point numbers, {some(odd)}, but config.json "
-            f"has no quantization_config: {COPY_AGAIN}"
+            f"{directory} has {len(odd)} tensors that are no floating-point numbers, {some(odd)}, and have no "
+            f"scales of a quantisation: {COPY_AGAIN}"
         )

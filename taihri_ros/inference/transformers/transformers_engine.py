@@ -35,6 +35,7 @@ from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.image_patches import ImagePatches
 from taihri_ros.inference.local_engine import Decoded, LocalEngine, common_prefix_length, sorted_top_k, stage_times
 from taihri_ros.inference.transformers.prefix_tree import PrefixTree
+from taihri_ros.inference.transformers.quantised import check_quantisation, loading_options
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.resources import expand_home
@@ -49,6 +50,12 @@ class TransformersEngine(LocalEngine):
     """Engine that runs a checkpoint in transformers' `Qwen3VLForConditionalGeneration`."""
 
     PACKAGES: ClassVar[tuple[str, ...]] = ("transformers", "torch")
+
+    @classmethod
+    def check(cls, checkpoint: Path) -> None:
+        """Check a checkpoint, and that transformers can read its quantisation; see `check_checkpoint`."""
+        super().check(checkpoint)
+        check_quantisation(checkpoint)
 
     def __init__(
         self,
@@ -81,7 +88,12 @@ class TransformersEngine(LocalEngine):
         transformers.utils.logging.disable_progress_bar()
         try:
             model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
-                checkpoint, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+                checkpoint,
+                dtype=dtype,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                **loading_options(checkpoint),
             )
         except Exception as error:  # transformers does not document what it raises
             raise CheckpointError(f"{checkpoint} cannot be loaded: {error}") from error

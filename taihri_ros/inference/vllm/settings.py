@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from taihri_ros.inference.checkpoint.quantisation import quantisation_settings
 from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.in_process_engine import MAX_QUESTIONS, MAX_TOP_K
@@ -123,6 +124,7 @@ def engine_arguments(
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
         "trust_remote_code": False,
+        "load_format": "safetensors",  # otherwise a stray consolidated.safetensors selects Mistral's loader
     }
     if on_cpu:
         cache_bytes = MAX_IN_FLIGHT * (max_length + further) * _kv_bytes_per_token(checkpoint)
@@ -177,7 +179,7 @@ def add_arguments(arguments: Mapping[str, Any], further: Mapping[str, object]) -
 def cpu_dtype(checkpoint: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Choose the data type for a CPU: bfloat16 if the weights are bfloat16 and the CPU has instructions for it.
 
-    Other CPUs emulate bfloat16, which is slower than float32.
+    Other CPUs emulate bfloat16, which is slower than float32; but vLLM reads quantised weights in bfloat16 only.
 
     Args:
         checkpoint: The checkpoint's directory.
@@ -187,6 +189,8 @@ def cpu_dtype(checkpoint: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
         `bfloat16` or `float32`.
     """
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    if quantisation_settings(config) is not None:
+        return "bfloat16"
     weights = config.get("dtype") or config.get("torch_dtype")
     flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
     return "bfloat16" if weights == "bfloat16" and flags & _BFLOAT16_FLAGS else "float32"

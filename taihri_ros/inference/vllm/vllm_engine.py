@@ -36,11 +36,12 @@ from taihri_ros.inference.vllm import private_api
 from taihri_ros.inference.vllm.logprobs import LogprobRow, top_k_of_rows
 from taihri_ros.inference.vllm.lora import load_lora, lora_arguments
 from taihri_ros.inference.vllm.public_requests import PublicRequests
+from taihri_ros.inference.vllm.quantised import check_quantisation_on_cpu
 from taihri_ros.inference.vllm.requests import Requests, VllmApi
 from taihri_ros.inference.vllm.session_requests import SessionRequests
 from taihri_ros.inference.vllm.settings import add_arguments, engine_arguments, set_environment
 from taihri_ros.inference.vllm.stepping import RequestState, Stepper
-from taihri_ros.inference.vllm.versions import check_version
+from taihri_ros.inference.vllm.versions import check_version, is_cpu_build
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.resources import expand_home
@@ -65,9 +66,11 @@ class VllmEngine(LocalEngine):
 
     @classmethod
     def check(cls, checkpoint: Path) -> None:
-        """Check a checkpoint and the version of vLLM; see `check_checkpoint` and `check_version`."""
+        """Check a checkpoint, its quantisation, and the version of vLLM; see `check_checkpoint` and `check_version`."""
         check_version()
         super().check(checkpoint)
+        if is_cpu_build():
+            check_quantisation_on_cpu(checkpoint)
 
     def __init__(
         self,

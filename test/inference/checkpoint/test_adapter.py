@@ -32,6 +32,7 @@ def write_tensors(path: Path, shapes: dict[str, tuple[int, int]]) -> None:
 def base(tmp_path: Path) -> Path:
     directory = tmp_path / "base"
     directory.mkdir()
+    (directory / "config.json").write_text("{}")
     write_tensors(directory / "model.safetensors", {f"{MODULE}.weight": (8, 6), "lm_head.weight": (8, 6)})
     return directory
 

@@ -192,16 +192,6 @@ def test_image_processor_settings_in_processor_config_pass(copy: Path) -> None:
         assert engine.info.model == str(copy)
 
 
-def test_a_quantised_module_may_use_other_tensor_names(copy: Path) -> None:
-    name = "model.language_model.layers.0.mlp.up_proj.weight"
-    edit_json("config.json", lambda c: c.update(quantization_config={"quant_method": "awq"}))(copy)
-    edit_weights(lambda tensors: tensors.update({name.replace("weight", "qweight"): tensors.pop(name)}))(copy)
-    check_checkpoint(copy)
-    edit_weights(drop(name.replace("weight", "qweight")))(copy)
-    with pytest.raises(CheckpointError, match="up_proj"):
-        check_checkpoint(copy)
-
-
 @pytest.mark.parametrize("kind", ["vllm", "transformers"])
 def test_no_engine_opens_an_invalid_checkpoint(copy: Path, kind: str) -> None:
     cut(copy)

@@ -1,0 +1,75 @@
+"""Which quantised weights vLLM reads on a CPU, checked before it loads anything; on a GPU vLLM itself decides.
+
+Read in vLLM 0.32: the kernels of a CPU in `vllm.model_executor.kernels.linear`. Without the instructions AMX it would
+take FP8 kernels whose operators the build for CPUs does not have, and fail at the first pass.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from taihri_ros.inference.checkpoint.quantisation import Scheme, read_quantisation
+from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
+from taihri_ros.inference.engine import CheckpointError
+
+_CPUINFO = Path("/proc/cpuinfo")
+_AMX = "amx_tile"
+_MULTIPLE = 32
+"""Rows and columns of a matrix of 4 bits are multiples of this."""
+_BLOCK = 128
+_READ = "AWQ and symmetric GPTQ of 4 bits, and 8 bits of compressed-tensors with a scale for each row"
+
+
+def check_quantisation_on_cpu(checkpoint: Path, cpuinfo: Path = _CPUINFO) -> None:
+    """Check that vLLM can read the weights of a checkpoint on this CPU.
+
+    Args:
+        checkpoint: The directory of a checkpoint whose tensors fit its layout.
+        cpuinfo: File that lists the CPU's flags.
+
+    Raises:
+        CheckpointError: It cannot; the message says what vLLM reads on a CPU.
+    """
+    quantisation = read_quantisation(checkpoint)
+    if quantisation is None:
+        return
+    has_amx = cpuinfo.is_file() and _AMX in cpuinfo.read_text().split()
+    tensors = read_tensors(checkpoint)
+    for scheme in quantisation.schemes:
+        if reason := _refusal(scheme, has_amx) or _odd_size(scheme, tensors):
+            raise CheckpointError(
+                f"{checkpoint} has weights of {quantisation.method} {reason}, which vLLM does not read on this CPU "
+                f"(it reads {_READ}): use a GPU, or the checkpoint before quantisation"
+            )
+
+
+def _refusal(scheme: Scheme, has_amx: bool) -> str | None:
+    """Return what vLLM cannot read of a scheme, or None."""
+    if scheme.layout in ("awq", "gptq", "pack-quantized"):
+        if scheme.bits != 4:
+            return f"with {scheme.bits} bits"
+        if scheme.layout == "gptq" and scheme.ordered:
+            return "with desc_act"
+        if scheme.layout == "gptq" and not scheme.symmetric:
+            return "with zero points (sym false)"
+        return f"in groups of {scheme.group}" if scheme.group != -1 and scheme.group % 2 else None
+    if scheme.layout == "int-quantized" or scheme.scale == "channel":
+        return None
+    if not has_amx:
+        return f"with a scale for a {scheme.scale} of 8-bit floats, without AMX"
+    if scheme.scale == "block" and (scheme.block[1] != _BLOCK or scheme.block[0] % _MULTIPLE):
+        return f"in blocks of {scheme.block[0]}x{scheme.block[1]}"
+    return None
+
+
+def _odd_size(scheme: Scheme, tensors: Tensors) -> str | None:
+    """Return the first matrix of 4 bits whose sides vLLM's kernel does not read, or None."""
+    part = {"awq": "qweight", "gptq": "qweight", "pack-quantized": "weight_packed"}.get(scheme.layout)
+    for name, tensor in tensors.items():
+        if part is None or name.rpartition(".")[2] != part:
+            continue
+        first, second = tensor.shape
+        sides = (first * 8, second) if scheme.layout == "gptq" else (first, second * 8)
+        if any(side % _MULTIPLE for side in sides):
+            return f"with a matrix of {sides[0]}x{sides[1]}, {name.rpartition('.')[0]}"
+    return None
