@@ -22,6 +22,7 @@ _COMMANDS = {
     "eval": "evaluate a checkpoint on a data set",
     "label": "label the people in a recorded bag with depth images",
     "localize": "find joints in one image file",
+    "model": "inspect, fetch, lock and verify a checkpoint",
     "run": "run the node without a ROS installation",
     "simulate": "publish a simulated robot camera and the true joints",
     "synth": "generate synthetic people with exact labels, as Parquet",

@@ -1,0 +1,358 @@
+"""What a checkpoint is, found out from its files without loading the weights.
+
+Each part stands for itself: what one broken file hides does not hide the rest. The tokens and the complete check need
+the packages of an engine's environment, so this module also runs there, as `python -m`; elsewhere these parts are left
+out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from taihri_ros.errors import TaihriError
+from taihri_ros.inference.checkpoint import adapter as adapters
+from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
+from taihri_ros.inference.checkpoint.files import read_json
+from taihri_ros.inference.checkpoint.licence import Licence, read_licence
+from taihri_ros.inference.checkpoint.lock import Lock, check_sizes, has_lock, read_lock
+from taihri_ros.inference.checkpoint.memory import ModelSizes, ViewMemory, view_memory
+from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
+from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.inference.coordinate_ids import CoordinateIds
+from taihri_ros.inference.engine import CheckpointError, EngineError
+from taihri_ros.inference.process.module_run import print_result
+from taihri_ros.model.lexer import BLOCKS
+from taihri_ros.model.quantization import ABSENT_TOKEN, BINS
+from taihri_ros.model.spec import FILE_NAME, ModelSpec
+from taihri_ros.skeleton import JOINTS, joint_token
+
+_HEAD = "lm_head.weight"
+_HALF_BYTES, _FLOAT_BYTES = 2, 4
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a checkpoint, from the headers of its files.
+
+    Attributes:
+        files: Number of files.
+        tensors: Number of tensors.
+        values: Number of their values: the parameters, unless several are packed into one value.
+        bytes: Size in memory in the types of the files; a head that is tied to the embedding is not counted.
+        dtypes: Size of the tensors of each type, bytes.
+    """
+
+    files: int
+    tensors: int
+    values: int
+    bytes: int
+    dtypes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of answers.
+
+    Attributes:
+        names: How names of joints are written: tokens or ordinary text.
+        delimiters: The same for the start and the end of a block.
+        coordinates: The same for coordinates, with the order of their ids.
+        absent: Whether `<absent>` is a token.
+        cannot_constrain: Why answers cannot be constrained; empty if they can.
+    """
+
+    names: str
+    delimiters: str
+    coordinates: str
+    absent: bool
+    cannot_constrain: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is known of a checkpoint.
+
+    Attributes:
+        directory: Its directory.
+        kind: `checkpoint`, `light` for the engine mediapipe, or `adapter`.
+        fault: Why the node would refuse it; empty if nothing was found.
+        unchecked: Why the check is not complete; empty if it is.
+        files: Number of files.
+        bytes: Their size, bytes.
+        architecture: The values of `config.json` that describe the model, by name.
+        quantization: How the weights are quantised; empty if they are not.
+        adapter: What the named adapter is; empty if none was named.
+        weights: The tensors; None if they cannot be read.
+        tokens: The tokens of answers; None if they cannot be read.
+        spec: The specification, as `ModelSpec.to_dict` returns it; None if `taihri.json` is invalid.
+        has_spec: Whether it is the checkpoint's own; else the numbers are the official ones.
+        licence: Its licence.
+        memory: The memory for views of several sizes; empty if sizes are not known.
+        float32_bytes: Size of the weights in float32, in which CPUs without bfloat16 compute; 0 if it is not known.
+        constrained: Whether answers can be constrained; None if it is not known.
+        decoding: The values of the parameter `decoding` that have an effect, and why.
+        engines: The engines that can load it, each with a condition or an empty string.
+        missing: What is not there, and what that means.
+        lock: The content of `taihri.lock`; None if there is none.
+    """
+
+    directory: str
+    kind: str
+    fault: str
+    unchecked: str
+    files: int
+    bytes: int
+    architecture: Mapping[str, object]
+    quantization: str
+    adapter: str
+    weights: Weights | None
+    tokens: Tokens | None
+    spec: Mapping[str, Any] | None
+    has_spec: bool
+    licence: Licence
+    memory: tuple[ViewMemory, ...]
+    float32_bytes: int
+    constrained: bool | None
+    decoding: str
+    engines: Mapping[str, str]
+    missing: tuple[str, ...]
+    lock: Lock | None
+
+
+def inspect(model: str, adapter: Path | None = None) -> Inspection:
+    """Find out what a checkpoint is.
+
+    Args:
+        model: Its directory, or the name of a repository in the local Hugging Face cache.
+        adapter: Directory of a LoRA adapter for it.
+
+    Returns:
+        All that could be found out; `fault` says what is wrong.
+
+    Raises:
+        CheckpointError: There is no such directory, or it cannot be read.
+    """
+    directory = find_checkpoint(model)
+    try:
+        sizes = [path.stat().st_size for path in directory.iterdir() if path.is_file()]
+        licence = read_licence(directory)
+    except OSError as error:
+        raise CheckpointError(f"{directory} cannot be read ({error.strerror}): correct its permissions") from error
+    kind = _kind(directory)
+    config = _found(lambda: read_json(directory / "config.json")) or {}
+    spec = _found(lambda: ModelSpec.load(directory))
+    tensors = _found(lambda: read_tensors(directory)) if kind == "checkpoint" else None
+    tokens = _found(lambda: _read_tokens(directory, spec)) if kind == "checkpoint" else None
+    weights = None if tensors is None else _describe_weights(directory, tensors, config)
+    quantization = _describe_quantization(config)
+    fault, unchecked, adapter_text, engines = _check(directory, kind, adapter, quantization)
+    memory = _memory(spec, config, weights, quantization)
+    constrained, decoding = _decoding(kind, spec, tokens)
+    return Inspection(
+        directory=str(directory),
+        kind=kind,
+        fault=fault,
+        unchecked=unchecked,
+        files=len(sizes),
+        bytes=sum(sizes),
+        architecture=_architecture(config),
+        quantization=quantization,
+        adapter=adapter_text,
+        weights=weights,
+        tokens=tokens,
+        spec=None if spec is None else spec.to_dict(),
+        has_spec=(directory / FILE_NAME).is_file(),
+        licence=licence,
+        memory=memory,
+        float32_bytes=_FLOAT_BYTES * weights.values if weights and not quantization else 0,
+        constrained=constrained,
+        decoding=decoding,
+        engines=engines,
+        missing=_missing(directory, spec, licence),
+        lock=_found(lambda: read_lock(directory)),
+    )
+
+
+def _found(read: Callable[[], _T]) -> _T | None:
+    """Return what a function reads, or None; the check of the checkpoint names the fault."""
+    try:
+        return read()
+    except TaihriError:
+        return None
+
+
+def _kind(directory: Path) -> str:
+    if (directory / "config.json").is_file():
+        return "checkpoint"
+    if (directory / adapters.CONFIG).is_file():
+        return "adapter"
+    return "light" if (directory / FILE_NAME).is_file() else "checkpoint"
+
+
+def _check(
+    directory: Path, kind: str, adapter: Path | None, quantization: str
+) -> tuple[str, str, str, Mapping[str, str]]:
+    """Return the fault, why the check is not complete, what the adapter is, and the engines."""
+    described = ""
+    engines = dict.fromkeys(("vllm", "transformers"), "")
+    if quantization:
+        engines["transformers"] = "only where its environment has the library of this quantisation"
+    try:
+        check_sizes(directory)
+        if kind == "adapter":
+            raise CheckpointError(
+                f"{directory} is a LoRA adapter without its base: specify the base as the checkpoint, and this "
+                "directory as engine.adapter"
+            )
+        if kind == "light":
+            return _light_fault(directory), "", "", {"mediapipe": ""}
+        if adapter is not None:
+            read = adapters.read_adapter(adapter, directory)
+            described = f"LoRA of rank {read.rank}, scale {read.scale:g}, on {len(read.modules)} weights"
+            if read.changes_vision:
+                del engines["vllm"]
+        check_checkpoint(directory)
+    except CheckpointError as error:
+        return str(error), "", described, {}
+    except EngineError as error:
+        return "", str(error), described, engines
+    return "", "", described, engines
+
+
+def _light_fault(directory: Path) -> str:
+    try:
+        spec = ModelSpec.load(directory)
+    except TaihriError as error:
+        return str(error)
+    return "" if spec.has_absent else f"{directory} has no config.json: specify the directory of a checkpoint"
+
+
+def _architecture(config: Mapping[str, Any]) -> dict[str, object]:
+    """Return the values of `config.json` that describe the model; those that are missing or no numbers are left out."""
+    named = {"model_type": config.get("model_type"), "dtype": config.get("dtype") or config.get("torch_dtype")}
+    for prefix, part, names in (
+        (
+            "text",
+            "text_config",
+            (
+                *("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads"),
+                *("num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings"),
+            ),
+        ),
+        ("vision", "vision_config", ("depth", "hidden_size", "intermediate_size", "num_heads", "patch_size")),
+    ):
+        values = config.get(part)
+        for name in names:
+            named[f"{prefix}.{name}"] = values.get(name) if isinstance(values, dict) else None
+    return {name: value for name, value in named.items() if isinstance(value, (str, int))}
+
+
+def _describe_quantization(config: Mapping[str, Any]) -> str:
+    settings = config.get("quantization_config")
+    if settings is None:
+        return ""
+    if not isinstance(settings, dict):
+        return "unknown"
+    bits = settings.get("bits")
+    return f"{settings.get('quant_method', 'unknown')}{f', {bits} bits' if bits is not None else ''}"
+
+
+def _describe_weights(directory: Path, tensors: Tensors, config: Mapping[str, Any]) -> Weights:
+    tied = config.get("tie_word_embeddings") is True
+    held = [tensor for name, tensor in tensors.items() if not (tied and name == _HEAD)]
+    dtypes: Counter[str] = Counter()
+    for tensor in held:
+        dtypes[tensor.dtype] += tensor.bytes
+    values = sum(math.prod(tensor.shape) for tensor in held)
+    files = len(list(directory.glob("*.safetensors")))
+    return Weights(files, len(tensors), values, dtypes.total(), dict(dtypes.most_common()))
+
+
+def _read_tokens(directory: Path, spec: ModelSpec | None) -> Tokens:
+    vocabulary = Vocabulary(directory, absent=spec is not None and spec.has_absent)
+
+    def form(*texts: str) -> str:
+        return "tokens" if all(len(vocabulary.ids(text)) == 1 for text in texts) else "ordinary text"
+
+    return Tokens(
+        names=form(*map(joint_token, JOINTS)),
+        delimiters=form(*(token for block in BLOCKS.values() for token in block)),
+        coordinates=_describe_order(CoordinateIds(vocabulary.coordinates[:BINS])),
+        absent=len(vocabulary.ids(ABSENT_TOKEN)) == 1,
+        cannot_constrain=vocabulary.cannot_constrain or "",
+    )
+
+
+def _describe_order(coordinates: CoordinateIds) -> str:
+    blocks = coordinates.ranges()
+    if not blocks:
+        return "ordinary text"
+    places = "one block" if len(blocks) == 1 else f"{len(blocks)} blocks"
+    order = "in order" if list(coordinates) == sorted(coordinates) else "shuffled"
+    return f"tokens {blocks[0][0]} to {blocks[-1][1]}, {places}, {order}"
+
+
+def _memory(
+    spec: ModelSpec | None, config: Mapping[str, Any], weights: Weights | None, quantization: str
+) -> tuple[ViewMemory, ...]:
+    sizes = ModelSizes.read(config)
+    if sizes is None or weights is None or spec is None:
+        return ()
+    wide = not quantization and weights.dtypes.get("F32", 0) > weights.bytes / 2
+    value_bytes = _FLOAT_BYTES if wide else _HALF_BYTES
+    return _found(lambda: view_memory(spec, sizes, weight_bytes=weights.bytes, value_bytes=value_bytes)) or ()
+
+
+def _decoding(kind: str, spec: ModelSpec | None, tokens: Tokens | None) -> tuple[bool | None, str]:
+    if kind == "light":
+        return None, "none: BlazePose answers without a language model"
+    if tokens is None:
+        return None, "unknown, because the tokens could not be read"
+    if tokens.cannot_constrain:
+        return False, (
+            f"unconstrained, because {tokens.cannot_constrain}; answers are parsed, and points have no covariance"
+        )
+    allowed = "constrained (per_joint, jump_forward or plain), because each coordinate is one token"
+    if spec is not None and spec.answer is not None:
+        return True, allowed
+    return True, f"{allowed}; unconstrained if the answer at the start is JSON"
+
+
+def _missing(directory: Path, spec: ModelSpec | None, licence: Licence) -> tuple[str, ...]:
+    missing = []
+    if not (directory / FILE_NAME).is_file():
+        missing.append(
+            f"{FILE_NAME}: the official numbers are assumed, and the answer format is learned from an answer at the "
+            "start"
+        )
+    if spec is not None and spec.belief is None:
+        missing.append("measured thresholds: conservative ones are used until `taihri calibrate` has run")
+    if not licence.name:
+        missing.append("a licence: ask its authors what you may do with it")
+    if not has_lock(directory):
+        missing.append(f"taihri.lock: changed files are not noticed until `taihri model lock {directory}` has run")
+    return tuple(missing)
+
+
+def main() -> None:
+    """Print the inspection of a checkpoint as JSON."""
+    parser = argparse.ArgumentParser(description="Print what a checkpoint is, as JSON.")
+    parser.add_argument("model", help="its directory")
+    parser.add_argument("--adapter", type=Path, help="directory of a LoRA adapter for it")
+    arguments = parser.parse_args()
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    print_result(lambda: dataclasses.asdict(inspect(arguments.model, arguments.adapter)))
+
+
+if __name__ == "__main__":
+    main()
