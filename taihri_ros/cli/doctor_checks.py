@@ -17,6 +17,8 @@ from typing import Any, get_args
 
 from taihri_ros import __version__
 from taihri_ros.errors import TaihriError
+from taihri_ros.inference.checkpoint.lock import FILE_NAME as LOCK
+from taihri_ros.inference.checkpoint.lock import check_sizes, has_lock, read_lock
 from taihri_ros.inference.environment import EngineKind, default_python, find_interpreter, without_python_variables
 from taihri_ros.inference.process.engine_subprocess import EngineCommand, EngineSubprocess
 from taihri_ros.inference.process.private_directory import make_private_directory
@@ -86,12 +88,15 @@ class Finding:
     advice: str = ""
 
 
-def examine(model: str | None = None, engine_python: str | None = None) -> Iterator[Finding]:
+def examine(
+    model: str | None = None, engine_python: str | None = None, adapter: str | None = None
+) -> Iterator[Finding]:
     """Check everything that the node needs.
 
     Args:
         model: A checkpoint to check, if any.
         engine_python: Interpreter of the engine's environment; None for the default directories.
+        adapter: A LoRA adapter to check against the checkpoint, if any.
 
     Yields:
         The findings, in the order in which problems should be fixed.
@@ -103,9 +108,10 @@ def examine(model: str | None = None, engine_python: str | None = None) -> Itera
     yield _interfaces()
     yield from _hosts()
     yield _socket_directory()
-    yield from _engines(engine_python, model)
+    yield from _engines(engine_python, model, adapter)
     if model is not None:
         yield _checkpoint(model)
+        yield from _lock(expand_home(model))
 
 
 def _node_modules() -> Iterator[Finding]:
@@ -174,7 +180,7 @@ def _socket_directory() -> Finding:
         return Finding(Level.PROBLEM, "engine socket", str(error))
 
 
-def _engines(engine_python: str | None, model: str | None) -> Iterator[Finding]:
+def _engines(engine_python: str | None, model: str | None, adapter: str | None) -> Iterator[Finding]:
     if shutil.which("nvidia-smi") is None:
         yield Finding(Level.NOTE, "GPU", "no nvidia-smi: the engine will use the CPU, which is slow with a real model")
     try:
@@ -187,15 +193,20 @@ def _engines(engine_python: str | None, model: str | None) -> Iterator[Finding]:
         advice = "taihri engine install (or: ros2 run taihri_ros install_engine); without a GPU: --engine mediapipe"
         yield Finding(Level.PROBLEM, "engine", f"no environment (looked for {', '.join(places)})", advice)
     for python in found:
-        yield from _engine(python, model)
+        yield from _engine(python, model, adapter)
 
 
-def _engine(python: str, model: str | None) -> Iterator[Finding]:
+def _engine(python: str, model: str | None, adapter: str | None) -> Iterator[Finding]:
     """Check an environment, that the engine starts in it with this model, and how it will answer."""
     try:
         facts = _facts(find_interpreter(python, "vllm"), model)
         kind = _kind(set(facts["versions"]))
-        command = EngineCommand(python=python, kind=kind, model=_checkpoint_for(kind, model))
+        command = EngineCommand(
+            python=python,
+            kind=kind,
+            model=_checkpoint_for(kind, model),
+            options={} if adapter is None or kind == "mediapipe" else {"adapter": str(expand_home(adapter).absolute())},
+        )
         EngineSubprocess.check(command, _PROBE_TIMEOUT_S)
     except TaihriError as error:
         yield Finding(Level.PROBLEM, "engine", str(error))
@@ -262,3 +273,14 @@ def _checkpoint(model: str) -> Finding:
     kind = "trained" if spec.trained else "random weights, whose points mean nothing"
     source = f"its own {FILE_NAME}" if (path / FILE_NAME).is_file() else "the official numbers"
     return Finding(Level.OK, "checkpoint", f"{spec.name}: {kind}; {source}; focal length {spec.focal_px:g} px")
+
+
+def _lock(checkpoint: Path) -> Iterator[Finding]:
+    """Compare the sizes of a checkpoint's files with its lock, if it has one."""
+    try:
+        if has_lock(checkpoint):
+            check_sizes(checkpoint)
+            text = f"{len(read_lock(checkpoint).files)} files have the sizes in {LOCK}"
+            yield Finding(Level.OK, "lock", text, f"taihri model verify {checkpoint} also compares their content")
+    except TaihriError as error:
+        yield Finding(Level.PROBLEM, "lock", str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from ended_run import Run
 from required import ENGINE_PYTHON
 
+from taihri_ros.inference.checkpoint.lock import write_lock
 from taihri_ros.resources import BLAZEPOSE, NANO
 
 
@@ -65,6 +67,12 @@ def test_a_checkpoint_without_weights(taihri: Callable[..., Run], engine_python:
     assert done.status == 1
 
 
+def test_an_adapter_that_is_not_there(taihri: Callable[..., Run], engine_python: str, tmp_path: Path) -> None:
+    done = taihri("doctor", "--engine-python", engine_python, "--adapter", tmp_path / "nowhere")
+    assert problems(done) == [f"engine: there is no adapter directory {tmp_path}/nowhere: correct the path"]
+    assert done.status == 1
+
+
 @pytest.mark.parametrize(
     ("python", "fault"),
     [
@@ -94,3 +102,13 @@ def test_the_place_of_the_socket_is_named(
     monkeypatch.setenv("TMPDIR", str(place))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     assert "ok  engine socket: in /tmp\n" in taihri_here("doctor").out
+
+
+def test_the_sizes_in_a_lock_are_compared(taihri_here: Callable[..., Run], tmp_path: Path) -> None:
+    checkpoint = Path(shutil.copytree(BLAZEPOSE, tmp_path / "locked"))
+    write_lock(checkpoint)
+    done = taihri_here("doctor", "--engine-python", "/no/such/python", "--model", checkpoint)
+    assert "ok  lock: 2 files have the sizes in taihri.lock\n" in done.out
+    (checkpoint / "README.md").write_text("")
+    done = taihri_here("doctor", "--engine-python", "/no/such/python", "--model", checkpoint)
+    assert f"lock: {checkpoint} differs from its taihri.lock, README.md has 0 bytes instead of " in problems(done)[-1]
