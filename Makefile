@@ -48,8 +48,9 @@ engine-tests:  # They run beside the node's tests; their output follows in one p
 test-vllm-window: $(OLDEST_VLLM)/.ready  ## Run the engine's tests on the oldest supported vLLM
 	OMP_NUM_THREADS=1 $(OLDEST_VLLM)/bin/python -m pytest test/inference/inprocess
 
-soak: $(NODE)/.ready test-vllm-window  ## Show the embedded host 50,000 changed pictures over DDS (make test: 2,000), and test the oldest vLLM
+soak: $(NODE)/.ready $(VLLM_ENV)/.ready test-vllm-window  ## Show the embedded host 50,000 changed pictures over DDS (make test: 2,000), test the oldest vLLM, and kill one of two servers behind nginx
 	TAIHRI_CHANGED_PICTURES=50000 $(NODE)/bin/python -m pytest -s test/node/dds_host/test_changed_pictures.py
+	$(NODE)/bin/python -m pytest -s -m soak
 
 PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs taihri_ros/models/*/README.md
 

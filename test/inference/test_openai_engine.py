@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from false_servers import FalseServer, ListeningServer
-from required import ENGINE_PYTHON
+from served_model import ServedModel
 
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.engine import (
@@ -40,14 +37,6 @@ from taihri_ros.model.spec import ModelSpec
 JOINTS = ("left_wrist", "right_wrist")
 ABORTED_WITHIN_S = 5.0
 """Limit for an abort, which takes milliseconds on an idle machine; complete answers take longer than this."""
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "TORCH_COMPILE_DISABLE": "1",
-    "HF_HUB_OFFLINE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_XGRAMMAR_CACHE_MB": "0",
-    "VLLM_HOST_IP": "127.0.0.1",
-}
 
 
 @pytest.fixture(scope="module")
@@ -55,48 +44,11 @@ def spec(checkpoint: Path) -> ModelSpec:
     return ModelSpec.load(checkpoint)
 
 
-class Served:
-    """A real vLLM server on a free port of this machine, started by the module that `vllm serve` runs.
-
-    The command itself reads the metadata of the distribution `vllm`, which the CPU build does not have.
-    """
-
-    def __init__(self, checkpoint: Path, log: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        spec = ModelSpec.load(checkpoint)
-        pixels = {"min_pixels": spec.min_pixels, "max_pixels": spec.max_pixels}
-        arguments = [
-            *("--host", "127.0.0.1", "--port", str(port), "--served-model-name", "tiny", "--api-key", "secret"),
-            *("--dtype", "float32", "--enforce-eager", "--block-size", "32", "--kv-cache-memory-bytes", str(64 << 20)),
-            *("--max-logprobs", "20", "--logprobs-mode", "processed_logprobs", "--generation-config", "vllm"),
-            *("--structured-outputs-config", '{"backend": "xgrammar"}', "--max-model-len", "4096"),
-            *("--limit-mm-per-prompt", '{"image": 1, "video": 0}', "--mm-processor-cache-gb", "0"),
-            *("--mm-processor-kwargs", json.dumps(pixels), "--max-num-seqs", "2"),
-        ]
-        self._log = log.open("wb")
-        self.process = subprocess.Popen(
-            [ENGINE_PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", checkpoint, *arguments],
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **ENVIRONMENT},
-            start_new_session=True,
-        )
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self._log.close()
-
-
 @pytest.fixture(scope="module")
-def served(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
     """A server that is awaited by a remote engine which was started before it."""
     log = tmp_path_factory.mktemp("serve") / "log"
-    server = Served(checkpoint, log)
+    server = ServedModel(checkpoint, log)
     try:
         with RemoteEngine(server.url, "tiny", ModelSpec(answer=AnswerFormat()), api_key="secret") as awaiting:
             assert awaiting.health.state is EngineState.STARTING
@@ -112,7 +64,7 @@ def served(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def engine(served: Served, spec: ModelSpec) -> Iterator[OpenAiEngine]:
+def engine(served: ServedModel, spec: ModelSpec) -> Iterator[OpenAiEngine]:
     with OpenAiEngine(served.url + "/v1/", "tiny", spec, api_key="secret") as one:
         yield one
 
@@ -188,7 +140,7 @@ def test_one_truncated_answer_does_not_affect_the_others(engine: OpenAiEngine, s
     assert [answer.finish_reason for answer in generation.answers] == ["stop", "length", "stop"]
 
 
-def test_the_info_describes_server_and_model(engine: OpenAiEngine, served: Served, spec: ModelSpec) -> None:
+def test_the_info_describes_server_and_model(engine: OpenAiEngine, served: ServedModel, spec: ModelSpec) -> None:
     info = engine.info
     assert (info.kind, info.model, info.device) == ("openai", "tiny", served.url)
     assert info.version.startswith("0.")
@@ -196,7 +148,7 @@ def test_the_info_describes_server_and_model(engine: OpenAiEngine, served: Serve
     assert not info.batched, "every question is a request of its own"
 
 
-def test_the_answer_format_is_inferred_when_the_spec_has_none(served: Served) -> None:
+def test_the_answer_format_is_inferred_when_the_spec_has_none(served: ServedModel) -> None:
     with OpenAiEngine(served.url, "tiny", api_key="secret") as engine:
         assert engine.info.spec.answer is not None
 
@@ -240,18 +192,18 @@ def test_one_abort_ends_all_questions_of_a_request(engine: OpenAiEngine, spec: M
     assert engine.generate(make_request(spec)).answers[0].finish_reason == "stop"
 
 
-def test_a_model_that_is_not_served_is_reported(served: Served) -> None:
+def test_a_model_that_is_not_served_is_reported(served: ServedModel) -> None:
     with pytest.raises(EngineError, match="does not serve 'big'; it serves tiny"):
         OpenAiEngine(served.url, "big", api_key="secret")
 
 
-def test_a_server_without_the_token_that_the_spec_declares_is_refused(served: Served, spec: ModelSpec) -> None:
+def test_a_server_without_the_token_that_the_spec_declares_is_refused(served: ServedModel, spec: ModelSpec) -> None:
     declared = dataclasses.replace(spec, answer=AnswerFormat(absent=True))
     with pytest.raises(EngineError, match=r"has no token <absent>, but answer\.absent in engine\.spec"):
         OpenAiEngine(served.url, "tiny", declared, api_key="secret")
 
 
-def test_a_wrong_key_is_reported(served: Served) -> None:
+def test_a_wrong_key_is_reported(served: ServedModel) -> None:
     with pytest.raises(EngineError, match="401"):
         OpenAiEngine(served.url, "tiny", api_key="wrong")
 
@@ -270,7 +222,9 @@ def test_an_invalid_address_is_refused(url: str) -> None:
         OpenAiEngine(url, "tiny")
 
 
-def test_a_server_that_ends_during_a_request_is_reported(engine: OpenAiEngine, served: Served, spec: ModelSpec) -> None:
+def test_a_server_that_ends_during_a_request_is_reported(
+    engine: OpenAiEngine, served: ServedModel, spec: ModelSpec
+) -> None:
     """This test is the last one that uses the server, because it ends it."""
     with RemoteEngine(served.url, "tiny", spec, api_key="secret") as remote:
         remote.wait_ready(60)
