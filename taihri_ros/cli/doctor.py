@@ -13,8 +13,9 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
 
 @click.command("doctor")
 @click.option("--model", help="Also check this checkpoint.")
+@click.option("--adapter", help="Also check this LoRA adapter of the checkpoint.")
 @click.option("--engine-python", help="Python interpreter of the engine's environment.")
-def command(*, model: str | None, engine_python: str | None) -> None:
+def command(*, model: str | None, adapter: str | None, engine_python: str | None) -> None:
     """Report what is installed, which device the engine will use, and how to fix each problem.
 
     The exit code is 1 when the node cannot run.
@@ -25,7 +26,7 @@ def command(*, model: str | None, engine_python: str | None) -> None:
       taihri doctor --model ~/TAIHRI --engine-python ~/engine/bin/python
     """
     worst = Level.OK
-    for finding in examine(model, engine_python):
+    for finding in examine(model, engine_python, adapter):
         mark, colour = _MARKS[finding.level]
         click.echo(f"{click.style(f'{mark:>7}', fg=colour)}  {finding.subject}: {finding.text}")
         if finding.advice:

@@ -18,6 +18,7 @@ from taihri_ros.inference.transformers.transformers_engine import TransformersEn
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine
 from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.resources import expand_home
 
 _ENGINES: dict[str, type[VllmEngine] | type[TransformersEngine] | type[MediapipeEngine]] = {
     "vllm": VllmEngine,
@@ -83,7 +84,7 @@ def open_engine(kind: EngineKind, model: str, *, options: Mapping[str, object] |
     return engine
 
 
-def check_engine(kind: EngineKind, model: str) -> tuple[Path, ModelSpec]:
+def check_engine(kind: EngineKind, model: str, adapter: str | None = None) -> tuple[Path, ModelSpec]:
     """Check that an engine can be opened, without loading the weights.
 
     Of a checkpoint with a `taihri.lock`, the sizes of the files are compared with it; their content is not.
@@ -91,12 +92,13 @@ def check_engine(kind: EngineKind, model: str) -> tuple[Path, ModelSpec]:
     Args:
         kind: The framework.
         model: As for `open_engine`.
+        adapter: Directory of a LoRA adapter that is checked against the checkpoint, too, or None.
 
     Returns:
         The checkpoint's directory and its specification.
 
     Raises:
-        TaihriError: The framework is not installed, or the checkpoint is refused; see `open_engine`.
+        TaihriError: The framework is not installed, or the checkpoint or the adapter is refused; see `open_engine`.
     """
     engine_class = _engine_class(kind)
     check_installed(engine_class.PACKAGES, kind)
@@ -104,6 +106,10 @@ def check_engine(kind: EngineKind, model: str) -> tuple[Path, ModelSpec]:
     engine_class.prepare()
     check_sizes(checkpoint)
     engine_class.check(checkpoint)
+    if adapter is not None:
+        if not issubclass(engine_class, LocalEngine):
+            raise EngineError(f"the engine {kind} has no adapters: leave engine.adapter empty")
+        engine_class.check_adapter(expand_home(adapter), checkpoint)
     return checkpoint, ModelSpec.load(checkpoint)
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Event
 
+from taihri_ros.inference.checkpoint.adapter import Adapter, read_adapter
 from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, make_template
@@ -65,6 +66,11 @@ class LocalEngine(InProcessEngine):
     def check(cls, checkpoint: Path) -> None:
         """Check a checkpoint; see `check_checkpoint`."""
         check_checkpoint(checkpoint)
+
+    @classmethod
+    def check_adapter(cls, adapter: Path, checkpoint: Path) -> Adapter:
+        """Read a LoRA adapter and check it against its checkpoint; see `read_adapter`."""
+        return read_adapter(adapter, checkpoint)
 
     @property
     def vocabulary(self) -> Vocabulary:

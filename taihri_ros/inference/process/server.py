@@ -254,13 +254,15 @@ def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str,
 @click.option("--check", is_flag=True, help="Check what the engine needs, without loading it, and exit")
 def main(kind: EngineKind, model: str, socket: Path, options: tuple[str, ...], guard: bool, check: bool) -> None:
     """Serve an engine on a Unix socket. The node starts engine processes with this command."""
+    chosen = dict(map(parse_option, options))
     try:
         if check:
-            check_engine(kind, model)
+            adapter = chosen.get("adapter")
+            check_engine(kind, model, None if adapter is None else str(adapter))
             return
         if guard:
             guards.start(socket.parent)
-        run_engine(kind, model, socket, dict(map(parse_option, options)))
+        run_engine(kind, model, socket, chosen)
     except TaihriError as error:
         end_permanently(str(error))
 

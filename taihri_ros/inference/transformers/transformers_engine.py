@@ -15,7 +15,6 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any, ClassVar, Literal
 
-from taihri_ros.inference.checkpoint.adapter import read_adapter
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, TemplateState
 from taihri_ros.inference.constrained.automaton import Automaton
@@ -79,7 +78,7 @@ class TransformersEngine(LocalEngine):
             CheckpointError: The checkpoint cannot be loaded.
             EngineError: The framework is not installed, or the device does not exist.
         """
-        chosen = None if adapter is None else read_adapter(expand_home(adapter), checkpoint)
+        chosen = None if adapter is None else self.check_adapter(expand_home(adapter), checkpoint)
         torch, transformers = require("torch", _FRAMEWORK), require("transformers", _FRAMEWORK)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any, ClassVar, Literal, get_args
 
-from taihri_ros.inference.checkpoint.adapter import read_adapter
+from taihri_ros.inference.checkpoint.adapter import Adapter
 from taihri_ros.inference.checkpoint.tokenizer_files import write_without_gaps
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, TemplateState
@@ -72,6 +72,13 @@ class VllmEngine(LocalEngine):
         if is_cpu_build():
             check_quantisation_on_cpu(checkpoint)
 
+    @classmethod
+    def check_adapter(cls, adapter: Path, checkpoint: Path) -> Adapter:
+        """Read a LoRA adapter and check that vLLM can load it; see `read_adapter` and `lora_arguments`."""
+        chosen = super().check_adapter(adapter, checkpoint)
+        lora_arguments(chosen)
+        return chosen
+
     def __init__(
         self,
         checkpoint: Path,
@@ -110,7 +117,7 @@ class VllmEngine(LocalEngine):
                 `internal` needs it.
         """
         self.prepare()
-        chosen = None if adapter is None else read_adapter(expand_home(adapter), checkpoint)
+        chosen = None if adapter is None else self.check_adapter(expand_home(adapter), checkpoint)
         vllm = require("vllm", _FRAMEWORK)
         self._sampling: Any = require("vllm.sampling_params", _FRAMEWORK)
         is_public = _needs_public_api(api)

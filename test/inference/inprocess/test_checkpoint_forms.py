@@ -17,7 +17,7 @@ from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.checkpoint import tiny_checkpoint
 from taihri_ros.inference.engine import CheckpointError, GenerationRequest, Question, RawAnswer
 from taihri_ros.inference.environment import EngineKind
-from taihri_ros.inference.factory import open_engine
+from taihri_ros.inference.factory import check_engine, open_engine
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import named_grammar
 from taihri_ros.model.prompts import make_prompt
@@ -149,3 +149,9 @@ def test_vllm_refuses_an_adapter_of_the_vision_tower(tied: Path, adapter: Path, 
     )
     with pytest.raises(CheckpointError, match="changes the vision tower, which vLLM would not do: merge"):
         open_engine("vllm", str(tied), options={"adapter": str(directory)})
+
+
+def test_the_check_before_a_start_covers_the_adapter(tied: Path, adapter: Path, tmp_path: Path) -> None:
+    check_engine("transformers", str(tied), str(adapter))
+    with pytest.raises(CheckpointError, match="there is no adapter directory"):
+        check_engine("transformers", str(tied), str(tmp_path / "nowhere"))
