@@ -48,9 +48,10 @@ engine-tests:  # They run beside the node's tests; their output follows in one p
 test-vllm-window: $(OLDEST_VLLM)/.ready  ## Run the engine's tests on the oldest supported vLLM
 	OMP_NUM_THREADS=1 $(OLDEST_VLLM)/bin/python -m pytest test/inference/inprocess
 
-soak: $(NODE)/.ready $(VLLM_ENV)/.ready test-vllm-window  ## Show the embedded host 50,000 changed pictures over DDS (make test: 2,000), test the oldest vLLM, and kill one of two servers behind nginx
+soak: $(NODE)/.ready $(VLLM_ENV)/.tests test-vllm-window  ## Show the embedded host 50,000 changed pictures over DDS (make test: 2,000), test the oldest vLLM, and kill one of two servers behind nginx
 	TAIHRI_CHANGED_PICTURES=50000 $(NODE)/bin/python -m pytest -s test/node/dds_host/test_changed_pictures.py
 	$(NODE)/bin/python -m pytest -s -m soak
+	OMP_NUM_THREADS=1 $(VLLM_ENV)/bin/python -m pytest -m soak test/inference/inprocess
 
 PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs taihri_ros/models/*/README.md
 
