@@ -41,7 +41,7 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _memory(found)
     for index, text in enumerate(found["missing"]):
         yield "" if index else "missing", text
-    engines = [f"{name}{f' ({condition})' if condition else ''}" for name, condition in found["engines"].items()]
+    engines = [f"{name}{f' not here ({fault})' if fault else ''}" for name, fault in found["engines"].items()]
     yield "engines", ", ".join(engines) or "none"
     if found["fault"]:
         yield "refused", found["fault"]

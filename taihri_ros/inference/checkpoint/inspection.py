@@ -24,11 +24,15 @@ from taihri_ros.inference.checkpoint.files import read_json
 from taihri_ros.inference.checkpoint.licence import Licence, read_licence
 from taihri_ros.inference.checkpoint.lock import Lock, check_sizes, has_lock, read_lock
 from taihri_ros.inference.checkpoint.memory import ModelSizes, ViewMemory, view_memory
+from taihri_ros.inference.checkpoint.quantisation import quantisation_settings
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.inference.engine import CheckpointError, EngineError
 from taihri_ros.inference.process.module_run import print_result
+from taihri_ros.inference.transformers.quantised import check_quantisation
+from taihri_ros.inference.vllm.quantised import check_quantisation_on_cpu
+from taihri_ros.inference.vllm.versions import is_cpu_build
 from taihri_ros.model.lexer import BLOCKS
 from taihri_ros.model.quantization import ABSENT_TOKEN, BINS
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
@@ -101,7 +105,8 @@ class Inspection:
         float32_bytes: Size of the weights in float32, in which CPUs without bfloat16 compute; 0 if it is not known.
         constrained: Whether answers can be constrained; None if it is not known.
         decoding: The values of the parameter `decoding` that have an effect, and why.
-        engines: The engines that can load it, each with a condition or an empty string.
+        engines: The engines that load such checkpoints, each with the reason why it cannot load this one here, or an
+            empty string.
         missing: What is not there, and what that means.
         lock: The content of `taihri.lock`; None if there is none.
     """
@@ -155,7 +160,7 @@ def inspect(model: str, adapter: Path | None = None) -> Inspection:
     tokens = _found(lambda: _read_tokens(directory, spec)) if kind == "checkpoint" else None
     weights = None if tensors is None else _describe_weights(directory, tensors, config)
     quantization = _describe_quantization(config)
-    fault, unchecked, adapter_text, engines = _check(directory, kind, adapter, quantization)
+    fault, unchecked, adapter_text, engines = _check(directory, kind, adapter)
     memory = _memory(spec, config, weights, quantization)
     constrained, decoding = _decoding(kind, spec, tokens)
     return Inspection(
@@ -199,14 +204,10 @@ def _kind(directory: Path) -> str:
     return "light" if (directory / FILE_NAME).is_file() else "checkpoint"
 
 
-def _check(
-    directory: Path, kind: str, adapter: Path | None, quantization: str
-) -> tuple[str, str, str, Mapping[str, str]]:
+def _check(directory: Path, kind: str, adapter: Path | None) -> tuple[str, str, str, Mapping[str, str]]:
     """Return the fault, why the check is not complete, what the adapter is, and the engines."""
     described = ""
     engines = dict.fromkeys(("vllm", "transformers"), "")
-    if quantization:
-        engines["transformers"] = "only where its environment has the library of this quantisation"
     try:
         check_sizes(directory)
         if kind == "adapter":
@@ -226,7 +227,20 @@ def _check(
         return str(error), "", described, {}
     except EngineError as error:
         return "", str(error), described, engines
-    return "", "", described, engines
+    refusals = {name: _quantisation_fault(name, directory) for name in engines}
+    return "" if "" in refusals.values() else next(iter(refusals.values())), "", described, refusals
+
+
+def _quantisation_fault(engine: str, directory: Path) -> str:
+    """Return why an engine of this environment cannot read the quantised weights of a checkpoint, or nothing."""
+    try:
+        if engine == "transformers":
+            check_quantisation(directory)
+        elif is_cpu_build():
+            check_quantisation_on_cpu(directory)
+    except CheckpointError as error:
+        return str(error)
+    return ""
 
 
 def _light_fault(directory: Path) -> str:
@@ -258,7 +272,7 @@ def _architecture(config: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _describe_quantization(config: Mapping[str, Any]) -> str:
-    settings = config.get("quantization_config")
+    settings = quantisation_settings(config)
     if settings is None:
         return ""
     if not isinstance(settings, dict):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoint_variants import VARIANTS, edit_config, edit_json
+from quantised_checkpoints import quantised
 from safetensors.torch import load_file, save_file
 
 from taihri_ros.inference.checkpoint import inspection
@@ -142,11 +143,20 @@ def test_without_the_packages_of_an_engine_the_files_are_still_described(
     assert found.memory
 
 
-def test_quantised_weights(copied: Path) -> None:
-    edit_config(lambda config: config.update(quantization_config={"quant_method": "gptq", "bits": 4}))(copied)
-    found = inspect(str(copied))
-    assert found.quantization == "gptq, 4 bits"
-    assert found.float32_bytes == 0
+@pytest.mark.parametrize(
+    ("layout", "quantization", "engines"),
+    [
+        ("AWQ, 4 bits", "awq, 4 bits", {"vllm"}),
+        ("FP8 (`compressed-tensors`), scales of rows", "compressed-tensors", {"vllm", "transformers"}),
+        ("FP8 (`fp8`), one scale for a matrix", "fp8", set()),
+    ],
+)
+def test_quantised_weights(tmp_path: Path, layout: str, quantization: str, engines: set[str]) -> None:
+    pictures = shutil.ignore_patterns("*.png")
+    found = inspect(str(quantised(Path(shutil.copytree(NANO, tmp_path / "copied", ignore=pictures)), layout)))
+    assert (found.quantization, found.float32_bytes) == (quantization, 0)
+    assert {name for name, fault in found.engines.items() if not fault} == engines
+    assert bool(found.fault) == (not engines)
 
 
 def test_an_adapter(copied: Path, tmp_path: Path) -> None:
