@@ -72,7 +72,13 @@ def test_transformers_gives_the_same_answer(
     assert answer == answers[original]
 
 
-@pytest.mark.parametrize("forms", TOGETHER, ids=lambda forms: forms[0])
+@pytest.mark.parametrize(
+    "forms",
+    [
+        pytest.param(forms, id=forms[0], marks=pytest.mark.soak if {*forms} & {*TIED_MODEL} else ())
+        for forms in TOGETHER
+    ],
+)
 def test_vllm_gives_the_same_answer(
     tied: Path, answers: dict[Path, RawAnswer], tmp_path: Path, forms: tuple[str, ...]
 ) -> None:
