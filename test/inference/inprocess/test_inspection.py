@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import shutil
@@ -19,6 +20,7 @@ from taihri_ros.inference.checkpoint import inspection
 from taihri_ros.inference.checkpoint.inspection import inspect
 from taihri_ros.inference.checkpoint.lock import write_lock
 from taihri_ros.inference.engine import CheckpointError, EngineError
+from taihri_ros.inference.vllm.quantised import check_quantisation_on_cpu
 from taihri_ros.resources import BLAZEPOSE, NANO
 
 
@@ -151,7 +153,12 @@ def test_without_the_packages_of_an_engine_the_files_are_still_described(
         ("FP8 (`fp8`), one scale for a matrix", "fp8", set()),
     ],
 )
-def test_quantised_weights(tmp_path: Path, layout: str, quantization: str, engines: set[str]) -> None:
+def test_quantised_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, quantization: str, engines: set[str]
+) -> None:
+    no_amx = functools.partial(check_quantisation_on_cpu, cpuinfo=tmp_path / "missing")
+    monkeypatch.setattr(inspection, "check_quantisation_on_cpu", no_amx)
+    monkeypatch.setattr(inspection, "is_cpu_build", lambda: True)
     pictures = shutil.ignore_patterns("*.png")
     found = inspect(str(quantised(Path(shutil.copytree(NANO, tmp_path / "copied", ignore=pictures)), layout)))
     assert (found.quantization, found.float32_bytes) == (quantization, 0)
