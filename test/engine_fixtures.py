@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,3 +28,14 @@ def transformers_engine(checkpoint: Path) -> Iterator[LocalEngine]:
 def vllm_engine(checkpoint: Path) -> Iterator[LocalEngine]:
     with open_engine("vllm", str(checkpoint), options={"dtype": "float32"}) as engine:
         yield engine
+
+
+def sort_directory(items: list[pytest.Item], directory: Path, is_later: Callable[[pytest.Item], bool]) -> None:
+    """Move some tests of a directory to its end; tests of other directories keep their places."""
+    places = [place for place, item in enumerate(items) if directory in item.path.parents]
+    for place, item in zip(places, sorted((items[place] for place in places), key=is_later), strict=True):
+        items[place] = item
+
+
+def uses(item: pytest.Item, *fixtures: str) -> bool:
+    return not set(fixtures).isdisjoint(getattr(item, "fixturenames", ()))

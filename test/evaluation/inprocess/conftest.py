@@ -14,7 +14,7 @@ else:
 
     VllmEngine.prepare()
 
-from engine_fixtures import checkpoint, transformers_engine, vllm_engine
+from engine_fixtures import checkpoint, sort_directory, transformers_engine, uses, vllm_engine
 
 __all__ = ["checkpoint", "transformers_engine", "vllm_engine"]
 
@@ -25,11 +25,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     vLLM reads every loaded module when it is imported, and a missing part of trimesh raises when it is read. Tests of
     other directories keep their places: two vLLM engines in one process must not be open at the same time.
     """
-    places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
-    own = sorted((items[place] for place in places), key=lambda item: "vllm_engine" not in fixtures_of(item))
-    for place, item in zip(places, own, strict=True):
-        items[place] = item
-
-
-def fixtures_of(item: pytest.Item) -> tuple[str, ...]:
-    return tuple(getattr(item, "fixturenames", ()))
+    sort_directory(items, Path(__file__).parent, lambda item: not uses(item, "vllm_engine"))

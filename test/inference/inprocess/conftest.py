@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,19 @@ else:
 
     VllmEngine.prepare()
 
-from engine_fixtures import checkpoint, transformers_engine, vllm_engine
+from engine_fixtures import checkpoint, sort_directory, transformers_engine, uses, vllm_engine
 
 from taihri_ros.inference.local_engine import LocalEngine
 
 __all__ = ["checkpoint", "transformers_engine", "vllm_engine"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move the tests that share an engine behind those that open engines of their own.
+
+    Where one vLLM engine of a process is closed, the others no longer work.
+    """
+    sort_directory(items, Path(__file__).parent, lambda item: uses(item, "engine", "vllm_engine"))
 
 
 @pytest.fixture(params=["transformers", "vllm"])
