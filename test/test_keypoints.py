@@ -14,7 +14,7 @@ from taihri_ros.resources import share_directory
 @pytest.mark.parametrize("state", State)
 def test_only_some_states_have_a_position(state: State) -> None:
     keypoint = Keypoint("head", state, position=np.zeros(3))
-    assert keypoint.has_position == (state in (State.MEASURED, State.PREDICTED, State.OUT_OF_VIEW))
+    assert keypoint.has_position == (state in (State.MEASURED, State.PREDICTED, State.OUT_OF_VIEW, State.NO_2D))
     assert Person((keypoint,), None).located == ((keypoint,) if keypoint.has_position else ())
 
 
