@@ -74,7 +74,7 @@ class Belief:
         min_presence: Smallest presence, the probability that there is a person at all, in [0, 1].
         presence: Offset and weights of the two measures of the evidence for a person (`pipeline/presence.py`).
         typical: Typical values of the two measures on people, for each joint in the skeleton's order; empty for zeros.
-        log_odds: Offset and weight of the one measure of a checkpoint with `answer.absent`, used instead of `presence`.
+        log_odds: Offset and weight of the further measure of a checkpoint with `answer.absent`.
     """
 
     min_confidence: float = 0.2

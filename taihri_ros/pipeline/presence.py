@@ -1,14 +1,14 @@
 """Presence: the probability that there is a person at all, from what the model answers.
 
-A model that may answer `<absent>` says so itself: its evidence is the mean, over the joints, of the log-odds that the
-joint is there. Without a calibration the presence is the probability that belongs to them.
+The evidence is how sharply the model places the joints that it answers. One that looks at nobody spreads its
+probability over many bins. Two measures separate pictures with and without people about as well as all that an answer
+contains: the standard deviation across the line of sight, and that of the depth in proportion to the depth. Some joints
+are less sharp than others on every person, wrists and feet above all. So the joints of an answer are compared with how
+sharp they typically are on people: the sharpest of them across the line of sight, and the mean of them in depth.
 
-Any other model answers every joint, and the evidence is how sharply it places them. One that looks at nobody spreads
-its probability over many bins. Two measures separate pictures with and without people about as well as all that an
-answer contains: the standard deviation across the line of sight, and that of the depth in proportion to the depth. Some
-joints are less sharp than others on every person, wrists and feet above all. So the joints of an answer are compared
-with how sharp they typically are on people: the sharpest of them across the line of sight, and the mean of them in
-depth.
+A model that may answer `<absent>` says more: the mean, over the joints, of the log-odds that the joint is there. This
+alone does not tell the few invented people from real ones: of a coordinate only the most probable tokens are known, and
+where `<absent>` is none of them, the log-odds are as large as they can be.
 
 The presence is the logistic function of the weighted sum of the evidence. Weights and typical values come with the
 checkpoint.
@@ -89,16 +89,15 @@ def presence(
     Args:
         sharp: (..., 22, 2) sharpness of each joint of the skeleton; NaN for a joint that was not answered.
         belief: Typical sharpness, offsets and weights of the checkpoint.
-        log_odds: (..., 22) log-odds that each joint is there, which replace the sharpness where any is known; NaN if
-            unknown. None for a model without `<absent>`.
+        log_odds: (..., 22) log-odds that each joint is there; NaN if unknown. None for a model without `<absent>`.
 
     Returns:
         (...) probabilities in [0, 1]; NaN if no joint is known.
     """
     offset, across, depth = belief.presence
-    exponent = offset + evidence(sharp, belief) @ np.array([across, depth])
+    known = offset + evidence(sharp, belief) @ np.array([across, depth])
     if log_odds is not None:
         offset, weight = belief.log_odds
         said = offset + weight * mean_log_odds(log_odds)
-        exponent = np.where(np.isnan(said), exponent, said)
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(exponent, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))))
+        known = np.where(np.isnan(said), known, said + np.nan_to_num(known))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(known, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))))

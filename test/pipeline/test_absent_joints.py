@@ -79,17 +79,19 @@ def test_nobody_is_there_if_all_joints_are_absent() -> None:
         assert {keypoint.state for keypoint in refused.keypoints} == {State.NOBODY}
 
 
-def test_the_presence_is_that_of_the_mean_log_odds_at_the_first_coordinate() -> None:
+def test_the_mean_log_odds_at_the_first_coordinate_are_a_part_of_the_presence() -> None:
     rows = {"head": {500: 0.5, ABSENT: 0.2}, "neck": {ABSENT: 0.6, 500: 0.1}}
-    found = decoder(rows, absent=("neck",))
+    alone = Belief(presence=(0.0, 0.0, 0.0))
+    found = decoder(rows, spec=replace(WITH_ABSENT, belief=alone), absent=("neck",))
     odds = found.log_odds()
     assert odds[[INDEX["head"], INDEX["neck"]]] == pytest.approx([math.log(0.8 / 0.2), math.log(0.4 / 0.6)])
     assert np.isnan(np.delete(odds, [INDEX["head"], INDEX["neck"]])).all()
     mean = (math.log(4.0) + math.log(2 / 3)) / 2
     assert found.person("bins").presence == pytest.approx(1 / (1 + math.exp(-mean)))
-    calibrated = replace(WITH_ABSENT, belief=Belief(log_odds=(-1.0, 2.0)))
-    presence = decoder(rows, spec=calibrated, absent=("neck",)).person("bins").presence
-    assert presence == pytest.approx(1 / (1 + math.exp(1.0 - 2.0 * mean)))
+    for offset in (0.0, 0.5):
+        calibrated = replace(WITH_ABSENT, belief=Belief(presence=(offset, 0.0, 0.0), log_odds=(-1.0, 2.0)))
+        presence = decoder(rows, spec=calibrated, absent=("neck",)).person("bins").presence
+        assert presence == pytest.approx(1 / (1 + math.exp(1.0 - offset - 2.0 * mean)))
 
 
 def test_an_unlisted_absent_has_the_largest_probability_that_it_can_have() -> None:

@@ -3,8 +3,8 @@
 1. The typical sharpness of a joint (`pipeline/presence.py`) is the mean over the answers that place it within 200 mm of
    the truth.
 2. The presence is a logistic regression on the evidence: answers about pictures without people against answers about
-   labelled pictures of which a joint is within 200 mm of the truth. Both classes weigh the same. For a model that may
-   answer `<absent>`, the evidence is the log-odds that the joints are there, and there is no typical sharpness.
+   labelled pictures of which a joint is within 200 mm of the truth. Both classes weigh the same. The answers of a model
+   that says that all joints are absent are left out: nothing of them is published.
 3. The thresholds first keep the promise that no points are invented: the share of false alarms is at most 1 %, with
    one standard error to spare, because the next pictures are other ones. Then they lose as few of the joints within
    200 mm of the truth as possible. Up to 0.5 % more of them are given away for fewer false alarms and, after that, for
@@ -75,7 +75,7 @@ def calibrate_belief(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
 
 
 def fit_presence(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
-    """Fit the logistic regression of the presence on the evidence: log-odds if the model has them, or the sharpness.
+    """Fit the logistic regression of the presence on the evidence: the sharpness, and log-odds if the model has them.
 
     Args:
         nobody: Answers about pictures without people.
@@ -88,15 +88,18 @@ def fit_presence(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
         TaihriError: There is no evidence on one side.
     """
     examples = nobody, people.select(np.asarray(people.correct.any(axis=1)))
-    if np.isfinite(people.log_odds).any():
-        offset, weight = _fit(*(mean_log_odds(answers.log_odds)[:, None] for answers in examples))
-        return Belief(log_odds=(offset, weight))
     typical = _typical_sharpness(people)
-    offset, across, depth = _fit(*(evidence(answers.sharpness, Belief(typical=typical)) for answers in examples))
-    return Belief(presence=(offset, across, depth), typical=typical)
+    sharp = [evidence(answers.sharpness, Belief(typical=typical)) for answers in examples]
+    if not np.isfinite(people.log_odds).any():
+        return Belief(presence=_fit(*sharp), typical=typical)  # type: ignore[arg-type]
+    said = [mean_log_odds(answers.log_odds)[:, None] for answers in examples]
+    if not all(np.isfinite(rows).all(axis=1).any() for rows in sharp):
+        return Belief(presence=(0.0, 0.0, 0.0), log_odds=_fit(*said))  # type: ignore[arg-type]
+    offset, across, depth, weight = _fit(*(np.hstack(rows) for rows in zip(sharp, said, strict=True)))
+    return Belief(presence=(offset, across, depth), typical=typical, log_odds=(0.0, weight))
 
 
-def _fit(absent: NDArray[np.float64], present: NDArray[np.float64]) -> list[float]:
+def _fit(absent: NDArray[np.float64], present: NDArray[np.float64]) -> tuple[float, ...]:
     """Return offset and weights of the presence, from the evidence (N, M) of answers without and with a person."""
     absent, present = (rows[np.isfinite(rows).all(axis=1)] for rows in (absent, present))
     if not len(absent) or not len(present):
@@ -110,7 +113,7 @@ def _fit(absent: NDArray[np.float64], present: NDArray[np.float64]) -> list[floa
     centre, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
     offset, *slopes = _logistic((features - centre) / scale, truth, weights)
     per_unit = np.array(slopes) / scale
-    return [float(f"{value:.{_DIGITS}g}") for value in (offset - centre @ per_unit, *per_unit)]
+    return tuple(float(f"{value:.{_DIGITS}g}") for value in (offset - centre @ per_unit, *per_unit))
 
 
 def _typical_sharpness(people: BeliefAnswers) -> tuple[tuple[float, float], ...]:

@@ -12,7 +12,6 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief.answers import BeliefAnswers
 from taihri_ros.evaluation.belief.calibration import calibrate_belief, fit_presence
 from taihri_ros.evaluation.belief.trade_off import false_alarms, lost_joints, trades
-from taihri_ros.model.spec import Belief
 
 
 def generate(rng: np.random.Generator, count: int, centre: float, confidence: tuple[float, float]) -> BeliefAnswers:
@@ -115,18 +114,35 @@ def test_each_joint_is_compared_with_its_own_typical_sharpness() -> None:
     assert presences.mean() > 0.75 > 0.25 > nobody.presence(belief).mean()
 
 
-def test_a_model_that_answers_absent_is_calibrated_by_its_log_odds() -> None:
+def test_the_log_odds_of_a_model_that_answers_absent_are_further_evidence() -> None:
     rng = np.random.default_rng(7)
     nobody, people = generate(rng, 20000, 0.0, (0.0, 0.3)), generate(rng, 20000, 0.0, (0.4, 0.9))
     for answer, centre in ((nobody, -1.0), (people, 3.0)):
         answer.log_odds[:, :2] = rng.normal(centre, 2.0, (20000, 1)) + np.array([1.0, -1.0])
     belief = fit_presence(nobody, people)
-    # ln(p(x | people) / p(x | nobody)) = (3 + 1) / 2**2 x - (3**2 - 1**2) / (2 * 2**2)
-    assert belief.log_odds == pytest.approx((-1.0, 1.0), abs=0.08)
-    assert (belief.presence, belief.typical) == (Belief().presence, ()), "the sharpness is not used"
+    # ln(p(x | people) / p(x | nobody)) = (3 + 1) / 2**2 x - (3**2 - 1**2) / (2 * 2**2); the sharpness is the same
+    assert belief.log_odds == pytest.approx((0.0, 1.0), abs=0.08)
     for answer in (nobody, people):
         mean = answer.log_odds[:, :2].mean(axis=1)
-        offset, weight = belief.log_odds
-        assert answer.presence(belief) == pytest.approx(1 / (1 + np.exp(-offset - weight * mean)))
+        assert answer.presence(belief) == pytest.approx(1 / (1 + np.exp(1.0 - mean)), abs=0.08)
     chosen = calibrate_belief(nobody, people)
     assert false_alarms(nobody, chosen)["share"] <= 0.01
+
+
+def test_sharpness_tells_people_from_nobody_where_no_answer_is_absent() -> None:
+    """Log-odds are as large as they can be where `<absent>` is not among the tokens that are known."""
+    rng = np.random.default_rng(8)
+    nobody, people = generate(rng, 400, -1.0, (0.0, 0.9)), generate(rng, 400, 1.0, (0.0, 0.9))
+    for answer in (nobody, people):
+        answer.log_odds[:, 0] = 4.0
+    belief = fit_presence(nobody, people)
+    assert people.presence(belief).mean() > 0.75 > 0.25 > nobody.presence(belief).mean()
+
+
+def test_log_odds_are_enough_where_nobody_is_ever_answered() -> None:
+    rng = np.random.default_rng(9)
+    nobody, people = generate(rng, 400, 0.0, (0.0, 0.9)), generate(rng, 400, 0.0, (0.4, 0.9))
+    nobody.sharpness[:] = np.nan
+    nobody.log_odds[:, 0], people.log_odds[:, 0] = rng.normal(-3.0, 1.0, 400), rng.normal(3.0, 1.0, 400)
+    belief = fit_presence(nobody, people)
+    assert people.presence(belief).mean() > 0.95 > 0.05 > nobody.presence(belief).mean()
