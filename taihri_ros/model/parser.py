@@ -263,7 +263,7 @@ class _Reader:
 
     def finish(self) -> None:
         """Read the end tokens."""
-        while self._next < len(self._lexemes):
+        while self._ahead:
             lexeme = self._take("the end")
             if lexeme.text not in END_OF_ANSWER:
                 raise self._unexpected(lexeme, "the end")
@@ -271,10 +271,7 @@ class _Reader:
     def _prose(self) -> None:
         """Skip text around JSON. It may name joints, but coordinates, braces and delimiters belong to an answer."""
         of_answer = (LexemeKind.COORDINATE, LexemeKind.ABSENT, LexemeKind.DELIMITER)
-        while self._next < len(self._lexemes):
-            lexeme = self._lexemes[self._next]
-            if lexeme.kind in of_answer or lexeme.text in ("{", "}"):
-                break
+        while (lexeme := self._ahead) and lexeme.kind not in of_answer and lexeme.text not in ("{", "}"):
             self._next += 1
 
     def _label(self) -> None:
@@ -289,7 +286,7 @@ class _Reader:
         start, end = BLOCKS["box"]
         self._expect(start)
         boxes = [self._coordinates(4, "the box")]
-        while self._next < len(self._lexemes) and self._lexemes[self._next].kind is LexemeKind.COORDINATE:
+        while (lexeme := self._ahead) and lexeme.kind is LexemeKind.COORDINATE:
             boxes.append(self._coordinates(4, "a box"))
         self._expect(end)
         return boxes
@@ -321,8 +318,13 @@ class _Reader:
             coordinates.append(CoordinateToken(lexeme.number, self._first_token + lexeme.token, absent))
         return tuple(coordinates)
 
+    @property
+    def _ahead(self) -> Lexeme | None:
+        """The next lexeme; None at the end."""
+        return self._lexemes[self._next] if self._next < len(self._lexemes) else None
+
     def _follows(self, *texts: str) -> bool:
-        return self._next < len(self._lexemes) and self._lexemes[self._next].text in texts
+        return self._ahead is not None and self._ahead.text in texts
 
     def _accept(self, text: str) -> bool:
         if self._follows(text):
