@@ -94,9 +94,19 @@ def load_initial_model(recipe: Recipe, seed: int) -> InitialModel:
 
     Returns:
         The initial model.
+
+    Raises:
+        TaihriError: The ids of the coordinate tokens do not follow each other.
     """
-    torch.manual_seed(seed)
     files = recipe.out / "initial"
+    spec = ModelSpec.load(files)
+    vocabulary = Vocabulary(files, absent=spec.has_absent)
+    if len(vocabulary.coordinates.ranges()) != 1 or list(vocabulary.coordinates) != sorted(vocabulary.coordinates):
+        raise TaihriError(
+            f"{recipe.model} cannot be trained: the ids of its coordinate tokens do not follow each other: "
+            "start from another checkpoint"
+        )
+    torch.manual_seed(seed)
     transformers.utils.logging.disable_progress_bar()
     model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
         recipe.model or files, dtype=torch.float32, local_files_only=True
@@ -108,13 +118,6 @@ def load_initial_model(recipe: Recipe, seed: int) -> InitialModel:
         new_tokens = fill_new_rows(model, tokenizer, range(len(old), len(tokenizer)))
     else:
         model.model.visual.patch_embed.requires_grad_(False)  # fixed filters, see `frequency_filters`
-    spec = ModelSpec.load(files)
-    vocabulary = Vocabulary(files, absent=spec.has_absent)
-    if len(vocabulary.coordinates.ranges()) != 1 or list(vocabulary.coordinates) != sorted(vocabulary.coordinates):
-        raise TaihriError(
-            f"{recipe.model} cannot be trained: the ids of its coordinate tokens do not follow each other: "
-            "start from another checkpoint"
-        )
     return InitialModel(model, spec, vocabulary, files, new_tokens)
 
 
