@@ -19,6 +19,7 @@ from taihri_ros.cli.options import engine_options
 from taihri_ros.cli.peer_options import KINDS, Peer, peer_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.benchmark.process_usage import machine
+from taihri_ros.evaluation.benchmark.script_options import write_json
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.node.application import make_tracker
 from taihri_ros.node.configured_engine import checkpoint, ready_engine
@@ -71,12 +72,9 @@ def command(
         _check_libraries("anny", "PIL")
         every_joint = replace(parameters, min_confidence=0.0, min_presence=0.0)  # as in the recipe, which refuses none
         report = _compare_with_recipe(every_joint, images, say)
-    text = json.dumps(report, indent=2)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n", encoding="utf-8")
+    write_json(out, report)
     if as_json:
-        click.echo(text)
+        click.echo(json.dumps(report, indent=2))
 
 
 def _compare_engines(engines: Sequence[Parameters], images: int, say: Callable[[str], None]) -> dict[str, Any]:

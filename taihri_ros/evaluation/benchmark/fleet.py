@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.commands.command import joint_command
 from taihri_ros.evaluation.benchmark.aggregates import quantiles
 from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
@@ -64,8 +65,7 @@ def measure(engines: list[OpenAiEngine], size: tuple[int, int], seconds: float) 
     Returns:
         Number of clients, median and 95th percentile of the latency in ms, and answered images per second of all.
     """
-    picture = cv2.resize(cv2.imread(str(PERSON)), size, interpolation=cv2.INTER_AREA)
-    image = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    image = np.asarray(cv2.resize(read_picture(PERSON), size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def ask(engine: OpenAiEngine) -> list[float]:
         batch = make_prompt_batch(joint_command(JOINTS), engine.info, "per_joint")
