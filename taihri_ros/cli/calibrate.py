@@ -159,13 +159,13 @@ def _write(directory: Path, calibration: Calibration, belief: Belief | None) -> 
 
 
 def _belief_summary(belief: Belief, nobody: BeliefAnswers, people: BeliefAnswers) -> str:
-    has_log_odds = np.isfinite(people.log_odds).any()
-    (offset, *weights), (further, weight) = belief.presence, belief.log_odds if has_log_odds else (0.0, None)
-    weights += [] if weight is None else [weight]
+    offset, *weights = belief.presence
+    if np.isfinite(people.log_odds).any():
+        offset, weights = offset + belief.log_odds[0], [*weights, belief.log_odds[1]]
     return "\n".join(
         [
             "",
-            f"presence: offset {offset + further:g}, weights {', '.join(map('{:g}'.format, weights))}",
+            f"presence: offset {offset:g}, weights {', '.join(map('{:g}'.format, weights))}",
             f"thresholds: min_confidence {belief.min_confidence:g}, min_presence {belief.min_presence:g}",
             f"pictures without people with any joint published: {counted(false_alarms(nobody, belief))}",
             f"joints within 200 mm of the truth that are lost: {counted(lost_joints(people, belief))}",

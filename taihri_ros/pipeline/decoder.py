@@ -239,7 +239,10 @@ class AnswerDecoder:
 
     @cached_property
     def bins(self) -> BinEstimates:
-        """Mean, variance and bin of the (N, 5) coordinates of the N answered joints; x and y in place of no u and v."""
+        """Mean, variance and bin of the (N, 5) coordinates of the N answered joints.
+
+        A joint that was answered in 3D only has its x and y in the columns of u and v.
+        """
         joints = self.answered
         tokens = [coordinate for joint in joints for coordinate in (*(joint.pixel or joint.point[:2]), *joint.point)]
         bins, logprobs = self._top_k_of(tokens, [f"{axis} of {joint.joint}" for joint in joints for axis in _AXES])

@@ -95,9 +95,9 @@ def presence(
         (...) probabilities in [0, 1]; NaN if no joint is known.
     """
     offset, across, depth = belief.presence
-    known = offset + evidence(sharp, belief) @ np.array([across, depth])
+    exponent = offset + evidence(sharp, belief) @ np.array([across, depth])
     if log_odds is not None:
         offset, weight = belief.log_odds
         said = offset + weight * mean_log_odds(log_odds)
-        known = np.where(np.isnan(said), known, said + np.nan_to_num(known))
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(known, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))))
+        exponent = np.where(np.isnan(said), exponent, said + np.nan_to_num(exponent))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(exponent, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))))
