@@ -160,8 +160,9 @@ def decode(exchange: Exchange, spec: ModelSpec | None) -> Prediction:
     Raises:
         MalformedAnswerError: The log-probabilities of a coordinate contradict its token.
     """
-    decoder = exchange.decoder
-    return Prediction.from_exchange(replace(exchange, decoder=replace(decoder, spec=spec or decoder.spec)))
+    if spec is not None:
+        exchange = replace(exchange, decoder=replace(exchange.decoder, spec=spec))
+    return Prediction.from_exchange(exchange)
 
 
 def describe_run(
