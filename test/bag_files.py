@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import struct
 import sys
 from dataclasses import dataclass
@@ -192,3 +193,15 @@ def _message(message: tuple[int, int, bytes]) -> bytes:
 def _text(text: str) -> bytes:
     data = text.encode()
     return struct.pack("<I", len(data)) + data
+
+
+def damage_image(bag: Path, recorded: int) -> None:
+    """Overwrite the image of `camera_records` that was recorded at a time with bytes that are no message."""
+    (file,) = bag.glob("*.db3")
+    with sqlite3.connect(file) as connection:
+        (topic,) = connection.execute("SELECT id FROM topics WHERE name = ?", (IMAGES,)).fetchone()
+        connection.execute(
+            "UPDATE messages SET data = ? WHERE topic_id = ? AND timestamp = ?",
+            (b"\0\1\0\0\xff\xff\xff\xff\xff", topic, recorded),
+        )
+    connection.close()

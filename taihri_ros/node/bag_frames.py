@@ -136,11 +136,16 @@ class BagFrames:
         """Return the frame of an image's message, with the depth image that matches it.
 
         Args:
-            message: A sensor_msgs/Image or CompressedImage.
+            message: A sensor_msgs/Image or CompressedImage, or the `ImageError` of a damaged message.
 
         Returns:
             The frame; it is decoded only when it is used.
+
+        Raises:
+            ImageError: The message is damaged.
         """
+        if isinstance(message, ImageError):
+            raise message
         stamp, frame_id = stamp_ns(message.header), message.header.frame_id
         depth = partial(self._depth.depth_at, stamp, frame_id)
         return Frame(stamp, frame_id, partial(self._decode, message), depth=depth)

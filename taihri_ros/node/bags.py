@@ -19,7 +19,6 @@ from taihri_ros.node.recordings.bag_writer import BagWriter
 from taihri_ros.node.recordings.errors import BagError
 from taihri_ros.pipeline.drop_reasons import drop_reason
 from taihri_ros.pipeline.frame_processor import FrameProcessor
-from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import share_directory
 
@@ -144,8 +143,6 @@ class BagReplay:
     ) -> Exception | None:
         """Estimate an image and write the result; return the error for which the image is dropped."""
         try:
-            if isinstance(recorded.message, ImageError):
-                raise recorded.message
             result = processor.refine(processor.estimate(self._recorded.frame(recorded.message), command))
         except TaihriError as error:
             self.dropped[drop_reason(error).value] += 1

@@ -18,6 +18,7 @@ from bag_files import (
     Record,
     camera_mcap_messages,
     camera_records,
+    damage_image,
     mcap,
     read_bag,
     storage_file,
@@ -287,14 +288,7 @@ def test_an_interrupted_replay_leaves_a_readable_bag(
 
 def test_a_malformed_message_is_dropped_and_the_others_answered(tmp_path: Path, engine: EngineProcess) -> None:
     bag = write_bag(tmp_path / "in", camera_records(2))
-    (file,) = bag.glob("*.db3")
-    with sqlite3.connect(file) as connection:
-        (image_id,) = connection.execute("SELECT id FROM topics WHERE name = '/camera/image_raw'").fetchone()
-        connection.execute(
-            "UPDATE messages SET data = ? WHERE topic_id = ? AND timestamp = ?",
-            (b"\0\1\0\0\xff\xff\xff\xff\xff", image_id, 5_002_000_000),
-        )
-    connection.close()
+    damage_image(bag, 5_002_000_000)
     with BagReplay(bag, tmp_path / "out", GATES_OFF) as replay:
         first, second = run(replay, engine)
         assert "a malformed sensor_msgs/msg/Image on /camera/image_raw" in str(first)

@@ -21,7 +21,6 @@ from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.depth_fusion import check_registered
 from taihri_ros.pipeline.estimator import Estimator
-from taihri_ros.pipeline.frames import ImageError
 from taihri_ros.resources import share_directory
 from taihri_ros.skeleton import JOINTS
 
@@ -125,8 +124,6 @@ class BagLabels:
         """Label one image; return the reason if it has no labels."""
         stamp = None
         try:
-            if isinstance(message, ImageError):
-                raise message
             frame = self._frames.frame(message)
             stamp = frame.stamp_ns
             find_camera = partial(self._frames.calibrations.camera, stamp, frame.frame_id)

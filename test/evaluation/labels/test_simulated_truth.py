@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_files import Record, camera_records, write_bag
+from bag_files import Record, camera_records, damage_image, write_bag
 from camera_messages import HEIGHT, MESSAGES, PIXELS, WIDTH, header
 
 from taihri_ros.errors import TaihriError
@@ -39,6 +39,12 @@ def test_the_pictures_of_a_simulated_bag_have_their_true_joints(bag: Path, tmp_p
         assert (item.truth.camera.width, item.truth.camera.height) == (WIDTH, HEIGHT)
     with pytest.raises(TaihriError, match=r"cannot write .*truth: File exists"):
         write_truth(bag, out, read_truth(bag))
+
+
+def test_a_damaged_image_is_named(bag: Path, tmp_path: Path) -> None:
+    damage_image(bag, STAMPS[1] + 2_000_000)
+    with pytest.raises(TaihriError, match="a malformed sensor_msgs/msg/Image on /camera/image_raw"):
+        write_truth(bag, tmp_path / "truth", read_truth(bag))
 
 
 def test_labels_are_compared_with_the_truth_of_their_stamp(bag: Path, tmp_path: Path) -> None:
