@@ -53,18 +53,15 @@ def read_tokenizer(directory: Path) -> dict[str, Any]:
     settings = read_json(directory / SETTINGS) if (directory / SETTINGS).is_file() else {}
     slow = _read_slow(directory)
     if (directory / FAST).is_file():
-        tokenizer = read_json(directory / FAST, MAX_TABLE_BYTES)
+        source, tokenizer = FAST, read_json(directory / FAST, MAX_TABLE_BYTES)
         if not isinstance(tokenizer.get("model"), dict):
             raise _invalid(directory / FAST, "it has no model")
         if slow:
             _compare(directory, tokenizer["model"], slow)
     elif slow:
-        tokenizer = _as_fast(directory, slow, settings)
+        source, tokenizer = VOCABULARY, _as_fast(directory, slow, settings)
     else:
-        raise CheckpointError(
-            f"{directory} has neither {FAST} nor both {VOCABULARY} and {MERGES}: download or copy the checkpoint again"
-        )
-    source = FAST if (directory / FAST).is_file() else VOCABULARY
+        raise CheckpointError(f"{directory} has neither {FAST} nor both {VOCABULARY} and {MERGES}: {COPY_AGAIN}")
     vocabulary = _checked_ids(directory / source, tokenizer["model"].get("vocab"))
     added = _read_added(directory, tokenizer.get("added_tokens"), settings)
     _check_agreement(directory, vocabulary, added)
@@ -191,11 +188,7 @@ def _read_added(directory: Path, listed: object, settings: Mapping[str, Any]) ->
     decoder = settings.get(DECODER) or {}
     if not isinstance(decoder, dict):
         raise _invalid(directory / SETTINGS, f"{DECODER} is not a mapping")
-    files[SETTINGS] = [
-        _entry(directory / SETTINGS, {**entry, "id": int(token)})
-        for token, entry in decoder.items()
-        if _is_entry(directory / SETTINGS, token, entry)
-    ]
+    files[SETTINGS] = [_numbered_entry(directory / SETTINGS, token, entry) for token, entry in decoder.items()]
     found: dict[str, tuple[str, AddedToken]] = {}
     texts: dict[int, tuple[str, str]] = {}
     for name, tokens in files.items():
@@ -239,10 +232,11 @@ def _values(path: Path, listed: object) -> Iterator[AddedToken]:
         yield entry
 
 
-def _is_entry(path: Path, token: str, entry: object) -> bool:
-    if not token.isdecimal() or not isinstance(entry, dict):
+def _numbered_entry(path: Path, token: str, entry: object) -> AddedToken:
+    """Check an added token whose id is the key of its entry."""
+    if not token.isdecimal() or len(token) > len(str(_MAX_ID)) or not isinstance(entry, dict):
         raise _invalid(path, f"{DECODER} has the entry {token!r:.50}")
-    return True
+    return _entry(path, {**entry, "id": int(token)})
 
 
 def _entry(path: Path, entry: AddedToken) -> AddedToken:

@@ -255,6 +255,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "decoder that is a list": (decoder([1]), r"tokenizer_config\.json cannot be read \(added_tokens_decoder is not a"),
     "decoder of other values": (decoder({"5": "<0>"}), r"cannot be read \(added_tokens_decoder has the entry '5'\)"),
     "decoder of other ids": (decoder({"first": {}}), r"cannot be read \(added_tokens_decoder has the entry 'first'\)"),
+    "decoder of an endless id": (decoder({"9" * 5000: {}}), r"cannot be read \(added_tokens_decoder has the entry '99"),
     "decoder without texts": (decoder({"5": {}}), r"an added token has the content None and the id 5\b"),
     "added tokens that are texts": (
         edit_json("tokenizer.json", lambda values: values.update(added_tokens=["<0>"])),
