@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.inference.checkpoint.files import COPY_AGAIN, check_files, is_directory, read_json, some
+from taihri_ros.inference.checkpoint.files import COPY_AGAIN, check_directory, check_files, read_json, some
 from taihri_ros.inference.checkpoint.quantisation import quantisation_settings
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_file, read_tensors
 from taihri_ros.inference.engine import CheckpointError
@@ -88,8 +88,7 @@ def read_adapter(directory: Path, base: Path) -> Adapter:
         CheckpointError: The adapter is incomplete, of another kind than LoRA, or does not fit the base; or the base is
             quantised.
     """
-    if not is_directory(directory):
-        raise CheckpointError(f"there is no adapter directory {directory}: correct the path")
+    check_directory(directory, "adapter")
     check_files(directory)
     if quantisation_settings(read_json(base / "config.json")) is not None:
         raise CheckpointError(

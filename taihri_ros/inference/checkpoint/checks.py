@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.checkpoint.files import COPY_AGAIN, check_files, is_directory, read_json, some
+from taihri_ros.inference.checkpoint.files import (
+    COPY_AGAIN,
+    check_directory,
+    check_files,
+    is_directory,
+    read_json,
+    some,
+)
 from taihri_ros.inference.checkpoint.quantisation import check_quantised, read_quantisation
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
@@ -76,8 +83,7 @@ def check_checkpoint(directory: Path) -> None:
         CheckpointError: Something is missing or invalid; the message names it.
         EngineError: torch or transformers is not installed.
     """
-    if not is_directory(directory):
-        raise CheckpointError(f"there is no checkpoint directory {directory}: correct the path")
+    check_directory(directory)
     check_files(directory)
     config = read_json(directory / "config.json")
     if config.get("model_type") != MODEL_TYPE:
@@ -161,9 +167,11 @@ def _compare(directory: Path, present: Tensors, needed: Shapes) -> None:
         raise CheckpointError(
             f"{directory} lacks {len(missing)} of the model's {len(needed)} tensors, {some(missing)}: {COPY_AGAIN}"
         )
-    shapes = {name: tensor.shape for name, tensor in present.items()}
-    wrong = [f"{name} {shapes[name]} instead of {shape}" for name, shape in needed.items() if shapes[name] != shape]
-    if wrong:
+    if wrong := [
+        f"{name} {present[name].shape} instead of {shape}"
+        for name, shape in needed.items()
+        if present[name].shape != shape
+    ]:
         raise CheckpointError(f"{directory} has {len(wrong)} tensors of the wrong shape, {some(wrong)}: {COPY_AGAIN}")
     if odd := [f"{name} of type {present[name].dtype}" for name in needed if present[name].dtype not in _FLOATS]:
         raise CheckpointError(

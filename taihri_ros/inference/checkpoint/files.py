@@ -26,7 +26,7 @@ MAX_TABLE_BYTES = 64 << 20
 _MAX_DEPTH = 32
 """Maximum nesting of settings; those of a Qwen3-VL have 4 levels."""
 
-_OPENED = {".json", ".jinja", ".txt", ".model", ".safetensors"}
+OPENED = {".json", ".jinja", ".txt", ".model", ".safetensors"}
 """Suffixes of the files that frameworks open."""
 
 _MAX_NAMES = 3
@@ -44,6 +44,20 @@ def is_directory(path: Path) -> bool:
         raise unreadable(path, error) from error
 
 
+def check_directory(path: Path, kind: str = "checkpoint") -> None:
+    """Check that a path is a directory.
+
+    Args:
+        path: The path.
+        kind: What it is the directory of, for the message.
+
+    Raises:
+        CheckpointError: It is not, or may not be looked at.
+    """
+    if not is_directory(path):
+        raise CheckpointError(f"there is no {kind} directory {path}: correct the path")
+
+
 def check_files(directory: Path) -> None:
     """Check that the files of a directory that frameworks open are regular files, of a bounded size, and inside it.
 
@@ -58,7 +72,7 @@ def check_files(directory: Path) -> None:
     try:
         root = directory.resolve()
         for path in sorted(directory.iterdir()):
-            if path.suffix in _OPENED:
+            if path.suffix in OPENED:
                 if not path.name.isprintable():
                     raise CheckpointError(f"{directory} has a file named {path.name!r}: {COPY_AGAIN}")
                 check_file(path, root)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from taihri_ros.inference.checkpoint.files import some
+from taihri_ros.inference.checkpoint.files import OPENED, some
 from taihri_ros.inference.checkpoint.licence import LICENCE_FILE
 from taihri_ros.inference.checkpoint.lock import FILE_NAME as LOCK
 from taihri_ros.inference.checkpoint.lock import LockedFile, write_lock
@@ -25,7 +25,6 @@ from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.process.module_run import print_result
 from taihri_ros.model.spec import FILE_NAME as SPEC
 
-_SUFFIXES = (".safetensors", ".json", ".txt", ".jinja", ".model")
 _WEIGHTS = ".safetensors"
 _LICENCE_SUFFIXES = ("", ".md", ".txt")
 _DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -143,7 +142,7 @@ def _is_fetched(name: str) -> bool:
     """Return whether a file is one of a model, in the repository's outermost directory."""
     suffix = Path(name).suffix
     is_licence = suffix.lower() in _LICENCE_SUFFIXES and LICENCE_FILE.fullmatch(name) is not None
-    return "/" not in name and name.isprintable() and name not in _OWN[:1] and (suffix in _SUFFIXES or is_licence)
+    return "/" not in name and name.isprintable() and (suffix in OPENED or is_licence)
 
 
 def _asked(repository: str, revision: str, ask: Callable[[], _T]) -> _T:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.checkpoint.files import is_directory, open_regular, read_json, some, unreadable
+from taihri_ros.inference.checkpoint.files import check_directory, open_regular, read_json, some, unreadable
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.validation import check_value
 
@@ -212,8 +212,7 @@ def renew(directory: Path, name: str) -> None:
 
 def _sizes(directory: Path) -> Mapping[str, int]:
     """Return the sizes of the files that a lock lists, in bytes, by name."""
-    if not is_directory(directory):
-        raise CheckpointError(f"there is no checkpoint directory {directory}: correct the path")
+    check_directory(directory)
     return dict(_walk(directory))
 
 
