@@ -164,13 +164,12 @@ def add_arguments(arguments: Mapping[str, Any], further: Mapping[str, object]) -
             raise EngineError(f"engine.vllm cannot set {name}: the node needs its own value, so leave it out")
         if name not in known:
             raise EngineError(f"engine.vllm: {unknown_name('argument', name, known)}")
+    if not further:
+        return engine_args(**arguments)
     try:
         made = engine_args(**{**arguments, **further})
-        if further:
-            made.create_engine_config()
+        made.create_engine_config()
     except Exception as error:  # vLLM does not document what it raises
-        if not further:
-            raise EngineError(f"vLLM cannot load {arguments['model']}: {error}") from error
         reason = " ".join(str(error).split())
         raise EngineError(f"vLLM refuses engine.vllm ({', '.join(further)}): {reason}") from error
     return made
