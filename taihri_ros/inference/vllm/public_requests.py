@@ -61,8 +61,7 @@ class PublicRequests(Requests):
 
     def __init__(self, engine: Any, lora: Any = None) -> None:
         """Use an `LLMEngine`, with the `LoRARequest` of every request."""
-        super().__init__(lora)
-        self.core = PublicCore(engine, lora)
+        super().__init__(PublicCore(engine, lora))
 
     def has_room(
         self,

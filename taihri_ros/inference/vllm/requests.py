@@ -30,15 +30,13 @@ class Requests(ABC):
         core: What the requests are added to.
     """
 
-    core: Core
-
-    def __init__(self, lora: Any = None) -> None:
-        """Start to count the requests, for their names.
+    def __init__(self, core: Core) -> None:
+        """Use a core, and start to count the requests, for their names.
 
         Args:
-            lora: The `LoRARequest` of every request, or None.
+            core: What the requests are added to.
         """
-        self._lora = lora
+        self.core = core
         self._numbers = itertools.count(1)
 
     @abstractmethod

@@ -36,9 +36,9 @@ class SessionRequests(Requests):
             patches: The checkpoint's image processor.
             lora: The `LoRARequest` of every request, or None.
         """
-        super().__init__(lora)
-        self.core = private_api.EngineCore(engine)
+        super().__init__(private_api.EngineCore(engine))
         self._engine = engine
+        self._lora = lora
         self._image_id = image_id
         self._image_inputs = ImageInputs(patches)
         self._prototype: Any = None
