@@ -1,6 +1,6 @@
 """What a checkpoint is, found out from its files without loading the weights.
 
-Each part stands for itself: what one broken file hides does not hide the rest. The tokens and the complete check need
+The parts are read one by one, so that a broken file hides only its own. The tokens and the complete check need
 the packages of an engine's environment, so this module also runs there, as `python -m`; elsewhere these parts are left
 out.
 """
@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,66 +18,29 @@ from typing import Any, TypeVar
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.checkpoint import adapter as adapters
 from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
+from taihri_ros.inference.checkpoint.contents import (
+    Tokens,
+    Weights,
+    describe_quantization,
+    describe_weights,
+    read_architecture,
+    read_tokens,
+)
 from taihri_ros.inference.checkpoint.files import read_json
 from taihri_ros.inference.checkpoint.licence import Licence, read_licence
 from taihri_ros.inference.checkpoint.lock import Lock, check_sizes, has_lock, read_lock
 from taihri_ros.inference.checkpoint.memory import ModelSizes, ViewMemory, view_memory
-from taihri_ros.inference.checkpoint.quantisation import quantisation_settings
-from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
-from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
-from taihri_ros.inference.coordinate_ids import CoordinateIds
+from taihri_ros.inference.checkpoint.safetensors_header import read_tensors
 from taihri_ros.inference.engine import CheckpointError, EngineError
 from taihri_ros.inference.process.module_run import print_result
 from taihri_ros.inference.transformers.quantised import check_quantisation
 from taihri_ros.inference.vllm.quantised import check_quantisation_on_cpu
 from taihri_ros.inference.vllm.versions import is_cpu_build
-from taihri_ros.model.lexer import BLOCKS
-from taihri_ros.model.quantization import ABSENT_TOKEN, BINS
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
-from taihri_ros.skeleton import JOINTS, joint_token
 
-_HEAD = "lm_head.weight"
 _HALF_BYTES, _FLOAT_BYTES = 2, 4
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The tensors of a checkpoint, from the headers of its files.
-
-    Attributes:
-        files: Number of files.
-        tensors: Number of tensors.
-        values: Number of their values: the parameters, unless several are packed into one value.
-        bytes: Size in memory in the types of the files; a head that is tied to the embedding is not counted.
-        dtypes: Size of the tensors of each type, bytes.
-    """
-
-    files: int
-    tensors: int
-    values: int
-    bytes: int
-    dtypes: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The tokens of answers.
-
-    Attributes:
-        names: How names of joints are written: tokens or ordinary text.
-        delimiters: The same for the start and the end of a block.
-        coordinates: The same for coordinates, with the order of their ids.
-        absent: Whether `<absent>` is a token.
-        cannot_constrain: Why answers cannot be constrained; empty if they can.
-    """
-
-    names: str
-    delimiters: str
-    coordinates: str
-    absent: bool
-    cannot_constrain: str
 
 
 @dataclass(frozen=True)
@@ -157,9 +118,9 @@ def inspect(model: str, adapter: Path | None = None) -> Inspection:
     config = _found(lambda: read_json(directory / "config.json")) or {}
     spec = _found(lambda: ModelSpec.load(directory))
     tensors = _found(lambda: read_tensors(directory)) if kind == "checkpoint" else None
-    tokens = _found(lambda: _read_tokens(directory, spec)) if kind == "checkpoint" else None
-    weights = None if tensors is None else _describe_weights(directory, tensors, config)
-    quantization = _describe_quantization(config)
+    tokens = _found(lambda: read_tokens(directory, spec)) if kind == "checkpoint" else None
+    weights = None if tensors is None else describe_weights(directory, tensors, config)
+    quantization = describe_quantization(config)
     fault, unchecked, adapter_text, engines = _check(directory, kind, adapter)
     memory = _memory(spec, config, weights, quantization)
     constrained, decoding = _decoding(kind, spec, tokens)
@@ -170,7 +131,7 @@ def inspect(model: str, adapter: Path | None = None) -> Inspection:
         unchecked=unchecked,
         files=len(sizes),
         bytes=sum(sizes),
-        architecture=_architecture(config),
+        architecture=read_architecture(config),
         quantization=quantization,
         adapter=adapter_text,
         weights=weights,
@@ -249,71 +210,6 @@ def _light_fault(directory: Path) -> str:
     except TaihriError as error:
         return str(error)
     return "" if spec.has_absent else f"{directory} has no config.json: specify the directory of a checkpoint"
-
-
-def _architecture(config: Mapping[str, Any]) -> dict[str, object]:
-    """Return the values of `config.json` that describe the model; those that are missing or no numbers are left out."""
-    named = {"model_type": config.get("model_type"), "dtype": config.get("dtype") or config.get("torch_dtype")}
-    for prefix, part, names in (
-        (
-            "text",
-            "text_config",
-            (
-                *("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads"),
-                *("num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings"),
-            ),
-        ),
-        ("vision", "vision_config", ("depth", "hidden_size", "intermediate_size", "num_heads", "patch_size")),
-    ):
-        values = config.get(part)
-        for name in names:
-            named[f"{prefix}.{name}"] = values.get(name) if isinstance(values, dict) else None
-    return {name: value for name, value in named.items() if isinstance(value, (str, int))}
-
-
-def _describe_quantization(config: Mapping[str, Any]) -> str:
-    settings = quantisation_settings(config)
-    if settings is None:
-        return ""
-    if not isinstance(settings, dict):
-        return "unknown"
-    bits = settings.get("bits")
-    return f"{settings.get('quant_method', 'unknown')}{f', {bits} bits' if bits is not None else ''}"
-
-
-def _describe_weights(directory: Path, tensors: Tensors, config: Mapping[str, Any]) -> Weights:
-    tied = config.get("tie_word_embeddings") is True
-    held = [tensor for name, tensor in tensors.items() if not (tied and name == _HEAD)]
-    dtypes: Counter[str] = Counter()
-    for tensor in held:
-        dtypes[tensor.dtype] += tensor.bytes
-    values = sum(math.prod(tensor.shape) for tensor in held)
-    files = len(list(directory.glob("*.safetensors")))
-    return Weights(files, len(tensors), values, dtypes.total(), dict(dtypes.most_common()))
-
-
-def _read_tokens(directory: Path, spec: ModelSpec | None) -> Tokens:
-    vocabulary = Vocabulary(directory, absent=spec is not None and spec.has_absent)
-
-    def form(*texts: str) -> str:
-        return "tokens" if all(len(vocabulary.ids(text)) == 1 for text in texts) else "ordinary text"
-
-    return Tokens(
-        names=form(*map(joint_token, JOINTS)),
-        delimiters=form(*(token for block in BLOCKS.values() for token in block)),
-        coordinates=_describe_order(CoordinateIds(vocabulary.coordinates[:BINS])),
-        absent=len(vocabulary.ids(ABSENT_TOKEN)) == 1,
-        cannot_constrain=vocabulary.cannot_constrain or "",
-    )
-
-
-def _describe_order(coordinates: CoordinateIds) -> str:
-    blocks = coordinates.ranges()
-    if not blocks:
-        return "ordinary text"
-    places = "one block" if len(blocks) == 1 else f"{len(blocks)} blocks"
-    order = "in order" if list(coordinates) == sorted(coordinates) else "shuffled"
-    return f"tokens {blocks[0][0]} to {blocks[-1][1]}, {places}, {order}"
 
 
 def _memory(

@@ -16,7 +16,7 @@ from checkpoint_variants import VARIANTS, edit_config, edit_json
 from quantised_checkpoints import quantised
 from safetensors.torch import load_file, save_file
 
-from taihri_ros.inference.checkpoint import inspection
+from taihri_ros.inference.checkpoint import contents, inspection
 from taihri_ros.inference.checkpoint.inspection import inspect
 from taihri_ros.inference.checkpoint.lock import write_lock
 from taihri_ros.inference.engine import CheckpointError, EngineError
@@ -137,7 +137,7 @@ def test_without_the_packages_of_an_engine_the_files_are_still_described(
     def lacks(*_: object, **__: object) -> None:
         raise EngineError("tokenizers cannot be imported")
 
-    monkeypatch.setattr(inspection, "Vocabulary", lacks)
+    monkeypatch.setattr(contents, "Vocabulary", lacks)
     monkeypatch.setattr(inspection, "check_checkpoint", lacks)
     found = inspect(str(checkpoint))
     assert (found.fault, found.unchecked, found.tokens) == ("", "tokenizers cannot be imported", None)
