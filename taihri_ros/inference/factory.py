@@ -18,7 +18,6 @@ from taihri_ros.inference.transformers.transformers_engine import TransformersEn
 from taihri_ros.inference.vllm.vllm_engine import VllmEngine
 from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.resources import expand_home
 
 _ENGINES: dict[str, type[VllmEngine] | type[TransformersEngine] | type[MediapipeEngine]] = {
     "vllm": VllmEngine,
@@ -109,7 +108,7 @@ def check_engine(kind: EngineKind, model: str, adapter: str | None = None) -> tu
     if adapter is not None:
         if not issubclass(engine_class, LocalEngine):
             raise EngineError(f"the engine {kind} has no adapters: leave engine.adapter empty")
-        engine_class.check_adapter(expand_home(adapter), checkpoint)
+        engine_class.check_adapter(adapter, checkpoint)
     return checkpoint, ModelSpec.load(checkpoint)
 
 

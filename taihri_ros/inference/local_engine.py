@@ -27,6 +27,7 @@ from taihri_ros.inference.engine import (
 from taihri_ros.inference.in_process_engine import InProcessEngine
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import Grammar
+from taihri_ros.resources import expand_home
 
 _GRAMMARS_KEPT = 256
 _FEW_CORES = 2
@@ -68,9 +69,9 @@ class LocalEngine(InProcessEngine):
         check_checkpoint(checkpoint)
 
     @classmethod
-    def check_adapter(cls, adapter: Path, checkpoint: Path) -> Adapter:
+    def check_adapter(cls, adapter: str, checkpoint: Path) -> Adapter:
         """Read a LoRA adapter and check it against its checkpoint; see `read_adapter`."""
-        return read_adapter(adapter, checkpoint)
+        return read_adapter(expand_home(adapter), checkpoint)
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -37,7 +37,6 @@ from taihri_ros.inference.transformers.prefix_tree import PrefixTree
 from taihri_ros.inference.transformers.quantised import check_quantisation, loading_options
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.resources import expand_home
 
 _FRAMEWORK = "transformers"
 _GRAMMARS_KEPT = 32
@@ -78,7 +77,7 @@ class TransformersEngine(LocalEngine):
             CheckpointError: The checkpoint cannot be loaded.
             EngineError: The framework is not installed, or the device does not exist.
         """
-        chosen = None if adapter is None else self.check_adapter(expand_home(adapter), checkpoint)
+        chosen = None if adapter is None else self.check_adapter(adapter, checkpoint)
         torch, transformers = require("torch", _FRAMEWORK), require("transformers", _FRAMEWORK)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"

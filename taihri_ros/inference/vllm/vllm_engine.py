@@ -44,7 +44,6 @@ from taihri_ros.inference.vllm.stepping import RequestState, Stepper
 from taihri_ros.inference.vllm.versions import check_version, is_cpu_build
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.resources import expand_home
 
 _FRAMEWORK = "vllm"
 _GRAMMARS_KEPT = 64
@@ -73,7 +72,7 @@ class VllmEngine(LocalEngine):
             check_quantisation_on_cpu(checkpoint)
 
     @classmethod
-    def check_adapter(cls, adapter: Path, checkpoint: Path) -> Adapter:
+    def check_adapter(cls, adapter: str, checkpoint: Path) -> Adapter:
         """Read a LoRA adapter and check that vLLM can load it; see `read_adapter` and `lora_arguments`."""
         chosen = super().check_adapter(adapter, checkpoint)
         lora_arguments(chosen)
@@ -117,7 +116,7 @@ class VllmEngine(LocalEngine):
                 `internal` needs it.
         """
         self.prepare()
-        chosen = None if adapter is None else self.check_adapter(expand_home(adapter), checkpoint)
+        chosen = None if adapter is None else self.check_adapter(adapter, checkpoint)
         vllm = require("vllm", _FRAMEWORK)
         self._sampling: Any = require("vllm.sampling_params", _FRAMEWORK)
         is_public = _needs_public_api(api)
