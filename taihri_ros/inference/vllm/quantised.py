@@ -11,8 +11,8 @@ from pathlib import Path
 from taihri_ros.inference.checkpoint.quantisation import Scheme, read_quantisation
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
 from taihri_ros.inference.engine import CheckpointError
+from taihri_ros.inference.vllm.settings import CPUINFO, cpu_flags
 
-_CPUINFO = Path("/proc/cpuinfo")
 _AMX = "amx_tile"
 _MULTIPLE = 32
 """Rows and columns of a matrix of 4 bits are multiples of this."""
@@ -20,7 +20,7 @@ _BLOCK = 128
 _READ = "AWQ and symmetric GPTQ of 4 bits, and 8 bits of compressed-tensors with a scale for each row"
 
 
-def check_quantisation_on_cpu(checkpoint: Path, cpuinfo: Path = _CPUINFO) -> None:
+def check_quantisation_on_cpu(checkpoint: Path, cpuinfo: Path = CPUINFO) -> None:
     """Check that vLLM can read the weights of a checkpoint on this CPU.
 
     Args:
@@ -33,7 +33,7 @@ def check_quantisation_on_cpu(checkpoint: Path, cpuinfo: Path = _CPUINFO) -> Non
     quantisation = read_quantisation(checkpoint)
     if quantisation is None:
         return
-    has_amx = cpuinfo.is_file() and _AMX in cpuinfo.read_text().split()
+    has_amx = _AMX in cpu_flags(cpuinfo)
     tensors = read_tensors(checkpoint)
     for scheme in quantisation.schemes:
         if reason := _refusal(scheme, has_amx) or _odd_size(scheme, tensors):

@@ -18,6 +18,9 @@ from taihri_ros.inference.vllm.versions import is_cpu_build
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.validation import unknown_name
 
+CPUINFO = Path("/proc/cpuinfo")
+"""File that lists the CPU's flags."""
+
 _TEXT_TOKENS = 2048
 """Maximum number of prompt and answer tokens in addition to the image."""
 _QUESTION_TOKENS = 96
@@ -175,7 +178,12 @@ def add_arguments(arguments: Mapping[str, Any], further: Mapping[str, object]) -
     return made
 
 
-def cpu_dtype(checkpoint: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+def cpu_flags(cpuinfo: Path = CPUINFO) -> set[str]:
+    """Return the words of the file that lists the CPU's flags, none if there is no such file."""
+    return set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+
+
+def cpu_dtype(checkpoint: Path, cpuinfo: Path = CPUINFO) -> str:
     """Choose the data type for a CPU: bfloat16 if the weights are bfloat16 and the CPU has instructions for it.
 
     Other CPUs emulate bfloat16, which is slower than float32; but vLLM reads quantised weights in bfloat16 only.
@@ -191,8 +199,7 @@ def cpu_dtype(checkpoint: Path, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     if quantisation_settings(config) is not None:
         return "bfloat16"
     weights = config.get("dtype") or config.get("torch_dtype")
-    flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
-    return "bfloat16" if weights == "bfloat16" and flags & _BFLOAT16_FLAGS else "float32"
+    return "bfloat16" if weights == "bfloat16" and cpu_flags(cpuinfo) & _BFLOAT16_FLAGS else "float32"
 
 
 def _kv_bytes_per_token(checkpoint: Path) -> int:
