@@ -60,13 +60,13 @@ NEEDED = (
 
 
 def mismatch(needed: Iterable[str] = NEEDED) -> str | None:
-    """Return what the installed vLLM has not, where this module needs it; None if it has everything.
+    """Return the first thing that this module needs and the installed vLLM lacks; None if it has everything.
 
     Args:
         needed: As `NEEDED`.
 
     Returns:
-        The first difference, with module, attribute and version.
+        The difference, with module, attribute and version.
     """
     version = require("vllm", _FRAMEWORK).__version__
     for one in needed:
@@ -113,7 +113,7 @@ def device() -> tuple[bool, str]:
 
 
 def dtype_of(engine: Any, default: str) -> str:
-    """Return the data type of the weights that an `LLMEngine` has loaded, or the default if it does not say."""
+    """Return the data type of the weights that an `LLMEngine` has loaded, or the default if it is not known."""
     config = getattr(engine, "model_config", None)
     return str(getattr(config, "dtype", default)).removeprefix("torch.")
 

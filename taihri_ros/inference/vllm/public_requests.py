@@ -1,8 +1,8 @@
 """Requests to vLLM through the public API of `LLMEngine` alone: `add_request`, `step` and `abort_request`.
 
 Every segment of a template is a request of its own, whose prompt is the whole prompt and the answer so far. The KV
-cache of the segments before is found again by vLLM's prefix cache, but each request processes the image again, which
-makes this way slower than the streaming sessions of `session_requests`.
+cache of the segments before is found again by vLLM's prefix cache, but each request processes the image again.
+Decoding is therefore slower than with the streaming sessions of `session_requests`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class PublicRequests(Requests):
         templates: Sequence[Template],  # noqa: ARG002
         prompts: Sequence[Tokens],  # noqa: ARG002
     ) -> bool:
-        """Return True: vLLM preempts ordinary requests that have not enough cache, so none waits for ever."""
+        """Return True: vLLM preempts ordinary requests that have not enough cache, so none waits forever."""
         return True
 
     def one(self, request: GenerationRequest, prompt: Tokens, parameters: Any) -> RequestState:

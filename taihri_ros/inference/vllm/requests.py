@@ -1,4 +1,4 @@
-"""How an engine makes vLLM's requests: the interface of the two ways, and what both have in common."""
+"""The interface of `SessionRequests` and `PublicRequests`, which make vLLM's requests, and what both have in common."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ParametersOf: TypeAlias = Callable[[int], Any]
 
 
 class Requests(ABC):
-    """One way to make requests.
+    """Base class of those that make vLLM's requests, for its core or for its public API.
 
     Attributes:
         core: What the requests are added to.
@@ -41,7 +41,7 @@ class Requests(ABC):
 
     @abstractmethod
     def has_room(self, visual_tokens: int, templates: Sequence[Template], prompts: Sequence[Tokens]) -> bool:
-        """Return whether the answers of templates can be decoded together without waiting for each other for ever.
+        """Return whether the answers of templates can be decoded together without waiting for each other forever.
 
         Args:
             visual_tokens: Number of tokens of the image.

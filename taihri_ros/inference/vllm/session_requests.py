@@ -1,4 +1,4 @@
-"""Requests to vLLM's engine core, with streaming sessions and without vLLM's multimodal processor: the fast way.
+"""Requests to vLLM's engine core, with streaming sessions and the image features of `ImageInputs`: the faster API.
 
 Each answer with a template is a streaming session (a resumable request), and each segment of the template is one of its
 input chunks. Between two chunks the session keeps its KV cache.

@@ -1,4 +1,4 @@
-"""The versions of vLLM that this package is tested with, and what it says about others before anything is loaded."""
+"""The tested versions of vLLM, and the check of the installed one before it loads anything."""
 
 from __future__ import annotations
 
