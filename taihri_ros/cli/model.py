@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from taihri_ros.cli.model_page import page
+from taihri_ros.cli.model_page import page, printable
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.checkpoint.lock import FILE_NAME, compare, write_lock
 from taihri_ros.inference.process.module_run import find_full_interpreter, run_module
@@ -66,14 +66,14 @@ def inspect_command(*, model: str, adapter: Path | None, as_json: bool, engine_p
 
 @command.command()
 @click.argument("repository", metavar="OWNER/NAME")
-@click.option("--revision", required=True, metavar="COMMIT", help="Commit; of a branch or tag, its commit is taken.")
+@click.option("--revision", required=True, metavar="COMMIT", help="Commit; a branch or tag is resolved to its commit.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Directory to write. Default: ./NAME.")
 @click.option("--accept-licence", is_flag=True, help="Agree to the licence without a question.")
 @_engine_python
 def fetch(*, repository: str, revision: str, out: Path | None, accept_licence: bool, engine_python: str | None) -> None:
-    """Fetch a checkpoint from the Hugging Face hub, or the one in HF_ENDPOINT, and write its lock.
+    """Fetch a checkpoint from the Hugging Face hub, or from the hub in HF_ENDPOINT, and write its lock.
 
-    Only safetensors, settings, tokenizer and licence are fetched. The same command continues a broken one.
+    Only safetensors, settings, tokenizer and licence are fetched. To continue a fetch that broke off, run it again.
 
     \b
     Example:
@@ -116,7 +116,7 @@ def verify(*, directory: Path) -> None:
     differences = compare(path)
     for kind, names in vars(differences).items():
         for name in names:
-            click.echo(f"{kind}: {''.join(each if each.isprintable() else '?' for each in name)}")
+            click.echo(f"{kind}: {printable(name)}")
     if differences:
         raise TaihriError(
             f"{path} differs from its {FILE_NAME}: fetch or copy it again, or lock it again if the changes are yours"
@@ -133,7 +133,7 @@ def _show_offer(offer: Mapping[str, Any]) -> None:
         ("files", f"{len(offer['files'])}, {size:.1f} MiB"),
         ("not fetched", ", ".join(offer["others"]) or "none"),
     ):
-        click.echo(f"{name:<12}{''.join(each if each.isprintable() else '?' for each in text)}")
+        click.echo(f"{name:<12}{printable(text)}")
 
 
 def _agrees() -> bool:

@@ -22,10 +22,15 @@ def page(found: Mapping[str, Any]) -> Iterator[str]:
         The lines. Characters of the checkpoint's texts that a terminal does not print are replaced.
     """
     for name, text in _lines(found):
-        printable = "".join(each if each.isprintable() else "?" for each in text)
-        lines = textwrap.wrap(printable, _TEXT_WIDTH) if len(printable) > _TEXT_WIDTH else [printable]
+        whole = printable(text)
+        lines = textwrap.wrap(whole, _TEXT_WIDTH) if len(whole) > _TEXT_WIDTH else [whole]
         for index, line in enumerate(lines):
             yield f"{'' if index else name:<{_WIDTH}}{line}"
+
+
+def printable(text: str) -> str:
+    """Return a text with `?` for each character that a terminal does not print."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
