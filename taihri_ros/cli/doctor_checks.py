@@ -23,7 +23,7 @@ from taihri_ros.inference.environment import EngineKind, default_python, find_in
 from taihri_ros.inference.process.engine_subprocess import EngineCommand, EngineSubprocess
 from taihri_ros.inference.process.private_directory import make_private_directory
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
-from taihri_ros.resources import BLAZEPOSE, NANO, PACKAGE, expand_home, share_directory
+from taihri_ros.resources import BLAZEPOSE, NANO, expand_home, share_directory
 
 _NODE_MODULES = {
     "numpy": "python3-numpy",
@@ -51,11 +51,10 @@ if "torch" in found:
         device = f"{p.name}, {p.total_memory / 2**30:.0f} GiB"
 unconstrained = None
 if len(sys.argv) > 1:
-    sys.path.append(sys.argv[1])
     try:
         from pathlib import Path
         from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
-        unconstrained = Vocabulary(Path(sys.argv[2])).cannot_constrain
+        unconstrained = Vocabulary(Path(sys.argv[1])).cannot_constrain
     except Exception:  # the check of the engine names what is wrong
         pass
 print(json.dumps({"versions": found, "device": device, "unconstrained": unconstrained}))
@@ -242,16 +241,18 @@ def _facts(python: str, model: str | None) -> dict[str, Any]:
 
     Nothing is known if the environment's Python does not even print them.
     """
-    checkpoint = [] if model is None or _is_light(model) else [str(PACKAGE.parent), str(expand_home(model).resolve())]
+    checkpoint = [] if model is None or _is_light(model) else [str(expand_home(model).resolve())]
     try:
-        answer = subprocess.run(
-            [python, "-c", _PROBE, *checkpoint],
-            capture_output=True,
-            text=True,
-            timeout=_PROBE_TIMEOUT_S,
-            check=True,
-            env=without_python_variables(os.environ),
-        )
+        with make_private_directory() as directory:
+            answer = subprocess.run(
+                [python, "-c", _PROBE, *checkpoint],
+                capture_output=True,
+                text=True,
+                timeout=_PROBE_TIMEOUT_S,
+                check=True,
+                cwd=directory,
+                env={**without_python_variables(os.environ), "PYTHONPATH": directory},
+            )
         facts: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):
         return {"versions": {}, "device": "unknown", "unconstrained": None}

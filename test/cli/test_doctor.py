@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from ended_run import Run
 from required import ENGINE_PYTHON
 
+from taihri_ros.cli import doctor_checks
 from taihri_ros.inference.checkpoint.lock import write_lock
 from taihri_ros.resources import BLAZEPOSE, NANO
 
@@ -38,18 +40,42 @@ def test_the_environment_of_the_light_engine(taihri: Callable[..., Run], light_p
     assert "checkpoint: blazepose: for the engine mediapipe" in done.out
 
 
-def test_a_checkpoint_that_cannot_be_constrained(
-    taihri: Callable[..., Run], engine_python: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def without_coordinate_tokens(tmp_path: Path) -> Path:
+    """A checkpoint whose coordinates are ordinary text."""
     for file in NANO.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     tokenizer = json.loads((NANO / "tokenizer.json").read_text())
     tokens = tokenizer["added_tokens"]
     tokenizer["added_tokens"] = [token for token in tokens if not re.fullmatch(r"<\d+>", token["content"])]
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
-    done = taihri("doctor", "--engine-python", engine_python, "--model", tmp_path)
+    return tmp_path
+
+
+def test_a_checkpoint_that_cannot_be_constrained(
+    taihri: Callable[..., Run], engine_python: str, without_coordinate_tokens: Path
+) -> None:
+    done = taihri("doctor", "--engine-python", engine_python, "--model", without_coordinate_tokens)
     assert (done.status, problems(done)) == (0, [])
     assert "note  answers: unconstrained: <0> to <999> are ordinary text" in done.out
+
+
+def test_an_environment_with_another_version_of_this_package(
+    engine_python: str, without_coordinate_tokens: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    environment = tmp_path_factory.mktemp("environment")
+    subprocess.run([engine_python, "-m", "venv", "--without-pip", environment], check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "engine.pth").write_text(f"{find_packages(engine_python)}\n")
+    (packages / "taihri_ros").mkdir()
+    (packages / "taihri_ros" / "__init__.py").touch()
+    facts = doctor_checks._facts(str(environment / "bin" / "python"), str(without_coordinate_tokens))
+    assert str(facts["unconstrained"]).startswith("<0> to <999> are ordinary text")
+
+
+def find_packages(python: str) -> str:
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.mark.handles(
