@@ -175,7 +175,7 @@ class Parameters:
     )
     engine_adapter: str = _parameter(
         "",
-        "Directory of a LoRA adapter of the checkpoint, for vllm and transformers; empty for none.",
+        "Directory of a LoRA adapter for the checkpoint, for vllm and transformers; empty for none.",
     )
     engine_python: str = _parameter(
         "", "Python interpreter of the engine's environment; empty for the environment that install_engine created."
@@ -198,8 +198,8 @@ class Parameters:
     )
     engine_vllm_api: VllmApi = _parameter(
         "auto",
-        "Which part of vLLM is used: internal, its core, which is faster; public, its public API alone, with the same "
-        "answers; auto, its core if the installed version has it as expected.",
+        "Which part of vLLM is used. internal: its core, which is faster. public: only its public API, with the same "
+        "answers. auto: its core if the installed version has what the node needs, else its public API.",
         choices=get_args(VllmApi),
     )
     engine_vllm: str = _parameter(

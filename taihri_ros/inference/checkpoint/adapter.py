@@ -1,4 +1,4 @@
-"""A LoRA adapter beside its base: what it changes, checked before anything is loaded, and its merge into the weights.
+"""A LoRA adapter of a checkpoint: reading and checking it before anything is loaded, and merging it into the weights.
 
 LoRA (arXiv 2106.09685) adds to a weight W (out, in) the product of two narrow matrices, W + s B A, with B (out, r),
 A (r, in) and s = alpha / r, or alpha / sqrt(r) for rank-stabilised LoRA (arXiv 2312.03732). The files are those of
@@ -23,7 +23,7 @@ CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 
 MAX_RANK = 512
-"""Largest rank, that of vLLM."""
+"""Largest rank that vLLM supports."""
 
 _PREFIX = "base_model.model."
 _HALVES = (".lora_A.weight", ".lora_B.weight")
@@ -37,7 +37,7 @@ _UNUSUAL = {
     "alpha_pattern": (None, {}),
     "lora_bias": (None, False),
 }
-"""Settings of peft that change the model in another way than this module does, and the values that do not."""
+"""Settings of peft that change the model in other ways than plain LoRA, each with the values that leave it plain."""
 
 
 @dataclass(frozen=True)

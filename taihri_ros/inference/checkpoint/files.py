@@ -36,7 +36,7 @@ def is_directory(path: Path) -> bool:
     """Return whether a path is a directory.
 
     Raises:
-        CheckpointError: The path may not be looked at.
+        CheckpointError: The path cannot be accessed.
     """
     try:
         return path.is_dir()
@@ -67,7 +67,7 @@ def check_files(directory: Path) -> None:
         directory: The directory of a checkpoint or of an adapter.
 
     Raises:
-        CheckpointError: A file is none of this; the message names it.
+        CheckpointError: A file violates one of these conditions; the message names it.
     """
     try:
         root = directory.resolve()
@@ -105,7 +105,7 @@ def check_file(path: Path, root: Path) -> None:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; a pipe does not block.
+    """Open a regular file for reading, without waiting for a writer if the path is a pipe.
 
     Args:
         path: The file.

@@ -1,7 +1,7 @@
 """Fetching of a checkpoint from a Hugging Face hub, at one commit, with the files that a model needs and no others.
 
 Weights come as safetensors; pickles and code are never fetched. This module runs in an engine's environment, as
-`python -m`, because only that has huggingface_hub. HF_ENDPOINT and a token are those of huggingface_hub.
+`python -m`, because only that has huggingface_hub. HF_ENDPOINT and the access token are read by huggingface_hub.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Offer:
-    """What a repository has at one commit.
+    """The files and the licence of a repository at one commit.
 
     Attributes:
         repository: Its name, `<owner>/<name>`.
@@ -46,7 +46,7 @@ class Offer:
         licence: Licence in its model card; empty if none is stated.
         licence_link: Address of the licence's text, if the model card has one.
         files: Sizes of the files to fetch by name, bytes; 0 where the hub does not state it.
-        digests: SHA-256 of those files of which the hub states it.
+        digests: SHA-256 by name, for the files for which the hub states it.
         others: Names of the files that are not fetched.
     """
 
@@ -105,7 +105,7 @@ def look_up(repository: str, revision: str) -> Offer:
 def fetch(offer: Offer, directory: Path) -> int:
     """Fetch the files of an offer, compare them with what the hub states, and write the lock.
 
-    A connection that breaks is continued where it broke. The files that an earlier run has completed are kept.
+    A download that breaks is resumed where it stopped. Files that an earlier run has completed are kept.
 
     Args:
         offer: The result of `look_up`.
@@ -146,7 +146,7 @@ def _is_fetched(name: str) -> bool:
 
 
 def _asked(repository: str, revision: str, ask: Callable[[], _T]) -> _T:
-    """Return what the hub answers, with its errors as one line each."""
+    """Call the hub and return its result; its errors are raised with messages of one line."""
     errors = require("huggingface_hub.errors", "transformers")
     place = f"the hub {_endpoint()}"
     try:

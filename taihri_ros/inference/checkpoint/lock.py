@@ -84,7 +84,7 @@ class Differences:
 
 
 def write_lock(directory: Path, *, repository: str = "", revision: str = "", licence: str = "") -> Lock:
-    """Write the lock of a checkpoint from its files; a lock that is there is replaced.
+    """Write the lock of a checkpoint from its files; an existing lock is replaced.
 
     Args:
         directory: The checkpoint's directory.
@@ -170,7 +170,7 @@ def compare(directory: Path) -> Differences:
 def check_sizes(directory: Path) -> None:
     """Check that the files in the lock are there and have their sizes, without reading them; pass if there is no lock.
 
-    This is what the start of an engine checks: it takes no time, and finds files that were cut off or exchanged.
+    An engine checks this at its start. It is fast, and finds files that were cut off or replaced by others.
 
     Args:
         directory: The checkpoint's directory.
@@ -194,7 +194,7 @@ def check_sizes(directory: Path) -> None:
 
 
 def renew(directory: Path, name: str) -> None:
-    """Write the present size and digest of one file into the lock, if there is a lock.
+    """Write the current size and digest of one file into the lock, if there is a lock.
 
     Args:
         directory: The checkpoint's directory.
@@ -248,7 +248,7 @@ def _is_unchanged(directory: Path, file: LockedFile, sizes: Mapping[str, int]) -
 
 
 def _save(directory: Path, lock: Lock) -> None:
-    """Write the lock in one step, so that there is never half of one."""
+    """Write the lock in one step, so that an interruption cannot leave half of one."""
     path, fresh = directory / FILE_NAME, directory / f".{FILE_NAME}.new"
     values: dict[str, Any] = dataclasses.asdict(lock)
     try:

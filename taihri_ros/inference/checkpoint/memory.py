@@ -1,4 +1,4 @@
-"""The memory that a checkpoint will take, as arithmetic from its sizes; nothing here is measured.
+"""The memory that a checkpoint needs, computed from its sizes; nothing here is measured.
 
 With the values of `config.json` (L layers of width h with k key and value heads of size e; a vision tower of width d
 with an inner width m, T frames of p x p px in a patch, M x M patches in a visual token, s + 1 outputs of width h) and b
@@ -14,7 +14,7 @@ bytes a value, a view of W x H px has
 
 Attention is counted without its table of N x N scores, which the kernels of vLLM and torch do not store. What a
 framework adds (CUDA context, graphs, workspace, the prefill of the language model) is not counted. vLLM on a GPU takes
-the fraction `engine.gpu_memory_utilization` of the memory whatever the need.
+the fraction `engine.gpu_memory_utilization` of the memory, however much is needed.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class ViewMemory:
     """The cost of one view.
 
     Attributes:
-        name: What it shows.
+        name: What the view shows.
         width, height: Size of the view that the node sends, within the model's limits, px.
         visual_tokens: Number of its visual tokens.
         cache_bytes: Keys and values.
@@ -142,7 +142,7 @@ def view_memory(spec: ModelSpec, sizes: ModelSizes, *, weight_bytes: int, value_
 
 
 def _views(spec: ModelSpec) -> Iterable[tuple[str, tuple[float, float]]]:
-    """Return what views show, and the width and height that this takes in px."""
+    """Return the name of each view, and its width and height before the model's limits, px."""
     zoom = spec.focal_px / _CAMERA_FOCAL_PX
     width, height = _CAMERA_PX
     return (

@@ -42,7 +42,7 @@ class Scheme:
         group: Number of values in a group; -1 for a whole row.
         block: Rows and columns of a block.
         symmetric: Whether no zero points are stored.
-        ordered: Whether the groups of GPTQ are of inputs in another order (`desc_act`).
+        ordered: Whether GPTQ grouped the inputs in another order (`desc_act`).
     """
 
     layout: str
@@ -97,11 +97,11 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """What `quantization_config` says.
+    """The content of `quantization_config`.
 
     Attributes:
         method: One of `METHODS`.
-        schemes: How matrices may be quantised; each follows one of these.
+        schemes: How matrices may be quantised; each matrix follows one of these.
     """
 
     method: str
@@ -109,7 +109,7 @@ class Quantisation:
 
 
 def quantisation_settings(config: Mapping[str, Any]) -> Any:
-    """Return the settings of the quantisation in the content of a `config.json`, or None; where vLLM looks for them."""
+    """Return the quantisation settings in the content of a `config.json`, or None. vLLM looks in the same places."""
     text = config.get("text_config")
     for part, name in (
         (config, "quantization_config"),

@@ -1,8 +1,9 @@
 """The files of a tokenizer, in each form in which transformers saves it.
 
 A fast tokenizer is one file, `tokenizer.json`. A slow one is `vocab.json` and `merges.txt`, with the added tokens in
-`added_tokens.json` or in the entry `added_tokens_decoder` of `tokenizer_config.json`. Both are read to the content of
-`tokenizer.json`, as transformers' AutoTokenizer does. Several files may name the same token; they must agree on its id.
+`added_tokens.json` or in the entry `added_tokens_decoder` of `tokenizer_config.json`. Both are converted to the
+content of `tokenizer.json`, as transformers' AutoTokenizer does. Several files may name the same token; they must agree
+on its id.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _MAX_ID = 1 << 22
 """Limit of token ids; Qwen3 has 151,936."""
 
 _SLOW_CLASS = "Qwen2Tokenizer"
-"""transformers' class of the tokenizer of Qwen2 and Qwen3, whose slow files are understood."""
+"""transformers' class of the tokenizer of Qwen2 and Qwen3, whose slow files can be converted."""
 
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
@@ -109,9 +110,9 @@ def missing_ids(tokenizer: Mapping[str, Any]) -> list[int]:
 
 
 def write_without_gaps(directory: Path, target: Path) -> None:
-    """Write a tokenizer with a token for every id, so that transformers gives the other tokens their own ids.
+    """Write a tokenizer with a token for every id, so that transformers keeps the ids of the other tokens.
 
-    transformers numbers added tokens without gaps. A token that stands in the vocabulary, too, keeps its id.
+    transformers numbers added tokens without gaps. A token that is also in the vocabulary keeps its id.
 
     Args:
         directory: The checkpoint's directory.
@@ -179,7 +180,7 @@ def _as_fast(directory: Path, slow: Mapping[str, Any], settings: Mapping[str, An
 
 
 def _read_added(directory: Path, listed: object, settings: Mapping[str, Any]) -> list[AddedToken]:
-    """Return the added tokens of all files by ascending id; a later file of the list decides on the flags."""
+    """Return the added tokens of all files by ascending id; where files state different flags, the last file counts."""
     files: dict[str, list[AddedToken]] = {}
     if (directory / ADDED).is_file():
         ids = _checked_ids(directory / ADDED, read_json(directory / ADDED))
@@ -205,7 +206,7 @@ def _read_added(directory: Path, listed: object, settings: Mapping[str, Any]) ->
 
 
 def _check_agreement(directory: Path, vocabulary: Mapping[str, int], added: list[AddedToken]) -> None:
-    """Check that added tokens have other ids than those of the vocabulary, and the same where both name a token."""
+    """Check that each added token has its id of the vocabulary, or else an id that the vocabulary does not use."""
     texts = {token: text for text, token in vocabulary.items()}
     for token in added:
         text, number = token["content"], token["id"]

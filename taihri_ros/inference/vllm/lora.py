@@ -1,4 +1,4 @@
-"""A LoRA adapter in vLLM, which multiplies its narrow matrices in every pass and leaves the base as it is."""
+"""Loading of a LoRA adapter into vLLM, which applies it in every forward pass and leaves the base weights unchanged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
 
 _RANKS = (8, 16, 32, 64, 128, 256, MAX_RANK)
-"""The sizes that vLLM reserves; an adapter of another rank takes the next larger one."""
+"""The ranks for which vLLM can reserve memory; an adapter of another rank takes the next larger one."""
 
 
 def lora_arguments(adapter: Adapter) -> dict[str, Any]:
@@ -22,11 +22,11 @@ def lora_arguments(adapter: Adapter) -> dict[str, Any]:
         The fields by name.
 
     Raises:
-        CheckpointError: The adapter changes the vision tower, which vLLM would leave as it is.
+        CheckpointError: The adapter changes the vision tower, which vLLM would ignore.
     """
     if adapter.changes_vision:
         raise CheckpointError(
-            f"{adapter.directory} changes the vision tower, which vLLM would not do: merge the adapter into its base "
+            f"{adapter.directory} changes the vision tower, which vLLM would ignore: merge the adapter into its base "
             "with peft's merge_and_unload and use the result, or set engine.kind to transformers"
         )
     rank = next(size for size in _RANKS if size >= adapter.rank)

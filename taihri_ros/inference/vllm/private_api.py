@@ -1,9 +1,9 @@
-"""Everything that this package uses of vLLM beside its public API; `mismatch` names what a version has changed.
+"""Everything in vLLM that this package uses beyond its public API; `mismatch` reports what a version lacks.
 
-vLLM promises nothing about these classes. They were read in vLLM 0.31, 0.32 and 0.33. The engine's core is stepped
+vLLM may change these classes at any time. This module fits vLLM 0.31, 0.32 and 0.33. The engine's core is stepped
 directly, because `LLMEngine.step` also produces texts and statistics, which are not needed here. Its streaming sessions
 (resumable requests) and the results of its multimodal processor are used for the same reason: speed. `public_requests`
-does without all of it.
+uses none of it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NEEDED = (
     "vllm.v1.engine:EngineCoreRequest.arrival_time",
     "vllm.v1.engine:EngineCoreRequest.resumable",
     "vllm.v1.engine.input_processor:InputProcessor.process_inputs("
-    "request_id, prompt, params, supported_tasks, resumable)",
+    "request_id, prompt, params, lora_request, supported_tasks, resumable)",
     "vllm.v1.outputs:LogprobsLists.logprob_token_ids",
     "vllm.v1.outputs:LogprobsLists.logprobs",
     "vllm.renderers.base:BaseRenderer.render_cmpl(prompts)",
@@ -81,7 +81,7 @@ def _missing(needed: str) -> str | None:
     attribute, is_method, names = rest.removesuffix(")").partition("(")
     try:
         module = importlib.import_module(module_name)
-    except Exception:  # a module that imports what is not installed is of no use, too
+    except Exception:  # a module that exists but cannot be imported is of no use either
         return f"module {module_name}"
     owner = getattr(module, class_name, None)
     if owner is None:
@@ -165,7 +165,7 @@ def variant(request: Any, name: str, tokens: Sequence[int], parameters: Any, **c
 
 
 def session(request: Any, name: str, tokens: Sequence[int], parameters: Any, image: Any) -> Any:
-    """Copy the first chunk of a streaming session for another image, a feature; it arrives now."""
+    """Copy the first chunk of a streaming session for another image (a feature), with the current time of arrival."""
     return variant(request, name, tokens, parameters, mm_features=[image], arrival_time=time.time())
 
 

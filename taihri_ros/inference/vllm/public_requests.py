@@ -1,7 +1,7 @@
 """Requests to vLLM through the public API of `LLMEngine` alone: `add_request`, `step` and `abort_request`.
 
-Every segment of a template is a request of its own, whose prompt is the whole prompt and the answer so far. The KV
-cache of the segments before is found again by vLLM's prefix cache, but each request processes the image again.
+Every segment of a template is a request of its own, whose prompt is the whole prompt and the answer so far. vLLM's
+prefix cache keeps the KV cache of the earlier segments, but each request processes the image again.
 Decoding is therefore slower than with the streaming sessions of `session_requests`.
 """
 
@@ -106,9 +106,9 @@ def _step_output(output: Any) -> StepOutput:
 
 
 def _row(sampled: int, found: Mapping[int, Any]) -> LogprobRow:
-    """Return the sampled token and then the most likely ones, from `Logprob` of each by its id.
+    """Return ids and log-probabilities of the sampled token and then of the most likely ones, in order.
 
-    The sampled token is one entry more than was asked for, unless it is among the most likely.
+    If the sampled token is not among the most likely ones, vLLM returns one entry more than requested.
     """
     likely = sorted(found, key=lambda token: int(found[token].rank))
     ids = [sampled, *likely]

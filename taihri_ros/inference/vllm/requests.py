@@ -15,7 +15,8 @@ from taihri_ros.inference.vllm.logprobs import LogprobRow
 from taihri_ros.inference.vllm.stepping import Core, RequestState
 
 VllmApi = Literal["auto", "internal", "public"]
-"""Which part of vLLM is used: its core where that is as expected, always its core, or its public API alone."""
+"""Which part of vLLM is used: its core if the installed version has what the node needs, always its core, or only its
+public API."""
 
 Tokens: TypeAlias = tuple[int, ...]
 

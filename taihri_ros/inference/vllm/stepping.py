@@ -20,7 +20,7 @@ from taihri_ros.inference.vllm.logprobs import LogprobRow
 
 
 class StepOutput(NamedTuple):
-    """What one step has given a request.
+    """The output of one step for one request.
 
     Attributes:
         name: Name of the request.
@@ -36,7 +36,7 @@ class StepOutput(NamedTuple):
 
 
 class Core(Protocol):
-    """What a stepper drives. A request has a `request_id`, its name."""
+    """The part of vLLM that a stepper drives. A request has a `request_id`, its name."""
 
     def add_request(self, request: Any) -> None:
         """Queue a request, or raise an exception if it is refused."""

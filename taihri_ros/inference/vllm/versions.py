@@ -37,7 +37,7 @@ def is_cpu_build() -> bool:
 def check_version() -> None:
     """Refuse a vLLM that is too old, and warn of one that is newer than any that was tested.
 
-    vLLM is not imported, which takes seconds and fails in ways of its own where the version does not fit.
+    This does not import vLLM: the import takes seconds, and may fail with another error if the version does not fit.
 
     Raises:
         EngineError: vLLM is too old.

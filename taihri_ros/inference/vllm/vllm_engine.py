@@ -267,7 +267,7 @@ def _first_token(request_states: Sequence[RequestState], started: float) -> floa
 
 
 def _needs_public_api(api: VllmApi) -> bool:
-    """Return whether only the public API can be used, because it is asked for or because the core is another one."""
+    """Return whether only the public API can be used, because it was chosen or vLLM's core lacks what is needed."""
     if api not in get_args(VllmApi):
         raise EngineError(f"the engine vllm has no API {api!r}: choose one of {', '.join(get_args(VllmApi))}")
     difference = None if api == "public" else private_api.mismatch()

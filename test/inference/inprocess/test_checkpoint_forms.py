@@ -153,7 +153,7 @@ def test_vllm_refuses_an_adapter_of_the_vision_tower(tied: Path, adapter: Path, 
         {f"{name}.lora_{half}.weight": torch.zeros(shape) for half, shape in shapes.items()},
         directory / "adapter_model.safetensors",
     )
-    with pytest.raises(CheckpointError, match="changes the vision tower, which vLLM would not do: merge"):
+    with pytest.raises(CheckpointError, match="changes the vision tower, which vLLM would ignore: merge"):
         open_engine("vllm", str(tied), options={"adapter": str(directory)})
 
 
