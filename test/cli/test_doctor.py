@@ -61,9 +61,13 @@ def test_a_checkpoint_that_cannot_be_constrained(
 
 
 def test_an_environment_with_another_version_of_this_package(
-    engine_python: str, without_coordinate_tokens: Path, tmp_path_factory: pytest.TempPathFactory
+    engine_python: str,
+    without_coordinate_tokens: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     environment = tmp_path_factory.mktemp("environment")
+    monkeypatch.chdir(environment)  # Python would import this package from the source tree
     subprocess.run([engine_python, "-m", "venv", "--without-pip", environment], check=True)
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "engine.pth").write_text(f"{find_packages(engine_python)}\n")
