@@ -64,7 +64,7 @@ lint: $(NODE)/.ready  ## Check style, and which room imports which
 types: $(NODE)/.ready  ## Check types
 	$(NODE)/bin/mypy
 
-bench: $(VLLM_ENV)/.tests $(LIGHT)/.ready  ## Measure the node against the published recipe, nano beside the light engine, and the stages; writes out/bench/
+bench: $(VLLM_ENV)/.tests $(LIGHT)/.ready  ## Measure the node against the published recipe, nano against the light engine, and the stages; writes out/bench/
 	$(VLLM_ENV)/bin/taihri bench --out out/bench/recipe.json
 	$(VLLM_ENV)/bin/taihri bench --engine vllm --peer mediapipe --peer-python $(LIGHT)/bin/python --out out/bench/engines.json
 	$(NODE)/bin/python -m taihri_ros.evaluation.benchmark.stages --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0

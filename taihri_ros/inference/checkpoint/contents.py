@@ -60,7 +60,7 @@ class Tokens:
 
 
 def read_architecture(config: Mapping[str, Any]) -> dict[str, object]:
-    """Return the values of `config.json` that describe the model; those that are missing or no numbers are left out."""
+    """Return the values of `config.json` that describe the model; missing or invalid ones are left out."""
     named = {"model_type": config.get("model_type"), "dtype": config.get("dtype") or config.get("torch_dtype")}
     for prefix, part, names in (
         (

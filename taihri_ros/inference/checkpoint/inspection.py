@@ -1,8 +1,8 @@
 """What a checkpoint is, found out from its files without loading the weights.
 
-The parts are read one by one, so that a broken file hides only its own. The tokens and the complete check need
-the packages of an engine's environment, so this module also runs there, as `python -m`; elsewhere these parts are left
-out.
+Each part is read separately, so that a broken file hides only the parts that are read from it. The tokens and the
+complete check need the packages of an engine's environment, so this module also runs there, as `python -m`. Elsewhere
+these parts are left out.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class Inspection:
         bytes: Their size, bytes.
         architecture: The values of `config.json` that describe the model, by name.
         quantization: How the weights are quantised; empty if they are not.
-        adapter: What the named adapter is; empty if none was named.
+        adapter: Description of the adapter; empty if none was given.
         weights: The tensors; None if they cannot be read.
         tokens: The tokens of answers; None if they cannot be read.
         spec: The specification, as `ModelSpec.to_dict` returns it; None if `taihri.json` is invalid.
-        has_spec: Whether it is the checkpoint's own; else the numbers are the official ones.
+        has_spec: Whether the checkpoint has its own `taihri.json`; otherwise the numbers are the official ones.
         licence: Its licence.
         memory: The memory for views of several sizes; empty if sizes are not known.
         float32_bytes: Size of the weights in float32, in which CPUs without bfloat16 compute; 0 if it is not known.
@@ -68,7 +68,7 @@ class Inspection:
         decoding: The values of the parameter `decoding` that have an effect, and why.
         engines: The engines that load such checkpoints, each with the reason why it cannot load this one here, or an
             empty string.
-        missing: What is not there, and what that means.
+        missing: What the checkpoint lacks, each with the consequence.
         lock: The content of `taihri.lock`; None if there is none.
     """
 

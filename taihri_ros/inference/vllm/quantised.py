@@ -1,7 +1,7 @@
-"""Which quantised weights vLLM reads on a CPU, checked before it loads anything; on a GPU vLLM itself decides.
+"""Check of the quantised weights that vLLM can read on a CPU, before it loads anything; on a GPU vLLM itself decides.
 
-Read in vLLM 0.32: the kernels of a CPU in `vllm.model_executor.kernels.linear`. Without the instructions AMX it would
-take FP8 kernels whose operators the build for CPUs does not have, and fail at the first pass.
+The rules are those of the CPU kernels of vLLM 0.32 (`vllm.model_executor.kernels.linear`). On a CPU without AMX, vLLM
+would choose FP8 kernels whose operators are missing in the build for CPUs, and fail in the first forward pass.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from taihri_ros.inference.vllm.settings import CPUINFO, cpu_flags
 
 _AMX = "amx_tile"
 _MULTIPLE = 32
-"""Rows and columns of a matrix of 4 bits are multiples of this."""
+"""The numbers of rows and of columns of a 4-bit matrix must be multiples of this."""
 _BLOCK = 128
 _READ = "AWQ and symmetric GPTQ of 4 bits, and 8 bits of compressed-tensors with a scale for each row"
 
@@ -44,7 +44,7 @@ def check_quantisation_on_cpu(checkpoint: Path, cpuinfo: Path = CPUINFO) -> None
 
 
 def _refusal(scheme: Scheme, has_amx: bool) -> str | None:
-    """Return what vLLM cannot read of a scheme, or None."""
+    """Return what vLLM cannot read in a scheme, or None."""
     if scheme.layout in ("awq", "gptq", "pack-quantized"):
         if scheme.bits != 4:
             return f"with {scheme.bits} bits"
@@ -63,7 +63,7 @@ def _refusal(scheme: Scheme, has_amx: bool) -> str | None:
 
 
 def _odd_size(scheme: Scheme, tensors: Tensors) -> str | None:
-    """Return the first matrix of 4 bits whose sides vLLM's kernel does not read, or None."""
+    """Return the first 4-bit matrix of a size that vLLM's kernel does not read, or None."""
     part = {"awq": "qweight", "gptq": "qweight", "pack-quantized": "weight_packed"}.get(scheme.layout)
     for name, tensor in tensors.items():
         if part is None or name.rpartition(".")[2] != part:

@@ -50,7 +50,7 @@ _NEEDED = (
     "tokenizer",
     "trust_remote_code",
 )
-"""Fields of `EngineArgs` that have the one value with which answers are right and checkpoints run no code."""
+"""Fields of `EngineArgs` that users must not change: otherwise answers may be wrong, or a checkpoint may run code."""
 
 _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
@@ -179,7 +179,7 @@ def add_arguments(arguments: Mapping[str, Any], further: Mapping[str, object]) -
 
 
 def cpu_flags(cpuinfo: Path = CPUINFO) -> set[str]:
-    """Return the words of the file that lists the CPU's flags, none if there is no such file."""
+    """Return the words of the file that lists the CPU's flags; empty if there is no such file."""
     return set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
 
 
