@@ -287,7 +287,7 @@ def added_tokens_in_the_vocabulary(tokenizer: dict[str, Any]) -> None:
 
 
 def other_flags(tokenizer: dict[str, Any]) -> None:
-    """Give the tokens of an answer the flags of a call to `add_tokens` with plain texts, and let them take spaces."""
+    """Set the flags of the tokens of an answer as `add_tokens` with plain texts does, and let them strip spaces."""
     for token in tokenizer["added_tokens"]:
         if token["content"] not in ("<|im_start|>", "<|im_end|>", "<|endoftext|>"):
             token.update(special=False, normalized=True, lstrip=True, rstrip=True)
@@ -306,7 +306,7 @@ VARIANTS: dict[str, Edit] = {
     "ids of the joints among those of the coordinates": renumber(interleaved),
     "ids of the coordinates with a gap": renumber(lambda token, ids: token + 3 * (token > ids["<499>"])),
     "added tokens also in the vocabulary": edit_json("tokenizer.json", added_tokens_in_the_vocabulary),
-    "added tokens that are not special and take spaces": edit_json("tokenizer.json", other_flags),
+    "added tokens that are not special and strip spaces": edit_json("tokenizer.json", other_flags),
     "`eos_token` with flags": edit_json("tokenizer_config.json", end_token_with_flags),
     "embedding without padded rows": without_padding,
     "embedding with more padded rows": more_padding,
@@ -348,7 +348,7 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ),
     (
         "ids of the joints among those of the coordinates",
-        "added tokens that are not special and take spaces",
+        "added tokens that are not special and strip spaces",
         "slow tokenizer, added tokens in `added_tokens.json`",
         "a tied model saved untied",
         "embedding with more padded rows",

@@ -24,7 +24,7 @@ LOST = [
 
 
 @pytest.mark.handles(
-    "Engine", "remote server behind a load balancer that ends during its answer", "asked once more: answered by another"
+    "Engine", "remote server behind a load balancer that ends during its answer", "sent again: another server answers"
 )
 @pytest.mark.parametrize(("fault", "_"), LOST)
 def test_a_request_whose_answer_is_lost_is_sent_once_more(fault: bytes, _: str) -> None:

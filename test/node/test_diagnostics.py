@@ -74,7 +74,7 @@ def test_scheduler_warns_of_new_drops_only(idle: IdleScheduler) -> None:
     assert report.values["dropped.no_camera_info"] == "2"
 
 
-@pytest.mark.handles("Engine", "a model of which no answer is one of TAIHRI", "an error in the diagnostics")
+@pytest.mark.handles("Engine", "a model whose answers are all malformed", "an error in the diagnostics")
 def test_malformed_answers_alone_are_an_error_and_between_others_a_warning(idle: IdleScheduler) -> None:
     idle.set_command(joint_command(["head"]))
     idle.counters.count_dropped(Drop.MALFORMED_ANSWER)
