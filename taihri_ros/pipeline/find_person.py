@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import Command
-from taihri_ros.model.spec import Belief
 from taihri_ros.pipeline.estimate import summed_stages
 from taihri_ros.pipeline.estimator import Estimator, Exchange
 from taihri_ros.pipeline.person_views import Located
@@ -35,10 +34,11 @@ def find_person(
 ) -> Exchange:
     """Return the answer about the view that shows the person in a single picture best.
 
-    The model looks at the full view. If it has learned zoomed views, it then looks at the zoomed crop of the person
-    whom it found. If it does not believe that there is anybody, it first looks at every view of the coarse grid
-    (`PersonViews.search`), because there is no later frame in which to look, and the view with the largest presence
-    leads to the crop.
+    The model looks at the full view. If it has learned zoomed views, it then looks at every view of the coarse grid
+    (`PersonViews.search`), because there is no later frame in which to look, and at last at the zoomed crop of the
+    person in the view with the largest presence. The grid is looked at even if the full view shows somebody: people far
+    away are hardly legible there, and who is invented instead of them has a smaller presence than they have in the
+    grid. Somebody whose crop needs no zoom is near, and the full view shows more of them than the grid does.
 
     Args:
         estimator: Asks the model; its gate decides what the model believes.
@@ -48,8 +48,8 @@ def find_person(
         check_wanted: Called before every further view, if given; raises an error to end the processing.
 
     Returns:
-        The answer about the crop; if the model finds no joint in it, that about the view before. The stage times are
-        those of all views together.
+        The answer about the crop, or about the full view if the crop needs no zoom; if the model finds no joint in it,
+        that about the view before. The stage times are those of all views together.
 
     Raises:
         CameraError, EngineError, MalformedAnswerError: As in `Estimator.estimate`.
@@ -68,16 +68,17 @@ def find_person(
         looks.append(_Look(exchange, Located.of(person), float(np.nan_to_num(person.presence))))
         return looks[-1]
 
-    best = look(None, command)
-    joints = command.joints or tuple(joint.joint for joint in best.exchange.decoder.answer.joints)
+    full = look(None, command)
+    joints = command.joints or tuple(joint.joint for joint in full.exchange.decoder.answer.joints)
     if not joints:
-        return best.exchange
+        return full.exchange
     views, command = estimator.views(camera), replace(command, joints=joints)
-    if best.found is None or best.presence < (spec.belief or Belief()).min_presence:
-        grid = [look(view, command) for view in views.search]
-        best = max((best, *grid), key=lambda each: (each.found is not None, each.presence))
+    grid = [look(view, command) for view in views.search]
+    best = max((full, *grid), key=lambda each: (each.found is not None, each.presence))
     crop = views.full if best.found is None else views.around(best.found)
-    if views.zoom(crop) != 1.0 and (zoomed := look(crop, command)).found is not None:
+    if views.zoom(crop) == 1.0:
+        best = best if full.found is None else full
+    elif (zoomed := look(crop, command)).found is not None:
         best = zoomed
     stages = [each.exchange.stages_ms for each in looks]
     return replace(best.exchange, stages_ms=summed_stages(*stages))
