@@ -27,6 +27,7 @@ from taihri_ros.evaluation.question_plan import Phrasings, Plan, parse_joints
 from taihri_ros.evaluation.reports.belief_report import summary, write_belief_report
 from taihri_ros.evaluation.reports.peer_report import comparison_summary
 from taihri_ros.evaluation.reports.report import check_libraries, write_report
+from taihri_ros.evaluation.reports.tables import with_interval
 from taihri_ros.evaluation.selection_metrics import task_table_metrics
 from taihri_ros.model.spec import Belief, ModelSpec
 from taihri_ros.node.application import UNTRAINED_NOTE
@@ -235,6 +236,10 @@ def _summary(metrics: dict[str, Any], xy_source: XySource, out: Path) -> str:
         ]
     if model["pixel_percent_of_width"] is not None:
         lines.append(f"2D error {model['pixel_percent_of_width']:.2f} % of the image width")
+    if model["joints"]:
+        published = metrics["published"]
+        error = "" if not published["joints"] else f", G-MPJPE {with_interval(published['g_mpjpe_mm'])} mm"
+        lines.append(f"the node would publish {100 * published['joints']:.1f} % of the joints{error}")
     uncertainty = metrics["uncertainty"][xy_source]
     if uncertainty["joints"]:
         shares = " / ".join(f"{100 * share:.1f}" for share in uncertainty["coverage"].values())

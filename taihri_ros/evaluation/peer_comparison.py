@@ -137,7 +137,10 @@ def compare_models(model: ModelErrors, peers: Sequence[ModelErrors]) -> Metrics:
     """
     everything = _metrics(model, [*peers, model.of_baseline()])
     for entry in (model, *peers):
-        everything[entry.name] |= _missing(entry) | {"published": _published(entry), "latency_ms": entry.latency_ms}
+        everything[entry.name] |= _missing(entry) | {
+            "published": published_metrics(entry),
+            "latency_ms": entry.latency_ms,
+        }
     shared = {}
     for peer in peers:
         both = ~model.rows.missing & ~peer.rows.missing
@@ -181,8 +184,16 @@ def _metrics(model: ModelErrors, others: Sequence[ModelErrors]) -> Metrics:
     return found
 
 
-def _published(model: ModelErrors) -> dict[str, Any]:
-    """Return what the node would publish of a model's answers."""
+def published_metrics(model: ModelErrors) -> Metrics:
+    """Return what the node would publish of a model's answers.
+
+    Args:
+        model: The model.
+
+    Returns:
+        `pictures`, the share of the pictures with any joint published, with its 95 % interval; `joints`, the share of
+        the joints; and their `g_mpjpe_mm` with its 95 % interval over pictures.
+    """
     errors = np.where(model.published, model.errors["g_mpjpe_mm"], np.nan)
     pictures = len(np.unique(model.picture[model.published]))
     return {

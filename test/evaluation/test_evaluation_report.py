@@ -53,6 +53,8 @@ def test_the_metrics_file_is_complete(report: Path) -> None:
         assert set(entry) == expected | {"by_joint", "by_part", "by_distance", "by_visibility"}
         assert set(entry["pck3d"]) == {"50mm", "100mm", "150mm"}
         assert all(set(group) == expected for group in entry["by_joint"].values())
+    assert metrics["published"]["joints"] == 1.0, "no thresholds, no missing joint"
+    assert metrics["published"]["g_mpjpe_mm"]["value"] == pytest.approx(metrics["named"]["bins"]["g_mpjpe_mm"], abs=0.1)
     assert metrics["joint_selection"]["f1"] == 1
     assert metrics["latency_ms"]["named"]["total"] == {"p50": 21.5, "p95": 21.5}
 
@@ -62,6 +64,7 @@ def test_the_tables_show_the_metrics(report: Path) -> None:
     lines = (report / "report.md").read_text().splitlines()
     model, baseline = metrics["bins"]["g_mpjpe_mm"], metrics["baseline"]["g_mpjpe_mm"]
     assert f"| G-MPJPE, mm | {model:.1f} | {baseline:.1f} |" in lines
+    assert any("the node would publish 100.0 % of these joints" in line for line in lines)
     wrist = metrics["bins"]["by_joint"]["left_wrist"]
     (row,) = [line for line in lines if line.startswith("| left wrist |")]
     assert row.split(" | ")[3] == f"{wrist['g_mpjpe_mm']:.1f}"

@@ -10,7 +10,6 @@ from typing import Any
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.evaluate import LabelledAnswer
-from taihri_ros.evaluation.joint_errors import collect
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.metrics import ELLIPSOIDS
 from taihri_ros.evaluation.peer_comparison import (
@@ -19,11 +18,12 @@ from taihri_ros.evaluation.peer_comparison import (
     ModelErrors,
     compare_models,
     number_same_names,
+    published_metrics,
 )
 from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.peer_report import comparison_lines, draw_comparison
 from taihri_ros.evaluation.reports.plots import draw_plots
-from taihri_ros.evaluation.reports.tables import cell, table
+from taihri_ros.evaluation.reports.tables import cell, table, with_interval
 from taihri_ros.evaluation.reports.uncertainty_plot import draw_error_by_confidence
 from taihri_ros.evaluation.selection_metrics import task_table_metrics
 from taihri_ros.evaluation.summary import Metrics, summarize
@@ -82,23 +82,25 @@ def write_report(
         baseline: The mean pose.
         xy_source: Source of x and y in the tables and plots; `metrics.json` has both.
         peers: Answers of other models to the same named questions.
-        belief: What the model must be sure of before the node publishes a joint, for the comparison with the peers.
+        belief: What the model must be sure of before the node publishes a joint.
 
     Returns:
-        The content of `metrics.json`: `run`, `baseline`, the metrics of `summarize`, and `task_table`, the joint
-        selection of the task table for the spoken commands, in a run that asks these; `comparison` of
-        `compare_models`, in a run with peers.
+        The content of `metrics.json`: `run`, `baseline`, the metrics of `summarize`; `published`, what the node would
+        publish of the named joints; `task_table`, the joint selection of the task table for the spoken commands, in a
+        run that asks these; `comparison` of `compare_models`, in a run with peers.
     """
     about = {"source": baseline.source, "images": baseline.images}
     metrics: Metrics = {"run": {**run, "xy_source": xy_source}, "baseline": about, **summarize(answered, baseline)}
     if run.get("commands") == "spoken":
         metrics["task_table"] = task_table_metrics()
     named = [entry for entry in answered if not entry.question.is_free]
-    rows = collect(named, baseline, xy_source)
+    models = number_same_names([ModelAnswers(run["name"], answered, belief), *peers])
+    model, *others = [ModelErrors.collect(entry, baseline, xy_source) for entry in models]
+    rows = model.rows
     pictures = draw_plots(out, rows) if len(rows.joint) else []
-    if peers and len(rows.joint):
-        models = number_same_names([ModelAnswers(run["name"], answered, belief), *peers])
-        model, *others = [ModelErrors.collect(entry, baseline, xy_source) for entry in models]
+    if len(rows.joint):
+        metrics["published"] = published_metrics(model)
+    if others and len(rows.joint):
         metrics["comparison"] = compare_models(model, others)
         draw_comparison(out, metrics["comparison"], [model, *others])
     (out / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -133,7 +135,7 @@ def markdown(metrics: Metrics, xy_source: XySource, pictures: Sequence[Path] = (
         "",
     ]
     if metrics["named"][xy_source]["joints"]:
-        lines += ["## Named joints", "", *_comparison(metrics["named"], xy_source)]
+        lines += ["## Named joints", "", *_comparison(metrics["named"], xy_source), *_published(metrics["published"])]
         lines += [line for picture in pictures for line in (f"![{picture.stem}]({picture.name})", "")]
         for title, group in _GROUPS:
             lines += [f"### {title}", "", *_group_table(metrics["named"], xy_source, group)]
@@ -158,6 +160,16 @@ def _comparison(metrics: Metrics, xy_source: XySource) -> list[str]:
     outside = str(model["out_of_image"])
     rows.append(("joints outside the image, without a 2D error", outside, outside))
     return table((f"{model['joints']} joints", "model", "mean pose"), rows)
+
+
+def _published(published: Metrics) -> list[str]:
+    if not published["joints"]:
+        return ["The node would publish none of these joints at the thresholds of the checkpoint.", ""]
+    return [
+        f"The node would publish {cell(published['joints'], 100)} % of these joints at the thresholds of the checkpoint: "
+        f"joints: G-MPJPE {with_interval(published['g_mpjpe_mm'])} mm.",
+        "",
+    ]
 
 
 def _group_table(metrics: Metrics, xy_source: XySource, group: str) -> list[str]:
