@@ -166,7 +166,7 @@ def _published(published: Metrics) -> list[str]:
     if not published["joints"]:
         return ["The node would publish none of these joints at the thresholds of the checkpoint.", ""]
     return [
-        f"The node would publish {cell(published['joints'], 100)} % of these joints at the thresholds of the checkpoint: "
+        f"At the thresholds of the checkpoint, the node would publish {cell(published['joints'], 100)} % of these "
         f"joints: G-MPJPE {with_interval(published['g_mpjpe_mm'])} mm.",
         "",
     ]
