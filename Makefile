@@ -93,7 +93,7 @@ $(LIGHT)/.ready: INSTALL = --engine mediapipe $(if $(LIGHT_PYTHON),--python $(LI
 
 $(OLDEST_VLLM)/.ready: $(NODE)/.ready
 	$(NODE)/bin/taihri engine install --engine $(VLLM) --version 0.31.0 --into $(OLDEST_VLLM) --editable
-	$(OLDEST_VLLM)/bin/python -m pip install --quiet 'pytest>=8' 'pytest-timeout>=2.3' 'hypothesis>=6.100'
+	$(OLDEST_VLLM)/bin/python -m pip install --quiet 'pytest>=8' 'pytest-timeout>=2.3' 'hypothesis>=6.100' 'accelerate>=1.10'
 	@touch $@
 
 .venv-%/.ready: $(NODE)/.ready
