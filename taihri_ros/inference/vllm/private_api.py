@@ -126,9 +126,9 @@ def shut_down(engine: Any) -> None:
 
 
 def cache_blocks(engine: Any) -> tuple[int, int]:
-    """Return the number of tokens of a block of the KV cache, and the number of blocks."""
+    """Return the number of tokens of a block of the KV cache, and the number of blocks that requests can use."""
     config = engine.vllm_config.cache_config
-    return int(config.block_size), int(config.num_gpu_blocks)
+    return int(config.block_size), int(config.num_gpu_blocks) - 1  # vLLM never hands out the first block
 
 
 def make_request(

@@ -7,7 +7,8 @@ Decoding is therefore slower than with the streaming sessions of `session_reques
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +64,15 @@ class PublicRequests(Requests):
         """Use an `LLMEngine`, with the `LoRARequest` of every request."""
         super().__init__(PublicCore(engine, lora))
 
-    def has_room(
+    @contextmanager
+    def reserved(
         self,
         visual_tokens: int,  # noqa: ARG002
         templates: Sequence[Template],  # noqa: ARG002
         prompts: Sequence[Tokens],  # noqa: ARG002
-    ) -> bool:
-        """Return True: vLLM preempts ordinary requests that have not enough cache, so none waits forever."""
-        return True
+    ) -> Iterator[bool]:
+        """Yield True: vLLM preempts ordinary requests that have not enough cache, so none waits forever."""
+        yield True
 
     def one(self, request: GenerationRequest, prompt: Tokens, parameters: Any) -> RequestState:
         """Make a request."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -41,8 +42,10 @@ class Requests(ABC):
         self._numbers = itertools.count(1)
 
     @abstractmethod
-    def has_room(self, visual_tokens: int, templates: Sequence[Template], prompts: Sequence[Tokens]) -> bool:
-        """Return whether the answers of templates can be decoded together without waiting for each other forever.
+    def reserved(
+        self, visual_tokens: int, templates: Sequence[Template], prompts: Sequence[Tokens]
+    ) -> AbstractContextManager[bool]:
+        """Reserve memory for answers of templates that are decoded together, so that none waits for it forever.
 
         Args:
             visual_tokens: Number of tokens of the image.
@@ -50,7 +53,8 @@ class Requests(ABC):
             prompts: The prompt of each answer.
 
         Returns:
-            Whether they can; otherwise they must be decoded one after another.
+            A context that keeps the memory reserved, and yields whether there was enough; otherwise the answers must be
+            decoded one after another.
         """
 
     @abstractmethod

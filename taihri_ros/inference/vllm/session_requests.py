@@ -6,7 +6,8 @@ input chunks. Between two chunks the session keeps its KV cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -16,7 +17,6 @@ from taihri_ros.inference.constrained.answer_template import Template, TemplateS
 from taihri_ros.inference.engine import GenerationFailedError, GenerationRequest
 from taihri_ros.inference.image_patches import ImagePatches
 from taihri_ros.inference.local_engine import common_prefix_length
-from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
 from taihri_ros.inference.vllm import private_api
 from taihri_ros.inference.vllm.image_inputs import ImageInputs
 from taihri_ros.inference.vllm.logprobs import LogprobRow
@@ -43,18 +43,28 @@ class SessionRequests(Requests):
         self._image_inputs = ImageInputs(patches)
         self._prototype: Any = None
         self._preparing = Lock()
+        self._reserved_blocks = 0
+        self._reserving = Lock()
 
-    def has_room(self, visual_tokens: int, templates: Sequence[Template], prompts: Sequence[Tokens]) -> bool:
-        """Return whether the KV cache can hold all answers of this request and as many of another.
+    @contextmanager
+    def reserved(self, visual_tokens: int, templates: Sequence[Template], prompts: Sequence[Tokens]) -> Iterator[bool]:
+        """Reserve blocks of the KV cache for the answers; yield False if too few are left.
 
-        Otherwise the sessions could deadlock: each keeps its blocks while it waits for one more.
+        Without reservations the sessions could deadlock: each keeps its blocks while it waits for one more.
         """
         size, count = private_api.cache_blocks(self._engine)
         shared = common_prefix_length(prompts)
         blocks = (visual_tokens + shared) // size
         for template, prompt in zip(templates, prompts, strict=True):
             blocks += 2 + (len(prompt) - shared + template.length) // size
-        return blocks <= count // MAX_IN_FLIGHT
+        with self._reserving:
+            fits = self._reserved_blocks + blocks <= count
+            self._reserved_blocks += blocks if fits else 0
+        try:
+            yield fits
+        finally:
+            with self._reserving:
+                self._reserved_blocks -= blocks if fits else 0
 
     def one(self, request: GenerationRequest, prompt: Tokens, parameters: Any) -> RequestState:
         """Make a request with vLLM's own input processor."""

@@ -183,8 +183,20 @@ class VllmEngine(LocalEngine):
         aborted: Event,
     ) -> Generation:
         visual_tokens = self.visual_tokens(request)
-        if not self._requests.has_room(visual_tokens, templates, prompts):
-            return self._decode_sequentially(request, prompts, started, aborted)
+        with self._requests.reserved(visual_tokens, templates, prompts) as is_reserved:
+            if is_reserved:
+                return self._decode_together(request, visual_tokens, templates, prompts, started, aborted)
+        return self._decode_sequentially(request, prompts, started, aborted)
+
+    def _decode_together(
+        self,
+        request: GenerationRequest,
+        visual_tokens: int,
+        templates: tuple[Template, ...],
+        prompts: tuple[tuple[int, ...], ...],
+        started: float,
+        aborted: Event,
+    ) -> Generation:
         template_states = [TemplateState[LogprobRow](template) for template in templates]
 
         def parameters(count: int) -> Any:
