@@ -117,7 +117,10 @@ OF_BITS: tuple[Change, ...] = (change_bit, change_bytes, delete, insert, repeat_
 """Changes of bits or bytes wherever they are."""
 
 OF_JPEGS: tuple[Change, ...] = (cut_off, lose_packet, zero_packet, change_size, put_marker_into_scan, drop_segment)
-"""Changes after which the data is no valid JPEG."""
+"""Changes after which the data is no valid JPEG, but that of the lower bits of a progressive one may be zeros."""
+
+PROGRESSIVE = b"\xff\xc2"
+"""Marker of the frame header of a progressive JPEG."""
 
 OF_PNGS: tuple[Change, ...] = (*OF_BITS, cut_off, lose_packet, zero_packet, change_size, drop_chunk, swap_chunks)
 
@@ -150,4 +153,5 @@ def changed_pictures(count: int, seed: int) -> Iterator[Changed]:
         original = draw.choice(pngs if is_png else jpegs)
         detectable = is_png or number % 4 == 0
         change = draw.choice(OF_PNGS if is_png else OF_JPEGS if detectable else OF_BITS)
-        yield Changed(original, change(draw, original), change.__name__, detectable)
+        zeros_are_lower_bits = change is zero_packet and PROGRESSIVE in original
+        yield Changed(original, change(draw, original), change.__name__, detectable and not zeros_are_lower_bits)

@@ -30,6 +30,9 @@ _END_OF_BLOCK = 0
 _STANDARD_FIRST = {0: 0x01, 1: _END_OF_BLOCK}
 """First symbol of the standard's two tables of AC coefficients (luma, chroma), which hold if a JPEG has no others."""
 
+_SIZE = 0x0F
+"""The bits of a symbol with the size of a coefficient; 0 for none, but the end of one or several blocks."""
+
 _ZEROS = bytes(64)
 """A lost packet is often replaced by zeros. So many of them are the data of a block of 63 equal coefficients, which no
 picture has, unless a zero ends a block in the Huffman tables."""
@@ -163,9 +166,15 @@ class _Walk:
             place += 17 + count
 
     def _check_zeros(self, scan: memoryview, start: int, end: int) -> None:
+        """Check for zeros instead of data, where a zero is a coefficient.
+
+        In the other scans of a progressive JPEG a zero may be an unchanged brightness, or a lower bit.
+        """
+        first, refines = scan[-3], scan[-1] >> 4 > 0
+        if self._progressive and (first == 0 or refines):
+            return
         tables = {tables & 0x0F for tables in scan[2:-3:2]}
-        zero_ends_blocks = all(self._first_symbols.get(table) == _END_OF_BLOCK for table in tables)
-        if not self._progressive and not zero_ends_blocks:
+        if not all(self._first_symbols.get(table, _END_OF_BLOCK) & _SIZE == 0 for table in tables):
             place = bytes(self._data[start:end]).find(_ZEROS)
             if place >= 0 and bytes(self._data[start + place : end]).strip(b"\0"):
                 raise damaged(NAME, f"zeros instead of data at byte {start + place}")
