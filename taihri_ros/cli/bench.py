@@ -22,7 +22,7 @@ from taihri_ros.evaluation.benchmark.process_usage import machine
 from taihri_ros.evaluation.benchmark.script_options import write_json
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.node.application import make_tracker
-from taihri_ros.node.configured_engine import checkpoint, ready_engine
+from taihri_ros.node.configured_engine import checkpoint, local_engine_options, ready_engine
 from taihri_ros.node.parameter_files import read_parameters
 from taihri_ros.node.parameters import ParameterError, Parameters
 
@@ -106,15 +106,15 @@ def _compare_engines(engines: Sequence[Parameters], images: int, say: Callable[[
 
 
 def _compare_with_recipe(parameters: Parameters, images: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure the node and the recipe, and return the report."""
+    """Measure the node and the recipe, each on an engine with half of the GPU memory, and return the report."""
     from taihri_ros.evaluation.benchmark.comparison import compare, joint_count_command
     from taihri_ros.evaluation.benchmark.published_recipe import PublishedRecipe
     from taihri_ros.evaluation.benchmark.simulated_frames import SimulatedFrames
     from taihri_ros.inference.factory import open_engine
 
-    options: dict[str, object] = {"dtype": parameters.engine_dtype}
     cases: list[dict[str, Any]] = []
-    kind, model = parameters.engine_kind, checkpoint(parameters)
+    parameters = replace(parameters, engine_gpu_memory_utilization=parameters.engine_gpu_memory_utilization / 2)
+    kind, model, options = parameters.engine_kind, checkpoint(parameters), local_engine_options(parameters)
     assert kind in ("vllm", "transformers")
     with ready_engine(parameters) as node_engine, open_engine(kind, model, options=options) as recipe_engine:
         recipe = PublishedRecipe(recipe_engine)
