@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from taihri_ros.synthetic.dataset import DatasetError, Sample, shard_path, write_shard
 from taihri_ros.synthetic.people.body import body_model
 from taihri_ros.synthetic.sample import VIEWS, Generator, Style
+from taihri_ros.synthetic.worker_pool import worker_pool
 
 SHARD_SIZE = 1000
 """Samples per shard; a multiple of `VIEWS`."""
@@ -86,7 +86,7 @@ def run(job: Job, workers: int = 1) -> Iterator[Path]:
         return
     body_model()  # builds anny's cache before the workers start
     os.environ.update(_ONE_THREAD)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         for finished in as_completed([pool.submit(_make_shard, job, shard) for shard in missing]):
             yield finished.result()
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.synthetic.dataset import read_shard, shards
+from taihri_ros.synthetic.worker_pool import worker_pool
 from taihri_ros.training.data.pictures import Picture, write_pictures
 from taihri_ros.training.recipe import PictureSettings
 
@@ -71,7 +71,7 @@ class PictureJob:
         if self.settings.workers == 1 or len(missing) < 2:
             yield from map(_make, missing)
             return
-        with ProcessPoolExecutor(self.settings.workers, mp_context=get_context("spawn")) as pool:
+        with worker_pool(self.settings.workers) as pool:
             for finished in as_completed([pool.submit(_make, one) for one in missing]):
                 yield finished.result()
 
