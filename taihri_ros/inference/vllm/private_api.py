@@ -53,6 +53,9 @@ NEEDED = (
     "vllm.multimodal.inputs:MultiModalFieldElem.data",
     "vllm.multimodal.inputs:PlaceholderRange.offset",
     "vllm.config:VllmConfig.cache_config",
+    "vllm.config:VllmConfig.scheduler_config",
+    "vllm.config:SchedulerConfig.long_prefill_token_threshold",
+    "vllm.config:SchedulerConfig.max_num_batched_tokens",
     "vllm.config:CacheConfig.block_size",
     "vllm.config:CacheConfig.num_gpu_blocks",
 )
@@ -112,6 +115,21 @@ def device() -> tuple[bool, str]:
     return bool(platform.is_cpu()), name if platform.is_cpu() else f"{name}:0 {platform.get_device_name()}"
 
 
+def keep_patches() -> None:
+    """Let vLLM's scheduler keep the patches of every image in the requests that it sends to its worker.
+
+    It omits those of an image that the prefix cache covers (`strip_covered_mm_data`). If such a request is preempted
+    and its prefix leaves the cache, the worker lacks them, and vLLM ends with an assertion. Sending them costs nothing
+    here, as scheduler and worker share a process. A vLLM without that function is left as it is.
+    """
+    try:
+        output: Any = importlib.import_module("vllm.v1.core.sched.output")
+    except ImportError:
+        return
+    if hasattr(output, "strip_covered_mm_data"):
+        output.strip_covered_mm_data = lambda mm_features, *_, **__: mm_features
+
+
 def dtype_of(engine: Any, default: str) -> str:
     """Return the data type of the weights that an `LLMEngine` has loaded, or the default if it is not known."""
     config = getattr(engine, "model_config", None)
@@ -129,6 +147,19 @@ def cache_blocks(engine: Any) -> tuple[int, int]:
     """Return the number of tokens of a block of the KV cache, and the number of blocks that requests can use."""
     config = engine.vllm_config.cache_config
     return int(config.block_size), int(config.num_gpu_blocks) - 1  # vLLM never hands out the first block
+
+
+def shares_prefixes(engine: Any, tokens: int) -> bool:
+    """Return whether requests that start together share the cache blocks of their common prefix.
+
+    They do if the scheduler processes the first one's prefix in one step; otherwise each processes its own.
+
+    Args:
+        engine: The `LLMEngine`.
+        tokens: Number of tokens of all images that are processed at the same time.
+    """
+    config = engine.vllm_config.scheduler_config
+    return not config.long_prefill_token_threshold and tokens <= config.max_num_batched_tokens
 
 
 def make_request(

@@ -8,8 +8,9 @@ Decoding is therefore slower than with the streaming sessions of `session_reques
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,10 @@ class PublicRequests(Requests):
     ) -> Iterator[bool]:
         """Yield True: vLLM preempts ordinary requests that have not enough cache, so none waits forever."""
         yield True
+
+    def reserved_for_one(self, length: int, aborted: Event) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Reserve nothing, for the same reason."""
+        return nullcontext()
 
     def one(self, request: GenerationRequest, prompt: Tokens, parameters: Any) -> RequestState:
         """Make a request."""

@@ -6,6 +6,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from threading import Event
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -55,6 +56,18 @@ class Requests(ABC):
         Returns:
             A context that keeps the memory reserved, and yields whether there was enough; otherwise the answers must be
             decoded one after another.
+        """
+
+    @abstractmethod
+    def reserved_for_one(self, length: int, aborted: Event) -> AbstractContextManager[None]:
+        """Reserve memory for an answer that is decoded token by token; wait for it.
+
+        Args:
+            length: Maximum number of tokens of image, prompt and answer together.
+            aborted: Event that ends the wait.
+
+        Returns:
+            A context that keeps the memory reserved.
         """
 
     @abstractmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,15 @@ from taihri_ros.inference.constrained.answer_template import Template, TemplateS
 from taihri_ros.inference.engine import GenerationFailedError, GenerationRequest
 from taihri_ros.inference.image_patches import ImagePatches
 from taihri_ros.inference.local_engine import common_prefix_length
+from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
 from taihri_ros.inference.vllm import private_api
 from taihri_ros.inference.vllm.image_inputs import ImageInputs
 from taihri_ros.inference.vllm.logprobs import LogprobRow
 from taihri_ros.inference.vllm.requests import ParametersOf, Requests, Tokens, prompt_of
 from taihri_ros.inference.vllm.stepping import RequestState, TemplateRequestState
+
+_RETRY_S = 0.005
+"""Time between two attempts to reserve blocks of the cache, seconds."""
 
 
 class SessionRequests(Requests):
@@ -50,21 +54,47 @@ class SessionRequests(Requests):
     def reserved(self, visual_tokens: int, templates: Sequence[Template], prompts: Sequence[Tokens]) -> Iterator[bool]:
         """Reserve blocks of the KV cache for the answers; yield False if too few are left.
 
-        Without reservations the sessions could deadlock: each keeps its blocks while it waits for one more.
+        Without reservations the sessions could deadlock: each keeps its blocks while it waits for one more. vLLM must
+        not preempt a session either: with async scheduling, the tokens of its earlier chunks are then lost.
         """
-        size, count = private_api.cache_blocks(self._engine)
-        shared = common_prefix_length(prompts)
-        blocks = (visual_tokens + shared) // size
+        size, _ = private_api.cache_blocks(self._engine)
+        shared = 0
+        if private_api.shares_prefixes(self._engine, MAX_IN_FLIGHT * visual_tokens):
+            shared = visual_tokens + common_prefix_length(prompts)
+        blocks = shared // size
         for template, prompt in zip(templates, prompts, strict=True):
-            blocks += 2 + (len(prompt) - shared + template.length) // size
+            blocks += 2 + (visual_tokens + len(prompt) - shared + template.length) // size
+        is_reserved = self._reserve(blocks)
+        try:
+            yield is_reserved
+        finally:
+            if is_reserved:
+                self._release(blocks)
+
+    @contextmanager
+    def reserved_for_one(self, length: int, aborted: Event) -> Iterator[None]:
+        """Wait until blocks for this many tokens can be reserved, so that vLLM has not to preempt a session."""
+        size, count = private_api.cache_blocks(self._engine)
+        blocks = min(2 + length // size, count)
+        while not (is_reserved := self._reserve(blocks)) and not aborted.wait(_RETRY_S):
+            pass
+        try:
+            yield
+        finally:
+            if is_reserved:
+                self._release(blocks)
+
+    def _reserve(self, blocks: int) -> bool:
+        """Reserve blocks if so many are left."""
+        _, count = private_api.cache_blocks(self._engine)
         with self._reserving:
             fits = self._reserved_blocks + blocks <= count
             self._reserved_blocks += blocks if fits else 0
-        try:
-            yield fits
-        finally:
-            with self._reserving:
-                self._reserved_blocks -= blocks if fits else 0
+            return fits
+
+    def _release(self, blocks: int) -> None:
+        with self._reserving:
+            self._reserved_blocks -= blocks
 
     def one(self, request: GenerationRequest, prompt: Tokens, parameters: Any) -> RequestState:
         """Make a request with vLLM's own input processor."""

@@ -120,6 +120,7 @@ class VllmEngine(LocalEngine):
         vllm = require("vllm", _FRAMEWORK)
         self._sampling: Any = require("vllm.sampling_params", _FRAMEWORK)
         is_public = _needs_public_api(api)
+        private_api.keep_patches()
         on_cpu, device = private_api.device()
         arguments = engine_arguments(
             checkpoint,
@@ -226,8 +227,10 @@ class VllmEngine(LocalEngine):
             stop_token_ids=list(self._vocabulary.end_ids),
             structured_outputs=grammar and self._sampling.StructuredOutputsParams(grammar=grammar),
         )
-        request_state = self._requests.one(request, prompt, parameters)
-        self._stepper.run([request_state], aborted)
+        length = min(self.visual_tokens(request) + len(prompt) + request.max_tokens, self._max_length)
+        with self._requests.reserved_for_one(length, aborted):
+            request_state = self._requests.one(request, prompt, parameters)
+            self._stepper.run([request_state], aborted)
         stopped = bool(request_state.tokens) and request_state.tokens[-1] in self._vocabulary.end_ids
         (answer,) = self._answers(request, [request_state], stopped=stopped)
         return Decoded(answer, request_state.passes, request_state.first_token, request_state.stepping_s)
