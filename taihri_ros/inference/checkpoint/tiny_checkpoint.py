@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,6 @@ from taihri_ros.inference.framework_imports import require
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import FILE_NAME, Belief, ModelSpec
 from taihri_ros.skeleton import JOINTS
-
-RECORD = "tiny.json"
-"""Name of the file that records the arguments of the build."""
 
 SPEC = ModelSpec(name="tiny-random", trained=False, focal_px=500.0, answer=AnswerFormat(), belief=Belief(0.0, 0.0))
 """Specification of the tiny checkpoint. The short focal length keeps images small: an image of 640x480 px with a focal
@@ -66,38 +64,60 @@ def build(directory: Path, *, seed: int = 0, spec: ModelSpec | None = SPEC, tied
         EngineError: transformers is not installed.
     """
     numbers = None if spec is None else spec.to_dict()
-    record = json.dumps({"seed": seed, "spec": numbers, "tied": tied}, sort_keys=True)
-    if _is_built(directory, record):
-        return directory
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / RECORD).is_file():
-        raise CheckpointError(f"{directory} is not empty and is not a tiny checkpoint: choose another directory")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as scratch:
-        fresh = Path(scratch) / "checkpoint"
+
+    def write(fresh: Path) -> None:
         _write(fresh, seed, spec or dataclasses.replace(SPEC, answer=None), tied)
         if spec is not None:
             spec.save(fresh)
-        (fresh / RECORD).write_text(record, encoding="utf-8")
-        _replace(directory, fresh, record)
+
+    return build_once(directory, "tiny", {"seed": seed, "spec": numbers, "tied": tied}, write)
+
+
+def build_once(directory: Path, kind: str, arguments: dict[str, Any], write: Callable[[Path], None]) -> Path:
+    """Build a checkpoint, unless the directory already contains one that was built with the same arguments.
+
+    Args:
+        directory: Target directory; it is created or replaced atomically.
+        kind: What is built, such as `tiny`; the file `<kind>.json` in the directory records the arguments.
+        arguments: The arguments of the build, as JSON types.
+        write: Writes the checkpoint into a directory that does not exist yet.
+
+    Returns:
+        The directory.
+
+    Raises:
+        CheckpointError: The directory contains something else, or cannot be written.
+    """
+    path, record = directory / f"{kind}.json", json.dumps(arguments, sort_keys=True)
+    if _is_built(path, record):
+        return directory
+    if directory.is_dir() and any(directory.iterdir()) and not path.is_file():
+        raise CheckpointError(f"{directory} is not empty and is not a {kind} checkpoint: choose another directory")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}-") as scratch:
+        fresh = Path(scratch) / "checkpoint"
+        write(fresh)
+        (fresh / path.name).write_text(record, encoding="utf-8")
+        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            fresh.rename(directory)
+        except OSError as error:
+            if not _is_built(path, record):  # otherwise another process has just built the same checkpoint
+                raise CheckpointError(f"{directory} cannot be written: {error}") from error
     return directory
 
 
-def _is_built(directory: Path, record: str) -> bool:
-    path = directory / RECORD
+def _is_built(path: Path, record: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == record
 
 
-def _replace(directory: Path, fresh: Path, record: str) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
-    try:
-        fresh.rename(directory)
-    except OSError as error:
-        if not _is_built(directory, record):  # otherwise another process has just built the same checkpoint
-            raise CheckpointError(f"{directory} cannot be written: {error}") from error
+def small_tokenizer(*, absent: bool = False) -> Any:
+    """Return a tokenizer of some 1,600 tokens: those of the prompts, of any UTF-8 text and of TAIHRI."""
+    return make_tokenizer(_WORDS * 4, _MERGES, absent=absent)
 
 
 def _write(directory: Path, seed: int, spec: ModelSpec, tied: bool) -> None:
-    tokenizer = make_tokenizer(_WORDS * 4, _MERGES, absent=spec.has_absent)
+    tokenizer = small_tokenizer(absent=spec.has_absent)
     tokenizer.save_pretrained(directory)
     write_image_processor(directory, spec)
     torch = require("torch", "transformers")
