@@ -22,7 +22,7 @@ REQUIREMENTS := setup.py setup.cfg pyproject.toml
 export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
 export TAIHRI_LIGHT_PYTHON = $(CURDIR)/$(LIGHT)/bin/python
 
-.PHONY: demo test node-tests engine-tests test-vllm-window soak lint types bench docs clean help
+.PHONY: demo test node-tests engine-tests test-vllm-window soak lint types bench gpu-check docs clean help
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -68,6 +68,9 @@ bench: $(VLLM_ENV)/.tests $(LIGHT)/.ready  ## Measure the node against the publi
 	$(VLLM_ENV)/bin/taihri bench --out out/bench/recipe.json
 	$(VLLM_ENV)/bin/taihri bench --engine vllm --peer mediapipe --peer-python $(LIGHT)/bin/python --out out/bench/engines.json
 	$(NODE)/bin/python -m taihri_ros.evaluation.benchmark.stages --engine-python $(VLLM_ENV)/bin/python --model taihri_ros/models/nano --soak 0
+
+gpu-check: $(VLLM_ENV)/.tests  ## The first day with a GPU: are the answers right, and how near are the times to the limit; writes out/gpu/report.md
+	$(VLLM_ENV)/bin/python -m taihri_ros.evaluation.benchmark.gpu_check
 
 docs: $(NODE)/.ready  ## Make docs/parameters.md, docs/robustness.md and the table of docs/checkpoints.md, and wrap the pages
 	$(NODE)/bin/python -m taihri_ros.node.parameter_reference >docs/parameters.md
