@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from taihri_ros.evaluation.benchmark.size_arithmetic import DEVICES, Counts, Device, count, rows
+from taihri_ros.evaluation.benchmark.size_arithmetic import DEVICES, PASSES, Counts, Device, count, rows
 from taihri_ros.inference.checkpoint.random_checkpoint import SHAPES
 
 PARAMETERS = {"2b": 1_720_574_976, "4b": 4_022_468_096}
@@ -38,4 +38,4 @@ def test_every_device_has_a_time_for_every_view_and_faster_ones_a_shorter() -> N
         totals = [total for _, _, total in times]
         assert len(totals) == len(names)
         assert totals[names.index("H100 SXM")] == min(totals)
-        assert all(total == pytest.approx(prefill + 4 * later) for prefill, later, total in times)
+        assert all(total == pytest.approx(prefill + PASSES * later) for prefill, later, total in times)

@@ -13,8 +13,9 @@ patches, J joints with one prompt each of T further tokens, and b bytes a value:
     pass    = b (P + h C)                            weights that are read for the next token of all answers
             + 2 b L k e (V + J T)                    their keys and values, of which the image's are read once
 
-Operations are multiplications and additions. An answer takes the prefill and four further passes, one for each further
-coordinate. The time of each part is at least operations by arithmetic rate and bytes by bandwidth, whichever is longer.
+Operations are multiplications and additions. An answer takes the prefill, which gives the first coordinate, and eight
+further passes: TAIHRI's format has four numbers of the person's box, then u, v, x, y and z of all joints at once. The
+time of each part is at least operations by arithmetic rate and bytes by bandwidth, whichever is longer.
 Real engines need more: kernels do not reach the peak, and small ones have fixed times.
 """
 
@@ -28,8 +29,8 @@ from taihri_ros.inference.checkpoint.random_checkpoint import SHAPES, Shape
 PROMPT_TOKENS = 45
 """Tokens of the prompt and the template for one joint, after the prefix that all share."""
 
-PASSES = 4
-"""Passes after the prefill: u, v, x, y and z of all joints are decoded together, one in each pass."""
+PASSES = 8
+"""Passes after the prefill, in TAIHRI's own format; a checkpoint that answers without the box needs four."""
 
 _VALUE_BYTES = 2
 

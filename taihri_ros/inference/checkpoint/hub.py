@@ -20,12 +20,15 @@ from taihri_ros.inference.checkpoint.files import OPENED, some
 from taihri_ros.inference.checkpoint.licence import LICENCE_FILE
 from taihri_ros.inference.checkpoint.lock import FILE_NAME as LOCK
 from taihri_ros.inference.checkpoint.lock import LockedFile, write_lock
+from taihri_ros.inference.checkpoint.safetensors_header import INDEX
 from taihri_ros.inference.engine import CheckpointError, EngineError
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.process.module_run import print_result
 from taihri_ros.model.spec import FILE_NAME as SPEC
 
 _WEIGHTS = ".safetensors"
+_SECOND_COPY = "consolidated"
+"""Some repositories hold the weights once more under names that begin so, for Mistral's loader."""
 _LICENCE_SUFFIXES = ("", ".md", ".txt")
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -85,6 +88,8 @@ def look_up(repository: str, revision: str) -> Offer:
         raise EngineError(f"the hub {_endpoint()} does not name the commit of {repository}: set HF_ENDPOINT to a hub")
     files = {each.rfilename: each for each in found.siblings or ()}
     chosen = {name: each for name, each in files.items() if _is_fetched(name)}
+    if chosen.keys() & {"model.safetensors", INDEX}:
+        chosen = {name: each for name, each in chosen.items() if not name.startswith(_SECOND_COPY)}
     if not any(name.endswith(_WEIGHTS) for name in chosen):
         raise CheckpointError(
             f"{repository} has no safetensors weights at {commit[:12]}: ask its authors for them; pickles are never "

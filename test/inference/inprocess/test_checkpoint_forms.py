@@ -136,9 +136,12 @@ def test_transformers_answers_with_an_adapter_as_with_merged_weights(
     assert_close(answer_of("transformers", tied, adapter=str(adapter)), merged)
 
 
-def test_vllm_answers_with_an_adapter_as_with_merged_weights(tied: Path, adapter: Path, merged: RawAnswer) -> None:
-    """Requests are streaming sessions, whose later chunks keep the adapter."""
-    assert_close(answer_of("vllm", tied, adapter=str(adapter)), merged)
+@pytest.mark.parametrize("api", ["internal", "public"])
+def test_vllm_answers_with_an_adapter_as_with_merged_weights(
+    tied: Path, adapter: Path, merged: RawAnswer, api: str
+) -> None:
+    """Requests of `internal` are streaming sessions, whose later chunks keep the adapter."""
+    assert_close(answer_of("vllm", tied, adapter=str(adapter), api=api), merged)
 
 
 @pytest.mark.handles(

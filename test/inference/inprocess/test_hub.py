@@ -55,6 +55,20 @@ def test_only_safetensors_settings_and_licence_are_fetched(hub: FakeHub, tmp_pat
     assert not compare(tmp_path / "model")
 
 
+@pytest.mark.handles(
+    "Engine", "`taihri model fetch`: a second copy of the weights", "not fetched, as it would be refused"
+)
+@pytest.mark.parametrize("weights", ["model.safetensors", "model.safetensors.index.json"])
+def test_a_second_copy_of_the_weights_is_not_fetched(hub: FakeHub, weights: str) -> None:
+    del hub.files["model.safetensors"]
+    hub.files |= {weights: b"1", "model-00001-of-00001.safetensors": b"2", "consolidated.safetensors": b"3"}
+    offer = look_up(REPOSITORY, "main")
+    assert "consolidated.safetensors" in offer.others
+    assert {weights, "model-00001-of-00001.safetensors"} <= offer.files.keys()
+    del hub.files[weights], hub.files["model-00001-of-00001.safetensors"]
+    assert "consolidated.safetensors" in look_up(REPOSITORY, "main").files
+
+
 @pytest.mark.handles("Engine", "`taihri model fetch`: a connection that breaks", "continued at the byte where it broke")
 def test_a_connection_that_breaks_is_continued(hub: FakeHub, tmp_path: Path) -> None:
     hub.files["model.safetensors"] = bytes(range(250)) * (CHUNK // 250 + 1000)
