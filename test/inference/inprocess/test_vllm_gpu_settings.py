@@ -24,9 +24,9 @@ from taihri_ros.skeleton import JOINTS
 IMAGE_TOKENS = 221
 SMALLER_THAN_AN_IMAGE = 128
 SMALLER_THAN_A_PROMPT = IMAGE_TOKENS + 3
-LONGEST = 640
-LONG_ANSWER = 250
-SMALL_CACHE = 24
+LONGEST = 576
+LONG_ANSWER = 150
+SMALL_CACHE = 20
 """Blocks of 32 tokens: enough for one long answer, too few for two, or for the 22 questions of one picture."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 REQUESTS = (
     make_request(seed=30, questions=joint_questions(JOINTS)),
     make_request(seed=30, questions=joint_questions(BOTH_WRISTS, ANSWER_FORMATS["no box"])),
-    make_request(seed=31, questions=joint_questions(JOINTS, ANSWER_FORMATS["separated"]), repetition_penalty=1.5),
+    make_request(seed=31, questions=joint_questions(JOINTS[:6], ANSWER_FORMATS["separated"]), repetition_penalty=1.5),
     make_request(seed=32, jump_forward=False),
     make_request(seed=33, grammar=None, max_tokens=LONG_ANSWER),
     make_request(seed=34, grammar=None, max_tokens=LONG_ANSWER),
@@ -88,7 +88,7 @@ def test_answers_are_those_of_transformers(
     for each, answers in zip(REQUESTS, wanted, strict=True):
         assert_all_close(engine.generate(each), answers)
     with ThreadPoolExecutor(MAX_IN_FLIGHT) as pool:
-        order = [4, 5, 0, 2, 1, 3, 2, 0]
+        order = [4, 5, 0, 2, 1, 3]
 
         def answer(index: int) -> Generation:
             return engine.generate(REQUESTS[index])
