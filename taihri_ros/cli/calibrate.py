@@ -14,9 +14,9 @@ import click
 import numpy as np
 
 from taihri_ros.cli.data_options import data_options
-from taihri_ros.cli.evaluation_run import LONGEST_ANSWER_S, open_configured_engine
+from taihri_ros.cli.evaluation_run import open_configured_engine
 from taihri_ros.cli.nobody_options import OF_THE_PROJECT, nobody_options, open_nobody
-from taihri_ros.cli.options import engine_options
+from taihri_ros.cli.options import LONGEST_ANSWER_S, engine_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief import calibration as belief_calibration
 from taihri_ros.evaluation.belief.answers import PLAN, BeliefAnswers

@@ -11,9 +11,9 @@ from typing import Any, get_args
 import click
 
 from taihri_ros.cli.data_options import data_options
-from taihri_ros.cli.evaluation_run import LONGEST_ANSWER_S, ask, open_configured_engine
+from taihri_ros.cli.evaluation_run import ask, open_configured_engine
 from taihri_ros.cli.nobody_options import nobody_options, open_nobody
-from taihri_ros.cli.options import engine_options, threshold_options
+from taihri_ros.cli.options import LONGEST_ANSWER_S, engine_options, threshold_options
 from taihri_ros.cli.peer_options import Peer, peer_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief.answers import PLAN, BeliefAnswers

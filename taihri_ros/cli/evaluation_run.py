@@ -17,9 +17,6 @@ from taihri_ros.node.configured_engine import checkpoint, local_engine_options, 
 from taihri_ros.node.parameters import ParameterError, Parameters
 from taihri_ros.pipeline.prompt_batch import Decoding
 
-LONGEST_ANSWER_S = 600.0
-"""Request timeout of an evaluation in s, long enough for slow machines."""
-
 
 def ask(
     engine: Engine,

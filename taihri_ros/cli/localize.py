@@ -11,7 +11,7 @@ import numpy as np
 
 from taihri_ros.camera.calibration_files import read_camera
 from taihri_ros.camera.picture_files import check_picture_name, read_picture, write_picture
-from taihri_ros.cli.options import engine_options, threshold_options
+from taihri_ros.cli.options import LONGEST_ANSWER_S, engine_options, threshold_options
 from taihri_ros.commands.command import CommandError, parse_command
 from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
 from taihri_ros.node.configured_engine import ready_engine
@@ -80,7 +80,7 @@ def command(
         chosen["xy_source"] = xy_source
     if person_crop is not None:
         chosen["person_crop.mode"] = person_crop
-    parameters = Parameters.from_mapping(chosen)
+    parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
     camera = read_camera(camera_info, name=camera_name, rectified=rectified)
     picture = read_picture(image, check_size=camera.check_image)
     with ready_engine(parameters, tracking=False) as ready:
