@@ -131,9 +131,23 @@ def sft(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_
 
 @command.command()
 @_run_options
+@_STEPS
+def rft(*, file: Path, out: Path | None, resume: bool, steps: int | None, limit_minutes: float | None) -> None:
+    """Fine-tune a supervised model with rewards for its sampled answers, and write the checkpoint to OUT/rft/model.
+
+    \b
+    Examples:
+      taihri train rft --config config/training/rft-nano.yaml
+      taihri train rft --config config/training/rft-nano.yaml --resume --limit-minutes 60
+    """
+    _run_stage("rft", file, out, resume=resume, steps=steps, limit_minutes=limit_minutes)
+
+
+@command.command()
+@_run_options
 @click.option("--data", **_DATA)
 def nano(*, file: Path, data: Path | None, out: Path | None, resume: bool, limit_minutes: float | None) -> None:
-    """Run all stages of a configuration: pictures, vision, alignment, sft, checkpoint.
+    """Run all stages of a configuration: pictures, vision, alignment, sft, rft, checkpoint.
 
     \b
     Examples:

@@ -13,6 +13,7 @@ from pathlib import Path
 from taihri_ros.errors import TaihriError
 from taihri_ros.training.callbacks import read_metrics
 from taihri_ros.training.recipe import Recipe
+from taihri_ros.training.rft_stage import train_rft
 from taihri_ros.training.sft_stage import train_alignment, train_sft
 from taihri_ros.training.stage import RunOptions
 from taihri_ros.training.vision_stage import train_vision
@@ -21,6 +22,7 @@ STAGES: dict[str, Callable[[Recipe, RunOptions], Path]] = {
     "vision": train_vision,
     "alignment": train_alignment,
     "sft": train_sft,
+    "rft": train_rft,
 }
 
 

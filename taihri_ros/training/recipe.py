@@ -13,6 +13,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.resources import NANO
 from taihri_ros.training.data.backgrounds import BackgroundSettings
 from taihri_ros.training.data.question_sampler import QuestionSettings
+from taihri_ros.training.rewards.rewards import RewardSettings
 from taihri_ros.validation import check_value
 
 _SHIPPED = Path("taihri-nano")
@@ -223,16 +224,69 @@ class SftStage:
 
 
 @dataclass(frozen=True)
+class RftStage:
+    """Reinforcement fine-tuning with the rewards of sampled answers; see `reinforcement/policy_loss.py`.
+
+    Attributes:
+        schedule: Steps and rates; a batch is a number of views.
+        rewards: Weights and forms of the rewards, and which reward each token gets the credit for.
+        questions: Number and kind of the questions for each view.
+        group: Number of sampled answers to each question.
+        epochs: Number of steps that learn from the same answers.
+        group_scaling: Whether advantages are divided by the standard deviation of their group.
+        ratio: Whether the change of probabilities is clipped for each `token` or each `sequence`.
+        clip_low: Largest decrease of a probability, relative to that at the time of sampling, that is rewarded.
+        clip_high: Largest increase.
+        kl: Weight of the divergence from the model that the stage starts from; 0 to do without that model.
+        expected: Whether coordinates learn from the expected reward over all bins instead of from samples.
+        person_crops: Share of the views that are person crops, as the node makes them.
+        train_vision: Whether the vision tower is trained.
+        lora: Low-rank adaptation; null for full fine-tuning.
+        gradient_checkpointing: Whether activations are recomputed in the backward pass, to save memory.
+    """
+
+    schedule: Schedule
+    rewards: RewardSettings = field(default_factory=RewardSettings)
+    questions: QuestionSettings = field(default_factory=QuestionSettings)
+    group: int = 8
+    epochs: int = 1
+    group_scaling: bool = True
+    ratio: Literal["token", "sequence"] = "token"
+    clip_low: float = 0.2
+    clip_high: float = 0.28
+    kl: float = 0.02
+    expected: bool = False
+    person_crops: float = 0.0
+    train_vision: bool = True
+    lora: Lora | None = None
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        _check_share("person_crops", self.person_crops)
+        if self.group < 2:
+            raise ConfigError(f"group must be at least 2, because answers are compared, not {self.group}")
+        if self.epochs < 1:
+            raise ConfigError("epochs must be more than 0")
+        if self.schedule.evaluate_every % self.epochs:
+            raise ConfigError(
+                "evaluate_every must be a multiple of epochs, so that no checkpoint is written between two epochs"
+            )
+        if not 0.0 < self.clip_low < 1.0 or self.clip_high <= 0.0 or self.kl < 0.0:
+            raise ConfigError("clip_low must be from 0 to 1, clip_high more than 0, and kl at least 0")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The settings of a training.
 
     Attributes:
         out: Directory for all results: `initial`, one folder for each stage, and `model`.
         pictures: The training pictures.
-        sft: The last stage.
+        sft: Supervised fine-tuning, the last stage but for `rft`.
         vision: The first stage, pre-training of the vision tower; null to skip it.
         alignment: The stage before the last one, which trains the language model to read the visual tokens; null to
             skip it.
+        rft: Reinforcement fine-tuning of `model`, or of the result of `sft` for a new model; null to skip it.
         model: Directory of the checkpoint to start from, a Qwen3-VL with or without TAIHRI's tokens; `taihri-nano` for
             the one of the package.
         checkpoint: Sizes of a new model.
@@ -249,6 +303,7 @@ class Recipe:
     sft: SftStage
     vision: VisionStage | None = None
     alignment: SftStage | None = None
+    rft: RftStage | None = None
     model: Path | None = None
     checkpoint: NewCheckpoint | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
@@ -267,9 +322,9 @@ class Recipe:
             )
 
     @property
-    def stages(self) -> dict[str, VisionStage | SftStage]:
+    def stages(self) -> dict[str, VisionStage | SftStage | RftStage]:
         """The stages of this recipe by name, in the order in which they run."""
-        stages = {"vision": self.vision, "alignment": self.alignment, "sft": self.sft}
+        stages = {"vision": self.vision, "alignment": self.alignment, "sft": self.sft, "rft": self.rft}
         return {name: stage for name, stage in stages.items() if stage is not None}
 
     @classmethod
