@@ -72,7 +72,8 @@ def test_a_file_comes_before_a_recipe_of_the_package(tmp_path: Path, monkeypatch
 def test_an_unknown_recipe_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(
         TaihriError,
-        match=r"there is no file .*: name a file, or a recipe .*\(full, lora, nano-gpu, nano, own-pictures\)",
+        match=r"there is no file .*: name a file, or a recipe .*"
+        r"\(full, lora, nano-gpu, nano, own-pictures, rft-full, rft-lora, rft-nano\)",
     ):
         recipe_file(name)
 

@@ -71,8 +71,7 @@ def train_rft(recipe: Recipe, options: RunOptions) -> Path:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     adapted = add_adapters(model, stage.lora, start.new_tokens) if stage.lora else None
     views = ViewSettings(spec, recipe.degrees, stage.person_crops, recipe.backgrounds)
-    questions = replace(stage.questions, template_weight=0.0)  # tells `asked_views` which joints the model chooses
-    sampler = QuestionSampler(vocabulary, spec, Tasks.load(*recipe.tasks), questions)
+    sampler = QuestionSampler(vocabulary, spec, Tasks.load(*recipe.tasks), stage.questions)
     limits = [_TimeLimitBetweenRollouts(options.limit_minutes, stage.epochs)] if options.limit_minutes else []
     writes = run_stage(
         AnswerPolicy(model, reference, vocabulary, spec, stage),

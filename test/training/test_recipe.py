@@ -34,7 +34,8 @@ def test_shipped_configurations_are_read(file: Path) -> None:
 
 
 def test_there_are_shipped_configurations() -> None:
-    assert {"nano", "nano-gpu", "lora", "full", "own-pictures"} <= {file.stem for file in SHIPPED}
+    supervised, reinforced = {"nano", "nano-gpu", "lora", "full", "own-pictures"}, {"rft-nano", "rft-lora", "rft-full"}
+    assert supervised | reinforced <= {file.stem for file in SHIPPED}
 
 
 def test_omitted_settings_keep_their_default(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ class QuestionSampler:
             write(end, end, [name_weight] * len(end))
         stop = self._vocabulary.end_ids[:1]
         write(stop, stop, [settings.template_weight])
-        return Branch(prompt, tuple(answer), tuple(targets), tuple(weights))
+        return Branch(prompt, tuple(answer), tuple(targets), tuple(weights), free=chosen)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,8 @@ from taihri_ros.training.network.packing import NO_TARGET
 class AnswerLoss(nn.Module):
     """A Qwen3-VL model with the loss of packed answers."""
 
+    _keys_to_ignore_on_save = None  # read by Hugging Face's Trainer where a checkpoint lacks the frozen weights
+
     def __init__(
         self,
         model: Any,

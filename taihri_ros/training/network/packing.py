@@ -30,12 +30,14 @@ class Branch:
         answer: Ids of the answer in the context, with the end token.
         targets: Ids to predict, of the same length; they differ from `answer` where noise is added to the context.
         weights: Loss weight of each target, of the same length.
+        free: Whether the model chooses the joints.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     targets: tuple[int, ...]
     weights: tuple[float, ...]
+    free: bool
 
 
 @dataclass(frozen=True, eq=False)

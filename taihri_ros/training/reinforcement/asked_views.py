@@ -76,7 +76,7 @@ class AskedViews(Dataset[AskedView]):
 
         Args:
             views: The views.
-            sampler: Samples the questions; its `template_weight` must be 0, see `as_question`.
+            sampler: Samples the questions.
             vocabulary: Tokens of the checkpoint.
             spec: Spec of the checkpoint.
             seed: Seed of the questions.
@@ -107,8 +107,7 @@ def as_question(branch: Branch, prefix: tuple[int, ...], shape: tuple[int, ...],
     """Return a question of supervised fine-tuning without its answer.
 
     Args:
-        branch: The question with its answer. The sampler gives full weight to the names and delimiters that the model
-            chooses, and `template_weight`, which must be 0, to those of named joints.
+        branch: The question with its answer.
         prefix: Ids of the tokens before the image.
         shape: Height and width of the image in px.
         vocabulary: Tokens of the checkpoint.
@@ -118,14 +117,13 @@ def as_question(branch: Branch, prefix: tuple[int, ...], shape: tuple[int, ...],
     """
     lexemes = lex(vocabulary.texts(branch.targets))
     joints = dict.fromkeys(lexeme.joint for lexeme in lexemes if lexeme.kind is LexemeKind.JOINT)
-    end_of_block = -2
     return Question(
         view=0,
         grid=(shape[0] // TOKEN_PX, shape[1] // TOKEN_PX),
         prefix=prefix,
         prompt=branch.prompt,
         joints=tuple(joints),
-        free=branch.weights[end_of_block] > 0.0,
+        free=branch.free,
     )
 
 

@@ -64,6 +64,7 @@ def test_without_absent_answers_about_nobody_leave_every_joint_out(vocabulary: V
     for branch in packed.branches:
         assert parse(vocabulary.texts(branch.targets), None).joints == ()
         assert max(branch.weights) == 1.0
+        assert branch.free
 
 
 def test_named_joints_of_nobody_are_absent_and_free_commands_have_none(vocabulary: Vocabulary, spec: ModelSpec) -> None:

@@ -16,7 +16,7 @@ from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.data.views import plain_views
 from taihri_ros.training.reinforcement.asked_views import AskedView, AskedViews, collate
 
-SETTINGS = QuestionSettings(named=((2, 3), (1, 1)), tasks=1, questions=1, shuffled=1.0, template_weight=0.0)
+SETTINGS = QuestionSettings(named=((2, 3), (1, 1)), tasks=1, questions=1, shuffled=1.0)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner
 from required import ROOT
+from safetensors.torch import load_file
 
 from taihri_ros.cli.train import command
 from taihri_ros.errors import TaihriError
@@ -91,6 +93,17 @@ def test_a_run_that_was_interrupted_continues_exactly_and_writes_the_same_checkp
     assert made[0] == made[1]
 
 
+def test_adapters_learn_while_all_other_weights_stay(base: dict[str, Any], nano: Path, tmp_path: Path) -> None:
+    """As in `rft-lora.yaml`."""
+    small = {"schedule": {"batch": 2}, "questions": {"named": [[1, 2]], "tasks": 1, "questions": 0}, "group": 2}
+    adapted = {"lora": {"rank": 2, "alpha": 4}, "train_vision": False, "gradient_checkpointing": True}
+    run(write(tmp_path, base, 2, **small, **adapted))
+    before, after = (load_file(path / "model.safetensors") for path in (nano, tmp_path / "out" / "rft" / "model"))
+    changed = {name for name, weight in after.items() if not torch.equal(weight, before[name].bfloat16())}
+    assert changed
+    assert all("language_model.layers" in name for name in changed)
+
+
 def test_what_is_missing_is_said(base: dict[str, Any], tmp_path: Path) -> None:
     recipe = Recipe.read(write(tmp_path, base, 4))
     assert recipe.rft is not None
@@ -124,7 +137,9 @@ def test_a_wrong_setting_is_one_clear_error(
         Recipe.read(write(tmp_path, base, 4, **changes))
 
 
-def test_the_shipped_configuration_has_a_control_with_as_many_steps() -> None:
-    recipe = Recipe.read(ROOT / "config" / "training" / "rft-nano.yaml")
+@pytest.mark.parametrize("name", ["rft-nano", "rft-lora", "rft-full"])
+def test_the_shipped_configurations_have_a_control_that_differs_in_the_objective_alone(name: str) -> None:
+    recipe = Recipe.read(ROOT / "config" / "training" / f"{name}.yaml")
     assert recipe.rft is not None
-    assert recipe.rft.schedule.steps == recipe.sft.schedule.steps
+    for setting in ("schedule", "person_crops", "train_vision", "lora"):
+        assert getattr(recipe.rft, setting) == getattr(recipe.sft, setting), setting
