@@ -223,6 +223,10 @@ class SftStage:
             _check_share(name, getattr(self, name))
 
 
+RatioLevel = Literal["token", "sequence"]
+"""What the change of a probability in reinforcement learning is measured over."""
+
+
 @dataclass(frozen=True)
 class RftStage:
     """Reinforcement fine-tuning with the rewards of sampled answers; see `reinforcement/policy_loss.py`.
@@ -251,7 +255,7 @@ class RftStage:
     group: int = 8
     epochs: int = 1
     group_scaling: bool = True
-    ratio: Literal["token", "sequence"] = "token"
+    ratio: RatioLevel = "token"
     clip_low: float = 0.2
     clip_high: float = 0.28
     kl: float = 0.02

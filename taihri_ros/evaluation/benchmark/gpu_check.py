@@ -25,7 +25,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.benchmark.memory_bandwidth import bytes_of_pass, measure_bandwidth
 from taihri_ros.evaluation.benchmark.process_usage import machine
 from taihri_ros.evaluation.benchmark.token_agreement import Agreement, compare_answers
-from taihri_ros.evaluation.benchmark.view_cost import ViewCost, measure_views, noise_request
+from taihri_ros.evaluation.benchmark.view_cost import VIEWS, ViewCost, measure_views, noise_request
 from taihri_ros.inference.checkpoint.files import read_json
 from taihri_ros.inference.checkpoint.random_checkpoint import SHAPES, build_shape
 from taihri_ros.inference.checkpoint.safetensors_header import read_tensors
@@ -38,7 +38,6 @@ _COMPARED = ((2, 4), (22, 2))
 """Numbers of joints, and of views with so many, whose tokens are compared."""
 
 _COMPARED_VIEW = (256, 192)
-_LARGE_VIEWS = ("320x256", "640x480", "992x992")
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ def _opened_answers(kind: Literal["vllm", "transformers"], checkpoint: Path, dty
 def _views(info: EngineInfo) -> list[str]:
     """Return the views of the list that the model accepts, or its largest one."""
     width, height = info.spec.max_image_size
-    fitting = [view for view in _LARGE_VIEWS if _fits(view, width, height)]
+    fitting = [view for view in VIEWS if _fits(view, width, height)]
     return fitting or [f"{width}x{height}"]
 
 

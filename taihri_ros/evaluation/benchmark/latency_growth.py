@@ -15,14 +15,12 @@ from typing import Any
 import numpy as np
 
 from taihri_ros.evaluation.benchmark.aggregates import median
-from taihri_ros.evaluation.benchmark.comparison import joint_count_command
 from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
-from taihri_ros.inference.engine import GenerationRequest
+from taihri_ros.evaluation.benchmark.view_cost import noise_request
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.inference.local_engine import LocalEngine
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.pipeline.prompt_batch import make_prompt_batch
 from taihri_ros.resources import NANO
 from taihri_ros.training.network.nano_model import build_nano
 
@@ -103,13 +101,9 @@ def measure(engine: LocalEngine, size: tuple[int, int], joints: int, images: int
         Number of visual tokens and joints, and median durations in ms.
     """
     rng = np.random.default_rng(0)
-    batch = make_prompt_batch(joint_count_command(joints), engine.info, "per_joint")
     times: dict[str, list[float]] = {"total": [], "prefill": [], "decode": []}
     for _ in range(images + WARM_UP):
-        request = GenerationRequest(
-            image=rng.integers(0, 256, (*size, 3), np.uint8), questions=batch.questions, max_tokens=batch.max_tokens
-        )
-        found = engine.generate(request).timings_ms
+        found = engine.generate(noise_request(engine.info, size[::-1], joints, rng)).timings_ms
         for stage, values in times.items():
             values.append(found[stage])
     tokens = size[0] * size[1] // engine.info.spec.image_multiple**2

@@ -16,7 +16,16 @@ def cpu_seconds(pid: int) -> float:
 
 def resident_mb(pid: int) -> float:
     """Return the resident memory of a process, MB."""
-    match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return _status_mb(pid, "VmRSS")
+
+
+def peak_resident_mb(pid: int) -> float:
+    """Return the largest resident memory that a process has had, MB."""
+    return _status_mb(pid, "VmHWM")
+
+
+def _status_mb(pid: int, field: str) -> float:
+    match = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert match is not None
     return round(int(match[1]) / 1024, 1)
 

@@ -11,15 +11,15 @@ another one, so that no cached prefix shortens the prefill.
 from __future__ import annotations
 
 import math
-import re
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
 from taihri_ros.evaluation.benchmark.aggregates import median
 from taihri_ros.evaluation.benchmark.comparison import joint_count_command
+from taihri_ros.evaluation.benchmark.process_usage import peak_resident_mb
 from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
 from taihri_ros.inference.engine import Engine, EngineInfo, GenerationRequest
 from taihri_ros.inference.factory import open_engine
@@ -98,7 +98,7 @@ def measure_views(engine: Engine, views: Sequence[str], joint_counts: Sequence[i
                 pass_ms=round(decode / (passes - 1), 2) if passes > 1 else math.nan,
                 passes=passes,
                 total_ms=median([each.timings_ms["total"] for each in generations], 2),
-                peak_mb=peak_memory_mb(),
+                peak_mb=peak_resident_mb(os.getpid()),
             )
 
 
@@ -122,13 +122,6 @@ def noise_request(info: EngineInfo, size: tuple[int, int], count: int, rng: np.r
         repetition_penalty=info.spec.repetition_penalty,
         jump_forward=batch.jump_forward,
     )
-
-
-def peak_memory_mb() -> float:
-    """Return the largest resident memory that this process has had, MB (`VmHWM` of Linux's /proc)."""
-    match = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
-    assert match is not None
-    return round(int(match[1]) / 1024, 1)
 
 
 if __name__ == "__main__":

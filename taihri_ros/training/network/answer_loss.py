@@ -14,17 +14,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from taihri_ros.model.quantization import ABSENT, BINS
 from taihri_ros.training.network.packing import NO_TARGET
+from taihri_ros.training.network.trained_weights import TrainedWeights
 
 
-class AnswerLoss(nn.Module):
+class AnswerLoss(TrainedWeights):
     """A Qwen3-VL model with the loss of packed answers."""
-
-    _keys_to_ignore_on_save = None  # read by Hugging Face's Trainer where a checkpoint lacks the frozen weights
 
     def __init__(
         self,
@@ -50,11 +48,6 @@ class AnswerLoss(nn.Module):
         self._scheduled_sampling = scheduled_sampling
         self._first = first_coordinate
         self._coordinates = BINS + absent
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return the trainable tensors only, so that the checkpoints of a run do not repeat frozen weights."""
-        trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        return {name: tensor for name, tensor in super().state_dict(*args, **kwargs).items() if name in trained}
 
     def forward(
         self,

@@ -9,17 +9,11 @@ group that have it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
 import torch
 
 from taihri_ros.training.reinforcement.answer_steps import COLUMNS
 from taihri_ros.training.reinforcement.rollout import Decisions
-
-if TYPE_CHECKING:
-    from taihri_ros.training.rewards.rewards import Scores
-
-Credit: TypeAlias = Literal["answer", "joint", "coordinate"]
+from taihri_ros.training.rewards.rewards import Credit, Scores
 
 _LEAST_DEVIATION = 1e-4
 """Added to the standard deviation of a group, so that nearly equal rewards are not inflated to large advantages."""

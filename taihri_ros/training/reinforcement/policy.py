@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import free_grammar, named_grammar
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.training.network.trained_weights import TrainedWeights
 from taihri_ros.training.recipe import RftStage
 from taihri_ros.training.reinforcement.advantages import advantages
 from taihri_ros.training.reinforcement.answer_steps import AnswerSteps
@@ -52,10 +52,8 @@ class _Experience:
     rewards: dict[str, float]
 
 
-class AnswerPolicy(nn.Module):
+class AnswerPolicy(TrainedWeights):
     """A Qwen3-VL model that samples answers to the questions of a batch and returns the loss of its decisions."""
-
-    _keys_to_ignore_on_save = None  # read by Hugging Face's Trainer where a checkpoint lacks the frozen weights
 
     def __init__(self, model: Any, reference: Any, vocabulary: Vocabulary, spec: ModelSpec, stage: RftStage) -> None:
         """Wrap a model.
@@ -74,11 +72,6 @@ class AnswerPolicy(nn.Module):
         self._sampler, self._rewards = Sampler(vocabulary), RewardModel(stage.rewards)
         self._free_steps = AnswerSteps(free_grammar(self._format), vocabulary, self._format)
         self._experiences: dict[int, _Experience] = {}
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return the trainable tensors only, so that the checkpoints of a run do not repeat frozen weights."""
-        trained = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        return {name: tensor for name, tensor in super().state_dict(*args, **kwargs).items() if name in trained}
 
     def forward(self, patches: torch.Tensor, grids: torch.Tensor, asked: Asked) -> dict[str, torch.Tensor]:
         """Sample answers, unless an earlier epoch did, and compute their loss; in evaluation the most likely answer.

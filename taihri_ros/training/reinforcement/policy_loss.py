@@ -9,11 +9,12 @@ reference model, and, with the rewards of all bins (`bin_rewards.py`), the expec
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
+from taihri_ros.training.recipe import RatioLevel
 from taihri_ros.training.reinforcement.rollout import Decisions, Rollout
 from taihri_ros.training.reinforcement.tree_packing import (
     Question,
@@ -22,8 +23,6 @@ from taihri_ros.training.reinforcement.tree_packing import (
     encode,
     features_of,
 )
-
-RatioLevel: TypeAlias = Literal["token", "sequence"]
 
 
 def decision_logprobs(

@@ -53,9 +53,9 @@ def position_errors(
         The errors.
     """
     expected = np.full((len(answers), len(JOINTS), 5), np.nan)
-    of_bins = decisions.select(decisions.is_coordinate & (decisions.chosen < BINS))
-    rows = (decisions.is_coordinate & (decisions.chosen < BINS)).nonzero()[:, 0]
-    among_bins = logprobs.detach()[rows.to(logprobs.device), :BINS].cpu().log_softmax(dim=1)
+    is_bin = decisions.is_coordinate & (decisions.chosen < BINS)
+    of_bins = decisions.select(is_bin)
+    among_bins = logprobs.detach()[is_bin.to(logprobs.device), :BINS].cpu().log_softmax(dim=1)
     likely = among_bins.topk(GenerationRequest.top_k, dim=1)
     answer = of_bins.question * group + of_bins.sample
     expected[answer, of_bins.joint, of_bins.column] = estimate_bins(

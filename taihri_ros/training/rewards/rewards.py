@@ -31,6 +31,9 @@ _BONES_OF_JOINT = np.eye(len(JOINTS))[terms.BONE_JOINTS].sum(axis=1)
 
 _Array = NDArray[np.float64]
 
+Credit = Literal["answer", "joint", "coordinate"]
+"""What earns a token its reward."""
+
 
 @dataclass(frozen=True)
 class RewardSettings:
@@ -58,7 +61,7 @@ class RewardSettings:
     bones: float = 0.25
     point_shape: terms.PointShape = "rational"
     point_half_m: float = 0.15
-    credit: Literal["answer", "joint", "coordinate"] = "joint"
+    credit: Credit = "joint"
 
     def __post_init__(self) -> None:
         if min(self.weights.values()) < 0.0 or self.format + self.choice <= 0.0:
