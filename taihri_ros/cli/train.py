@@ -167,7 +167,8 @@ def nano(*, file: Path, data: Path | None, out: Path | None, resume: bool, limit
         return _arguments(stage, file, recipe.out, resume=resume, steps=None, limit_minutes=left.limit_minutes)
 
     if launch.run_all_stages(recipe, options, arguments):
-        click.echo(f"written to {recipe.out / 'model'}")
+        results = [recipe.out / "model", *([recipe.out / "rft" / "model"] if recipe.rft else [])]
+        click.echo(f"written to {' and '.join(map(str, results))}")
     else:
         click.echo(f"ended by the time limit: continue with `taihri train nano --config {file} --resume`")
 

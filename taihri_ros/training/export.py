@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from taihri_ros.training.recipe import Recipe
 _WEIGHTS = ("*.safetensors", "config.json", RECORD)
 
 
-def write_checkpoint(directory: Path, model: Any, files: Path, recipe: Recipe) -> None:
-    """Write the checkpoint with a model card and the metrics and curves of all stages.
+def write_checkpoint(directory: Path, model: Any, files: Path, recipe: Recipe, stages: Iterable[str]) -> None:
+    """Write the checkpoint with a model card and the metrics and curves of the stages that made it.
 
     The directory is renamed into place at the end, so that an incomplete checkpoint is never visible.
 
@@ -28,6 +29,7 @@ def write_checkpoint(directory: Path, model: Any, files: Path, recipe: Recipe) -
         model: transformers' Qwen3VLForConditionalGeneration; it is converted to bfloat16 in place.
         files: Directory with tokenizer, processor and `taihri.json`.
         recipe: The training.
+        stages: Names of the stages that made the weights; those that have not run are left out.
 
     Raises:
         CheckpointError: The written checkpoint would not load.
@@ -36,12 +38,12 @@ def write_checkpoint(directory: Path, model: Any, files: Path, recipe: Recipe) -
     shutil.rmtree(scratch, ignore_errors=True)
     shutil.copytree(files, scratch, ignore=shutil.ignore_patterns(*_WEIGHTS))
     model.to(torch.bfloat16).save_pretrained(scratch)
-    runs = [recipe.out / name for name in recipe.stages if (recipe.out / name / METRICS).is_file()]
-    stages = [read_metrics(run) for run in runs]
-    (scratch / METRICS).write_text(json.dumps(stages, indent=1) + "\n", encoding="utf-8")
+    runs = [recipe.out / name for name in stages if (recipe.out / name / METRICS).is_file()]
+    metrics = [read_metrics(run) for run in runs]
+    (scratch / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     for run in runs:
         shutil.copyfile(run / CURVES, scratch / f"{run.name}-{CURVES}")
-    write_model_card(scratch, recipe, stages)
+    write_model_card(scratch, recipe, metrics)
     check_checkpoint(scratch)
     shutil.rmtree(directory, ignore_errors=True)
     scratch.rename(directory)

@@ -99,7 +99,8 @@ def train_rft(recipe: Recipe, options: RunOptions) -> Path:
     )
     final = directory / "model"
     if writes:
-        write_checkpoint(final, merge_adapters(adapted) if adapted else model, start.files, recipe)
+        made_by = recipe.stages if recipe.model is None else (NAME,)
+        write_checkpoint(final, merge_adapters(adapted) if adapted else model, start.files, recipe, made_by)
     return final
 
 

@@ -97,7 +97,7 @@ def train_sft(recipe: Recipe, options: RunOptions) -> Path:
     trained = _train(recipe, recipe.sft, recipe.out / "sft", options)
     final = recipe.out / "model"
     if trained is not None:
-        write_checkpoint(final, trained.model, trained.files, recipe)
+        write_checkpoint(final, trained.model, trained.files, recipe, ("vision", "alignment", "sft"))
     return final
 
 

@@ -80,6 +80,9 @@ def test_a_run_that_was_interrupted_continues_exactly_and_writes_the_same_checkp
         directory = tmp_path / name
         directory.mkdir()
         file = write(directory, base, 4, **settings)
+        control = directory / "out" / "sft" / "metrics.json"
+        control.parent.mkdir(parents=True)
+        control.write_text("the control of the same recipe is no part of this result")
         records = [run(file, *options) for options in parts]
         assert [max(int(record["step"]) for record in each) for each in records] == [2, 4][-len(parts) :]
         model = directory / "out" / "rft" / "model"
