@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -95,3 +96,7 @@ class Person:
     def located(self) -> tuple[Keypoint, ...]:
         """The keypoints that have a position."""
         return tuple(keypoint for keypoint in self.keypoints if keypoint.has_position)
+
+    def with_joints(self, names: Collection[str]) -> Person:
+        """Return the person with the keypoints of some joints only."""
+        return replace(self, keypoints=tuple(keypoint for keypoint in self.keypoints if keypoint.name in names))

@@ -9,11 +9,15 @@ from typing import Any
 import click
 import numpy as np
 
+from taihri_ros.body.glb import encode_glb
+from taihri_ros.body.recovery import BodyRecovery
 from taihri_ros.camera.calibration_files import read_camera
 from taihri_ros.camera.picture_files import check_picture_name, read_picture, write_picture
 from taihri_ros.cli.options import LONGEST_ANSWER_S, engine_options, threshold_options
 from taihri_ros.commands.command import CommandError, parse_command
+from taihri_ros.errors import TaihriError
 from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
+from taihri_ros.node.body_output import fit_body
 from taihri_ros.node.configured_engine import ready_engine
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
@@ -47,6 +51,11 @@ from taihri_ros.pipeline.estimate import Estimate
 @click.option(
     "--overlay", type=click.Path(dir_okay=False, path_type=Path), help="Write the image with the joints drawn into it."
 )
+@click.option(
+    "--mesh",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Fit a body to all joints, and write its surface as a .glb file (binary glTF). The overlay shows its outline.",
+)
 @engine_options
 @threshold_options
 def command(
@@ -60,6 +69,7 @@ def command(
     person_crop: str | None,
     as_json: bool,
     overlay: Path | None,
+    mesh: Path | None,
     chosen: dict[str, Any],
 ) -> None:
     """Find the joints that a command needs in one IMAGE.
@@ -70,9 +80,14 @@ def command(
     Examples:
       taihri localize photo.jpg --camera-info camera.yaml --command "shake my hand" --model ~/TAIHRI
       taihri localize photo.jpg --camera-info camera.json --command "left_wrist" --json --overlay found.png
+      taihri localize photo.jpg --camera-info camera.yaml --command "give me a hug" --mesh body.glb
     """
     if overlay is not None:
         check_picture_name(overlay)
+    if mesh is not None:
+        if mesh.suffix != ".glb":
+            raise TaihriError(f"{mesh} is not a name for binary glTF: choose one that ends with .glb")
+        chosen["body.enabled"] = True
     requested = parse_command(text)
     if requested is None:
         raise CommandError("'stop' requests no joints: name joints, or describe the task")
@@ -86,10 +101,17 @@ def command(
     with ready_engine(parameters, tracking=False) as ready:
         tracker = make_tracker(ready, parameters)
         estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)
+        if mesh is not None and estimate.whole is None and estimate.person.keypoints:
+            estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)  # now with the joints it chose
         selection = tracker.selection(requested)
         trained, unconstrained = ready.info.spec.trained, ready.info.unconstrained
+    body = None if estimate.whole is None else fit_body(BodyRecovery(), estimate.whole, stamp_ns=0)
+    if mesh is not None and body is not None:
+        mesh.write_bytes(encode_glb([body]))
     if overlay is not None:
-        write_picture(overlay, draw_overlay(picture, estimate, "" if trained else UNTRAINED_NOTE, camera))
+        write_picture(overlay, draw_overlay(picture, estimate, "" if trained else UNTRAINED_NOTE, camera, body))
+    if mesh is not None and body is None:
+        click.echo(f"note: {mesh} was not written: too few joints of the trunk were found to fit a body", err=True)
     if not trained:
         click.echo(f"note: {UNTRAINED_NOTE}", err=True)
     if unconstrained:

@@ -16,6 +16,7 @@ from taihri_ros.commands.joint_selection import JointSelection
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
+from taihri_ros.node.body_output import BodyOutput, BodyUnavailableError
 from taihri_ros.node.compressed_images import decode_compressed
 from taihri_ros.node.depth_images import DepthImages
 from taihri_ros.node.header_checks import HeaderChecks
@@ -99,6 +100,7 @@ class Application:
         self._headers = HeaderChecks()
         any_frame = parameters.camera_info_frame == "any"
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame)
+        self._body = BodyOutput(messages, outputs, parameters) if parameters.body_enabled else None
         tracker = make_tracker(engine, parameters)
         self._gate = tracker.gate
         self.scheduler = Scheduler(
@@ -180,6 +182,16 @@ class Application:
         """Return the taihri_ros/HumanKeypoints of a result, in the same frame as the node's other outputs."""
         return self._messages.person(result, self._outputs.place(result.frame.frame_id, result.frame.stamp_ns))
 
+    def distance(self, request: Any) -> dict[str, Any]:
+        """Return the fields of the response to a taihri_ros/Distance request.
+
+        Raises:
+            TaihriError: There is no body to measure from; see `BodyOutput.distance`.
+        """
+        if self._body is None:
+            raise BodyUnavailableError("no body is fitted: set the parameter body.enabled")
+        return self._body.distance(request, self._now_ns())
+
     def _prepare(self, result: Result) -> Callable[[], None]:
         """Build the messages of a result and return the function that sends them."""
         outputs, messages, parameters = self._outputs, self._messages, self._parameters
@@ -194,6 +206,8 @@ class Application:
         if outputs.subscribers(topics.MARKERS):
             markers = marker_array(messages, result, placement, parameters.marker_lifetime_s)
             sends.append(partial(outputs.publish, topics.MARKERS, markers))
+        if self._body is not None:
+            sends += self._body.prepare(result, placement)
         if outputs.subscribers(topics.OVERLAY):
             overlay = messages.compressed_image(result, self._overlay(result))
             sends.append(partial(outputs.publish, topics.OVERLAY, overlay))
@@ -207,7 +221,9 @@ class Application:
 
     def _overlay(self, result: Result) -> NDArray[np.uint8]:
         note = "" if self._engine.info.spec.trained else UNTRAINED_NOTE
-        picture = cv2.cvtColor(draw_overlay(result.image, result.estimate, note, result.camera), cv2.COLOR_RGB2BGR)
+        body = self._body.body if self._body else None
+        drawn = draw_overlay(result.image, result.estimate, note, result.camera, body)
+        picture = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._parameters.overlay_jpeg_quality]
         return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()
 
@@ -218,7 +234,7 @@ def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
     Args:
         engine: The engine that runs the model.
         parameters: `xy_source`, `decoding`, `min_confidence`, `min_presence`, `command.refresh_s`, `command.selection`,
-            `command.tasks`, `person_crop.*` and `filter.*` are used.
+            `command.tasks`, `person_crop.*`, `filter.*` and `body.enabled` are used.
 
     Returns:
         The tracker.
@@ -244,4 +260,5 @@ def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
         ),
         person_crop=None if parameters.person_crop_mode == "never" else person_crop,
         motion_filter=motion if parameters.filter_enabled else None,
+        whole_body=parameters.body_enabled,
     )

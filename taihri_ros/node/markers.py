@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from taihri_ros.node.messages import Messages, Placement
 from taihri_ros.pipeline.frames import Result
 from taihri_ros.skeleton import BONES
 
-_SPHERE, _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING = 2, 7, 5, 9
+_SPHERE, _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING, _TRIANGLE_LIST = 2, 7, 5, 9, 11
+_ADD, _DELETE = 0, 2
 _SIZES = {"joints": 0.06, "bones": 0.02, "names": 0.05}
 """Size of the markers by namespace, metres; ellipsoids have their own sizes."""
 
@@ -22,6 +24,7 @@ _COLOURS = {
     "bones": (0.2, 0.6, 1.0, 1.0),
     "names": (1.0, 1.0, 1.0, 1.0),
     "ellipsoids": (1.0, 0.35, 0.9, 0.25),
+    "body": (1.0, 1.0, 1.0, 1.0),
 }
 """Colour and opacity of the markers by namespace."""
 
@@ -50,10 +53,11 @@ def marker_array(messages: Messages, result: Result, placement: Placement, lifet
     header = messages.header(result, placement)
     markers = []
     if located:
-        joints = list(located.values())
+        joints = _points(messages, list(located.values()))
         markers.append(_marker(messages, header, lifetime_s, "joints", _SPHERE_LIST, points=joints))
     if bones:
-        markers.append(_marker(messages, header, lifetime_s, "bones", _LINE_LIST, points=bones))
+        ends = _points(messages, bones)
+        markers.append(_marker(messages, header, lifetime_s, "bones", _LINE_LIST, points=ends))
     for index, (joint, position) in enumerate(located.items()):
         pose = messages.pose(position + _LABEL_OFFSET)
         label = _marker(messages, header, lifetime_s, "names", _TEXT_VIEW_FACING, index=index, text=joint, pose=pose)
@@ -61,12 +65,49 @@ def marker_array(messages: Messages, result: Result, placement: Placement, lifet
     for index, keypoint in enumerate(keypoints):
         ellipsoid = Ellipsoid.from_covariance(placement.covariance(keypoint))
         if ellipsoid is not None:
-            pose = _pose(messages, placement.position(keypoint), ellipsoid.quaternion)
+            pose = messages.pose(placement.position(keypoint), ellipsoid.quaternion)
             size = np.maximum(2.0 * ellipsoid.semi_axes, _MIN_DIAMETER)
             markers.append(
                 _marker(messages, header, lifetime_s, "ellipsoids", _SPHERE, index=index, pose=pose, size=size)
             )
     return messages.make(topics.MARKERS.type, markers=markers)
+
+
+def triangle_marker(
+    messages: Messages,
+    header: Any,
+    lifetime_s: float,
+    vertices: NDArray[np.float64],
+    triangles: NDArray[np.integer],
+    colours: Sequence[tuple[float, float, float, float]],
+) -> Any:
+    """Return a visualization_msgs/Marker of a surface, or one that deletes it if there are no triangles.
+
+    Args:
+        messages: The message builder.
+        header: The frame and stamp of the surface.
+        lifetime_s: Time after which RViz removes the surface, seconds.
+        vertices: (V, 3) metres.
+        triangles: (T, 3) indices of vertices.
+        colours: (V,) red, green, blue and opacity of each vertex, from 0 to 1.
+
+    Returns:
+        The message. Triangles that share a vertex share its objects, which saves most of the time.
+    """
+    points = _points(messages, list(vertices))
+    shades = {colour: _colour(messages, colour) for colour in set(colours)}
+    corners = np.asarray(triangles).ravel().tolist()
+    return _marker(
+        messages,
+        header,
+        lifetime_s,
+        "body",
+        _TRIANGLE_LIST,
+        action=_ADD if corners else _DELETE,
+        size=np.ones(3),
+        points=[points[corner] for corner in corners],
+        colours=[shades[colours[corner]] for corner in corners],
+    )
 
 
 def _marker(
@@ -80,9 +121,10 @@ def _marker(
     text: str = "",
     pose: Any = None,
     size: NDArray[np.float64] | None = None,
-    points: list[NDArray[np.float64]] | None = None,
+    points: Sequence[Any] = (),
+    colours: Sequence[Any] = (),
+    action: int = _ADD,
 ) -> Any:
-    red, green, blue, opacity = _COLOURS[namespace]
     scale = np.full(3, _SIZES[namespace]) if size is None else size
     no_bytes = messages.sequence(np.empty(0, np.uint8))
     return messages.make(
@@ -91,14 +133,14 @@ def _marker(
         ns=namespace,
         id=index,
         type=kind,
-        action=0,
+        action=action,
         pose=messages.pose(np.zeros(3)) if pose is None else pose,
         scale=messages.vector("geometry_msgs/msg/Vector3", scale),
-        color=messages.make("std_msgs/msg/ColorRGBA", r=red, g=green, b=blue, a=opacity),
+        color=_colour(messages, _COLOURS[namespace]),
         lifetime=messages.duration(lifetime_s),
         frame_locked=False,
-        points=[messages.vector("geometry_msgs/msg/Point", point) for point in points or []],
-        colors=[],
+        points=list(points),
+        colors=list(colours),
         texture_resource="",
         texture=messages.make("sensor_msgs/msg/CompressedImage", header=header, format="", data=no_bytes),
         uv_coordinates=[],
@@ -109,11 +151,10 @@ def _marker(
     )
 
 
-def _pose(messages: Messages, position: NDArray[np.float64], quaternion: NDArray[np.float64]) -> Any:
-    """Return geometry_msgs/Pose from a position (3,) and a quaternion (4,) x, y, z, w."""
-    x, y, z, w = map(float, quaternion)
-    return messages.make(
-        "geometry_msgs/msg/Pose",
-        position=messages.vector("geometry_msgs/msg/Point", position),
-        orientation=messages.make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w),
-    )
+def _points(messages: Messages, positions: Sequence[NDArray[np.float64]]) -> list[Any]:
+    return [messages.vector("geometry_msgs/msg/Point", position) for position in positions]
+
+
+def _colour(messages: Messages, colour: tuple[float, float, float, float]) -> Any:
+    red, green, blue, opacity = colour
+    return messages.make("std_msgs/msg/ColorRGBA", r=red, g=green, b=blue, a=opacity)

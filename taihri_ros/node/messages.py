@@ -17,6 +17,9 @@ from taihri_ros.pipeline.frames import Result
 
 _NANOSECONDS = 1_000_000_000
 
+IDENTITY = np.array([0.0, 0.0, 0.0, 1.0])
+"""The quaternion x, y, z, w without rotation."""
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:
@@ -34,9 +37,23 @@ class Placement:
 
     def position(self, keypoint: Keypoint) -> NDArray[np.float64]:
         """Return a keypoint's position in this frame, (3,) metres."""
+        return self.points(keypoint.position)
+
+    def points(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points (..., 3) metres of the camera's optical frame in this frame."""
         if self.rotation is None or self.translation is None:
-            return keypoint.position
-        return np.asarray(self.rotation @ keypoint.position + self.translation)
+            return points
+        return np.asarray(points @ self.rotation.T + self.translation)
+
+    def points_to_camera(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points (..., 3) metres of this frame in the camera's optical frame."""
+        if self.rotation is None or self.translation is None:
+            return points
+        return np.asarray((points - self.translation) @ self.rotation)
+
+    def rotations(self, rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return orientations (..., 3, 3) in the camera's optical frame as orientations in this frame."""
+        return rotations if self.rotation is None else np.asarray(self.rotation @ rotations)
 
     def covariance(self, keypoint: Keypoint) -> NDArray[np.float64]:
         """Return a keypoint's covariance in this frame, (3, 3) m²."""
@@ -97,7 +114,7 @@ class Messages:
                 transform=self.make(
                     "geometry_msgs/msg/Transform",
                     translation=self.vector("geometry_msgs/msg/Vector3", keypoint.position),
-                    rotation=self.identity(),
+                    rotation=self.quaternion(),
                 ),
             )
             for keypoint in result.estimate.person.located
@@ -176,17 +193,18 @@ class Messages:
             depth=int(keypoint.depth),
         )
 
-    def pose(self, position: NDArray[np.float64]) -> Any:
-        """Return geometry_msgs/Pose at a position (3,) in metres, with identity orientation."""
+    def pose(self, position: NDArray[np.float64], quaternion: NDArray[np.float64] = IDENTITY) -> Any:
+        """Return geometry_msgs/Pose at a position (3,) in metres, with an orientation (4,) as x, y, z, w."""
         return self.make(
             "geometry_msgs/msg/Pose",
             position=self.vector("geometry_msgs/msg/Point", position),
-            orientation=self.identity(),
+            orientation=self.quaternion(quaternion),
         )
 
-    def identity(self) -> Any:
-        """Return the identity geometry_msgs/Quaternion."""
-        return self.make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
+    def quaternion(self, quaternion: NDArray[np.float64] = IDENTITY) -> Any:
+        """Return geometry_msgs/Quaternion from x, y, z, w, (4,)."""
+        x, y, z, w = map(float, quaternion)
+        return self.make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
 
     def vector(self, type_name: str, values: NDArray[np.float64]) -> Any:
         """Return a message with the fields x, y, z from values (3,), such as geometry_msgs/Point."""

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.body.recovery import Body
 from taihri_ros.camera.camera import Camera
 from taihri_ros.keypoints import Keypoint, State
 from taihri_ros.node.ellipsoids import image_ellipse
@@ -16,7 +17,11 @@ _JOINT = (255, 115, 25)
 _BONE = (50, 150, 255)
 _BOX = (120, 220, 120)
 _ELLIPSE = (255, 90, 230)
+_BODY = (240, 215, 80)
 _TEXT = (255, 255, 255)
+
+_NEAREST_M = 0.05
+"""Parts of a body that are nearer to the camera are not drawn, metres."""
 
 _MAX_COORDINATE = 1_000_000
 """Limit of pixel coordinates, since OpenCV's drawing functions use 32-bit integers."""
@@ -26,7 +31,11 @@ _SUBPIXEL_BITS = 4
 
 
 def draw_overlay(
-    image: NDArray[np.uint8], estimate: Estimate, note: str = "", camera: Camera | None = None
+    image: NDArray[np.uint8],
+    estimate: Estimate,
+    note: str = "",
+    camera: Camera | None = None,
+    body: Body | None = None,
 ) -> NDArray[np.uint8]:
     """Return an image with joints, their names and distances, bones, box and command drawn into it.
 
@@ -38,6 +47,7 @@ def draw_overlay(
         estimate: The estimate of the image.
         note: A line of text for the bottom of the image, such as a warning.
         camera: The camera that took the image.
+        body: The body of the person, whose outline is drawn; needs the camera.
 
     Returns:
         A new (height, width, 3) uint8 RGB image.
@@ -47,6 +57,8 @@ def draw_overlay(
     thickness = max(1, round(1.5 * scale))
     located = {keypoint.name: keypoint for keypoint in estimate.person.located}
     pixels = {name: pixel for name, each in located.items() if np.isfinite(pixel := _pixel(each, camera)).all()}
+    if body is not None and camera is not None:
+        _draw_body(canvas, body, camera, thickness)
     if estimate.person.box is not None:
         left, top, right, bottom = (round(value) for value in estimate.person.box.tolist())
         cv2.rectangle(canvas, (left, top), (right, bottom), _BOX, thickness)
@@ -75,6 +87,20 @@ def draw_overlay(
     if note:
         _write(canvas, note, (round(8 * scale), canvas.shape[0] - round(10 * scale)), scale)
     return canvas
+
+
+def _draw_body(canvas: NDArray[np.uint8], body: Body, camera: Camera, thickness: int) -> None:
+    """Shade the surface of the limbs of a body that keypoints show, and draw its outline."""
+    vertices, triangles = body.vertices.astype(np.float64), body.surface.template.triangles
+    shown = ((vertices[:, 2] > _NEAREST_M) & body.supported_vertices)[triangles].all(axis=1)
+    pixels = np.clip(camera.project(vertices), -_MAX_COORDINATE, _MAX_COORDINATE)
+    silhouette = np.zeros(canvas.shape[:2], np.uint8)
+    for corners in np.round(pixels[triangles[shown]]).astype(np.int32):
+        cv2.fillConvexPoly(silhouette, corners, 1)
+    inside = silhouette.astype(bool)
+    canvas[inside] = canvas[inside] // 4 * 3 + np.array(_BODY, np.uint8) // 4
+    outlines, _ = cv2.findContours(silhouette, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, outlines, -1, _BODY, thickness, cv2.LINE_AA)
 
 
 def _pixel(keypoint: Keypoint, camera: Camera | None) -> NDArray[np.float64]:

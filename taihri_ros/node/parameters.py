@@ -137,6 +137,11 @@ class Parameters:
     depth_tolerance_s: float = _parameter(
         0.02, "Largest difference between the stamps of an image and its depth image, in seconds.", limits=(0.0, 1.0)
     )
+    body_enabled: bool = _parameter(
+        False,
+        "Ask the model for all joints beside those of the command, and fit a body to them, for ~/body, ~/body_joints "
+        "and TF frames with orientations.",
+    )
     publish_tf: bool = _parameter(True, "Broadcast a TF frame for every located joint.")
     tf_prefix: str = _parameter("person/", "Prefix of the TF frame names, before the name of the joint.")
     target_frame: str = _parameter(
@@ -283,7 +288,7 @@ class Declaration:
         return check_value(value, kind, source, ParameterError, limits=self.limits, choices=self.choices)
 
 
-_GROUPS = ("command", "depth", "engine", "filter", "person_crop", "overlay")
+_GROUPS = ("body", "command", "depth", "engine", "filter", "person_crop", "overlay")
 
 
 def declarations() -> tuple[Declaration, ...]:

@@ -41,11 +41,13 @@ KEYPOINTS = Topic("~/keypoints", "geometry_msgs/msg/PoseArray")
 PERSON = Topic("~/person", "taihri_ros/msg/HumanKeypoints")
 MARKERS = Topic("~/markers", "visualization_msgs/msg/MarkerArray")
 ACTIVE_COMMAND = Topic("~/active_command", "taihri_ros/msg/ActiveCommand", depth=1, latched=True)
+BODY = Topic("~/body", "visualization_msgs/msg/Marker", depth=1)
+BODY_JOINTS = Topic("~/body_joints", "taihri_ros/msg/BodyJoints")
 OVERLAY = Topic("~/overlay/compressed", "sensor_msgs/msg/CompressedImage", depth=1)
 TRANSFORMS = Topic("/tf", "tf2_msgs/msg/TFMessage", depth=100)
 DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
 
-OUTPUTS = (KEYPOINTS, PERSON, MARKERS, ACTIVE_COMMAND, OVERLAY, TRANSFORMS, DIAGNOSTICS)
+OUTPUTS = (KEYPOINTS, PERSON, MARKERS, ACTIVE_COMMAND, BODY, BODY_JOINTS, OVERLAY, TRANSFORMS, DIAGNOSTICS)
 
 
 def depth_input(transport: str) -> Topic:

@@ -24,6 +24,8 @@ class Estimate:
         view_size: Width and height of the view that the model was shown, px; None if unknown.
         thresholds: The thresholds that the joints of `person` have passed.
         decoded: The person as the model answered, before any joint was refused; None if unknown.
+        whole: The person with all joints of the skeleton, of which `person` has those of the command; None if no other
+            joints were requested.
     """
 
     command: Command
@@ -34,6 +36,11 @@ class Estimate:
     view_size: tuple[int, int] | None = None
     thresholds: Thresholds = OFF
     decoded: Person | None = None
+    whole: Person | None = None
+
+    def restricted_to(self, command: Command) -> Estimate:
+        """Return the estimate for the joints that a command names, with all joints of this one as `whole`."""
+        return replace(self, command=command, person=self.person.with_joints(command.joints), whole=self.person)
 
     def followed_by(self, other: Estimate) -> Estimate:
         """Return the better of two estimates of one frame, with the stage times of both.

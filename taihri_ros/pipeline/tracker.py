@@ -24,6 +24,7 @@ from taihri_ros.pipeline.find_person import find_person
 from taihri_ros.pipeline.motion_filter import MotionFilter
 from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.pipeline.uncertainty import with_confidences
+from taihri_ros.skeleton import JOINTS
 
 
 class Tracker:
@@ -41,6 +42,7 @@ class Tracker:
         joint_selection: JointSelection | None = None,
         person_crop: PersonCrop | None = None,
         motion_filter: MotionFilter | None = None,
+        whole_body: bool = False,
     ) -> None:
         """Create a tracker without state.
 
@@ -50,12 +52,15 @@ class Tracker:
                 frame.
             person_crop: Chooses the view of each frame; if None, the full view is used.
             motion_filter: Filters the motion of the joints; if None, it is not filtered.
+            whole_body: Whether all joints of the skeleton are requested together with those of a command, as
+                `Estimate.whole`. A free command has them from the second frame on, when its joints are known.
         """
         self._estimator = estimator
         self._joint_selection = joint_selection or JointSelection()
         self._keeps_choice = joint_selection is not None
         self._person_crop = person_crop
         self._filter = motion_filter
+        self._whole_body = whole_body
         self._crop_lock = Lock()
 
     @property
@@ -115,7 +120,8 @@ class Tracker:
         if selection.source is Source.NONE:
             spec = self.engine.info.spec
             return Estimate(command, Person((), None), "", {}, spec.name, thresholds=self.gate.thresholds(spec))
-        requested = replace(command, joints=selection.joints)
+        asked = replace(command, joints=selection.joints)
+        requested = replace(command, joints=JOINTS) if self._whole_body and asked.joints else asked
         if one_shot and self._person_crop is not None:
             exchange = find_person(self._estimator, image, camera, requested, check_wanted)
             estimate = exchange.estimate(self._estimator.xy_source, self.gate.thresholds(exchange.decoder.spec))
@@ -126,7 +132,7 @@ class Tracker:
         if self._keeps_choice:
             joints = tuple(keypoint.name for keypoint in estimate.person.keypoints)
             self._joint_selection.remember(requested, joints, monotonic())
-        return estimate
+        return estimate if requested is asked else estimate.restricted_to(asked)
 
     def _follow(
         self,
@@ -202,4 +208,4 @@ class Tracker:
         if motion is not None:
             refined = motion.update(refined, stamp_ns)
             refined = replace(refined, person=refuse_unbelieved(with_confidences(refined.person, factor), thresholds))
-        return refined
+        return refined if estimate.whole is None else refined.restricted_to(estimate.command)

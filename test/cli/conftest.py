@@ -104,6 +104,21 @@ def photo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def calibration_of(tmp_path: Path) -> Callable[[Path], Path]:
+    """Writes a calibration for a picture, as of a camera that sees 60 degrees, and returns its path."""
+
+    def write(picture: Path) -> Path:
+        height, width = cv2.imread(str(picture)).shape[:2]
+        k = [0.87 * width, 0.0, (width - 1) / 2, 0.0, 0.87 * width, (height - 1) / 2, 0.0, 0.0, 1.0]
+        path = tmp_path / f"{picture.stem}.yaml"
+        content = {"width": width, "height": height, "distortion_model": "plumb_bob", "d": [0.0] * 5, "k": k}
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    return write
+
+
+@pytest.fixture
 def calibration(tmp_path: Path) -> Path:
     path = tmp_path / "camera.yaml"
     k = [100.0, 0.0, WIDTH / 2, 0.0, 100.0, HEIGHT / 2, 0.0, 0.0, 1.0]

@@ -22,6 +22,7 @@ from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.spec import Belief
 from taihri_ros.node.parameters import ParameterError
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.resources import PERSON
 
 
 def test_localize_prints_json_and_writes_an_overlay(
@@ -53,6 +54,34 @@ def test_localize_prints_json_and_writes_an_overlay(
     drawn = cv2.imread(str(overlay))
     assert drawn.shape == cv2.imread(str(photo)).shape
     assert drawn.min() < 128, "the photo is white"
+
+
+def test_localize_writes_the_body_as_gltf(
+    taihri: Callable[..., Run], light_python: str, calibration_of: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    mesh = tmp_path / "body.glb"
+    arguments = ["--camera-info", calibration_of(PERSON), "--command", "head", "--mesh", mesh]
+    done = taihri("localize", PERSON, *arguments, "--engine", "mediapipe", "--engine-python", light_python)
+    assert done.status == 0, done.err
+    assert "head" in done.out
+    assert "pelvis" not in done.out, "the command does not ask for it"
+    content = mesh.read_bytes()
+    length = int.from_bytes(content[12:16], "little")
+    (positions, *_) = json.loads(content[20 : 20 + length])["accessors"]
+    assert content[:4] == b"glTF"
+    assert max(positions["max"][2], positions["min"][2]) < -0.5, "in front of a viewer who looks along -z"
+    assert 0.3 < np.ptp([positions["min"][1], positions["max"][1]]) < 2.2
+
+
+def test_nobody_has_no_body(
+    taihri: Callable[..., Run], light_python: str, photo: Path, calibration: Path, tmp_path: Path
+) -> None:
+    mesh = tmp_path / "body.glb"
+    arguments = ["--camera-info", calibration, "--command", "head", "--mesh", mesh]
+    done = taihri("localize", photo, *arguments, "--engine", "mediapipe", "--engine-python", light_python)
+    assert done.status == 0, done.err
+    assert f"note: {mesh} was not written: too few joints" in done.err
+    assert not mesh.exists()
 
 
 def test_unknown_values_are_null_in_json() -> None:
@@ -158,6 +187,7 @@ def test_invalid_input_is_refused_before_the_engine_starts(
         ((photo, "--camera-info", calibration, "--rectified", "--command", "head"), "p is all zeros"),
         ((small, "--camera-info", calibration, "--command", "head"), "image is 10x10 but camera_info describes 96x64"),
         ((photo, "--camera-info", calibration, "--command", "head", "--overlay", "a.xyz"), "must end in .png or .jpg"),
+        ((photo, "--camera-info", calibration, "--command", "head", "--mesh", "a.stl"), "that ends with .glb"),
         (
             (photo, "--camera-info", calibration, "--command", "head", "--engine", "openai"),
             "no model: set engine.model (--model)",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -17,9 +18,11 @@ import pytest
 from camera_messages import FRAME_ID, HEIGHT, MESSAGES, TYPES, WIDTH, camera_info, compressed, depth, image
 from oracle import Oracle
 
+from taihri_ros.body.recovery import BodyRecovery
 from taihri_ros.camera.picture_decoder import decode_picture
 from taihri_ros.commands.command import CommandError
 from taihri_ros.commands.task_table import TaskError
+from taihri_ros.errors import TaihriError
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.model.spec import Belief
 from taihri_ros.node import topics
@@ -28,6 +31,7 @@ from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Placement, stamp_ns
 from taihri_ros.node.parameters import Parameters, SelectionMode
 from taihri_ros.node.topics import Topic
+from taihri_ros.skeleton import JOINTS
 
 TIMEOUT_S = 30.0
 ADVICE = "say it in other words, or name the joints"
@@ -563,3 +567,31 @@ def test_the_motion_filter_reduces_the_published_covariance(recorder: Recorder) 
     application.stop()
     assert variances == sorted(variances, reverse=True)
     assert variances[-1] < 0.8 * variances[0]
+
+
+def test_a_body_is_fitted_to_joints_that_the_command_does_not_ask_for(recorder: Recorder) -> None:
+    standing = BodyRecovery().rest_joints() + np.array([0.0, 0.15, 3.3])
+    oracle = Oracle(dict(zip(JOINTS, standing, strict=True)))
+    recorder.subscribed = {topics.PERSON, topics.BODY, topics.OVERLAY}
+    parameters = Parameters(body_enabled=True, command_initial="head")
+    application = Application(parameters, oracle, MESSAGES, recorder, decode_image)
+    application.start()
+    try:
+        process(application, image(1))
+        request = SimpleNamespace(frame_id="", start=SimpleNamespace(x=0.0, y=0.0, z=0.0), max_age=1e12)
+        request.end = request.start
+        distance = application.distance(request)
+    finally:
+        application.stop()
+    (keypoints,), (person,), (joints,), (surface,) = map(
+        recorder.on, (topics.KEYPOINTS, topics.PERSON, topics.BODY_JOINTS, topics.BODY)
+    )
+    assert len(keypoints.poses) == 1
+    assert [keypoint.name for keypoint in person.keypoints] == ["head"]
+    assert tuple(joints.names) == JOINTS
+    assert surface.points
+    frames = [each.child_frame_id for each in recorder.transforms]
+    assert frames == ["person/head", *(f"person/body/{joint}" for joint in JOINTS)]
+    assert 2.6 < distance["distance"] < 3.3
+    with pytest.raises(TaihriError, match=r"set the parameter body\.enabled"):
+        Application(Parameters(), oracle, MESSAGES, recorder, decode_image).distance(request)

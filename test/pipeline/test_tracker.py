@@ -22,6 +22,7 @@ from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.motion_filter import MotionFilter
 from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.pipeline.tracker import Tracker
+from taihri_ros.skeleton import JOINTS
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 CAMERA = Camera(
@@ -167,3 +168,28 @@ def test_motion_is_filtered_only_with_a_motion_filter(engine: Oracle) -> None:
         smoothed = filtered.refine(estimate, PERIOD_NS * (1 + number))
     before, after = estimates[-1].person.located[0], smoothed.person.located[0]
     assert np.trace(after.covariance) < np.trace(before.covariance)
+
+
+def test_all_joints_are_asked_for_beside_those_of_the_command(engine: Oracle) -> None:
+    tracker = Tracker(Estimator(engine), joint_selection=JointSelection(), whole_body=True)
+    filtered = Tracker(Estimator(engine), motion_filter=MotionFilter(), whole_body=True)
+    for stamp in (PERIOD_NS, 2 * PERIOD_NS):
+        estimate = tracker.estimate(IMAGE, CAMERA, WRIST, stamp)
+        refined = filtered.refine(filtered.estimate(IMAGE, CAMERA, WRIST, stamp), stamp)
+        for each in (estimate, refined):
+            assert [keypoint.name for keypoint in each.person.keypoints] == ["right_wrist"]
+            assert each.command == WRIST
+            assert each.whole is not None
+            assert [keypoint.name for keypoint in each.whole.keypoints] == list(JOINTS)
+            assert {keypoint.name for keypoint in each.whole.located} == set(PERSON)
+    assert len(engine.requests) == 4, "in one batch"
+
+
+def test_all_joints_are_asked_for_once_the_model_has_chosen(engine: Oracle) -> None:
+    tracker = Tracker(Estimator(engine), joint_selection=JointSelection(), whole_body=True)
+    command = Command("what does the head do")
+    first, second = (tracker.estimate(IMAGE, CAMERA, command, stamp) for stamp in (PERIOD_NS, 2 * PERIOD_NS))
+    assert first.whole is None
+    assert second.whole is not None
+    assert [[keypoint.name for keypoint in each.person.keypoints] for each in (first, second)] == [["head"]] * 2
+    assert len(second.whole.keypoints) == len(JOINTS)

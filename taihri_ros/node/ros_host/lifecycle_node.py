@@ -38,7 +38,7 @@ from taihri_ros.node.ros_host.ros_parameters import RosParameters
 from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.running_command import RunningCommand
 from taihri_ros.node.topics import NODE_NAME, Topic
-from taihri_ros.srv import Localize
+from taihri_ros.srv import Distance, Localize
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self._application: Application | None = None
         # In its own group, so that a waiting query does not block the other callbacks.
         self.create_service(Localize, "~/localize", self._on_localize, callback_group=ReentrantCallbackGroup())
+        self.create_service(Distance, "~/distance", self._on_distance)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
         """Start the engine process, which loads the model in the background."""
@@ -261,11 +262,23 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         self._queries.submit(work)
         return await done
 
-    def _answer(self, request: Any, response: Any) -> None:
-        application = self._application
+    def _on_distance(self, request: Any, response: Any) -> Any:
         try:
-            if application is None:
-                raise CommandError("the node is not active: ros2 lifecycle set /taihri activate")
+            for name, value in self._active_application().distance(request).items():
+                setattr(response, name, value)
+            response.success = True
+        except TaihriError as error:
+            response.message = str(error)
+        return response
+
+    def _active_application(self) -> Application:
+        if self._application is None:
+            raise CommandError(f"the node is not active: ros2 lifecycle set {self.get_fully_qualified_name()} activate")
+        return self._application
+
+    def _answer(self, request: Any, response: Any) -> None:
+        try:
+            application = self._active_application()
             command = application.read_command(request.command)
             if command is None:
                 raise CommandError("'stop' requests no joints: name joints, or describe the task")

@@ -15,7 +15,7 @@ from taihri_ros.node.ros_host.message_classes import message_class
 from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.topics import Topic
 
-PUBLISHED = (topics.KEYPOINTS, topics.PERSON, topics.MARKERS, topics.ACTIVE_COMMAND, topics.OVERLAY)
+PUBLISHED = tuple(topic for topic in topics.OUTPUTS if topic not in (topics.TRANSFORMS, topics.DIAGNOSTICS))
 """All outputs except /tf and /diagnostics, which tf2_ros and diagnostic_updater publish."""
 
 

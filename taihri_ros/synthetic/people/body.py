@@ -133,7 +133,7 @@ class BodyModel:
     @cached_property
     def template(self) -> Template:
         """The mean adult at rest."""
-        vertices, rest_heads = self._rest([Phenotype(0.5, 2 / 3, 0.5, 0.5, 0.4, 0.5)])
+        vertices, rest_heads = self.rest([Phenotype(0.5, 2 / 3, 0.5, 0.5, 0.4, 0.5)])
         faces = self._model.faces.numpy().astype(np.int32)
         points = vertices[0].numpy()
         corners = points[faces]
@@ -167,14 +167,14 @@ class BodyModel:
         Returns:
             The bodies, in order.
         """
-        vertices, rest_heads = self._rest([shape for shape, _ in people])
+        vertices, rest_heads = self.rest([shape for shape, _ in people])
         if clothing is not None:
             vertices = vertices + torch.from_numpy(clothing)[..., None] * torch.from_numpy(self.template.normals)
         transforms = np.zeros((len(people), len(self._index), 4, 4), dtype=np.float32)
         transforms[:, :, 3, 3] = 1.0
         joints = []
         for index, (_, pose) in enumerate(people):
-            turned, placed = self._bones(rest_heads[index], pose)
+            turned, placed = self.bones(rest_heads[index], pose)
             transforms[index, :, :3, :3] = turned
             transforms[index, :, :3, 3] = placed - np.einsum("bij,bj->bi", turned, rest_heads[index])
             joints.append(placed[self._joints])
@@ -190,7 +190,26 @@ class BodyModel:
         seat = float(joints[:3, 2].min() - 0.1 - ground[2]) if pose.seated else None
         return Body(vertices - ground.astype(np.float32), joints - ground, seat)
 
-    def _rest(self, shapes: Sequence[Phenotype]) -> tuple[torch.Tensor, Array]:
+    @property
+    def bone_names(self) -> tuple[str, ...]:
+        """The names that anny gives the bones, in the order of `rest` and `bones`."""
+        return tuple(self._index)
+
+    @property
+    def joint_bones(self) -> NDArray[np.int64]:
+        """The bone that begins at each joint of `taihri_ros.skeleton.JOINTS`, int64 (22,)."""
+        return self._joints
+
+    @property
+    def skinning(self) -> NDArray[np.float32]:
+        """Weight of each bone for each vertex, float32 (V, B); every row adds up to 1."""
+        bones, shares = self._model.vertex_bone_indices.numpy(), self._model.vertex_bone_weights.numpy()
+        weights = np.zeros((len(bones), len(self._index)), dtype=np.float32)
+        np.add.at(weights, (np.arange(len(bones))[:, None], bones), shares)
+        return weights
+
+    def rest(self, shapes: Sequence[Phenotype]) -> tuple[torch.Tensor, Array]:
+        """Return the vertices float32 (N, V, 3) and the heads of the bones float64 (N, B, 3) at rest, metres."""
         columns = {name: torch.tensor([getattr(shape, name) for shape in shapes]) for name in Phenotype.__annotations__}
         model = self._model
         with torch.inference_mode():
@@ -199,8 +218,16 @@ class BodyModel:
             joints = model.template_bone_heads + torch.einsum("cbd,nc->nbd", model.bone_heads_blendshapes, shares)
         return vertices, joints.numpy().astype(np.float64)
 
-    def _bones(self, rest: Array, pose: Pose) -> tuple[Array, Array]:
-        """Convert a pose to global rotations and positions of all bones."""
+    def bones(self, rest: Array, pose: Pose) -> tuple[Array, Array]:
+        """Convert a pose to the bones of a body.
+
+        Args:
+            rest: (B, 3) heads of the bones at rest, metres.
+            pose: The pose.
+
+        Returns:
+            Global rotations float64 (B, 3, 3) and heads float64 (B, 3), metres, of all bones.
+        """
         index = self._index
         pelvis = euler(*pose.pelvis)
         turned = {index["root"]: pelvis}

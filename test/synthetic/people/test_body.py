@@ -33,7 +33,7 @@ def joint(body: Body, name: str) -> np.ndarray:
 @pytest.mark.parametrize("gender", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("stature", [1.5, 1.95])
 def test_people_have_the_requested_stature(model: BodyModel, gender: float, stature: float) -> None:
-    vertices, _ = model._rest([person(gender, stature)])
+    vertices, _ = model.rest([person(gender, stature)])
     assert float(np.ptp(vertices[0].numpy()[:, 2])) == pytest.approx(stature, abs=0.02)
 
 
