@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
+from someone import Someone
 
-from taihri_ros.body.kinematics import Kinematics, Placement, Posture, exponential
+from taihri_ros.body.kinematics import Kinematics, Posture, exponential
 from taihri_ros.body.mesh import Surface
 from taihri_ros.body.start import FACING_CAMERA
 from taihri_ros.body.template import BodyTemplate, shipped_template
-
-
-@dataclass(frozen=True, eq=False)
-class Someone:
-    """A person of the tests, in the camera's optical frame."""
-
-    posture: Posture
-    placement: Placement
-    vertices: np.ndarray
-
-    @property
-    def joints(self) -> np.ndarray:
-        return self.placement.joints
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import Someone
+from someone import Someone
 
 from taihri_ros.body.distance import nearest_to_point, nearest_to_segment
 from taihri_ros.body.recovery import Body, BodyError, BodyRecovery

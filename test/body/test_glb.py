@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Someone
+from someone import Someone
 
 from taihri_ros.body.glb import encode_glb
 from taihri_ros.body.recovery import Body, BodyRecovery

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import Someone
+from someone import Someone
 
 from taihri_ros.body.kinematics import Kinematics, Posture, exponential
 from taihri_ros.body.mesh import Surface

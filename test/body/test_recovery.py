@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import Someone
+from someone import Someone
 
 from taihri_ros.body.kinematics import Kinematics
 from taihri_ros.body.recovery import BodyError, BodyRecovery
