@@ -16,7 +16,7 @@ from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
 from taihri_ros.errors import TaihriError
 
 if TYPE_CHECKING:
-    from taihri_ros.synthetic.simulation import Simulation
+    from taihri_ros.synthetic.recorded_camera import DepthScene
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +45,18 @@ def _read_size(context: click.Context, option: click.Parameter, value: str) -> t
 @click.option("--gesture", help="Gesture of the person while no command is active.")
 @click.option(
     "--people",
+    type=click.IntRange(1, 4),
+    default=1,
+    show_default=True,
+    help="Number of people at the same time. Several walk across and past each other.",
+)
+@click.option(
+    "--visitors",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Number of people, each for 20 seconds. Their seeds follow each other: for other people, choose a --seed at "
-    "least this much larger.",
+    help="Number of people who come one after another, each for 20 seconds. Their seeds follow each other: for other "
+    "people, choose a --seed at least this much larger.",
 )
 @click.option(
     "--bag",
@@ -66,6 +73,7 @@ def command(
     duration: float | None,
     gesture: str | None,
     people: int,
+    visitors: int,
     bag: Path | None,
     remap: tuple[str, ...],
     distro: str,
@@ -73,37 +81,45 @@ def command(
     """Publish images of a simulated moving person, and the true positions of their joints.
 
     Images go to `image` and `camera_info`, the 22 joints to /sim/keypoints with the image's stamp. The person performs
-    the gesture of each command on /taihri/command: after "shake my hand" they hold out a hand.
+    the gesture of each command on /taihri/command: after "shake my hand" they hold out a hand. Several people do not
+    react to commands; the joints of all of them, 22 for each in the same order, go to /sim/people.
 
     \b
     Examples:
       taihri simulate --rate 15 --size 640x480 --seed 3
-      taihri simulate --bag recording --duration 160 --rate 5 --people 8
+      taihri simulate --bag recording --duration 160 --rate 5 --visitors 8
+      taihri simulate --people 3
       taihri simulate --gesture hug -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
     """
     from taihri_ros.synthetic.robot_camera import RobotCamera
 
+    if people > 1 and (visitors > 1 or gesture is not None):
+        raise click.UsageError("several people at the same time have no --visitors and no --gesture: leave them out")
     if bag is not None and duration is None:
         raise click.UsageError("--bag needs --duration: a recording has an end")
     try:
+        from taihri_ros.synthetic.crossing_simulation import CrossingSimulation
         from taihri_ros.synthetic.simulation import RENDER_WIDTH_PX, Simulation
     except ModuleNotFoundError as error:
         raise TaihriError(f"{error.name} is not installed: pip install 'taihri_ros[synthetic,embedded]'") from error
 
-    logger.info("generating person and room; the first time on a machine this takes half a minute")
+    def simulation(render_width: int) -> DepthScene:
+        if people > 1:
+            return CrossingSimulation(people=people, seed=seed, size=size, render_width=render_width)
+        return Simulation(seed=seed, size=size, gesture=gesture, visitors=visitors, render_width=render_width)
+
+    logger.info("generating people and room; the first time on a machine this takes half a minute")
     if bag is not None and duration is not None:
-        simulation = Simulation(seed=seed, size=size, gesture=gesture, people=people, render_width=size[0])
-        _record(simulation, bag, rate, max(1, round(duration * rate)), seed, distro)
+        _record(simulation(size[0]), bag, rate, max(1, round(duration * rate)), seed, distro)
         return
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    simulation = Simulation(seed=seed, size=size, gesture=gesture, people=people, render_width=RENDER_WIDTH_PX)
-    with RobotCamera(simulation, rate_hz=rate, distro=distro, remaps=remap) as camera:
+    with RobotCamera(simulation(RENDER_WIDTH_PX), rate_hz=rate, distro=distro, remaps=remap) as camera:
         camera.run(stop, float("inf") if duration is None else duration)
 
 
-def _record(simulation: Simulation, bag: Path, rate: float, count: int, seed: int, distro: str) -> None:
+def _record(simulation: DepthScene, bag: Path, rate: float, count: int, seed: int, distro: str) -> None:
     from taihri_ros.synthetic.recorded_camera import record
 
     recorded = 0

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Look of people and rooms; outdoor is for tests only.",
 )
+@click.option(
+    "--people", type=click.IntRange(1, 4), default=1, show_default=True, help="Labelled people in each picture."
+)
 @click.option("--test-split", is_flag=True, help="Generate and verify the frozen test split.")
 @click.option("--empty-rooms", is_flag=True, help="Write JPEG pictures of rooms without people instead.")
 @click.option("--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Contact sheet of the first 48 samples.")
@@ -41,6 +44,7 @@ def command(
     workers: int,
     start_index: int,
     style: str,
+    people: int,
     test_split: bool,
     empty_rooms: bool,
     sheet: Path | None,
@@ -54,6 +58,7 @@ def command(
     Examples:
       taihri synth --count 20000 --seed 1 --out data/train --workers 2
       taihri synth --count 48 --seed 7 --sheet out.png
+      taihri synth --count 1000 --seed 8 --people 3 --size 320 --out data/groups
       taihri synth --test-split --out data/test
       taihri synth --empty-rooms --count 500 --seed 1 --out data/backgrounds
     """
@@ -70,7 +75,7 @@ def command(
                 pass
         return
     generation, split = _import("generation"), _import("frozen_split")
-    job = generation.Job(out or Path(), seed, count, size, start_index, style)
+    job = generation.Job(out or Path(), seed, count, size, start_index, style, people)
     if test_split:
         job = split.job(out or Path())
     elif seed == split.SEED:
@@ -84,7 +89,8 @@ def command(
         if test_split:
             split.check(out)
     if sheet is not None:
-        _write_sheet(sheet, generation.make_samples(job.seed, min(job.count, 48), job.size, job.start, job.style))
+        shown = min(job.count, 48)
+        _write_sheet(sheet, generation.make_samples(job.seed, shown, job.size, job.start, job.style, job.people))
 
 
 def _write_sheet(path: Path, samples: list[Sample]) -> None:

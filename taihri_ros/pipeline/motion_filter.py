@@ -1,25 +1,20 @@
 """Filters joint positions over time to reduce jitter with little delay.
 
-Each joint has its own Kalman filter (OpenCV's) with a constant-velocity model and white-noise acceleration (Bar-Shalom,
-Li and Kirubarajan, Estimation with Applications to Tracking and Navigation, 2001, section 6.2.2). It uses the
-covariances of the keypoints and the time between the image stamps.
+Each joint has its own Kalman filter with a constant-velocity model (`constant_velocity`). It uses the covariances of
+the keypoints and the time between the image stamps.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Keypoint, State
+from taihri_ros.pipeline.constant_velocity import GATE, ConstantVelocityFilter, is_covariance
 from taihri_ros.pipeline.estimate import Estimate
-
-GATE = 16.27
-"""A measurement beyond this squared Mahalanobis distance is an outlier: the 99.9 % point of chi-square with 3 degrees
-of freedom."""
 
 MAX_CONSECUTIVE_OUTLIERS = 3
 """After this many outliers in a row the joint is assumed to have moved: its filter restarts from the last outlier."""
@@ -29,7 +24,7 @@ _INITIAL_SPEED = 1.0
 
 _ACCELERATION_S = 0.1
 """Duration of a typical acceleration, seconds. Its product with the variance of the acceleration is the power spectral
-density of the white noise. Two short time steps then add as much noise as one long step."""
+density of the white noise."""
 
 
 class FilterError(TaihriError):
@@ -137,7 +132,7 @@ class MotionFilter:
 
 
 class _Track:
-    """The Kalman filter of one joint; its state is position and velocity, (6,) m and m/s.
+    """The Kalman filter of one joint.
 
     Attributes:
         outliers: Number of consecutive outliers since the last accepted measurement.
@@ -147,54 +142,36 @@ class _Track:
         """Start from a measured keypoint with zero velocity."""
         self.outliers = 0
         self._stamp_ns = self._measured_ns = stamp_ns
-        self._kalman = cv2.KalmanFilter(6, 3, 0, cv2.CV_64F)
-        self._kalman.measurementMatrix = np.eye(3, 6)
-        self._kalman.statePost = np.concatenate([keypoint.position, np.zeros(3)])[:, None]
-        covariance = _INITIAL_SPEED**2 * np.eye(6)
-        covariance[:3, :3] = _symmetric(keypoint.covariance)
-        self._kalman.errorCovPost = covariance
+        self._filter = ConstantVelocityFilter(keypoint.position, keypoint.covariance, speed_m_s=_INITIAL_SPEED)
 
     @property
     def position(self) -> NDArray[np.float64]:
         """The estimated position, (3,) metres."""
-        return np.array(self._kalman.statePost[:3, 0])
+        return self._filter.position
 
     @property
     def covariance(self) -> NDArray[np.float64]:
         """The covariance of the position, (3, 3) m²."""
-        return np.array(self._kalman.errorCovPost[:3, :3])
+        return self._filter.covariance
 
     def age_s(self, stamp_ns: int) -> float:
         """Return the seconds since the last accepted measurement."""
         return (stamp_ns - self._measured_ns) / 1e9
 
     def predict(self, stamp_ns: int, density: float) -> None:
-        """Propagate the state to a time.
-
-        Args:
-            stamp_ns: The time, nanoseconds; not earlier than the last one.
-            density: Power spectral density of each component of the acceleration, m²/s³.
-        """
-        elapsed = (stamp_ns - self._stamp_ns) / 1e9
+        """Propagate the state to a time in nanoseconds, which is not earlier than the last one; density in m²/s³."""
+        self._filter.predict((stamp_ns - self._stamp_ns) / 1e9, density)
         self._stamp_ns = stamp_ns
-        noise = [[elapsed**3 / 3.0, elapsed**2 / 2.0], [elapsed**2 / 2.0, elapsed]]
-        self._kalman.transitionMatrix = np.kron([[1.0, elapsed], [0.0, 1.0]], np.eye(3))
-        self._kalman.processNoiseCov = np.kron(density * np.array(noise), np.eye(3))
-        self._kalman.predict()
-        self._kalman.errorCovPost = _symmetric(self._kalman.errorCovPost)
 
     def distance(self, keypoint: Keypoint) -> float:
         """Return the squared Mahalanobis distance between a measurement and its prediction, without unit."""
-        innovation = keypoint.position - self.position
-        return float(innovation @ np.linalg.solve(self.covariance + _symmetric(keypoint.covariance), innovation))
+        return self._filter.distance(keypoint.position, keypoint.covariance)
 
     def correct(self, keypoint: Keypoint) -> None:
         """Correct the predicted state with a measurement of the same time."""
         self.outliers = 0
         self._measured_ns = self._stamp_ns
-        self._kalman.measurementNoiseCov = _symmetric(keypoint.covariance)
-        self._kalman.correct(np.ascontiguousarray(keypoint.position, np.float64)[:, None])
-        self._kalman.errorCovPost = _symmetric(self._kalman.errorCovPost)
+        self._filter.correct(keypoint.position, keypoint.covariance)
 
 
 def _outlier(keypoint: Keypoint, distance: float) -> Keypoint:
@@ -203,11 +180,5 @@ def _outlier(keypoint: Keypoint, distance: float) -> Keypoint:
 
 
 def _has_covariance(keypoint: Keypoint) -> bool:
-    """Check that a measurement has a finite, positive definite covariance."""
-    values = np.array([*keypoint.position, *keypoint.covariance.ravel()])
-    return bool(np.isfinite(values).all() and np.linalg.eigvalsh(_symmetric(keypoint.covariance))[0] > 0.0)
-
-
-def _symmetric(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the symmetric part of a matrix, without the asymmetry that rounding leaves."""
-    return np.asarray((matrix + matrix.T) / 2.0, np.float64)
+    """Check that a measurement has a finite position and a finite, positive definite covariance."""
+    return bool(np.isfinite(keypoint.position).all()) and is_covariance(keypoint.covariance)

@@ -13,6 +13,7 @@ from taihri_ros.skeleton import BONES, INDEX
 
 if TYPE_CHECKING:
     from taihri_ros.synthetic.dataset import Sample
+    from taihri_ros.synthetic.person_labels import PersonLabels
 
 _LEFT, _RIGHT, _MIDDLE = (255, 140, 0), (0, 160, 255), (120, 255, 120)
 _TEXT = (255, 255, 255)
@@ -63,10 +64,13 @@ def draw_labels(sample: Sample) -> NDArray[np.uint8]:
         uint8 (2 H, 2 W, 3) RGB.
     """
     picture = np.ascontiguousarray(cv2.resize(sample.image, None, fx=2.0, fy=2.0))
-    visible, occluded = sample.visibility == 0, sample.visibility == 1
-    draw_skeleton(picture, 2.0 * sample.pixels + 0.5, sample.joints[:, 2] > 0.05, visible, occluded)
-    x0, y0, x1, y1 = np.rint(2.0 * sample.box).astype(int).tolist()
-    cv2.rectangle(picture, (x0, y0), (x1, y1), _TEXT, 1)
+    people: list[PersonLabels | Sample] = [*sample.others, sample]
+    for person in people:
+        visible, occluded = person.visibility == 0, person.visibility == 1
+        draw_skeleton(picture, 2.0 * person.pixels + 0.5, person.joints[:, 2] > 0.05, visible, occluded)
+        if person.box is not None:
+            x0, y0, x1, y1 = np.rint(2.0 * person.box).astype(int).tolist()
+            cv2.rectangle(picture, (x0, y0), (x1, y1), _TEXT, 1)
     label = f"{sample.index} {sample.task} {np.linalg.norm(sample.joints[0]):.1f} m"
     cv2.putText(picture, label, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _TEXT, 1, cv2.LINE_AA)
     return picture

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.picture_decoder import decode_picture
 from taihri_ros.errors import TaihriError
+from taihri_ros.synthetic import person_labels
+from taihri_ros.synthetic.person_labels import PersonLabels
 
 GENERATOR_VERSION = "3"
 """Version of the distribution from which samples are generated."""
@@ -51,7 +53,9 @@ class Sample:
         index: Number of the sample; seed and index determine the whole sample.
         seed: Seed of the data set.
         owner_png: Owner of each pixel, PNG bytes: 0 room, 1 the person, 2 another person, 3 an object that belongs to
-            them, 4 furniture. None in data of generator versions before 3.
+            them, 4 furniture, 5 and 6 a third and fourth person. None in data of generator versions before 3.
+        others: Labels of the other people in the picture, in the order of their owners 2, 5, 6; empty unless several
+            people were asked for. A person in the background of a one-person sample has no labels.
     """
 
     encoded: bytes
@@ -65,6 +69,7 @@ class Sample:
     index: int
     seed: int
     owner_png: bytes | None = None
+    others: tuple[PersonLabels, ...] = ()
 
     @cached_property
     def image(self) -> NDArray[np.uint8]:
@@ -133,12 +138,19 @@ _FEATURES = {
     "seed": _value("int64"),
     "owners": {"_type": "Image"},
 }
-_SCHEMA = _COLUMNS.with_metadata(
-    {
-        "huggingface": json.dumps({"info": {"features": _FEATURES}}),
-        "taihri_synthetic": json.dumps({"generator_version": GENERATOR_VERSION}),
-    }
-)
+_OTHERS = _list({name: _FEATURES[name] for name in ("joints", "pixels", "visibility", "box", "task", "body")})
+
+
+def _schema(*, has_others: bool) -> pa.Schema:
+    """Return the schema of a shard; one with several people has one more column."""
+    columns = _COLUMNS.append(pa.field("others", person_labels.COLUMN)) if has_others else _COLUMNS
+    features = _FEATURES | ({"others": _OTHERS} if has_others else {})
+    return columns.with_metadata(
+        {
+            "huggingface": json.dumps({"info": {"features": features}}),
+            "taihri_synthetic": json.dumps({"generator_version": GENERATOR_VERSION}),
+        }
+    )
 
 
 def shard_path(directory: Path, number: int) -> Path:
@@ -153,7 +165,8 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
         path: Path of the shard; its directory must exist.
         samples: Samples of the shard.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in _SCHEMA.names}
+    schema = _schema(has_others=any(sample.others for sample in samples))
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     for sample in samples:
         columns["image"].append({"bytes": sample.encoded, "path": f"{sample.seed}-{sample.index:08d}.jpg"})
         columns["camera_info"].append(sample.camera.to_mapping())
@@ -165,8 +178,10 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
         columns["seed"].append(sample.seed)
         owners = None if sample.owner_png is None else {"bytes": sample.owner_png, "path": None}
         columns["owners"].append(owners)
+        if "others" in columns:
+            columns["others"].append([person_labels.to_entry(other) for other in sample.others])
     unfinished = path.with_suffix(".part")
-    pq.write_table(pa.Table.from_pydict(columns, schema=_SCHEMA), unfinished, row_group_size=100)
+    pq.write_table(pa.Table.from_pydict(columns, schema=schema), unfinished, row_group_size=100)
     unfinished.replace(path)
 
 
@@ -239,4 +254,5 @@ def _sample(row: dict[str, Any]) -> Sample:
         index=row["index"],
         seed=row["seed"],
         owner_png=(row.get("owners") or {}).get("bytes"),
+        others=tuple(map(person_labels.from_entry, row.get("others") or ())),
     )

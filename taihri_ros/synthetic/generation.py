@@ -31,6 +31,7 @@ class Job:
         size: Longer side of the pictures, px.
         start: Index of the first sample.
         style: Look of people and rooms.
+        people: Number of labelled people in each picture.
     """
 
     directory: Path
@@ -39,6 +40,7 @@ class Job:
     size: int
     start: int = 0
     style: Style = "plain"
+    people: int = 1
 
     @property
     def shards(self) -> int:
@@ -91,7 +93,9 @@ def run(job: Job, workers: int = 1) -> Iterator[Path]:
             yield finished.result()
 
 
-def make_samples(seed: int, count: int, size: int, start: int = 0, style: Style = "plain") -> list[Sample]:
+def make_samples(
+    seed: int, count: int, size: int, start: int = 0, style: Style = "plain", people: int = 1
+) -> list[Sample]:
     """Generate samples in this process.
 
     Args:
@@ -100,11 +104,12 @@ def make_samples(seed: int, count: int, size: int, start: int = 0, style: Style 
         size: Longer side of the pictures, px.
         start: Index of the first sample.
         style: Look of people and rooms.
+        people: Number of labelled people in each picture.
 
     Returns:
         The samples, in order.
     """
-    generator = Generator(seed, size, style)
+    generator = Generator(seed, size, style, people)
     first, last = start // VIEWS, -(-(start + count) // VIEWS)
     made = [sample for group in range(first, last) for sample in generator.group(group)]
     return made[start - first * VIEWS :][:count]
@@ -112,7 +117,7 @@ def make_samples(seed: int, count: int, size: int, start: int = 0, style: Style 
 
 def _make_shard(job: Job, shard: int) -> Path:
     first, end = job.bounds(shard)
-    samples = make_samples(job.seed, end - first, job.size, first, job.style)
+    samples = make_samples(job.seed, end - first, job.size, first, job.style, job.people)
     try:
         write_shard(job.path(shard), samples)
     except OSError as error:

@@ -20,6 +20,7 @@ from taihri_ros.resources import share_directory
 from taihri_ros.synthetic.depth_sensor import measured
 from taihri_ros.synthetic.robot_camera import (
     NODE_NAME,
+    TRUE_PEOPLE,
     TRUTH,
     Scene,
     camera_info,
@@ -54,7 +55,7 @@ def record(
     """Record a scene as a camera with registered depth sees it.
 
     The topics are `/image/compressed` (JPEG), `/camera_info`, `/depth/compressedDepth` (16UC1, PNG) and the true joints
-    `/sim/keypoints`, all with the stamp of the image.
+    `/sim/keypoints`, all with the stamp of the image; for several people also `/sim/people`.
 
     Args:
         scene: The scene.
@@ -75,7 +76,9 @@ def record(
     types = RosTypes(distro, share_directory())
     messages, rng = Messages(types.message), np.random.default_rng(seed)
     info = camera_info(messages, scene.camera)
-    inputs = (topics.CAMERA_INFO, topics.COMPRESSED_IMAGE, topics.COMPRESSED_DEPTH, TRUTH)
+    inputs = [topics.CAMERA_INFO, topics.COMPRESSED_IMAGE, topics.COMPRESSED_DEPTH, TRUTH]
+    if scene.people > 1:
+        inputs.append(TRUE_PEOPLE)
     names = {topic: resolve(topic.name, NODE_NAME) for topic in inputs}
     with uninterrupted():
         writer = BagWriter(path, {names[topic]: topic.type for topic in inputs}, types.store, storage=storage)
@@ -89,8 +92,10 @@ def record(
                 topics.CAMERA_INFO: messages.make(topics.CAMERA_INFO.type, header=header, **info),
                 topics.COMPRESSED_IMAGE: _jpeg(messages, header, snapshot.image),
                 topics.COMPRESSED_DEPTH: _compressed_depth(messages, header, measured(scene.depth(), rng)),
-                TRUTH: true_joints(messages, header, snapshot),
+                TRUTH: true_joints(messages, header, [snapshot.joints]),
             }
+            if scene.people > 1:
+                made[TRUE_PEOPLE] = true_joints(messages, header, snapshot.people)
             with uninterrupted():
                 writer.write(stamp, [(names[topic], message) for topic, message in made.items()])
             yield number + 1

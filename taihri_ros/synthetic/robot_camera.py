@@ -26,6 +26,10 @@ FRAME_ID = "sim_camera_optical_frame"
 TRUTH = Topic("~/keypoints", "geometry_msgs/msg/PoseArray")
 """The 22 joints in the skeleton's order, visible or not, in the image's frame and with its stamp."""
 
+TRUE_PEOPLE = Topic("~/people", "geometry_msgs/msg/PoseArray")
+"""The 22 joints of each person after those of the one before, in the same order in all images. Only for scenes of
+several people; `TRUTH` then has the nearest visible person."""
+
 _NANOSECONDS = 1_000_000_000
 
 
@@ -40,6 +44,10 @@ class Snapshot(Protocol):
     def joints(self) -> NDArray[np.float64]:
         """(22, 3) metres, camera optical frame, in the skeleton's order."""
 
+    @property
+    def people(self) -> Sequence[NDArray[np.float64]]:
+        """The joints of everybody, (22, 3) each, in the same order in all images."""
+
 
 class Scene(Protocol):
     """The scene in front of the camera."""
@@ -47,6 +55,10 @@ class Scene(Protocol):
     @property
     def camera(self) -> Camera:
         """The camera that looks at it."""
+
+    @property
+    def people(self) -> int:
+        """The number of people who are there at the same time."""
 
     def set_command(self, command: Command | None) -> None:
         """React to the newest command, None for `stop`. Called in another thread than `expose`."""
@@ -85,6 +97,7 @@ class RobotCamera:
         self._image = self._publisher(topics.IMAGE)
         self._camera_info = self._publisher(topics.CAMERA_INFO)
         self._truth = self._publisher(TRUTH)
+        self._true_people = self._publisher(TRUE_PEOPLE) if scene.people > 1 else None
         self._node.subscribe(topics.COMMAND.type, resolve(topics.COMMAND.name, "taihri"), self._on_command)
 
     def run(self, stop: Event, duration_s: float = float("inf")) -> None:
@@ -136,7 +149,9 @@ class RobotCamera:
         make = self._messages.make
         header = image_header(self._messages, stamp_ns)
         height, width = snapshot.image.shape[:2]
-        self._truth.publish(true_joints(self._messages, header, snapshot))
+        self._truth.publish(true_joints(self._messages, header, [snapshot.joints]))
+        if self._true_people is not None:
+            self._true_people.publish(true_joints(self._messages, header, snapshot.people))
         self._camera_info.publish(make(topics.CAMERA_INFO.type, header=header, **self._info))
         self._image.publish(
             make(
@@ -158,9 +173,10 @@ def image_header(messages: Messages, stamp_ns: int) -> Any:
     return messages.make("std_msgs/msg/Header", stamp=messages.time(stamp_ns), frame_id=FRAME_ID)
 
 
-def true_joints(messages: Messages, header: Any, snapshot: Snapshot) -> Any:
-    """Return the geometry_msgs/PoseArray of the true joints of a snapshot, with the header of its image."""
-    return messages.make(TRUTH.type, header=header, poses=[messages.pose(joint) for joint in snapshot.joints])
+def true_joints(messages: Messages, header: Any, people: Sequence[NDArray[np.float64]]) -> Any:
+    """Return the geometry_msgs/PoseArray of the true joints of people, (22, 3) each, with the header of their image."""
+    poses = [messages.pose(joint) for joints in people for joint in joints]
+    return messages.make(TRUTH.type, header=header, poses=poses)
 
 
 def camera_info(messages: Messages, camera: Camera) -> dict[str, Any]:

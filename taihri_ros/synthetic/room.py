@@ -5,7 +5,8 @@ World frame: the frame of the labelled person; x to its left, y to its back, z u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ Floats = NDArray[np.float32]
 _PLAIN, _FLOORS, _WALLS = 0, (0, 3, 6, 7, 8, 8, 10, 10), (0, 0, 0, 1, 2, 9, 10, 10, 11, 5)
 _OBJECTS = (0, 0, 0, 1, 3, 5, 6, 10, 11)
 BOX, ELLIPSOID, CYLINDER = 0, 1, 2
+_SIDES = 6
 
 
 @dataclass(frozen=True)
@@ -101,23 +103,30 @@ class Room:
         return np.asarray(points + ((walls - start) / direction).min(axis=1, keepdims=True) * (direction @ turn))
 
 
-def sample_room(rng: Rng, camera: NDArray[np.float64], primitives: tuple[Primitive, ...], margin: float = 0.55) -> Room:
-    """Sample a room around a person at the origin and a camera.
+def sample_room(
+    rng: Rng,
+    camera: NDArray[np.float64],
+    primitives: tuple[Primitive, ...],
+    margin: float = 0.55,
+    company: Sequence[NDArray[np.float64]] = (),
+) -> Room:
+    """Sample a room around a person at the origin, further people and a camera.
 
     Args:
         rng: Random number generator.
         camera: (3,) position of the camera, metres.
         primitives: Objects that belong to the person: seat, held objects, obstacles.
-        margin: Smallest distance of the person and the camera to the walls, metres.
+        margin: Smallest distance of the people and the camera to the walls, metres.
+        company: (3,) positions of the further people, metres.
 
     Returns:
         The room.
     """
     yaw = rng.uniform(0.0, np.pi / 2)
     turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
-    camera_in_room = turn @ camera[:2]
-    low = np.minimum(camera_in_room, 0.0) - np.exp(rng.uniform(np.log(margin), np.log(6.0), 2))
-    high = np.maximum(camera_in_room, 0.0) + np.exp(rng.uniform(np.log(margin), np.log(6.0), 2))
+    inside = np.array([np.zeros(2), turn @ camera[:2], *(turn @ place[:2] for place in company)])
+    low = inside.min(axis=0) - np.exp(rng.uniform(np.log(margin), np.log(6.0), 2))
+    high = inside.max(axis=0) + np.exp(rng.uniform(np.log(margin), np.log(6.0), 2))
     middle, half = turn.T @ (0.5 * (low + high)), 0.5 * (high - low)
     primitives_in_room = (*primitives, *_furniture(rng, camera[:2], turn, low, high, yaw))
     surfaces = [_surface(rng, _FLOORS, 0.08, 0.6, gloss=0.25), _surface(rng, (0, 0, 10), 0.5, 1.0)]
@@ -134,6 +143,26 @@ def sample_room(rng: Rng, camera: NDArray[np.float64], primitives: tuple[Primiti
         **_light(rng),
         seed=int(rng.integers(1 << 20)),
         own=len(primitives),
+    )
+
+
+def cleared(room: Room, radius_m: float) -> Room:
+    """Return a room without the objects that stand within a distance of the origin.
+
+    Args:
+        room: The room.
+        radius_m: The distance, metres.
+
+    Returns:
+        The room with the other objects.
+    """
+    reaches = [np.hypot(*each.middle[:2]) - np.hypot(*each.half[:2]) for each in room.primitives]
+    kept = [number for number, reach in enumerate(reaches) if reach > radius_m]
+    return replace(
+        room,
+        primitives=tuple(room.primitives[number] for number in kept),
+        surfaces=room.surfaces[[*range(_SIDES), *(_SIDES + number for number in kept)]],
+        own=sum(number < room.own for number in kept),
     )
 
 

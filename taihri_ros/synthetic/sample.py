@@ -9,21 +9,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.camera.camera import Camera
 from taihri_ros.skeleton import INDEX
 from taihri_ros.synthetic import labels
+from taihri_ros.synthetic.company import place_company, sample_place_nearby
 from taihri_ros.synthetic.dataset import Sample
 from taihri_ros.synthetic.decor import move_outdoors, mute
 from taihri_ros.synthetic.lenses import sample_camera
-from taihri_ros.synthetic.people.body import Body, Place, body_model, moved
+from taihri_ros.synthetic.people.body import Body, body_model, moved
 from taihri_ros.synthetic.people.clothing import Outfit, dress, sample_outfit
 from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.kinematics import unit
 from taihri_ros.synthetic.people.phenotype import Phenotype, sample_phenotype
 from taihri_ros.synthetic.people.poses import Pose, sample_pose, sample_task
 from taihri_ros.synthetic.people.wardrobe import recolor, sample_lifelike_outfit, sample_sport_colors
+from taihri_ros.synthetic.person_labels import PersonLabels
 from taihri_ros.synthetic.rendering.photograph import photograph
-from taihri_ros.synthetic.rendering.renderer import Renderer
-from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Primitive, sample_obstacle, sample_room
+from taihri_ros.synthetic.rendering.renderer import Renderer, owner_of
+from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Primitive, Room, sample_obstacle, sample_room
 from taihri_ros.synthetic.viewpoints import Viewpoint, sample_viewpoint
 
 Rng = np.random.Generator
@@ -33,6 +36,9 @@ VIEWS = 4
 
 Each body is the labelled person of two samples and may stand in the background of the other two. Posing a body is slow.
 """
+
+MOST_PEOPLE = 4
+"""Largest number of labelled people in a picture."""
 
 _COLOR_FIELDS = (
     *("skin", "hair", "beard", "top", "top_second", "top_pattern", "top_scale", "shirt"),
@@ -72,18 +78,21 @@ class _Character:
 class Generator:
     """Generator of samples; sample i depends only on the seed and i."""
 
-    def __init__(self, seed: int, size: int = 224, style: Style = "plain") -> None:
+    def __init__(self, seed: int, size: int = 224, style: Style = "plain", people: int = 1) -> None:
         """Load the body model.
 
         Args:
             seed: Seed of the data set.
             size: Longer side of the pictures, px.
             style: Look of people and rooms.
+            people: Number of labelled people in each picture, from 1 to `MOST_PEOPLE`. Pictures of one person may have
+                an unlabelled second one in the background.
         """
-        self.seed, self.size, self._style = seed, size, style
+        self.seed, self.size, self._style, self._people = seed, size, style, people
         self._lifelike = style != "plain"
         self._places = surface(body_model().template)
-        self._renderer = Renderer(self._places)
+        self._bodies = max(people, 2)
+        self._renderer = Renderer(self._places, self._bodies)
 
     def group(self, number: int) -> list[Sample]:
         """Generate one group: the samples from `number * VIEWS` to `number * VIEWS + VIEWS - 1`.
@@ -95,20 +104,21 @@ class Generator:
             The samples of the group.
         """
         rng = np.random.default_rng([self.seed, number])
-        characters = [_sample_character(rng, self._lifelike) for _ in range(2)]
+        characters = [_sample_character(rng, self._lifelike) for _ in range(self._bodies)]
         thickness = np.stack([character.outfit.thickness(self._places) for character in characters])
         bare = body_model().pose([(character.shape, character.pose) for character in characters], thickness)
         bodies = [dress(body, character.outfit) for body, character in zip(bare, characters, strict=True)]
         made = []
         for view in range(VIEWS):
-            first = view * 2 // VIEWS
-            pair = [(characters[who], bodies[who]) for who in (first, 1 - first)]
-            made.append(self._view(np.random.default_rng([self.seed, number, view]), pair, number * VIEWS + view))
+            first = view * self._bodies // VIEWS
+            order = [first, *(who for who in range(self._bodies) if who != first)]
+            cast = [(characters[who], bodies[who]) for who in order]
+            made.append(self._view(np.random.default_rng([self.seed, number, view]), cast, number * VIEWS + view))
         return made
 
-    def _view(self, rng: Rng, pair: list[tuple[_Character, Body]], index: int) -> Sample:
-        (character, body), (stranger, other_body) = pair
-        outfits = [_recolored(rng, who, self._style) for who in (character, stranger)]
+    def _view(self, rng: Rng, cast: list[tuple[_Character, Body]], index: int) -> Sample:
+        (character, body), *others = cast
+        outfits = [_recolored(rng, who, self._style) for who, _ in cast]
         far = self._lifelike and rng.random() < _FAR_SHARE
         while True:
             camera, rays = sample_camera(rng, self.size)
@@ -120,11 +130,18 @@ class Generator:
             if inside.sum() < 2:
                 continue
             bodies, primitives = [body], _sample_primitives(rng, character, body, viewpoint)
-            if rng.random() < 0.22:
-                bodies.append(moved(other_body, _sample_place_nearby(rng, viewpoint)))
+            if self._people > 1:
+                placed = place_company(rng, viewpoint, camera, body, [other for _, other in others])
+                if placed is None:
+                    continue
+                bodies += placed
+                primitives += [seat for other in placed for seat in _seat(rng, other)]
+            elif rng.random() < 0.22:
+                bodies.append(moved(others[0][1], sample_place_nearby(rng, viewpoint)))
                 primitives += _seat(rng, bodies[1])
             self._renderer.set_people([(there.vertices, worn) for there, worn in zip(bodies, outfits, strict=False)])
-            room = sample_room(rng, viewpoint.eye, tuple(primitives))
+            company = [there.joints[0] for there in bodies[1:]] if self._people > 1 else []
+            room = sample_room(rng, viewpoint.eye, tuple(primitives), company=company)
             if self._style == "outdoor":
                 room = move_outdoors(rng, room)
             elif self._lifelike and rng.random() < _MUTED_SHARE:
@@ -150,6 +167,34 @@ class Generator:
             index=index,
             seed=self.seed,
             owner_png=bytes(cv2.imencode(".png", owners.view(np.uint8))[1].tobytes()),
+            others=tuple(
+                self._labels(number, who, there, (camera, viewpoint, room), owners)
+                for number, ((who, _), there) in enumerate(zip(others, bodies[1:], strict=True), start=1)
+            )
+            if self._people > 1
+            else (),
+        )
+
+    def _labels(
+        self,
+        number: int,
+        character: _Character,
+        body: Body,
+        view: tuple[Camera, Viewpoint, Room],
+        owners: NDArray[np.int8],
+    ) -> PersonLabels:
+        """Return the labels of a further person, who has this number among the people of the view."""
+        camera, viewpoint, room = view
+        joints = viewpoint.to_camera(body.joints)
+        pixels, inside = labels.project(camera, joints)
+        shown = owners == owner_of(number)
+        return PersonLabels(
+            joints=joints.astype(np.float32),
+            pixels=pixels,
+            visibility=labels.visibility(inside, self._renderer.probe(body.joints, viewpoint, room, number)),
+            box=labels.box(shown) if shown.any() else None,
+            task=character.task,
+            body=_describe_person(character),
         )
 
 
@@ -168,14 +213,6 @@ def _recolored(rng: Rng, character: _Character, style: Style) -> Outfit:
         return replace(lifelike, **sample_sport_colors(rng)) if style == "outdoor" else lifelike
     other = sample_outfit(rng)
     return replace(character.outfit, **{name: getattr(other, name) for name in _COLOR_FIELDS})
-
-
-def _sample_place_nearby(rng: Rng, viewpoint: Viewpoint) -> Place:
-    """Sample a place behind or beside the labelled person for a second person."""
-    away = np.arctan2(-viewpoint.eye[1], -viewpoint.eye[0])
-    angle, distance = away + np.clip(rng.normal(0.0, 0.6), -1.4, 1.4), rng.uniform(0.75, 3.0)
-    x, y = distance * np.cos(angle), distance * np.sin(angle)
-    return Place(float(x), float(y), float(rng.uniform(-np.pi, np.pi)))
 
 
 def _seat(rng: Rng, body: Body) -> list[Primitive]:
@@ -219,20 +256,23 @@ def _sample_primitives(rng: Rng, character: _Character, body: Body, viewpoint: V
 
 
 def _describe(character: _Character, viewpoint: Viewpoint, primitives: int, people: int) -> dict[str, Any]:
+    return {
+        **_describe_person(character),
+        "eye": viewpoint.eye.tolist(),
+        "rotation": viewpoint.rotation.tolist(),
+        "things": primitives,
+        "people": people,
+    }
+
+
+def _describe_person(character: _Character) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         return value.tolist() if isinstance(value, np.ndarray) else value
 
     pose = {field.name: plain(getattr(character.pose, field.name)) for field in fields(Pose)}
     for part in ("arms", "legs"):
         pose[part] = [{name: plain(value) for name, value in asdict(limb).items()} for limb in pose[part]]
-    return {
-        "phenotype": asdict(character.shape),
-        "pose": pose,
-        "eye": viewpoint.eye.tolist(),
-        "rotation": viewpoint.rotation.tolist(),
-        "things": primitives,
-        "people": people,
-    }
+    return {"phenotype": asdict(character.shape), "pose": pose}
 
 
 def _jpeg(picture: NDArray[np.uint8], quality: int) -> bytes:

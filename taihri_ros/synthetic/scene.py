@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,8 +18,11 @@ from taihri_ros.synthetic.people.garments import surface
 from taihri_ros.synthetic.people.kinematics import euler
 from taihri_ros.synthetic.rendering.photograph import brightness, develop
 from taihri_ros.synthetic.rendering.renderer import Renderer
-from taihri_ros.synthetic.room import sample_room
+from taihri_ros.synthetic.room import cleared, sample_room
 from taihri_ros.synthetic.viewpoints import Viewpoint
+
+_MARGIN_M = 1.8
+"""Smallest distance of the person and the camera to the walls, metres."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,22 @@ class View:
     visibility: NDArray[np.int8]
 
 
+def level_viewpoint(height: float, distance: float, pitch: float, roll: float = 0.0) -> Viewpoint:
+    """Return the pose of a camera at (0, -distance, height) that looks along +y.
+
+    Args:
+        height: Height above the floor, metres.
+        distance: Horizontal distance from the origin, metres.
+        pitch: Downward tilt, radians.
+        roll: Clockwise roll, radians.
+
+    Returns:
+        The viewpoint.
+    """
+    upright = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # columns: right, down, forward
+    return Viewpoint(np.array([0.0, -distance, height]), upright @ euler(-pitch, 0.0, roll))
+
+
 class Scene:
     """A room with one camera at (0, -distance, height) that looks along +y at a person near the origin."""
 
@@ -50,6 +70,8 @@ class Scene:
         distance: float = 1.6,
         pitch: float = 0.15,
         roll: float = 0.0,
+        stage_m: float = 0.0,
+        most: int = 2,
     ) -> None:
         """Sample the room and compute the rays.
 
@@ -60,16 +82,19 @@ class Scene:
             distance: Horizontal distance of the camera from the origin, where the person stands, metres.
             pitch: Downward tilt of the camera, radians.
             roll: Clockwise roll of the camera, radians.
+            stage_m: Distance from the origin within which people may walk, metres: there are no walls and objects.
+            most: Largest number of people.
         """
         self.camera = camera
-        upright = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])  # columns: right, down, forward
-        self.viewpoint = Viewpoint(np.array([0.0, -distance, height]), upright @ euler(-pitch, 0.0, roll))
+        self.viewpoint = level_viewpoint(height, distance, pitch, roll)
         rng = np.random.default_rng([seed, 2])
-        self._room = sample_room(rng, self.viewpoint.eye, (), margin=1.8)
+        self._room = sample_room(rng, self.viewpoint.eye, (), margin=max(_MARGIN_M, stage_m))
+        if stage_m > 0.0:
+            self._room = cleared(self._room, stage_m)
         self._noise = np.random.default_rng([seed, 3])
         self._rays = ray_grid(camera)
         places = surface(body_model().template)
-        self._renderer = Renderer(places)
+        self._renderer = Renderer(places, most)
         self._renderer.set_people([(places.rest - np.float32(1000.0), sample_outfit(rng))])
         self._empty, _ = self._renderer.render(camera, self._rays, self.viewpoint, self._room)
         self._exposure = 0.2 / brightness(self._empty)
@@ -84,18 +109,31 @@ class Scene:
         Returns:
             The picture and its labels.
         """
-        self._renderer.set_people([(body.vertices, outfit)])
-        reuse = (self._empty, self._affected_pixels(body))
-        light, _ = self._renderer.render(self.camera, self._rays, self.viewpoint, self._room, reuse=reuse)
+        image = self.picture([(body, outfit)])
         gaps = self._renderer.probe(body.joints, self.viewpoint, self._room)
         joints = self.viewpoint.to_camera(body.joints)
         pixels, inside = labels.project(self.camera, joints)
         return View(
-            image=develop(self._noise, light * np.float32(self._exposure)),
+            image=image,
             joints=joints.astype(np.float32),
             pixels=pixels,
             visibility=labels.visibility(inside, gaps),
         )
+
+    def picture(self, people: Sequence[tuple[Body, Outfit]]) -> NDArray[np.uint8]:
+        """Render a picture of several people, without labels.
+
+        Args:
+            people: Each person in the room's frame, and their clothes.
+
+        Returns:
+            uint8 (H, W, 3) RGB.
+        """
+        self._renderer.set_people([(body.vertices, outfit) for body, outfit in people])
+        affected = np.any([self._affected_pixels(body) for body, _ in people], axis=0)
+        reuse = (self._empty, affected)
+        light, _ = self._renderer.render(self.camera, self._rays, self.viewpoint, self._room, reuse=reuse)
+        return develop(self._noise, light * np.float32(self._exposure))
 
     def depth(self) -> NDArray[np.float32]:
         """Measure the depth of every pixel of the picture that was rendered last.

@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.camera.camera import Camera
-from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.errors import TaihriError
@@ -17,6 +15,7 @@ from taihri_ros.synthetic.people.body import Place
 from taihri_ros.synthetic.people.motion import Actor
 from taihri_ros.synthetic.people.poses import TASKS
 from taihri_ros.synthetic.scene import Scene
+from taihri_ros.synthetic.simulated_camera import scaled_down, simulated_camera
 
 _IDLE_GESTURES = ("stand", "wave", "walk", "hand_over_both", "point", "fist_bump", "follow_elbow", "high_five")
 """Gestures that the person cycles through while no command is active."""
@@ -40,11 +39,8 @@ _DEFAULT_GESTURE = "look_at_face"
 _QUESTION = "question"
 """Name that `Tasks.match` returns for a question about named joints."""
 
-_PERSON_S = _IDLE_GESTURE_S * len(_IDLE_GESTURES)
+_VISIT_S = _IDLE_GESTURE_S * len(_IDLE_GESTURES)
 """How long each person stays before the next one comes, seconds."""
-
-_FOCAL_PER_WIDTH = 0.8
-"""Focal length as a fraction of the image width."""
 
 _CHEST_M = 1.2
 """Height above the floor of the point that the camera looks at."""
@@ -59,11 +55,13 @@ class Snapshot:
 
     Attributes:
         image: (height, width, 3) uint8 RGB.
-        joints: (22, 3) float64 metres, camera optical frame, in the skeleton's order.
+        joints: (22, 3) float64 metres, camera optical frame, in the skeleton's order: of the nearest person.
+        people: The joints of everybody, in the same order in all images.
     """
 
     image: NDArray[np.uint8]
     joints: NDArray[np.float64]
+    people: tuple[NDArray[np.float64], ...]
 
 
 class Simulation:
@@ -73,13 +71,15 @@ class Simulation:
         camera: The camera, with a slightly distorted lens and an off-centre principal point.
     """
 
+    people = 1
+
     def __init__(
         self,
         *,
         seed: int = 6,
         size: tuple[int, int] = (640, 480),
         gesture: str | None = None,
-        people: int = 1,
+        visitors: int = 1,
         render_width: int = RENDER_WIDTH_PX,
     ) -> None:
         """Load the body model and sample the scene; the first time on a machine this takes half a minute.
@@ -88,7 +88,7 @@ class Simulation:
             seed: Seed of person, room and camera.
             size: Width and height of the image, px.
             gesture: Gesture while no command is active, one of `poses.TASKS`; None cycles through idle gestures.
-            people: Number of people who come one after another, each for 20 s.
+            visitors: Number of people who come one after another, each for 20 s.
             render_width: Largest width at which the scene is rendered, px; larger images are scaled up.
 
         Raises:
@@ -96,17 +96,17 @@ class Simulation:
         """
         if gesture is not None and gesture not in TASKS:
             raise TaihriError(f"unknown gesture {gesture!r}; choose one of {', '.join(TASKS)}")
-        self.camera = _camera(*size)
+        self.camera = simulated_camera(*size)
         self._tasks = Tasks.load()
         self._default_gesture = gesture
         self._commanded: str | None = None
         self._current_gesture = gesture or _IDLE_GESTURES[0]
-        self._seed, self._people, self._person = seed, people, 0
+        self._seed, self._visitors, self._visitor = seed, visitors, 0
         self._actor = Actor(seed, self._current_gesture)
         rng = np.random.default_rng(seed)
         height, distance = rng.uniform(1.2, 1.5), rng.uniform(1.3, 1.7)
         pitch, roll = np.arctan2(height - _CHEST_M, distance) + rng.normal(0.0, 0.03), rng.normal(0.0, 0.03)
-        small = _scaled_down(self.camera, render_width)
+        small = scaled_down(self.camera, render_width)
         self._scene = Scene(small, seed, height=height, distance=distance, pitch=pitch, roll=roll)
 
     def set_command(self, command: Command | None) -> None:
@@ -120,17 +120,18 @@ class Simulation:
             or self._default_gesture
             or _IDLE_GESTURES[int(seconds / _IDLE_GESTURE_S) % len(_IDLE_GESTURES)]
         )
-        person = int(seconds / _PERSON_S) % self._people
-        if person != self._person:
-            self._person, self._current_gesture = person, gesture
-            self._actor = Actor(self._seed + person, gesture)
+        visitor = int(seconds / _VISIT_S) % self._visitors
+        if visitor != self._visitor:
+            self._visitor, self._current_gesture = visitor, gesture
+            self._actor = Actor(self._seed + visitor, gesture)
         if gesture != self._current_gesture:
             self._current_gesture = gesture
             self._actor.start_gesture(gesture, seconds)
         view = self._scene.render(self._actor.at(seconds, _place(seconds)), self._actor.outfit)
         size = (self.camera.width, self.camera.height)
         image = np.asarray(cv2.resize(view.image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-        return Snapshot(image, view.joints.astype(np.float64))
+        joints = view.joints.astype(np.float64)
+        return Snapshot(image, joints, (joints,))
 
     def depth(self) -> NDArray[np.float32]:
         """Measure the depth of the image that was exposed last.
@@ -154,18 +155,3 @@ class Simulation:
 def _place(seconds: float) -> Place:
     """Return the place of the person, who sways slowly, at a time in seconds."""
     return Place(0.1 * np.sin(0.7 * seconds), 0.08 * np.sin(0.5 * seconds), 0.2 * np.sin(0.6 * seconds))
-
-
-def _camera(width: int, height: int) -> Camera:
-    focal = _FOCAL_PER_WIDTH * width
-    matrix = np.array([[focal, 0.0, 0.51 * width], [0.0, 1.003 * focal, 0.49 * height], [0.0, 0.0, 1.0]])
-    return Camera(width, height, matrix, np.array([-0.08, 0.02, 5e-4, -5e-4, 0.0]), DistortionModel.PLUMB_BOB)
-
-
-def _scaled_down(camera: Camera, width: int) -> Camera:
-    """Return the camera of the image scaled down to a width; narrower images keep their size."""
-    scale = min(1.0, width / camera.width)
-    matrix = camera.K.copy()
-    matrix[:2] *= scale
-    matrix[:2, 2] += 0.5 * scale - 0.5  # the centre of the first pixel is 0
-    return Camera(round(camera.width * scale), round(camera.height * scale), matrix, camera.D, camera.model)

@@ -6,20 +6,23 @@ from pathlib import Path
 
 import numpy as np
 from bag_files import read_bag
+from click.testing import CliRunner
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.cli.simulate import command
 from taihri_ros.node.compressed_images import decode_compressed
 from taihri_ros.node.depth_images import decode_depth
 from taihri_ros.node.messages import stamp_ns
 from taihri_ros.pipeline.depth_fusion import SURFACE_OFFSETS, surface_depth
 from taihri_ros.skeleton import INDEX
+from taihri_ros.synthetic.crossing_simulation import CrossingSimulation
 from taihri_ros.synthetic.depth_sensor import measured
 from taihri_ros.synthetic.recorded_camera import FIRST_STAMP_NS, record
 from taihri_ros.synthetic.simulation import Simulation
 
 
 def test_a_recorded_bag_has_images_depth_and_truth_of_the_same_stamps(tmp_path: Path) -> None:
-    simulation = Simulation(seed=1, size=(160, 120), people=2)
+    simulation = Simulation(seed=1, size=(160, 120), visitors=2)
     assert list(record(simulation, tmp_path / "bag", rate_hz=0.05, images=2)) == [1, 2]
     found = read_bag(tmp_path / "bag")
     names = ("/image/compressed", "/camera_info", "/depth/compressedDepth", "/sim/keypoints")
@@ -42,6 +45,20 @@ def test_a_recorded_bag_has_images_depth_and_truth_of_the_same_stamps(tmp_path: 
             assert abs(joints[place, 2] - surface - offset.mean) < 0.1, name
         people.append(np.linalg.norm(joints[INDEX["neck"]] - joints[INDEX["pelvis"]]))
     assert people[0] != people[1], "the second person came after 20 s"
+
+
+def test_several_people_are_recorded_with_the_joints_of_all(tmp_path: Path) -> None:
+    simulation = CrossingSimulation(people=2, seed=1, size=(160, 120), render_width=160)
+    assert list(record(simulation, tmp_path / "bag", rate_hz=1.0, images=2)) == [1, 2]
+    found = read_bag(tmp_path / "bag")
+    assert [len(message.poses) for _, message in found["/sim/people"]] == [44, 44]
+    assert [len(message.poses) for _, message in found["/sim/keypoints"]] == [22, 22]
+
+
+def test_several_people_at_a_time_are_no_visitors() -> None:
+    result = CliRunner().invoke(command, ["--people", "2", "--visitors", "3"])
+    assert result.exit_code == 2
+    assert "leave them out" in result.output
 
 
 def test_a_depth_camera_has_noise_holes_and_a_range() -> None:

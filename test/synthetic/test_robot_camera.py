@@ -24,7 +24,7 @@ from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import stamp_ns
 from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.synthetic import robot_camera
-from taihri_ros.synthetic.robot_camera import FRAME_ID, TRUTH, RobotCamera
+from taihri_ros.synthetic.robot_camera import FRAME_ID, TRUE_PEOPLE, TRUTH, RobotCamera
 
 DOMAIN = new_domain()
 CAMERA_MATRIX = [[300.0, 0, 158.0], [0, 310.0, 121.0], [0, 0, 1]]
@@ -41,9 +41,11 @@ class Listener:
         self.images: list[Any] = []
         self.infos: list[Any] = []
         self.truths: list[Any] = []
+        self.people: list[Any] = []
         self.node.subscribe(topics.IMAGE.type, "/image", self.images.append, QoS(depth=10))
         self.node.subscribe(topics.CAMERA_INFO.type, "/camera_info", self.infos.append, QoS(depth=10))
         self.node.subscribe(TRUTH.type, "/sim/keypoints", self.truths.append, QoS(depth=10))
+        self.node.subscribe(TRUE_PEOPLE.type, "/sim/people", self.people.append, QoS(depth=10))
         self._command = self.node.publisher(topics.COMMAND.type, "/taihri/command")
 
     def has_all(self, count: int) -> bool:
@@ -79,6 +81,7 @@ class Scene:
     """A black scene whose first pixel encodes the number of commands and whose joints encode the time."""
 
     camera = CAMERA
+    people = 2
 
     def __init__(self) -> None:
         self._commands: list[Command | None] = []
@@ -90,7 +93,7 @@ class Scene:
         image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
         image[0, 0] = [len(self._commands), self._commands.count(None), CAMERA.width // 2]
         joints = np.column_stack([np.arange(len(JOINTS)), np.full(len(JOINTS), seconds), np.ones(len(JOINTS))])
-        return SimpleNamespace(image=image, joints=joints)
+        return SimpleNamespace(image=image, joints=joints, people=(joints, np.add(joints, [0.0, 0.0, 1.0])))
 
 
 class SlowScene(Scene):
@@ -169,6 +172,15 @@ def test_an_image_is_published_at_its_stamp_or_delays_the_next(
     assert set(np.diff(stamps[1:]) // MS) == {period_ms}
     assert set(ages_ms[1:]) == {age_ms}
     assert len(stamps) == pytest.approx(2000 / period_ms, abs=1)
+
+
+def test_the_joints_of_everybody_are_published(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(listener, monkeypatch, seconds=0.5, rate_hz=10.0, render_ms=20)
+    wait_until(lambda: listener.people)
+    (first, *_) = listener.people
+    depths = [pose.position.z for pose in first.poses]
+    assert depths == [1.0] * len(JOINTS) + [2.0] * len(JOINTS)
+    assert stamp_ns(first.header) in {stamp_ns(message.header) for message in listener.truths}
 
 
 def test_valid_commands_reach_the_scene_and_invalid_ones_do_not(listener: Listener) -> None:

@@ -25,12 +25,12 @@ wp.set_module_options({"enable_backward": False, "fast_math": True})
 ROOM = wp.constant(0)
 PRIMITIVE = wp.constant(3)
 FURNITURE = wp.constant(4)
-"""Owner of a pixel: room (0), first or second person (1, 2), object that belongs to them (3) or furniture (4)."""
+"""Owner of a pixel: room (0), object that belongs to the people (3) or furniture (4); for people see `owner_of`."""
 
 
 @wp.struct
 class People:
-    """Two people of one topology in one mesh, the second's vertices after the first's, and their outfits.
+    """People of one topology in one mesh, each one's vertices after those of the one before, and their outfits.
 
     The arrays from `rest` on are those of `garments.Surface`.
     """
@@ -213,11 +213,12 @@ def cast(
         gloss = float(0.06)
         free = float(1.0)
         if face >= 0:
-            kind = 1 + face // people.faces
+            who = face // people.faces
+            kind = wp.where(who < 2, 1 + who, 3 + who)
             normal = person_normal(people, face, u, v)
             painted = person_color(people, face, u, v)
             albedo = wp.vec3(painted[0], painted[1], painted[2])
-            if people.outfits[face // people.faces, LIFELIKE] > 0.5:
+            if people.outfits[who, LIFELIKE] > 0.5:
                 free = 0.25 + 0.75 * openness(people, face, u, v)
                 if painted[3] == CLOTH:
                     normal = folded_normal(people, face, u, v, normal)
@@ -260,11 +261,12 @@ def cast(
 def probe(
     eye: wp.vec3,
     people: People,
+    person: int,
     primitives: wp.array2d(dtype=float),
     targets: wp.array(dtype=wp.vec3),
     gaps: wp.array2d(dtype=float),
 ):
-    """Measure the distance from the first surface on a ray to its target: of the first person, and of all others."""
+    """Measure the distance from the first surface on a ray to its target: of one person, and of all others."""
     index = wp.tid()
     direction = targets[index] - eye
     far = wp.length(direction)
@@ -273,7 +275,7 @@ def probe(
     foreign = far
     query = wp.mesh_query_ray(people.mesh, eye, direction, far)
     if query.result:
-        if query.face < people.faces:
+        if query.face // people.faces == person:
             own = query.t
         else:
             foreign = query.t

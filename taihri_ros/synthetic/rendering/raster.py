@@ -79,6 +79,22 @@ def candidates(camera: Camera, vertices: NDArray[np.float32], faces: Any, count:
     return _rasterize(_project(camera, vertices), faces, count, camera.width, camera.height)[1]
 
 
+def inverse_depths(camera: Camera, vertices: NDArray[np.float32], faces: Any, count: int) -> NDArray[np.float32]:
+    """Return the inverse depth of the surface nearest to the camera in each pixel.
+
+    Args:
+        camera: The camera.
+        vertices: As for `candidates`.
+        faces: As for `candidates`.
+        count: As for `candidates`.
+
+    Returns:
+        float32 (H, W) of 1 / z, 1/m; 0 where there is no surface.
+    """
+    inverse = _rasterize(_project(camera, vertices), faces, count, camera.width, camera.height)[0]
+    return np.asarray(inverse.numpy().reshape(camera.height, camera.width))
+
+
 def depth_map(vertices: NDArray[np.float32], faces: Any, count: int, focal: float, size: int) -> Any:
     """Return the inverse depth of the nearest triangle in each texel of a square map.
 

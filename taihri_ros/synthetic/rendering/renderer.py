@@ -22,6 +22,9 @@ from taihri_ros.synthetic.viewpoints import Viewpoint
 _SHADOW_MAP_SIZE = 240
 """Side of the shadow map, texels."""
 
+_FURNITURE = 4
+"""Owner of a pixel that shows furniture."""
+
 _SUBPIXEL_OFFSET = 0.4
 """Offset of the second ray of an edge pixel from its centre, px, alternating between upper left and lower right."""
 
@@ -29,30 +32,32 @@ _NEAR_M = 0.01
 """Depth at which the ray of every pixel is inside the room, metres."""
 
 _FAR_AWAY_M = 1000.0
-"""Coordinates of an absent second person's vertices, far from the room (metres)."""
+"""Coordinates of an absent person's vertices, far from the room (metres)."""
 
 
 class Renderer:
-    """Renderer of one or two people.
+    """Renderer of one or more people.
 
     The mesh is kept, and its bounding volume hierarchy is refitted for new people, since building it is slow.
     """
 
-    def __init__(self, places: Surface) -> None:
+    def __init__(self, places: Surface, most: int = 2) -> None:
         """Build the mesh.
 
         Args:
             places: Surface coordinates that all bodies share.
+            most: Largest number of people in a picture.
         """
         count = len(places.rest)
-        both = np.concatenate([places.rest, places.rest + np.float32(_FAR_AWAY_M)])
-        faces = np.concatenate([places.faces, places.faces + count])
+        # Apart, so that no node of the hierarchy holds triangles of two people.
+        everyone = np.concatenate([places.rest + np.float32(number * _FAR_AWAY_M) for number in range(most)])
+        faces = np.concatenate([places.faces + number * count for number in range(most)])
         self._faces = _array(faces, int)
-        self._mesh = wp.Mesh(_array(both, wp.vec3), _array(faces.ravel(), int))
+        self._mesh = wp.Mesh(_array(everyone, wp.vec3), _array(faces.ravel(), int))
         self._points = self._mesh.points.numpy()
         people = People()
         people.mesh = self._mesh.id
-        people.normals = wp.zeros(len(both), dtype=wp.vec3, device="cpu")
+        people.normals = wp.zeros(len(everyone), dtype=wp.vec3, device="cpu")
         people.faces, people.vertices = len(places.faces), count
         people.rest, people.head, people.rough = (_array(a, wp.vec3) for a in (places.rest, places.head, places.rough))
         people.coords = _array(np.column_stack([places.arm, places.leg, places.neck]), wp.vec3)
@@ -65,7 +70,7 @@ class Renderer:
         """Set the people of the next pictures.
 
         Args:
-            people: Vertices (V, 3), metres, world frame, and outfit of the labelled person and optionally a second one.
+            people: Vertices (V, 3), metres, world frame, and outfit of each person, the labelled one first.
         """
         self._people.outfits = _array(np.stack([outfit.pack() for _, outfit in people]), float)
         standing = [points for points, _ in people]
@@ -101,8 +106,8 @@ class Renderer:
                 render again; the others are copied from it. None renders all pixels.
 
         Returns:
-            Linear RGB float32 (H, W, 3), and the owner of each pixel, int8 (H, W): 0 room, 1 and 2 first and second
-            person, 3 object that belongs to them, 4 furniture.
+            Linear RGB float32 (H, W, 3), and the owner of each pixel, int8 (H, W): 0 room, 3 object that belongs to the
+            people, 4 furniture, and the people as in `owner_of`.
         """
         height, width, _ = rays.shape
         chosen = np.arange(height * width, dtype=np.int32)
@@ -150,21 +155,24 @@ class Renderer:
         )
         return shadow_map
 
-    def probe(self, targets: NDArray[np.float64], viewpoint: Viewpoint, room: Room) -> NDArray[np.float32]:
+    def probe(
+        self, targets: NDArray[np.float64], viewpoint: Viewpoint, room: Room, person: int = 0
+    ) -> NDArray[np.float32]:
         """Measure the distance from the first surface on the ray to a point, for several points.
 
         Args:
             targets: (N, 3) metres, world frame.
             viewpoint: Pose of the camera.
             room: The room.
+            person: Number of the person whom the points belong to, counted from 0.
 
         Returns:
-            float32 (N, 2) distance along the ray from the first surface to the target, metres: column 0 for the
-            labelled person, column 1 for the second person or an object; 0 without such a surface.
+            float32 (N, 2) distance along the ray from the first surface to the target, metres: column 0 for that
+            person, column 1 for another person or an object; 0 without such a surface.
         """
         gaps = wp.empty((len(targets), 2), dtype=float, device="cpu")
         eye, primitives = wp.vec3(*viewpoint.eye.tolist()), _array(room.packed_primitives(), float)
-        inputs = [eye, self._people, primitives, _array(targets, wp.vec3), gaps]
+        inputs = [eye, self._people, person, primitives, _array(targets, wp.vec3), gaps]
         wp.launch(probe, dim=len(targets), inputs=inputs, device="cpu")
         return np.asarray(gaps.numpy())
 
@@ -186,6 +194,11 @@ class Renderer:
         gaps = self.probe(walls, viewpoint, room).max(axis=1)
         depths = (np.linalg.norm(walls - viewpoint.eye, axis=1) - gaps) / lengths
         return np.asarray(depths.reshape(rays.shape[:2]), dtype=np.float32)
+
+
+def owner_of(person: int) -> int:
+    """Return the owner of the pixels of a person, counted from 0: 1 and 2, then 5 and 6; 3 and 4 are objects."""
+    return 1 + person if person < 2 else 3 + person
 
 
 def _array(values: NDArray[Any], dtype: Any) -> Any:
@@ -223,7 +236,7 @@ def _second_rays(rays: NDArray[np.float32], pixels: NDArray[np.int32]) -> NDArra
 
 def _edges(picture: NDArray[np.float32], owners: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Return the pixels that differ from a neighbour in brightness or owner."""
-    tone, owners = np.sqrt(picture.mean(axis=2)), np.minimum(owners, 3)
+    tone, owners = np.sqrt(picture.mean(axis=2)), np.where(owners == _FURNITURE, 3, owners)
     edges = np.zeros(tone.shape, dtype=bool)
     across = (np.abs(np.diff(tone, axis=1)) > 0.1) | (np.diff(owners, axis=1) != 0)
     down = (np.abs(np.diff(tone, axis=0)) > 0.1) | (np.diff(owners, axis=0) != 0)

@@ -41,13 +41,14 @@ def test_shapes_give_the_joints_and_surfaces_of_annys_adults(template: BodyTempl
 
 def test_the_template_is_made_again_as_it_was(template: BodyTemplate) -> None:
     """A small one, which takes seconds, has the same skeleton; the rest differs by the samples that are left out."""
-    small = make_template(vertices=9000, shapes=3, bodies=100, poses=60, seed=0)
+    small = make_template(vertices=9000, display=8000, shapes=3, bodies=100, poses=60, seed=0)
     assert (small.angle_bones == template.angle_bones).all()
     assert small.angle_axes == pytest.approx(template.angle_axes, abs=0.05)
     assert small.joints == pytest.approx(template.joints, abs=0.02)
     assert small.angle_means == pytest.approx(template.angle_means, abs=0.6)
     shared = np.isin(template.vertex_ids, small.vertex_ids)
     assert shared.mean() > 0.6
+    assert len(np.unique(small.display_triangles)) == 8000
     assert small.weights.sum(axis=1) == pytest.approx(np.ones(len(small.weights)), abs=1e-5)
 
 

@@ -1,0 +1,1 @@
+"""Several people: their tracks in 3D, ids that stay, and the choice of whom a command means."""
