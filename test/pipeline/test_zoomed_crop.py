@@ -303,6 +303,24 @@ def test_somebody_invented_in_the_full_view_does_not_hide_who_is_far_away() -> N
     assert_located(estimate, FAR)
 
 
+class Mistaking(ZoomOracle):
+    """An oracle that takes somebody near for somebody far away in zoomed views, with a little more presence."""
+
+    def generate(self, request: GenerationRequest) -> Generation:
+        zooms = self.view is not None and self.view.focal_px > self.info.spec.focal_px
+        self.person = FAR if zooms else NEAR
+        bins = 17 if zooms else 19
+        self.spread = (1 / bins,) * bins
+        return super().generate(request)
+
+
+def test_somebody_near_is_not_answered_as_far_away_where_more_joints_should_be_right() -> None:
+    engine = Mistaking(NEAR)
+    estimate = find(engine)
+    assert len(engine.views) == 4, "the zoomed views show somebody, too"
+    assert_located(estimate, NEAR)
+
+
 @pytest.mark.parametrize(
     ("person", "spec", "looks"),
     [
