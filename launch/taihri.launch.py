@@ -44,6 +44,9 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "depth", default_value="", description="Topic of depth images registered to the images. Empty: no depth."
     ),
+    DeclareLaunchArgument(
+        "detections", default_value="", description="Detection2DArray topic of a detector, for several people."
+    ),
     *(
         DeclareLaunchArgument(name, default_value="", description=f"{description} Empty: the value in params_file.")
         for name, (_, description) in PARAMETERS.items()
@@ -73,6 +76,7 @@ def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the node, and the event handlers that bring it to the active state."""
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     image, depth = LaunchConfiguration("image"), LaunchConfiguration("depth").perform(context)
+    detections = LaunchConfiguration("detections").perform(context)
     node = LifecycleNode(
         package="taihri_ros",
         executable="taihri_node",
@@ -83,12 +87,14 @@ def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             LaunchConfiguration("params_file"),
             {PARAMETERS[name][0]: ParameterValue(value, value_type=str) for name, value in values.items() if value},
             {"depth.enabled": True} if depth else {},
+            {"people.enabled": True, "people.detections": True} if detections else {},
         ],
         remappings=[
             ("image", image),
             ("image/compressed", [image, "/compressed"]),
             ("camera_info", LaunchConfiguration("camera_info")),
             *([("depth", depth), ("depth/compressedDepth", f"{depth}/compressedDepth")] if depth else []),
+            *([("detections", detections)] if detections else []),
         ],
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
     )

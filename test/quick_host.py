@@ -20,14 +20,15 @@ WRIST = np.array([0.3, 0.0, 1.5])
 
 
 @contextmanager
-def running_host(**parameters: Any) -> Iterator[tuple[EmbeddedHost, int]]:
+def running_host(engine: Oracle | None = None, **parameters: Any) -> Iterator[tuple[EmbeddedHost, int]]:
     """Return a running host that is asked for the left wrist, and its DDS domain, which no other test uses."""
+    engine = engine or Oracle({"left_wrist": WRIST})
     stop, domain = threading.Event(), new_domain()
     parameters = {"command_initial": "left_wrist", "person_crop_mode": "never"} | parameters
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(domain))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        with EmbeddedHost(Parameters(**parameters), Oracle({"left_wrist": WRIST})) as host:
+        with EmbeddedHost(Parameters(**parameters), engine) as host:
             thread = threading.Thread(target=host.run, args=(stop,))
             thread.start()
             try:

@@ -14,7 +14,19 @@ from taihri_ros.cli.main import taihri
 from taihri_ros.node.parameters import declarations
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-ROOMS = ("camera", "commands", "model", "inference", "pipeline", "node", "synthetic", "training", "evaluation", "cli")
+ROOMS = (
+    "camera",
+    "commands",
+    "model",
+    "inference",
+    "pipeline",
+    "body",
+    "node",
+    "synthetic",
+    "training",
+    "evaluation",
+    "cli",
+)
 
 
 def page_ids(page: Path) -> str:
@@ -49,7 +61,7 @@ def test_every_dotted_parameter_exists(page: Path) -> None:
     known = {declaration.name for declaration in declarations()}
     groups = {name.partition(".")[0] for name in known if "." in name}
     named = re.findall(rf"`((?:{'|'.join(groups)})\.[a-z_]+)`", page.read_text(encoding="utf-8"))
-    assert {name for name in named if not name.endswith(".py")} <= known
+    assert {name for name in named if not name.endswith((".py", ".glb"))} <= known
 
 
 def test_every_file_of_the_architecture_exists() -> None:

@@ -8,6 +8,7 @@ import importlib
 import pytest
 from required import ROOT
 
+from taihri_ros.body.recovery import BodyRecovery
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.tasks import Tasks
@@ -15,7 +16,7 @@ from taihri_ros.model.quantization import InteractionSpace
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.resources import PACKAGE
 
-ROOMS = ("camera", "commands", "model", "pipeline")
+ROOMS = ("camera", "commands", "model", "pipeline", "body")
 FILES = [*PACKAGE.glob("*.py"), *(file for room in ROOMS for file in (PACKAGE / room).rglob("*.py"))]
 MODULES = sorted(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in FILES)
 ENGINE_MODULES = ["taihri_ros.inference.factory", "taihri_ros.pipeline.estimator"]
@@ -27,7 +28,7 @@ def test_the_examples_of_a_module_run(name: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
-@pytest.mark.parametrize("documented", [Camera, CanonicalView, InteractionSpace, ModelSpec, Tasks])
+@pytest.mark.parametrize("documented", [BodyRecovery, Camera, CanonicalView, InteractionSpace, ModelSpec, Tasks])
 def test_a_class_for_users_has_an_example(documented: type) -> None:
     tests = doctest.DocTestFinder(recurse=False).find(documented)
     assert any(test.examples for test in tests)

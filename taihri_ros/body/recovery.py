@@ -224,11 +224,11 @@ class BodyRecovery:
         if elapsed_s <= 0.0:
             self.reset()
             elapsed_s = np.inf
+        if np.isfinite(points[list(TRUNK)]).all(axis=1).sum() < MIN_TRUNK:
+            return None
         evidence = Evidence.of(
             points, covariances, unknown_m=self._unknown_m, floor_m=self._floor_m, shared=self._shared
         )
-        if np.isin(evidence.joints, TRUNK).sum() < MIN_TRUNK:
-            return None
         fit = self._fit(evidence, elapsed_s)
         shapes = len(self.template.shape_joints)
         self._shape_prior.learn(fit.posture.shape, fit.covariance[-shapes:, -shapes:], elapsed_s)

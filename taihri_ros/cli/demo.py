@@ -16,7 +16,9 @@ from typing import Any
 
 import click
 
+from taihri_ros.body.glb import encode_glb
 from taihri_ros.cli.options import engine_options
+from taihri_ros.demo.bodies import recovered_bodies
 from taihri_ros.demo.pictures import write_pictures
 from taihri_ros.demo.planner import Planner
 from taihri_ros.demo.summary import check, describe, summarise
@@ -46,8 +48,9 @@ _Process = subprocess.Popen[bytes]
 @click.option(
     "--seed", type=click.IntRange(min=0), default=6, show_default=True, help="Seed of the person and the room."
 )
+@click.option("--mesh", is_flag=True, help="Fit a body: draw its outline, and write the last one as body.glb.")
 @engine_options
-def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> None:
+def command(*, out: Path, seconds: float, seed: int, mesh: bool, chosen: dict[str, Any]) -> None:
     """Run the node on a simulated robot camera, send it commands, and compare its keypoints with the ground truth.
 
     Without --model, the shipped model nano is used. `taihri simulate` publishes the camera, in the engine environment.
@@ -56,6 +59,7 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
     Examples:
       taihri demo
       taihri demo --engine mediapipe
+      taihri demo --mesh
       taihri demo --engine vllm --model ~/TAIHRI --out found/
     """
     kind = chosen.get("engine.kind", "transformers")
@@ -66,6 +70,8 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
     node_arguments = ["run", "--engine", kind, "--engine-python", python]
     for option, name in (("--model", "engine.model"), ("--engine-url", "engine.url")):
         node_arguments += [option, chosen[name]] if name in chosen else []
+    if mesh:
+        node_arguments += ["-p", "body.enabled:=true"]
     out.mkdir(parents=True, exist_ok=True)
     mean_pose = MeanPose.read(MEAN_POSE)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -78,9 +84,16 @@ def command(*, out: Path, seconds: float, seed: int, chosen: dict[str, Any]) -> 
     summary = summarise(planner.record, mean_pose)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     click.echo(json.dumps(summary, indent=2))
-    write_pictures(planner.record, out / "demo.png", out / "demo.gif")
+    bodies = recovered_bodies(planner.record)
+    write_pictures(planner.record, out / "demo.png", out / "demo.gif", bodies)
+    written = ["summary.json", "demo.png", "demo.gif"]
+    if bodies:
+        (out / "body.glb").write_bytes(encode_glb([list(bodies.values())[-1]]))
+        written.append("body.glb")
     click.echo(describe(summary))
-    click.echo(f"wrote summary.json, demo.png and demo.gif to {out}")
+    click.echo(f"wrote {', '.join(written)} to {out}")
+    if mesh and not bodies:
+        click.echo("note: body.glb was not written: too few joints of the trunk were found to fit a body")
     if not summary["trained"]:
         click.echo(f"note: {UNTRAINED_NOTE}")
     check(summary)

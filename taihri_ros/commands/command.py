@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from taihri_ros.commands.joint_lists import misspelt_joint, named_joints
 from taihri_ros.commands.negation import negating_words
+from taihri_ros.commands.person_words import PersonWords, PersonWordsError, Whom, find_person_words
 from taihri_ros.commands.stop_words import means_stop
 from taihri_ros.errors import TaihriError
 from taihri_ros.skeleton import JOINTS, in_order
@@ -33,14 +34,29 @@ class Command:
         text: The words, without control characters and without the text of special tokens.
         joints: The joints that the command names, in the skeleton's order; empty for free words.
         negation: The words that negate the command, such as `do not`, so that it chooses no joint; empty for none.
+        whom: Whom the command means, if several people are told apart; None if it does not say.
+        task: The words with "the person" in place of those that say whom; empty if none do.
     """
 
     text: str
     joints: tuple[str, ...] = ()
     negation: str = ""
+    whom: Whom | None = None
+    task: str = ""
+
+    @property
+    def for_anyone(self) -> Command:
+        """The same command to whoever is selected, as the model or the task table reads it."""
+        return replace(self, text=self.task or self.text, whom=None, task="")
 
 
-def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[str] = ()) -> Command | None:
+def parse_command(
+    text: str,
+    *,
+    max_length: int = MAX_LENGTH,
+    allow: Collection[str] = (),
+    people: Collection[str] | None = None,
+) -> Command | None:
     """Parse the text of a command from a topic, a command line or a service.
 
     A list of joint names in any notation ("left wrist", `left_wrist`, "Left Wrist and head") is a command with named
@@ -52,14 +68,15 @@ def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[
         text: The received text.
         max_length: Maximum length in characters.
         allow: The only accepted commands, or empty to accept all. The case is ignored, and joint lists match in any
-            notation.
+            notation. Words that say whom the command means do not count.
+        people: Ids of the tracked people, if words may say whom the command means; None to read no such words.
 
     Returns:
         The command, or None for `stop`.
 
     Raises:
-        CommandError: The command is too long, contains no words after cleaning, is not allowed, or is a list of joints
-            with a wrong name.
+        CommandError: The command is too long, contains no words after cleaning, is not allowed, is a list of joints
+            with a wrong name, or does not say clearly whom it means.
 
     Example:
         >>> parse_command("Left Wrist and head").joints, parse_command("don't shake my hand").negation
@@ -72,14 +89,16 @@ def parse_command(text: str, *, max_length: int = MAX_LENGTH, allow: Collection[
     words = _clean(text)
     if not words:
         raise CommandError(f"the command {text[:40]!r} holds no words: describe a task, name joints, or use 'stop'")
-    joints = named_joints(words)
-    command = Command(words, joints, "" if joints else negating_words(words))
-    if allow and not command.negation and not any(_same(command, entry) for entry in allow):
+    said = _person_words(words, people)
+    joints = named_joints(said.text)
+    negation = "" if joints else negating_words(said.text)
+    command = Command(words, joints, negation, said.whom, said.text if said.whom else "")
+    if allow and not command.negation and not any(_same(command.for_anyone, entry) for entry in allow):
         raise CommandError(
             f"the command {words[:80]!r} is not on the list of allowed commands: use one of the list, or add it to the "
             "parameter command.allow"
         )
-    if not joints and not command.negation and (wrong := misspelt_joint(words)):
+    if not joints and not command.negation and (wrong := misspelt_joint(said.text)):
         name, nearest = wrong
         hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"the joints are {', '.join(JOINTS)}"
         raise CommandError(f"{name[:40]!r} is not the name of a joint: {hint}")
@@ -104,6 +123,16 @@ def joint_command(joints: Collection[str]) -> Command:
         raise CommandError("no joint is named: name at least one")
     ordered = in_order(frozenset(joints))
     return Command(", ".join(ordered), ordered)
+
+
+def _person_words(words: str, people: Collection[str] | None) -> PersonWords:
+    """Return whom a command means; nobody in particular if such words are not read."""
+    if people is None:
+        return PersonWords(words)
+    try:
+        return find_person_words(words, people)
+    except PersonWordsError as error:
+        raise CommandError(str(error)) from error
 
 
 def _clean(text: str) -> str:

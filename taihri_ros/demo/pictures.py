@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.body.recovery import Body
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.picture_files import write_picture
 from taihri_ros.demo.planner import Answer, Record
@@ -30,13 +31,14 @@ _MAX_ANIMATION_BYTES = 3_000_000
 _LAST_PICTURE_MS = 1000
 
 
-def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera) -> Picture:
+def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera, body: Body | None = None) -> Picture:
     """Draw the ground truth as a skeleton and the answer over it, with a legend.
 
     Args:
         answer: The answer, with its image.
         joints: (22, 3) true positions in metres, camera optical frame.
         camera: The camera.
+        body: The body of the person, whose outline is drawn.
 
     Returns:
         A new picture, (height, width, 3) uint8 RGB.
@@ -51,7 +53,7 @@ def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera) -> Picture
             cv2.line(drawn, at[parent], at[child], _TRUTH, max(1, round(1.5 * scale)), cv2.LINE_AA)
     for pixel in at.values():
         cv2.circle(drawn, pixel, round(3 * scale), _TRUTH, -1, cv2.LINE_AA)
-    drawn = overlay.draw_overlay(drawn, answer.estimate)
+    drawn = overlay.draw_overlay(drawn, answer.estimate, camera=camera, body=body)
     errors = [
         float(np.linalg.norm(keypoint.position - joints[INDEX[keypoint.name]]))
         for keypoint in answer.estimate.person.located
@@ -62,13 +64,14 @@ def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera) -> Picture
     return drawn
 
 
-def write_pictures(record: Record, strip: Path, animation: Path) -> None:
+def write_pictures(record: Record, strip: Path, animation: Path, bodies: Mapping[int, Body]) -> None:
     """Write the demo's pictures.
 
     Args:
         record: What the planner received. Answers without their image or ground truth are left out.
         strip: PNG file to write, with the last answer to each command in one row.
         animation: GIF file to write, of at most 3 MB, with up to 60 evenly spaced answers in real time.
+        bodies: The bodies whose outlines are drawn, by the stamp of the image (ns).
 
     Raises:
         TaihriError: No answer has both image and ground truth, or a file cannot be written.
@@ -77,10 +80,13 @@ def write_pictures(record: Record, strip: Path, animation: Path) -> None:
     if record.camera is None or not answers:
         raise TaihriError("no answer could be drawn: their images were not received")
     last = {answer.estimate.command.text: answer for answer in answers}
-    _write_strip([draw(answer, record.truths[answer.stamp_ns], record.camera) for answer in last.values()], strip)
     shown = answers[:: -(-len(answers) // _ANIMATION_FRAMES)]
-    pictures = [draw(answer, record.truths[answer.stamp_ns], record.camera) for answer in shown]
-    _write_animation(pictures, [answer.stamp_ns for answer in shown], animation)
+    row, moving = (
+        [draw(each, record.truths[each.stamp_ns], record.camera, bodies.get(each.stamp_ns)) for each in drawn]
+        for drawn in (last.values(), shown)
+    )
+    _write_strip(row, strip)
+    _write_animation(moving, [answer.stamp_ns for answer in shown], animation)
 
 
 def _legend(picture: Picture, entries: Sequence[tuple[str, tuple[int, int, int]]], scale: float) -> None:

@@ -22,6 +22,7 @@ from taihri_ros.node.messages import Messages, stamp_ns
 from taihri_ros.node.topics import Topic
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.resources import share_directory
+from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.synthetic.robot_camera import NODE_NAME, TRUTH
 
 _PICTURES_KEPT = 64
@@ -53,6 +54,8 @@ class Record:
         answers: The answers, in order of arrival.
         latencies_ms: Time from each image's stamp to the arrival of its keypoints.
         empty: Number of keypoint messages without a pose.
+        body_joints: Joints of the body by the image's stamp (ns): (22, 3) metres, camera optical frame, NaN where no
+            keypoint showed them; and (22,) their standard deviations, metres. Empty without `body.enabled`.
         transforms: Number of transforms by TF frame.
         statuses: The newest diagnostics by part of the node, such as `engine`.
     """
@@ -62,6 +65,7 @@ class Record:
     answers: list[Answer] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     empty: int = 0
+    body_joints: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
     transforms: Counter[str] = field(default_factory=Counter)
     statuses: dict[str, Report] = field(default_factory=dict)
 
@@ -85,6 +89,7 @@ class Planner:
             (topics.CAMERA_INFO, self._on_camera_info),
             (topics.KEYPOINTS, self._on_keypoints),
             (topics.PERSON, self._on_person),
+            (topics.BODY_JOINTS, self._on_body_joints),
             (topics.TRANSFORMS, self._on_transforms),
             (topics.DIAGNOSTICS, self._on_diagnostics),
         ):
@@ -139,6 +144,13 @@ class Planner:
     def _on_person(self, message: Any) -> None:
         stamp = stamp_ns(message.header)
         self.record.answers.append(Answer(stamp, _estimate(message), self._pictures.pop(stamp, None)))
+
+    def _on_body_joints(self, message: Any) -> None:
+        points, deviations_m = np.full((len(JOINTS), 3), np.nan), np.full(len(JOINTS), np.nan)
+        joints = [INDEX[name] for name in message.names]
+        points[joints] = np.reshape([(at.x, at.y, at.z) for at in (pose.position for pose in message.poses)], (-1, 3))
+        deviations_m[joints] = message.standard_deviations
+        self.record.body_joints[stamp_ns(message.header)] = points, deviations_m
 
     def _on_transforms(self, message: Any) -> None:
         self.record.transforms.update(transform.child_frame_id for transform in message.transforms)

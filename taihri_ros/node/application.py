@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,28 +14,36 @@ from numpy.typing import NDArray
 
 from taihri_ros.commands.command import Command
 from taihri_ros.commands.joint_selection import JointSelection
+from taihri_ros.commands.person_words import parse_select
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
 from taihri_ros.node.body_output import BodyOutput, BodyUnavailableError
 from taihri_ros.node.compressed_images import decode_compressed
 from taihri_ros.node.depth_images import DepthImages
+from taihri_ros.node.detections import Detections
 from taihri_ros.node.header_checks import HeaderChecks
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.ros4hri.output import Ros4hri
 from taihri_ros.node.running_command import RunningCommand
 from taihri_ros.node.topics import Topic
 from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.frame_age import AgeLimit
-from taihri_ros.pipeline.frames import Frame, Result, SizeCheck
+from taihri_ros.pipeline.frames import Frame, Result, SizeCheck, is_same_frame
 from taihri_ros.pipeline.motion_filter import MotionFilter
+from taihri_ros.pipeline.people.group_tracker import BoxesAt, GroupTracker, no_boxes
+from taihri_ros.pipeline.people.people_tracker import PeopleSettings
 from taihri_ros.pipeline.person_crop import PersonCrop
+from taihri_ros.pipeline.problem_log import ProblemLog
 from taihri_ros.pipeline.scheduler import Scheduler
 from taihri_ros.pipeline.tracker import Tracker
+
+logger = logging.getLogger(__name__)
 
 UNTRAINED_NOTE = "random weights: these points mean nothing"
 
@@ -43,10 +52,13 @@ class Outputs(Protocol):
     """Interface of a host for sending messages. Calls come from the scheduler's threads, one at a time."""
 
     def publish(self, topic: Topic, message: Any) -> None:
-        """Publish a message on one of `topics.OUTPUTS`."""
+        """Publish a message."""
 
     def subscribers(self, topic: Topic) -> int:
         """Return the number of subscribers of an output."""
+
+    def retire(self, retired: Iterable[Topic]) -> None:
+        """Destroy the publishers of topics that are not among `topics.OUTPUTS`; their first use created them."""
 
     def broadcast(self, transforms: list[Any]) -> None:
         """Broadcast geometry_msgs/TransformStamped messages on /tf."""
@@ -90,6 +102,7 @@ class Application:
         Raises:
             CommandError: The parameter command.initial is not a valid command.
             TaskError: The file in the parameter command.tasks is not a valid task file.
+            PersonWordsError: The parameter people.select is not a valid choice.
         """
         self._parameters = parameters
         self._engine = engine
@@ -100,8 +113,12 @@ class Application:
         self._headers = HeaderChecks()
         any_frame = parameters.camera_info_frame == "any"
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame)
-        self._body = BodyOutput(messages, outputs, parameters) if parameters.body_enabled else None
-        tracker = make_tracker(engine, parameters)
+        self._body = BodyOutput(messages, outputs, parameters) if parameters.fits_bodies else None
+        self._ros4hri = Ros4hri(messages, outputs, parameters) if parameters.ros4hri_enabled else None
+        self._detections = Detections(tolerance_s=parameters.people_tolerance_s, min_score=parameters.people_min_score)
+        self._image_frame, self._detection_problems = "", ProblemLog(logger)
+        boxes_at = self._detections.boxes_at if parameters.people_detections else no_boxes
+        tracker = make_tracker(engine, parameters, boxes_at)
         self._gate = tracker.gate
         self.scheduler = Scheduler(
             tracker,
@@ -112,7 +129,7 @@ class Application:
         )
         publish_command = partial(outputs.publish, topics.ACTIVE_COMMAND)
         self.running_command = running_command or RunningCommand(parameters, messages, publish_command, now_ns)
-        self.running_command.activate(parameters, self.scheduler.set_command, tracker.selection)
+        self.running_command.activate(parameters, self._set_command, tracker.selection, lambda: tracker.person_ids)
 
     def start(self) -> None:
         """Start the scheduler."""
@@ -122,6 +139,8 @@ class Application:
         """Stop the scheduler and abort the requests in flight."""
         self.running_command.deactivate()
         self.scheduler.stop()
+        if self._ros4hri is not None:
+            self._ros4hri.close()
 
     def apply(self, parameters: Parameters) -> None:
         """Use new values of the dynamic parameters, `min_confidence` and `min_presence`, for the next results.
@@ -130,6 +149,11 @@ class Application:
             parameters: The new values of all parameters.
         """
         self._gate.set(parameters.min_confidence, parameters.min_presence)
+
+    def _set_command(self, command: Command | None) -> None:
+        self.scheduler.set_command(command)
+        if command is None and self._ros4hri is not None:
+            self._ros4hri.close()
 
     def read_command(self, text: str) -> Command | None:
         """Parse a command within the limits of the parameters command.max_length and command.allow.
@@ -171,10 +195,23 @@ class Application:
         """Store a message of depth, of either transport; it is decoded only if a matching colour image is answered."""
         self._depth.add(message)
 
+    def on_detections(self, message: Any) -> None:
+        """Handle a vision_msgs/Detection2DArray; that of another camera than the images' is ignored and logged."""
+        frame_id, any_frame = message.header.frame_id, self._parameters.camera_info_frame == "any"
+        if any_frame or is_same_frame(frame_id, self._image_frame):
+            self._detections.add(message)
+        else:
+            self._detection_problems.report(
+                "frame",
+                f"the detections have the frame_id {frame_id!r}, but the image has {self._image_frame!r}: remap "
+                "detections to those of this camera, or set camera_info_frame:=any",
+            )
+
     def _submit(self, message: Any, decode: Callable[[SizeCheck], NDArray[np.uint8]]) -> None:
         stamp, now = stamp_ns(message.header), self._now_ns()
         self._headers.check(message.header, now)
         age_ms, frame_id = (now - stamp) / 1e6, message.header.frame_id
+        self._image_frame = frame_id
         depth = partial(self._depth.depth_at, stamp, frame_id)
         self.scheduler.submit(Frame(stamp, frame_id, decode, receive_ms=age_ms, depth=depth))
 
@@ -199,15 +236,21 @@ class Application:
         sends: list[Callable[[], None]] = [
             partial(outputs.publish, topics.KEYPOINTS, messages.pose_array(result, placement))
         ]
-        if parameters.publish_tf and result.estimate.person.located and tf_frame(result.frame.frame_id):
-            sends.append(partial(outputs.broadcast, messages.transforms(result, parameters.tf_prefix)))
+        if parameters.publish_tf and tf_frame(result.frame.frame_id):
+            transforms = messages.transforms(result, parameters.tf_prefix)
+            transforms += messages.people_transforms(result, parameters.tf_prefix)
+            sends += [partial(outputs.broadcast, transforms)] if transforms else []
         if outputs.subscribers(topics.PERSON):
             sends.append(partial(outputs.publish, topics.PERSON, messages.person(result, placement)))
+        if parameters.people_enabled and outputs.subscribers(topics.PEOPLE):
+            sends.append(partial(outputs.publish, topics.PEOPLE, messages.people(result, placement)))
         if outputs.subscribers(topics.MARKERS):
             markers = marker_array(messages, result, placement, parameters.marker_lifetime_s)
             sends.append(partial(outputs.publish, topics.MARKERS, markers))
         if self._body is not None:
             sends += self._body.prepare(result, placement)
+        if self._body is not None and self._ros4hri is not None:
+            sends += self._ros4hri.prepare(result, self._body.body)
         if outputs.subscribers(topics.OVERLAY):
             overlay = messages.compressed_image(result, self._overlay(result))
             sends.append(partial(outputs.publish, topics.OVERLAY, overlay))
@@ -228,37 +271,52 @@ class Application:
         return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()
 
 
-def make_tracker(engine: Engine, parameters: Parameters) -> Tracker:
+def make_tracker(engine: Engine, parameters: Parameters, boxes_at: BoxesAt = no_boxes) -> Tracker:
     """Return the tracker that the parameters describe.
 
     Args:
         engine: The engine that runs the model.
         parameters: `xy_source`, `decoding`, `min_confidence`, `min_presence`, `command.refresh_s`, `command.selection`,
-            `command.tasks`, `person_crop.*`, `filter.*` and `body.enabled` are used.
+            `command.tasks`, `person_crop.*`, `filter.*`, `body.enabled`, `ros4hri.enabled` and `people.*`
+            are used.
+        boxes_at: Returns what a detector found, where several people are told apart.
 
     Returns:
         The tracker.
 
     Raises:
         TaskError: The file in the parameter command.tasks is not a valid task file.
+        PersonWordsError: The parameter people.select is not a valid choice.
     """
     extra_files = [parameters.command_tasks] if parameters.command_tasks else []
     tasks = None if parameters.command_selection == "model" else Tasks.load(*extra_files)
-    motion = MotionFilter(acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s)
+    make_filter = partial(
+        MotionFilter, acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s
+    )
     person_crop = PersonCrop(parameters.person_crop_mode, refresh_s=parameters.person_crop_refresh_s)
-    return Tracker(
-        Estimator(
-            engine,
-            xy_source=parameters.xy_source,
-            decoding=parameters.decoding,
-            gate=BeliefGate(parameters.min_confidence, parameters.min_presence),
-        ),
-        joint_selection=JointSelection(
+    estimator = Estimator(
+        engine,
+        xy_source=parameters.xy_source,
+        decoding=parameters.decoding,
+        gate=BeliefGate(parameters.min_confidence, parameters.min_presence),
+    )
+    kept: dict[str, Any] = {
+        "joint_selection": JointSelection(
             tasks,
             use_table=lambda: parameters.command_selection == "table" or engine.info.spec.task_table,
             refresh_s=parameters.command_refresh_s,
         ),
-        person_crop=None if parameters.person_crop_mode == "never" else person_crop,
-        motion_filter=motion if parameters.filter_enabled else None,
-        whole_body=parameters.body_enabled,
-    )
+        "person_crop": None if parameters.person_crop_mode == "never" else person_crop,
+        "whole_body": parameters.fits_bodies,
+    }
+    if parameters.people_enabled:
+        return GroupTracker(
+            estimator,
+            select=parse_select(parameters.people_select),
+            most=parameters.people_max,
+            settings=PeopleSettings(keep_s=parameters.people_keep_s),
+            boxes_at=boxes_at,
+            make_filter=make_filter if parameters.filter_enabled else None,
+            **kept,
+        )
+    return Tracker(estimator, motion_filter=make_filter() if parameters.filter_enabled else None, **kept)

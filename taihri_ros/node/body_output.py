@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taihri_ros.body.distance import nearest_to_segment
 from taihri_ros.body.kinematics import quaternions
@@ -22,6 +23,8 @@ from taihri_ros.skeleton import INDEX, JOINTS
 
 if TYPE_CHECKING:
     from taihri_ros.node.application import Outputs
+
+Array = NDArray[np.float64]
 
 _SHOWN = (0.95, 0.75, 0.6, 0.9)
 _NOT_SHOWN = (0.6, 0.6, 0.6, 0.25)
@@ -42,11 +45,16 @@ def fit_body(recovery: BodyRecovery, person: Person, stamp_ns: int) -> Body | No
     Returns:
         The body, in the camera's optical frame; None if too few joints are located.
     """
+    return recovery.update(*keypoint_arrays(person), stamp_ns=stamp_ns)
+
+
+def keypoint_arrays(person: Person) -> tuple[Array, Array]:
+    """Return the joints of a person (22, 3), metres, NaN where missing, and their covariances (22, 3, 3), m²."""
     points, covariances = np.full((len(JOINTS), 3), np.nan), np.full((len(JOINTS), 3, 3), np.nan)
     for keypoint in person.located:
         points[INDEX[keypoint.name]] = keypoint.position
         covariances[INDEX[keypoint.name]] = keypoint.covariance
-    return recovery.update(points, covariances, stamp_ns=stamp_ns)
+    return points, covariances
 
 
 class BodyUnavailableError(TaihriError):
@@ -68,7 +76,7 @@ class BodyOutput:
             parameters: `publish_tf`, `tf_prefix` and `marker_lifetime_s` are used.
         """
         self._messages, self._outputs, self._parameters = messages, outputs, parameters
-        self._recovery = BodyRecovery()
+        self._recovery, self._person_id = BodyRecovery(), ""
         self._last: tuple[Result, Placement, Body | None] | None = None
 
     @property
@@ -86,6 +94,9 @@ class BodyOutput:
         Returns:
             The functions that send the messages.
         """
+        if result.estimate.person_id != self._person_id:
+            self._person_id = result.estimate.person_id
+            self._recovery.reset()
         whole = result.estimate.whole
         body = None if whole is None else fit_body(self._recovery, whole, result.frame.stamp_ns)
         self._last = (result, placement, body)
@@ -172,16 +183,17 @@ def body_transforms(messages: Messages, result: Result, body: Body, prefix: str)
 
 
 def body_marker(messages: Messages, result: Result, placement: Placement, body: Body | None, lifetime_s: float) -> Any:
-    """Return a visualization_msgs/Marker of the surface, which deletes the one before where there is no body.
+    """Return a visualization_msgs/Marker of the coarse surface, which deletes the one before where there is no body.
 
     Limbs of which no keypoint was found are grey and nearly transparent.
     """
     header = messages.header(result, placement)
     if body is None:
         return triangle_marker(messages, header, lifetime_s, np.empty((0, 3)), np.empty((0, 3), int), [])
-    colours = [_SHOWN if shown else _NOT_SHOWN for shown in body.supported_vertices.tolist()]
-    vertices, triangles = placement.points(body.vertices.astype(np.float64)), body.surface.template.triangles
-    return triangle_marker(messages, header, lifetime_s, vertices, triangles, colours)
+    used, corners = np.unique(body.surface.template.display_triangles, return_inverse=True)
+    colours = [_SHOWN if shown else _NOT_SHOWN for shown in body.supported_vertices[used].tolist()]
+    vertices = placement.points(body.vertices[used].astype(np.float64))
+    return triangle_marker(messages, header, lifetime_s, vertices, corners.reshape(-1, 3), colours)
 
 
 def _poses(messages: Messages, placement: Placement, body: Body, joints: list[int]) -> list[Any]:

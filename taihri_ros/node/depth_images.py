@@ -1,9 +1,7 @@
-"""Decodes depth images, buffers recent ones and finds the one that matches a colour image."""
+"""Decodes depth images, and finds the one that matches a colour image."""
 
 from __future__ import annotations
 
-from collections import deque
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.node.compressed_depth import decode_compressed_depth
 from taihri_ros.node.images import pixels_of
-from taihri_ros.node.messages import stamp_ns
+from taihri_ros.node.stamped_messages import StampedMessages
 from taihri_ros.pipeline.frames import ImageError, is_same_frame
 
 _METRES: dict[str, tuple[type[np.uint16] | type[np.float32], float]] = {
@@ -66,7 +64,7 @@ def _decode_raw(message: Any) -> NDArray[np.float32]:
     return np.asarray(pixels_of(message, 1, dtype) * np.float32(unit))
 
 
-class DepthImages:
+class DepthImages(StampedMessages):
     """Thread-safe buffer of undecoded depth images."""
 
     def __init__(self, *, tolerance_s: float, any_frame: bool = False, capacity: int = 30) -> None:
@@ -77,30 +75,8 @@ class DepthImages:
             any_frame: Whether a depth image may have another frame_id than the colour image.
             capacity: Largest number of stored messages; they must cover the time from an image to its answer.
         """
-        self._tolerance_ns = round(tolerance_s * 1e9)
+        super().__init__(tolerance_s=tolerance_s, capacity=capacity)
         self._any_frame = any_frame
-        self._lock = Lock()
-        self._messages: deque[tuple[int, Any]] = deque(maxlen=capacity)
-
-    def add(self, message: Any) -> None:
-        """Store a message of depth; it replaces the oldest one when the buffer is full."""
-        with self._lock:
-            self._messages.appendleft((stamp_ns(message.header), message))
-
-    def nearest(self, stamp: int) -> Any | None:
-        """Return the depth image that matches a colour image.
-
-        Args:
-            stamp: Time stamp of the colour image, nanoseconds.
-
-        Returns:
-            The message with the nearest stamp; if two are equally near, the one received last. None if none
-            is within the tolerance.
-        """
-        with self._lock:
-            messages = tuple(self._messages)
-        nearest, message = min(messages, key=lambda entry: abs(entry[0] - stamp), default=(stamp, None))
-        return message if abs(nearest - stamp) <= self._tolerance_ns else None
 
     def depth_at(self, stamp: int, frame_id: str) -> NDArray[np.float32] | None:
         """Return the depths that match a colour image.

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.commands.joint_selection import Selection
-from taihri_ros.keypoints import Keypoint
+from taihri_ros.keypoints import Keypoint, Person
 from taihri_ros.node import topics
 from taihri_ros.node.diagnostics import Report
+from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.pipeline.frames import Result
+from taihri_ros.pipeline.people.person_track import TrackState
 
 _NANOSECONDS = 1_000_000_000
+
+_TRACK_STATES = {state: number for number, state in enumerate(TrackState)}
+"""The constants of `TrackedPerson.msg`."""
 
 IDENTITY = np.array([0.0, 0.0, 0.0, 1.0])
 """The quaternion x, y, z, w without rotation."""
@@ -57,9 +62,15 @@ class Placement:
 
     def covariance(self, keypoint: Keypoint) -> NDArray[np.float64]:
         """Return a keypoint's covariance in this frame, (3, 3) m²."""
-        if self.rotation is None:
-            return keypoint.covariance
-        return np.asarray(self.rotation @ keypoint.covariance @ self.rotation.T)
+        return self.rotated(keypoint.covariance)
+
+    def rotated(self, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a covariance (3, 3) of the camera's optical frame in this frame."""
+        return covariance if self.rotation is None else np.asarray(self.rotation @ covariance @ self.rotation.T)
+
+    def vector(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a direction or a velocity (3,) of the camera's optical frame in this frame."""
+        return vector if self.rotation is None else np.asarray(self.rotation @ vector)
 
 
 class Messages:
@@ -99,6 +110,41 @@ class Messages:
             durations=self.sequence(np.array(list(result.stages_ms.values()), np.float64) / 1e3),
             model=estimate.model,
         )
+
+    def people(self, result: Result, placement: Placement) -> Any:
+        """Return taihri_ros/People with everybody who is tracked."""
+        people = [self._tracked(each, result, placement) for each in result.estimate.people]
+        return self.make(topics.PEOPLE.type, header=self.header(result, placement), people=people)
+
+    def _tracked(self, person: PersonInFrame, result: Result, placement: Placement) -> Any:
+        track, joints = person.track, person.person or Person((), None)
+        return self.make(
+            "taihri_ros/msg/TrackedPerson",
+            id=track.id,
+            selected=person.selected,
+            state=_TRACK_STATES[track.state],
+            position=self.vector("geometry_msgs/msg/Point", placement.points(track.root)),
+            covariance=np.ascontiguousarray(placement.rotated(track.covariance).ravel(), np.float64),
+            velocity=self.vector("geometry_msgs/msg/Vector3", placement.vector(track.velocity)),
+            age=float(track.age_s),
+            since_seen=float(track.since_seen_s),
+            joints=self.person(_with_person(result, joints), placement),
+        )
+
+    def people_transforms(self, result: Result, prefix: str) -> list[Any]:
+        """Return geometry_msgs/TransformStamped to each located joint of each person.
+
+        The prefix of a person is that of the selected one with the id: `person_kamul/` for `person/`.
+        """
+        stem = prefix.rstrip("/_")
+        return [
+            transform
+            for each in result.estimate.people
+            if each.person is not None
+            for transform in self.transforms(
+                _with_person(result, each.person), f"{stem}_{each.track.id}/" if stem else f"{each.track.id}/"
+            )
+        ]
 
     def transforms(self, result: Result, prefix: str) -> list[Any]:
         """Return geometry_msgs/TransformStamped from the camera's optical frame to each located joint.
@@ -226,6 +272,11 @@ class Messages:
     def make(self, type_name: str, **fields: Any) -> Any:
         """Return a message of a type from all of its fields."""
         return self._class(type_name)(**fields)
+
+
+def _with_person(result: Result, person: Person) -> Result:
+    """Return a result with the joints of another person."""
+    return replace(result, estimate=replace(result.estimate, person=person))
 
 
 def tf_frame(frame_id: str) -> str:

@@ -10,7 +10,7 @@ from taihri_ros.body.recovery import Body
 from taihri_ros.camera.camera import Camera
 from taihri_ros.keypoints import Keypoint, State
 from taihri_ros.node.ellipsoids import image_ellipse
-from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.skeleton import BONES
 
 _JOINT = (255, 115, 25)
@@ -18,6 +18,7 @@ _BONE = (50, 150, 255)
 _BOX = (120, 220, 120)
 _ELLIPSE = (255, 90, 230)
 _BODY = (240, 215, 80)
+_OTHER = (170, 170, 170)
 _TEXT = (255, 255, 255)
 
 _NEAREST_M = 0.05
@@ -41,6 +42,7 @@ def draw_overlay(
 
     With a camera, the 95 % confidence ellipse is drawn around every joint with a known covariance, and joints with a
     position but no pixel, such as predicted ones, are drawn as rings at their projection. Missing joints are listed.
+    Of several people, each has the box and the id, and the selected one the joints.
 
     Args:
         image: (height, width, 3) uint8 RGB.
@@ -62,6 +64,8 @@ def draw_overlay(
     if estimate.person.box is not None:
         left, top, right, bottom = (round(value) for value in estimate.person.box.tolist())
         cv2.rectangle(canvas, (left, top), (right, bottom), _BOX, thickness)
+    for each in estimate.people:
+        _draw_tracked(canvas, each, camera, scale)
     for parent, child in BONES:
         if parent in pixels and child in pixels:
             cv2.line(canvas, _rounded(pixels[parent]), _rounded(pixels[child]), _BONE, thickness, cv2.LINE_AA)
@@ -89,11 +93,27 @@ def draw_overlay(
     return canvas
 
 
+def _draw_tracked(canvas: NDArray[np.uint8], person: PersonInFrame, camera: Camera | None, scale: float) -> None:
+    """Draw the box of a person who is seen, and the id there or at the pelvis."""
+    track, colour = person.track, _BOX if person.selected else _OTHER
+    if track.detection is not None and track.box is not None:
+        left, top, right, bottom = (round(value) for value in track.box.tolist())
+        cv2.rectangle(canvas, (left, top), (right, bottom), colour, max(1, round(1.5 * scale)))
+        at = left, top - round(4 * scale)
+    elif camera is not None and np.isfinite(root := camera.project(track.root)[0]).all():
+        at = _rounded(root)
+    else:
+        return
+    seen = "" if track.detection is not None else f", seen {track.since_seen_s:.1f} s ago"
+    _write(canvas, f"{track.id}{seen}", at, scale)
+
+
 def _draw_body(canvas: NDArray[np.uint8], body: Body, camera: Camera, thickness: int) -> None:
     """Shade the surface of the limbs of a body that keypoints show, and draw its outline."""
     vertices, triangles = body.vertices.astype(np.float64), body.surface.template.triangles
-    shown = ((vertices[:, 2] > _NEAREST_M) & body.supported_vertices)[triangles].all(axis=1)
     pixels = np.clip(camera.project(vertices), -_MAX_COORDINATE, _MAX_COORDINATE)
+    drawable = (vertices[:, 2] > _NEAREST_M) & np.isfinite(pixels).all(axis=1) & body.supported_vertices
+    shown = drawable[triangles].all(axis=1)
     silhouette = np.zeros(canvas.shape[:2], np.uint8)
     for corners in np.round(pixels[triangles[shown]]).astype(np.int32):
         cv2.fillConvexPoly(silhouette, corners, 1)

@@ -142,6 +142,36 @@ class Parameters:
         "Ask the model for all joints beside those of the command, and fit a body to them, for ~/body, ~/body_joints "
         "and TF frames with orientations.",
     )
+    people_enabled: bool = _parameter(
+        False,
+        "Find and track several people, publish them on ~/people and as TF frames such as person_kamul/head, and "
+        "understand who is meant by words such as 'the person on the left'.",
+    )
+    people_select: str = _parameter(
+        "nearest",
+        "Whom a command means that does not say it: nearest, largest, centred, everyone, or the id of a person.",
+    )
+    people_max: int = _parameter(4, "Largest number of people who are looked at in an image.", limits=(1, 8))
+    people_keep_s: float = _parameter(
+        2.0, "How long a person who is not seen keeps the id, in seconds.", limits=(0.1, 60.0)
+    )
+    people_detections: bool = _parameter(
+        False,
+        "Subscribe to detections, the boxes of any detector (vision_msgs/Detection2DArray), to find people. Without "
+        "it, the model itself looks for another person once a second.",
+    )
+    people_tolerance_s: float = _parameter(
+        0.05,
+        "Largest difference between the stamps of an image and its detections, and how long an image waits for them, "
+        "in seconds.",
+        limits=(0.0, 1.0),
+    )
+    people_min_score: float = _parameter(0.5, "Score below which a detection is ignored.", limits=(0.0, 1.0))
+    ros4hri_enabled: bool = _parameter(
+        False,
+        "Publish the bodies of people for ROS4HRI (REP-155) on /humans/bodies, with hri_msgs, TF and URDF; implies "
+        "body.enabled.",
+    )
     publish_tf: bool = _parameter(True, "Broadcast a TF frame for every located joint.")
     tf_prefix: str = _parameter("person/", "Prefix of the TF frame names, before the name of the joint.")
     target_frame: str = _parameter(
@@ -227,6 +257,11 @@ class Parameters:
         limits=(0.0, 3600.0),
     )
 
+    @property
+    def fits_bodies(self) -> bool:
+        """Whether bodies are fitted, because of `body.enabled` or of another parameter that needs them."""
+        return self.body_enabled or self.ros4hri_enabled
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Parameters:
         """Return checked parameters from the values of a YAML file, a command line or rclpy.
@@ -288,7 +323,7 @@ class Declaration:
         return check_value(value, kind, source, ParameterError, limits=self.limits, choices=self.choices)
 
 
-_GROUPS = ("body", "command", "depth", "engine", "filter", "person_crop", "overlay")
+_GROUPS = ("body", "command", "depth", "engine", "filter", "people", "person_crop", "overlay", "ros4hri")
 
 
 def declarations() -> tuple[Declaration, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Lock
 from typing import Any
 
@@ -20,6 +20,9 @@ _NO_COMMAND = Selection((), Source.NONE, "no command runs")
 
 Select = Callable[[Command], Selection]
 """A function that returns the newest selection of the joints for a command."""
+
+People = Callable[[], Collection[str]]
+"""A function that returns the ids of the tracked people."""
 
 
 class RunningCommand:
@@ -53,6 +56,7 @@ class RunningCommand:
         self._was_set = False
         self._set_command: Callable[[Command | None], None] | None = None
         self._select: Select = JointSelection().current
+        self._people: People = tuple
         self._published: tuple[Command | None, Selection] | None = None
         self._logged: set[Selection] = set()
         self.update()
@@ -66,7 +70,7 @@ class RunningCommand:
         """Parse a command within the limits of the parameters command.max_length and command.allow.
 
         Args:
-            text: The received text.
+            text: The received text; with people.enabled it may say whom it means.
 
         Returns:
             The command, or None for `stop`.
@@ -74,7 +78,12 @@ class RunningCommand:
         Raises:
             CommandError: The text is not an accepted command.
         """
-        return parse_command(text, max_length=self._parameters.command_max_length, allow=self._parameters.command_allow)
+        return parse_command(
+            text,
+            max_length=self._parameters.command_max_length,
+            allow=self._parameters.command_allow,
+            people=self._people() if self._parameters.people_enabled else None,
+        )
 
     def on_message(self, message: Any) -> None:
         """Handle a std_msgs/String: set the command, or log why it is rejected and keep the current one."""
@@ -104,18 +113,25 @@ class RunningCommand:
         if changed:
             self.update()
 
-    def activate(self, parameters: Parameters, set_command: Callable[[Command | None], None], select: Select) -> None:
+    def activate(
+        self,
+        parameters: Parameters,
+        set_command: Callable[[Command | None], None],
+        select: Select,
+        people: People = tuple,
+    ) -> None:
         """Hand the command over to perception. The first activation sets `command.initial` if no command came before.
 
         Args:
             parameters: The parameters `command.*` from now on.
             set_command: Receives the command now, and every new one.
             select: Returns the selection of the joints; it may raise `TaihriError` while the engine is not ready.
+            people: Returns the ids of the tracked people.
 
         Raises:
             CommandError: The parameter command.initial is not a valid command.
         """
-        self._parameters = parameters
+        self._parameters, self._people = parameters, people
         initial = self.read(parameters.command_initial) if parameters.command_initial and not self._was_set else None
         with self._lock:
             self._set_command, self._select = set_command, select
@@ -127,7 +143,7 @@ class RunningCommand:
     def deactivate(self) -> None:
         """Keep the command, and new ones, until the next activation."""
         with self._lock:
-            self._set_command, self._select = None, JointSelection().current
+            self._set_command, self._select, self._people = None, JointSelection().current, tuple
 
     def update(self) -> None:
         """Publish and log the command and the selection of its joints, if either has changed."""

@@ -31,6 +31,7 @@ IMAGE = Topic("image", "sensor_msgs/msg/Image", reliable=False, depth=1)
 COMPRESSED_IMAGE = Topic("image/compressed", "sensor_msgs/msg/CompressedImage", reliable=False, depth=1)
 DEPTH = Topic("depth", "sensor_msgs/msg/Image", reliable=False, depth=1)
 COMPRESSED_DEPTH = Topic("depth/compressedDepth", "sensor_msgs/msg/CompressedImage", reliable=False, depth=1)
+DETECTIONS = Topic("detections", "vision_msgs/msg/Detection2DArray", reliable=False, depth=5)
 CAMERA_INFO = Topic("camera_info", "sensor_msgs/msg/CameraInfo", reliable=False)
 LATCHED_CAMERA_INFO = Topic("camera_info", "sensor_msgs/msg/CameraInfo", latched=True)
 """Second subscription to `camera_info`, for a publisher that keeps it for late subscribers: only a latched subscription
@@ -39,6 +40,7 @@ COMMAND = Topic("~/command", "std_msgs/msg/String")
 
 KEYPOINTS = Topic("~/keypoints", "geometry_msgs/msg/PoseArray")
 PERSON = Topic("~/person", "taihri_ros/msg/HumanKeypoints")
+PEOPLE = Topic("~/people", "taihri_ros/msg/People")
 MARKERS = Topic("~/markers", "visualization_msgs/msg/MarkerArray")
 ACTIVE_COMMAND = Topic("~/active_command", "taihri_ros/msg/ActiveCommand", depth=1, latched=True)
 BODY = Topic("~/body", "visualization_msgs/msg/Marker", depth=1)
@@ -47,7 +49,7 @@ OVERLAY = Topic("~/overlay/compressed", "sensor_msgs/msg/CompressedImage", depth
 TRANSFORMS = Topic("/tf", "tf2_msgs/msg/TFMessage", depth=100)
 DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
 
-OUTPUTS = (KEYPOINTS, PERSON, MARKERS, ACTIVE_COMMAND, BODY, BODY_JOINTS, OVERLAY, TRANSFORMS, DIAGNOSTICS)
+OUTPUTS = (KEYPOINTS, PERSON, PEOPLE, MARKERS, ACTIVE_COMMAND, BODY, BODY_JOINTS, OVERLAY, TRANSFORMS, DIAGNOSTICS)
 
 
 def depth_input(transport: str) -> Topic:

@@ -9,6 +9,24 @@ from dataclasses import dataclass, replace
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Person
 from taihri_ros.pipeline.belief import OFF, Thresholds
+from taihri_ros.pipeline.people.person_track import TrackedPerson
+
+
+@dataclass(frozen=True, eq=False)
+class PersonInFrame:
+    """One of several people in one image.
+
+    Attributes:
+        track: The person over time.
+        person: The joints that were found in the image; None if the person is not seen in it.
+        selected: Whether the command means this person.
+        whole: The person with all joints that were requested, of which `person` has those of the command.
+    """
+
+    track: TrackedPerson
+    person: Person | None
+    selected: bool
+    whole: Person | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +44,8 @@ class Estimate:
         decoded: The person as the model answered, before any joint was refused; None if unknown.
         whole: The person with all joints of the skeleton, of which `person` has those of the command; None if no other
             joints were requested.
+        people: Everybody who is tracked, if several people are told apart.
+        person_id: Id of the person whose joints `person` has; empty if nobody is selected or tracked.
     """
 
     command: Command
@@ -37,6 +57,8 @@ class Estimate:
     thresholds: Thresholds = OFF
     decoded: Person | None = None
     whole: Person | None = None
+    people: tuple[PersonInFrame, ...] = ()
+    person_id: str = ""
 
     def restricted_to(self, command: Command) -> Estimate:
         """Return the estimate for the joints that a command names, with all joints of this one as `whole`."""

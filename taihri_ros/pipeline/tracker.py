@@ -73,6 +73,11 @@ class Tracker:
         """The thresholds for confidence and presence."""
         return self._estimator.gate
 
+    @property
+    def person_ids(self) -> tuple[str, ...]:
+        """Ids of the people who are known; none, because this tracker does not tell people apart."""
+        return ()
+
     def selection(self, command: Command) -> Selection:
         """Return the newest selection of the joints for a command.
 
@@ -194,18 +199,28 @@ class Tracker:
             ImageError: The depth image does not have the camera's size.
         """
         motion = None if one_shot else self._filter
-        fused = depth is not None and camera is not None
-        if motion is None and not fused:
+        if motion is None and (depth is None or camera is None):
             return estimate
-        spec = self.engine.info.spec
-        thresholds = self.gate.thresholds(spec)
-        factor = spec.calibration.confidence_factor(self._estimator.xy_source)
-        refined = replace(estimate, person=estimate.decoded or estimate.person, thresholds=thresholds)
-        if depth is not None and camera is not None:
-            refined = fuse(refined, depth, camera)
-            refined = replace(refined, person=with_confidences(refined.person, factor))
-        refined = replace(refined, person=refuse_unbelieved(refined.person, thresholds))
+        refined = self._fused(estimate, camera, depth)
         if motion is not None:
-            refined = motion.update(refined, stamp_ns)
-            refined = replace(refined, person=refuse_unbelieved(with_confidences(refined.person, factor), thresholds))
+            refined = self._filtered(refined, motion, stamp_ns)
         return refined if estimate.whole is None else refined.restricted_to(estimate.command)
+
+    def _fused(self, estimate: Estimate, camera: Camera | None, depth: NDArray[np.float32] | None) -> Estimate:
+        """Return what is believed of an estimate after the fusion with a depth image, if there is one."""
+        thresholds = self.gate.thresholds(self.engine.info.spec)
+        fused = replace(estimate, person=estimate.decoded or estimate.person, thresholds=thresholds)
+        if depth is not None and camera is not None:
+            fused = fuse(fused, depth, camera)
+            fused = replace(fused, person=with_confidences(fused.person, self._confidence_factor))
+        return replace(fused, person=refuse_unbelieved(fused.person, thresholds))
+
+    def _filtered(self, estimate: Estimate, motion: MotionFilter, stamp_ns: int) -> Estimate:
+        """Return what is believed of an estimate after its motion was filtered."""
+        filtered = motion.update(estimate, stamp_ns)
+        person = with_confidences(filtered.person, self._confidence_factor)
+        return replace(filtered, person=refuse_unbelieved(person, estimate.thresholds))
+
+    @property
+    def _confidence_factor(self) -> float:
+        return self.engine.info.spec.calibration.confidence_factor(self._estimator.xy_source)

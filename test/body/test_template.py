@@ -34,13 +34,25 @@ def test_the_mean_body_is_an_adult_who_faces_forward(template: BodyTemplate) -> 
     assert template.joints[INDEX["left_foot"], 0] - template.joints[INDEX["left_ankle"], 0] > 0.08
 
 
-def test_the_surface_is_closed_and_faces_outward(template: BodyTemplate) -> None:
-    edges = np.concatenate([template.triangles[:, [k, (k + 1) % 3]] for k in range(3)])
+def volume(template: BodyTemplate, triangles: np.ndarray) -> float:
+    """Return the volume inside triangles of the mean body, m³."""
+    a, b, c = template.vertices[triangles].transpose(1, 0, 2)
+    return float(np.einsum("ti,ti->", a, np.cross(b, c))) / 6.0
+
+
+@pytest.mark.parametrize("name", ["triangles", "display_triangles"])
+def test_both_surfaces_are_closed_and_face_outward(template: BodyTemplate, name: str) -> None:
+    triangles = getattr(template, name)
+    edges = np.concatenate([triangles[:, [k, (k + 1) % 3]] for k in range(3)])
     ways = {(first, second) for first, second in edges.tolist()}
     assert len(ways) == len(edges)
     assert all((second, first) in ways for first, second in ways)
-    a, b, c = template.vertices[template.triangles].transpose(1, 0, 2)
-    assert 0.04 < float(np.einsum("ti,ti->", a, np.cross(b, c))) / 6.0 < 0.1  # m³
+    assert 0.04 < volume(template, triangles) < 0.1
+
+
+def test_the_coarse_surface_is_much_smaller_and_nearly_the_same(template: BodyTemplate) -> None:
+    assert 800 <= len(template.display_triangles) <= 1200
+    assert volume(template, template.display_triangles) == pytest.approx(volume(template, template.triangles), rel=0.05)
 
 
 def test_shapes_are_ordered_and_the_first_is_the_size(template: BodyTemplate) -> None:
@@ -85,6 +97,7 @@ def damaged(template: BodyTemplate, name: str, index: tuple[int, ...], value: fl
     ("name", "index", "value", "message"),
     [
         ("triangles", (5, 1), 9999, "triangles must name vertices"),
+        ("display_triangles", (0, 2), 9999, "display_triangles must name vertices"),
         ("weight_bones", (0, 0), 40, "weight_bones must name bones"),
         ("angle_bones", (0,), 0, "angle_bones must name bones below the pelvis"),
         ("weights", (3, 0), 2.0, "must add up to 1"),

@@ -32,8 +32,9 @@ def demo(directory: Path, *arguments: str) -> Run:
 
 
 def test_the_demo_writes_summary_and_pictures(tmp_path: Path, simulator: str) -> None:
-    done = demo(tmp_path, "--engine-python", simulator, "--out", "found")
+    done = demo(tmp_path, "--engine-python", simulator, "--mesh", "--out", "found")
     assert done.status == 0, done.err
+    assert "wrote summary.json, demo.png, demo.gif, body.glb to found" in done.out
     summary = json.loads((tmp_path / "found" / "summary.json").read_text())
     assert summary["model"] == "taihri-nano"
     assert summary["trained"]
@@ -47,6 +48,7 @@ def test_the_demo_writes_summary_and_pictures(tmp_path: Path, simulator: str) ->
     assert summary["gmpjpe_mm"] > 0
     assert 0 < summary["baseline_gmpjpe_mm"] < 3000
     assert cv2.imread(str(tmp_path / "found" / "demo.png")) is not None
+    assert (tmp_path / "found" / "body.glb").read_bytes().startswith(b"glTF")
     assert 10_000 < (tmp_path / "found" / "demo.gif").stat().st_size <= 3_000_000
 
 

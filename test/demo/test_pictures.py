@@ -25,14 +25,14 @@ def test_truth_and_answer_are_drawn_at_their_pixels() -> None:
 
 def test_the_strip_has_one_picture_for_each_command(tmp_path: Path) -> None:
     answers = [answer(0, text, keypoint("head", 0.1)) for text in ("head", "head", "head, neck")]
-    write_pictures(record(*answers), tmp_path / "strip.png", tmp_path / "moving.gif")
+    write_pictures(record(*answers), tmp_path / "strip.png", tmp_path / "moving.gif", {})
     strip = cv2.imread(str(tmp_path / "strip.png"))
     assert strip.shape == (420, 2 * 560, 3)
 
 
 def test_the_animation_runs_in_real_time(tmp_path: Path) -> None:
     answers = [answer(100_000_000 * number, "head", keypoint("head", 0.1)) for number in range(90)]
-    write_pictures(record(*answers), tmp_path / "strip.png", tmp_path / "moving.gif")
+    write_pictures(record(*answers), tmp_path / "strip.png", tmp_path / "moving.gif", {})
     found, animation = cv2.imreadanimation(str(tmp_path / "moving.gif"))
     assert found
     assert len(animation.frames) == 45
@@ -43,4 +43,4 @@ def test_the_animation_runs_in_real_time(tmp_path: Path) -> None:
 def test_answers_without_a_picture_are_not_drawn(tmp_path: Path) -> None:
     recorded = record(answer(0, "head", keypoint("head", 0.1), picture=False))
     with pytest.raises(TaihriError, match="no answer could be drawn"):
-        write_pictures(recorded, tmp_path / "strip.png", tmp_path / "moving.gif")
+        write_pictures(recorded, tmp_path / "strip.png", tmp_path / "moving.gif", {})

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,6 +47,7 @@ class Recorder:
     transforms: list[Any] = field(default_factory=list)
     placement: Placement = field(default_factory=lambda: Placement(FRAME_ID))
     broken: bool = False
+    retired: list[Topic] = field(default_factory=list)
 
     def publish(self, topic: Topic, message: Any) -> None:
         if self.broken:
@@ -58,6 +59,9 @@ class Recorder:
 
     def subscribers(self, topic: Topic) -> int:
         return int(topic in self.subscribed)
+
+    def retire(self, retired: Iterable[Topic]) -> None:
+        self.retired += retired
 
     def broadcast(self, transforms: list[Any]) -> None:
         self.transforms += transforms

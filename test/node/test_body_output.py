@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -116,8 +117,9 @@ def test_a_limb_without_keypoints_is_left_out_and_grey(
     marker = serialized(types, body_marker(messages, result, CAMERA, body, 0.5), topics.BODY.type)
     opacities = {round(colour.a, 2) for colour in marker.colors}
     assert opacities == {0.9, 0.25}
+    assert len(marker.colors) == len(marker.points)
     whole = body_marker(messages, result, CAMERA, fitted(true), 0.5)
-    assert {round(colour.a, 2) for colour in whole.colors} == {0.9}
+    assert (round(whole.color.a, 2), whole.colors) == (0.9, [])
 
 
 def test_the_surface_surrounds_the_joints(
@@ -127,8 +129,7 @@ def test_the_surface_surrounds_the_joints(
     assert (marker.type, marker.action) == (marker.TRIANGLE_LIST, marker.ADD)
     assert (marker.scale.x, marker.scale.y, marker.scale.z) == (1.0, 1.0, 1.0)
     corners = np.array([[point.x, point.y, point.z] for point in marker.points])
-    assert len(corners) % 3 == 0
-    assert len(marker.colors) == len(corners)
+    assert len(corners) == 3 * len(BodyRecovery().template.display_triangles)
     assert (corners.min(axis=0) < true.min(axis=0)).all()
     assert (corners.max(axis=0) > true.max(axis=0)).all()
 
@@ -151,6 +152,8 @@ class Subscribed:
 
     def subscribers(self, topic: Topic) -> int:
         return 1
+
+    def retire(self, retired: Iterable[Topic]) -> None: ...
 
     def broadcast(self, transforms: list[Any]) -> None: ...
 
@@ -196,6 +199,20 @@ def test_the_distance_is_that_in_the_frame_of_the_poses(
     output.prepare(result, TURNED)
     with pytest.raises(BodyUnavailableError, match="no body"):
         output.distance(asked(), STAMP_NS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_parts_outside_of_the_field_of_view_are_not_drawn(result: Result, true: NDArray[np.float64]) -> None:
+    """A strong barrel distortion ends the field of view of the lens model between the middle and the arms."""
+    matrix = np.array([[300.0, 0, 319.5], [0, 300.0, 239.5], [0, 0, 1]])
+    camera = Camera(640, 480, matrix, np.array([-3.0, 0.0, 0.0, 0.0, 0.0]), DistortionModel.PLUMB_BOB)
+    body = fitted(true)
+    assert np.isnan(camera.project(body.vertices)).any()
+    estimate = dataclasses.replace(result.estimate, person=Person((), None))
+    image = np.zeros((480, 640, 3), np.uint8)
+    plain = draw_overlay(image, estimate, camera=camera)
+    changed = (plain != draw_overlay(image, estimate, camera=camera, body=body)).any(axis=2)
+    assert 0.0 < changed.mean() < 0.3
 
 
 def test_the_overlay_shows_the_outline(result: Result, true: NDArray[np.float64]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -14,8 +15,9 @@ from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.node.overlay import draw_overlay
-from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.pipeline.frames import Result
+from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState
 
 
 def estimate(*keypoints: Keypoint, box: tuple[float, ...] | None = None, text: str = "x") -> Estimate:
@@ -190,3 +192,17 @@ def test_a_predicted_joint_has_bones_and_an_outline() -> None:
 @pytest.mark.parametrize("position", [(0.0, 0.0, -1.0), (np.nan, 0.0, 1.0), (5.0, 5.0, 1e-12)])
 def test_a_predicted_joint_that_the_camera_cannot_see_is_not_drawn(position: tuple[float, ...]) -> None:
     assert not changed(joint("head", UNSEEN, State.PREDICTED, position=np.array(position)), camera=CAMERA)[:400].any()
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_everybody_has_the_box_and_the_id(seen: bool) -> None:
+    state = TrackState.CONFIRMED if seen else TrackState.LOST
+    box = np.array([400.0, 100.0, 500.0, 300.0])
+    root = np.array([-0.5, 0.5, 2.0])
+    track = TrackedPerson("kamul", root, np.zeros(3), np.eye(3), 1.0, 0.4, state, 0 if seen else None, box)
+    people = (PersonInFrame(track, None, selected=False),)
+    drawn = draw_overlay(grey_image(), replace(estimate(), people=people), camera=CAMERA)
+    changes = (drawn != draw_overlay(grey_image(), estimate(), camera=CAMERA)).any(axis=2)
+    assert changes[200, 400] == changes[300, 450] == seen, "a box that was not seen now is not drawn"
+    row, column = (90, 420) if seen else (360, 220)
+    assert changes[row - 10 : row + 10, column : column + 40].any(), "the id"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from threading import Event
 from typing import Any
@@ -121,11 +121,17 @@ class EmbeddedHost:
 
     def publish(self, topic: Topic, message: Any) -> None:
         """Publish a message; part of `Outputs`."""
-        self._publishers[topic].publish(message)
+        self._publisher(topic).publish(message)
 
     def subscribers(self, topic: Topic) -> int:
         """Return the number of subscribers of an output; part of `Outputs`."""
-        return self._publishers[topic].matched
+        return self._publisher(topic).matched
+
+    def retire(self, retired: Iterable[Topic]) -> None:
+        """Destroy the publishers of topics; part of `Outputs`."""
+        for topic in retired:
+            if (publisher := self._publishers.pop(topic, None)) is not None:
+                publisher.destroy()
 
     def broadcast(self, transforms: list[Any]) -> None:
         """Broadcast transforms on /tf; part of `Outputs`."""
@@ -134,6 +140,12 @@ class EmbeddedHost:
     def place(self, frame_id: str, stamp: int) -> Placement:  # noqa: ARG002 - independent of the stamp
         """Return the placement of poses in the camera's own frame; part of `Outputs`."""
         return Placement(frame_id)
+
+    def _publisher(self, topic: Topic) -> Publisher:
+        """Return the publisher of a topic, which is created at its first use."""
+        if topic not in self._publishers:
+            self._publishers[topic] = self._node.publisher(topic.type, topic.name, _qos(topic))
+        return self._publishers[topic]
 
     def _subscribe(self, topic: Topic, callback: Callable[[Any], None]) -> Subscription:
         return self._node.subscribe(topic.type, topic.name, callback, _qos(topic))
@@ -144,6 +156,8 @@ class EmbeddedHost:
         self._subscribe(topics.COMMAND, application.on_command)
         if self._parameters.depth_enabled:
             self._subscribe(topics.depth_input(self._parameters.depth_transport), application.on_depth)
+        if self._parameters.people_enabled and self._parameters.people_detections:
+            self._subscribe(topics.DETECTIONS, application.on_detections)
         image = self._image_input
         on_image = application.on_image if image is topics.IMAGE else application.on_compressed_image
         return self._subscribe(image, on_image)

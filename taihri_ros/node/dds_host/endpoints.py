@@ -71,6 +71,7 @@ class Endpoint:
         self.incompatible_qos: str | None = None
         self._types = participant.types
         self._dispatcher = participant.dispatcher
+        self._release_topic = participant.release_topic
         self._on_destroy = on_destroy
         self._lock = threading.Lock()
         self._destroyed = False
@@ -106,6 +107,7 @@ class Endpoint:
             self._destroyed = True
             self._dispatcher.remove(self)
             delete(*reversed(self.triggers))
+            self._release_topic(self.topic, self.msg_type)
         if self._on_destroy is not None:
             self._on_destroy(self)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from cyclonedds.core import DDSException, Policy, Qos
@@ -48,6 +50,9 @@ class Participant:
         self._idl = IdlTypes(types)
         self._domain_id = domain_id
         self._topics: dict[tuple[str, str], Topic] = {}
+        self._users: Counter[tuple[str, str]] = Counter()
+        """Number of endpoints of each topic."""
+        self._lock = Lock()
         domain.acquire(domain_id, environ)
         try:
             self.dds = DomainParticipant(domain_id, Qos(Policy.Userdata(b"enclave=/;")))
@@ -60,7 +65,7 @@ class Participant:
         self.gid: bytes = self.dds.guid.bytes
 
     def topic_and_qos(self, topic: str, msg_type: str, qos: QoS) -> tuple[Topic, Qos]:
-        """Return the DDS topic and the QoS policies of an endpoint.
+        """Return the DDS topic and the QoS policies of an endpoint, which must call `release_topic` at its end.
 
         Args:
             topic: Absolute ROS name, or a DDS topic name without a leading slash, which is used as it is.
@@ -71,10 +76,26 @@ class Participant:
             The topic, and the policies with the type hash as user data.
         """
         key = (topic, msg_type)
-        if key not in self._topics:
-            dds_name = "rt" + topic if topic.startswith("/") else topic
-            self._topics[key] = Topic(self.dds, dds_name, self._idl.cdr(msg_type))
-        return self._topics[key], cyclone_qos(qos, f"typehash={self.types.type_hash(msg_type)};".encode())
+        with self._lock:
+            if key not in self._topics:
+                dds_name = "rt" + topic if topic.startswith("/") else topic
+                self._topics[key] = Topic(self.dds, dds_name, self._idl.cdr(msg_type))
+            self._users[key] += 1
+            return self._topics[key], cyclone_qos(qos, f"typehash={self.types.type_hash(msg_type)};".encode())
+
+    def release_topic(self, topic: str, msg_type: str) -> None:
+        """Delete the DDS topic of an endpoint that was destroyed, unless another one uses it.
+
+        Args:
+            topic: As for `topic_and_qos`.
+            msg_type: As for `topic_and_qos`.
+        """
+        key = (topic, msg_type)
+        with self._lock:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key]
+                delete(self._topics.pop(key))
 
     def close(self) -> None:
         """Leave the domain. No callback runs afterwards, unless this is called from one."""

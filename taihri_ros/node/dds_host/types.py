@@ -8,6 +8,7 @@ from rosbags.interfaces import Nodetype
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 
+from taihri_ros.node.dds_host import hri_msgs, vision_msgs
 from taihri_ros.node.dds_host.errors import DdsError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ PACKAGE = "taihri_ros"
 
 
 class RosTypes:
-    """The message types of one ROS 2 distribution and of this package.
+    """The message types of one ROS 2 distribution, those of vision_msgs and hri_msgs, and of this package.
 
     Attributes:
         distro: The distribution.
@@ -50,6 +51,9 @@ class RosTypes:
             raise DdsError(f"ROS 2 distribution {distro!r} is unknown: choose one of {', '.join(DISTROS)}")
         self.distro = distro.lower()
         self.store = get_typestore(DISTROS[self.distro])
+        for name, definition in (vision_msgs.DEFINITIONS | hri_msgs.DEFINITIONS).items():
+            if name not in self.store.types:
+                self.store.register(get_types_from_msg(definition, name))
         if interfaces is not None:
             self._register(interfaces)
         self.store.fielddefs = {

@@ -10,6 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.errors import TaihriError
+
+
+class MessagePackageError(TaihriError):
+    """A ROS package with messages is not installed."""
+
 
 @cache
 def message_class(name: str) -> Any:
@@ -20,9 +26,19 @@ def message_class(name: str) -> Any:
 
     Returns:
         The class that rosidl generated.
+
+    Raises:
+        MessagePackageError: The package of the message is not installed.
     """
     module, _, class_name = name.replace("/", ".").rpartition(".")
-    return getattr(import_module(module), class_name)
+    try:
+        return getattr(import_module(module), class_name)
+    except ModuleNotFoundError as error:
+        package = name.partition("/")[0]
+        raise MessagePackageError(
+            f"{package} is not installed: apt install ros-$ROS_DISTRO-{package.replace('_', '-')}, or build it from "
+            "source"
+        ) from error
 
 
 def sequence(values: NDArray[Any]) -> array[Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.node import PublisherEventCallbacks  # its own module has other names in other distributions
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from tf2_ros import TransformBroadcaster
@@ -39,6 +42,7 @@ class RosOutputs:
         Args:
             node: The node.
         """
+        self._node = node
         self._publishers = {
             topic: node.create_publisher(
                 message_class(topic.type),
@@ -53,11 +57,17 @@ class RosOutputs:
 
     def publish(self, topic: Topic, message: Any) -> None:
         """Publish a message; part of `Outputs`."""
-        self._publishers[topic].publish(message)
+        self._publisher(topic).publish(message)
 
     def subscribers(self, topic: Topic) -> int:
         """Return the number of subscribers of an output; part of `Outputs`."""
-        return int(self._publishers[topic].get_subscription_count())
+        return int(self._publisher(topic).get_subscription_count())
+
+    def retire(self, retired: Iterable[Topic]) -> None:
+        """Destroy the publishers of topics; part of `Outputs`."""
+        for topic in retired:
+            if (publisher := self._publishers.pop(topic, None)) is not None:
+                self._node.destroy_publisher(publisher)
 
     def broadcast(self, transforms: list[Any]) -> None:
         """Broadcast transforms on /tf; part of `Outputs`."""
@@ -70,3 +80,17 @@ class RosOutputs:
             PlacementError: TF has no transform to the target frame at this stamp.
         """
         return self.target.placement(frame_id, stamp) if self.target else Placement(frame_id)
+
+    def _publisher(self, topic: Topic) -> Publisher:
+        """Return the publisher of a topic, which is created at its first use.
+
+        Such a publisher has no `qos_overrides`, because these are parameters, which would outlive it, and no events,
+        because the executor may be waiting for them in another thread when it is destroyed.
+        """
+        if topic not in self._publishers:
+            kind = message_class(topic.type)
+            events = PublisherEventCallbacks(use_default_callbacks=False)
+            self._publishers[topic] = self._node.create_publisher(
+                kind, topic.name, qos_profile(topic), event_callbacks=events
+            )
+        return self._publishers[topic]

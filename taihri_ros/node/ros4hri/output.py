@@ -1,0 +1,47 @@
+"""The node's part of ROS4HRI: who is tracked, and what is published about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from taihri_ros.body.recovery import Body
+from taihri_ros.node.messages import Messages
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.ros4hri.humans import Humans
+from taihri_ros.node.ros4hri.tracked_humans import TrackedHumans
+from taihri_ros.pipeline.frames import Result
+
+if TYPE_CHECKING:
+    from taihri_ros.node.application import Outputs
+
+
+class Ros4hri:
+    """The outputs of the node for ROS4HRI (REP-155). `prepare` must be called in the order of the frames."""
+
+    def __init__(self, messages: Messages, outputs: Outputs, parameters: Parameters) -> None:
+        """Start without people.
+
+        Args:
+            messages: Builds the messages.
+            outputs: Sends the messages.
+            parameters: `publish_tf` and `people.enabled` are used.
+        """
+        self._tracked = TrackedHumans(several=parameters.people_enabled)
+        self._humans = Humans(messages, outputs, publish_tf=parameters.publish_tf)
+
+    def prepare(self, result: Result, body: Body | None) -> list[Callable[[], None]]:
+        """Build the messages about the people of a result.
+
+        Args:
+            result: The result.
+            body: The body of the person whose joints the result has; None if none was fitted.
+
+        Returns:
+            The functions that send the messages.
+        """
+        return self._humans.prepare(self._tracked.update(result, body), result)
+
+    def close(self) -> None:
+        """Publish that nobody is tracked, and end everybody's topics. No message may be sent at the same time."""
+        self._humans.close()

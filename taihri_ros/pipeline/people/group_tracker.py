@@ -1,0 +1,271 @@
+"""Estimates the frames of a running command with several people: who they are, and the joints of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Lock
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera.camera import Camera
+from taihri_ros.commands.command import Command
+from taihri_ros.commands.joint_selection import JointSelection, Selection, Source
+from taihri_ros.commands.person_words import Whom
+from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.model.zoom import ROOT
+from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
+from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.motion_filter import MotionFilter
+from taihri_ros.pipeline.people.detected import Detected, distinct
+from taihri_ros.pipeline.people.people_tracker import PeopleSettings, PeopleTracker
+from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState
+from taihri_ros.pipeline.people.selection import PersonSelection
+from taihri_ros.pipeline.people.whereabouts import Boxes, Look, Whereabouts
+from taihri_ros.pipeline.person_crop import PersonCrop
+from taihri_ros.pipeline.tracker import Tracker
+from taihri_ros.skeleton import JOINTS, in_order
+
+BoxesAt = Callable[[int], Boxes | None]
+"""Returns what a detector found in the image of a stamp, nanoseconds, or before; None without a detector."""
+
+
+def no_boxes(_: int) -> None:
+    """Return None: there is no detector."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroupEstimate(Estimate):
+    """The estimates of all views of a frame, before it is known who is who.
+
+    Attributes:
+        looks: The views.
+        found: The estimate from each view.
+        spoken: The command with the words that say whom it means.
+    """
+
+    looks: tuple[Look, ...] = ()
+    found: tuple[Estimate, ...] = ()
+    spoken: Command | None = None
+
+
+class GroupTracker(Tracker):
+    """A tracker that asks about several people at the same time, and tells them apart.
+
+    The estimate of a frame has the joints of the selected person, as that of `Tracker`, and everybody in
+    `Estimate.people`.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        *,
+        select: Whom,
+        most: int = 4,
+        settings: PeopleSettings | None = None,
+        boxes_at: BoxesAt = no_boxes,
+        joint_selection: JointSelection | None = None,
+        person_crop: PersonCrop | None = None,
+        make_filter: Callable[[], MotionFilter] | None = None,
+        whole_body: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        """Create a tracker without people.
+
+        Args:
+            estimator: Estimates each view.
+            select: Whom a command means that does not say it.
+            most: Largest number of people to look at in a frame.
+            settings: When people keep their ids; None for the defaults.
+            boxes_at: Returns the detections for an image; called once for each image, and may wait.
+            joint_selection: As for `Tracker`.
+            person_crop: Used for one-shot commands while nobody is known; as for `Tracker`.
+            make_filter: Creates the motion filter of a person; None if the motion is not filtered.
+            whole_body: As for `Tracker`.
+            seed: Seed of the ids; None for others in every session.
+        """
+        super().__init__(estimator, joint_selection=joint_selection, person_crop=person_crop, whole_body=whole_body)
+        self._default, self._boxes_at, self._make_filter = select, boxes_at, make_filter
+        self._tracks = PeopleTracker(settings, seed=seed)
+        self._who = PersonSelection(select)
+        self._spoken: Command | None = None
+        settings = settings or PeopleSettings()
+        self._whereabouts = Whereabouts(most, settings.keep_s)
+        self._whereabouts_lock = Lock()
+        self._filters: dict[str, MotionFilter] = {}
+        self._pool = ThreadPoolExecutor(most, "taihri-people")
+
+    @property
+    def person_ids(self) -> tuple[str, ...]:
+        """Ids of the people who are known."""
+        with self._whereabouts_lock:
+            return self._whereabouts.ids
+
+    def selection(self, command: Command) -> Selection:
+        """Return the newest selection of the joints, as `Tracker`; it does not depend on whom the command means."""
+        return super().selection(command.for_anyone)
+
+    def estimate(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        command: Command,
+        stamp_ns: int,
+        *,
+        one_shot: bool = False,
+        check_wanted: Callable[[], None] | None = None,
+    ) -> Estimate:
+        """Ask about every person; arguments and errors are those of `Tracker.estimate`.
+
+        All views are asked at the same time, so that the engine can batch them.
+
+        Returns:
+            The estimates for `refine`, which must follow. Where the model has to choose the joints, it does so in the
+            full view first.
+        """
+        asked = command.for_anyone
+        selection = self._joint_selection.select(asked, monotonic())
+        if selection.source is Source.PENDING:
+            chosen = super().estimate(image, camera, asked, stamp_ns)
+            selection = self._joint_selection.current(asked)
+            if not selection.joints:
+                return chosen
+            if check_wanted is not None:
+                check_wanted()
+        detected = self._boxes_at(stamp_ns) if selection.joints else None
+        with self._whereabouts_lock:
+            nobody = detected is None and not self._whereabouts.known(stamp_ns / 1e9)
+        if not selection.joints or (one_shot and nobody):
+            return super().estimate(image, camera, asked, stamp_ns, one_shot=one_shot, check_wanted=check_wanted)
+        asked = replace(asked, joints=selection.joints)
+        requested = replace(asked, joints=JOINTS if self._whole_body else in_order({*asked.joints, ROOT}))
+        views = self._estimator.views(camera)
+        with self._whereabouts_lock:
+            looks = self._whereabouts.looks(views, stamp_ns / 1e9, detected)
+        found = tuple(
+            self._pool.map(lambda look: self._estimator.estimate(image, camera, requested, view=look.view), looks)
+        )
+        stages = {
+            name: max(each.stages_ms.get(name, 0.0) for each in found) for each in found for name in each.stages_ms
+        }
+        return GroupEstimate(
+            asked,
+            Person((), None),
+            "",
+            stages,
+            self.engine.info.spec.name,
+            looks=tuple(looks),
+            found=found,
+            spoken=command,
+        )
+
+    def refine(
+        self,
+        estimate: Estimate,
+        stamp_ns: int,
+        *,
+        camera: Camera | None = None,
+        depth: NDArray[np.float32] | None = None,
+        one_shot: bool = False,
+    ) -> Estimate:
+        """Tell the people of a frame apart, select whom the command means, and refine the joints of each.
+
+        Arguments and errors are those of `Tracker.refine`.
+
+        Returns:
+            The estimate of the selected person, or without joints if nobody is selected or seen.
+        """
+        if not isinstance(estimate, GroupEstimate):
+            return super().refine(estimate, stamp_ns, camera=camera, depth=depth, one_shot=one_shot)
+        fused = [self._fused(each, camera, depth) for each in estimate.found]
+        boxes = [look.box for look in estimate.looks]
+        seen = distinct(
+            person for each, box in zip(fused, boxes, strict=True) if (person := Detected.of(each, box)) is not None
+        )
+        people = self._tracks.update([person.detection for person in seen], stamp_ns / 1e9)
+        points = {
+            person.id: np.array([joint.position for joint in seen[person.detection].estimate.person.located])
+            for person in people
+            if person.detection is not None
+        }
+        with self._whereabouts_lock:
+            self._whereabouts.update(people, points, stamp_ns / 1e9)
+        selected = self._select(people, estimate.spoken, one_shot=one_shot)
+        motions = {person.id: self._motion(person, one_shot=one_shot) for person in people}
+        refined = {person.id: self._refined(person, seen, motions[person.id], stamp_ns) for person in people}
+        self._filters = {person.id: self._filters[person.id] for person in people if person.id in self._filters}
+        ids = {person.id for person in selected}
+        in_frame = tuple(
+            _in_frame(person, refined[person.id], estimate.command, selected=person.id in ids) for person in people
+        )
+        chosen = next((person for person in selected if person.detection is not None), (*selected, None)[0])
+        own = None if chosen is None else refined[chosen.id]
+        if own is None:
+            own = self._without(chosen, estimate, fused, has_people=bool(seen))
+            if chosen is not None and (motion := motions[chosen.id]) is not None:
+                own = self._filtered(own, motion, stamp_ns)
+        return replace(
+            own.restricted_to(estimate.command),
+            stages_ms=estimate.stages_ms,
+            people=in_frame,
+            person_id="" if chosen is None else chosen.id,
+        )
+
+    def _select(
+        self, people: Sequence[TrackedPerson], spoken: Command | None, *, one_shot: bool
+    ) -> list[TrackedPerson]:
+        """Return the people whom a command means; a one-shot command may mean who has just appeared."""
+        whom = None if spoken is None else spoken.whom
+        if one_shot:
+            once = PersonSelection(self._default)
+            once.say(whom)
+            return once.select(
+                [each if each.detection is None else replace(each, state=TrackState.CONFIRMED) for each in people]
+            )
+        if spoken != self._spoken:
+            self._spoken = spoken
+            self._who.say(whom)
+        return self._who.select(people)
+
+    def _motion(self, person: TrackedPerson, *, one_shot: bool) -> MotionFilter | None:
+        """Return the motion filter of a person; None if the motion is not filtered."""
+        if self._make_filter is None or one_shot or person.state is TrackState.ENDED:
+            return None
+        return self._filters.setdefault(person.id, self._make_filter())
+
+    def _refined(
+        self, person: TrackedPerson, seen: Sequence[Detected], motion: MotionFilter | None, stamp_ns: int
+    ) -> Estimate | None:
+        """Return the filtered estimate of a person; None if they are not seen."""
+        if person.detection is None:
+            return None
+        estimate = seen[person.detection].estimate
+        return estimate if motion is None else self._filtered(estimate, motion, stamp_ns)
+
+    @staticmethod
+    def _without(
+        chosen: TrackedPerson | None, estimate: GroupEstimate, fused: Sequence[Estimate], *, has_people: bool
+    ) -> Estimate:
+        """Return an estimate without located joints, and why."""
+        if fused and not has_people:
+            return max(fused, key=lambda each: float(np.nan_to_num(each.person.presence)))
+        if chosen is not None:
+            reason = f"{chosen.id} is not seen in this image"
+        elif has_people:
+            reason = "the person whom the command means is not known, or was seen in too few images so far"
+        else:
+            reason = "nobody was detected in this image"
+        joints = estimate.command.joints
+        missing = Person(tuple(Keypoint(joint, State.NOT_ANSWERED, reason) for joint in joints), None)
+        thresholds = fused[0].thresholds if fused else estimate.thresholds
+        return Estimate(estimate.command, missing, "", {}, estimate.model, thresholds=thresholds)
+
+
+def _in_frame(track: TrackedPerson, estimate: Estimate | None, command: Command, *, selected: bool) -> PersonInFrame:
+    """Return a person with the joints of their estimate, if they are seen, that a command names."""
+    if estimate is None:
+        return PersonInFrame(track, None, selected)
+    return PersonInFrame(track, estimate.person.with_joints(command.joints), selected, whole=estimate.person)

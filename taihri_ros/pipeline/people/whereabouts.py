@@ -1,0 +1,149 @@
+"""Chooses the views of a frame in which people are looked for: around those who are known, in boxes, and elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.canonical_view import CanonicalView
+from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState
+from taihri_ros.pipeline.person_views import Located, PersonViews
+
+Array = NDArray[np.float64]
+
+SEARCH_S = 1.0
+"""Shortest time between two frames in which the model looks for people who are not known, seconds."""
+
+_LONGEST_S = 1.0
+"""Longest time for which a person's velocity is extrapolated, seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """The people whom a detector found.
+
+    Attributes:
+        boxes: (N, 4) left, top, right and bottom in the image, px, in the order in which they matter.
+        of_image: Whether they are those of the image; otherwise they are older.
+    """
+
+    boxes: Array
+    of_image: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A view in which the model is asked about one person.
+
+    Attributes:
+        view: The view.
+        box: (4,) the detected box that it shows, px; None without one.
+    """
+
+    view: CanonicalView
+    box: Array | None = None
+
+
+class Whereabouts:
+    """Where people were seen, and where to look next. Not thread-safe."""
+
+    def __init__(self, most: int, keep_s: float) -> None:
+        """Start without people.
+
+        Args:
+            most: Largest number of people to look at in a frame.
+            keep_s: Time after which people who were not updated are not known any more, seconds.
+        """
+        self._most, self._keep_s = most, keep_s
+        self._people: list[TrackedPerson] = []
+        self._offsets: dict[str, Array] = {}
+        self._stamp_s = 0.0
+        self._searched_s: float | None = None
+        self._turn = 0
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the people of the last update."""
+        return tuple(person.id for person in self._people)
+
+    def known(self, stamp_s: float) -> list[TrackedPerson]:
+        """Return the people who are known at the stamp of a frame, the surest and then the nearest first."""
+        return self._people if 0.0 <= stamp_s - self._stamp_s <= self._keep_s else []
+
+    def update(self, people: Sequence[TrackedPerson], seen: Mapping[str, Array], stamp_s: float) -> None:
+        """Note the people of a frame.
+
+        Args:
+            people: The people from `PeopleTracker.update`.
+            seen: (N, 3) metres, the located joints of each person who was seen, by id.
+            stamp_s: Time stamp of the frame, seconds.
+        """
+        known = [person for person in people if person.state is not TrackState.ENDED]
+        self._people = sorted(known, key=lambda person: (person.state is TrackState.TENTATIVE, person.root[2]))
+        offsets = {each.id: seen[each.id] - each.root for each in known if each.id in seen}
+        kept = {each.id: self._offsets[each.id] for each in known if each.id in self._offsets}
+        self._offsets, self._stamp_s = kept | offsets, stamp_s
+
+    def looks(self, views: PersonViews, stamp_s: float, detected: Boxes | None) -> list[Look]:
+        """Return the views of a frame.
+
+        If the image has detections, these say who is there. If there are only older ones, they lead to people who are
+        not known yet, and those who are known are looked for where they are predicted. Without any, the model itself
+        looks for others: in the full view while nobody is known, and once a second in the next view of a coarse grid.
+
+        Args:
+            views: The views of the camera.
+            stamp_s: Time stamp of the frame, seconds.
+            detected: What a detector found; None without a detector.
+
+        Returns:
+            At most one view for each person.
+        """
+        camera = views.full.source
+        if detected is not None and detected.of_image:
+            boxes = _in_image(detected.boxes, camera)
+            return [Look(_around_box(views, box), box) for box in boxes[: self._most]]
+        found = [self._predicted(person, stamp_s) for person in self.known(stamp_s)]
+        looks = [Look(views.around(each)) for each in found]
+        if detected is not None:
+            columns = camera.project([each.root for each in found])[:, 0] if found else np.empty(0)
+            boxes = _in_image(detected.boxes, camera)
+            looks += [Look(_around_box(views, box)) for box in boxes if not _holds(box, columns)]
+        else:
+            looks += self._search(views, stamp_s, not looks)
+        return looks[: self._most]
+
+    def _predicted(self, person: TrackedPerson, stamp_s: float) -> Located:
+        """Return where a person is expected in a frame: the pose of the last frame in which they were seen, moved."""
+        elapsed_s = min(stamp_s - self._stamp_s, _LONGEST_S)
+        root = person.root + elapsed_s * person.velocity
+        return Located(root + self._offsets.get(person.id, np.zeros((1, 3))), root)
+
+    def _search(self, views: PersonViews, stamp_s: float, nobody: bool) -> list[Look]:
+        looks = [Look(views.full)] if nobody else []
+        places = views.search if nobody else (views.full, *views.search)
+        if places and (self._searched_s is None or not 0.0 <= stamp_s - self._searched_s < SEARCH_S):
+            looks.append(Look(places[self._turn % len(places)]))
+            self._searched_s, self._turn = stamp_s, self._turn + 1
+        return looks
+
+
+def _around_box(views: PersonViews, box: Array) -> CanonicalView:
+    """Return the view of whoever fills a box; the full view where the lens model does not reach its corners."""
+    found = Located.in_box(views.full.source, box)
+    return views.around(found) if np.isfinite(found.points).all() else views.full
+
+
+def _in_image(boxes: Array, camera: Camera) -> list[Array]:
+    """Return the parts of boxes that are in the image, without empty ones."""
+    clipped = np.clip(boxes.reshape(-1, 4), 0.0, np.tile([camera.width - 1.0, camera.height - 1.0], 2))
+    return [box for box in clipped if (box[2:] - box[:2] > 1.0).all()]
+
+
+def _holds(box: Array, columns: Array) -> bool:
+    """Check whether a box stands where somebody is known; their pelvis may be below the image."""
+    return bool(((columns >= box[0]) & (columns <= box[2])).any())
