@@ -123,9 +123,9 @@ def test_a_person_far_away_is_shown_through_zoomed_views(nano: Engine) -> None:
     engine = Zooming(nano)
     estimator = Estimator(engine, gate=BeliefGate(*OFF))
     command = joint_command(["left_wrist", "right_wrist", "head"])
-    image = np.full((480, 640, 3), 90, np.uint8)
-    image[215:305, 300:340] = (190, 120, 90)
-    exchange = find_person(estimator, image, CAMERA, command)
+    far = next(one for one in make_samples(test_split.SEED, PEOPLE, test_split.SIZE) if one.joints[0, 2] > 3.0)
+    image, camera = far.image, far.camera
+    exchange = find_person(estimator, image, camera, command)
     zoom = exchange.decoder.view.focal_px / 112.0
     assert len(engine.sizes) >= 4, "the full view, the grid and the crop"
     assert engine.questions == [4] * len(engine.sizes), "three joints and the pelvis"
@@ -137,7 +137,7 @@ def test_a_person_far_away_is_shown_through_zoomed_views(nano: Engine) -> None:
         depth = (joint.point[2].bin + (zoom - 1.0) * root.point[2].bin) * 4.0 / 999
         assert exchange.decoder.view.points_to_view(keypoint.position)[0, 2] == pytest.approx(depth, abs=1e-6)
     tracker = Tracker(estimator, person_crop=PersonCrop("auto"))
-    estimates = [tracker.estimate(image, CAMERA, command, number * 100_000_000) for number in range(12)]
+    estimates = [tracker.estimate(image, camera, command, number * 100_000_000) for number in range(12)]
     assert all(len(estimate.person.located) == 3 for estimate in estimates)
 
 

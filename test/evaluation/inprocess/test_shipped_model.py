@@ -18,6 +18,8 @@ from taihri_ros.synthetic.generation import make_samples
 
 COUNT = 24
 LARGEST_FILE = 25_000_000
+MOST_MISSING = 0.02
+"""Upper limit for the share of the joints that the model answers as absent."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def test_the_errors_are_below_those_of_the_mean_pose_and_joints_are_selected(
     assert metrics["run"]["name"] == "taihri-nano"
     assert metrics["malformed"] == 0
     model, baseline = metrics["named"]["bins"], metrics["named"]["baseline"]
-    assert model["missing"] == 0
+    assert model["missing"] <= MOST_MISSING * model["joints"]
     assert model["g_mpjpe_mm"] < 0.5 * baseline["g_mpjpe_mm"]
     assert model["pixel_percent_of_width"] < 0.5 * baseline["pixel_percent_of_width"]
     assert metrics["joint_selection"]["f1"] > 0.9
