@@ -35,7 +35,7 @@ from taihri_ros.model.prompts import Prompt, make_prompt
 from taihri_ros.model.spec import ModelSpec
 
 JOINTS = ("left_wrist", "right_wrist")
-ABORTED_WITHIN_S = 5.0
+ABORTED_WITHIN_S = 30.0
 """Limit for an abort, which takes milliseconds on an idle machine; complete answers take longer than this."""
 
 
