@@ -36,7 +36,7 @@ from taihri_ros.model.spec import ModelSpec
 
 JOINTS = ("left_wrist", "right_wrist")
 ABORTED_WITHIN_S = 30.0
-"""Limit for an abort, which takes milliseconds on an idle machine; complete answers take longer than this."""
+"""Limit for an abort, which takes milliseconds on an idle machine; an answer that is complete raises no error."""
 
 
 @pytest.fixture(scope="module")
