@@ -168,16 +168,7 @@ def body_transforms(messages: Messages, result: Result, body: Body, prefix: str)
     camera = Placement(tf_frame(result.frame.frame_id))
     header, joints = messages.header(result, camera), np.flatnonzero(body.supported).tolist()
     return [
-        messages.make(
-            "geometry_msgs/msg/TransformStamped",
-            header=header,
-            child_frame_id=f"{prefix}{JOINTS[joint]}",
-            transform=messages.make(
-                "geometry_msgs/msg/Transform",
-                translation=messages.vector("geometry_msgs/msg/Vector3", body.joints[joint]),
-                rotation=messages.quaternion(body.quaternions[joint]),
-            ),
-        )
+        messages.transform(header, f"{prefix}{JOINTS[joint]}", body.joints[joint], body.quaternions[joint])
         for joint in joints
     ]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from taihri_ros.body.kinematics import quaternions
 from taihri_ros.camera.camera import Camera
 
 CHI_SQUARE_2, CHI_SQUARE_3 = 5.991, 7.815
@@ -54,9 +54,7 @@ class Ellipsoid:
     @property
     def quaternion(self) -> NDArray[np.float64]:
         """The rotation as a unit quaternion x, y, z, w, (4,)."""
-        vector = cv2.Rodrigues(self.rotation)[0].ravel()
-        half = np.linalg.norm(vector) / 2.0
-        return np.array([*(vector / 2.0 * np.sinc(half / np.pi)), np.cos(half)])
+        return np.asarray(quaternions(self.rotation[None])[0])
 
 
 def image_ellipse(camera: Camera, position: ArrayLike, covariance: ArrayLike) -> NDArray[np.float64] | None:

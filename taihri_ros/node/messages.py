@@ -151,20 +151,40 @@ class Messages:
 
         The frame_id of the image must not be empty, because TF has no frame without a name.
         """
-        camera = Placement(tf_frame(result.frame.frame_id))
+        header = self.header(result, Placement(tf_frame(result.frame.frame_id)))
         return [
-            self.make(
-                "geometry_msgs/msg/TransformStamped",
-                header=self.header(result, camera),
-                child_frame_id=f"{prefix}{keypoint.name}",
-                transform=self.make(
-                    "geometry_msgs/msg/Transform",
-                    translation=self.vector("geometry_msgs/msg/Vector3", keypoint.position),
-                    rotation=self.quaternion(),
-                ),
-            )
+            self.transform(header, f"{prefix}{keypoint.name}", keypoint.position)
             for keypoint in result.estimate.person.located
         ]
+
+    def transform(
+        self,
+        header: Any,
+        child_frame_id: str,
+        translation: NDArray[np.float64],
+        quaternion: NDArray[np.float64] = IDENTITY,
+    ) -> Any:
+        """Return geometry_msgs/TransformStamped.
+
+        Args:
+            header: The parent frame and the stamp.
+            child_frame_id: The frame.
+            translation: (3,) metres, in the parent frame.
+            quaternion: (4,) x, y, z, w.
+
+        Returns:
+            The message.
+        """
+        return self.make(
+            "geometry_msgs/msg/TransformStamped",
+            header=header,
+            child_frame_id=child_frame_id,
+            transform=self.make(
+                "geometry_msgs/msg/Transform",
+                translation=self.vector("geometry_msgs/msg/Vector3", translation),
+                rotation=self.quaternion(quaternion),
+            ),
+        )
 
     def tf_message(self, transforms: list[Any]) -> Any:
         """Return tf2_msgs/TFMessage."""

@@ -62,8 +62,7 @@ def draw_overlay(
     if body is not None and camera is not None:
         _draw_body(canvas, body, camera, thickness)
     if estimate.person.box is not None:
-        left, top, right, bottom = (round(value) for value in estimate.person.box.tolist())
-        cv2.rectangle(canvas, (left, top), (right, bottom), _BOX, thickness)
+        _draw_box(canvas, estimate.person.box, _BOX, thickness)
     for each in estimate.people:
         _draw_tracked(canvas, each, camera, scale)
     for parent, child in BONES:
@@ -97,8 +96,7 @@ def _draw_tracked(canvas: NDArray[np.uint8], person: PersonInFrame, camera: Came
     """Draw the box of a person who is seen, and the id there or at the pelvis."""
     track, colour = person.track, _BOX if person.selected else _OTHER
     if track.detection is not None and track.box is not None:
-        left, top, right, bottom = (round(value) for value in track.box.tolist())
-        cv2.rectangle(canvas, (left, top), (right, bottom), colour, max(1, round(1.5 * scale)))
+        left, top = _draw_box(canvas, track.box, colour, max(1, round(1.5 * scale)))
         at = left, top - round(4 * scale)
     elif camera is not None and np.isfinite(root := camera.project(track.root)[0]).all():
         at = _rounded(root)
@@ -106,6 +104,15 @@ def _draw_tracked(canvas: NDArray[np.uint8], person: PersonInFrame, camera: Came
         return
     seen = "" if track.detection is not None else f", seen {track.since_seen_s:.1f} s ago"
     _write(canvas, f"{track.id}{seen}", at, scale)
+
+
+def _draw_box(
+    canvas: NDArray[np.uint8], box: NDArray[np.float64], colour: tuple[int, int, int], thickness: int
+) -> tuple[int, int]:
+    """Draw a box (4,) px and return its left upper corner."""
+    left, top, right, bottom = (round(value) for value in box.tolist())
+    cv2.rectangle(canvas, (left, top), (right, bottom), colour, thickness)
+    return left, top
 
 
 def _draw_body(canvas: NDArray[np.uint8], body: Body, camera: Camera, thickness: int) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.commands.command import Command
 from taihri_ros.synthetic.crossings import CrossingScene
-from taihri_ros.synthetic.simulated_camera import scaled_down, simulated_camera
+from taihri_ros.synthetic.simulated_camera import scaled_depth, scaled_down, scaled_picture, simulated_camera
 from taihri_ros.synthetic.simulation import RENDER_WIDTH_PX, Snapshot
 
 
@@ -46,11 +45,10 @@ class CrossingSimulation:
         """Render the image at a time, in seconds since the start. Times must not decrease between calls."""
         frame = self._scene.frame(seconds, render=True)
         assert frame.image is not None
-        size = (self.camera.width, self.camera.height)
-        image = np.asarray(cv2.resize(frame.image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
         people = tuple(person.joints for person in frame.people)
         shown = [person.joints for person in frame.people if person.box is not None] or people
-        return Snapshot(image, min(shown, key=lambda joints: float(np.linalg.norm(joints[0]))), people)
+        nearest = min(shown, key=lambda joints: float(np.linalg.norm(joints[0])))
+        return Snapshot(scaled_picture(frame.image, self.camera), nearest, people)
 
     def depth(self) -> NDArray[np.float32]:
         """Measure the depth of the image that was exposed last.
@@ -58,5 +56,4 @@ class CrossingSimulation:
         Returns:
             (height, width) float32 metres along the camera's z axis, without noise.
         """
-        size = (self.camera.width, self.camera.height)
-        return np.asarray(cv2.resize(self._scene.depth(), size, interpolation=cv2.INTER_NEAREST), np.float32)
+        return scaled_depth(self._scene.depth(), self.camera)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
@@ -33,3 +35,15 @@ def scaled_down(camera: Camera, width: int) -> Camera:
     matrix[:2] *= scale
     matrix[:2, 2] += 0.5 * scale - 0.5  # the centre of the first pixel is 0
     return Camera(round(camera.width * scale), round(camera.height * scale), matrix, camera.D, camera.model)
+
+
+def scaled_picture(picture: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
+    """Return a picture (H, W, 3) of the scaled-down camera in the size of the camera."""
+    size = (camera.width, camera.height)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def scaled_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
+    """Return depths (H, W) of the scaled-down camera in the size of the camera, each as it was measured."""
+    size = (camera.width, camera.height)
+    return np.asarray(cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST), np.float32)

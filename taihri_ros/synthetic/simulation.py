@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +14,7 @@ from taihri_ros.synthetic.people.body import Place
 from taihri_ros.synthetic.people.motion import Actor
 from taihri_ros.synthetic.people.poses import TASKS
 from taihri_ros.synthetic.scene import Scene
-from taihri_ros.synthetic.simulated_camera import scaled_down, simulated_camera
+from taihri_ros.synthetic.simulated_camera import scaled_depth, scaled_down, scaled_picture, simulated_camera
 
 _IDLE_GESTURES = ("stand", "wave", "walk", "hand_over_both", "point", "fist_bump", "follow_elbow", "high_five")
 """Gestures that the person cycles through while no command is active."""
@@ -128,10 +127,8 @@ class Simulation:
             self._current_gesture = gesture
             self._actor.start_gesture(gesture, seconds)
         view = self._scene.render(self._actor.at(seconds, _place(seconds)), self._actor.outfit)
-        size = (self.camera.width, self.camera.height)
-        image = np.asarray(cv2.resize(view.image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
         joints = view.joints.astype(np.float64)
-        return Snapshot(image, joints, (joints,))
+        return Snapshot(scaled_picture(view.image, self.camera), joints, (joints,))
 
     def depth(self) -> NDArray[np.float32]:
         """Measure the depth of the image that was exposed last.
@@ -139,8 +136,7 @@ class Simulation:
         Returns:
             (height, width) float32 metres along the camera's z axis, without noise.
         """
-        size = (self.camera.width, self.camera.height)
-        return np.asarray(cv2.resize(self._scene.depth(), size, interpolation=cv2.INTER_NEAREST), np.float32)
+        return scaled_depth(self._scene.depth(), self.camera)
 
     def _gesture(self, text: str) -> str | None:
         """Return the gesture of the task that a command names, one of `poses.TASKS`; None if it names no task."""

@@ -1,4 +1,4 @@
-"""Measurement of body recovery on synthetic people: joints, surface and time, for the figures of docs/body.md.
+"""Measurement of body recovery on synthetic people: joints, surface and time, for the metrics of docs/body.md.
 
     .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.body_accuracy out/test
     .venv-vllm/bin/python -m taihri_ros.evaluation.benchmark.body_accuracy out/test --model taihri_ros/models/nano

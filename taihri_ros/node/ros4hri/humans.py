@@ -215,15 +215,11 @@ class Humans:
         orientations = quaternions(np.array([rotation for _, _, (_, rotation) in frames]))
         messages = self._messages
         return [
-            messages.make(
-                "geometry_msgs/msg/TransformStamped",
-                header=messages.make("std_msgs/msg/Header", stamp=self._header.stamp, frame_id=parent),
-                child_frame_id=f"{link}_{body_id}",
-                transform=messages.make(
-                    "geometry_msgs/msg/Transform",
-                    translation=messages.vector("geometry_msgs/msg/Vector3", place),
-                    rotation=messages.quaternion(orientation),
-                ),
+            messages.transform(
+                messages.make("std_msgs/msg/Header", stamp=self._header.stamp, frame_id=parent),
+                f"{link}_{body_id}",
+                place,
+                orientation,
             )
             for (parent, link, (place, _)), orientation in zip(frames, orientations, strict=True)
         ]

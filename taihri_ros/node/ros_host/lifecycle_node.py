@@ -28,7 +28,7 @@ from taihri_ros.node.application import Application
 from taihri_ros.node.configured_engine import open_engine_for
 from taihri_ros.node.diagnostics import ERROR, OK, Report, engine_tasks, scheduler_tasks
 from taihri_ros.node.messages import Messages
-from taihri_ros.node.parameters import ParameterError, Parameters
+from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.ros_host.cv_bridge_images import ImageDecoder
 from taihri_ros.node.ros_host.diagnostic_tasks import published_tasks
 from taihri_ros.node.ros_host.log import RosLogHandler
@@ -206,12 +206,6 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         if parameters.depth_enabled:
             self._subscribe(topics.depth_input(parameters.depth_transport), application.on_depth, stack)
         if parameters.people_enabled and parameters.people_detections:
-            try:
-                message_class(topics.DETECTIONS.type)
-            except ImportError as error:
-                raise ParameterError(
-                    "people.detections needs vision_msgs: install ros-<distribution>-vision-msgs, or set it to false"
-                ) from error
             self._subscribe(topics.DETECTIONS, application.on_detections, stack)
         if parameters.image_transport == "compressed":
             return self._subscribe(topics.COMPRESSED_IMAGE, application.on_compressed_image, stack)

@@ -89,10 +89,10 @@ class GroupTracker(Tracker):
         """
         super().__init__(estimator, joint_selection=joint_selection, person_crop=person_crop, whole_body=whole_body)
         self._default, self._boxes_at, self._make_filter = select, boxes_at, make_filter
+        settings = settings or PeopleSettings()
         self._tracks = PeopleTracker(settings, seed=seed)
         self._who = PersonSelection(select)
         self._spoken: Command | None = None
-        settings = settings or PeopleSettings()
         self._whereabouts = Whereabouts(most, settings.keep_s)
         self._whereabouts_lock = Lock()
         self._filters: dict[str, MotionFilter] = {}

@@ -13,7 +13,7 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.synthetic.people import hair
 from taihri_ros.synthetic.people.clothing import Outfit
 from taihri_ros.synthetic.people.garments import Surface
-from taihri_ros.synthetic.rendering.casting import People, accumulate_normals, cast, probe
+from taihri_ros.synthetic.rendering.casting import FURNITURE, PRIMITIVE, People, accumulate_normals, cast, probe
 from taihri_ros.synthetic.rendering.geometry import ShadowMap, Surroundings
 from taihri_ros.synthetic.rendering.raster import candidates, depth_map
 from taihri_ros.synthetic.room import Room
@@ -21,9 +21,6 @@ from taihri_ros.synthetic.viewpoints import Viewpoint
 
 _SHADOW_MAP_SIZE = 240
 """Side of the shadow map, texels."""
-
-_FURNITURE = 4
-"""Owner of a pixel that shows furniture."""
 
 _SUBPIXEL_OFFSET = 0.4
 """Offset of the second ray of an edge pixel from its centre, px, alternating between upper left and lower right."""
@@ -236,7 +233,7 @@ def _second_rays(rays: NDArray[np.float32], pixels: NDArray[np.int32]) -> NDArra
 
 def _edges(picture: NDArray[np.float32], owners: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Return the pixels that differ from a neighbour in brightness or owner."""
-    tone, owners = np.sqrt(picture.mean(axis=2)), np.where(owners == _FURNITURE, 3, owners)
+    tone, owners = np.sqrt(picture.mean(axis=2)), np.where(owners == FURNITURE, PRIMITIVE, owners)
     edges = np.zeros(tone.shape, dtype=bool)
     across = (np.abs(np.diff(tone, axis=1)) > 0.1) | (np.diff(owners, axis=1) != 0)
     down = (np.abs(np.diff(tone, axis=0)) > 0.1) | (np.diff(owners, axis=0) != 0)

@@ -1,4 +1,4 @@
-"""The measurement of body recovery counts errors as docs/body.md says; that page has the figures of all people."""
+"""The measurement of body recovery counts errors as docs/body.md says; that page has the metrics of all people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People keep their ids in synthetic scenes in which they cross; docs/people.md has the figure of all scenes."""
+"""People keep their ids in synthetic scenes in which they cross; docs/people.md has the metrics of all scenes."""
 
 from __future__ import annotations
 
