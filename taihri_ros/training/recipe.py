@@ -223,6 +223,29 @@ class SftStage:
             _check_share(name, getattr(self, name))
 
 
+@dataclass(frozen=True)
+class SupervisedTerm:
+    """The supervised loss that is added to that of reinforcement, on the right answers to the same questions.
+
+    It keeps the answers near the data while the rewards pull them (PPO-ptx, Ouyang et al. 2022, arXiv 2203.02155). The
+    features of the pictures serve both losses.
+
+    Attributes:
+        weight: Its weight; that of the loss of reinforcement is 1.
+        soft_bins: Standard deviation of the soft targets of coordinates, in bins; 0 for plain cross-entropy.
+        scheduled_sampling: Share of the pictures whose context holds the model's own coordinates.
+    """
+
+    weight: float = 0.2
+    soft_bins: float = 8.0
+    scheduled_sampling: float = 0.7
+
+    def __post_init__(self) -> None:
+        _check_share("scheduled_sampling", self.scheduled_sampling)
+        if self.weight <= 0.0 or self.soft_bins < 0.0:
+            raise ConfigError("weight must be more than 0, and soft_bins at least 0")
+
+
 RatioLevel = Literal["token", "sequence"]
 """What the change of a probability in reinforcement learning is measured over."""
 
@@ -243,6 +266,7 @@ class RftStage:
         clip_high: Largest increase.
         kl: Weight of the divergence from the model that the stage starts from; 0 to do without that model.
         expected: Whether coordinates learn from the expected reward over all bins instead of from samples.
+        supervised: A supervised loss besides; null for none.
         person_crops: Share of the views that are person crops, as the node makes them.
         train_vision: Whether the vision tower is trained.
         lora: Low-rank adaptation; null for full fine-tuning.
@@ -260,6 +284,7 @@ class RftStage:
     clip_high: float = 0.28
     kl: float = 0.02
     expected: bool = False
+    supervised: SupervisedTerm | None = None
     person_crops: float = 0.0
     train_vision: bool = True
     lora: Lora | None = None

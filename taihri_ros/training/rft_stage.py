@@ -8,6 +8,7 @@ questions, and the module samples the answers that it learns from.
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def train_rft(recipe: Recipe, options: RunOptions) -> Path:
             spec,
             seed=schedule.seed + 1,
         ),
-        collate=collate,
+        collate=functools.partial(collate, image_id=vocabulary.image_id, padding_id=vocabulary.end_ids[0]),
         options=replace(options, limit_minutes=None),
         callbacks=limits,
     )

@@ -69,6 +69,30 @@ class AnswerLoss(TrainedWeights):
             joints that are there for which `<absent>` is the most likely one. A mean of nothing is NaN.
         """
         features = self.model.model.get_image_features(patches, grids, return_dict=True)
+        return self.of_features(features, input_ids, position_ids, visible, targets, weights)
+
+    def of_features(
+        self,
+        features: Any,
+        input_ids: torch.Tensor,
+        position_ids: torch.Tensor,
+        visible: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """Compute the loss of a batch whose images are encoded: `forward` without its first step.
+
+        Args:
+            features: Features of the images, from `get_image_features`.
+            input_ids: As from `packing.collate`, and so are the others.
+            position_ids: The positions.
+            visible: The mask.
+            targets: The ids to predict.
+            weights: Their weights.
+
+        Returns:
+            As `forward`.
+        """
 
         def encode(ids: torch.Tensor) -> torch.Tensor:
             return self.model.model(

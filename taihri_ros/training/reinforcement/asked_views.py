@@ -17,8 +17,8 @@ from taihri_ros.model.spec import ModelSpec
 from taihri_ros.training.data.question_sampler import QuestionSampler
 from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.data.views import RandomViews
-from taihri_ros.training.network.packing import Branch
-from taihri_ros.training.network.patch_batch import to_patches
+from taihri_ros.training.network import packing
+from taihri_ros.training.network.packing import Branch, PackedSample
 from taihri_ros.training.reinforcement.tree_packing import Question
 from taihri_ros.training.rewards.targets import Target
 
@@ -32,12 +32,14 @@ class AskedView:
         image: (height, width, 3) uint8 RGB.
         questions: The questions; their `view` is 0.
         targets: Their targets.
+        sample: The same with the right answers, for the supervised loss.
     """
 
     index: int
     image: NDArray[np.uint8]
     questions: tuple[Question, ...]
     targets: tuple[Target, ...]
+    sample: PackedSample
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ class AskedViews(Dataset[AskedView]):
             as_question(branch, sample.prefix, view.image.shape, self._vocabulary) for branch in sample.branches
         )
         targets = tuple(Target.of(view, each.joints, each.free, self._spec) for each in questions)
-        return AskedView(index, view.image, questions, targets)
+        return AskedView(index, view.image, questions, targets, sample)
 
 
 def as_question(branch: Branch, prefix: tuple[int, ...], shape: tuple[int, ...], vocabulary: Vocabulary) -> Question:
@@ -127,20 +129,22 @@ def as_question(branch: Branch, prefix: tuple[int, ...], shape: tuple[int, ...],
     )
 
 
-def collate(samples: Sequence[AskedView]) -> dict[str, Any]:
+def collate(samples: Sequence[AskedView], image_id: int, padding_id: int) -> dict[str, Any]:
     """Build a batch, sorted by image size for `attend_by_size`.
 
     Args:
         samples: The views.
+        image_id: Id of the placeholder of a visual token.
+        padding_id: Id that pads shorter rows.
 
     Returns:
-        `patches` and `grids` as from `to_patches`, and `asked`, the questions about these views.
+        The tensors of `packing.collate` with the right answers, and `asked`, the questions about these views.
     """
     index = samples[0].index
     samples = sorted(samples, key=lambda sample: sample.image.shape)
-    patches, grids = to_patches([sample.image for sample in samples])
+    packed = packing.collate([sample.sample for sample in samples], image_id, padding_id)
     questions = tuple(
         replace(question, view=view) for view, sample in enumerate(samples) for question in sample.questions
     )
     targets = tuple(target for sample in samples for target in sample.targets)
-    return {"patches": patches, "grids": grids, "asked": Asked(index, questions, targets)}
+    return packed | {"asked": Asked(index, questions, targets)}

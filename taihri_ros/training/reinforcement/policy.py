@@ -14,6 +14,7 @@ from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.grammar import free_grammar, named_grammar
 from taihri_ros.model.spec import ModelSpec
+from taihri_ros.training.network.answer_loss import AnswerLoss
 from taihri_ros.training.network.trained_weights import TrainedWeights
 from taihri_ros.training.recipe import RftStage
 from taihri_ros.training.reinforcement.advantages import advantages
@@ -72,19 +73,30 @@ class AnswerPolicy(TrainedWeights):
         self._sampler, self._rewards = Sampler(vocabulary), RewardModel(stage.rewards)
         self._free_steps = AnswerSteps(free_grammar(self._format), vocabulary, self._format)
         self._experiences: dict[int, _Experience] = {}
+        supervised = stage.supervised
+        self._supervision = supervised and AnswerLoss(
+            model,
+            first_coordinate=vocabulary.coordinates[0],
+            sigma_bins=supervised.soft_bins,
+            scheduled_sampling=supervised.scheduled_sampling,
+            absent=spec.has_absent,
+        )
 
-    def forward(self, patches: torch.Tensor, grids: torch.Tensor, asked: Asked) -> dict[str, torch.Tensor]:
+    def forward(
+        self, patches: torch.Tensor, grids: torch.Tensor, asked: Asked, **right: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """Sample answers, unless an earlier epoch did, and compute their loss; in evaluation the most likely answer.
 
         Args:
             patches: Patches of all views, as from `to_patches`.
             grids: (views, 3) grid of each view.
             asked: The questions.
+            **right: The other tensors of `packing.collate`, with the right answers.
 
         Returns:
-            `loss` to minimise; the metrics of `policy_loss`; `reward` and `reward_...`, the mean rewards of the
-            answers in total and by term; and in evaluation `g_mpjpe_mm` of the expectation, as the node decodes it, and
-            `g_mpjpe_argmax_mm`. A mean of nothing is NaN.
+            `loss` to minimise; the metrics of `policy_loss`; with a supervised term its loss, `supervised_loss`;
+            `reward` and `reward_...`, the mean rewards of the answers in total and by term; and in evaluation
+            `g_mpjpe_mm` of the expectation, as the node decodes it, and `g_mpjpe_argmax_mm`. A mean of nothing is NaN.
         """
         stage, vocabulary = self._stage, self._vocabulary
         features = self.model.model.get_image_features(patches, grids, return_dict=True)
@@ -104,6 +116,10 @@ class AnswerPolicy(TrainedWeights):
             reference=experience.reference,
             bin_rewards=experience.bin_rewards,
         )
+        if stage.supervised and self._supervision:
+            supervised = self._supervision.of_features(features, **right)["loss"]
+            found["loss"] = found["loss"] + stage.supervised.weight * supervised
+            found["supervised_loss"] = supervised.detach()
         measured = dict(experience.rewards)
         if not self.training:
             errors = position_errors(rollout.decisions, logprobs, experience.answers, experience.targets, group=1)

@@ -72,8 +72,8 @@ def test_epochs_see_the_views_of_a_step_again(
     assert first == second
 
 
-def test_a_batch_is_sorted_by_size_and_keeps_its_index(asked: list[AskedView]) -> None:
-    batch = collate([asked[5], asked[-1], asked[6]])
+def test_a_batch_is_sorted_by_size_and_keeps_its_index(asked: list[AskedView], vocabulary: Vocabulary) -> None:
+    batch = collate([asked[5], asked[-1], asked[6]], vocabulary.image_id, vocabulary.end_ids[0])
     questions = batch["asked"].questions
     assert batch["asked"].index == 5
     assert [question.view for question in questions] == [0] * 4 + [1] * 4 + [2] * 4

@@ -62,6 +62,19 @@ def test_the_reward_rises_in_ten_steps(base: dict[str, Any], tmp_path: Path) -> 
     assert {"eval_g_mpjpe_mm", "eval_g_mpjpe_argmax_mm", "eval_entropy", "eval_reward_point"} <= set(evaluated)
 
 
+def test_the_supervised_term_learns_the_right_answers_besides(base: dict[str, Any], tmp_path: Path) -> None:
+    few = {"questions": {"named": [[1, 3]], "tasks": 1, "questions": 0}, "kl": 0.0, "group": 2, "expected": True}
+    found = {}
+    for weight in (1e-6, 1.0):
+        directory = tmp_path / str(weight)
+        directory.mkdir()
+        records = run(write(directory, base, 8, schedule={"evaluate_every": 8}, supervised={"weight": weight}, **few))
+        found[weight] = [record["supervised_loss"] for record in records if "supervised_loss" in record]
+    assert found[1.0][0] == pytest.approx(found[1e-6][0], rel=1e-5), "the first batch is the same"
+    assert found[1.0][-1] < found[1e-6][-1] - 0.1
+    assert found[1.0][-1] < found[1.0][0]
+
+
 def test_a_run_that_was_interrupted_continues_exactly_and_writes_the_same_checkpoint(
     base: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -73,6 +86,7 @@ def test_a_run_that_was_interrupted_continues_exactly_and_writes_the_same_checkp
         "expected": True,
         "ratio": "sequence",
         "kl": 0.1,
+        "supervised": {"weight": 0.5},
         "rewards": {"credit": "coordinate"},
     }
     made = []
@@ -131,6 +145,8 @@ def test_what_is_missing_is_said(base: dict[str, Any], tmp_path: Path) -> None:
         ({"rewards": {"credit": "token"}}, "credit must be one of answer, joint, coordinate"),
         ({"rewards": {"point": -1.0}}, "must not be negative"),
         ({"person_crops": 2.0}, "person_crops must be from 0 to 1"),
+        ({"supervised": {"weight": 0.0}}, "weight must be more than 0"),
+        ({"supervised": {"scheduled_sampling": 2.0}}, "scheduled_sampling must be from 0 to 1"),
     ],
 )
 def test_a_wrong_setting_is_one_clear_error(
