@@ -132,6 +132,11 @@ class Schedule:
         return replace(self, steps=steps, warmup=warmup, decay=decay)
 
 
+def _check_margin(value: float) -> None:
+    if value < 0.0:
+        raise ConfigError(f"absent_margin must be at least 0, not {value}")
+
+
 def _check_share(name: str, value: float) -> None:
     if not 0.0 <= value <= 1.0:
         raise ConfigError(f"{name} must be from 0 to 1, not {value}")
@@ -201,6 +206,8 @@ class SftStage:
         questions: Number and kind of the questions for each picture.
         scheduled_sampling: Share of the pictures whose context holds the model's own coordinates instead of noisy true
             ones; above 0, validation uses only the model's own.
+        absent_margin: What is added to the logit of `<absent>` in the loss, nats, so that the model says it of a joint
+            only where that is about as probable as all bins together; log(20) is 3.
         person_crops: Share of the views that are person crops, as the node makes them.
         keep: Share of the weights that the stage starts from in its result, see `kept_weights`; 0 for none.
         train_vision: Whether the vision tower is trained.
@@ -212,6 +219,7 @@ class SftStage:
     soft_targets: SoftTargets | None = field(default_factory=SoftTargets)
     questions: QuestionSettings = field(default_factory=QuestionSettings)
     scheduled_sampling: float = 0.0
+    absent_margin: float = 0.0
     person_crops: float = 0.0
     keep: float = 0.0
     train_vision: bool = True
@@ -221,6 +229,7 @@ class SftStage:
     def __post_init__(self) -> None:
         for name in ("scheduled_sampling", "person_crops", "keep"):
             _check_share(name, getattr(self, name))
+        _check_margin(self.absent_margin)
 
 
 @dataclass(frozen=True)
@@ -234,14 +243,17 @@ class SupervisedTerm:
         weight: Its weight; that of the loss of reinforcement is 1.
         soft_bins: Standard deviation of the soft targets of coordinates, in bins; 0 for plain cross-entropy.
         scheduled_sampling: Share of the pictures whose context holds the model's own coordinates.
+        absent_margin: As in the stage `sft`.
     """
 
     weight: float = 0.2
     soft_bins: float = 8.0
     scheduled_sampling: float = 0.7
+    absent_margin: float = 0.0
 
     def __post_init__(self) -> None:
         _check_share("scheduled_sampling", self.scheduled_sampling)
+        _check_margin(self.absent_margin)
         if self.weight <= 0.0 or self.soft_bins < 0.0:
             raise ConfigError("weight must be more than 0, and soft_bins at least 0")
 

@@ -120,6 +120,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
         sigma_bins=targets.first_bins if targets else 0.0,
         scheduled_sampling=stage.scheduled_sampling,
         absent=spec.has_absent,
+        absent_margin=stage.absent_margin,
     )
     views = ViewSettings(spec, recipe.degrees, stage.person_crops, recipe.backgrounds)
     sampler = QuestionSampler(vocabulary, spec, Tasks.load(*recipe.tasks), stage.questions)

@@ -2,7 +2,10 @@
 
 Plain cross-entropy penalises <499> as much as any other wrong bin when the target is <500>. The soft target is a
 Gaussian over the neighbouring bins, which narrows during training. `<absent>` is no bin: it has plain cross-entropy, in
-which it competes with all bins.
+which it competes with all bins. As an answer, however, it competes with the likeliest bin alone, which has only a small
+part of the probability of all bins, so it would be said of every joint that is absent with a tenth of the probability.
+A margin is therefore added to its logit in training, which the model learns to subtract (logit adjustment, Menon et al.
+2021, arXiv 2007.07314): of what has probability p, the model then says exp(-margin) p / (1 - p) of all bins.
 
 For a share of the pictures, the coordinates in the context are the model's own predictions instead of the true ones, at
 all positions at once (parallel scheduled sampling, Duckworth et al. 2019, arXiv 1906.04331). The model thereby learns
@@ -32,6 +35,7 @@ class AnswerLoss(TrainedWeights):
         sigma_bins: float,
         scheduled_sampling: float = 0.0,
         absent: bool = False,
+        absent_margin: float = 0.0,
     ) -> None:
         """Wrap a model.
 
@@ -41,6 +45,7 @@ class AnswerLoss(TrainedWeights):
             sigma_bins: Standard deviation of the soft targets in bins; 0 for plain cross-entropy.
             scheduled_sampling: Share of the pictures whose context holds the model's own coordinates.
             absent: Whether `<absent>` follows `<999>`.
+            absent_margin: What is added to the logit of `<absent>` in the loss, nats.
         """
         super().__init__()
         self.model = model
@@ -48,6 +53,7 @@ class AnswerLoss(TrainedWeights):
         self._scheduled_sampling = scheduled_sampling
         self._first = first_coordinate
         self._coordinates = BINS + absent
+        self._absent_margin = absent_margin
 
     def forward(
         self,
@@ -110,7 +116,7 @@ class AnswerLoss(TrainedWeights):
         wanted = (targets != NO_TARGET) & (weights > 0.0)
         logits = self.model.lm_head(hidden[wanted]).float()
         ids, weight = targets[wanted], weights[wanted]
-        logprobs = logits.log_softmax(dim=-1)
+        logprobs = self._with_margin(logits).log_softmax(dim=-1)
         bins = ids - self._first
         numeric = (bins >= 0) & (bins < BINS)
         coordinate = self._is_coordinate(ids)
@@ -136,6 +142,14 @@ class AnswerLoss(TrainedWeights):
             truly = bins[full] == ABSENT
             metrics |= {"absent_accuracy": said[truly].float().mean(), "false_absent": said[~truly].float().mean()}
         return metrics | ({"token_accuracy": words.float().mean()} if len(words) else {})
+
+    def _with_margin(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the logits (N, vocabulary) with the margin of `<absent>`."""
+        if self._absent_margin == 0.0 or self._coordinates == BINS:
+            return logits
+        margin = torch.zeros_like(logits[0])
+        margin[self._first + ABSENT] = self._absent_margin
+        return logits + margin
 
     def _is_coordinate(self, ids: torch.Tensor) -> torch.Tensor:
         return (ids >= self._first) & (ids < self._first + self._coordinates)

@@ -80,6 +80,7 @@ class AnswerPolicy(TrainedWeights):
             sigma_bins=supervised.soft_bins,
             scheduled_sampling=supervised.scheduled_sampling,
             absent=spec.has_absent,
+            absent_margin=supervised.absent_margin,
         )
 
     def forward(

@@ -108,9 +108,11 @@ def test_scheduled_sampling_puts_own_predictions_into_the_context(part: float, t
 ABSENT_ID = FIRST + ABSENT
 
 
-def absent_loss(logits: torch.Tensor, *targets: int, weights: tuple[float, ...] | None = None) -> dict[str, Any]:
+def absent_loss(
+    logits: torch.Tensor, *targets: int, weights: tuple[float, ...] | None = None, margin: float = 0.0
+) -> dict[str, Any]:
     """Return the loss of these targets, and the metrics, with soft targets and `<absent>`."""
-    module = AnswerLoss(_Fixed(logits), first_coordinate=FIRST, sigma_bins=4.0, absent=True)
+    module = AnswerLoss(_Fixed(logits), first_coordinate=FIRST, sigma_bins=4.0, absent=True, absent_margin=margin)
     ids = torch.tensor([targets])
     empty: Any = None
     weight = torch.tensor([weights or (1.0,) * len(targets)])
@@ -131,6 +133,23 @@ def test_absent_has_plain_cross_entropy_and_competes_with_the_bins() -> None:
     higher[ABSENT_ID] += 5.0
     assert absent_loss(higher, FIRST + 7)["loss"] > absent_loss(logits, FIRST + 7)["loss"]
     assert absent_loss(higher, ABSENT_ID)["loss"] < absent_loss(logits, ABSENT_ID)["loss"]
+
+
+def test_what_learns_with_a_margin_calls_nothing_absent_that_is_more_likely_there() -> None:
+    """`<absent>` is said where its logit is the highest of all, the joint's place being sure to about 40 bins."""
+    place = -((torch.arange(BINS) - 500.0) ** 2) / (2 * 16.0**2)
+    for margin, share, said in [(0.0, 0.1, True), (3.0, 0.1, False), (3.0, 0.25, False), (3.0, 0.6, True)]:
+        logits = torch.full((FIRST + BINS + 1,), -30.0)
+        logits[FIRST:ABSENT_ID], logits[ABSENT_ID] = place, 0.0
+        logits.requires_grad_()
+        optimizer = torch.optim.Adam([logits], lr=0.05)
+        for _ in range(300):
+            found = absent_loss(logits, FIRST + 500, ABSENT_ID, weights=(1.0 - share, share), margin=margin)
+            optimizer.zero_grad()
+            (found["loss"] + logits.softmax(dim=0)[:FIRST].sum()).backward()
+            logits.grad[FIRST:ABSENT_ID] = 0.0  # the uncertainty about the place stays
+            optimizer.step()
+        assert (logits.argmax().item() == ABSENT_ID) is said, (margin, share)
 
 
 def test_the_metrics_count_absent_joints_at_their_first_coordinate() -> None:

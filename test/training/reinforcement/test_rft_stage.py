@@ -146,6 +146,7 @@ def test_what_is_missing_is_said(base: dict[str, Any], tmp_path: Path) -> None:
         ({"rewards": {"point": -1.0}}, "must not be negative"),
         ({"person_crops": 2.0}, "person_crops must be from 0 to 1"),
         ({"supervised": {"weight": 0.0}}, "weight must be more than 0"),
+        ({"supervised": {"absent_margin": -1.0}}, "absent_margin must be at least 0"),
         ({"supervised": {"scheduled_sampling": 2.0}}, "scheduled_sampling must be from 0 to 1"),
     ],
 )
