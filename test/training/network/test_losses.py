@@ -136,20 +136,16 @@ def test_absent_has_plain_cross_entropy_and_competes_with_the_bins() -> None:
 
 
 def test_what_learns_with_a_margin_calls_nothing_absent_that_is_more_likely_there() -> None:
-    """`<absent>` is said where its logit is the highest of all, the joint's place being sure to about 40 bins."""
+    """`<absent>` is said where its logit is the highest of all, of which the bins share the joint's place."""
     place = -((torch.arange(BINS) - 500.0) ** 2) / (2 * 16.0**2)
     for margin, share, said in [(0.0, 0.1, True), (3.0, 0.1, False), (3.0, 0.25, False), (3.0, 0.6, True)]:
-        logits = torch.full((FIRST + BINS + 1,), -30.0)
-        logits[FIRST:ABSENT_ID], logits[ABSENT_ID] = place, 0.0
-        logits.requires_grad_()
-        optimizer = torch.optim.Adam([logits], lr=0.05)
-        for _ in range(300):
+        losses = {}
+        for logit in np.linspace(-6.0, 6.0, 121):
+            logits = torch.full((FIRST + BINS + 1,), -30.0)
+            logits[FIRST:ABSENT_ID], logits[ABSENT_ID] = place, logit
             found = absent_loss(logits, FIRST + 500, ABSENT_ID, weights=(1.0 - share, share), margin=margin)
-            optimizer.zero_grad()
-            (found["loss"] + logits.softmax(dim=0)[:FIRST].sum()).backward()
-            logits.grad[FIRST:ABSENT_ID] = 0.0  # the uncertainty about the place stays
-            optimizer.step()
-        assert (logits.argmax().item() == ABSENT_ID) is said, (margin, share)
+            losses[logit] = found["loss"].item()
+        assert bool(min(losses, key=losses.__getitem__) > place.max()) is said, (margin, share)
 
 
 def test_the_metrics_count_absent_joints_at_their_first_coordinate() -> None:
