@@ -82,7 +82,8 @@ def command(
 
     Images go to `image` and `camera_info`, the 22 joints to /sim/keypoints with the image's stamp. The person performs
     the gesture of each command on /taihri/command: after "shake my hand" they hold out a hand. Several people do not
-    react to commands; the joints of all of them, 22 for each in the same order, go to /sim/people.
+    react to commands; the joints of all of them, 22 for each in the same order, go to /sim/people, and the boxes
+    of those who can be seen to `detections` (vision_msgs/Detection2DArray).
 
     \b
     Examples:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -12,10 +14,12 @@ from numpy.typing import NDArray
 from taihri_ros.body.recovery import Body
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.picture_files import write_picture
+from taihri_ros.demo.people import selected_truths
 from taihri_ros.demo.planner import Answer, Record
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.items import label
 from taihri_ros.node import overlay
+from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.skeleton import BONES, INDEX, JOINTS
 
 Picture = NDArray[np.uint8]
@@ -31,7 +35,15 @@ _MAX_ANIMATION_BYTES = 3_000_000
 _LAST_PICTURE_MS = 1000
 
 
-def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera, body: Body | None = None) -> Picture:
+def draw(
+    answer: Answer,
+    joints: NDArray[np.float64],
+    camera: Camera,
+    body: Body | None = None,
+    *,
+    people: Sequence[PersonInFrame] = (),
+    bodies: Mapping[str, Body] = MappingProxyType({}),
+) -> Picture:
     """Draw the ground truth as a skeleton and the answer over it, with a legend.
 
     Args:
@@ -39,6 +51,8 @@ def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera, body: Body
         joints: (22, 3) true positions in metres, camera optical frame.
         camera: The camera.
         body: The body of the person, whose outline is drawn.
+        people: Several people, whose ids are drawn.
+        bodies: Their bodies by id, whose outlines are drawn.
 
     Returns:
         A new picture, (height, width, 3) uint8 RGB.
@@ -53,7 +67,8 @@ def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera, body: Body
             cv2.line(drawn, at[parent], at[child], _TRUTH, max(1, round(1.5 * scale)), cv2.LINE_AA)
     for pixel in at.values():
         cv2.circle(drawn, pixel, round(3 * scale), _TRUTH, -1, cv2.LINE_AA)
-    drawn = overlay.draw_overlay(drawn, answer.estimate, camera=camera, body=body)
+    estimate = replace(answer.estimate, people=tuple(people))
+    drawn = overlay.draw_overlay(drawn, estimate, camera=camera, body=body, bodies=bodies)
     errors = [
         float(np.linalg.norm(keypoint.position - joints[INDEX[keypoint.name]]))
         for keypoint in answer.estimate.person.located
@@ -64,25 +79,45 @@ def draw(answer: Answer, joints: NDArray[np.float64], camera: Camera, body: Body
     return drawn
 
 
-def write_pictures(record: Record, strip: Path, animation: Path, bodies: Mapping[int, Body]) -> None:
+def write_pictures(
+    record: Record,
+    strip: Path,
+    animation: Path,
+    bodies: Mapping[int, Body],
+    several: Mapping[int, Mapping[str, Body]] = MappingProxyType({}),
+) -> None:
     """Write the demo's pictures.
 
     Args:
         record: What the planner received. Answers without their image or ground truth are left out.
-        strip: PNG file to write, with the last answer to each command in one row.
+        strip: PNG file to write, with the last answer to each command that has a joint in one row.
         animation: GIF file to write, of at most 3 MB, with up to 60 evenly spaced answers in real time.
         bodies: The bodies whose outlines are drawn, by the stamp of the image (ns).
+        several: Those of several people by id instead.
 
     Raises:
         TaihriError: No answer has both image and ground truth, or a file cannot be written.
     """
-    answers = [each for each in record.answers if each.picture is not None and each.stamp_ns in record.truths]
+    truths = selected_truths(record.people) if record.people.tracked else record.truths
+    answers = [each for each in record.answers if each.picture is not None and each.stamp_ns in truths]
     if record.camera is None or not answers:
         raise TaihriError("no answer could be drawn: their images were not received")
+    found = [answer for answer in answers if answer.estimate.person.located]
     last = {answer.estimate.command.text: answer for answer in answers}
+    last |= {answer.estimate.command.text: answer for answer in found}
     shown = answers[:: -(-len(answers) // _ANIMATION_FRAMES)]
     row, moving = (
-        [draw(each, record.truths[each.stamp_ns], record.camera, bodies.get(each.stamp_ns)) for each in drawn]
+        [
+            draw(
+                each,
+                truths[stamp := each.stamp_ns],
+                record.camera,
+                bodies.get(stamp),
+                people=record.people.tracked.get(stamp, ()),
+                bodies=several.get(stamp, {}),
+            )
+            for each in drawn
+        ]
         for drawn in (last.values(), shown)
     )
     _write_strip(row, strip)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.demo.people import describe_people, people_summary, selected_truths
 from taihri_ros.demo.planner import Answer, Record
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.items import label
@@ -39,6 +41,7 @@ def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
     dropped = {
         name.removeprefix("dropped."): int(count) for name, count in counters.items() if name.startswith("dropped.")
     }
+    compared = replace(record, truths=selected_truths(record.people)) if record.people.tracked else record
     p50, p95 = np.percentile(record.latencies_ms, [50, 95])
     commands = dict.fromkeys(answer.estimate.command.text for answer in record.answers)
     answers = {text: [each for each in record.answers if each.estimate.command.text == text] for text in commands}
@@ -56,10 +59,11 @@ def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
         "received_empty": record.empty,
         "answer_rate_hz": _rate_hz([answer.stamp_ns for answer in record.answers]),
         "latency_ms": {"p50": round(float(p50), 1), "p95": round(float(p95), 1)},
-        **errors(record, record.answers, mean_pose),
+        **errors(compared, record.answers, mean_pose),
         "joints": {text: _located(answers[text]) for text in answers},
-        "by_command": {text: errors(record, answers[text], mean_pose) for text in answers},
+        "by_command": {text: errors(compared, answers[text], mean_pose) for text in answers},
         "transforms": dict(record.transforms),
+        **({"people": people_summary(record.people)} if record.people.tracked else {}),
     }
 
 
@@ -70,7 +74,8 @@ def describe(summary: dict[str, Any]) -> str:
         summary: The summary.
 
     Returns:
-        One line for each command, and one for all of them.
+        One line for each command, and one for all of them; then one for each person and one for all of them, where
+        several people were told apart.
     """
     lines = [f"{text!r}: {_found(answers)}" for text, answers in summary["by_command"].items()]
     latency = summary["latency_ms"]
@@ -78,6 +83,7 @@ def describe(summary: dict[str, Any]) -> str:
         f"the person was found in {summary['received'] - summary['received_empty']} of {summary['received']} answers, "
         f"{summary['answer_rate_hz']} a second, {latency['p50']:.0f} ms after the image (95 %: {latency['p95']:.0f} ms)"
     )
+    lines += describe_people(summary["people"]) if "people" in summary else []
     return "\n".join(lines)
 
 

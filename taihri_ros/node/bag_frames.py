@@ -1,4 +1,4 @@
-"""The images of a rosbag2 recording, each with its calibration and its depth image."""
+"""The images of a rosbag2 recording, each with its calibration, its depth image and its detections."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from taihri_ros.node.bag_topics import choose_topics
 from taihri_ros.node.compressed_images import decode_compressed
 from taihri_ros.node.dds_host import RosTypes, node_identity, resolve
 from taihri_ros.node.depth_images import DepthImages
+from taihri_ros.node.detections import Detections
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import stamp_ns
 from taihri_ros.node.parameters import Parameters
@@ -28,7 +29,8 @@ from taihri_ros.node.recordings.message_types import MessageTypes
 from taihri_ros.node.recordings.recording import Recording
 from taihri_ros.node.topics import NODE_NAME, Topic
 from taihri_ros.pipeline.calibrations import Calibrations
-from taihri_ros.pipeline.frames import Frame, ImageError, SizeCheck
+from taihri_ros.pipeline.frames import Frame, ImageError, SizeCheck, is_same_frame
+from taihri_ros.pipeline.people.whereabouts import Boxes
 
 _LOOK_AHEAD_NS = 500_000_000
 """How long after an image its CameraInfo or its depth image may have been recorded, nanoseconds."""
@@ -36,8 +38,8 @@ _LOOK_AHEAD_NS = 500_000_000
 _MAX_WAITING = 60
 """Largest number of images that wait for what was recorded shortly after them."""
 
-_DEPTH_IMAGES = 120
-"""Number of depth images that are kept: two seconds at 60 Hz."""
+_KEPT_MESSAGES = 120
+"""Number of depth images and of detections that are kept: two seconds at 60 Hz."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +79,9 @@ class BagFrames:
             bag: The recorded bag: its directory, or one of its files.
             parameters: The node's parameters.
             types: Message types for bags without their own definitions.
-            inputs: Topics of the recorded bag by the node's names: `image`, `camera_info` and `depth`.
-            remaps: Rules `from:=to` as for the node, `__node` and `__ns` among them. A rule for `image`, `camera_info`
-                or `depth` chooses a topic of the recorded bag.
+            inputs: Topics of the recorded bag by the node's names: `image`, `camera_info`, `depth` and `detections`.
+            remaps: Rules `from:=to` as for the node, `__node` and `__ns` among them. A rule for one of these names
+                chooses a topic of the recorded bag.
 
         Raises:
             TaihriError: The bag cannot be opened, or the topics are missing or ambiguous.
@@ -91,11 +93,22 @@ class BagFrames:
         self._inputs, self._remaps = inputs, remaps
         any_frame = parameters.camera_info_frame == "any"
         self.calibrations = Calibrations(rectified=parameters.rectified, any_frame=any_frame)
-        self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame, capacity=_DEPTH_IMAGES)
+        self._depth = DepthImages(
+            tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame, capacity=_KEPT_MESSAGES
+        )
+        self._any_frame, self._image_frame, self._read_s = any_frame, "", 0.0
+        self._detections = Detections(
+            tolerance_s=parameters.people_tolerance_s,
+            min_score=parameters.people_min_score,
+            now_s=lambda: self._read_s,
+            waits=False,
+            capacity=_KEPT_MESSAGES,
+        )
         with ExitStack() as stack:
             self._recording = stack.enter_context(Recording(bag))
             self.topics = choose_topics(self._recording.channels, parameters, self._remapped)
-            self._entries = self._recording.index((*self.topics.image, *self.topics.camera_info, *self.topics.depth))
+            read = (*self.topics.image, *self.topics.camera_info, *self.topics.depth, *self.topics.detections)
+            self._entries = self._recording.index(read)
             self.images = self._count(self.topics.image)
             self._count(self.topics.camera_info)
             self._stack = stack.pop_all()
@@ -109,7 +122,7 @@ class BagFrames:
         """Read the images in the order of their recording.
 
         Args:
-            chosen: Numbers of the images to read, from 0 on; None for all. Depth images far from them are not read.
+            chosen: Numbers of the images to read, from 0 on; None for all. What belongs to others is not read.
 
         Yields:
             The images. `calibrations` and the depth that `frame` finds are those of the last one until the next.
@@ -117,15 +130,18 @@ class BagFrames:
         waiting: deque[RecordedFrame] = deque()
         self._read_first_camera_info()
         for entry in self._entries if chosen is None else self._near(sorted(chosen)):
-            message = self._read(entry)
+            message, self._read_s = self._read(entry), entry.recorded / 1e9
             if entry.channel in self.topics.image:
                 if not isinstance(message, ImageError):
                     self.calibrations.note_image(stamp_ns(message.header))
+                    self._image_frame = message.header.frame_id
                 waiting.append(RecordedFrame(entry.recorded, message))
             elif isinstance(message, ImageError):
                 self.notes[str(message)] += 1
             elif entry.channel in self.topics.depth:
                 self._depth.add(message)
+            elif entry.channel in self.topics.detections:
+                self._add_detections(message)
             else:
                 self.calibrations.add(message, stamp_ns(message.header), message.header.frame_id)
             while waiting and (entry.recorded - waiting[0].recorded > _LOOK_AHEAD_NS or len(waiting) > _MAX_WAITING):
@@ -149,6 +165,14 @@ class BagFrames:
         stamp, frame_id = stamp_ns(message.header), message.header.frame_id
         depth = partial(self._depth.depth_at, stamp, frame_id)
         return Frame(stamp, frame_id, partial(self._decode, message), depth=depth)
+
+    def boxes_at(self, stamp: int) -> Boxes | None:
+        """Return the people whom the detector found in an image; None while it did not run.
+
+        Args:
+            stamp: Time stamp of the last image that `frames` has yielded, nanoseconds.
+        """
+        return self._detections.boxes_at(stamp)
 
     def first_message(self, topic: str) -> Any | None:
         """Return the first readable message of a topic.
@@ -203,18 +227,25 @@ class BagFrames:
         raise BagError(f"the bag has no messages on {channels[0].topic}{problem}: no image can be answered")
 
     def _near(self, chosen: Sequence[int]) -> Iterator[Entry]:
-        """Return the chosen images, every CameraInfo, and the depth images recorded shortly before or after them."""
+        """Return the chosen images, every CameraInfo, and what else was recorded shortly before or after them."""
         images = [entry for entry in self._entries if entry.channel in self.topics.image]
         read = {images[number] for number in chosen}
         times = [images[number].recorded for number in chosen]
         for entry in self._entries:
-            if entry.channel in self.topics.depth:
+            if entry.channel in (*self.topics.depth, *self.topics.detections):
                 place = bisect_left(times, entry.recorded - _LOOK_AHEAD_NS)
                 wanted = place < len(times) and times[place] <= entry.recorded + _LOOK_AHEAD_NS
             else:
                 wanted = entry.channel in self.topics.camera_info or entry in read
             if wanted:
                 yield entry
+
+    def _add_detections(self, message: Any) -> None:
+        frame_id = message.header.frame_id
+        if self._any_frame or not self._image_frame or is_same_frame(frame_id, self._image_frame):
+            self._detections.add(message)
+        else:
+            self.notes[f"the detections have the frame_id {frame_id!r}, but the image has {self._image_frame!r}"] += 1
 
     def _read_first_camera_info(self) -> None:
         """Store the first CameraInfo: a latched one may have been recorded long after the first images."""

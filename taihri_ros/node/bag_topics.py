@@ -26,11 +26,13 @@ class BagTopics:
         image: Images or compressed images.
         camera_info: CameraInfo.
         depth: Depth images of either transport; empty without depth.
+        detections: What a detector found; empty without a detector.
     """
 
     image: tuple[Channel, ...]
     camera_info: tuple[Channel, ...]
     depth: tuple[Channel, ...] = ()
+    detections: tuple[Channel, ...] = ()
 
 
 def choose_topics(
@@ -40,7 +42,7 @@ def choose_topics(
 
     Args:
         channels: The channels of the bag.
-        parameters: `image_transport`, `depth.enabled` and `depth.transport` are used.
+        parameters: `image_transport`, `depth.enabled`, `depth.transport` and `people.detections` are used.
         remapped: Returns the absolute name of an input's topic; None if neither the user nor the bag decides it.
 
     Returns:
@@ -60,7 +62,12 @@ def choose_topics(
         beside = f"{_base(image[0].topic).rpartition('/')[0]}/camera_info"  # where image_transport looks for it
         infos = [channel for channel in infos if channel.topic == beside] or infos
     camera_info = _only_topic(channels, _named(infos, name), (topics.CAMERA_INFO.type,), name, "camera-info")
-    return BagTopics(image, camera_info, depth)
+    detections: tuple[Channel, ...] = ()
+    if parameters.people_enabled and parameters.people_detections:
+        name, kind = remapped(topics.DETECTIONS), topics.DETECTIONS.type
+        found = [channel for channel in channels if channel.type == kind]
+        detections = _only_topic(channels, _named(found, name), (kind,), name, "detections")
+    return BagTopics(image, camera_info, depth, detections)
 
 
 def _choose_image(

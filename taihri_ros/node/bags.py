@@ -19,6 +19,7 @@ from taihri_ros.node.recordings.bag_writer import BagWriter
 from taihri_ros.node.recordings.errors import BagError
 from taihri_ros.pipeline.drop_reasons import drop_reason
 from taihri_ros.pipeline.frame_processor import FrameProcessor
+from taihri_ros.pipeline.people.whereabouts import Boxes
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import share_directory
 
@@ -93,6 +94,10 @@ class BagReplay:
         """One line for each part of the recorded bag that cannot be read."""
         return self._recorded.problems
 
+    def boxes_at(self, stamp: int) -> Boxes | None:
+        """Return what a detector found in the image that is being replayed; see `BagFrames.boxes_at`."""
+        return self._recorded.boxes_at(stamp)
+
     def replay(self, tracker: Tracker, command: Command) -> Iterator[Exception | None]:
         """Process every image. The bag to write is created when the iteration begins.
 
@@ -129,7 +134,9 @@ class BagReplay:
         self.close()
 
     def _open_writer(self) -> BagWriter:
-        outputs = (topics.KEYPOINTS, topics.PERSON, *([topics.TRANSFORMS] if self._parameters.publish_tf else []))
+        outputs = [topics.KEYPOINTS, topics.PERSON]
+        outputs += [topics.PEOPLE] if self._parameters.people_enabled else []
+        outputs += [topics.TRANSFORMS] if self._parameters.publish_tf else []
         self._output_names = {topic: self._recorded.resolve(topic, self._remaps) for topic in outputs}
         names = {name: topic.type for topic, name in self._output_names.items()}
         with self._uninterrupted():
@@ -152,9 +159,13 @@ class BagReplay:
             (topics.KEYPOINTS, self._messages.pose_array(result, placement)),
             (topics.PERSON, self._messages.person(result, placement)),
         ]
-        located = result.estimate.person.located
-        if self._parameters.publish_tf and located and tf_frame(result.frame.frame_id):
+        if self._parameters.people_enabled:
+            written.append((topics.PEOPLE, self._messages.people(result, placement)))
+        transforms = []
+        if self._parameters.publish_tf and tf_frame(result.frame.frame_id):
             transforms = self._messages.transforms(result, self._parameters.tf_prefix)
+            transforms += self._messages.people_transforms(result, self._parameters.tf_prefix)
+        if transforms:
             written.append((topics.TRANSFORMS, self._messages.tf_message(transforms)))
         with self._uninterrupted():
             writer.write(recorded.recorded, [(self._output_names[topic], each) for topic, each in written])

@@ -1,4 +1,4 @@
-"""Fits a body to the joints of each result, and builds the messages with its joints, orientations and surface."""
+"""Builds the messages about the body of the person: its joints, orientations, surface and distances."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from taihri_ros.body.distance import nearest_to_segment
 from taihri_ros.body.kinematics import quaternions
-from taihri_ros.body.recovery import Body, BodyRecovery
+from taihri_ros.body.recovery import Body
 from taihri_ros.errors import TaihriError
-from taihri_ros.keypoints import Person
 from taihri_ros.node import topics
+from taihri_ros.node.body_fits import Bodies
 from taihri_ros.node.markers import triangle_marker
-from taihri_ros.node.messages import Messages, Placement, tf_frame
+from taihri_ros.node.messages import Messages, Placement, person_prefix, tf_frame
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.frames import Result
-from taihri_ros.skeleton import INDEX, JOINTS
+from taihri_ros.skeleton import JOINTS
 
 if TYPE_CHECKING:
     from taihri_ros.node.application import Outputs
-
-Array = NDArray[np.float64]
 
 _SHOWN = (0.95, 0.75, 0.6, 0.9)
 _NOT_SHOWN = (0.6, 0.6, 0.6, 0.25)
@@ -34,29 +31,6 @@ _MAX_AGE_S = 0.5
 """Largest age of the image of a distance unless the request sets another, seconds."""
 
 
-def fit_body(recovery: BodyRecovery, person: Person, stamp_ns: int) -> Body | None:
-    """Fit the body of a person.
-
-    Args:
-        recovery: Keeps the pose and shape of the frames before.
-        person: The person, with as many joints of the skeleton as possible.
-        stamp_ns: Time stamp of the image, nanoseconds.
-
-    Returns:
-        The body, in the camera's optical frame; None if too few joints are located.
-    """
-    return recovery.update(*keypoint_arrays(person), stamp_ns=stamp_ns)
-
-
-def keypoint_arrays(person: Person) -> tuple[Array, Array]:
-    """Return the joints of a person (22, 3), metres, NaN where missing, and their covariances (22, 3, 3), m²."""
-    points, covariances = np.full((len(JOINTS), 3), np.nan), np.full((len(JOINTS), 3, 3), np.nan)
-    for keypoint in person.located:
-        points[INDEX[keypoint.name]] = keypoint.position
-        covariances[INDEX[keypoint.name]] = keypoint.covariance
-    return points, covariances
-
-
 class BodyUnavailableError(TaihriError):
     """There is no body to answer a question about."""
 
@@ -64,7 +38,7 @@ class BodyUnavailableError(TaihriError):
 class BodyOutput:
     """The outputs of the node about the body of the person.
 
-    `prepare` must be called in the order of the frames; `distance` may be called from any thread.
+    `distance` is about the body of the last `prepare`, and may be called from any thread.
     """
 
     def __init__(self, messages: Messages, outputs: Outputs, parameters: Parameters) -> None:
@@ -76,29 +50,24 @@ class BodyOutput:
             parameters: `publish_tf`, `tf_prefix` and `marker_lifetime_s` are used.
         """
         self._messages, self._outputs, self._parameters = messages, outputs, parameters
-        self._recovery, self._person_id = BodyRecovery(), ""
         self._last: tuple[Result, Placement, Body | None] | None = None
 
-    @property
-    def body(self) -> Body | None:
-        """The body of the last result; None if none could be fitted."""
-        return None if self._last is None else self._last[2]
+    def apply(self, parameters: Parameters) -> None:
+        """Use new values of the parameters for the next results."""
+        self._parameters = parameters
 
-    def prepare(self, result: Result, placement: Placement) -> list[Callable[[], None]]:
-        """Fit the body of a result and build its messages.
+    def prepare(self, result: Result, placement: Placement, bodies: Bodies) -> list[Callable[[], None]]:
+        """Build the messages about the bodies of a result.
 
         Args:
-            result: The result; without all joints (`Estimate.whole`) no body is fitted.
+            result: The result.
             placement: The frame of the published poses.
+            bodies: The bodies that were fitted to it.
 
         Returns:
             The functions that send the messages.
         """
-        if result.estimate.person_id != self._person_id:
-            self._person_id = result.estimate.person_id
-            self._recovery.reset()
-        whole = result.estimate.whole
-        body = None if whole is None else fit_body(self._recovery, whole, result.frame.stamp_ns)
+        body = bodies.selected
         self._last = (result, placement, body)
         joints = body_joints(self._messages, result, placement, body)
         sends: list[Callable[[], None]] = [partial(self._outputs.publish, topics.BODY_JOINTS, joints)]
@@ -106,9 +75,16 @@ class BodyOutput:
             lifetime_s = self._parameters.marker_lifetime_s
             marker = body_marker(self._messages, result, placement, body, lifetime_s)
             sends.append(partial(self._outputs.publish, topics.BODY, marker))
-        if self._parameters.publish_tf and body is not None and tf_frame(result.frame.frame_id):
-            prefix = f"{self._parameters.tf_prefix}body/"
-            sends.append(partial(self._outputs.broadcast, body_transforms(self._messages, result, body, prefix)))
+        if self._parameters.publish_tf and tf_frame(result.frame.frame_id):
+            prefix = self._parameters.tf_prefix
+            shown = {} if body is None else {prefix: body}
+            shown |= {person_prefix(prefix, name): each for name, each in bodies.by_id.items()}
+            transforms = [
+                transform
+                for start, each in shown.items()
+                for transform in body_transforms(self._messages, result, each, f"{start}body/")
+            ]
+            sends += [partial(self._outputs.broadcast, transforms)] if transforms else []
         return sends
 
     def distance(self, request: Any, now_ns: int) -> dict[str, Any]:

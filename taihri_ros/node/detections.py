@@ -55,7 +55,15 @@ def _upright(box: Any) -> tuple[float, float, float, float]:
 class Detections(StampedMessages):
     """Thread-safe buffer of the messages of a detector."""
 
-    def __init__(self, *, tolerance_s: float, min_score: float, now_s: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        tolerance_s: float,
+        min_score: float,
+        now_s: Callable[[], float] = monotonic,
+        waits: bool = True,
+        capacity: int = 30,
+    ) -> None:
         """Create an empty buffer.
 
         Args:
@@ -63,9 +71,12 @@ class Detections(StampedMessages):
                 them, seconds.
             min_score: Score below which a detection is ignored.
             now_s: Returns the time on any monotonic clock, seconds.
+            waits: Whether messages may still come; a recording has all of them.
+            capacity: Largest number of stored messages.
         """
-        super().__init__(tolerance_s=tolerance_s)
-        self._tolerance_s, self._min_score, self._now_s = tolerance_s, min_score, now_s
+        super().__init__(tolerance_s=tolerance_s, capacity=capacity)
+        self._longest_wait_s = tolerance_s if waits else 0.0
+        self._min_score, self._now_s = min_score, now_s
         self._received_s = -math.inf
 
     def add(self, message: Any) -> None:
@@ -86,7 +97,7 @@ class Detections(StampedMessages):
         if self._now_s() - self._received_s > _RUNNING_S:
             return None
         with self._added:
-            self._added.wait_for(lambda: self.nearest(stamp) is not None, self._tolerance_s)
+            self._added.wait_for(lambda: self.nearest(stamp) is not None, self._longest_wait_s)
             of_image = self.nearest(stamp)
             earlier = [entry for entry in self._messages if entry[0] <= stamp]
         if of_image is not None:

@@ -1,8 +1,8 @@
-"""Builds RViz markers of results: joints, bones, names and confidence ellipsoids."""
+"""Builds RViz markers of results: joints, bones, names and confidence ellipsoids, and several people with their ids."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from taihri_ros.node import topics
 from taihri_ros.node.ellipsoids import Ellipsoid
 from taihri_ros.node.messages import Messages, Placement
+from taihri_ros.node.person_colours import person_colour
+from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.pipeline.frames import Result
+from taihri_ros.pipeline.people.person_track import TrackState
 from taihri_ros.skeleton import BONES
 
 _SPHERE, _SPHERE_LIST, _LINE_LIST, _TEXT_VIEW_FACING, _TRIANGLE_LIST = 2, 7, 5, 9, 11
 _ADD, _DELETE = 0, 2
-_SIZES = {"joints": 0.06, "bones": 0.02, "names": 0.05}
+_SIZES = {"joints": 0.06, "bones": 0.02, "names": 0.05, "id": 0.12, "pelvis": 0.1}
 """Size of the markers by namespace, metres; ellipsoids have their own sizes."""
+
+Colour = tuple[float, float, float, float]
+"""Red, green, blue and opacity, from 0 to 1."""
 
 _COLOURS = {
     "joints": (1.0, 0.45, 0.1, 1.0),
@@ -34,9 +40,18 @@ _MIN_DIAMETER = 1e-3
 _LABEL_OFFSET = np.array([0.0, -0.05, 0.0])
 """Offset of a name from its joint, metres."""
 
+_ID_OFFSET = np.array([0.0, -0.2, 0.0])
+"""Offset of an id from the pelvis, metres."""
+
+_LOST_OPACITY = 0.3
+"""Opacity of the markers of somebody who is not seen, whose place is predicted."""
+
 
 def marker_array(messages: Messages, result: Result, placement: Placement, lifetime_s: float) -> Any:
     """Return visualization_msgs/MarkerArray of the located joints, with a 95 % confidence ellipsoid if it is known.
+
+    Of several people, each has the pelvis and the id in the colour of the id, and all but the selected one also their
+    joints and bones in it, in namespaces such as `kamul/joints`.
 
     Args:
         messages: The message builder.
@@ -45,19 +60,12 @@ def marker_array(messages: Messages, result: Result, placement: Placement, lifet
         lifetime_s: Time after which RViz removes the markers, seconds.
 
     Returns:
-        The message; without markers if no joint is located.
+        The message; without markers if no joint is located and nobody is tracked.
     """
     keypoints = result.estimate.person.located
     located = {keypoint.name: placement.position(keypoint) for keypoint in keypoints}
-    bones = [located[end] for bone in BONES if bone[0] in located and bone[1] in located for end in bone]
     header = messages.header(result, placement)
-    markers = []
-    if located:
-        joints = _points(messages, list(located.values()))
-        markers.append(_marker(messages, header, lifetime_s, "joints", _SPHERE_LIST, points=joints))
-    if bones:
-        ends = _points(messages, bones)
-        markers.append(_marker(messages, header, lifetime_s, "bones", _LINE_LIST, points=ends))
+    markers = _skeleton(messages, header, lifetime_s, located)
     for index, (joint, position) in enumerate(located.items()):
         pose = messages.pose(position + _LABEL_OFFSET)
         label = _marker(messages, header, lifetime_s, "names", _TEXT_VIEW_FACING, index=index, text=joint, pose=pose)
@@ -70,7 +78,75 @@ def marker_array(messages: Messages, result: Result, placement: Placement, lifet
             markers.append(
                 _marker(messages, header, lifetime_s, "ellipsoids", _SPHERE, index=index, pose=pose, size=size)
             )
+    for person in result.estimate.people:
+        if person.track.state is not TrackState.ENDED:
+            is_drawn = person.track.id == result.estimate.person_id
+            markers += _person_markers(messages, header, lifetime_s, person, placement, with_joints=not is_drawn)
     return messages.make(topics.MARKERS.type, markers=markers)
+
+
+def _skeleton(
+    messages: Messages,
+    header: Any,
+    lifetime_s: float,
+    located: Mapping[str, NDArray[np.float64]],
+    prefix: str = "",
+    colour: Colour | None = None,
+) -> list[Any]:
+    """Return the markers of joints, by name (3,) metres in the frame of the header, and of the bones between them."""
+    bones = [located[end] for bone in BONES if bone[0] in located and bone[1] in located for end in bone]
+    parts = (("joints", _SPHERE_LIST, list(located.values())), ("bones", _LINE_LIST, bones))
+    return [
+        _marker(
+            messages,
+            header,
+            lifetime_s,
+            f"{prefix}{name}",
+            kind,
+            points=_points(messages, places),
+            size=np.full(3, _SIZES[name]),
+            colour=colour or _COLOURS[name],
+        )
+        for name, kind, places in parts
+        if places
+    ]
+
+
+def _person_markers(
+    messages: Messages,
+    header: Any,
+    lifetime_s: float,
+    person: PersonInFrame,
+    placement: Placement,
+    *,
+    with_joints: bool,
+) -> list[Any]:
+    """Return the markers of one of several people: the pelvis where they are tracked, the id above it, the joints."""
+    track, prefix = person.track, f"{person.track.id}/"
+    red, green, blue = (value / 255 for value in person_colour(track.id))
+    colour = (red, green, blue, _LOST_OPACITY if track.detection is None else 1.0)
+    pelvis, above = (messages.pose(placement.points(at)) for at in (track.root, track.root + _ID_OFFSET))
+    sizes = {name: np.full(3, _SIZES[name]) for name in ("pelvis", "id")}
+    markers = [
+        _marker(
+            messages, header, lifetime_s, f"{prefix}pelvis", _SPHERE, pose=pelvis, size=sizes["pelvis"], colour=colour
+        ),
+        _marker(
+            messages,
+            header,
+            lifetime_s,
+            f"{prefix}id",
+            _TEXT_VIEW_FACING,
+            text=track.id,
+            pose=above,
+            size=sizes["id"],
+            colour=colour,
+        ),
+    ]
+    if with_joints and person.person is not None:
+        located = {keypoint.name: placement.position(keypoint) for keypoint in person.person.located}
+        markers += _skeleton(messages, header, lifetime_s, located, prefix, colour)
+    return markers
 
 
 def triangle_marker(
@@ -79,7 +155,7 @@ def triangle_marker(
     lifetime_s: float,
     vertices: NDArray[np.float64],
     triangles: NDArray[np.integer],
-    colours: Sequence[tuple[float, float, float, float]],
+    colours: Sequence[Colour],
 ) -> Any:
     """Return a visualization_msgs/Marker of a surface, or one that deletes it if there are no triangles.
 
@@ -125,7 +201,7 @@ def _marker(
     pose: Any = None,
     size: NDArray[np.float64] | None = None,
     points: Sequence[Any] = (),
-    colour: tuple[float, float, float, float] | None = None,
+    colour: Colour | None = None,
     colours: Sequence[Any] = (),
     action: int = _ADD,
 ) -> Any:
@@ -159,6 +235,6 @@ def _points(messages: Messages, positions: ArrayLike) -> list[Any]:
     return [messages.make("geometry_msgs/msg/Point", x=x, y=y, z=z) for x, y, z in np.asarray(positions).tolist()]
 
 
-def _colour(messages: Messages, colour: tuple[float, float, float, float]) -> Any:
+def _colour(messages: Messages, colour: Colour) -> Any:
     red, green, blue, opacity = colour
     return messages.make("std_msgs/msg/ColorRGBA", r=red, g=green, b=blue, a=opacity)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +13,7 @@ from taihri_ros.body.recovery import Body
 from taihri_ros.camera.camera import Camera
 from taihri_ros.keypoints import Keypoint, State
 from taihri_ros.node.ellipsoids import image_ellipse
+from taihri_ros.node.person_colours import Colour, person_colour
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.skeleton import BONES
 
@@ -18,7 +22,6 @@ _BONE = (50, 150, 255)
 _BOX = (120, 220, 120)
 _ELLIPSE = (255, 90, 230)
 _BODY = (240, 215, 80)
-_OTHER = (170, 170, 170)
 _TEXT = (255, 255, 255)
 
 _NEAREST_M = 0.05
@@ -37,12 +40,14 @@ def draw_overlay(
     note: str = "",
     camera: Camera | None = None,
     body: Body | None = None,
+    bodies: Mapping[str, Body] = MappingProxyType({}),
 ) -> NDArray[np.uint8]:
     """Return an image with joints, their names and distances, bones, box and command drawn into it.
 
     With a camera, the 95 % confidence ellipse is drawn around every joint with a known covariance, and joints with a
     position but no pixel, such as predicted ones, are drawn as rings at their projection. Missing joints are listed.
-    Of several people, each has the box and the id, and the selected one the joints.
+    Of several people, each has the box and the id in a colour of their own, and the selected one a wider box and the
+    joints.
 
     Args:
         image: (height, width, 3) uint8 RGB.
@@ -50,6 +55,7 @@ def draw_overlay(
         note: A line of text for the bottom of the image, such as a warning.
         camera: The camera that took the image.
         body: The body of the person, whose outline is drawn; needs the camera.
+        bodies: The bodies of several people by id, whose outlines are drawn instead.
 
     Returns:
         A new (height, width, 3) uint8 RGB image.
@@ -59,12 +65,15 @@ def draw_overlay(
     thickness = max(1, round(1.5 * scale))
     located = {keypoint.name: keypoint for keypoint in estimate.person.located}
     pixels = {name: pixel for name, each in located.items() if np.isfinite(pixel := _pixel(each, camera)).all()}
-    if body is not None and camera is not None:
-        _draw_body(canvas, body, camera, thickness)
+    outlined = [(each, person_colour(name)) for name, each in bodies.items()]
+    outlined = outlined or ([] if body is None else [(body, _BODY)])
+    if camera is not None:
+        for each, colour in sorted(outlined, key=lambda pair: -float(pair[0].joints[0, 2])):
+            _draw_body(canvas, each, camera, colour, thickness)
     if estimate.person.box is not None:
         _draw_box(canvas, estimate.person.box, _BOX, thickness)
-    for each in estimate.people:
-        _draw_tracked(canvas, each, camera, scale)
+    for person in estimate.people:
+        _draw_tracked(canvas, person, camera, scale)
     for parent, child in BONES:
         if parent in pixels and child in pixels:
             cv2.line(canvas, _rounded(pixels[parent]), _rounded(pixels[child]), _BONE, thickness, cv2.LINE_AA)
@@ -94,9 +103,10 @@ def draw_overlay(
 
 def _draw_tracked(canvas: NDArray[np.uint8], person: PersonInFrame, camera: Camera | None, scale: float) -> None:
     """Draw the box of a person who is seen, and the id there or at the pelvis."""
-    track, colour = person.track, _BOX if person.selected else _OTHER
+    track = person.track
     if track.detection is not None and track.box is not None:
-        left, top = _draw_box(canvas, track.box, colour, max(1, round(1.5 * scale)))
+        thickness = max(1, round((3.0 if person.selected else 1.5) * scale))
+        left, top = _draw_box(canvas, track.box, person_colour(track.id), thickness)
         at = left, top - round(4 * scale)
     elif camera is not None and np.isfinite(root := camera.project(track.root)[0]).all():
         at = _rounded(root)
@@ -106,16 +116,14 @@ def _draw_tracked(canvas: NDArray[np.uint8], person: PersonInFrame, camera: Came
     _write(canvas, f"{track.id}{seen}", at, scale)
 
 
-def _draw_box(
-    canvas: NDArray[np.uint8], box: NDArray[np.float64], colour: tuple[int, int, int], thickness: int
-) -> tuple[int, int]:
+def _draw_box(canvas: NDArray[np.uint8], box: NDArray[np.float64], colour: Colour, thickness: int) -> tuple[int, int]:
     """Draw a box (4,) px and return its left upper corner."""
     left, top, right, bottom = (round(value) for value in box.tolist())
     cv2.rectangle(canvas, (left, top), (right, bottom), colour, thickness)
     return left, top
 
 
-def _draw_body(canvas: NDArray[np.uint8], body: Body, camera: Camera, thickness: int) -> None:
+def _draw_body(canvas: NDArray[np.uint8], body: Body, camera: Camera, colour: Colour, thickness: int) -> None:
     """Shade the surface of the limbs of a body that keypoints show, and draw its outline."""
     vertices, triangles = body.vertices.astype(np.float64), body.surface.template.triangles
     pixels = np.clip(camera.project(vertices), -_MAX_COORDINATE, _MAX_COORDINATE)
@@ -125,9 +133,9 @@ def _draw_body(canvas: NDArray[np.uint8], body: Body, camera: Camera, thickness:
     for corners in np.round(pixels[triangles[shown]]).astype(np.int32):
         cv2.fillConvexPoly(silhouette, corners, 1)
     inside = silhouette.astype(bool)
-    canvas[inside] = canvas[inside] // 4 * 3 + np.array(_BODY, np.uint8) // 4
+    canvas[inside] = canvas[inside] // 4 * 3 + np.array(colour, np.uint8) // 4
     outlines, _ = cv2.findContours(silhouette, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, outlines, -1, _BODY, thickness, cv2.LINE_AA)
+    cv2.drawContours(canvas, outlines, -1, colour, thickness, cv2.LINE_AA)
 
 
 def _pixel(keypoint: Keypoint, camera: Camera | None) -> NDArray[np.float64]:

@@ -10,6 +10,9 @@ from taihri_ros.synthetic.crossings import CrossingScene
 from taihri_ros.synthetic.simulated_camera import scaled_depth, scaled_down, scaled_picture, simulated_camera
 from taihri_ros.synthetic.simulation import RENDER_WIDTH_PX, Snapshot
 
+LEAST_SHOWN = 0.3
+"""Somebody of whom others leave a smaller share visible has no box: a detector would not see them."""
+
 
 class CrossingSimulation:
     """Several people who walk to and fro, and do not react to commands.
@@ -36,7 +39,9 @@ class CrossingSimulation:
             render_width: Largest width at which the scene is rendered, px; larger images are scaled up.
         """
         self.camera, self.people = simulated_camera(*size), people
-        self._scene = CrossingScene(scaled_down(self.camera, render_width), seed, people=people)
+        small = scaled_down(self.camera, render_width)
+        self._box_scale = self.camera.width / small.width
+        self._scene = CrossingScene(small, seed, people=people)
 
     def set_command(self, command: Command | None) -> None:
         """Ignore a command."""
@@ -48,7 +53,12 @@ class CrossingSimulation:
         people = tuple(person.joints for person in frame.people)
         shown = [person.joints for person in frame.people if person.box is not None] or people
         nearest = min(shown, key=lambda joints: float(np.linalg.norm(joints[0])))
-        return Snapshot(scaled_picture(frame.image, self.camera), nearest, people)
+        boxes = {
+            number: (person.box.astype(np.float64) + 0.5) * self._box_scale - 0.5
+            for number, person in enumerate(frame.people)
+            if person.box is not None and person.shown >= LEAST_SHOWN
+        }
+        return Snapshot(scaled_picture(frame.image, self.camera), nearest, people, boxes)
 
     def depth(self) -> NDArray[np.float32]:
         """Measure the depth of the image that was exposed last.

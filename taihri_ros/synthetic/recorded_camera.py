@@ -27,6 +27,7 @@ from taihri_ros.synthetic.robot_camera import (
     image_header,
     true_joints,
 )
+from taihri_ros.synthetic.true_detections import true_detections
 
 FIRST_STAMP_NS = 1_000_000_000
 """Stamp of the first image, nanoseconds: a simulated clock."""
@@ -55,7 +56,8 @@ def record(
     """Record a scene as a camera with registered depth sees it.
 
     The topics are `/image/compressed` (JPEG), `/camera_info`, `/depth/compressedDepth` (16UC1, PNG) and the true joints
-    `/sim/keypoints`, all with the stamp of the image; for several people also `/sim/people`.
+    `/sim/keypoints`, all with the stamp of the image; for several people also `/sim/people` and their true boxes
+    `/detections`.
 
     Args:
         scene: The scene.
@@ -78,7 +80,7 @@ def record(
     info = camera_info(messages, scene.camera)
     inputs = [topics.CAMERA_INFO, topics.COMPRESSED_IMAGE, topics.COMPRESSED_DEPTH, TRUTH]
     if scene.people > 1:
-        inputs.append(TRUE_PEOPLE)
+        inputs += [TRUE_PEOPLE, topics.DETECTIONS]
     names = {topic: resolve(topic.name, NODE_NAME) for topic in inputs}
     with uninterrupted():
         writer = BagWriter(path, {names[topic]: topic.type for topic in inputs}, types.store, storage=storage)
@@ -96,6 +98,7 @@ def record(
             }
             if scene.people > 1:
                 made[TRUE_PEOPLE] = true_joints(messages, header, snapshot.people)
+                made[topics.DETECTIONS] = true_detections(messages, header, snapshot.boxes)
             with uninterrupted():
                 writer.write(stamp, [(names[topic], message) for topic, message in made.items()])
             yield number + 1

@@ -1,4 +1,4 @@
-"""A simulated robot camera as a ROS 2 node: publishes images, camera_info and the true joint positions."""
+"""A simulated robot camera as a ROS 2 node: publishes images, camera_info, the true joint positions and boxes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from taihri_ros.node.dds_host import DdsNode, Publisher, QoS, RosTypes, resolve
 from taihri_ros.node.messages import Messages
 from taihri_ros.node.topics import Topic
 from taihri_ros.resources import share_directory
+from taihri_ros.synthetic.true_detections import Boxes, true_detections
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,10 @@ class Snapshot(Protocol):
     @property
     def people(self) -> Sequence[NDArray[np.float64]]:
         """The joints of everybody, (22, 3) each, in the same order in all images."""
+
+    @property
+    def boxes(self) -> Boxes:
+        """The boxes of those of several people who can be seen."""
 
 
 class Scene(Protocol):
@@ -97,7 +102,9 @@ class RobotCamera:
         self._image = self._publisher(topics.IMAGE)
         self._camera_info = self._publisher(topics.CAMERA_INFO)
         self._truth = self._publisher(TRUTH)
-        self._true_people = self._publisher(TRUE_PEOPLE) if scene.people > 1 else None
+        self._of_several: dict[Topic, Publisher] = {}
+        if scene.people > 1:
+            self._of_several = {topic: self._publisher(topic) for topic in (TRUE_PEOPLE, topics.DETECTIONS)}
         self._node.subscribe(topics.COMMAND.type, resolve(topics.COMMAND.name, "taihri"), self._on_command)
 
     def run(self, stop: Event, duration_s: float = float("inf")) -> None:
@@ -150,8 +157,10 @@ class RobotCamera:
         header = image_header(self._messages, stamp_ns)
         height, width = snapshot.image.shape[:2]
         self._truth.publish(true_joints(self._messages, header, [snapshot.joints]))
-        if self._true_people is not None:
-            self._true_people.publish(true_joints(self._messages, header, snapshot.people))
+        if self._of_several:
+            self._of_several[TRUE_PEOPLE].publish(true_joints(self._messages, header, snapshot.people))
+            detections = true_detections(self._messages, header, snapshot.boxes)
+            self._of_several[topics.DETECTIONS].publish(detections)
         self._camera_info.publish(make(topics.CAMERA_INFO.type, header=header, **self._info))
         self._image.publish(
             make(

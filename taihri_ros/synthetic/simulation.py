@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,11 +57,14 @@ class Snapshot:
         image: (height, width, 3) uint8 RGB.
         joints: (22, 3) float64 metres, camera optical frame, in the skeleton's order: of the nearest person.
         people: The joints of everybody, in the same order in all images.
+        boxes: (4,) left, top, right and bottom in px of those of several people who can be seen, by their place in
+            `people`.
     """
 
     image: NDArray[np.uint8]
     joints: NDArray[np.float64]
     people: tuple[NDArray[np.float64], ...]
+    boxes: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
 
 
 class Simulation:

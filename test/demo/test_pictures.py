@@ -30,6 +30,21 @@ def test_the_strip_has_one_picture_for_each_command(tmp_path: Path) -> None:
     assert strip.shape == (420, 2 * 560, 3)
 
 
+def test_the_strip_has_the_last_answer_with_a_joint_in_the_order_of_the_commands(tmp_path: Path) -> None:
+    answers = [
+        answer(0, "head", keypoint("head", 0.1)),
+        answer(100_000_000, "head"),
+        answer(200_000_000, "neck"),
+        answer(300_000_000, "pelvis", keypoint("pelvis", 0.1)),
+    ]
+    write_pictures(record(*answers), tmp_path / "strip.png", tmp_path / "moving.gif", {})
+    strip = cv2.imread(str(tmp_path / "strip.png"), cv2.IMREAD_COLOR_RGB)
+    assert strip.shape == (420, 3 * 560, 3)
+    for place, shown in enumerate((answers[0], answers[2], answers[3])):
+        alone = cv2.resize(draw(shown, TRUTH, CAMERA), (560, 420), interpolation=cv2.INTER_AREA)
+        np.testing.assert_array_equal(strip[:, 560 * place : 560 * (place + 1)], alone)
+
+
 def test_the_animation_runs_in_real_time(tmp_path: Path) -> None:
     answers = [answer(100_000_000 * number, "head", keypoint("head", 0.1)) for number in range(90)]
     write_pictures(record(*answers), tmp_path / "strip.png", tmp_path / "moving.gif", {})

@@ -17,14 +17,8 @@ from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.node import topics
-from taihri_ros.node.body_output import (
-    BodyOutput,
-    BodyUnavailableError,
-    body_joints,
-    body_marker,
-    body_transforms,
-    fit_body,
-)
+from taihri_ros.node.body_fits import Bodies, fit_body
+from taihri_ros.node.body_output import BodyOutput, BodyUnavailableError, body_joints, body_marker, body_transforms
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.messages import Messages, Placement
 from taihri_ros.node.overlay import draw_overlay
@@ -173,14 +167,13 @@ def test_the_distance_is_that_in_the_frame_of_the_poses(
     output = BodyOutput(messages, Subscribed(), Parameters())
     with pytest.raises(BodyUnavailableError, match="no body"):
         output.distance(asked(), STAMP_NS)
-    seen = dataclasses.replace(result, estimate=dataclasses.replace(result.estimate, whole=person(true)))
-    assert len(output.prepare(seen, TURNED)) == 3, "joints, surface, TF"
-    assert output.body is not None
+    body = fitted(true)
+    assert len(output.prepare(result, TURNED, Bodies(body))) == 3, "joints, surface, TF"
     spine = true[JOINTS.index("spine2")]
     height = 1.5 - spine[1]
     answer = output.distance(asked("base", x=0.1, y=0.2 - spine[0], z=height - 0.1), STAMP_NS)
     assert answer["supported"] is True
-    vertices = TURNED.points(output.body.vertices.astype(np.float64))
+    vertices = TURNED.points(body.vertices.astype(np.float64))
     away = vertices - np.array([0.1, 0.2 - spine[0], height])
     away[:, 2] = np.maximum(np.abs(away[:, 2]) - 0.1, 0.0)
     to_vertices = float(np.linalg.norm(away, axis=1).min())
@@ -196,7 +189,7 @@ def test_the_distance_is_that_in_the_frame_of_the_poses(
     with pytest.raises(BodyUnavailableError, match=r"0\.6 s old"):
         output.distance(asked(), STAMP_NS + 600_000_000)
     assert output.distance(asked(max_age=1.0), STAMP_NS + 600_000_000)["distance"] > 0
-    output.prepare(result, TURNED)
+    output.prepare(result, TURNED, Bodies())
     with pytest.raises(BodyUnavailableError, match="no body"):
         output.distance(asked(), STAMP_NS)
 

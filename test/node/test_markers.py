@@ -13,7 +13,10 @@ from taihri_ros.node import topics
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement
+from taihri_ros.node.person_colours import person_colour
+from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.pipeline.frames import Result
+from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState
 
 CAMERA = Placement("head_camera_optical_frame")
 
@@ -118,3 +121,49 @@ def test_a_joint_without_a_covariance_has_no_ellipsoid(types: RosTypes, messages
 
 def test_without_located_joints_there_are_no_markers(types: RosTypes, messages: Messages, nobody: Result) -> None:
     assert build(types, messages, nobody) == []
+
+
+def tracked(name: str, x: float, state: TrackState, person: Person | None) -> PersonInFrame:
+    detection = None if person is None else 0
+    track = TrackedPerson(name, np.array([x, 0.25, 2.0]), np.zeros(3), np.eye(3), 1.0, 0.0, state, detection)
+    return PersonInFrame(track, person, selected=False)
+
+
+def test_other_people_have_their_skeletons_in_the_colours_of_their_ids(
+    types: RosTypes, messages: Messages, result: Result
+) -> None:
+    arm = result.estimate.person
+    people = (
+        tracked("kamul", -1.0, TrackState.CONFIRMED, arm),
+        tracked("jodan", 1.0, TrackState.CONFIRMED, arm),
+        tracked("wezit", 2.0, TrackState.LOST, None),
+        tracked("tilon", 3.0, TrackState.ENDED, None),
+    )
+    alone = {(marker.ns, marker.id) for marker in build(types, messages, result)}
+    seen = dataclasses.replace(result, estimate=dataclasses.replace(result.estimate, people=people, person_id="kamul"))
+    markers = build(types, messages, seen)
+    added = {marker.ns: marker for marker in markers if (marker.ns, marker.id) not in alone}
+    assert len(markers) == len(alone) + len(added), "the selected person's own markers stay what they are"
+    parts = {"kamul": ("pelvis", "id"), "jodan": ("pelvis", "id", "joints", "bones"), "wezit": ("pelvis", "id")}
+    assert set(added) == {f"{name}/{part}" for name, own in parts.items() for part in own}
+    for namespace, marker in added.items():
+        name = namespace.partition("/")[0]
+        colour = [marker.color.r, marker.color.g, marker.color.b]
+        np.testing.assert_allclose(colour, np.array(person_colour(name)) / 255, atol=1e-6)
+        assert (marker.color.a < 0.5) == (name == "wezit"), "who is not seen is pale"
+        assert min(marker.scale.x, marker.scale.y, marker.scale.z) > 0
+    assert points(added["jodan/joints"]) == [[0.25, -0.5, 1.5], [0.5, 0.125, 1.25]]
+    above, pelvis = (added[f"wezit/{part}"].pose.position for part in ("id", "pelvis"))
+    assert added["wezit/id"].text == "wezit"
+    assert (pelvis.x, pelvis.y, pelvis.z) == (2.0, 0.25, 2.0)
+    assert above.y < pelvis.y, "y points down"
+    base = Placement("base", np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.zeros(3))
+    turned = {marker.ns: marker.pose.position for marker in build(types, messages, seen, base)}
+    assert turned["wezit/id"].z > turned["wezit/pelvis"].z, "z points up"
+
+
+def test_two_ids_have_two_colours_that_stay() -> None:
+    names = ("kamul", "jodan", "wezit", "tilon", "nanik")
+    assert len({person_colour(name) for name in names}) == len(names)
+    assert person_colour("kamul") == person_colour("kamul")
+    assert all(max(person_colour(name)) == 255 for name in names), "bright"

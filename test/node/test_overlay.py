@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from taihri_ros.body.recovery import BodyRecovery
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.node.overlay import draw_overlay
+from taihri_ros.node.person_colours import person_colour
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.pipeline.frames import Result
 from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState
@@ -206,3 +208,19 @@ def test_everybody_has_the_box_and_the_id(seen: bool) -> None:
     assert changes[200, 400] == changes[300, 450] == seen, "a box that was not seen now is not drawn"
     row, column = (90, 420) if seen else (360, 220)
     assert changes[row - 10 : row + 10, column : column + 40].any(), "the id"
+
+
+def test_several_bodies_have_the_colours_of_their_ids() -> None:
+    points = BodyRecovery().rest_joints()
+    covariances = np.tile(0.02**2 * np.eye(3), (22, 1, 1))
+    bodies = {
+        name: BodyRecovery().update(points + np.array([x, 0.2, 3.0]), covariances, stamp_ns=0)
+        for name, x in (("kamul", -0.6), ("jodan", 0.6))
+    }
+    shown = {name: body for name, body in bodies.items() if body is not None}
+    assert len(shown) == 2
+    drawn = draw_overlay(grey_image(), estimate(), camera=CAMERA, body=shown["kamul"], bodies=shown)
+    for name in shown:
+        outline = (drawn == person_colour(name)).all(axis=2)
+        assert outline.sum() > 50, name
+        assert (np.flatnonzero(outline.any(axis=0)).mean() < 320) == (name == "kamul")

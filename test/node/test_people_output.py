@@ -57,7 +57,7 @@ class Robot:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Robot]]:
-    monkeypatch.setattr("taihri_ros.node.application.Estimator", SightedEstimator)
+    monkeypatch.setattr("taihri_ros.node.configured_tracker.Estimator", SightedEstimator)
     started: list[Application] = []
 
     def start(**parameters: Any) -> Robot:

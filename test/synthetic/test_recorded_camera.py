@@ -53,6 +53,15 @@ def test_several_people_are_recorded_with_the_joints_of_all(tmp_path: Path) -> N
     found = read_bag(tmp_path / "bag")
     assert [len(message.poses) for _, message in found["/sim/people"]] == [44, 44]
     assert [len(message.poses) for _, message in found["/sim/keypoints"]] == [22, 22]
+    for (_, people), (_, detected) in zip(found["/sim/people"], found["/detections"], strict=True):
+        assert stamp_ns(people.header) == stamp_ns(detected.header)
+        joints = np.array([(p.position.x, p.position.y, p.position.z) for p in people.poses]).reshape(-1, 22, 3)
+        assert detected.detections, "somebody can be seen"
+        for each in detected.detections:
+            spine = np.clip(simulation.camera.project(joints[int(each.id)])[INDEX["spine2"]], 0, [159, 119])
+            box, centre = each.bbox, each.bbox.center.position
+            assert abs(spine[0] - centre.x) <= box.size_x / 2
+            assert abs(spine[1] - centre.y) <= box.size_y / 2
 
 
 def test_several_people_at_a_time_are_no_visitors() -> None:

@@ -20,6 +20,7 @@ from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, QoS
+from taihri_ros.node.detections import person_boxes
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import stamp_ns
 from taihri_ros.skeleton import INDEX, JOINTS
@@ -30,6 +31,8 @@ DOMAIN = new_domain()
 CAMERA_MATRIX = [[300.0, 0, 158.0], [0, 310.0, 121.0], [0, 0, 1]]
 CAMERA = Camera(320, 240, CAMERA_MATRIX, [0.1, 0, 0, 0], DistortionModel.EQUIDISTANT)
 MS = 1_000_000
+BOXES = {1: np.array([10.0, 20.0, 40.0, 100.0])}
+"""Of two people, the first cannot be seen."""
 STARTED = 1_700_000_000_000 * MS
 
 
@@ -42,10 +45,12 @@ class Listener:
         self.infos: list[Any] = []
         self.truths: list[Any] = []
         self.people: list[Any] = []
+        self.detections: list[Any] = []
         self.node.subscribe(topics.IMAGE.type, "/image", self.images.append, QoS(depth=10))
         self.node.subscribe(topics.CAMERA_INFO.type, "/camera_info", self.infos.append, QoS(depth=10))
         self.node.subscribe(TRUTH.type, "/sim/keypoints", self.truths.append, QoS(depth=10))
         self.node.subscribe(TRUE_PEOPLE.type, "/sim/people", self.people.append, QoS(depth=10))
+        self.node.subscribe(topics.DETECTIONS.type, "/detections", self.detections.append, QoS(depth=10))
         self._command = self.node.publisher(topics.COMMAND.type, "/taihri/command")
 
     def has_all(self, count: int) -> bool:
@@ -93,7 +98,9 @@ class Scene:
         image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
         image[0, 0] = [len(self._commands), self._commands.count(None), CAMERA.width // 2]
         joints = np.column_stack([np.arange(len(JOINTS)), np.full(len(JOINTS), seconds), np.ones(len(JOINTS))])
-        return SimpleNamespace(image=image, joints=joints, people=(joints, np.add(joints, [0.0, 0.0, 1.0])))
+        return SimpleNamespace(
+            image=image, joints=joints, people=(joints, np.add(joints, [0.0, 0.0, 1.0])), boxes=BOXES
+        )
 
 
 class SlowScene(Scene):
@@ -176,11 +183,14 @@ def test_an_image_is_published_at_its_stamp_or_delays_the_next(
 
 def test_the_joints_of_everybody_are_published(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(listener, monkeypatch, seconds=0.5, rate_hz=10.0, render_ms=20)
-    wait_until(lambda: listener.people)
+    wait_until(lambda: listener.people and listener.detections)
     (first, *_) = listener.people
     depths = [pose.position.z for pose in first.poses]
     assert depths == [1.0] * len(JOINTS) + [2.0] * len(JOINTS)
     assert stamp_ns(first.header) in {stamp_ns(message.header) for message in listener.truths}
+    (detected,) = listener.detections[0].detections
+    assert person_boxes(listener.detections[0], 1.0).tolist() == [BOXES[1].tolist()], "as the node reads it"
+    assert detected.id == "1"
 
 
 def test_valid_commands_reach_the_scene_and_invalid_ones_do_not(listener: Listener) -> None:

@@ -26,7 +26,7 @@ from taihri_ros.commands.command import joint_command
 from taihri_ros.evaluation.benchmark.script_options import make_parser, write_json
 from taihri_ros.inference.environment import EngineKind
 from taihri_ros.inference.factory import open_engine
-from taihri_ros.node.body_output import keypoint_arrays
+from taihri_ros.node.body_fits import keypoint_arrays
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.pipeline.tracker import Tracker

@@ -25,8 +25,8 @@ from taihri_ros.evaluation.benchmark.comparison import joint_count_command
 from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
 from taihri_ros.evaluation.benchmark.simulated_frames import LabelledFrame, SimulatedFrames
 from taihri_ros.inference.engine import Engine
-from taihri_ros.node.application import make_tracker
 from taihri_ros.node.configured_engine import ready_engine
+from taihri_ros.node.configured_tracker import make_tracker
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.frames import Frame, Result, SizeCheck
 from taihri_ros.pipeline.scheduler import Scheduler

@@ -4,7 +4,7 @@
 
 The engine process answers about the pictures, as in the node. A detector gives the true boxes of the people who can be
 seen, or there is none. The latency is that of `estimate` and `refine` for the frames that show three people, of whom
-the boxes of one, two or all are given.
+the boxes of one, two or all are given, and who are all asked about or all but the selected one in turn.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from taihri_ros.evaluation.benchmark.crossing_people import FIRST_SEED, Noise, i
 from taihri_ros.evaluation.benchmark.script_options import make_parser, print_rows, write_json
 from taihri_ros.evaluation.identity_metrics import Frames, IdentityScores, hota_scores, identity_scores
 from taihri_ros.inference.engine import Engine
-from taihri_ros.node.application import make_tracker
 from taihri_ros.node.configured_engine import ready_engine
+from taihri_ros.node.configured_tracker import make_tracker
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.people.person_track import TrackState
 from taihri_ros.pipeline.people.whereabouts import Boxes
@@ -117,13 +117,17 @@ def main() -> None:
                     "root_error_mm": median([error for run in runs for error in root_errors_mm(run)], 0),
                 }
             )
-        parameters = Parameters.from_mapping(chosen | {"people.enabled": True, "people.detections": True})
         threes = [[frame for frame in frames if len(boxes_of(frame, 4).boxes) == 3] for frames in scenes]
-        times: dict[int, list[float]] = {1: [], 2: [], 3: []}
-        for most in (*times,) * options.rounds:
+        times: dict[tuple[int, int], list[float]] = {(1, 1): [], (2, 1): [], (3, 1): [], (3, 2): []}
+        for most, others in (*times,) * options.rounds:
+            settings = {"people.enabled": True, "people.detections": True, "people.others_per_frame": others}
+            parameters = Parameters.from_mapping(chosen | settings)
             for frames in threes:
-                times[most] += follow(engine, parameters, camera, frames, most)[1].get(most, [])
-        rows += [{"people": most, "latency_ms": median(each), "frames": len(each)} for most, each in times.items()]
+                times[most, others] += follow(engine, parameters, camera, frames, most)[1].get(most, [])
+        rows += [
+            {"people": most, "others in an image": others, "latency_ms": median(each), "frames": len(each)}
+            for (most, others), each in times.items()
+        ]
     print_rows(rows)
     write_json(options.out, rows)
 

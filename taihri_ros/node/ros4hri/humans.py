@@ -82,6 +82,9 @@ class Humans:
     """The topics of everybody who is tracked.
 
     `prepare` must be called in the order of the frames, and again only after the messages were sent or given up.
+
+    Attributes:
+        publish_tf: Whether to broadcast the frames of the bodies; may change between two frames.
     """
 
     def __init__(self, messages: Messages, outputs: Outputs, *, publish_tf: bool = True) -> None:
@@ -92,7 +95,7 @@ class Humans:
             outputs: Sends the messages.
             publish_tf: Whether to broadcast the frames of the bodies.
         """
-        self._messages, self._outputs, self._publish_tf = messages, outputs, publish_tf
+        self._messages, self._outputs, self.publish_tf = messages, outputs, publish_tf
         self._topics: dict[str, BodyTopics] = {}
         self._sizes: dict[str, HumanSize] = {}
         self._header: Any = None
@@ -199,7 +202,7 @@ class Humans:
         )
         sends.append(partial(publish, topics.joint_states, state))
         camera = tf_frame(result.frame.frame_id)
-        if self._publish_tf and camera:
+        if self.publish_tf and camera:
             transforms = self._transforms(body_id, body, known, angles, camera)
             sends.append(partial(self._outputs.broadcast, transforms))
         return sends

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from taihri_ros.body.recovery import Body
+from taihri_ros.node.body_fits import Bodies
 from taihri_ros.node.messages import Messages
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.ros4hri.humans import Humans
@@ -30,17 +30,21 @@ class Ros4hri:
         self._tracked = TrackedHumans(several=parameters.people_enabled)
         self._humans = Humans(messages, outputs, publish_tf=parameters.publish_tf)
 
-    def prepare(self, result: Result, body: Body | None) -> list[Callable[[], None]]:
+    def apply(self, parameters: Parameters) -> None:
+        """Use new values of the parameters for the next results; `publish_tf` is used."""
+        self._humans.publish_tf = parameters.publish_tf
+
+    def prepare(self, result: Result, bodies: Bodies) -> list[Callable[[], None]]:
         """Build the messages about the people of a result.
 
         Args:
             result: The result.
-            body: The body of the person whose joints the result has; None if none was fitted.
+            bodies: The bodies that were fitted to it.
 
         Returns:
             The functions that send the messages.
         """
-        return self._humans.prepare(self._tracked.update(result, body), result)
+        return self._humans.prepare(self._tracked.update(result, bodies), result)
 
     def close(self) -> None:
         """Publish that nobody is tracked, and end everybody's topics. No message may be sent at the same time."""

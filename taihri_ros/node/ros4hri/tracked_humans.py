@@ -1,11 +1,9 @@
-"""Who is tracked in each image, with ids and bodies."""
+"""Who is tracked in each image, with ids."""
 
 from __future__ import annotations
 
-from taihri_ros.body.recovery import Body, BodyRecovery
-from taihri_ros.node.body_output import fit_body
+from taihri_ros.node.body_fits import Bodies
 from taihri_ros.node.ros4hri.humans import Human
-from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.pipeline.frames import Result
 from taihri_ros.pipeline.people.identity import Identities
 from taihri_ros.pipeline.people.person_track import TrackState
@@ -15,7 +13,7 @@ KEEP_S = 2.0
 
 
 class TrackedHumans:
-    """Gives the people of each image ids and bodies. `update` must be called in the order of the frames."""
+    """Gives the people of each image ids. `update` must be called in the order of the frames."""
 
     def __init__(self, *, several: bool, seed: int | None = None) -> None:
         """Start without people.
@@ -27,32 +25,29 @@ class TrackedHumans:
         self._several = several
         self._identities = Identities(seed)
         self._id, self._seen_ns = "", 0
-        self._recoveries: dict[str, BodyRecovery] = {}
 
-    def update(self, result: Result, body: Body | None) -> list[Human]:
+    def update(self, result: Result, bodies: Bodies) -> list[Human]:
         """Return everybody who is tracked at the stamp of an image.
 
         Args:
             result: The result for the image.
-            body: The body of the person whose joints the result has; None if none was fitted.
+            bodies: The bodies that were fitted to it.
 
         Returns:
             The people: those of `Estimate.people` if there are several, or else the only person, who is somebody new
             after `KEEP_S` without being seen.
         """
         if not self._several:
-            return self._only(result, body)
-        people = [each for each in result.estimate.people if each.track.state in _TRACKED]
-        self._recoveries = {each.track.id: self._recoveries.get(each.track.id) or BodyRecovery() for each in people}
-        return [self._human(each, result.frame.stamp_ns) for each in people]
+            return self._only(result, bodies)
+        return [
+            Human(track.id, None)
+            if each.whole is None
+            else Human(track.id, each.whole, bodies.by_id.get(track.id), track.box)
+            for each in result.estimate.people
+            if (track := each.track).state in _TRACKED
+        ]
 
-    def _human(self, each: PersonInFrame, stamp_ns: int) -> Human:
-        if each.whole is None:
-            return Human(each.track.id, None)
-        body = fit_body(self._recoveries[each.track.id], each.whole, stamp_ns)
-        return Human(each.track.id, each.whole, body, each.track.box)
-
-    def _only(self, result: Result, body: Body | None) -> list[Human]:
+    def _only(self, result: Result, bodies: Bodies) -> list[Human]:
         person = result.estimate.whole or result.estimate.person
         stamp_ns = result.frame.stamp_ns
         if self._id and not 0 <= stamp_ns - self._seen_ns <= KEEP_S * 1e9:
@@ -60,7 +55,7 @@ class TrackedHumans:
         if not person.located:
             return [Human(self._id, None)] if self._id else []
         self._id, self._seen_ns = self._id or self._identities.new(), stamp_ns
-        return [Human(self._id, person, body, person.box)]
+        return [Human(self._id, person, bodies.selected, person.box)]
 
 
 _TRACKED = (TrackState.CONFIRMED, TrackState.LOST)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from time import monotonic
 
@@ -19,15 +19,18 @@ from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.zoom import ROOT
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.pipeline.estimator import Estimator
+from taihri_ros.pipeline.guards import Guards
 from taihri_ros.pipeline.motion_filter import MotionFilter
-from taihri_ros.pipeline.people.detected import Detected, distinct
+from taihri_ros.pipeline.people.detected import Detected, detected_people
 from taihri_ros.pipeline.people.people_tracker import PeopleSettings, PeopleTracker
 from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState
 from taihri_ros.pipeline.people.selection import PersonSelection
-from taihri_ros.pipeline.people.whereabouts import Boxes, Look, Whereabouts
+from taihri_ros.pipeline.people.whereabouts import Boxes, Look, Looks, Whereabouts
 from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.skeleton import JOINTS, in_order
+
+MakeFilter = Callable[[], MotionFilter]
 
 BoxesAt = Callable[[int], Boxes | None]
 """Returns what a detector found in the image of a stamp, nanoseconds, or before; None without a detector."""
@@ -42,12 +45,12 @@ class GroupEstimate(Estimate):
     """The estimates of all views of a frame, before it is known who is who.
 
     Attributes:
-        looks: The views.
+        looks: The views, and the boxes about which the model was not asked.
         found: The estimate from each view.
         spoken: The command with the words that say whom it means.
     """
 
-    looks: tuple[Look, ...] = ()
+    looks: Looks = field(default_factory=lambda: Looks(()))
     found: tuple[Estimate, ...] = ()
     spoken: Command | None = None
 
@@ -65,12 +68,14 @@ class GroupTracker(Tracker):
         *,
         select: Whom,
         most: int = 4,
+        others: Callable[[], int | None] = lambda: None,
         settings: PeopleSettings | None = None,
         boxes_at: BoxesAt = no_boxes,
         joint_selection: JointSelection | None = None,
         person_crop: PersonCrop | None = None,
-        make_filter: Callable[[], MotionFilter] | None = None,
+        make_filter: MakeFilter | None = None,
         whole_body: bool = False,
+        guards: Guards | None = None,
         seed: int | None = None,
     ) -> None:
         """Create a tracker without people.
@@ -79,23 +84,32 @@ class GroupTracker(Tracker):
             estimator: Estimates each view.
             select: Whom a command means that does not say it.
             most: Largest number of people to look at in a frame.
+            others: Returns how many people beside the selected one the model is asked about in a frame, in turn; None
+                for all.
             settings: When people keep their ids; None for the defaults.
             boxes_at: Returns the detections for an image; called once for each image, and may wait.
             joint_selection: As for `Tracker`.
             person_crop: Used for one-shot commands while nobody is known; as for `Tracker`.
             make_filter: Creates the motion filter of a person; None if the motion is not filtered.
             whole_body: As for `Tracker`.
+            guards: As for `Tracker`.
             seed: Seed of the ids; None for others in every session.
         """
-        super().__init__(estimator, joint_selection=joint_selection, person_crop=person_crop, whole_body=whole_body)
+        super().__init__(
+            estimator,
+            joint_selection=joint_selection,
+            person_crop=person_crop,
+            whole_body=whole_body,
+            guards=guards,
+        )
         self._default, self._boxes_at, self._make_filter = select, boxes_at, make_filter
         settings = settings or PeopleSettings()
         self._tracks = PeopleTracker(settings, seed=seed)
         self._who = PersonSelection(select)
         self._spoken: Command | None = None
-        self._whereabouts = Whereabouts(most, settings.keep_s)
+        self._whereabouts = Whereabouts(most, settings.keep_s, others)
         self._whereabouts_lock = Lock()
-        self._filters: dict[str, MotionFilter] = {}
+        self._filters: dict[str, tuple[MakeFilter, MotionFilter]] = {}
         self._pool = ThreadPoolExecutor(most, "taihri-people")
 
     @property
@@ -103,6 +117,10 @@ class GroupTracker(Tracker):
         """Ids of the people who are known."""
         with self._whereabouts_lock:
             return self._whereabouts.ids
+
+    def use_filter(self, make_filter: MakeFilter | None) -> None:
+        """Replace the motion filters from the next frame on, as `Tracker`."""
+        self._make_filter = make_filter
 
     def selection(self, command: Command) -> Selection:
         """Return the newest selection of the joints, as `Tracker`; it does not depend on whom the command means."""
@@ -127,10 +145,11 @@ class GroupTracker(Tracker):
             full view first.
         """
         asked = command.for_anyone
-        selection = self._joint_selection.select(asked, monotonic())
+        joint_selection = self._joint_selection
+        selection = joint_selection.select(asked, monotonic())
         if selection.source is Source.PENDING:
             chosen = super().estimate(image, camera, asked, stamp_ns)
-            selection = self._joint_selection.current(asked)
+            selection = joint_selection.current(asked)
             if not selection.joints:
                 return chosen
             if check_wanted is not None:
@@ -144,10 +163,12 @@ class GroupTracker(Tracker):
         requested = replace(asked, joints=JOINTS if self._whole_body else in_order({*asked.joints, ROOT}))
         views = self._estimator.views(camera)
         with self._whereabouts_lock:
-            looks = self._whereabouts.looks(views, stamp_ns / 1e9, detected)
-        found = tuple(
-            self._pool.map(lambda look: self._estimator.estimate(image, camera, requested, view=look.view), looks)
-        )
+            looks = self._whereabouts.looks(views, stamp_ns / 1e9, detected, everybody=one_shot)
+
+        def look_at(look: Look) -> Estimate:
+            return self._estimator.estimate(image, camera, requested, view=look.view)
+
+        found = tuple(self._pool.map(look_at, looks.views))
         stages = {
             name: max(each.stages_ms.get(name, 0.0) for each in found) for each in found for name in each.stages_ms
         }
@@ -157,7 +178,7 @@ class GroupTracker(Tracker):
             "",
             stages,
             self.engine.info.spec.name,
-            looks=tuple(looks),
+            looks=looks,
             found=found,
             spoken=command,
         )
@@ -181,19 +202,18 @@ class GroupTracker(Tracker):
         if not isinstance(estimate, GroupEstimate):
             return super().refine(estimate, stamp_ns, camera=camera, depth=depth, one_shot=one_shot)
         fused = [self._fused(each, camera, depth) for each in estimate.found]
-        boxes = [look.box for look in estimate.looks]
-        seen = distinct(
-            person for each, box in zip(fused, boxes, strict=True) if (person := Detected.of(each, box)) is not None
-        )
+        looks = estimate.looks
+        boxes = [look.box for look in looks.views]
+        seen = detected_people(fused, boxes, looks.views[0].view.source, looks.unasked) if looks.views else []
         people = self._tracks.update([person.detection for person in seen], stamp_ns / 1e9)
         points = {
             person.id: np.array([joint.position for joint in seen[person.detection].estimate.person.located])
             for person in people
-            if person.detection is not None
+            if person.detection is not None and not seen[person.detection].detection.is_box
         }
+        selected = self._select(people, estimate.spoken, points if one_shot else None)
         with self._whereabouts_lock:
-            self._whereabouts.update(people, points, stamp_ns / 1e9)
-        selected = self._select(people, estimate.spoken, one_shot=one_shot)
+            self._whereabouts.update(people, points, stamp_ns / 1e9, {person.id for person in selected})
         motions = {person.id: self._motion(person, one_shot=one_shot) for person in people}
         refined = {person.id: self._refined(person, seen, motions[person.id], stamp_ns) for person in people}
         self._filters = {person.id: self._filters[person.id] for person in people if person.id in self._filters}
@@ -204,7 +224,7 @@ class GroupTracker(Tracker):
         chosen = next((person for person in selected if person.detection is not None), (*selected, None)[0])
         own = None if chosen is None else refined[chosen.id]
         if own is None:
-            own = self._without(chosen, estimate, fused, has_people=bool(seen))
+            own = self._without(chosen, estimate, fused, has_people=not all(each.detection.is_box for each in seen))
             if chosen is not None and (motion := motions[chosen.id]) is not None:
                 own = self._filtered(own, motion, stamp_ns)
         return replace(
@@ -215,15 +235,15 @@ class GroupTracker(Tracker):
         )
 
     def _select(
-        self, people: Sequence[TrackedPerson], spoken: Command | None, *, one_shot: bool
+        self, people: Sequence[TrackedPerson], spoken: Command | None, at_once: Collection[str] | None
     ) -> list[TrackedPerson]:
-        """Return the people whom a command means; a one-shot command may mean who has just appeared."""
+        """Return the people whom a command means; a one-shot command may mean `at_once` who has just appeared."""
         whom = None if spoken is None else spoken.whom
-        if one_shot:
+        if at_once is not None:
             once = PersonSelection(self._default)
             once.say(whom)
             return once.select(
-                [each if each.detection is None else replace(each, state=TrackState.CONFIRMED) for each in people]
+                [replace(each, state=TrackState.CONFIRMED) if each.id in at_once else each for each in people]
             )
         if spoken != self._spoken:
             self._spoken = spoken
@@ -232,9 +252,14 @@ class GroupTracker(Tracker):
 
     def _motion(self, person: TrackedPerson, *, one_shot: bool) -> MotionFilter | None:
         """Return the motion filter of a person; None if the motion is not filtered."""
-        if self._make_filter is None or one_shot or person.state is TrackState.ENDED:
+        make_filter = self._make_filter
+        if make_filter is None or one_shot or person.state is TrackState.ENDED:
             return None
-        return self._filters.setdefault(person.id, self._make_filter())
+        maker, motion = self._filters.get(person.id, (None, None))
+        if motion is None or maker is not make_filter:
+            motion = make_filter()
+            self._filters[person.id] = (make_filter, motion)
+        return motion
 
     def _refined(
         self, person: TrackedPerson, seen: Sequence[Detected], motion: MotionFilter | None, stamp_ns: int

@@ -28,7 +28,7 @@ class PeopleSettings:
     Attributes:
         keep_s: How long a person who is not seen keeps the id, seconds.
         confirm_frames: Number of frames in which somebody must be seen before they count as a person.
-        tentative_s: How long somebody who does not count yet may be unseen, seconds.
+        tentative_s: How long somebody who does not count yet may be unseen, seconds; one frame in any case.
         acceleration: Standard deviation of each component of a person's acceleration, m/s², that lasts
             `acceleration_s`. The default suits people who walk, stop and turn.
         acceleration_s: Duration of a typical acceleration, seconds.
@@ -63,8 +63,9 @@ class PeopleError(TaihriError):
 class PeopleTracker:
     """A tracker of the people in front of one camera that does not turn. Not thread-safe.
 
-    A person is TENTATIVE until seen in some frames, CONFIRMED while seen, LOST while not, and ENDED once, in the frame
-    in which they are given up. The first frame's people are confirmed like all others, after `confirm_frames` frames.
+    A person is TENTATIVE until seen in some frames, and by the model in one of them; then CONFIRMED while seen and LOST
+    while not. They are ENDED once, in the frame in which they are given up. The first frame's people are confirmed like
+    all others, after `confirm_frames` frames.
 
     Example:
         >>> import numpy as np
@@ -132,8 +133,9 @@ class PeopleTracker:
         return people
 
     def _is_over(self, track: PersonTrack) -> bool:
-        is_tentative = track.state is TrackState.TENTATIVE
-        return track.since_seen_s > (self._settings.tentative_s if is_tentative else self._settings.keep_s)
+        if track.state is TrackState.TENTATIVE:
+            return track.since_seen_s > self._settings.tentative_s and track.unseen_frames > 1
+        return track.since_seen_s > self._settings.keep_s
 
     @staticmethod
     def _cost(track: PersonTrack, detection: PersonDetection) -> float:

@@ -61,6 +61,8 @@ class PersonDetection:
         box: (4,) x0, y0, x1, y1 of the visible part, px; None if unknown.
         joints: (22, 3) metres, NaN for missing ones; None if unknown.
         confidence: In [0, 1].
+        is_box: Whether only the box is known: `root` and `covariance` say where whoever fills it may stand. A person of
+            whom nothing else is known stays tentative.
     """
 
     root: Array
@@ -68,6 +70,7 @@ class PersonDetection:
     box: Array | None = None
     joints: Array | None = None
     confidence: float = 1.0
+    is_box: bool = False
 
     def __post_init__(self) -> None:
         """Check the position.
@@ -111,6 +114,7 @@ class PersonTrack:
 
     Attributes:
         id: Id of the person.
+        unseen_frames: Number of frames since the person was last seen.
     """
 
     def __init__(
@@ -129,7 +133,7 @@ class PersonTrack:
         self._filter = ConstantVelocityFilter(detection.root, detection.covariance, speed_m_s=_FIRST_SPEED_M_S)
         self._first_s = self._seen_s = self._stamp_s = stamp_s
         self._confirm_frames = confirm_frames
-        self._frames = 0
+        self._frames, self._has_answer = 0, False
         self._detection: int | None = None
         self._box: Array | None = None
         self._log_lengths = np.full(len(BONES), np.nan)
@@ -139,7 +143,7 @@ class PersonTrack:
     @property
     def state(self) -> TrackState:
         """Stage of the track's life, never ENDED."""
-        if self._frames < self._confirm_frames:
+        if self._frames < self._confirm_frames or not self._has_answer:
             return TrackState.TENTATIVE
         return TrackState.LOST if self._detection is None else TrackState.CONFIRMED
 
@@ -176,6 +180,7 @@ class PersonTrack:
     def miss(self) -> None:
         """Note that the person is not seen in the frame."""
         self._detection = None
+        self.unseen_frames += 1
 
     def person(self, is_over: bool) -> TrackedPerson:
         """Return the person at the stamp of the newest frame.
@@ -202,6 +207,8 @@ class PersonTrack:
         self._detection = index
         self._seen_s = self._stamp_s
         self._frames += 1
+        self.unseen_frames = 0
+        self._has_answer |= not detection.is_box
         if detection.box is not None:
             self._box = detection.box
         if detection.joints is None:

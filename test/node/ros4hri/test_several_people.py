@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from camera_messages import MESSAGES, image
@@ -9,7 +11,7 @@ from detection_messages import detection, detections
 from people_oracle import PeopleOracle, SightedEstimator, box_of
 from test_application import Recorder, process
 
-from taihri_ros.body.recovery import BodyRecovery
+from taihri_ros.body.recovery import Body, BodyRecovery
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.node.application import Application
@@ -25,7 +27,14 @@ CAMERA = Camera(96, 64, [[100.0, 0, 48], [0, 100.0, 32], [0, 0, 1]], [], Distort
 
 
 def test_everybody_has_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taihri_ros.node.application.Estimator", SightedEstimator)
+    monkeypatch.setattr("taihri_ros.node.configured_tracker.Estimator", SightedEstimator)
+    fits, fit = [], BodyRecovery.update
+
+    def counted(recovery: BodyRecovery, *args: Any, **options: Any) -> Body | None:
+        fits.append(recovery)
+        return fit(recovery, *args, **options)
+
+    monkeypatch.setattr(BodyRecovery, "update", counted)
     recorder = Recorder()
     parameters = Parameters(
         people_enabled=True, people_detections=True, ros4hri_enabled=True, command_initial="left_wrist"
@@ -43,6 +52,13 @@ def test_everybody_has_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(ids) for ids in tracked] == [0, 0, 2, 0], "tentative for two images; nobody after the end"
     hips = {each.child_frame_id: each.transform.translation.x for each in recorder.transforms}
     assert sorted(hips[f"body_{name}"] for name in tracked[2]) == pytest.approx([-0.7, 0.7], abs=0.1)
+    assert application._fits is not None
+    own = set(application._fits._recoveries.values())
+    assert len(own) == 2
+    assert [fits.count(recovery) for recovery in own] == [1, 1], "one fit for each of them, whatever reads it"
+    frames = {frame for frame in hips if "/body/" in frame}
+    assert len(frames) == 3 * len(JOINTS), "of the selected person, and of everybody by id"
+    assert {f"person_{name}/body/left_wrist" for name in tracked[2]} < frames
     topics = {topic.name for topic, _ in recorder.published}
     for name in tracked[2]:
         own = BodyTopics.of(name)

@@ -9,6 +9,7 @@ import pytest
 
 from taihri_ros.body.recovery import BodyRecovery
 from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.node.body_fits import Bodies, BodyFits
 from taihri_ros.node.ros4hri.tracked_humans import KEEP_S, TrackedHumans
 from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.pipeline.frames import Result
@@ -48,10 +49,10 @@ def in_frame(name: str, state: TrackState, whole: Person | None) -> PersonInFram
 
 def test_the_only_person_keeps_the_id_while_seen(tracked: TrackedHumans, result: Result) -> None:
     nobody = Person((), None)
-    assert tracked.update(at(result, 1.0, nobody), None) == []
-    (first,) = tracked.update(at(result, 2.0, person()), None)
-    (lost,) = tracked.update(at(result, 2.0 + KEEP_S, nobody), None)
-    (back,) = tracked.update(at(result, 3.9, person()), None)
+    assert tracked.update(at(result, 1.0, nobody), Bodies()) == []
+    (first,) = tracked.update(at(result, 2.0, person()), Bodies())
+    (lost,) = tracked.update(at(result, 2.0 + KEEP_S, nobody), Bodies())
+    (back,) = tracked.update(at(result, 3.9, person()), Bodies())
     assert first.id == lost.id == back.id
     assert len(first.id) == 5
     assert first.person is not None
@@ -60,9 +61,9 @@ def test_the_only_person_keeps_the_id_while_seen(tracked: TrackedHumans, result:
 
 
 def test_the_only_person_is_new_after_a_while_and_after_a_jump_back(tracked: TrackedHumans, result: Result) -> None:
-    ids = [tracked.update(at(result, stamp_s, person()), None)[0].id for stamp_s in (10.0, 12.1, 1.0)]
+    ids = [tracked.update(at(result, stamp_s, person()), Bodies())[0].id for stamp_s in (10.0, 12.1, 1.0)]
     assert len(set(ids)) == 3
-    assert tracked.update(at(result, 3.1, Person((), None)), None) == []
+    assert tracked.update(at(result, 3.1, Person((), None)), Bodies()) == []
 
 
 def test_several_people_have_their_own_bodies(result: Result) -> None:
@@ -74,7 +75,9 @@ def test_several_people_have_their_own_bodies(result: Result) -> None:
         in_frame("nanik", TrackState.TENTATIVE, person()),
         in_frame("tilon", TrackState.ENDED, None),
     )
-    found = {human.id: human for human in tracked.update(at(result, 1.0, person(-0.8), people), None)}
+    seen = at(result, 1.0, person(-0.8), people)
+    bodies = BodyFits().update(seen.estimate, seen.frame.stamp_ns)
+    found = {human.id: human for human in tracked.update(seen, bodies)}
     assert set(found) == {"kamul", "jodan", "wezit"}
     assert found["wezit"].person is None
     for name, x in (("kamul", -0.8), ("jodan", 0.8)):
@@ -88,5 +91,5 @@ def test_several_people_have_their_own_bodies(result: Result) -> None:
 def test_several_people_who_are_not_sure_yet_are_nobody(result: Result) -> None:
     tracked = TrackedHumans(several=True)
     newcomer = in_frame("kamul", TrackState.TENTATIVE, person())
-    assert tracked.update(at(result, 1.0, person(), (newcomer,)), None) == []
-    assert tracked.update(at(result, 2.0, person()), None) == []
+    assert tracked.update(at(result, 1.0, person(), (newcomer,)), Bodies()) == []
+    assert tracked.update(at(result, 2.0, person()), Bodies()) == []

@@ -86,7 +86,7 @@ def test_detected_people_are_asked_about_in_views_of_their_own_and_the_nearest_i
 
 def test_who_is_found_twice_counts_once() -> None:
     scene = Scene(LEFT)
-    scene.boxes_at = lambda _: Boxes(np.array([box_of(CAMERA, LEFT), box_of(CAMERA, LEFT) + 9.0]), of_image=True)
+    scene.boxes_at = lambda _: Boxes(np.array([box_of(CAMERA, LEFT), box_of(CAMERA, LEFT) + 3.0]), of_image=True)
     scene.tracker._boxes_at = scene.boxes_at
     assert len(scene.frames(3).people) == 1
     assert len(scene.engine.views) == 2
@@ -213,3 +213,40 @@ def test_an_id_is_selected_only_while_it_is_tracked() -> None:
     assert command.whom == Whom(parse_select(other).who, other)
     scene = Scene(LEFT, select=parse_select("zotin"))
     assert scene.frames(3).person.located == ()
+
+
+def test_others_are_asked_about_in_turn_and_their_boxes_keep_their_ids() -> None:
+    far = stand(0.0, 0.0, 3.5)
+    scene = Scene(LEFT, RIGHT, far, others=lambda: 1)
+    scene.frames(6)
+    known, asked = set(ids(scene.frame())), 0
+    for _ in range(10):
+        found = scene.frame()
+        assert len(scene.engine.views) == 2
+        assert_is(found, LEFT)
+        assert set(ids(found)) == known
+        assert {each.track.state for each in found.people} == {TrackState.CONFIRMED}
+        others = [each for each in found.people if not each.selected]
+        (silent,) = [each for each in others if each.person is not None and not each.person.located]
+        assert silent.person is not None
+        assert silent.person.keypoints[0].reason == "in this image the model was asked about others"
+        asked += others.index(silent)
+    assert len(known) == 3
+    assert asked == 5, "each of them every second time"
+    once = scene.frame(joint_command(["right_wrist"]), one_shot=True)
+    assert len(scene.engine.views) == 3, "a one-shot command may mean anybody"
+    assert_is(once, LEFT)
+
+
+def test_without_a_detector_others_are_looked_for_in_turn() -> None:
+    scene = Scene(LEFT, RIGHT, stand(0.0, 0.0, 3.5), others=lambda: 1)
+    known = set(ids(scene.frames(6)))
+    scene.detected = False
+    looks = []
+    for _ in range(20):
+        found = scene.frame()
+        assert_is(found, LEFT)
+        assert set(ids(found)) == known
+        looks.append(len(scene.engine.views))
+    assert len(known) == 3
+    assert sorted(looks) == [2] * 18 + [3] * 2, "and once a second a look for newcomers"

@@ -1,0 +1,28 @@
+"""The colour of a person's id, the same in every output, image and session."""
+
+from __future__ import annotations
+
+import colorsys
+import zlib
+
+Colour = tuple[int, int, int]
+
+_FIRST_HUE, _HUES = 0.42, 0.79
+"""From turquoise over blue, red and orange to yellow: green is the colour of boxes and, in the demo, of the truth."""
+
+_SATURATION, _VALUE = 0.6, 1.0
+"""Bright and pale enough to be seen on pictures and on RViz's dark background."""
+
+
+def person_colour(person_id: str) -> Colour:
+    """Return the colour of an id.
+
+    Args:
+        person_id: The id.
+
+    Returns:
+        Red, green and blue, 0 to 255. Ids have random letters, so that two people rarely look alike.
+    """
+    hue = (_FIRST_HUE + _HUES * zlib.crc32(person_id.encode()) / 2**32) % 1.0
+    red, green, blue = colorsys.hsv_to_rgb(hue, _SATURATION, _VALUE)
+    return round(255 * red), round(255 * green), round(255 * blue)
