@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import click
 
+from taihri_ros.cli import run_signals
 from taihri_ros.cli.node_options import node_options, node_parameters
 from taihri_ros.cli.options import engine_options
 from taihri_ros.node.configured_engine import open_engine_for
@@ -36,16 +35,19 @@ def command(
       ros2 topic pub --once /taihri/command std_msgs/msg/String "data: 'shake my hand'"
       ros2 topic echo /taihri/keypoints
     """
-    from taihri_ros.node.dds_host.embedded_host import EmbeddedHost
+    stop = run_signals.catch()
+    try:
+        if initial is not None:
+            chosen["command.initial"] = initial
+        parameters = node_parameters(params_file, param, remap, chosen)
+        from taihri_ros.node.dds_host.embedded_host import EmbeddedHost
 
-    if initial is not None:
-        chosen["command.initial"] = initial
-    parameters = node_parameters(params_file, param, remap, chosen)
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with (
-        open_engine_for(parameters) as open_engine,
-        EmbeddedHost(parameters, open_engine, distro=distro, remaps=remap) as host,
-    ):
-        host.run(stop)
+        if stop.is_set():
+            return
+        with (
+            open_engine_for(parameters) as open_engine,
+            EmbeddedHost(parameters, open_engine, distro=distro, remaps=remap) as host,
+        ):
+            host.run(stop)
+    finally:
+        run_signals.ignore()

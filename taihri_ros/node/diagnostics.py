@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
 
+from taihri_ros.inference.answer_times import HANG_S
 from taihri_ros.inference.engine import Engine
 from taihri_ros.inference.engine_health import EngineHealth, EngineState
 from taihri_ros.inference.supervised_engine import SupervisedEngine
@@ -17,6 +18,32 @@ OK, WARN, ERROR = 0, 1, 2
 
 _EXPECTED_DROPS = {Drop.NO_COMMAND, Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.STOPPED}
 """Drop reasons of normal operation, which are not reported as a warning."""
+
+_ADVICE = {
+    Drop.NO_CAMERA_INFO: "publish camera_info beside the image, or remap it",
+    Drop.STALE_FRAME: "synchronise the clocks of camera and node, or raise max_frame_age_s",
+    Drop.ENGINE_UNAVAILABLE: "see the status engine",
+    Drop.MALFORMED_ANSWER: "check that the model is a TAIHRI checkpoint",
+}
+_LOG = "look the reason up in the log"
+_NETWORK = "use compressed images, or raise net.core.rmem_max on both machines"
+_LOST_SHARE = 0.1
+"""Share of the images that arrive from which on lost ones are a warning."""
+
+_CAMERA = "start the camera, or remap the image topic"
+
+_LATE_S = 1.0
+"""Time in s beyond what is usual after which a missing answer is a warning."""
+
+_FAILED_S = 3.0
+"""Time in s beyond what is usual after which a missing answer is an error: by then a hung engine has been found out."""
+
+_ENGINE_ADVICE = {
+    EngineState.STARTING: "wait until it is ready",
+    EngineState.RESTARTING: "it is started again by itself; if that repeats, read its output in the log",
+    EngineState.FAILED: "correct that, and start the node again",
+    EngineState.STOPPED: "start the node again",
+}
 
 _ENGINE_LEVELS = {
     EngineState.READY: OK,
@@ -75,26 +102,41 @@ class InputTask:
 
     name = "input"
 
-    def __init__(self, scheduler: Scheduler, image_publishers: Callable[[], int]) -> None:
+    def __init__(
+        self, scheduler: Scheduler, image_publishers: Callable[[], int], lost_images: Callable[[], int] | None = None
+    ) -> None:
         """Create the task.
 
         Args:
             scheduler: The scheduler that counts the images.
             image_publishers: Returns the number of publishers of the image topic.
+            lost_images: Returns how many images are missing by their stamps; None if unknown.
         """
         self._interval = _Interval(scheduler)
         self._publishers = image_publishers
+        self._lost_images, self._lost = lost_images, 0
 
     def report(self) -> Report:
-        """Return the rate of images; a warning if none arrive."""
+        """Return the rate of images; a warning if none arrive, or some are lost on their way."""
         snapshot, before, elapsed = self._interval.next()
         frames, publishers = snapshot.frames_in - before.frames_in, self._publishers()
         level, message = OK, f"{frames / elapsed:.1f} images/s"
+        values = {"image publishers": str(publishers), "rate_hz": f"{frames / elapsed:.2f}"}
+        if self._lost_images is not None:
+            total = self._lost_images()
+            lost, self._lost = total - self._lost, total
+            values["lost"] = str(self._lost)
+            if lost > _LOST_SHARE * frames:
+                level = WARN
+                message += f", {lost} lost on their way: {_NETWORK}"
         if publishers == 0:
-            level, message = WARN, "no publisher on the image topic"
+            level, message = WARN, f"no publisher on the image topic: {_CAMERA}"
         elif frames == 0:
-            level, message = WARN, "no image arrives"
-        return Report(level, message, {"image publishers": str(publishers), "rate_hz": f"{frames / elapsed:.2f}"})
+            level, message = (
+                WARN,
+                f"no image arrives: check the camera and the QoS of its topic; if they are right, {_NETWORK}",
+            )
+        return Report(level, message, values)
 
 
 class SchedulerTask:
@@ -110,24 +152,30 @@ class SchedulerTask:
     def report(self) -> Report:
         """Return the rate of answers, the drops by reason and the stage times; a warning for unexpected drops.
 
-        It is an error if there are malformed answers only, from the start: the model may be no TAIHRI checkpoint.
+        It is a warning if a running command gets no answer for 1 s more than usual, and an error from 3 s on, unless
+        the engine has not been loaded yet. It is an error if there are malformed answers only, from the start: the
+        model may be no TAIHRI checkpoint.
         """
         snapshot, before, elapsed = self._interval.next()
         command = self._scheduler.command
         published = snapshot.published - before.published
         unexpected = {
-            reason: count - before.dropped.get(reason, 0)
+            Drop(reason): count - before.dropped.get(reason, 0)
             for reason, count in snapshot.dropped.items()
             if Drop(reason) not in _EXPECTED_DROPS and count > before.dropped.get(reason, 0)
         }
         level, message = OK, f"{published / elapsed:.1f} answers/s"
         if unexpected:
-            level = WARN
-            message = "frames dropped: " + ", ".join(f"{reason} {count}" for reason, count in unexpected.items())
+            level, message = WARN, _dropped(unexpected)
             if Drop.MALFORMED_ANSWER in unexpected and snapshot.success_age_s is None:
                 level, message = ERROR, f"no answer could be read so far: is the model a TAIHRI checkpoint? {message}"
         elif command is None:
             message = "waiting for a command"
+        late_s = self._scheduler.silence_s - (snapshot.usual_s or HANG_S)
+        if level is not ERROR and late_s > _LATE_S:
+            cause = message if unexpected else self._silence(snapshot.frames_in - before.frames_in)
+            level = ERROR if late_s > _FAILED_S and not self._engine_loads() else WARN
+            message = f"the command gets no answer ({_answered(snapshot.success_age_s)}): {cause}"
         values = {
             "command": command.text if command else "",
             "rate_hz": f"{published / elapsed:.2f}",
@@ -141,6 +189,18 @@ class SchedulerTask:
         for stage, (median, p95) in snapshot.stages_ms.items():
             values |= {f"{stage}_ms.p50": f"{median:.2f}", f"{stage}_ms.p95": f"{p95:.2f}"}
         return Report(level, message, values)
+
+    def _silence(self, frames: int) -> str:
+        """Return why there is no answer where no frame was dropped for a reason that is not usual, and what to do."""
+        if not frames:
+            return f"no image arrives: {_CAMERA}"
+        if self._engine_loads():
+            return "the engine is not ready yet: wait, and see the status engine"
+        return "the engine works on an image: see the status engine, and the load of its machine"
+
+    def _engine_loads(self) -> bool:
+        engine = self._scheduler.engine
+        return isinstance(engine, SupervisedEngine) and engine.health.state is EngineState.STARTING
 
 
 class EngineTask:
@@ -180,7 +240,31 @@ class EngineTask:
                 "dtype": info.dtype,
                 "answers": f"unconstrained: {info.unconstrained}" if info.unconstrained else "constrained",
             }
-        return Report(_ENGINE_LEVELS[health.state], health.message or health.state.value, values)
+        return Report(*_engine_summary(health), values)
+
+
+def _engine_summary(health: EngineHealth) -> tuple[int, str]:
+    """Return the level and the line about an engine: its state, since when it has not answered, and what to do."""
+    level, message = _ENGINE_LEVELS[health.state], health.message or health.state.value
+    if level is OK and health.silent_s > 0:
+        return WARN, (
+            f"the engine gives no sign of life for {health.silent_s:.1f} s: if that lasts, it is started again; look "
+            "at the load of its machine"
+        )
+    if level is OK:
+        return level, message
+    if level is ERROR:
+        message = f"{message}; {_answered(health.last_success_age_s)}"
+    return level, f"{message}; {_ENGINE_ADVICE[health.state]}"
+
+
+def _answered(age_s: float | None) -> str:
+    return "no answer yet" if age_s is None else f"last answer {age_s:.1f} s ago"
+
+
+def _dropped(counts: dict[Drop, int]) -> str:
+    listed = ", ".join(f"{reason.value} {count}" for reason, count in counts.items())
+    return f"frames dropped: {listed}; " + "; ".join(dict.fromkeys(_ADVICE.get(reason, _LOG) for reason in counts))
 
 
 def engine_tasks(engine: Engine) -> list[Task]:
@@ -188,6 +272,8 @@ def engine_tasks(engine: Engine) -> list[Task]:
     return [EngineTask(lambda: engine.health)] if isinstance(engine, SupervisedEngine) else []
 
 
-def scheduler_tasks(scheduler: Scheduler, image_publishers: Callable[[], int]) -> list[Task]:
+def scheduler_tasks(
+    scheduler: Scheduler, image_publishers: Callable[[], int], lost_images: Callable[[], int] | None = None
+) -> list[Task]:
     """Return the tasks for a scheduler and its images; the arguments are those of `InputTask`."""
-    return [InputTask(scheduler, image_publishers), SchedulerTask(scheduler)]
+    return [InputTask(scheduler, image_publishers, lost_images), SchedulerTask(scheduler)]

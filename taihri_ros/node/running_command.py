@@ -11,10 +11,21 @@ from typing import Any
 from taihri_ros.commands.command import Command, CommandError, parse_command
 from taihri_ros.commands.joint_selection import JointSelection, Selection, Source
 from taihri_ros.errors import TaihriError
+from taihri_ros.node.debounce import Debounce
+from taihri_ros.node.limited_log import LimitedLog
 from taihri_ros.node.messages import Messages
 from taihri_ros.node.parameters import Parameters
 
 logger = logging.getLogger(__name__)
+
+_BURST = 5
+"""Number of commands that are taken at once; beyond it they are a flood."""
+
+_DWELL_S = 1.0
+"""Time in s that a command of a flood runs at least before the latest one replaces it."""
+
+_LONGEST_DWELL_S = 10.0
+"""Longest time in s that a command of a flood runs before its first answer."""
 
 _NO_COMMAND = Selection((), Source.NONE, "no command runs")
 
@@ -59,6 +70,9 @@ class RunningCommand:
         self._people: People = tuple
         self._published: tuple[Command | None, Selection] | None = None
         self._logged: set[Selection] = set()
+        self._log = LimitedLog(logger)
+        self._answered = True
+        self._received = Debounce(self._take, burst=_BURST, dwell_s=self._dwell_s)
         self.update()
 
     @property
@@ -86,13 +100,26 @@ class RunningCommand:
         )
 
     def on_message(self, message: Any) -> None:
-        """Handle a std_msgs/String: set the command, or log why it is rejected and keep the current one."""
+        """Handle a std_msgs/String: set the command, or log why it is rejected and keep the current one.
+
+        A flood of commands does not keep the running one from its answers: it runs for a second at least, and until it
+        has been answered; then the latest one replaces it. `stop` is never delayed.
+        """
         try:
             command = self.read(message.data)
         except CommandError as error:
-            logger.warning("command rejected: %s", error)
+            self._log.write(logging.WARNING, "rejected", f"command rejected: {error}")
             return
-        logger.info("command: %s", "stop" if command is None else command.text)
+        if command is None:
+            self._received.put_now(None)
+        elif command == self._command:
+            self._received.cancel()
+            self._take(command)
+        else:
+            self._received.put(command)
+
+    def _take(self, command: Command | None) -> None:
+        self._log.write(logging.INFO, "command", f"command: {'stop' if command is None else command.text}")
         self.set(command)
 
     def set(self, command: Command | None) -> None:
@@ -106,6 +133,7 @@ class RunningCommand:
             changed = command != self._command
             if changed:
                 self._command, self._since_ns = command, self._now_ns()
+                self._answered = command is None
                 self._logged.clear()
             set_command = self._set_command
         if set_command is not None:
@@ -140,10 +168,20 @@ class RunningCommand:
         set_command(self._command)
         self.update()
 
+    def apply(self, parameters: Parameters) -> None:
+        """Use new values of the parameters `command.*` for the next commands; the running one is not read again."""
+        self._parameters = parameters
+
     def deactivate(self) -> None:
         """Keep the command, and new ones, until the next activation."""
+        self._received.settle()
         with self._lock:
             self._set_command, self._select, self._people = None, JointSelection().current, tuple
+
+    def note_answer(self) -> None:
+        """Note that a result of the running command was published, and publish a change of its joints."""
+        self._answered = True
+        self.update()
 
     def update(self) -> None:
         """Publish and log the command and the selection of its joints, if either has changed."""
@@ -161,6 +199,10 @@ class RunningCommand:
                 logger.info("joints for %r: %s (%s)", text[:80], ", ".join(selection.joints), selection.reason)
             else:
                 logger.warning("no joint for %r: %s", text[:80], selection.reason)
+
+    def _dwell_s(self) -> float:
+        """Return the time in s that the running command has before another one of a flood replaces it."""
+        return _DWELL_S if self._answered or self._set_command is None else _LONGEST_DWELL_S
 
     def _selection(self) -> Selection:
         if self._command is None:

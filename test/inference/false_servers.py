@@ -80,7 +80,11 @@ class FalseServer:
 
 
 class ListeningServer:
-    """A server that accepts connections, sends a greeting if it has one, and never answers."""
+    """A server that accepts connections, sends a greeting if it has one, and never answers.
+
+    Attributes:
+        accepted: Number of connections so far.
+    """
 
     def __init__(self, greeting: bytes = b"") -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -89,6 +93,10 @@ class ListeningServer:
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
+
+    @property
+    def accepted(self) -> int:
+        return len(self._connections)
 
     def _accept(self) -> None:
         with suppress(OSError):

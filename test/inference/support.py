@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import socket as sockets
 import sys
 import threading
@@ -81,6 +82,10 @@ class NullEngine:
             raise EngineUnavailableError(argument)
         if word == "exit":
             os._exit(int(argument))
+        if word == "hang" and Path(argument).exists():
+            time.sleep(60)
+        if word == "garbage":
+            protocol.pack = lambda _: [b"\xc1" * 100]  # from now on every message is this
         if word == "hold":
             re.match(r"(a+)+$", "a" * 64 + "b")  # never ends, and holds the interpreter's lock
         seen = TopK((int(request.image.sum()) % 1000,), (0.0,))
@@ -121,12 +126,31 @@ def open_null(kind: str, model: str, *, options: dict[str, object]) -> NullEngin
     if model == "dying":
         print("the last output before the exit", file=sys.stderr)
         os._exit(9)
+    if model == "first":
+        fail_at_the_first_start(str(options["fault"]), Path(str(options["marker"])))
     if model == "once":
         once = Path(str(options["marker"]))
         if not once.exists():
             once.touch()
             raise RuntimeError("not yet")
     return NullEngine()
+
+
+def fail_at_the_first_start(fault: str, marker: Path) -> None:
+    """Provoke a fault in this process, unless the marker exists, which it creates."""
+    if marker.exists():
+        return
+    marker.write_text(fault)
+    if fault == "exit":
+        os._exit(7)
+    if fault == "memory":
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        np.ones(1 << 30, np.uint8)
+    if fault == "disk":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        Path("cache").write_text("the kernels that were compiled")
+    if fault == "sleep":
+        time.sleep(60)
 
 
 def null_python(directory: Path) -> str:

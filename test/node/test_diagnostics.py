@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -42,14 +44,15 @@ def test_input_reports_the_images_since_the_last_report(idle: IdleScheduler) -> 
     assert report.level == OK
     assert report.message.endswith("images/s")
     assert float(report.values["rate_hz"]) > 0
-    assert idle.input.report().message == "no image arrives"
+    assert idle.input.report().message.startswith("no image arrives: ")
 
 
 @pytest.mark.parametrize(("publishers", "message"), [(0, "no publisher on the image topic"), (1, "no image arrives")])
 def test_input_warns_without_images_and_reports_the_reason(idle: IdleScheduler, publishers: int, message: str) -> None:
     idle.publishers = publishers
     report = idle.input.report()
-    assert (report.level, report.message) == (WARN, message)
+    assert report.level == WARN
+    assert report.message.startswith(f"{message}: ")
     assert report.values == {"image publishers": str(publishers), "rate_hz": "0.00"}
 
 
@@ -67,7 +70,10 @@ def test_scheduler_warns_of_new_drops_only(idle: IdleScheduler) -> None:
     idle.set_command(joint_command(["head"]))
     submit(idle, 2)
     report = idle.scheduler.report()
-    assert (report.level, report.message) == (WARN, "frames dropped: no_camera_info 2")
+    assert (report.level, report.message) == (
+        WARN,
+        "frames dropped: no_camera_info 2; publish camera_info beside the image, or remap it",
+    )
     assert report.values["command"] == "head"
     report = idle.scheduler.report()
     assert (report.level, report.message) == (OK, "0.0 answers/s")
@@ -81,11 +87,12 @@ def test_malformed_answers_alone_are_an_error_and_between_others_a_warning(idle:
     report = idle.scheduler.report()
     assert report.level == ERROR
     assert report.message.startswith("no answer could be read so far: is the model a TAIHRI checkpoint?")
-    assert report.message.endswith("frames dropped: malformed_answer 1")
+    assert "frames dropped: malformed_answer 1; " in report.message
     idle.counters.count_published({})
     idle.counters.count_dropped(Drop.MALFORMED_ANSWER)
     report = idle.scheduler.report()
-    assert (report.level, report.message) == (WARN, "frames dropped: malformed_answer 1")
+    assert report.level == WARN
+    assert report.message.startswith("frames dropped: malformed_answer 1; ")
 
 
 @pytest.mark.parametrize("reason", [Drop.NEWER_FRAME, Drop.COMMAND_CHANGED, Drop.NO_COMMAND, Drop.STOPPED])
@@ -130,7 +137,9 @@ INFO = EngineInfo(
 def test_engine_reports_state_and_description(state: EngineState, level: int) -> None:
     health = EngineHealth(state=state, message="", restarts=2, last_success_age_s=1.25, pid=7, info=INFO)
     report = EngineTask(lambda: health).report()
-    assert (report.level, report.message) == (level, state.value)
+    assert report.level == level
+    assert report.message.startswith(state.value)
+    assert (level == OK) == (report.message == state.value), "every other level says what to do"
     assert report.values == {
         "state": state.value,
         "restarts": "2",
@@ -180,7 +189,10 @@ def test_an_engine_that_was_never_ready_reports_its_state_only() -> None:
         state=EngineState.FAILED, message="no weights", restarts=0, last_success_age_s=None, pid=None, info=None
     )
     report = EngineTask(lambda: health).report()
-    assert (report.level, report.message) == (ERROR, "no weights")
+    assert (report.level, report.message) == (
+        ERROR,
+        "no weights; no answer yet; correct that, and start the node again",
+    )
     assert report.values == {"state": "failed", "restarts": "0"}
 
 
@@ -194,3 +206,67 @@ def test_only_a_supervised_engine_has_a_task() -> None:
         (task,) = engine_tasks(engine)
         assert task.name == "engine"
         assert task.report().values["restarts"] == "0"
+
+
+def late(idle: IdleScheduler, seconds: float) -> None:
+    """Make the command of a scheduler older, and its last answer."""
+    idle._command_since -= seconds
+    if idle.counters._last_success is not None:
+        idle.counters._last_success -= seconds
+
+
+def test_a_command_without_an_answer_is_a_warning_after_a_second_and_an_error_after_three(idle: IdleScheduler) -> None:
+    idle.set_command(joint_command(["head"]))
+    idle.counters.count_received()
+    idle.counters.count_published({"total": 200.0})
+    late(idle, 1.0)
+    assert idle.scheduler.report().level == OK
+    late(idle, 0.5)
+    report = idle.scheduler.report()
+    assert report.level == WARN
+    assert report.message.startswith("the command gets no answer (last answer 1.5 s ago): no image arrives: ")
+    late(idle, 2.5)
+    report = idle.scheduler.report()
+    assert report.level == ERROR
+    assert report.message.startswith("the command gets no answer (last answer 4.0 s ago): ")
+    idle.counters.count_published({"total": 200.0})
+    assert idle.scheduler.report().level == OK
+
+
+def test_what_drops_the_images_is_said_where_a_command_gets_no_answer(idle: IdleScheduler) -> None:
+    idle.set_command(joint_command(["head"]))
+    submit(idle, 2)
+    late(idle, 10.0)
+    report = idle.scheduler.report()
+    assert report.level == ERROR
+    assert report.message.startswith("the command gets no answer (no answer yet): frames dropped: no_camera_info 2; ")
+
+
+def test_no_answer_is_expected_without_a_command(idle: IdleScheduler) -> None:
+    late(idle, 100.0)
+    assert idle.scheduler.report().message == "waiting for a command"
+
+
+def test_while_the_engine_is_loaded_a_missing_answer_is_no_error(tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nsleep 60\n")
+    program.chmod(0o755)
+    with EngineProcess(python=str(program), kind="vllm", model="none") as engine:
+        scheduler = Scheduler(Estimator(engine), lambda result: lambda: None)  # type: ignore[arg-type]
+        scheduler.set_command(joint_command(["head"]))
+        scheduler.counters.count_received()
+        scheduler._command_since -= 60.0
+        _, task = scheduler_tasks(scheduler, lambda: 1)
+        scheduler.counters.count_received()
+        report = task.report()
+        assert report.level == WARN
+        assert "the engine is not ready yet: wait" in report.message
+
+
+def test_a_silent_engine_is_a_warning() -> None:
+    health = EngineHealth(
+        state=EngineState.BUSY, message="", restarts=0, last_success_age_s=1.5, info=INFO, silent_s=1.25
+    )
+    report = EngineTask(lambda: health).report()
+    assert report.level == WARN
+    assert report.message.startswith("the engine gives no sign of life for 1.2 s: ")

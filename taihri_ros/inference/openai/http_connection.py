@@ -12,9 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError, GenerationFailedError
+from taihri_ros.inference.printable import printable
 from taihri_ros.inference.process.fields import Fields, ProtocolError
 
-_MAX_ANSWER_BYTES = 16 << 20
+_MAX_ANSWER_BYTES = 1 << 20
+"""Largest accepted answer, unless a request allows a larger one. JSON takes up to 20 times its size in memory."""
+
 _CONNECT_TIMEOUT_S = 5.0
 _MESSAGE_CHARACTERS = 200
 _REFUSED = (http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, http.HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -91,14 +94,31 @@ class HttpConnection:
 
     def get(self, path: str) -> Fields:
         """Return the JSON object at a path. Raises the errors of `post`."""
-        return self._exchange("GET", path, None)
+        return self._fields(path, self._exchange("GET", path, None, self._timeout_s, _MAX_ANSWER_BYTES))
 
-    def post(self, path: str, body: dict[str, Any]) -> Fields:
+    def check(self, path: str, timeout_s: float) -> None:
+        """Check that the server answers at a path; what it answers does not matter.
+
+        Args:
+            path: Path on the server.
+            timeout_s: Longest time until the whole answer has arrived, in s.
+
+        Raises:
+            EngineUnavailableError: The server cannot be reached, does not answer in time, or reports an error of its
+                own.
+            EngineError: The address is not that of an HTTP server.
+        """
+        status, text = self._exchange("GET", path, None, timeout_s, _MAX_ANSWER_BYTES)
+        if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise EngineUnavailableError(f"{self.address}{path} answered {status} ({_message(text)})")
+
+    def post(self, path: str, body: dict[str, Any], max_bytes: int = _MAX_ANSWER_BYTES) -> Fields:
         """Send a JSON object and return the answer.
 
         Args:
             path: Path on the server.
             body: The object.
+            max_bytes: Largest accepted answer.
 
         Returns:
             The JSON object of the answer.
@@ -111,7 +131,7 @@ class HttpConnection:
             EngineError: The server does not know the path or the model, or does not accept the key, or the address is
                 not that of an HTTP server.
         """
-        return self._exchange("POST", path, json.dumps(body).encode())
+        return self._fields(path, self._exchange("POST", path, json.dumps(body).encode(), self._timeout_s, max_bytes))
 
     def close(self) -> None:
         """Disconnect permanently; a second call does nothing."""
@@ -120,18 +140,25 @@ class HttpConnection:
         if self._connection is not None:
             self._connection.close()
 
-    def _exchange(self, method: str, path: str, body: bytes | None) -> Fields:
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, timeout_s: float, max_bytes: int
+    ) -> tuple[int, bytes]:
+        """Return the status and the text of an answer, which has arrived as a whole before the time is up."""
         self._overdue.clear()
-        deadline = threading.Timer(self._timeout_s, self._expire)  # the socket's own timeout is for each piece of data
+        deadline = threading.Timer(timeout_s, self._expire)  # the socket's own timeout is for each piece of data
         deadline.daemon = True
         deadline.start()
         try:
-            status, text = self._send(method, path, body)
+            return self._send(method, path, body, timeout_s, max_bytes)
         except (EngineError, OSError, http.client.HTTPException, ValueError, AttributeError) as error:
             self._drop()
-            raise self._explained(error) from error
+            raise self._explained(error, timeout_s) from error
         finally:
             deadline.cancel()
+
+    def _fields(self, path: str, answer: tuple[int, bytes]) -> Fields:
+        """Return the JSON object of an answer."""
+        status, text = answer
         if status != http.HTTPStatus.OK:
             advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
             raise _kind_of(status)(f"{self.address}{path} answered {status} ({_message(text)}){advice}")
@@ -140,13 +167,13 @@ class HttpConnection:
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"{self.address}{path} did not answer in JSON ({error}): {_CORRECT_URL}") from error
 
-    def _explained(self, error: Exception) -> EngineError:
+    def _explained(self, error: Exception, timeout_s: float) -> EngineError:
         """Return the engine error for an error of a request."""
         if isinstance(error, EngineError):
             return error
         if self._overdue.is_set() or isinstance(error, TimeoutError):
-            return EngineUnavailableError(f"{self.address} has not answered for {self._timeout_s:.3g} s")
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            return EngineUnavailableError(f"{self.address} has not answered for {timeout_s:.3g} s")
+        reason = printable(getattr(error, "strerror", None) or str(error) or type(error).__name__, _MESSAGE_CHARACTERS)
         if isinstance(error, ssl.SSLCertVerificationError):
             return EngineError(
                 f"the certificate of {self.address} is not valid ({error.verify_message}): {_CORRECT_URL}, or set "
@@ -173,32 +200,41 @@ class HttpConnection:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+    def _send(self, method: str, path: str, body: bytes | None, timeout_s: float, max_bytes: int) -> tuple[int, bytes]:
         """Send a request, and once more over a new connection if its answer was lost.
 
         The server may have closed an idle connection, or one of several servers behind a load balancer has ended, which
         the balancer reports as 502. No request changes anything on a server, so answering one twice does no harm.
         """
         try:
-            status, text = self._attempt(method, path, body)
+            status, text = self._attempt(method, path, body, timeout_s, max_bytes)
             if status != http.HTTPStatus.BAD_GATEWAY:
                 return status, text
         except _LOST:
             if self.interrupted or self._overdue.is_set():
                 raise
         self._drop()
-        return self._attempt(method, path, body)
+        return self._attempt(method, path, body, timeout_s, max_bytes)
 
-    def _attempt(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        connection = self._connect()
+    def _attempt(
+        self, method: str, path: str, body: bytes | None, timeout_s: float, max_bytes: int
+    ) -> tuple[int, bytes]:
+        connection = self._connect(timeout_s)
         self._check_uncut()  # from here on `interrupt` finds the socket
         connection.request(method, self._prefix + path, body, self._headers)
-        answer = connection.getresponse()
-        text = answer.read(_MAX_ANSWER_BYTES)
-        self._check_uncut()  # an answer without a length looks complete when its connection was shut down
-        if answer.length and len(text) < _MAX_ANSWER_BYTES:  # a read of limited size does not report a missing rest
-            raise http.client.IncompleteRead(text, answer.length)
-        return answer.status, text
+        with connection.getresponse() as answer:
+            if (answer.length or 0) > max_bytes:
+                raise self._too_long(path, max_bytes)
+            text = answer.read(max_bytes + 1)
+            self._check_uncut()  # an answer without a length looks complete when its connection was shut down
+            if len(text) > max_bytes:
+                raise self._too_long(path, max_bytes)
+            if answer.length:  # a read of limited size does not report a missing rest
+                raise http.client.IncompleteRead(text, answer.length)
+            return answer.status, text
+
+    def _too_long(self, path: str, max_bytes: int) -> ProtocolError:
+        return ProtocolError(f"{self.address}{path} answered more than {max_bytes} bytes: {_CORRECT_URL}")
 
     def _check_uncut(self) -> None:
         if self.interrupted:
@@ -206,34 +242,44 @@ class HttpConnection:
         if self._overdue.is_set():
             raise TimeoutError
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, timeout_s: float) -> http.client.HTTPConnection:
         if self._closed:
             raise EngineUnavailableError(f"the connection to {self.address} is closed")
         if self._connection is not None and self._connection.sock is None:
             self._drop()  # the server has closed it after its last answer
         if self._connection is None:
-            timeout_s = min(self._timeout_s, _CONNECT_TIMEOUT_S)
-            if self._secure:
-                context = ssl.create_default_context()
-                connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                    self._host, self._port, timeout=timeout_s, context=context
-                )
-            else:
-                connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
-            try:
-                connection.connect()
-            except TimeoutError as error:
-                raise EngineUnavailableError(
-                    f"{self.address} cannot be reached: no connection within {timeout_s:.3g} s"
-                ) from error
-            connection.sock.settimeout(self._timeout_s)
-            self._connection, self._socket = connection, connection.sock
+            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+            self._connection = kind(self._host, self._port)
+            self._connection.sock = self._connected(self._connection.port, min(timeout_s, _CONNECT_TIMEOUT_S))
+        self._connection.sock.settimeout(timeout_s)
         return self._connection
 
+    def _connected(self, port: int, timeout_s: float) -> socket.socket:
+        """Return a connected socket, which `interrupt` finds before it is encrypted."""
+        try:
+            connected = socket.create_connection((self._host, port), timeout_s)
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._secure:
+                context = ssl.create_default_context()
+                connected = context.wrap_socket(connected, server_hostname=self._host, do_handshake_on_connect=False)
+            self._socket = connected
+            self._check_uncut()
+            if isinstance(connected, ssl.SSLSocket):
+                connected.do_handshake()
+        except TimeoutError as error:
+            if self._overdue.is_set():
+                raise
+            raise EngineUnavailableError(
+                f"{self.address} cannot be reached: no connection within {timeout_s:.3g} s"
+            ) from error
+        return connected
+
     def _drop(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
         if self._connection is not None:
             self._connection.close()
-            self._connection = self._socket = None
+        self._connection = self._socket = None
 
 
 def _kind_of(status: int) -> type[EngineError]:
@@ -248,6 +294,6 @@ def _kind_of(status: int) -> type[EngineError]:
 def _message(text: bytes) -> str:
     """Return the message of an error in OpenAI's format, or the start of any other text."""
     try:
-        return str(json.loads(text)["error"]["message"])[:_MESSAGE_CHARACTERS]
+        return printable(str(json.loads(text)["error"]["message"]), _MESSAGE_CHARACTERS)
     except (ValueError, LookupError, TypeError, RecursionError):
-        return " ".join(text[:_MESSAGE_CHARACTERS].decode("utf-8", "replace").split())
+        return printable(b" ".join(text[: 4 * _MESSAGE_CHARACTERS].split()), _MESSAGE_CHARACTERS)

@@ -40,6 +40,7 @@ from taihri_ros.inference.engine import (
 )
 from taihri_ros.inference.local_engine import sorted_top_k
 from taihri_ros.inference.openai.http_connection import HttpConnection
+from taihri_ros.inference.printable import printable
 from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT
 from taihri_ros.inference.warmup import check_warmup_answer, learn_answer_format
@@ -57,6 +58,13 @@ _NO_TEXT = "\ufffd"
 
 _FACTS_TIMEOUT_S = 10.0
 """Longest time in s for a question to the server that needs no GPU, such as which models it serves."""
+
+_SHORT_BYTES = 1 << 16
+_TOKEN_BYTES = 400
+"""Largest size of one token with its log-probability in an answer; vLLM's have some 100 bytes."""
+
+_MOST_NAMES = 10
+"""Number of served models that an error names."""
 
 _CONTROL = re.compile(r"<(?=\|?[\w/]+\|?>)")
 
@@ -93,6 +101,7 @@ class OpenAiEngine(Engine):
             EngineError: The address is invalid, or an error of `connect`.
         """
         self._http = HttpConnection(url, api_key, min(timeout_s, _FACTS_TIMEOUT_S))
+        self._pulse = HttpConnection(url, api_key, timeout_s)
         self._tokenizing = Lock()
         self._connections = [HttpConnection(url, api_key, timeout_s) for _ in range(MAX_IN_FLIGHT)]
         self._free: LifoQueue[HttpConnection] = LifoQueue()
@@ -122,7 +131,7 @@ class OpenAiEngine(Engine):
             self._end_ids = [self._token_id(token) for token in END_OF_ANSWER]
             self._info = EngineInfo(
                 kind="openai",
-                version=str(self._http.get("/version").get("version", str, length=100)),
+                version=printable(self._http.get("/version").get("version", str, length=100)),
                 model=self._model,
                 device=self.address,
                 dtype="as served",
@@ -177,6 +186,17 @@ class OpenAiEngine(Engine):
         """Answer without constraints from now on; coordinates keep their top-k log-probabilities."""
         self._info = self.info.as_unconstrained(reason, has_probabilities=True)
 
+    def check_alive(self, timeout_s: float) -> None:
+        """Check that the server answers, without its model.
+
+        Args:
+            timeout_s: Longest time until it answers, in s.
+
+        Raises:
+            EngineError: It does not answer, or reports that it is not healthy.
+        """
+        self._pulse.check("/health", timeout_s)
+
     def abort(self) -> None:
         """Abort the requests in flight by closing their connections, and return without waiting for that."""
         for connection in self._connections:
@@ -184,14 +204,18 @@ class OpenAiEngine(Engine):
 
     def close(self) -> None:
         """Disconnect. The server continues to run; a second call does nothing."""
-        for connection in (self._http, *self._connections):
+        for connection in (self._http, self._pulse, *self._connections):
             connection.close()
 
     def _answer_question(
         self, http: HttpConnection, request: GenerationRequest, question: Question, image: str
     ) -> RawAnswer:
         try:
-            answer = http.post("/v1/chat/completions", self._body(request, question, image))
+            answer = http.post(
+                "/v1/chat/completions",
+                self._body(request, question, image),
+                _SHORT_BYTES + request.max_tokens * (request.top_k + 1) * _TOKEN_BYTES,
+            )
         except EngineError:
             if http.interrupted and not http.closed:
                 raise GenerationAbortedError("the request was aborted") from None
@@ -235,9 +259,10 @@ class OpenAiEngine(Engine):
             Fields(card, "model").get("id", str, length=1000) for card in self._http.get("/v1/models").get("data", list)
         ]
         if self._model not in served:
+            names = ", ".join(printable(name, 100) for name in served[:_MOST_NAMES]) or "nothing"
+            others = f" and {len(served) - _MOST_NAMES} others" if len(served) > _MOST_NAMES else ""
             raise EngineError(
-                f"{self.address} does not serve {self._model!r}; it serves {', '.join(served) or 'nothing'}: "
-                "correct engine.model"
+                f"{self.address} does not serve {self._model!r}; it serves {names}{others}: correct engine.model"
             )
 
     def _tokenize(self, text: str) -> tuple[int, ...]:

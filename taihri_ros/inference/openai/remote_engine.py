@@ -52,6 +52,7 @@ class RemoteEngine(SupervisedEngine):
         self._new_client = partial(OpenAiEngine, url, model, spec, api_key=api_key, timeout_s=timeout_s, connect=False)
         self._server = self._new_client()
         super().__init__(
+            request_timeout_s=timeout_s,
             probe_period_s=probe_period_s,
             max_restarts=None,
             backoff_s=_BACKOFF_S,
@@ -79,7 +80,8 @@ class RemoteEngine(SupervisedEngine):
             if not self._last_error:
                 self._set_state(EngineState.STARTING, f"waiting for {self._server.address}")
             self._server.connect()
-            self._serve(self._server, lambda _: None)
+            server = self._server
+            self._serve(server, lambda _: self._heartbeat(server.check_alive))
 
     def _is_awaited(self) -> bool:
         return self._info is None

@@ -21,7 +21,7 @@ from taihri_ros.inference.engine import (
 )
 from taihri_ros.inference.process import protocol
 from taihri_ros.inference.process.fields import ProtocolError
-from taihri_ros.inference.process.message_stream import MessageStream, ReceiveCancelledError
+from taihri_ros.inference.process.message_stream import MessageStream, StreamCancelledError
 from taihri_ros.inference.process.protocol import MAX_IN_FLIGHT, EngineStatus, Kind, Message, State
 
 STATUS_TIMEOUT_S = 2.0
@@ -37,6 +37,10 @@ class EngineLostError(EngineUnavailableError):
 
 class EngineTimeoutError(EngineLostError):
     """The engine process did not answer in time."""
+
+
+class GarbledAnswerError(ProtocolError):
+    """The engine process has sent data that is no message."""
 
 
 class Connection:
@@ -92,22 +96,29 @@ class Connection:
             self.close()
         return self._stream is not None
 
-    def send(self, message: Message, timeout_s: float) -> MessageStream:
+    def send(
+        self, message: Message, timeout_s: float, is_cancelled: Callable[[], bool] = lambda: False
+    ) -> MessageStream:
         """Send a message.
 
         Args:
             message: The message.
             timeout_s: Longest time in s until the engine process has received it.
+            is_cancelled: Checked every 50 ms while it is not received; True ends the wait.
 
         Returns:
             The stream from which to receive the answer.
 
         Raises:
             EngineLostError: No engine process listens, or it does not receive the message.
+            EngineUnavailableError: The wait was cancelled.
         """
         stream = self.connect()
         try:
-            stream.send(protocol.pack(message), timeout_s)
+            stream.send(protocol.pack(message), timeout_s, is_cancelled)
+        except StreamCancelledError:
+            self.close()
+            raise EngineUnavailableError("the connection to the engine was closed") from None
         except TimeoutError:
             self.close()
             raise EngineTimeoutError(f"the engine has not accepted a message for {timeout_s:.3g} s") from None
@@ -133,12 +144,12 @@ class Connection:
             EngineError: The engine answered with an error or with an invalid message.
         """
         started = time.monotonic()
-        stream = self.send(message, timeout_s)
+        stream = self.send(message, timeout_s, is_cancelled)
         answer = None
         try:
             while answer is None or answer.id != message.id:
                 left_s = timeout_s - (time.monotonic() - started)
-                answer = protocol.unpack(stream.receive(left_s, is_cancelled, max_blob_bytes=0))
+                answer = _receive(stream, left_s, is_cancelled)
                 if answer.kind is Kind.ERROR and answer.id in (message.id, protocol.NO_ID):
                     protocol.raise_error(answer)
             return answer
@@ -146,7 +157,7 @@ class Connection:
             raise EngineTimeoutError(f"the engine has not answered for {timeout_s:.3g} s") from None
         except EOFError:
             raise EngineLostError("the engine process ended during a request") from None
-        except ReceiveCancelledError:
+        except StreamCancelledError:
             raise EngineUnavailableError("the connection to the engine was closed") from None
         finally:
             if answer is None or answer.id != message.id:  # a late answer must not be read as the next one
@@ -203,8 +214,11 @@ class EngineClient(Engine):
         """Description of the engine."""
         return self._info
 
-    def status(self) -> EngineStatus:
+    def status(self, timeout_s: float = STATUS_TIMEOUT_S) -> EngineStatus:
         """Return the status of the engine process, which also answers while it loads or generates.
+
+        Args:
+            timeout_s: Longest time to wait, in s.
 
         Returns:
             The status.
@@ -215,7 +229,7 @@ class EngineClient(Engine):
         with self._status_lock:
             if self._closed.is_set():
                 raise EngineUnavailableError("the connection to the engine is closed")
-            return request_status(self._control, self._closed.is_set)
+            return request_status(self._control, self._closed.is_set, timeout_s)
 
     def generate(self, request: GenerationRequest) -> Generation:
         """Answer one request; see `Engine.generate`."""
@@ -281,7 +295,7 @@ class EngineClient(Engine):
             ending.send(Message(Kind.ABORT, identifier), _ABORT_S)
 
     def _handshake(self) -> EngineInfo:
-        status = request_status(self._control)
+        status = request_status(self._control, self._closed.is_set)
         if status.info is None or status.state is State.FAILED:
             raise EngineUnavailableError(f"the engine on {self._path} is {status.state.value}: {status.message}")
         return status.info
@@ -292,12 +306,15 @@ class EngineClient(Engine):
         return f"its last answer came {time.monotonic() - self._last_success:.1f} s ago"
 
 
-def request_status(connection: Connection, is_cancelled: Callable[[], bool] = lambda: False) -> EngineStatus:
+def request_status(
+    connection: Connection, is_cancelled: Callable[[], bool] = lambda: False, timeout_s: float = STATUS_TIMEOUT_S
+) -> EngineStatus:
     """Return the status of an engine process.
 
     Args:
         connection: A free connection to it.
         is_cancelled: Checked every 50 ms; True ends the wait.
+        timeout_s: Longest time to wait, in s.
 
     Returns:
         The status.
@@ -308,7 +325,14 @@ def request_status(connection: Connection, is_cancelled: Callable[[], bool] = la
     """
     if not connection.is_connected():
         connection.connect()
-    answer = connection.exchange(Message(Kind.STATUS, Connection.new_id()), STATUS_TIMEOUT_S, is_cancelled)
+    answer = connection.exchange(Message(Kind.STATUS, Connection.new_id()), timeout_s, is_cancelled)
     if answer.kind is not Kind.STATE:
         raise ProtocolError(f"the engine answered a status request with {answer.kind.value}")
     return protocol.decode_status(answer)
+
+
+def _receive(stream: MessageStream, timeout_s: float, is_cancelled: Callable[[], bool]) -> Message:
+    try:
+        return protocol.unpack(stream.receive(timeout_s, is_cancelled, max_blob_bytes=0))
+    except ProtocolError as error:
+        raise GarbledAnswerError(str(error)) from error

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import errno
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -18,15 +16,14 @@ from types import TracebackType
 
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
 from taihri_ros.inference.environment import find_interpreter, without_python_variables
-from taihri_ros.inference.process.exit_status import EXIT_PERMANENT, FAULT, FIRST_LINE, install_hint
+from taihri_ros.inference.process.engine_output import EngineOutput
+from taihri_ros.inference.process.exit_status import EXIT_PERMANENT, install_hint
 from taihri_ros.inference.process.private_directory import SOCKET, make_private_directory
 from taihri_ros.resources import expand_home
 
-_logger = logging.getLogger(__name__)
-
 _ENTRY = "taihri_ros.inference.process.entry"
-_KEPT_LINES = 200
 _REPORTED_LINES = 5
+_KILL_S = 1.0
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 """Errors at the start of a process for which a later start may succeed: the machine is out of memory, processes or file
 descriptors."""
@@ -76,13 +73,12 @@ class EngineSubprocess:
         self._directory = make_private_directory()
         directory = Path(self._directory.name)
         self.socket = directory / SOCKET
-        self._lines: collections.deque[str] = collections.deque(maxlen=_KEPT_LINES)
-        self._has_begun = False
-        self._fault = ""
+        self._output = EngineOutput()
         environment = {**without_python_variables(os.environ), **command.environment, "PYTHONPATH": str(directory)}
         try:
             self._process = subprocess.Popen(
                 [self._python, "-u", "-m", _ENTRY, *arguments, f"--socket={self.socket}", mode],
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -122,7 +118,7 @@ class EngineSubprocess:
             process.wait(timeout_s)
             if process._process.poll() == 0:
                 process._log_thread.join(timeout=1.0)
-                if process._has_begun:
+                if process._output.has_begun:
                     return
             process.check_alive()
             raise EngineUnavailableError(f"the check of the engine was not complete within {timeout_s:.0f} s")
@@ -139,7 +135,7 @@ class EngineSubprocess:
 
     def last_output(self) -> str:
         """Return the last lines of the output of the process, joined to one line."""
-        lines = list(self._lines)[-_REPORTED_LINES:]
+        lines = self._output.last(_REPORTED_LINES)
         return " | ".join(lines) if lines else "(none)"
 
     def check_alive(self) -> None:
@@ -153,11 +149,11 @@ class EngineSubprocess:
         if status is None:
             return
         self._log_thread.join(timeout=1.0)
-        if status == EXIT_PERMANENT and self._fault:
-            raise EngineError(self._fault)
+        if status == EXIT_PERMANENT and self._output.fault:
+            raise EngineError(self._output.fault)
         how = f"was killed by {_signal_name(-status)}" if status < 0 else f"ended with exit status {status}"
         end = f"the engine process {how}; its last output: {self.last_output()}"
-        if status >= 0 and not self._has_begun and (self._lines or not status):
+        if status >= 0 and not self._output.has_begun and (self._output.last(1) or not status):
             raise EngineError(f"{self._python} does not run the engine, is it the Python of its environment? {end}")
         raise EngineError(end) if status == EXIT_PERMANENT else EngineUnavailableError(end)
 
@@ -172,7 +168,7 @@ class EngineSubprocess:
             self.wait(timeout_s)
         with contextlib.suppress(ProcessLookupError):  # its own subprocesses may outlive it
             os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
+        self.wait(_KILL_S)  # a process that waits for a driver cannot be killed before the driver returns
         assert self._process.stdin is not None
         self._process.stdin.close()
         if self._log_thread.ident is not None:
@@ -190,14 +186,7 @@ class EngineSubprocess:
     def _read_output(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as output:
-            for line in output:
-                text = line.decode("utf-8", "replace").rstrip()
-                if text:
-                    self._lines.append(text)
-                    self._has_begun |= text.startswith(FIRST_LINE)
-                    if text.startswith(FAULT):
-                        self._fault = text.removeprefix(FAULT)
-                    _logger.info("%s", text)
+            self._output.read(output)
 
 
 def _signal_name(number: int) -> str:

@@ -1,8 +1,8 @@
 """Messages of one or two frames on a connected Unix socket.
 
 Each message starts with a magic number and the lengths of its frames. Data of another protocol is recognised by its
-first bytes, before memory is allocated for it. A message is read on the thread that waits for it, so that no
-other thread has to be woken.
+first bytes, before memory is allocated for it, and memory for a large frame is allocated as its data arrive. A message
+is read on the thread that waits for it, so that no other thread has to be woken.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import select
 import socket as sockets
 import struct
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
 import numpy as np
@@ -32,9 +33,50 @@ _MAGIC = b"TAIH"
 _NO_BLOB = 2**64 - 1
 _POLL_S = 0.05
 
+_FIRST_BYTES = 8 << 20
+"""Largest allocation for a frame before its data arrive: every picture of a usual view fits, so it is never moved."""
 
-class ReceiveCancelledError(Exception):
-    """`MessageStream.receive` was cancelled by its caller."""
+
+class StreamCancelledError(Exception):
+    """`MessageStream.send` or `receive` was cancelled by its caller."""
+
+
+class MemoryBudget:
+    """Memory that the messages of several streams may take together. It may be used from several threads."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """Create the budget; `most_bytes` is what all messages may take."""
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._taken = 0
+
+    @contextmanager
+    def lease(self) -> Iterator[Callable[[int], None]]:
+        """Return a function that takes a number of bytes, which are given back at the end of the `with` block.
+
+        It raises ProtocolError if they are not left.
+        """
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            with self._lock:
+                if self._taken + count > self._most_bytes:
+                    raise ProtocolError(
+                        f"the messages of all peers have at most {self._most_bytes} bytes together: try again later"
+                    )
+                self._taken += count
+                taken += count
+
+        try:
+            yield take
+        finally:
+            with self._lock:
+                self._taken -= taken
+
+
+def _take_any(_: int) -> None:
+    """Take any number of bytes."""
 
 
 class MessageStream:
@@ -48,24 +90,33 @@ class MessageStream:
         """
         self._socket = connected
 
-    def send(self, frames: Sequence[Frame], timeout_s: float) -> None:
+    def send(self, frames: Sequence[Frame], timeout_s: float, is_cancelled: Callable[[], bool] = lambda: False) -> None:
         """Send one message.
 
         Args:
             frames: One or two frames, which are not copied.
             timeout_s: Longest time to send, in s.
+            is_cancelled: Checked every 50 ms while waiting; True ends the wait.
 
         Raises:
             TimeoutError: The peer does not receive the message in time.
+            StreamCancelledError: `is_cancelled` returned True.
             OSError: The peer has closed the connection.
         """
         header, *blob = frames
         prefix = _PREFIX.pack(_MAGIC, len(header), len(blob[0]) if blob else _NO_BLOB)
         deadline = time.monotonic() + timeout_s
         rest = [memoryview(part) for part in (prefix, *frames)]
+        self._socket.settimeout(_POLL_S)
         while rest:
-            self._socket.settimeout(max(deadline - time.monotonic(), 1e-3))
-            sent = self._socket.sendmsg(rest)
+            try:
+                sent = self._socket.sendmsg(rest)
+            except TimeoutError:
+                if is_cancelled():
+                    raise StreamCancelledError from None
+                sent = 0
+            if time.monotonic() > deadline:  # also while the peer takes a little at a time
+                raise TimeoutError
             while rest and sent >= len(rest[0]):
                 sent -= len(rest.pop(0))
             if rest:
@@ -76,6 +127,9 @@ class MessageStream:
         timeout_s: float | None = None,
         is_cancelled: Callable[[], bool] = lambda: False,
         max_blob_bytes: int = MAX_FRAME_BYTES,
+        *,
+        rest_timeout_s: float | None = None,
+        take: Callable[[int], None] = _take_any,
     ) -> list[Frame]:
         """Wait for a message.
 
@@ -83,6 +137,8 @@ class MessageStream:
             timeout_s: Longest time to wait, in s; None to wait forever.
             is_cancelled: Checked every 50 ms while waiting with a timeout; True ends the wait.
             max_blob_bytes: Largest accepted second frame.
+            rest_timeout_s: Longest time from the first bytes of a message to its end, in s; None for `timeout_s`.
+            take: Called with a number of bytes before they are allocated; see `MemoryBudget.lease`.
 
         Returns:
             The frames of the message.
@@ -90,11 +146,15 @@ class MessageStream:
         Raises:
             TimeoutError: No whole message arrived in time.
             EOFError: The peer has closed the connection.
-            ReceiveCancelledError: `is_cancelled` returned True.
-            ProtocolError: The received data is not a message; the stream cannot be used any more.
+            StreamCancelledError: `is_cancelled` returned True.
+            ProtocolError: The received data is not a message, or `take` has refused it; the stream cannot be used any
+                more.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        magic, header_bytes, blob_bytes = _PREFIX.unpack(self._read(_PREFIX.size, deadline, is_cancelled))
+        prefix = self._read(_PREFIX.size, deadline, is_cancelled, take)
+        if rest_timeout_s is not None:
+            deadline = time.monotonic() + rest_timeout_s
+        magic, header_bytes, blob_bytes = _PREFIX.unpack(prefix)
         if magic != _MAGIC:
             raise ProtocolError(
                 f"the peer does not use the engine protocol, its first bytes are {magic!r}: "
@@ -105,7 +165,7 @@ class MessageStream:
         lengths = [header_bytes] if blob_bytes == _NO_BLOB else [header_bytes, blob_bytes]
         if lengths[1:] and blob_bytes > max_blob_bytes:
             raise ProtocolError(f"a second frame has at most {max_blob_bytes} bytes, not {blob_bytes}")
-        return [self._read(length, deadline, is_cancelled) for length in lengths]
+        return [self._read(length, deadline, is_cancelled, take) for length in lengths]
 
     def is_finished(self) -> bool:
         """Check whether the peer has closed the connection or has sent unrequested data."""
@@ -136,22 +196,28 @@ class MessageStream:
         """Release the socket; a second call does nothing."""
         self._socket.close()
 
-    def _read(self, count: int, deadline: float | None, is_cancelled: Callable[[], bool]) -> memoryview:
-        whole = np.empty(count, np.uint8).data  # its pages take memory only when data arrive
-        missing = whole
+    def _read(
+        self, count: int, deadline: float | None, is_cancelled: Callable[[], bool], take: Callable[[int], None]
+    ) -> memoryview:
+        allocated = min(count, _FIRST_BYTES)
+        take(allocated)
+        whole, filled = np.empty(allocated, np.uint8), 0
         self._socket.settimeout(None if deadline is None else _POLL_S)
-        while missing:
+        while filled < count:
+            if filled == allocated:
+                grown = min(count, 2 * allocated)
+                take(grown - allocated)
+                whole, allocated = np.concatenate([whole, np.empty(grown - allocated, np.uint8)]), grown
             try:
-                read = self._socket.recv_into(missing)
+                read = self._socket.recv_into(whole.data[filled:])
+                if not read:
+                    raise EOFError
+                filled += read
             except TimeoutError:
                 if is_cancelled():
-                    raise ReceiveCancelledError from None
-                if deadline is not None and time.monotonic() > deadline:
-                    raise
-                continue
+                    raise StreamCancelledError from None
             except OSError as error:
                 raise EOFError from error
-            if not read:
-                raise EOFError
-            missing = missing[read:]
-        return whole
+            if filled < count and deadline is not None and time.monotonic() > deadline:  # also while data trickle in
+                raise TimeoutError
+        return whole.data

@@ -30,6 +30,7 @@ from taihri_ros.inference.engine import (
     RawAnswer,
     TopK,
 )
+from taihri_ros.inference.printable import printable
 from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.process.message_stream import Frame
 from taihri_ros.inference.process.serialization import deserialize_grammar, read_msgpack, serialize_grammar
@@ -287,7 +288,7 @@ def decode_status(message: Message) -> EngineStatus:
     info = fields.optional("info", dict)
     return EngineStatus(
         state=State(fields.choice("state", [state.value for state in State])),
-        message=fields.get("message", str, length=_MAX_TEXT),
+        message=printable(fields.get("message", str, length=_MAX_TEXT)),
         permanent=fields.get("permanent", bool),
         last_success_age_s=fields.optional("last_success_age_s", float, limits=(0.0, inf)),
         **{
@@ -311,7 +312,7 @@ def raise_error(message: Message) -> NoReturn:
         EngineError: Always: one of the errors of the engine interface, or a ProtocolError.
     """
     fields = Fields(message.body, "error")
-    raise _ERRORS[fields.choice("error", list(_ERRORS))](fields.get("message", str, length=_MAX_TEXT))
+    raise _ERRORS[fields.choice("error", list(_ERRORS))](printable(fields.get("message", str, length=_MAX_TEXT)))
 
 
 def _encode_question(question: Question) -> dict[str, Any]:

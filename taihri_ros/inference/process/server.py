@@ -31,7 +31,7 @@ from taihri_ros.inference.process import guard as guards
 from taihri_ros.inference.process import protocol
 from taihri_ros.inference.process.exit_status import EXIT_FAILED, EXIT_PERMANENT, end_permanently, report_fault
 from taihri_ros.inference.process.fields import ProtocolError
-from taihri_ros.inference.process.message_stream import Frame, MessageStream
+from taihri_ros.inference.process.message_stream import Frame, MemoryBudget, MessageStream
 from taihri_ros.inference.process.protocol import Kind, Message, State
 from taihri_ros.inference.process.worker import AbortableEngine, EngineWorker, Job
 
@@ -41,6 +41,13 @@ _TICK_S = 0.05
 _FAILURE_REPORT_S = 2.0
 _SEND_S = 10.0
 _MAX_PEERS = 64
+
+_REST_S = 10.0
+"""Longest time in s from the first bytes of a message to its end."""
+
+_MAX_BYTES = 256 << 20
+"""Memory for the messages of all peers; the node's own take some 20 MB."""
+
 _MAX_PATH = 107
 
 
@@ -91,6 +98,7 @@ class _Peers:
         self.failure_sent = threading.Event()
         self._worker = worker
         self._change = threading.Lock()
+        self._budget = MemoryBudget(_MAX_BYTES)
         self._streams: set[MessageStream] = set()
         self._jobs: dict[MessageStream, Job] = {}
 
@@ -117,7 +125,8 @@ class _Peers:
     def _serve(self, stream: MessageStream) -> None:
         try:
             while True:
-                answer = self._answer(stream, stream.receive())
+                with self._budget.lease() as take:
+                    answer = self._answer(stream, stream.receive(rest_timeout_s=_REST_S, take=take))
                 if answer is not None:
                     stream.send(protocol.pack(answer), _SEND_S)
                     self._note(answer)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taihri_ros.inference.process.fields import ProtocolError
-from taihri_ros.inference.process.message_stream import MessageStream, ReceiveCancelledError
+from taihri_ros.inference.process.message_stream import MessageStream, StreamCancelledError
 
 Pair = tuple[MessageStream, MessageStream]
 
@@ -75,7 +75,7 @@ def test_waiting_can_be_cancelled(pair: Pair) -> None:
     cancelled = threading.Event()
     threading.Timer(0.1, cancelled.set).start()
     started = time.monotonic()
-    with pytest.raises(ReceiveCancelledError):
+    with pytest.raises(StreamCancelledError):
         pair[0].receive(30.0, cancelled.is_set)
     assert time.monotonic() - started < 10
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import itertools
+import logging
 import os
 import signal
 import subprocess
@@ -372,6 +373,23 @@ def test_an_unexpected_error_of_the_supervisor_is_a_failure_too(
     ):
         engine.wait_ready(20)
     assert engine.health.state is EngineState.FAILED
+
+
+def test_a_log_that_fails_does_not_end_the_supervisor(start: Callable[..., EngineProcess]) -> None:
+    """A handler raises as one of a middleware that was shut down."""
+
+    class Broken(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            raise OSError("the middleware is gone")
+
+    logger, handler = logging.getLogger("taihri_ros.inference.supervised_engine"), Broken()
+    logger.addHandler(handler)
+    try:
+        engine = start("dying", max_restarts=1)
+        with pytest.raises(EngineUnavailableError, match="gave up after 2 consecutive failures"):
+            engine.wait_ready(30)
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_the_engine_does_not_use_the_import_path_of_the_node(
