@@ -5,9 +5,9 @@ ros2 launch taihri_ros taihri.launch.py model:=<checkpoint> image:=/camera/image
 
 from __future__ import annotations
 
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
@@ -35,6 +35,7 @@ PARAMETERS = {
     ),
     "command": ("command.initial", "Command that is active from the start, such as 'shake my hand'."),
     "target_frame": ("target_frame", "TF frame of the published poses, instead of the camera's frame."),
+    "tf_prefix": ("tf_prefix", "Prefix of the TF frames of the joints, such as person/."),
 }
 """Launch arguments that set one parameter each: name to (parameter, description)."""
 
@@ -60,10 +61,22 @@ ARGUMENTS = [
         "autostart",
         default_value="true",
         choices=["true", "false"],
-        description="Configure and activate the node at the start. If false: ros2 lifecycle set /taihri configure.",
+        description="Configure and activate the node at its start. If false: ros2 lifecycle set <node> configure.",
     ),
     DeclareLaunchArgument(
-        "log_level", default_value="info", description="Log level: debug, info, warn, error or fatal."
+        "respawn",
+        default_value="false",
+        choices=["true", "false"],
+        description="Start the node again when it has ended. If false, this launch ends with it.",
+    ),
+    DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="",
+        choices=["", "true", "false"],
+        description="Use the time of /clock. Empty: the value in params_file.",
+    ),
+    DeclareLaunchArgument(
+        "log_level", default_value="info", description="Log level of this node: debug, info, warn, error or fatal."
     ),
     DeclareLaunchArgument(
         "rviz", default_value="false", choices=["true", "false"], description="Show the results in RViz (needs rviz2)."
@@ -72,11 +85,22 @@ ARGUMENTS = [
 ]
 
 
+def check_rviz(context: LaunchContext) -> None:
+    """Raise an error if RViz is wanted and not installed, before anything is started."""
+    if LaunchConfiguration("rviz").perform(context) != "true":
+        return
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError as error:
+        raise RuntimeError("rviz:=true needs rviz2: apt install ros-$ROS_DISTRO-rviz2, or leave it out") from error
+
+
 def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the node, and the event handlers that bring it to the active state."""
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     image, depth = LaunchConfiguration("image"), LaunchConfiguration("depth").perform(context)
-    detections = LaunchConfiguration("detections").perform(context)
+    detections, sim_time = (LaunchConfiguration(name).perform(context) for name in ("detections", "use_sim_time"))
+    respawn = LaunchConfiguration("respawn").perform(context) == "true"
     node = LifecycleNode(
         package="taihri_ros",
         executable="taihri_node",
@@ -88,6 +112,7 @@ def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             {PARAMETERS[name][0]: ParameterValue(value, value_type=str) for name, value in values.items() if value},
             {"depth.enabled": True} if depth else {},
             {"people.enabled": True, "people.detections": True} if detections else {},
+            {"use_sim_time": sim_time == "true"} if sim_time else {},
         ],
         remappings=[
             ("image", image),
@@ -96,25 +121,40 @@ def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             *([("depth", depth), ("depth/compressedDepth", f"{depth}/compressedDepth")] if depth else []),
             *([("detections", detections)] if detections else []),
         ],
-        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        ros_arguments=["--log-level", f"{logger_name(context)}:={LaunchConfiguration('log_level').perform(context)}"],
+        respawn=respawn,
+        respawn_delay=2.0,
+        on_exit=[] if respawn else [Shutdown(reason="the node has ended")],
     )
+    if LaunchConfiguration("autostart").perform(context) != "true":
+        return [node]
 
     def change(transition: int) -> EmitEvent:
         return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition))
 
-    autostart = IfCondition(LaunchConfiguration("autostart"))
-    started = OnProcessStart(target_action=node, on_start=[change(Transition.TRANSITION_CONFIGURE)])
-    configured = OnStateTransition(
-        target_lifecycle_node=node,
-        start_state="configuring",
-        goal_state="inactive",
-        entities=[change(Transition.TRANSITION_ACTIVATE)],
-    )
-    return [
-        RegisterEventHandler(started, condition=autostart),
-        RegisterEventHandler(configured, condition=autostart),
-        node,
-    ]
+    def activate(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        is_configured = context.locals.event.goal_state == "inactive"
+        return [change(Transition.TRANSITION_ACTIVATE)] if is_configured else []
+
+    def configure(_: LaunchContext) -> list[LaunchDescriptionEntity]:
+        # Only the configuration of this start is followed by an activation, not one that somebody requests later.
+        configured = OnStateTransition(
+            target_lifecycle_node=node,
+            start_state="configuring",
+            handle_once=True,
+            entities=[OpaqueFunction(function=activate)],
+        )
+        return [RegisterEventHandler(configured), change(Transition.TRANSITION_CONFIGURE)]
+
+    started = OnProcessStart(target_action=node, on_start=[OpaqueFunction(function=configure)])
+    return [RegisterEventHandler(started), node]
+
+
+def logger_name(context: LaunchContext) -> str:
+    """Return the name of the node's logger, which contains its namespace."""
+    outer = context.launch_configurations.get("ros_namespace", "")
+    parts = f"{outer}/{LaunchConfiguration('namespace').perform(context)}".split("/")
+    return ".".join([part for part in parts if part] + [LaunchConfiguration("name").perform(context)])
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -126,4 +166,5 @@ def generate_launch_description() -> LaunchDescription:
         condition=IfCondition(LaunchConfiguration("rviz")),
         output="log",
     )
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=taihri_node), rviz])
+    check = OpaqueFunction(function=check_rviz)
+    return LaunchDescription([*ARGUMENTS, check, OpaqueFunction(function=taihri_node), rviz])

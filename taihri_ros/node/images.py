@@ -1,7 +1,7 @@
 """Converts sensor_msgs/Image to arrays: every encoding of sensor_msgs/image_encodings that is a picture.
 
-The rclpy host uses cv_bridge if it can be loaded. This module is for hosts without cv_bridge, for NumPy 2, with which
-cv_bridge cannot be loaded, and for what cv_bridge does not decode.
+Both hosts decode with it: the pictures are those of cv_bridge (`test/ros2/test_images.py`), in a fraction of its time,
+with any NumPy, and padded rows, big-endian numbers and more encodings are read.
 """
 
 from __future__ import annotations

@@ -12,16 +12,18 @@ class Query:
     """A one-shot command that waits for its result.
 
     Attributes:
-        command: The command.
+        command: The command; None before the call.
         taken: Whether a frame was taken to answer it.
+        cancelled: Whether the caller no longer wants the result.
         result: The result; None until there is one.
         error: Why there is no result; None if it is not known.
     """
 
-    def __init__(self, command: Command) -> None:
-        """Create a query without a result."""
-        self.command = command
+    def __init__(self) -> None:
+        """Create a query without a result, for one call of `Scheduler.localize`, which sets the command."""
+        self.command: Command | None = None
         self.taken = False
+        self.cancelled = False
         self.result: Result | None = None
         self.error: str | None = None
 

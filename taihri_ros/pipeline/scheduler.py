@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from threading import TIMEOUT_MAX, Condition, RLock, Thread
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from taihri_ros.commands.command import Command
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.engine import GenerationAbortedError
+from taihri_ros.inference.engine import Engine, GenerationAbortedError
 from taihri_ros.model.parser import MalformedAnswerError
 from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.counters import Counters, Drop
@@ -24,8 +24,14 @@ from taihri_ros.pipeline.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 
+MAX_QUERIES = 8
+"""Largest number of one-shot commands that wait at the same time."""
+
 _ABORT_AGAIN_S = 0.1
 """Period in which `stop` repeats the abort, seconds: an abort does not end a request that begins just after it."""
+
+_STOP_S = 2.0
+"""Longest time for which `stop` waits for the threads, seconds: what a thread still does then, nobody will hear of."""
 
 
 class LocalizeError(TaihriError):
@@ -71,7 +77,8 @@ class Scheduler:
         self._changed = Condition()
         self._waiting: Frame | None = None
         self._command: Command | None = None
-        self._query: Query | None = None
+        self._command_since = monotonic()
+        self._queries: list[Query] = []
         self._in_flight: dict[int, Job] = {}
         self._begun = 0
         self._finished = 0
@@ -86,12 +93,16 @@ class Scheduler:
             thread.start()
 
     def stop(self) -> None:
-        """Abort the requests in flight, join the threads and drop the waiting frame."""
+        """Abort the requests in flight, join the threads and drop the waiting frame.
+
+        A thread that waits for an engine that does not respond even to the abort ends by itself later.
+        """
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+        deadline = monotonic() + _STOP_S
         for thread in self._threads:
-            while thread.is_alive():
+            while thread.is_alive() and monotonic() < deadline:
                 self._tracker.engine.abort()
                 thread.join(_ABORT_AGAIN_S)
         with self._changed:
@@ -102,6 +113,20 @@ class Scheduler:
         """The running command."""
         return self._command
 
+    @property
+    def engine(self) -> Engine:
+        """The engine that answers."""
+        return self._tracker.engine
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds for which the running command has been without an answer; 0 while none runs."""
+        if self._command is None:
+            return 0.0
+        since_command = monotonic() - self._command_since
+        answered = self.counters.success_age_s
+        return since_command if answered is None else min(since_command, answered)
+
     def set_command(self, command: Command | None) -> None:
         """Set the command for the next frames. After it returns, no result of the old command is published.
 
@@ -111,7 +136,7 @@ class Scheduler:
         with self._publishing, self._changed:
             if command == self._command:
                 return
-            self._command = command
+            self._command, self._command_since = command, monotonic()
             self._abort_if_unwanted()
 
     def submit(self, frame: Frame) -> None:
@@ -139,47 +164,79 @@ class Scheduler:
                 self._waiting = frame
                 self._changed.notify_all()
 
-    def localize(self, command: Command, timeout_s: float) -> Result:
+    def localize(self, command: Command, timeout_s: float, query: Query | None = None) -> Result:
         """Run a one-shot command on the next frame; the running command continues afterwards.
+
+        Several calls are answered in their order.
 
         Args:
             command: The command.
             timeout_s: Longest wait for the result, seconds.
+            query: Follows the progress of this call, and cancels it (`cancel`); None without that.
 
         Returns:
             The result, which is counted as published.
 
         Raises:
-            LocalizeError: No frame was answered in time, no joint was chosen for the command, another call is in
-                progress, or the timeout is not a positive number of seconds.
+            LocalizeError: No frame was answered in time, no joint was chosen for the command, too many calls wait, the
+                query was cancelled, or the timeout is not a positive number of seconds.
         """
         if not 0.0 < timeout_s <= TIMEOUT_MAX:
             raise LocalizeError(f"the timeout must be a positive number of seconds, not {timeout_s:g}")
         if command.negation:
             raise LocalizeError(self._tracker.selection(command).reason)
-        query = Query(command)
+        query = Query() if query is None else query
+        query.command = command
         with self._changed:
-            if self._query is not None:
-                raise LocalizeError("another localize call is in progress: try again later")
-            self._query = query
+            if len(self._queries) >= MAX_QUERIES:
+                raise LocalizeError(f"{MAX_QUERIES} localize calls wait already: try again later")
+            self._queries.append(query)
             try:
-                self._changed.wait_for(lambda: self._query is not query or self._stopped, timeout_s)
+                self._changed.wait_for(
+                    lambda: query not in self._queries or query.cancelled or self._stopped, timeout_s
+                )
             finally:
                 self._withdraw(query)
         if query.result is not None:
             if not query.result.estimate.person.keypoints:
                 raise LocalizeError(self._tracker.selection(command).reason)
             return query.result
+        if query.cancelled:
+            raise LocalizeError("the call was cancelled")
         if self._stopped:
             raise LocalizeError("the node is not active")
         raise LocalizeError(
             query.error or f"no image was answered within {timeout_s:g} s: check that images and camera_info arrive"
         )
 
+    def cancel(self, query: Query) -> None:
+        """End a call of `localize` early; its result is dropped.
+
+        Args:
+            query: The query of the call.
+        """
+        with self._changed:
+            query.cancelled = True
+            self._changed.notify_all()
+
+    def progress(self, query: Query) -> str:
+        """Return in words what a call of `localize` waits for; empty before it waits, and when it has ended.
+
+        Args:
+            query: The query of the call.
+        """
+        with self._changed:
+            if query not in self._queries:
+                return ""
+            if query.taken:
+                return "the image is being processed"
+            before = self._queries.index(query)
+            return f"calls that are answered before: {before}" if before else "waiting for an image"
+
     def _withdraw(self, query: Query) -> None:
         """Remove a query whose caller no longer waits."""
-        if self._query is query:
-            self._query = None
+        if query in self._queries:
+            self._queries.remove(query)
             self._abort_if_unwanted()
 
     def _abort_if_unwanted(self) -> None:
@@ -190,7 +247,7 @@ class Scheduler:
     @property
     def _next_query(self) -> Query | None:
         """The query that the next frame will answer."""
-        return None if self._query is None or self._query.taken else self._query
+        return next((query for query in self._queries if not query.taken), None)
 
     def _run(self) -> None:
         """Process frames until the scheduler stops."""
@@ -247,7 +304,7 @@ class Scheduler:
         if self._stopped:
             return Drop.STOPPED
         if job.query is not None:
-            return None if job.query is self._query else Drop.LOCALIZE_TIMEOUT
+            return None if job.query in self._queries else Drop.LOCALIZE_TIMEOUT
         return None if job.command == self._command else Drop.COMMAND_CHANGED
 
     def _check_wanted(self, job: Job) -> None:
@@ -260,7 +317,8 @@ class Scheduler:
         if job.query is not None:
             with self._changed:
                 self._check_wanted(job)
-                job.query.result, self._query = result, None
+                job.query.result = result
+                self._queries.remove(job.query)
                 self.counters.count_published(result.stages_ms)
                 self._changed.notify_all()
             return
@@ -290,8 +348,9 @@ class Scheduler:
             self._problems.report(reason.value, f"{error}{detail}")
         with self._changed:
             self.counters.count_dropped(reason)
-            if job.query is not None and job.query is self._query:
-                job.query.error, self._query = str(error), None
+            if job.query is not None and job.query in self._queries:
+                job.query.error = str(error)
+                self._queries.remove(job.query)
                 self._changed.notify_all()
 
     def _drop_waiting(self, reason: Drop) -> None:

@@ -76,7 +76,7 @@ def test_a_query_is_answered_by_one_of_two_frames(two_in_flight: Bench) -> None:
     two_in_flight.hold()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(two_in_flight.scheduler.localize, HEAD, TIMEOUT_S)
-        eventually(lambda: two_in_flight.scheduler._query is not None)
+        eventually(lambda: two_in_flight.scheduler._queries)
         for _ in range(2):
             two_in_flight.submit()
             two_in_flight.wait_for_request()
@@ -91,7 +91,7 @@ def test_a_command_change_leaves_a_query_in_flight_with_the_old_command(two_in_f
     two_in_flight.hold()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(two_in_flight.scheduler.localize, HEAD, TIMEOUT_S)
-        eventually(lambda: two_in_flight.scheduler._query is not None)
+        eventually(lambda: two_in_flight.scheduler._queries)
         for _ in range(2):
             two_in_flight.submit()
             two_in_flight.wait_for_request()
@@ -109,7 +109,7 @@ def test_a_query_that_times_out_leaves_the_frame_of_the_running_command(two_in_f
     two_in_flight.wait_for_request()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(two_in_flight.scheduler.localize, HEAD, 0.1)
-        eventually(lambda: two_in_flight.scheduler._query is not None)
+        eventually(lambda: two_in_flight.scheduler._queries)
         two_in_flight.submit()
         two_in_flight.wait_for_request()
         with pytest.raises(LocalizeError, match="no image was answered"):
@@ -127,7 +127,7 @@ def test_the_frames_in_flight_are_aborted_when_the_last_one_becomes_unwanted(two
     two_in_flight.wait_for_request()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(two_in_flight.scheduler.localize, HEAD, 0.1)
-        eventually(lambda: two_in_flight.scheduler._query is not None)
+        eventually(lambda: two_in_flight.scheduler._queries)
         two_in_flight.submit()
         two_in_flight.wait_for_request()
         two_in_flight.scheduler.set_command(RIGHT)

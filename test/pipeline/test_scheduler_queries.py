@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import oracle
@@ -19,7 +20,8 @@ from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Generation, GenerationRequest
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.frames import Frame, Result
-from taihri_ros.pipeline.scheduler import LocalizeError, Scheduler
+from taihri_ros.pipeline.jobs import Query
+from taihri_ros.pipeline.scheduler import MAX_QUERIES, LocalizeError, Scheduler
 from taihri_ros.pipeline.tracker import Tracker
 
 
@@ -29,7 +31,7 @@ def test_a_query_is_answered_once_and_the_running_command_continues(bench: Bench
     bench.wait_for_request()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
-        eventually(lambda: bench.scheduler._query is not None)
+        eventually(lambda: bench.scheduler._queries)
         bench.submit()
         bench.engine.release.release()
         bench.wait_published()
@@ -67,7 +69,7 @@ def test_a_query_needs_no_running_command(bench: Bench) -> None:
     bench.scheduler.set_command(None)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
-        eventually(lambda: bench.scheduler._query is not None)
+        eventually(lambda: bench.scheduler._queries)
         bench.submit()
         assert answer.result(TIMEOUT_S).estimate.command == HEAD
     bench.submit()
@@ -88,7 +90,7 @@ def test_a_query_that_times_out_in_flight_is_dropped_not_published(bench: Bench,
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(bench.scheduler.localize, HEAD, 0.1)
-        eventually(lambda: bench.scheduler._query is not None)
+        eventually(lambda: bench.scheduler._queries)
         bench.submit()
         bench.wait_for_request()
         with pytest.raises(LocalizeError, match="no image was answered"):
@@ -107,13 +109,13 @@ def test_the_result_of_a_timed_out_query_does_not_answer_the_next_one(bench: Ben
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(bench.scheduler.localize, HEAD, 0.05)
-        eventually(lambda: bench.scheduler._query is not None)
+        eventually(lambda: bench.scheduler._queries)
         bench.submit()
         bench.wait_for_request()
         with pytest.raises(LocalizeError):
             first.result(TIMEOUT_S)
         second = pool.submit(bench.scheduler.localize, RIGHT, TIMEOUT_S)
-        eventually(lambda: bench.scheduler._query is not None)
+        eventually(lambda: bench.scheduler._queries)
         bench.submit()
         bench.engine.release.release(2)
         assert second.result(TIMEOUT_S).estimate.command == RIGHT
@@ -124,13 +126,13 @@ def test_the_result_of_a_timed_out_query_does_not_answer_the_next_one(bench: Ben
 def test_an_invalid_timeout_is_rejected(bench: Bench, timeout_s: float) -> None:
     with pytest.raises(LocalizeError, match="positive number of seconds"):
         bench.scheduler.localize(HEAD, timeout_s)
-    assert bench.scheduler._query is None
+    assert not bench.scheduler._queries
 
 
 def test_a_failed_query_reports_its_error_and_the_running_command_continues(bench: Bench) -> None:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
-        eventually(lambda: bench.scheduler._query is not None)
+        eventually(lambda: bench.scheduler._queries)
         bench.submit(invalid_image)
         with pytest.raises(LocalizeError, match="the image is cut off"):
             answer.result(TIMEOUT_S)
@@ -220,22 +222,77 @@ def test_a_negated_query_is_refused_at_once(bench: Bench) -> None:
     assert bench.submitted == 0
 
 
-def test_a_second_concurrent_query_is_rejected(bench: Bench) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
-        eventually(lambda: bench.scheduler._query is not None)
-        with pytest.raises(LocalizeError, match="another localize call is in progress"):
+def test_several_queries_are_answered_in_their_order(bench: Bench) -> None:
+    bench.scheduler.set_command(None)
+    with ThreadPoolExecutor(3) as pool:
+        answers = []
+        for number, command in enumerate((HEAD, RIGHT, LEFT), start=1):
+            answers.append(pool.submit(bench.scheduler.localize, command, TIMEOUT_S))
+            eventually(partial(lambda waiting: len(bench.scheduler._queries) == waiting, number))
+        for number, (answer, command) in enumerate(zip(answers, (HEAD, RIGHT, LEFT), strict=True), start=1):
+            bench.submit()
+            result = answer.result(TIMEOUT_S)
+            assert (result.frame.stamp_ns, result.estimate.command) == (number, command)
+    assert not bench.results
+
+
+def test_more_queries_than_the_queue_holds_are_refused(bench: Bench) -> None:
+    with ThreadPoolExecutor(MAX_QUERIES) as pool:
+        for _ in range(MAX_QUERIES):
+            pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
+        eventually(lambda: len(bench.scheduler._queries) == MAX_QUERIES)
+        with pytest.raises(LocalizeError, match=f"{MAX_QUERIES} localize calls wait already"):
             bench.scheduler.localize(RIGHT, TIMEOUT_S)
+        bench.scheduler.stop()
+
+
+def test_a_query_says_what_it_waits_for(bench: Bench) -> None:
+    bench.scheduler.set_command(None)
+    bench.hold()
+    first, second = Query(), Query()
+    assert bench.scheduler.progress(first) == ""
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S, first)]
+        eventually(lambda: bench.scheduler.progress(first) == "waiting for an image")
+        answers.append(pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S, second))
+        eventually(lambda: bench.scheduler.progress(second) == "calls that are answered before: 1")
         bench.submit()
-        assert answer.result(TIMEOUT_S).estimate.command == HEAD
-    bench.settled()
+        eventually(lambda: bench.scheduler.progress(first) == "the image is being processed")
+        bench.engine.free = True
+        bench.engine.release.release()
+        answers[0].result(TIMEOUT_S)
+        bench.submit()
+        answers[1].result(TIMEOUT_S)
+    assert bench.scheduler.progress(second) == ""
+
+
+def test_a_cancelled_query_ends_at_once_and_its_request_is_aborted(bench: Bench) -> None:
+    bench.scheduler.set_command(None)
+    bench.hold()
+    query = Query()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S, query)
+        eventually(lambda: bench.scheduler._queries)
+        bench.submit()
+        bench.wait_for_request()
+        bench.scheduler.cancel(query)
+        with pytest.raises(LocalizeError, match="the call was cancelled"):
+            answer.result(TIMEOUT_S)
+    assert bench.settled(localize_timeout=1).published == 0
+
+
+def test_a_query_that_is_cancelled_before_it_begins_is_not_answered(bench: Bench) -> None:
+    query = Query()
+    bench.scheduler.cancel(query)
+    with pytest.raises(LocalizeError, match="the call was cancelled"):
+        bench.scheduler.localize(HEAD, TIMEOUT_S, query)
 
 
 def test_a_command_change_does_not_abort_a_query(bench: Bench) -> None:
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
-        eventually(lambda: bench.scheduler._query is not None)
+        eventually(lambda: bench.scheduler._queries)
         bench.submit()
         bench.wait_for_request()
         bench.scheduler.set_command(RIGHT)
@@ -251,7 +308,7 @@ def test_a_command_change_aborts_its_request_while_a_query_waits(bench: Bench) -
     bench.wait_for_request()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
-        eventually(lambda: bench.scheduler._query is not None)
+        eventually(lambda: bench.scheduler._queries)
         bench.scheduler.set_command(RIGHT)
         assert bench.engine.aborts == 1
         bench.engine.free = True
@@ -264,7 +321,7 @@ def test_a_query_ends_when_the_scheduler_stops(bench: Bench) -> None:
     bench.hold()
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(bench.scheduler.localize, HEAD, TIMEOUT_S)
-        eventually(lambda: bench.scheduler._query is not None)
+        eventually(lambda: bench.scheduler._queries)
         bench.submit()
         bench.wait_for_request()
         bench.scheduler.stop()

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from action_msgs.msg import GoalStatus
 from domains import new_domain
 from geometry_msgs.msg import PoseArray, TransformStamped
 from hosted import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Hosted, change, state
 from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import SetParameters
+from rclpy.action import ActionClient
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from robot import FRAME, Diagnosis, Robot, wait_for
+from std_srvs.srv import SetBool
+from taihri_ros.action import Localize as LocalizeAction
 from taihri_ros.msg import ActiveCommand, HumanKeypoints, Keypoint
 from taihri_ros.srv import Localize
+from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster
 
 from taihri_ros.node import configured_engine as engines
+from taihri_ros.node import running_command
+from taihri_ros.node.ros_host import lifecycle_node
 
 Values = Callable[..., dict[str, object]]
 WARNING = 30
@@ -85,17 +93,45 @@ def test_without_a_checkpoint_the_node_uses_the_shipped_model_and_logs_it(
         assert change(robot, CLEANUP)
 
 
-def test_a_wrong_checkpoint_is_an_error_of_the_engine_on_diagnostics(engine_parameters: Values, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrong", ["engine.model", "engine.python"])
+def test_configure_fails_where_checkpoint_or_interpreter_are_missing(
+    engine_parameters: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setattr(lifecycle_node, "CHECK_S", 60.0)  # a busy machine
+    other, missing = new_domain(), str(tmp_path / "missing")
+    with Robot(other) as robot, Hosted(other, engine_parameters(**{wrong: missing, "diagnostics_period_s": 0.1})):
+        diagnosis = Diagnosis(robot)
+        assert not change(robot, CONFIGURE)
+        assert state(robot) == "unconfigured"
+        status = wait_for(lambda: (found := diagnosis.status("taihri: node")) and found.level == b"\x02" and found)
+        assert status.message.startswith("cannot configure: ")
+        assert missing in status.message
+
+
+def test_an_engine_that_has_given_up_makes_the_node_inactive(engine_parameters: Values) -> None:
     other = new_domain()
-    parameters = engine_parameters(**{"engine.model": str(tmp_path), "diagnostics_period_s": 0.1})
+    parameters = engine_parameters(**{"engine.max_restarts": 0, "diagnostics_period_s": 0.1})
     with Robot(other) as robot, Hosted(other, parameters):
         diagnosis = Diagnosis(robot)
         assert change(robot, CONFIGURE)
-        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "failed", 60)
-        status = diagnosis.status("taihri: engine")
-        assert status.level == b"\x02"
-        assert str(tmp_path) in status.message
-        assert status.hardware_id == str(tmp_path)
+        assert change(robot, ACTIVATE)
+        wait_for(lambda: "engine loading" in (status := diagnosis.status("taihri: node")).message and status)
+        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+        wait_for(lambda: diagnosis.status("taihri: node").message == "active")
+        os.killpg(int(diagnosis.values("taihri: engine")["pid"]), signal.SIGKILL)
+        wait_for(lambda: state(robot) == "inactive")
+        wait_for(lambda: "gave up" in diagnosis.status("taihri: node").message)
+        assert not change(robot, ACTIVATE)
+        assert change(robot, CLEANUP)
+        assert change(robot, CONFIGURE)
+        assert change(robot, ACTIVATE)
+
+
+def test_an_impossible_transition_is_refused_and_the_node_runs_on(hosted: Hosted, robot: Robot) -> None:
+    before = state(robot)
+    assert not change(robot, 255)
+    assert not change(robot, DEACTIVATE)
+    assert state(robot) == before
 
 
 def test_an_answer_has_the_stamp_and_frame_of_its_image(active: Hosted, robot: Robot) -> None:
@@ -240,6 +276,89 @@ def test_localize_times_out_and_the_node_keeps_running(active: Hosted, robot: Ro
     assert not late.success
     assert "within 0.01 s" in late.message
     assert localize(robot).success
+
+
+def test_a_goal_is_answered_with_feedback(active: Hosted, robot: Robot) -> None:
+    progress: list[str] = []
+    client = ActionClient(robot.node, LocalizeAction, "/taihri/localize")
+    assert client.wait_for_server(timeout_sec=10.0)
+    goal = LocalizeAction.Goal(command="head", timeout=20.0)
+    sent = client.send_goal_async(goal, feedback_callback=lambda message: progress.append(message.feedback.progress))
+    handle = wait_for(lambda: sent.done() and sent.result())
+    assert handle.accepted
+    answered = handle.get_result_async()
+    result = wait_for(lambda: answered.done() and answered.result(), 40).result
+    assert result.success, result.message
+    assert [keypoint.name for keypoint in result.person.keypoints] == ["head"]
+    assert set(progress) <= {"waiting for an image", "the image is being processed"}
+    client.destroy()
+
+
+def test_a_goal_gives_feedback_while_it_waits_and_can_be_cancelled(configured: Hosted, robot: Robot) -> None:
+    configured.node.set_parameters([Parameter("image_transport", value="compressed")])  # which nobody publishes
+    assert change(robot, ACTIVATE)
+    progress: list[str] = []
+    client = ActionClient(robot.node, LocalizeAction, "/taihri/localize")
+    try:
+        assert client.wait_for_server(timeout_sec=10.0)
+        goal = LocalizeAction.Goal(command="head", timeout=60.0)
+        sent = client.send_goal_async(
+            goal, feedback_callback=lambda message: progress.append(message.feedback.progress)
+        )
+        handle = wait_for(lambda: sent.done() and sent.result())
+        answered = handle.get_result_async()
+        wait_for(lambda: "waiting for an image" in progress)
+        cancelled = handle.cancel_goal_async()
+        wait_for(cancelled.done)
+        answer = wait_for(lambda: answered.done() and answered.result())
+        assert answer.status == GoalStatus.STATUS_CANCELED
+        assert answer.result.message == "the call was cancelled"
+    finally:
+        client.destroy()
+        assert change(robot, DEACTIVATE)
+        configured.node.set_parameters([Parameter("image_transport", value="raw")])
+
+
+def test_a_paused_node_continues_with_its_command(active: Hosted, robot: Robot) -> None:
+    poses = robot.listen(PoseArray, "/taihri/keypoints")
+    robot.send_command("left_wrist")
+    wait_for(lambda: poses)
+    assert robot.call(SetBool, "/taihri/enable", data=False).success
+    time.sleep(0.5)
+    seen = len(poses)
+    time.sleep(1.0)
+    assert len(poses) == seen
+    assert robot.call(SetBool, "/taihri/enable", data=True).success
+    wait_for(lambda: len(poses) > seen)
+
+
+def test_frames_change_while_the_node_is_active_and_other_parameters_do_not(active: Hosted, robot: Robot) -> None:
+    def set_parameter(name: str, value: object) -> tuple[bool, str]:
+        request = [Parameter(name, value=value).to_parameter_msg()]
+        (result,) = robot.call(SetParameters, "/taihri/set_parameters", parameters=request).results
+        return result.successful, result.reason
+
+    transforms = robot.listen(TFMessage, "/tf")
+    robot.send_command("left_wrist")
+    try:
+        assert set_parameter("tf_prefix", "guest/") == (True, "")
+        wait_for(lambda: any(each.child_frame_id.startswith("guest/") for m in transforms for each in m.transforms))
+        successful, reason = set_parameter("xy_source", "pixel")
+        assert not successful
+        assert reason == "xy_source cannot change while the node is active: ros2 lifecycle set /taihri deactivate"
+    finally:
+        set_parameter("tf_prefix", "person/")
+
+
+def test_rosout_names_the_line_that_logs(active: Hosted, robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_command.logger, "propagate", True)  # see above
+    log = robot.listen(Log, "/rosout")
+    wait_for(lambda: robot.node.count_publishers("/rosout") > 0)
+    time.sleep(0.5)
+    robot.send_command("right_wrist")
+    (entry,) = wait_for(lambda: [each for each in log if each.msg == "command: right_wrist"])
+    assert entry.file.endswith("taihri_ros/node/running_command.py")
+    assert entry.line > 0
 
 
 def test_poses_are_published_in_the_target_frame_at_the_images_stamp(configured: Hosted, robot: Robot) -> None:

@@ -54,12 +54,17 @@ def test_overrides_and_defaults_are_read(hosted: Hosted) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("engine.kind", "llama", "must be one of vllm, transformers, mediapipe, openai, not 'llama'"),
+        ("engine.dtype", "int4", "must be one of auto, float32, bfloat16, float16, not 'int4'"),
         ("xy_source", "guess", "parameter xy_source must be one of bins, pixel, not 'guess'"),
         ("marker_lifetime_s", 1000.0, "range"),
         ("overlay.jpeg_quality", 0, "range"),
         ("publish_tf", "yes", "type"),
         ("diagnostics_period_s", 2.0, "read-only"),
+        ("engine.python", "/tmp/another", "read-only"),
+        ("engine.model", "/tmp/another", "read-only"),
+        ("engine.url", "http://another:8000/v1", "read-only"),
+        ("engine.vllm", "{worker_cls: another.Worker}", "read-only"),
+        ("command.tasks", "/etc/passwd", "read-only"),
     ],
 )
 def test_an_invalid_value_is_refused_with_the_reason(robot: Robot, name: str, value: object, reason: str) -> None:
@@ -68,7 +73,7 @@ def test_an_invalid_value_is_refused_with_the_reason(robot: Robot, name: str, va
     assert reason.replace("-", " ") in answer.lower().replace("-", " ")
 
 
-@pytest.mark.parametrize(("name", "value"), [("tf_prefix", "p/"), ("engine.model", "/m"), ("command.allow", [])])
+@pytest.mark.parametrize(("name", "value"), [("tf_prefix", "p/"), ("xy_source", "pixel"), ("command.allow", [])])
 def test_a_valid_value_is_accepted(robot: Robot, hosted: Hosted, name: str, value: object) -> None:
     request = Parameter(name, Parameter.Type.STRING_ARRAY, value) if value == [] else Parameter(name, value=value)
     answer = robot.call(SetParameters, "/taihri/set_parameters", parameters=[request.to_parameter_msg()])

@@ -145,7 +145,8 @@ def test_an_invalid_parameter_prints_one_line_and_exits_with_1() -> None:
 
 
 def test_a_missing_image_publisher_is_logged(engine_parameters: Values) -> None:
-    with node(engine_parameters(**{"engine.model": "/none", "engine.max_restarts": 0})) as (process, robot):
+    nobody = {"engine.kind": "openai", "engine.model": "taihri", "engine.url": "http://127.0.0.1:9/v1"}
+    with node(engine_parameters(**nobody)) as (process, robot):
         log: Any = Diagnosis(robot)
         wait_for(lambda: log.status("taihri: node"))
         assert change(robot, CONFIGURE)

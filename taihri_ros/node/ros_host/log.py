@@ -5,7 +5,18 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.logging import LoggingSeverity
+
 _PACKAGE = "taihri_ros"
+
+_SEVERITIES = (
+    (logging.CRITICAL, LoggingSeverity.FATAL),
+    (logging.ERROR, LoggingSeverity.ERROR),
+    (logging.WARNING, LoggingSeverity.WARN),
+    (logging.INFO, LoggingSeverity.INFO),
+    (logging.NOTSET, LoggingSeverity.DEBUG),
+)
 
 
 class RosLogHandler(logging.Handler):
@@ -43,15 +54,9 @@ class RosLogHandler(logging.Handler):
         self.close()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log a record. Each level has its own line: rclpy allows only one level per calling line."""
-        text = self.format(record)
-        if record.levelno >= logging.CRITICAL:
-            self._ros.fatal(text)
-        elif record.levelno >= logging.ERROR:
-            self._ros.error(text)
-        elif record.levelno >= logging.WARNING:
-            self._ros.warning(text)
-        elif record.levelno >= logging.INFO:
-            self._ros.info(text)
-        else:
-            self._ros.debug(text)
+        """Log a record with its own file, function and line; rclpy's logger would name those of this method."""
+        severity = next(severity for level, severity in _SEVERITIES if record.levelno >= level)
+        if self._ros.is_enabled_for(severity):
+            rclpy_implementation.rclpy_logging_rcutils_log(
+                severity, self._ros.name, self.format(record), record.funcName, record.pathname, record.lineno
+            )

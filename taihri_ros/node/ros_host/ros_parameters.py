@@ -11,12 +11,10 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
 
+from taihri_ros.node.node_names import with_own_names
 from taihri_ros.node.parameters import Declaration, ParameterError, Parameters, declarations
 
 logger = logging.getLogger(__name__)
-
-_READ_AT_START = ("diagnostics_period_s",)
-"""Parameters that are read when the node starts and cannot be set later."""
 
 _READ_AT_CONFIGURE = "engine."
 """Prefix of the parameters that are read when the node is configured; the others are read when it is activated, and
@@ -24,20 +22,25 @@ dynamic ones take effect at once."""
 
 
 class RosParameters:
-    """The node's declared parameters. Setting an invalid value is refused with the reason."""
+    """The node's declared parameters. Setting an invalid value is refused with the reason.
 
-    def __init__(self, node: LifecycleNode, apply: Callable[[Parameters], None]) -> None:
+    So is setting a parameter that is not dynamic while the node is active.
+    """
+
+    def __init__(self, node: LifecycleNode, apply: Callable[[Parameters], None], is_active: Callable[[], bool]) -> None:
         """Declare all parameters.
 
         Args:
             node: The node.
             apply: Receives all values when a dynamic parameter is set.
+            is_active: Returns whether the node is active.
 
         Raises:
             ParameterError: A value from the command line or a parameter file is not valid.
         """
         self._node = node
         self._apply = apply
+        self._is_active = is_active
         self._declarations = {declaration.name: declaration for declaration in declarations()}
         for declaration in self._declarations.values():
             self._declare(declaration)
@@ -48,12 +51,15 @@ class RosParameters:
         """Read the current values.
 
         Returns:
-            The values.
+            The values; see `with_own_names` for the TF prefix.
 
         Raises:
             ParameterError: A value is not valid.
         """
-        return Parameters.from_mapping(self._values())
+        return self._checked(self._values())
+
+    def _checked(self, values: dict[str, Any]) -> Parameters:
+        return with_own_names(Parameters.from_mapping(values), self._node.get_fully_qualified_name())
 
     def _declare(self, declaration: Declaration) -> None:
         name, default, description = declaration.name, declaration.default, _describe(declaration)
@@ -76,10 +82,15 @@ class RosParameters:
         if not changed:
             return SetParametersResult(successful=True)
         try:
-            parameters = Parameters.from_mapping(self._values() | changed)
+            parameters = self._checked(self._values() | changed)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if any(self._declarations[name].dynamic for name in changed):
+        fixed = [name for name in changed if not self._declarations[name].dynamic]
+        if fixed and self._is_active():
+            node = self._node.get_fully_qualified_name()
+            reason = f"{fixed[0]} cannot change while the node is active: ros2 lifecycle set {node} deactivate"
+            return SetParametersResult(successful=False, reason=reason)
+        if len(fixed) < len(changed):
             self._apply(parameters)
         for name, value in changed.items():
             if self._declarations[name].dynamic:
@@ -94,7 +105,7 @@ def _describe(declaration: Declaration) -> ParameterDescriptor:
     description = ParameterDescriptor(
         name=declaration.name,
         description=declaration.description,
-        read_only=declaration.name in _READ_AT_START,
+        read_only=declaration.read_only,
     )
     if declaration.choices:
         description.additional_constraints = f"one of: {', '.join(declaration.choices)}"

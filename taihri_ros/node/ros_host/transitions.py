@@ -1,0 +1,41 @@
+"""Requests of lifecycle transitions that are not possible in the node's state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+
+logger = logging.getLogger(__name__)
+
+
+def refuse_impossible_transitions(node: LifecycleNode) -> None:
+    """Answer requests of impossible transitions with a failure; rclpy lets their error end the executor.
+
+    Args:
+        node: The node, with its lifecycle services.
+    """
+    for service in node.services:
+        if service.srv_name.endswith("/change_state"):
+            service.callback = _refusing(service.callback, node.get_fully_qualified_name())
+
+
+def _refusing(answer: Callable[[Any, Any], Any], full_name: str) -> Callable[[Any, Any], Any]:
+    def answer_or_refuse(request: Any, response: Any) -> Any:
+        try:
+            return answer(request, response)
+        except RuntimeError as error:  # rclpy's RCLError, which it does not export
+            transition = request.transition.label or f"number {request.transition.id}"
+            reason = " ".join(str(error).split())
+            logger.warning(
+                "refused the transition %s, which is not possible now: ros2 lifecycle list %s shows which are (%s)",
+                transition,
+                full_name,
+                reason,
+            )
+            response.success = False
+            return response
+
+    return answer_or_refuse

@@ -1,0 +1,67 @@
+"""The launch file: its end, and what it refuses before anything is started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from domains import new_domain
+from hosted import CONFIGURE
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from robot import Robot, wait_for
+
+
+@contextmanager
+def launched(domain: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        ["ros2", "launch", "taihri_ros", "taihri.launch.py", *arguments],
+        env=os.environ | {"ROS_DOMAIN_ID": str(domain)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.communicate(timeout=60)
+
+
+def pids_of_node(process: subprocess.Popen[str]) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def test_the_launch_ends_with_its_node_and_a_manual_configuration_is_not_followed_by_an_activation() -> None:
+    domain = new_domain()
+    nobody = ("engine:=openai", "model:=taihri", "engine_url:=http://127.0.0.1:9/v1")
+    with Robot(domain) as robot, launched(domain, "autostart:=false", "namespace:=robot1", *nobody) as process:
+        service = "/robot1/taihri/change_state"
+        assert robot.call(ChangeState, service, 60.0, transition=Transition(id=CONFIGURE)).success
+        assert robot.call(GetState, "/robot1/taihri/get_state").current_state.label == "inactive"
+        (pid,) = wait_for(lambda: pids_of_node(process))
+        os.kill(pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert "the node has ended" in output or process.returncode is not None
+    assert process.returncode == 0, output
+
+
+def test_rviz_is_refused_without_rviz2_before_the_node_starts() -> None:
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        with launched(new_domain(), "rviz:=true") as process:
+            output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "rviz:=true needs rviz2" in output
+        assert "process started" not in output
+    else:
+        pytest.skip("rviz2 is installed")
