@@ -25,6 +25,7 @@ class State(IntEnum):
     OUT_OF_VIEW = 9
     LOW_CONFIDENCE = 10
     NOBODY = 11
+    IMPLAUSIBLE = 12
 
 
 class DepthUse(IntEnum):

@@ -110,7 +110,7 @@ def refuse_unbelieved(person: Person, thresholds: Thresholds) -> Person:
             if np.isnan(person.presence)
             else f"nobody: presence {person.presence:.3g} is below min_presence {thresholds.min_presence:.3g}"
         )
-        keypoints = tuple(_refuse(keypoint, State.NOBODY, reason) for keypoint in person.keypoints)
+        keypoints = tuple(refused(keypoint, State.NOBODY, reason) for keypoint in person.keypoints)
         return replace(person, keypoints=keypoints, box=None, root=None)
     return replace(
         person,
@@ -133,11 +133,20 @@ def _checked(keypoint: Keypoint, min_confidence: float) -> Keypoint:
         reason = "the confidence is unknown, because the engine returned no top-k log-probabilities"
     else:
         reason = f"confidence {keypoint.confidence:.3g} is below min_confidence {min_confidence:.3g}"
-    return _refuse(keypoint, State.LOW_CONFIDENCE, reason)
+    return refused(keypoint, State.LOW_CONFIDENCE, reason)
 
 
-def _refuse(keypoint: Keypoint, state: State, reason: str) -> Keypoint:
-    """Return a keypoint without its position, covariance and pixel."""
+def refused(keypoint: Keypoint, state: State, reason: str) -> Keypoint:
+    """Return a keypoint without its position, covariance and pixel.
+
+    Args:
+        keypoint: The keypoint.
+        state: Its new state.
+        reason: The reason in words.
+
+    Returns:
+        The keypoint, with its confidence and its use of depth.
+    """
     if keypoint.state is state:
         return keypoint
     if not keypoint.has_position and keypoint.reason:

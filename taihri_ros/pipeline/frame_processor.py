@@ -101,7 +101,7 @@ class FrameProcessor:
         return Result(estimate, frame, image, stages | estimate.stages_ms | total, camera)
 
     def refine(self, result: Result, *, one_shot: bool = False) -> Result:
-        """Fuse the depth image and filter the motion; must be called in the order of the frames.
+        """Fuse the depth image, filter the motion and apply the guards; must be called in the order of the frames.
 
         Args:
             result: The result of a frame.
@@ -123,5 +123,6 @@ class FrameProcessor:
         else:
             self._depth_problems.clear()
         estimate = self._tracker.refine(result.estimate, frame.stamp_ns, camera=camera, depth=depth, one_shot=one_shot)
+        estimate = self._tracker.guards.check(estimate, frame.stamp_ns, one_shot=one_shot)
         refined = {"refine": (perf_counter() - started) * 1e3, "total": (perf_counter() - frame.received) * 1e3}
         return replace(result, estimate=estimate, stages_ms=result.stages_ms | refined)

@@ -21,6 +21,7 @@ from taihri_ros.pipeline.depth_fusion import fuse
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.find_person import find_person
+from taihri_ros.pipeline.guards import Guards
 from taihri_ros.pipeline.motion_filter import MotionFilter
 from taihri_ros.pipeline.person_crop import PersonCrop
 from taihri_ros.pipeline.uncertainty import with_confidences
@@ -29,6 +30,9 @@ from taihri_ros.skeleton import JOINTS
 
 class Tracker:
     """A stateful estimator. `estimate` is thread-safe; `refine` must be called in the order of the frames.
+
+    Attributes:
+        guards: Refuse joints of what `refine` returns; its caller applies them.
 
     Example:
         `Tracker(Estimator(engine), person_crop=PersonCrop("auto"), motion_filter=MotionFilter())` crops to the person
@@ -43,6 +47,7 @@ class Tracker:
         person_crop: PersonCrop | None = None,
         motion_filter: MotionFilter | None = None,
         whole_body: bool = False,
+        guards: Guards | None = None,
     ) -> None:
         """Create a tracker without state.
 
@@ -54,7 +59,9 @@ class Tracker:
             motion_filter: Filters the motion of the joints; if None, it is not filtered.
             whole_body: Whether all joints of the skeleton are requested together with those of a command, as
                 `Estimate.whole`. A free command has them from the second frame on, when its joints are known.
+            guards: Refuse joints last of all; none if None.
         """
+        self.guards = guards or Guards()
         self._estimator = estimator
         self._joint_selection = joint_selection or JointSelection()
         self._keeps_choice = joint_selection is not None
@@ -77,6 +84,22 @@ class Tracker:
     def person_ids(self) -> tuple[str, ...]:
         """Ids of the people who are known; none, because this tracker does not tell people apart."""
         return ()
+
+    def use_joint_selection(self, joint_selection: JointSelection) -> None:
+        """Replace what selects the joints of a command from the next frame on."""
+        self._joint_selection = joint_selection
+
+    def use_person_crop(self, person_crop: PersonCrop | None) -> None:
+        """Replace what chooses the view of each frame from the next one on; None for the full view."""
+        self._person_crop = person_crop
+
+    def use_filter(self, make_filter: Callable[[], MotionFilter] | None) -> None:
+        """Replace the motion filter from the next frame on; its state is lost.
+
+        Args:
+            make_filter: Creates the filter of a person; None if the motion is not filtered.
+        """
+        self._filter = None if make_filter is None else make_filter()
 
     def selection(self, command: Command) -> Selection:
         """Return the newest selection of the joints for a command.
@@ -121,22 +144,23 @@ class Tracker:
             believe are missing, and the person crop does not follow them. A command for which no joint is chosen is not
             sent to the model; its person has no keypoint.
         """
-        selection = self._joint_selection.select(command, monotonic())
+        joint_selection, person_crop = self._joint_selection, self._person_crop
+        selection = joint_selection.select(command, monotonic())
         if selection.source is Source.NONE:
             spec = self.engine.info.spec
             return Estimate(command, Person((), None), "", {}, spec.name, thresholds=self.gate.thresholds(spec))
         asked = replace(command, joints=selection.joints)
         requested = replace(command, joints=JOINTS) if self._whole_body and asked.joints else asked
-        if one_shot and self._person_crop is not None:
+        if one_shot and person_crop is not None:
             exchange = find_person(self._estimator, image, camera, requested, check_wanted)
             estimate = exchange.estimate(self._estimator.xy_source, self.gate.thresholds(exchange.decoder.spec))
-        elif self._person_crop is not None and requested.joints:
-            estimate = self._follow(self._person_crop, image, camera, requested, stamp_ns, check_wanted)
+        elif person_crop is not None and requested.joints:
+            estimate = self._follow(person_crop, image, camera, requested, stamp_ns, check_wanted)
         else:
             estimate = self._estimator.estimate(image, camera, requested)
         if self._keeps_choice:
             joints = tuple(keypoint.name for keypoint in estimate.person.keypoints)
-            self._joint_selection.remember(requested, joints, monotonic())
+            joint_selection.remember(requested, joints, monotonic())
         return estimate if requested is asked else estimate.restricted_to(asked)
 
     def _follow(

@@ -1,13 +1,16 @@
-"""Reader of NumPy archives with pickled objects that does not run arbitrary code.
+"""Reader of NumPy archives, also of those with pickled objects, that runs no code of theirs.
 
-Python's unpickler runs any code that a pickle contains. Data sets in this field are nevertheless distributed as pickled
-dicts. This reader only allows the functions that create arrays, numbers, strings and built-in containers; any other
-name is an error.
+NumPy's own reader without pickles reads every array of numbers or texts. Data sets in this field are nevertheless
+distributed as pickled dicts: these are read by another process with limits, which makes no object but built-in
+containers (`unpickling.py`).
 """
 
 from __future__ import annotations
 
-import pickle
+import os
+import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -15,21 +18,13 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from taihri_ros.evaluation.datasets import unpickling
 from taihri_ros.evaluation.datasets.items import DataError
+from taihri_ros.evaluation.datasets.plain_values import unpack
+from taihri_ros.resources import PACKAGE
 
-_ALLOWED = {
-    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
-    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),
-    *(
-        (module, name)
-        for module in ("builtins", "__builtin__")  # __builtin__ is the name in Python 2
-        for name in ("bytes", "bytearray", "complex", "set", "frozenset")
-    ),
-    ("collections", "OrderedDict"),
-}
+_MOST_BYTES = 8 * 2**30
+"""Largest size of an array or pickle, decompressed."""
 
 
 def read_archive(path: Path) -> dict[str, Any]:
@@ -47,42 +42,62 @@ def read_archive(path: Path) -> dict[str, Any]:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                return {name.removesuffix(".npy"): _read_member(archive, name) for name in archive.namelist()}
+                return {
+                    info.filename.removesuffix(".npy"): _read_member(path, archive, info) for info in archive.filelist
+                }
         with path.open("rb") as file:
-            content = _read_array(file)
+            content = _read_array(path, "", file, path.stat().st_size)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    except (OSError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, TypeError, KeyError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError, KeyError, NotImplementedError) as error:
         raise DataError(f"{path} is not a readable NumPy file: {error}") from error
+    except (MemoryError, RecursionError) as error:
+        raise DataError(f"{path} is too large: {error or 'its content does not fit into memory'}") from error
     if not isinstance(content, dict):
         raise DataError(f"{path} has a {type(content).__name__}, not a dict")
     return content
 
 
-def _read_member(archive: zipfile.ZipFile, name: str) -> Any:
-    with archive.open(name) as file:
-        return _read_array(file)
+def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    with archive.open(info) as file:
+        return _read_array(path, info.filename, file, info.file_size)
 
 
-def _read_array(file: IO[bytes]) -> Any:
-    """Read one array; return the object itself for a 0-dimensional array, in which NumPy wraps objects."""
+def _read_array(path: Path, member: str, file: IO[bytes], size: int) -> Any:
+    """Read one array of `size` bytes with its header; return the object itself for a 0-dimensional array of objects."""
+    if size > _MOST_BYTES:
+        raise DataError(f"{member or 'it'} has {size / 2**30:.0f} GiB, at most {_MOST_BYTES / 2**30:.0f} are read")
     start = file.tell()
     version = npy.read_magic(file)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    _, _, dtype = read_header(file)
+    shape, _, dtype = read_header(file)
+    offset = file.tell() - start
     if dtype.hasobject:
-        array = _ArraysOnly(file, encoding="latin1").load()  # as NumPy recommends for arrays pickled by Python 2
+        array = _unpickle(path, member, offset, size - offset)
     else:
+        needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        if needed > size - offset:
+            raise ValueError(f"{member or 'its array'} needs {needed} bytes and has {size - offset}")
         file.seek(start)
         array = npy.read_array(file, allow_pickle=False)
     return array.item() if isinstance(array, np.ndarray) and array.ndim == 0 else array
 
 
-class _ArraysOnly(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise DataError(
-                f"it has a pickled {module}.{name}, which is neither an array nor a built-in container and could run "
-                "code: save its arrays with numpy.savez"
-            )
-        return super().find_class(module, name)
+def _unpickle(path: Path, member: str, offset: int, size: int) -> Any:
+    """Return the value of a pickle, read by another process."""
+    command = [sys.executable, "-m", unpickling.__name__, str(path.resolve()), member, str(offset), str(size)]
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        ended = subprocess.run(
+            command, check=False, capture_output=True, env=environment, timeout=2 * unpickling.TIME_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"its pickle takes longer than {2 * unpickling.TIME_S} s to read") from error
+    if ended.stdout[:1] == unpickling.OK:
+        return unpack(ended.stdout[1:])
+    if ended.stdout[:1] == unpickling.REFUSED:
+        raise DataError(ended.stdout[1:].decode("utf-8", "replace"))
+    if ended.returncode == -signal.SIGXCPU:
+        raise DataError(f"its pickle takes longer than {unpickling.TIME_S} s to read")
+    last = " ".join(ended.stderr.decode("utf-8", "replace").splitlines()[-1:])
+    raise DataError(f"the process that reads its pickle ended with status {ended.returncode}: {last}")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 GRAPH_TOPIC = "ros_discovery_info"
 """DDS topic on which every participant lists its nodes and their endpoints."""
 
+_EVERYBODY = QoS(depth=100, transient_local=True)
+"""Quality of service for the lists of all participants."""
+
 _GRAPH_INFO = "rmw_dds_common/msg/ParticipantEntitiesInfo"
 _GRAPH_NODE = "rmw_dds_common/msg/NodeEntitiesInfo"
 _GRAPH_GID = "rmw_dds_common/msg/Gid"
@@ -71,8 +74,21 @@ class DdsNode:
         self._endpoints: list[Endpoint] = []
         self._closed = False
         self._participant = Participant(self.domain_id, self.types)
+        self._nodes: dict[bytes, list[tuple[str, str]]] = {}
         self._graph = Publisher(self._participant, _GRAPH_INFO, GRAPH_TOPIC, LATCHED)
+        self._graph_reader = Subscription(self._participant, _GRAPH_INFO, GRAPH_TOPIC, self._on_graph, _EVERYBODY)
         self._announce()
+
+    @property
+    def namesakes(self) -> int:
+        """Number of nodes of this node's name in the graph, itself included.
+
+        A process that was killed is counted until its lease ends, after 10 s.
+        """
+        present = self._graph_reader.publishing_participants
+        with self._lock:
+            self._nodes = {gid: nodes for gid, nodes in self._nodes.items() if gid in present}
+            return 1 + sum(nodes.count((self.namespace, self.name)) for nodes in self._nodes.values())
 
     def resolve(self, name: str) -> str:
         """Return the absolute name of a topic, by the rules of ROS 2.
@@ -152,6 +168,7 @@ class DdsNode:
             self._closed = True
         for endpoint in tuple(self._endpoints):
             endpoint.destroy()
+        self._graph_reader.destroy()
         self._graph.destroy()
         self._participant.close()
 
@@ -170,6 +187,13 @@ class DdsNode:
             self._endpoints.remove(endpoint)
             if not self._closed:
                 self._announce()
+
+    def _on_graph(self, message: Any) -> None:
+        """Note the nodes of another participant."""
+        gid = bytes(message.gid.data)[: len(self._participant.gid)]
+        with self._lock:
+            if gid != self._participant.gid:
+                self._nodes[gid] = [(node.node_namespace, node.node_name) for node in message.node_entities_info_seq]
 
     def _announce(self) -> None:
         """Publish which endpoints belong to the node, for `ros2 node list`, `ros2 node info` and `ros2 topic info`."""

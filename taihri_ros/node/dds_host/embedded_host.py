@@ -14,8 +14,10 @@ from taihri_ros.node import topics
 from taihri_ros.node.application import Application
 from taihri_ros.node.dds_host import DdsNode, Publisher, QoS, RosTypes, Subscription, receive_buffer_warning
 from taihri_ros.node.diagnostics import engine_tasks, scheduler_tasks
+from taihri_ros.node.graph_warnings import GraphWarnings
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Messages, Placement
+from taihri_ros.node.node_names import hardware_id, status_prefix, with_own_names
 from taihri_ros.node.parameters import ParameterError, Parameters
 from taihri_ros.node.topics import NODE_NAME, Topic
 from taihri_ros.resources import share_directory
@@ -57,22 +59,26 @@ class EmbeddedHost:
             raise ParameterError(
                 "target_frame needs TF lookups, which only the rclpy host has: use ros2 launch, or leave it empty"
             )
-        self._parameters = parameters
+        self._inputs: list[Subscription] = []
         self._image_input = topics.COMPRESSED_IMAGE if parameters.image_transport == "compressed" else topics.IMAGE
         types = RosTypes(distro, share_directory())
         self._messages = Messages(types.message)
         with ExitStack() as stack:
             self._node = stack.enter_context(DdsNode(NODE_NAME, namespace, types=types, remaps=remaps))
+            self._full_name = f"{self._node.namespace.rstrip('/')}/{self._node.name}"
+            self._parameters = parameters = with_own_names(parameters, self._full_name)
             self._publishers: dict[Topic, Publisher] = {
                 topic: self._node.publisher(topic.type, topic.name, _qos(topic)) for topic in topics.OUTPUTS
             }
             self.application = Application(parameters, engine, self._messages, self, decode_image)
-            self._camera_info = self._subscribe(topics.CAMERA_INFO, self.application.on_camera_info)
+            self._camera_info = self._subscribe_input(topics.CAMERA_INFO, self.application.on_camera_info)
             self._latched_camera_info: Subscription | None = None
             self._image = self._subscribe_inputs()
             stack.pop_all()
         self._tasks = [
-            *scheduler_tasks(self.application.scheduler, lambda: self._image.matched),
+            *scheduler_tasks(
+                self.application.scheduler, lambda: self._image.matched, lambda: self.application.stamp_gaps.missing
+            ),
             *engine_tasks(engine),
         ]
         self.application.start()
@@ -87,15 +93,16 @@ class EmbeddedHost:
             logger.warning("%s", warning)
         started = reported = time.monotonic()
         period = self._parameters.diagnostics_period_s
+        graph = GraphWarnings(self._full_name)
         while not stop.wait(max(0.0, min(_LATCHED_CHECK_S, reported + period - time.monotonic()))):
             self._subscribe_latched()
             if time.monotonic() < reported + period:
                 continue
             reported = time.monotonic()
-            reports = {f"{self._node.name}: {task.name}": task.report() for task in self._tasks}
-            self.publish(
-                topics.DIAGNOSTICS, self._messages.diagnostics(time.time_ns(), reports, self._parameters.engine_model)
-            )
+            graph.check({each.topic: each.matched for each in self._inputs}, self._node.namesakes, reported)
+            reports = {f"{status_prefix(self._full_name)}: {task.name}": task.report() for task in self._tasks}
+            identity = hardware_id(self._full_name, self._parameters.engine_model)
+            self.publish(topics.DIAGNOSTICS, self._messages.diagnostics(time.time_ns(), reports, identity))
             if started and self._image.matched:
                 started = 0.0
             elif started and time.monotonic() - started > _NO_CAMERA_WARNING_S:
@@ -150,17 +157,22 @@ class EmbeddedHost:
     def _subscribe(self, topic: Topic, callback: Callable[[Any], None]) -> Subscription:
         return self._node.subscribe(topic.type, topic.name, callback, _qos(topic))
 
+    def _subscribe_input(self, topic: Topic, callback: Callable[[Any], None]) -> Subscription:
+        """Subscribe to a topic that must have one publisher only."""
+        self._inputs.append(self._subscribe(topic, callback))
+        return self._inputs[-1]
+
     def _subscribe_inputs(self) -> Subscription:
         """Subscribe to the inputs other than camera_info, and return the subscription to the images."""
         application = self.application
         self._subscribe(topics.COMMAND, application.on_command)
         if self._parameters.depth_enabled:
-            self._subscribe(topics.depth_input(self._parameters.depth_transport), application.on_depth)
+            self._subscribe_input(topics.depth_input(self._parameters.depth_transport), application.on_depth)
         if self._parameters.people_enabled and self._parameters.people_detections:
-            self._subscribe(topics.DETECTIONS, application.on_detections)
+            self._subscribe_input(topics.DETECTIONS, application.on_detections)
         image = self._image_input
         on_image = application.on_image if image is topics.IMAGE else application.on_compressed_image
-        return self._subscribe(image, on_image)
+        return self._subscribe_input(image, on_image)
 
     def _subscribe_latched(self) -> None:
         """Subscribe to the last CameraInfo that a publisher keeps, as soon as there is such a publisher."""

@@ -259,6 +259,15 @@ class Subscription(Endpoint):
             return any(each is not None and each.qos[Policy.Durability] != _VOLATILE for each in publishers)
         return False
 
+    @property
+    def publishing_participants(self) -> set[bytes]:
+        """The 16 bytes that identify the participant of each matched publisher."""
+        with self._lock, suppress(DDSException, IndexError):  # raised if publishers come and go meanwhile
+            handles = [] if self._destroyed else self._dds.get_matched_publications()
+            publishers = [self._dds.get_matched_publication_data(handle) for handle in handles]
+            return {each.participant_key.bytes for each in publishers if each is not None}
+        return set()
+
     def dispatch(self) -> None:
         """Call the callback with the received samples, oldest first, and log a peer whose QoS is incompatible."""
         taken = ddspy_take(self._dds._ref, _ANY, self._depth)

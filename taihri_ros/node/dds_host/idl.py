@@ -5,6 +5,7 @@ The binding handles samples as bytes: rosbags reads and writes CDR about a hundr
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from cyclonedds.idl import IdlStruct, make_idl_struct
@@ -45,18 +46,25 @@ def dds_type_name(msg_type: str) -> str:
     return f"{package}.{kind}.dds_.{name}_"
 
 
+_Key = tuple[str, str]
+"""Full name and type hash of a message type, which differs between distributions."""
+
+_lock = threading.RLock()
+_structs: dict[_Key, type[IdlStruct]] = {}
+_cdr: dict[_Key, type[IdlStruct]] = {}
+"""The classes of this process. The binding keeps every class until the process ends, so each is made only once."""
+
+
 class IdlTypes:
-    """IDL classes for ROS 2 message types, each built once."""
+    """IDL classes for ROS 2 message types, each built once in a process."""
 
     def __init__(self, types: RosTypes) -> None:
-        """Create an empty cache of classes.
+        """Use some message definitions.
 
         Args:
             types: The message definitions.
         """
         self._types = types
-        self._structs: dict[str, type[IdlStruct]] = {}
-        self._cdr: dict[str, type[IdlStruct]] = {}
 
     def cdr(self, msg_type: str) -> type[IdlStruct]:
         """Return a class whose samples are CDR bytes, with the name and type information of the message type.
@@ -67,19 +75,25 @@ class IdlTypes:
         Returns:
             The class for a DDS topic.
         """
-        if msg_type not in self._cdr:
-            cdr = make_idl_struct("Cdr", dds_type_name(msg_type), {})
-            cdr.__idl__ = self._struct(msg_type).__idl__
-            self._cdr[msg_type] = cdr
-        return self._cdr[msg_type]
+        with _lock:
+            key = self._key(msg_type)
+            if key not in _cdr:
+                cdr = make_idl_struct("Cdr", dds_type_name(msg_type), {})
+                cdr.__idl__ = self._struct(msg_type).__idl__
+                _cdr[key] = cdr
+            return _cdr[key]
+
+    def _key(self, msg_type: str) -> _Key:
+        return msg_type, self._types.type_hash(msg_type)
 
     def _struct(self, msg_type: str) -> type[IdlStruct]:
-        if msg_type not in self._structs:
+        key = self._key(msg_type)
+        if key not in _structs:
             _, fields = self._types.store.fielddefs[msg_type]
             members = {name: self._member(desc) for name, desc in fields}
             class_name = msg_type.rpartition("/")[2] + "_"
-            self._structs[msg_type] = make_idl_struct(class_name, dds_type_name(msg_type), members)
-        return self._structs[msg_type]
+            _structs[key] = make_idl_struct(class_name, dds_type_name(msg_type), members)
+        return _structs[key]
 
     def _member(self, desc: FieldDesc) -> Any:
         if desc[0] == Nodetype.NAME:

@@ -12,7 +12,7 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import parse_command
 from taihri_ros.inference.factory import open_engine
-from taihri_ros.node.application import make_tracker
+from taihri_ros.node.configured_tracker import make_tracker
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.tracker import Tracker
 from taihri_ros.resources import NANO

@@ -558,3 +558,13 @@ def test_threads_may_publish_subscribe_and_destroy_concurrently(
     wait_until(lambda: publisher.matched)
     publisher.publish(make(types, STRING, text("alive")))
     assert inbox.get().data == "alive"
+
+
+def test_a_second_node_of_the_same_name_is_counted_until_it_leaves(node: DdsNode, domain: int, types: RosTypes) -> None:
+    assert node.namesakes == 1
+    with DdsNode("taihri", "/robot", types=types, domain_id=domain) as second:
+        wait_until(lambda: node.namesakes == second.namesakes == 2)
+        with DdsNode("taihri", "/elsewhere", types=types, domain_id=domain) as third:
+            wait_until(lambda: len(node._nodes) >= 2)
+            assert (node.namesakes, third.namesakes) == (2, 1)
+    wait_until(lambda: node.namesakes == 1)

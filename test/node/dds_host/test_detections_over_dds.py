@@ -18,7 +18,7 @@ STAMP = 1_700_000_000_000_000_000
 
 @pytest.mark.parametrize("reliable", [True, False])
 def test_detections_lead_to_people(monkeypatch: pytest.MonkeyPatch, reliable: bool) -> None:
-    monkeypatch.setattr("taihri_ros.node.application.Estimator", SightedEstimator)
+    monkeypatch.setattr("taihri_ros.node.configured_tracker.Estimator", SightedEstimator)
     settings = {"people_enabled": True, "people_detections": True, "people_tolerance_s": 1.0}
     with (
         running_host(engine=PeopleOracle(LEFT, RIGHT), **settings) as (host, domain),
