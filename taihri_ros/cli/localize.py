@@ -10,17 +10,11 @@ import click
 import numpy as np
 
 from taihri_ros.body.glb import encode_glb
-from taihri_ros.body.recovery import BodyRecovery
 from taihri_ros.camera.calibration_files import read_camera
 from taihri_ros.camera.picture_files import check_picture_name, read_picture, write_picture
-from taihri_ros.cli.options import LONGEST_ANSWER_S, engine_options, threshold_options
-from taihri_ros.commands.command import CommandError, parse_command
+from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.errors import TaihriError
-from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
-from taihri_ros.node.body_output import fit_body
-from taihri_ros.node.configured_engine import ready_engine
-from taihri_ros.node.overlay import draw_overlay
-from taihri_ros.node.parameters import Parameters
+from taihri_ros.localizer import Localizer, read_command
 from taihri_ros.pipeline.estimate import Estimate
 
 
@@ -88,37 +82,24 @@ def command(
         if mesh.suffix != ".glb":
             raise TaihriError(f"{mesh} is not a name for binary glTF: choose one that ends with .glb")
         chosen["body.enabled"] = True
-    requested = parse_command(text)
-    if requested is None:
-        raise CommandError("'stop' requests no joints: name joints, or describe the task")
+    read_command(text)
     if xy_source is not None:
         chosen["xy_source"] = xy_source
     if person_crop is not None:
         chosen["person_crop.mode"] = person_crop
-    parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
     camera = read_camera(camera_info, name=camera_name, rectified=rectified)
     picture = read_picture(image, check_size=camera.check_image)
-    with ready_engine(parameters, tracking=False) as ready:
-        tracker = make_tracker(ready, parameters)
-        estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)
-        if mesh is not None and estimate.whole is None and estimate.person.keypoints:
-            estimate = tracker.estimate(picture, camera, requested, 0, one_shot=True)  # now with the joints it chose
-        selection = tracker.selection(requested)
-        trained, unconstrained = ready.info.spec.trained, ready.info.unconstrained
-    body = None if estimate.whole is None else fit_body(BodyRecovery(), estimate.whole, stamp_ns=0)
-    if mesh is not None and body is not None:
-        mesh.write_bytes(encode_glb([body]))
+    with Localizer(camera, parameters=chosen) as localizer:
+        found = localizer.locate(picture, text)
+    if mesh is not None and found.body is not None:
+        mesh.write_bytes(encode_glb([found.body]))
     if overlay is not None:
-        write_picture(overlay, draw_overlay(picture, estimate, "" if trained else UNTRAINED_NOTE, camera, body))
-    if mesh is not None and body is None:
+        write_picture(overlay, found.draw())
+    if mesh is not None and found.body is None:
         click.echo(f"note: {mesh} was not written: too few joints of the trunk were found to fit a body", err=True)
-    if not trained:
-        click.echo(f"note: {UNTRAINED_NOTE}", err=True)
-    if unconstrained:
-        click.echo(f"note: answers are not constrained: {unconstrained}", err=True)
-    if not estimate.person.keypoints:
-        click.echo(f"note: {selection.reason}", err=True)
-    click.echo(json.dumps(to_json(estimate), indent=2) if as_json else _table(estimate))
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(json.dumps(to_json(found.estimate), indent=2) if as_json else _table(found.estimate))
 
 
 def to_json(estimate: Estimate) -> dict[str, Any]:

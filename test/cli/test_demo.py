@@ -9,8 +9,12 @@ import sys
 from pathlib import Path
 
 import cv2
+import pytest
+from click.testing import CliRunner
 from domains import new_domain
 from ended_run import Run
+
+from taihri_ros.cli.demo import command
 
 COMMANDS = ("shake my hand", "left_wrist, right_wrist", "give me a hug")
 ENVIRONMENT = {
@@ -34,7 +38,7 @@ def demo(directory: Path, *arguments: str) -> Run:
 def test_the_demo_writes_summary_and_pictures(tmp_path: Path, simulator: str) -> None:
     done = demo(tmp_path, "--engine-python", simulator, "--mesh", "--out", "found")
     assert done.status == 0, done.err
-    assert "wrote summary.json, demo.png, demo.gif, body.glb to found" in done.out
+    assert "wrote summary.json, demo.png, demo.gif, body.glb, demo.rrd to found" in done.out
     summary = json.loads((tmp_path / "found" / "summary.json").read_text())
     assert summary["model"] == "taihri-nano"
     assert summary["trained"]
@@ -50,6 +54,26 @@ def test_the_demo_writes_summary_and_pictures(tmp_path: Path, simulator: str) ->
     assert cv2.imread(str(tmp_path / "found" / "demo.png")) is not None
     assert (tmp_path / "found" / "body.glb").read_bytes().startswith(b"glTF")
     assert 10_000 < (tmp_path / "found" / "demo.gif").stat().st_size <= 3_000_000
+
+
+@pytest.mark.soak
+def test_the_demo_of_two_people_tells_them_apart(tmp_path: Path, simulator: str) -> None:
+    done = demo(tmp_path, "--engine-python", simulator, "--people", "2", "--mesh", "--out", "found")
+    assert done.status == 0, done.err
+    summary = json.loads((tmp_path / "found" / "summary.json").read_text())
+    people = summary["people"]
+    assert people["true"] == 2
+    assert people["ids"], "somebody was seen in three images"
+    assert {about["person"] for about in people["ids"].values()} <= {0, 1}
+    assert any(frame.startswith(f"person_{name}/") for name in people["ids"] for frame in summary["transforms"])
+    assert "2 people had" in done.out
+    assert cv2.imread(str(tmp_path / "found" / "demo.png")) is not None
+
+
+def test_the_arm_is_for_one_person() -> None:
+    result = CliRunner().invoke(command, ["--arm", "--people", "2", "--engine-python", sys.executable])
+    assert result.exit_code == 2
+    assert "--arm is for one person" in result.output
 
 
 def test_a_missing_environment_is_named(tmp_path: Path) -> None:

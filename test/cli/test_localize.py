@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ended_run import Run
 from oracle import Oracle
 from zoom_oracle import ZOOMING
 
+from taihri_ros import localizer
 from taihri_ros.cli import localize
 from taihri_ros.cli.localize import to_json
 from taihri_ros.commands.command import joint_command
@@ -99,7 +99,7 @@ def test_the_task_table_chooses_the_joints_of_a_checkpoint_that_asks_for_it(
     known = {name: np.array([0.1, 0.0, 1.0]) for name in ("right_elbow", "right_wrist")}
     engine = Oracle(known)
     engine.info = replace(engine.info, spec=replace(engine.info.spec, task_table=True))
-    monkeypatch.setattr(localize, "ready_engine", lambda _, **__: nullcontext(engine))
+    monkeypatch.setattr(localizer, "ready_engine", lambda _, **__: engine)
     arguments = [str(photo), "--camera-info", str(calibration), "--command", "shake my hand", "--json"]
     done = CliRunner().invoke(localize.command, arguments, catch_exceptions=False)
     keypoints = json.loads(done.stdout[done.stdout.index("{") :])["keypoints"]
@@ -116,7 +116,7 @@ def test_the_task_table_chooses_the_joints_of_a_checkpoint_that_asks_for_it(
 def test_a_command_without_joints_is_answered_with_none_and_the_reason(
     photo: Path, calibration: Path, monkeypatch: pytest.MonkeyPatch, command: str, note: str
 ) -> None:
-    monkeypatch.setattr(localize, "ready_engine", lambda _, **__: nullcontext(Oracle({"right_wrist": np.ones(3)})))
+    monkeypatch.setattr(localizer, "ready_engine", lambda _, **__: Oracle({"right_wrist": np.ones(3)}))
     arguments = [str(photo), "--camera-info", str(calibration), "--command", command, "--json"]
     done = CliRunner().invoke(localize.command, arguments, catch_exceptions=False)
     assert json.loads(done.output[done.output.index("{") :])["keypoints"] == {}
@@ -128,7 +128,7 @@ def test_joints_that_the_model_does_not_believe_are_missing_unless_asked_for(
 ) -> None:
     engine = Oracle({"head": np.array([0.1, 0.0, 1.0])}, spread=(0.02,) * 41)
     engine.info = replace(engine.info, spec=replace(engine.info.spec, belief=Belief(0.99, 0.0)))
-    monkeypatch.setattr(localize, "ready_engine", lambda _, **__: nullcontext(engine))
+    monkeypatch.setattr(localizer, "ready_engine", lambda _, **__: engine)
 
     def run(*options: str) -> str:
         arguments = [str(photo), "--camera-info", str(calibration), "--command", "head", *options]
@@ -160,7 +160,7 @@ def test_a_checkpoint_that_zooms_is_shown_more_views_unless_told_not_to(
 ) -> None:
     engine = Oracle({})
     engine.info = replace(engine.info, spec=ZOOMING)
-    monkeypatch.setattr(localize, "ready_engine", lambda _, **__: nullcontext(engine))
+    monkeypatch.setattr(localizer, "ready_engine", lambda _, **__: engine)
     arguments = [str(photo), "--camera-info", str(calibration), "--command", "head", *options]
     CliRunner().invoke(localize.command, arguments, catch_exceptions=False)
     assert len(engine.requests) == looks, "the full view, and a grid of one view because nobody is found"

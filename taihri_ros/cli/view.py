@@ -1,0 +1,126 @@
+"""`taihri view`: show in a browser what the robot sees and what the node makes of it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from taihri_ros.cli.bag_options import bag_options
+from taihri_ros.cli.node_options import node_options, node_parameters
+from taihri_ros.errors import TaihriError
+from taihri_ros.node.topics import NODE_NAME
+
+if TYPE_CHECKING:
+    from taihri_ros.viewer.page import Source
+    from taihri_ros.viewer.scene import Scene
+    from taihri_ros.viewer.sources import BagSource
+
+
+@click.command("view")
+@click.argument("shown_paths", metavar="[RRD | BAG...]", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write an .rrd file instead of showing.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the page; 0.0.0.0 for all networks.")
+@click.option("--port", type=click.IntRange(0, 65535), default=9090, show_default=True, help="TCP port; 0 for any.")
+@click.option("--browser/--no-browser", default=True, help="Whether to open the page here.")
+@node_options
+@bag_options
+def command(
+    *,
+    shown_paths: tuple[Path, ...],
+    save: Path | None,
+    host: str,
+    port: int,
+    browser: bool,
+    params_file: tuple[Path, ...],
+    param: tuple[str, ...],
+    remap: tuple[str, ...],
+    inputs: dict[str, str],
+    distro: str,
+    chosen: dict[str, Any],
+) -> None:
+    """Show the picture, the joints in metres with their uncertainty, the command, latencies and drops in a browser.
+
+    Without an argument, it shows a running node; give it the parameters and remapping rules of that node. It shows
+    recordings as well: an .rrd file, or bags, such as that of a camera and that with the answers of `taihri bag`. The
+    page needs no other host: it works offline, and the browser may not connect to any other.
+
+    \b
+    Examples:
+      taihri view
+      taihri view -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
+      taihri view out/demo/demo.rrd
+      taihri view recording answers --save answers.rrd
+    """
+    from taihri_ros.node.dds_host import node_identity, resolve
+    from taihri_ros.viewer import live, page, recordings, scene, sources
+
+    if save is not None:
+        recordings.check_name(save)
+    parameters = node_parameters(params_file, param, remap, chosen)
+    new_scene = partial(
+        scene.Scene, node=resolve("~", *node_identity(NODE_NAME, remaps=remap)), rectified=parameters.rectified
+    )
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+
+    @contextmanager
+    def shown(source: Source) -> Iterator[None]:
+        with page.Page(source, host=host, port=port) as opened:
+            click.echo(f"the viewer is at {opened.url} (end with Ctrl-C)")
+            if browser:
+                webbrowser.open(opened.url)
+            yield
+
+    with ExitStack() as stack:
+        if [path.suffix for path in shown_paths] == [recordings.ENDING]:
+            if save is not None:
+                raise TaihriError(f"{shown_paths[0]} is a recording of Rerun already: leave out --save")
+            stack.enter_context(shown(page.FileSource(shown_paths[0])))
+            stop.wait()
+        elif shown_paths:
+            bags = stack.enter_context(
+                sources.BagSource(shown_paths, parameters, inputs=inputs, remaps=remap, distro=distro)
+            )
+            target = save or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taihri-view-")), "bags.rrd")
+            with recordings.written_recording(target) as stream:
+                _play(bags, new_scene(stream), stop)
+            for problem in bags.problems:
+                click.echo(f"note: {problem}", err=True)
+            if save is None and not stop.is_set():
+                stack.enter_context(shown(page.FileSource(target)))
+                stop.wait()
+        else:
+            if save is not None:
+                stream = stack.enter_context(recordings.written_recording(save))
+                click.echo(f"recording {save} (end with Ctrl-C)")
+            else:
+                stream = recordings.live_stream()
+                recording = stack.enter_context(live.LiveRecording(stream))
+            receiver = sources.LiveSource(new_scene(stream), parameters, distro=distro, remaps=remap)
+            stack.enter_context(receiver)
+            if save is None:
+                recording.start()
+                stack.enter_context(shown(recording))
+            receiver.run(stop)
+    if save is not None:
+        click.echo(f"wrote {save}: look at it with taihri view {save}")
+
+
+def _play(bags: BagSource, scene: Scene, stop: Event) -> None:
+    """Show the messages of bags, until a signal."""
+    with click.progressbar(length=bags.messages, label="messages", file=sys.stderr) as bar:
+        for _ in bags.play(scene):
+            bar.update(1)
+            if stop.is_set():
+                return

@@ -1,0 +1,22 @@
+"""Shows in a browser what the robot sees and what the node makes of it, with Rerun, without any other host.
+
+- `blueprint`: which part of the window shows what;
+- `scene`: one message after the other, in any order, to what Rerun shows; `drawing` has the parts of a person,
+  `pictures` those of an image;
+- `words` has the command and its joints as text;
+- `sources`: where messages come from, a running node or a recorded bag;
+- `recordings` and `live`: where they go, a file or memory;
+- `page`: the web page of Rerun's viewer, which may connect to this machine only.
+"""
+
+from __future__ import annotations
+
+from taihri_ros.errors import TaihriError
+
+try:
+    import rerun  # noqa: F401
+except ImportError as problem:
+    raise TaihriError(
+        "the viewer is not installed: pip install 'taihri_ros[embedded,viewer]'; where the robot's Python has NumPy 1, "
+        "in a virtual environment of its own"
+    ) from problem

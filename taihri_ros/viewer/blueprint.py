@@ -1,0 +1,59 @@
+"""The layout of the viewer's window, and the paths of what it shows."""
+
+from __future__ import annotations
+
+import rerun.blueprint as rrb
+
+CAMERA = "world/camera"
+"""The camera, which is the origin of `world`; entities below it are in pixels."""
+
+PICTURE, DEPTH = f"{CAMERA}/picture", f"{CAMERA}/depth"
+PERSON = "person"
+"""The person, cut out of the picture."""
+
+TIMELINE = "time"
+"""The timeline: stamps of images, and of what is known about them."""
+
+COMMAND, LOG = "command", "log"
+LATENCY, CONFIDENCE, FRAMES = "latency", "confidence", "frames"
+
+
+def blueprint(*, live: bool = False) -> rrb.Blueprint:
+    """Return the layout: on the left the picture, the words and the person, on the right space, curves and log.
+
+    Args:
+        live: Whether the newest message is shown, rather than the recording from its beginning.
+    """
+    seen = rrb.Vertical(
+        rrb.Spatial2DView(origin=CAMERA, contents=[f"{CAMERA}/**", f"- {DEPTH}"], name="What the robot sees"),
+        rrb.Horizontal(
+            rrb.TextDocumentView(origin=COMMAND, name="The command, and the joints it needs"),
+            rrb.Spatial2DView(origin=PERSON, name="The person, cut out"),
+            column_shares=[3, 2],
+        ),
+        row_shares=[3, 2],
+    )
+    curves = rrb.Horizontal(
+        rrb.TimeSeriesView(origin=CONFIDENCE, name="Confidence"),
+        rrb.TimeSeriesView(origin=LATENCY, name="Latency by stage, ms"),
+        rrb.TimeSeriesView(origin=FRAMES, name="Frames: answered, dropped"),
+    )
+    known = rrb.Vertical(
+        rrb.Spatial3DView(
+            origin="world",
+            contents=["world/**", f"- {CAMERA}/person/**", f"- {CAMERA}/people"],
+            name="In metres: the camera, the joints and how sure they are",
+            eye_controls=rrb.EyeControls3D(
+                position=(1.3, -0.7, -0.7), look_target=(0.0, 0.1, 0.9), eye_up=(0.0, -1.0, 0.0)
+            ),
+        ),
+        curves,
+        rrb.TextLogView(origin=LOG, name="Log"),
+        row_shares=[4, 2, 1],
+    )
+    return rrb.Blueprint(
+        rrb.Horizontal(seen, known, column_shares=[4, 5]),
+        rrb.BlueprintPanel(state="hidden"),
+        rrb.SelectionPanel(state="hidden"),
+        rrb.TimePanel(state="collapsed", timeline=TIMELINE, play_state="following" if live else "playing"),
+    )

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from oracle import Oracle
+from required import LIGHT_PYTHON, ROOT
+
+import taihri_ros
+from taihri_ros import Localizer, localizer
+from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import CameraError
+from taihri_ros.camera.picture_error import PictureError
+from taihri_ros.camera.picture_files import write_picture
+from taihri_ros.commands.command import CommandError
+from taihri_ros.errors import TaihriError
+from taihri_ros.node.parameters import ParameterError
+from taihri_ros.resources import PERSON
+from taihri_ros.skeleton import JOINTS
+
+CAMERA = Camera.ideal(100.0, 96, 64)
+PICTURE = np.full((64, 96, 3), 255, np.uint8)
+WRIST = np.array([0.1, 0.0, 1.0])
+
+
+@pytest.fixture
+def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
+    """The engine of every localizer: it knows the right wrist."""
+    engine = Oracle({"right_wrist": WRIST})
+    monkeypatch.setattr(localizer, "ready_engine", lambda _, **__: engine)
+    return engine
+
+
+def test_the_package_is_imported_without_any_other_and_names_what_it_offers() -> None:
+    code = "import sys, taihri_ros; print(sorted(set(sys.modules) & {'numpy', 'cv2', 'yaml', 'click', 'rclpy'}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert [getattr(taihri_ros, name) for name in taihri_ros.__all__]
+    with pytest.raises(ImportError, match="cannot import name 'Localiser'"):
+        exec("from taihri_ros import Localiser")
+
+
+def test_found_joints_are_points_and_the_others_have_a_reason(oracle: Oracle) -> None:
+    with Localizer(CAMERA) as under_test:
+        found = under_test.locate(PICTURE, "left_wrist, right_wrist")
+    assert list(found.points) == ["right_wrist"]
+    assert np.allclose(found.points["right_wrist"], WRIST, atol=0.01)
+    assert set(found.missing) == {"left_wrist"}
+    assert found.missing["left_wrist"]
+    assert set(found.keypoints) == {"left_wrist", "right_wrist"}
+    assert found.draw().shape == PICTURE.shape
+    assert (found.draw() != PICTURE).any()
+
+
+def test_a_calibration_is_a_file_its_content_or_a_camera(oracle: Oracle, tmp_path: Path) -> None:
+    file = tmp_path / "camera.json"
+    file.write_text(json.dumps(CAMERA.to_mapping()))
+    assert {Localizer(given).camera for given in (CAMERA, CAMERA.to_mapping(), file, str(file))} == {CAMERA}
+
+
+def test_a_picture_is_a_file_or_an_array_in_either_order_of_colours(oracle: Oracle, tmp_path: Path) -> None:
+    red = PICTURE * np.array([1, 0, 0], np.uint8)
+    file = tmp_path / "red.png"
+    write_picture(file, red)
+    shown = Localizer(CAMERA)
+    pictures = [
+        shown.locate(file, "head").picture,
+        shown.locate(str(file), "head").picture,
+        shown.locate(red, "head").picture,
+        shown.locate(cv2.imread(str(file)), "head", color="bgr").picture,
+    ]
+    assert all(np.array_equal(each, red) for each in pictures)
+
+
+@pytest.mark.parametrize(
+    ("picture", "error", "message"),
+    [
+        (None, PictureError, "not None, which OpenCV returns"),
+        (np.zeros((64, 96), np.uint8), PictureError, r"not an array \(64, 96\) of uint8"),
+        (np.zeros((64, 96, 3), np.float32), PictureError, r"not an array \(64, 96, 3\) of float32"),
+        (7, PictureError, "not int"),
+        (np.zeros((32, 48, 3), np.uint8), CameraError, "image is 48x32 but camera_info describes 96x64"),
+        ("nothing.jpg", PictureError, "nothing.jpg cannot be read"),
+    ],
+)
+def test_what_is_no_picture_is_refused(oracle: Oracle, picture: Any, error: type[TaihriError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Localizer(CAMERA).locate(picture, "head")
+    assert oracle.requests == []
+
+
+def test_bad_arguments_are_refused_before_an_engine_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(localizer, "ready_engine", lambda *_, **__: pytest.fail("started"))
+    with pytest.raises(CameraError, match=r"nowhere\.yaml"):
+        Localizer("nowhere.yaml")
+    with pytest.raises(ParameterError, match="min_confidance"):
+        Localizer(CAMERA, parameters={"min_confidance": 0.1})
+    with pytest.raises(ParameterError, match=r"engine\.kind"):
+        Localizer(CAMERA, engine="onnx")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"), [("stop", "requests no joints"), ("", "holds no words"), ("left_wirst", "left")]
+)
+def test_a_command_without_joints_to_find_is_refused(oracle: Oracle, command: str, message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        Localizer(CAMERA).locate(PICTURE, command)
+
+
+def test_a_colour_order_that_does_not_exist_is_refused(oracle: Oracle) -> None:
+    with pytest.raises(PictureError, match="color must be 'rgb' or 'bgr', not 'hsv'"):
+        Localizer(CAMERA).locate(PICTURE, "head", color="hsv")  # type: ignore[arg-type]
+
+
+def test_the_frames_of_a_video_are_filtered_and_single_pictures_are_not(oracle: Oracle) -> None:
+    filtered = {"filter.enabled": True, "filter.predict_s": 0.5, "person_crop.mode": "never"}
+    states = {}
+    for video in (True, False):
+        oracle.joints = {"right_wrist": WRIST}
+        shown = Localizer(CAMERA, video=video, parameters=filtered)
+        for number in range(4):
+            shown.locate(PICTURE, "right_wrist", stamp_ns=number * 50_000_000)
+        oracle.joints = {}
+        states[video] = shown.locate(PICTURE, "right_wrist", stamp_ns=200_000_000).keypoints["right_wrist"].state.name
+    assert states == {True: "PREDICTED", False: "NOT_ANSWERED"}
+
+
+def test_notes_say_that_weights_are_random_and_why_no_joint_was_chosen(oracle: Oracle) -> None:
+    oracle.info = replace(oracle.info, spec=replace(oracle.info.spec, trained=False))
+    found = Localizer(CAMERA).locate(PICTURE, "do not shake my right_wrist")
+    assert found.points == {}
+    assert [note.partition(":")[0] for note in found.notes] == [
+        "random weights",
+        "the command is negated by 'do not'",
+    ]
+
+
+def test_the_engine_is_closed_at_the_end_and_after_a_failed_start(
+    oracle: Oracle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    closed: list[int] = []
+    monkeypatch.setattr(oracle, "close", lambda: closed.append(1))
+    with Localizer(CAMERA):
+        assert closed == []
+    assert closed == [1]
+    with pytest.raises(TaihriError):
+        Localizer(CAMERA, parameters={"command.tasks": str(tmp_path / "missing.yaml")})
+    assert closed == [1, 1]
+
+
+@pytest.fixture
+def shop(light_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory of a user who has installed the light engine, with a picture and calibrations."""
+    data = tmp_path / "share" / "taihri_ros"
+    data.mkdir(parents=True)
+    (data / "engine-mediapipe").symlink_to(LIGHT_PYTHON.parents[1])
+    monkeypatch.setenv("XDG_DATA_HOME", str(data.parent))
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(tmp_path)
+    height, width = cv2.imread(str(PERSON)).shape[:2]
+    camera = json.dumps(Camera.ideal(0.87 * width, width, height).to_mapping())
+    for name in ("camera.yaml", "webcam.yaml"):
+        Path(name).write_text(camera)
+    Path("photo.jpg").symlink_to(PERSON)
+    return tmp_path
+
+
+def blocks(page: str) -> list[str]:
+    """Return the Python in a page."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_page_shows_programs_that_run(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, webcam = blocks("docs/python.md")
+    assert picture in blocks("README.md")
+    assert all(len(program.splitlines()) <= 10 for program in (picture, webcam))
+    exec(compile(picture, "docs/python.md", "exec"), {})
+    assert re.search(r"^right_wrist \[.*\] 0\.\d", capsys.readouterr().out, re.MULTILINE)
+    frames: Iterator[tuple[bool, Any]] = iter([*[(True, cv2.imread(str(PERSON)))] * 3, (False, None)])
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: type("Capture", (), {"read": lambda _: next(frames)})())
+    exec(compile(webcam, "docs/python.md", "exec"), {})
+    lines = [ast.literal_eval(line) for line in capsys.readouterr().out.splitlines()]
+    assert [0.5 < line["right_wrist"][2] < 3.0 for line in lines] == [True] * 3
+
+
+def test_the_notebook_runs(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook = json.loads((ROOT / "examples" / "localizer.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {}
+    for cell in notebook["cells"]:
+        assert cell.get("outputs", []) == [], "a notebook is kept without its output"
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
+    assert {"right_wrist"} <= set(names["found"].points) < set(JOINTS)
+    assert 0.5 < names["found"].points["right_wrist"][2] < 3.0
+    assert names["nobody"].points == {}
+    assert set(names["nobody"].missing) == {"left_wrist", "right_wrist"}
+    assert names["negated"].points == {}
+    printed = capsys.readouterr().out
+    assert "standard deviations" in printed
+    assert "right_elbow" in printed

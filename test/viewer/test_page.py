@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import cv2
+import numpy as np
+import pytest
+import rerun as rr
+from camera_messages import HEIGHT, WIDTH, camera_info, image
+from required import require
+from viewed_person import STAMP, person_message, wrist
+
+from taihri_ros.errors import TaihriError
+from taihri_ros.node import topics
+from taihri_ros.viewer.live import LiveRecording
+from taihri_ros.viewer.page import PERMISSIONS, RECORDING, FileSource, Page
+from taihri_ros.viewer.recordings import written_recording
+from taihri_ros.viewer.scene import Scene
+
+MAGENTA = (255, 0, 255)
+_SHOWN = 0.03
+"""Share of the window that the magenta picture fills at least."""
+
+_LONGEST_LOOK_S = 240.0
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of one magenta picture with a person."""
+    path = tmp_path_factory.mktemp("page") / "magenta.rrd"
+    with written_recording(path) as stream:
+        scene = Scene(stream)
+        scene.receive(topics.CAMERA_INFO, camera_info(STAMP))
+        scene.receive(topics.IMAGE, image(STAMP, data=np.tile(np.array(MAGENTA, np.uint8), WIDTH * HEIGHT)))
+        scene.receive(topics.PERSON, person_message(wrist()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(recording: Path) -> Iterator[Page]:
+    with Page(FileSource(recording)) as opened:
+        yield opened
+
+
+def test_the_page_may_connect_to_its_own_host_only(page: Page, recording: Path) -> None:
+    with urlopen(page.url) as answer:
+        content = answer.read()
+        assert answer.headers["Content-Security-Policy"] == PERMISSIONS
+        assert answer.url == f"{page.url}?url={page.url.rstrip('/')}{RECORDING}"
+    assert "connect-src 'self' data: blob:" in PERMISSIONS
+    assert "http" not in PERMISSIONS
+    assert b"re_viewer" in content
+    assert b"fonts.g" not in content
+    with urlopen(page.url.rstrip("/") + RECORDING) as answer:
+        assert answer.read() == recording.read_bytes()
+    with pytest.raises(HTTPError, match="404"):
+        urlopen(page.url + "etc/passwd")
+
+
+def test_a_port_that_is_in_use_is_named(page: Page, recording: Path) -> None:
+    port = urlsplit(page.url).port
+    assert port is not None
+    with pytest.raises(TaihriError, match=f"cannot listen on 127.0.0.1:{port}: .* choose another --port"):
+        Page(FileSource(recording), port=port)
+
+
+def test_the_browser_shows_the_picture_without_any_other_host(page: Page) -> None:
+    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    require(browser_path, "a browser", "apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    arguments = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    denied = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    asked: list[str] = []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=[*arguments, denied])
+        window = browser.new_page(viewport={"width": 640, "height": 480})
+        window.on("request", lambda request: asked.append(request.url))
+        window.goto(page.url)
+        started = threading.Event()
+        share, waited_s = 0.0, 0.0
+        while share < _SHOWN:
+            assert waited_s < _LONGEST_LOOK_S, f"the picture fills {share:.1%} of the window"
+            started.wait(2.0)
+            waited_s += 2.0
+            png = window.screenshot(timeout=1e3 * _LONGEST_LOOK_S)
+            share = magenta_share(png)
+        browser.close()
+    assert {urlsplit(url).hostname for url in asked} == {"127.0.0.1"}
+    assert any(url.endswith(RECORDING) and "?" not in url for url in asked)
+
+
+def magenta_share(png: bytes) -> float:
+    """Return the share of magenta pixels in a picture."""
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+    return float((np.abs(pixels - MAGENTA).max(axis=-1) < 40).mean())
+
+
+def test_a_page_that_is_opened_late_receives_the_beginning_and_the_newest() -> None:
+    noise = random.Random(1)
+    words = [noise.randbytes(1500).hex() for _ in range(40)]  # nothing that a compressed stream would shorten
+    marks = [word[:24].encode() for word in words]
+    stream = rr.RecordingStream("taihri_test")
+    stream.log("beginning", rr.TextLog(f"{words[0]}"), static=True)
+    with LiveRecording(stream, limit_bytes=20_000) as live:
+        live.start()
+        early = live.chunks()
+        received = next(early)
+        assert marks[0] in received
+        for number, word in enumerate(words[1:], 1):
+            stream.set_time("time", timestamp=np.datetime64(number, "ns"))
+            stream.log("noise", rr.TextLog(word))
+            while marks[number] not in received:
+                received = next(early)
+        late = live.chunks()
+        kept = next(late) + next(late)
+    assert [number for number, mark in enumerate(marks) if mark in kept][:1] == [0]
+    assert marks[39] in kept
+    assert marks[5] not in kept
+    assert len(kept) < 60_000
+    assert list(early) == []

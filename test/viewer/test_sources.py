@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bag_files import Record, camera_records, write_bag
+from camera_messages import TYPES, camera_info, image
+from domains import new_domain
+from viewed_person import person_message, wrist
+
+from taihri_ros.node import topics
+from taihri_ros.node.dds_host import DdsNode, QoS
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.recordings.errors import BagError
+from taihri_ros.node.topics import Topic
+from taihri_ros.viewer.sources import BagSource
+
+
+class Shown:
+    """A scene that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[Topic, Any]] = []
+        self.notes: list[str] = []
+
+    def receive(self, topic: Topic, message: Any) -> None:
+        self.received.append((topic, message))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def play(*bags: Path, **options: Any) -> Shown:
+    shown = Shown()
+    with BagSource(bags, Parameters(), **options) as source:
+        count = sum(1 for _ in source.play(shown))  # type: ignore[arg-type]
+        assert count == source.messages
+    return shown
+
+
+def answers(path: Path, topic: str = "/taihri/person") -> Path:
+    """Write a bag of answers, as `taihri bag` does: with the recording times of the images."""
+    stamps = [record.recorded for record in camera_records() if "image" in record.topic]
+    return write_bag(path, [Record(topic, stamp, person_message(wrist())) for stamp in stamps])
+
+
+def test_a_recording_and_its_answers_are_shown_in_the_order_of_time(tmp_path: Path) -> None:
+    shown = play(write_bag(tmp_path / "camera", camera_records()), answers(tmp_path / "answers"))
+    assert [topic for topic, _ in shown.received] == [topics.CAMERA_INFO, topics.IMAGE, topics.PERSON] * 3
+    assert shown.notes == []
+
+
+def test_a_node_of_another_name_is_found_by_its_rule(tmp_path: Path) -> None:
+    bag = answers(tmp_path / "answers", "/robot/eyes/person")
+    with pytest.raises(BagError, match="no picture and no answer of //taihri: name a bag"):
+        play(bag)
+    assert len(play(bag, remaps=["__ns:=/robot", "__node:=eyes"]).received) == 3
+
+
+def test_the_picture_of_one_of_several_cameras_is_chosen(tmp_path: Path) -> None:
+    other = [Record("/other/image_raw", 5_000_000_000, image(5_000_000_000))]
+    bag = write_bag(tmp_path / "two", camera_records() + other)
+    with pytest.raises(BagError, match="choose one with --image"):
+        play(bag)
+    shown = play(bag, inputs={"image": "other/image_raw", "camera_info": "/camera/camera_info"})
+    assert [topic for topic, _ in shown.received].count(topics.IMAGE) == 1
+
+
+def test_a_damaged_message_is_named(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "camera", camera_records(1))
+    file = next(bag.glob("*.db3"))
+    with sqlite3.connect(file) as base:
+        base.execute("UPDATE messages SET data = substr(data, 1, 60) WHERE length(data) > 5000")
+    base.close()
+    shown = play(bag)
+    assert [topic for topic, _ in shown.received] == [topics.CAMERA_INFO]
+    assert len(shown.notes) == 1
+    assert "a malformed sensor_msgs/msg/Image on /camera/image_raw" in shown.notes[0]
+
+
+@pytest.fixture
+def robot(tmp_path: Path) -> Iterator[tuple[DdsNode, dict[str, str]]]:
+    """A node that plays camera and taihri, and the variables of its network."""
+    domain = new_domain()
+    environment = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in environment.items():
+            patched.setenv(name, value)
+        with DdsNode("robot", types=TYPES) as node:
+            yield node, environment
+
+
+def test_a_running_node_is_recorded_until_a_signal(robot: tuple[DdsNode, dict[str, str]], tmp_path: Path) -> None:
+    node, environment = robot
+    outputs = {
+        "/camera/image": (topics.IMAGE, image),
+        "/camera/info": (topics.CAMERA_INFO, camera_info),
+        "/taihri/person": (topics.PERSON, lambda _: person_message(wrist())),
+    }
+    publishers = {
+        name: (node.publisher(topic.type, name, QoS(depth=1)), make) for name, (topic, make) in outputs.items()
+    }
+    path = tmp_path / "live.rrd"
+    rules = ["-r", "image:=/camera/image", "-r", "camera_info:=/camera/info"]
+    arguments = [sys.executable, "-m", "taihri_ros.cli", "view", "--save", str(path), *rules]
+    with subprocess.Popen(
+        arguments, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as viewer:
+        assert viewer.stdout is not None
+        assert "recording" in viewer.stdout.readline()
+        stamp = 1_700_000_000_000_000_000
+        while not (path.exists() and path.stat().st_size > 60_000):
+            assert viewer.poll() is None
+            stamp += 50_000_000
+            for publisher, make in publishers.values():
+                publisher.publish(make(stamp))
+            time.sleep(0.05)  # the pace of a camera
+        viewer.send_signal(signal.SIGINT)
+        output, _ = viewer.communicate(timeout=60)
+    assert viewer.returncode == 0, output
+    assert re.search(rf"wrote {re.escape(str(path))}: look at it with taihri view", output)
+    assert b"world/person/joints" in path.read_bytes()
