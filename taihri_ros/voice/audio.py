@@ -1,0 +1,89 @@
+"""Samples of any rate, width and number of channels as mono int16 at 16 kHz."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taihri_ros.voice.errors import VoiceError
+from taihri_ros.voice.recogniser import RATE_HZ
+
+_RATES_HZ = (4000, 384_000)
+
+
+class MonoConverter:
+    """A converter of consecutive blocks of one stream, which keeps the state of the resampling filter (soxr)."""
+
+    def __init__(self, rate_hz: int, channels: int = 1) -> None:
+        """Create a converter.
+
+        Args:
+            rate_hz: Samples per second of each channel.
+            channels: Number of interleaved channels; their mean is taken.
+
+        Raises:
+            VoiceError: The rate or the number of channels is not plausible, or soxr is not installed.
+        """
+        if not _RATES_HZ[0] <= rate_hz <= _RATES_HZ[1] or not 1 <= channels <= 32:
+            raise VoiceError(f"audio of {rate_hz} Hz with {channels} channels cannot be read: check its description")
+        self.rate_hz, self.channels = rate_hz, channels
+        self._stream: Any = None
+        if rate_hz != RATE_HZ:
+            try:
+                import soxr
+            except ModuleNotFoundError as error:
+                raise VoiceError(f"{error.name} is not installed: pip install 'taihri_ros[voice]'") from error
+            self._stream = soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32")
+
+    def convert(self, samples: NDArray[Any]) -> NDArray[np.int16]:
+        """Convert a block.
+
+        Args:
+            samples: (n * channels,) interleaved; integers over their full range, or floats in [-1, 1].
+
+        Returns:
+            (m,) int16, mono, 16 kHz.
+
+        Raises:
+            VoiceError: The block ends within a frame of channels.
+        """
+        if samples.size % self.channels:
+            raise VoiceError(f"an audio block of {samples.size} samples does not hold whole frames of {self.channels}")
+        values: NDArray[np.float32] = samples.astype(np.float32)
+        if samples.dtype == np.uint8:
+            values = (values - np.float32(128)) / np.float32(128)
+        elif samples.dtype.kind == "i":
+            values /= np.float32(-float(np.iinfo(samples.dtype).min))
+        mono = np.nan_to_num(values).reshape(-1, self.channels).mean(axis=1)
+        if self._stream is not None:
+            mono = self._stream.resample_chunk(mono)
+        return np.asarray(np.clip(np.round(mono * 32768), -32768, 32767), np.int16)
+
+
+def read_wav(path: Path) -> NDArray[np.int16]:
+    """Read a WAV file.
+
+    Args:
+        path: The file; PCM of 8, 16 or 32 bits, any rate and number of channels.
+
+    Returns:
+        (n,) int16, mono, 16 kHz.
+
+    Raises:
+        VoiceError: The file is not readable as such.
+    """
+    try:
+        with wave.open(str(path), "rb") as file:
+            width, rate, channels = file.getsampwidth(), file.getframerate(), file.getnchannels()
+            content = file.readframes(file.getnframes())
+    except (OSError, wave.Error, EOFError) as error:
+        raise VoiceError(f"{path} is not a readable WAV file: {error}") from error
+    if width not in (1, 2, 4):
+        raise VoiceError(f"{path} has samples of {8 * width} bits: convert it to 16 bits")
+    whole = len(content) - len(content) % (width * channels)
+    samples = np.frombuffer(content[:whole], {1: "u1", 2: "<i2", 4: "<i4"}[width])
+    return MonoConverter(rate, channels).convert(samples)

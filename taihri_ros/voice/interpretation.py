@@ -1,0 +1,113 @@
+"""What an utterance asks for: an order, `stop`, an answer to a question, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from taihri_ros.commands.joint_lists import named_joints
+from taihri_ros.commands.negation import negating_words
+from taihri_ros.commands.plain_words import plain_words
+from taihri_ros.commands.stop_words import means_stop
+from taihri_ros.commands.tasks import Tasks
+from taihri_ros.voice.recogniser import Hypothesis
+
+_YES = re.compile(r"(?:yes|yeah|yep|right|correct|exactly|okay|ok|sure|do it|that's right|go ahead|please do)\b")
+_NO = re.compile(r"(?:no|nope|wrong|that's wrong|not that)\b")
+_NEGATING = re.compile(r"(?:please )?(?:do not|don't|dont|never|no|not)\b ?")
+_LONGEST_ANSWER = 4
+"""Number of words of the longest answer to a question."""
+
+
+class Kind(IntEnum):
+    """What an utterance asks for; the values equal the constants of `HeardSpeech.msg`."""
+
+    NOTHING = 0
+    """It asks for no task."""
+    COMMAND = 1
+    """An order, which was sent."""
+    STOP = 2
+    """An order to stop, which was sent."""
+    UNSURE = 3
+    """An order that was not heard clearly: a question was asked back."""
+    ANSWER = 4
+    """An answer to the question before."""
+    NOT_ADDRESSED = 5
+    """Speech while nobody addressed the robot: no wake word, no push-to-talk."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an utterance asks for.
+
+    Attributes:
+        kind: NOTHING, COMMAND, STOP or ANSWER.
+        text: The words that were heard.
+        confidence: Probability of the meaning, not only of these words, in [0, 1]; NaN if the source gives none.
+        yes: Whether an ANSWER is yes.
+    """
+
+    kind: Kind
+    text: str
+    confidence: float
+    yes: bool = False
+
+
+class Interpreter:
+    """Reads the meaning of utterances with the task table.
+
+    Readings that ask for the same joints are one meaning: "shake my hand" and "shake my hands" together are surer than
+    each of them alone.
+    """
+
+    def __init__(self, tasks: Tasks, *, wake_word: str = "", any_words: bool = False) -> None:
+        """Create an interpreter.
+
+        Args:
+            tasks: The task table.
+            wake_word: Words before a sentence that only address the robot.
+            any_words: Take all words for an order, for a checkpoint that understands more than the table.
+        """
+        tasks.prepare()
+        self._tasks = tasks
+        self._wake_words = plain_words(wake_word)
+        self._any_words = any_words
+
+    def meaning(self, readings: Sequence[Hypothesis], *, answering: bool = False) -> Meaning:
+        """Return what an utterance asks for.
+
+        Args:
+            readings: The readings of the utterance, the most probable first.
+            answering: Whether a question waits for an answer.
+        """
+        shares: dict[tuple[Kind, object], float] = defaultdict(float)
+        first: dict[tuple[Kind, object], Hypothesis] = {}
+        for reading in readings:
+            key = self._key(reading.text, answering)
+            shares[key] += reading.probability
+            first.setdefault(key, reading)
+        if not shares:
+            return Meaning(Kind.NOTHING, "", 0.0)
+        key = max(shares, key=lambda each: shares[each])
+        return Meaning(key[0], first[key].text, min(1.0, shares[key]), key == (Kind.ANSWER, True))
+
+    def _key(self, text: str, answering: bool) -> tuple[Kind, object]:
+        """Return the kind of a sentence, and what two sentences of one meaning have in common."""
+        if means_stop(text):
+            return Kind.STOP, None
+        words = plain_words(text).removeprefix(self._wake_words).strip()
+        short = len(words.split()) <= _LONGEST_ANSWER
+        if answering and short and (_YES.match(words) or _NO.match(words)):
+            return Kind.ANSWER, bool(_YES.match(words))
+        if joints := self._joints(words):
+            return Kind.COMMAND, joints
+        if negating_words(text) and self._joints(_NEGATING.sub("", words)):
+            return Kind.COMMAND, "not"  # the node ends its command
+        return (Kind.COMMAND, words) if self._any_words and words else (Kind.NOTHING, None)
+
+    def _joints(self, text: str) -> tuple[str, ...]:
+        task = self._tasks.match(text)
+        return task.joints if task else named_joints(text)
