@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,20 +14,25 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.commands.command import Command, parse_command
-from taihri_ros.keypoints import DepthUse, Keypoint, Person, State
+from taihri_ros.demo.people import PeopleRecord
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, QoS, RosTypes, resolve
 from taihri_ros.node.diagnostics import Report
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Messages, stamp_ns
+from taihri_ros.node.received_messages import read_body_joints, read_person, read_poses, read_stages_ms
 from taihri_ros.node.topics import Topic
-from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
+from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState
 from taihri_ros.resources import share_directory
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.synthetic.robot_camera import NODE_NAME, TRUTH
+from taihri_ros.synthetic.robot_camera import NODE_NAME, TRUE_PEOPLE, TRUTH
 
 _PICTURES_KEPT = 64
 """Number of images kept until their answer arrives: more than six seconds at 10 Hz."""
+
+_BODY_FRAME = re.compile(r"person_(?P<id>\w+)/body/(?P<joint>\w+)")
+"""TF frames of the bodies of several people, with the node's default `tf_prefix`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +62,7 @@ class Record:
         empty: Number of keypoint messages without a pose.
         body_joints: Joints of the body by the image's stamp (ns): (22, 3) metres, camera optical frame, NaN where no
             keypoint showed them; and (22,) their standard deviations, metres. Empty without `body.enabled`.
+        people: What was received about several people; empty without `people.enabled`.
         transforms: Number of transforms by TF frame.
         statuses: The newest diagnostics by part of the node, such as `engine`.
     """
@@ -66,6 +73,7 @@ class Record:
     latencies_ms: list[float] = field(default_factory=list)
     empty: int = 0
     body_joints: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
+    people: PeopleRecord = field(default_factory=PeopleRecord)
     transforms: Counter[str] = field(default_factory=Counter)
     statuses: dict[str, Report] = field(default_factory=dict)
 
@@ -89,13 +97,19 @@ class Planner:
             (topics.CAMERA_INFO, self._on_camera_info),
             (topics.KEYPOINTS, self._on_keypoints),
             (topics.PERSON, self._on_person),
+            (topics.PEOPLE, self._on_people),
             (topics.BODY_JOINTS, self._on_body_joints),
             (topics.TRANSFORMS, self._on_transforms),
             (topics.DIAGNOSTICS, self._on_diagnostics),
         ):
             self._subscribe(topic.type, _name(topic), callback, QoS(reliable=topic.reliable, depth=topic.depth))
         self._subscribe(topics.IMAGE.type, _name(topics.IMAGE), self._on_image, QoS(reliable=False, depth=4))
-        self._subscribe(TRUTH.type, resolve(TRUTH.name, NODE_NAME), self._on_truth, QoS(depth=TRUTH.depth))
+        for topic, callback in (
+            (TRUTH, self._on_truth),
+            (TRUE_PEOPLE, self._on_true_people),
+            (topics.DETECTIONS, self._on_detections),
+        ):
+            self._subscribe(topic.type, resolve(topic.name, NODE_NAME), callback, QoS(depth=topic.depth))
 
     def send_command(self, text: str) -> None:
         """Publish a command."""
@@ -134,8 +148,14 @@ class Planner:
             del self._pictures[min(self._pictures)]
 
     def _on_truth(self, message: Any) -> None:
-        points = [(pose.position.x, pose.position.y, pose.position.z) for pose in message.poses]
-        self.record.truths[stamp_ns(message.header)] = np.array(points)
+        self.record.truths[stamp_ns(message.header)] = read_poses(message)
+
+    def _on_true_people(self, message: Any) -> None:
+        self.record.people.truths[stamp_ns(message.header)] = read_poses(message).reshape(-1, len(JOINTS), 3)
+
+    def _on_detections(self, message: Any) -> None:
+        visible = frozenset(int(detection.id) for detection in message.detections)
+        self.record.people.visible[stamp_ns(message.header)] = visible
 
     def _on_keypoints(self, message: Any) -> None:
         self.record.latencies_ms.append((time.time_ns() - stamp_ns(message.header)) / 1e6)
@@ -145,15 +165,22 @@ class Planner:
         stamp = stamp_ns(message.header)
         self.record.answers.append(Answer(stamp, _estimate(message), self._pictures.pop(stamp, None)))
 
+    def _on_people(self, message: Any) -> None:
+        stamp = stamp_ns(message.header)
+        self.record.people.latencies_ms[stamp] = (time.time_ns() - stamp) / 1e6
+        self.record.people.tracked[stamp] = tuple(map(_tracked, message.people))
+
     def _on_body_joints(self, message: Any) -> None:
-        points, deviations_m = np.full((len(JOINTS), 3), np.nan), np.full(len(JOINTS), np.nan)
-        joints = [INDEX[name] for name in message.names]
-        points[joints] = np.reshape([(at.x, at.y, at.z) for at in (pose.position for pose in message.poses)], (-1, 3))
-        deviations_m[joints] = message.standard_deviations
-        self.record.body_joints[stamp_ns(message.header)] = points, deviations_m
+        self.record.body_joints[stamp_ns(message.header)] = read_body_joints(message)
 
     def _on_transforms(self, message: Any) -> None:
         self.record.transforms.update(transform.child_frame_id for transform in message.transforms)
+        for transform in message.transforms:
+            if (found := _BODY_FRAME.fullmatch(transform.child_frame_id)) is not None:
+                bodies = self.record.people.bodies[stamp_ns(transform.header)]
+                joints = bodies.setdefault(found["id"], np.full((len(JOINTS), 3), np.nan))
+                at = transform.transform.translation
+                joints[INDEX[found["joint"]]] = at.x, at.y, at.z
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
@@ -164,22 +191,26 @@ class Planner:
 
 def _estimate(message: Any) -> Estimate:
     """Convert a taihri_ros/HumanKeypoints to an estimate."""
-    keypoints = tuple(
-        Keypoint(
-            each.name,
-            State(each.state),
-            each.reason,
-            position=np.array([each.position.x, each.position.y, each.position.z]),
-            confidence=each.confidence,
-            pixel=np.array([each.u, each.v]),
-            depth=DepthUse(each.depth),
-        )
-        for each in message.keypoints
-    )
-    stages_ms = dict(zip(message.stages, (message.durations * 1e3).tolist(), strict=True))
     command = parse_command(message.command) or Command(message.command)
-    person = Person(keypoints, np.array(message.box) if message.has_box else None, message.presence)
-    return Estimate(command, person, answer="", stages_ms=stages_ms, model=message.model)
+    stages_ms = read_stages_ms(message)
+    return Estimate(command, read_person(message), answer="", stages_ms=stages_ms, model=message.model)
+
+
+def _tracked(message: Any) -> PersonInFrame:
+    """Convert a taihri_ros/TrackedPerson."""
+    state = list(TrackState)[message.state]
+    is_seen = message.since_seen == 0.0 and state is not TrackState.ENDED
+    track = TrackedPerson(
+        id=message.id,
+        root=np.array([message.position.x, message.position.y, message.position.z]),
+        velocity=np.array([message.velocity.x, message.velocity.y, message.velocity.z]),
+        covariance=np.reshape(message.covariance, (3, 3)),
+        age_s=message.age,
+        since_seen_s=message.since_seen,
+        state=state,
+        detection=0 if is_seen else None,
+    )
+    return PersonInFrame(track, _estimate(message.joints).person if is_seen else None, message.selected)
 
 
 def _name(topic: Topic) -> str:

@@ -1,0 +1,207 @@
+"""What the hand is to do: from the node's messages to a goal, or to a stop with its reason. It needs numpy only.
+
+Positions are in metres in the frame of the messages, times in seconds on the clock of the image stamps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Point = NDArray[np.float64]
+
+MOTIONS = {"shake": "shak", "hug": "hug", "pat": "pat|tap|touch", "point": "point", "hand over": "hand|give|pass|bring"}
+ENDS = {"shake": "wrist", "hand over": "wrist", "hug": "spine3"}  # the joints of the command that a motion goes to
+BEFORE = {"shake": 0.0, "hug": 0.45, "pat": 0.07, "point": 0.35, "hand over": 0.1}  # metres between tip and joint
+PALM = 0.08  # metres from the wrist
+MEASURED, PREDICTED, NOBODY = 0, 1, 11  # states of taihri_ros/Keypoint
+DEVIATIONS = 2.0  # standard deviations that are kept in addition to every distance
+MAX_DEVIATION = 0.25  # metres: a joint that is less sure is not approached
+
+SIDES = ("left", "right")
+LIMBS = (  # first joint, second joint, radius, length beyond the second joint
+    *(("pelvis", "spine3", 0.15, 0.0), ("spine3", "neck", 0.11, 0.0), ("neck", "head", 0.07, 0.0)),
+    *(("head", "neck", 0.12, -0.2), ("left_shoulder", "right_shoulder", 0.08, 0.0)),
+    *((f"{side}_shoulder", f"{side}_elbow", 0.06, 0.0) for side in SIDES),
+    *((f"{side}_elbow", f"{side}_wrist", 0.08, 0.18) for side in SIDES),
+    *((f"{side}_hip", f"{side}_knee", 0.09, 0.0) for side in SIDES),
+    *((f"{side}_knee", f"{side}_ankle", 0.06, 0.0) for side in SIDES),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """A joint of the person: (3,) position, (3, 3) covariance and the time of its image."""
+
+    position: Point
+    covariance: Point
+    time: float
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation in the direction in which it is largest; infinite if it is not known."""
+        return _root(np.linalg.eigvalsh(self.covariance)[-1]) if np.isfinite(self.covariance).all() else np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """Where the tip of the hand is to be, and the unit vector along which the hand points.
+
+    `touched`: the first joints of the limbs that the hand may come near. From everything else it keeps its distance.
+    """
+
+    name: str
+    position: Point
+    approach: Point
+    touched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why the arm stands still."""
+
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Limb:
+    """A capsule around a limb. The radius grows with the uncertainty of its joints."""
+
+    first: str
+    start: Point
+    end: Point
+    radius: float
+
+
+@dataclass
+class Planner:
+    """Decides by the newest messages: `shoulder` and `reach` are the arm's, an image older than `max_age` is stale."""
+
+    shoulder: Point
+    reach: float
+    max_age: float = 0.5
+    text: str = ""
+    _joints: dict[str, Joint] = field(default_factory=dict)
+    _body: dict[str, Joint] = field(default_factory=dict)
+    _refused: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _newest: float = -np.inf
+    _end: str = ""
+
+    def on_command(self, message: Any) -> None:
+        """Take a taihri_ros/ActiveCommand; its text is empty after `stop`."""
+        if message.text != self.text:
+            self.text, self._joints, self._refused, self._newest = message.text, {}, {}, -np.inf
+
+    def on_person(self, message: Any) -> None:
+        """Take a taihri_ros/HumanKeypoints."""
+        self._newest, self._refused = _time(message.header), {}
+        for each in message.keypoints:
+            if each.state in (MEASURED, PREDICTED):
+                self._joints[each.name] = Joint(
+                    _point(each.position), np.reshape(each.covariance, (3, 3)), self._newest
+                )
+            else:
+                self._refused[each.name] = each.state, each.reason
+
+    def on_body(self, message: Any) -> None:
+        """Take a taihri_ros/BodyJoints: the limbs that the command does not need, but that are in the way."""
+        for name, pose, deviation in zip(message.names, message.poses, message.standard_deviations, strict=True):
+            self._body[name] = Joint(_point(pose.position), deviation**2 * np.eye(3), _time(message.header))
+
+    def decide(self, now: float) -> Goal | Stop:
+        """Return what the hand is to do at a time."""
+        motion = next((name for name, words in MOTIONS.items() if re.search(rf"\b({words})", self.text.lower())), None)
+        age, known = now - self._newest, self._known(self._joints, now)
+        if not self.text:
+            return Stop("stop: no command runs")
+        if motion is None:
+            return Stop(f"no motion is known for {self.text!r}")
+        if age > self.max_age:
+            return Stop(f"stale: the newest image is {age:.1f} s old" if np.isfinite(age) else "no answer yet")
+        if self._refused and all(state == NOBODY for state, _ in self._refused.values()):
+            return Stop("nobody is in view")
+        ends = [name for name in known if ENDS.get(motion, "") in name]
+        if not ends:
+            missing = [f"{name}: {reason}" for name, (_, reason) in self._refused.items()]
+            return Stop("missing: " + ("; ".join(missing) or "the joints of this command"))
+        # The nearest one, and still the same when another is nearer by less than 0.2 m.
+        end = min(ends, key=lambda name: _length(known[name].position - self.shoulder) - 0.2 * (name == self._end))
+        self._end = end
+        if not known[end].deviation <= MAX_DEVIATION:
+            return Stop(f"unsure: the standard deviation of {end} is {known[end].deviation:.2f} m")
+        goal = self._goal(motion, end, self._known(self._body, now) | known)
+        if isinstance(goal, Goal) and (needed := _length(goal.position - self.shoulder)) > self.reach:
+            return Stop(f"unreachable: {end} needs {needed:.2f} m, and the arm reaches {self.reach:.2f} m")
+        return goal
+
+    def limbs(self, now: float) -> list[Limb]:
+        """Return the limbs of which both joints are known."""
+        known, limbs = self._known(self._body, now) | self._known(self._joints, now), []
+        for first, second, radius, beyond in LIMBS:
+            if first in known and second in known:
+                start, end = known[first].position, known[second].position
+                doubt = min(DEVIATIONS * max(known[first].deviation, known[second].deviation), 1.0)
+                limbs.append(Limb(first, start, end + beyond * _unit(end - start), radius + doubt))
+        return limbs
+
+    def _known(self, joints: Mapping[str, Joint], now: float) -> dict[str, Joint]:
+        return {name: joint for name, joint in joints.items() if now - joint.time <= self.max_age}
+
+    def _goal(self, motion: str, end: str, known: Mapping[str, Joint]) -> Goal | Stop:
+        place, before, touched = known[end].position, BEFORE[motion], ()
+        approach = _unit(place - self.shoulder)
+        if motion in ("shake", "hand over"):
+            elbow = end.replace("wrist", "elbow")
+            touched = (elbow,) if motion == "shake" else ("left_elbow", "right_elbow")
+            before += PALM if motion == "hand over" else 0.0
+            if elbow in known:
+                forearm = _unit(place - known[elbow].position)
+                if forearm @ -approach < 0.5:
+                    return Stop(f"waits: no hand is held out, the forearm of {end} points elsewhere")
+                approach = -forearm
+            elif motion == "shake":
+                return Stop(f"missing: {elbow}, which shows where the hand points")
+        elif motion == "pat":
+            touched = (end, end.replace("shoulder", "elbow"), "left_shoulder", "spine3", "pelvis")
+            if "neck" in known:  # on the outside, away from the head
+                place = place + 0.06 * _unit(place - known["neck"].position)
+        before += DEVIATIONS * _root(approach @ known[end].covariance @ approach)
+        return Goal(f"{motion} {end}", place - before * approach, approach, touched)
+
+
+def speed(distance: float) -> float:
+    """Return the largest speed of the hand, m/s, at a distance from the body: 0.5 far away, 0.25 on it."""
+    return float(np.clip(0.25 + distance, 0.25, 0.5))
+
+
+def waypoint(goal: Goal, tip: Point) -> Point:
+    """Return where the tip goes next: the goal, or 0.25 m before it while the tip is not in the cone in front of it."""
+    gap = goal.position - tip
+    ahead = float(gap @ goal.approach)
+    beside = _length(gap - goal.approach * ahead)
+    return goal.position if beside < max(0.05, 0.5 * ahead) else goal.position - 0.25 * goal.approach
+
+
+def _root(variance: float) -> float:
+    return float(np.sqrt(variance))
+
+
+def _length(vector: Point) -> float:
+    return float(np.linalg.norm(vector))
+
+
+def _unit(vector: Point) -> Point:
+    return vector / max(_length(vector), 1e-9)
+
+
+def _point(at: Any) -> Point:
+    return np.array([at.x, at.y, at.z])
+
+
+def _time(header: Any) -> float:
+    return float(header.stamp.sec + 1e-9 * header.stamp.nanosec)
