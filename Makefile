@@ -19,10 +19,18 @@ OLDEST_VLLM := .venv-vllm-0.31
 DEMO_ENV := .venv-$(ENGINE)
 REQUIREMENTS := setup.py setup.cfg pyproject.toml
 
+# CI installs the same versions each time; everybody else gets the newest ones that fit.
+ifeq ($(CI),true)
+PINS := $(CURDIR)/.ci/constraints
+$(NODE)/.ready: export PIP_CONSTRAINT = $(PINS)/node.txt
+$(VLLM_ENV)/.ready $(VLLM_ENV)/.demo $(VLLM_ENV)/.tests: export PIP_CONSTRAINT = $(PINS)/vllm.txt
+$(LIGHT)/.ready $(LIGHT)/.demo: export PIP_CONSTRAINT = $(PINS)/mediapipe.txt
+endif
+
 export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
 export TAIHRI_LIGHT_PYTHON = $(CURDIR)/$(LIGHT)/bin/python
 
-.PHONY: demo test node-tests engine-tests test-vllm-window soak lint types bench gpu-check docs clean help
+.PHONY: demo test node-tests engine-tests test-vllm-window soak lint types bench gpu-check constraints audit docs clean help
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -50,7 +58,8 @@ test-vllm-window: $(OLDEST_VLLM)/.ready  ## Run the engine's tests on the oldest
 
 soak: $(NODE)/.ready $(VLLM_ENV)/.tests test-vllm-window  ## Show the embedded host 50,000 changed pictures over DDS (make test: 2,000), test the oldest vLLM, and kill one of two servers behind nginx
 	TAIHRI_CHANGED_PICTURES=50000 $(NODE)/bin/python -m pytest -s test/node/dds_host/test_changed_pictures.py
-	$(NODE)/bin/python -m pytest -s -m soak
+	$(NODE)/bin/python -m pytest -s -m "soak and not fault"
+	TAIHRI_SOAK=1 TAIHRI_FIGURES=docs/reliability.json $(NODE)/bin/python -m pytest -s -m fault
 	OMP_NUM_THREADS=1 $(VLLM_ENV)/bin/python -m pytest -m soak test/inference/inprocess
 
 PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs taihri_ros/models/*/README.md
@@ -72,9 +81,18 @@ bench: $(VLLM_ENV)/.tests $(LIGHT)/.ready  ## Measure the node against the publi
 gpu-check: $(VLLM_ENV)/.tests  ## The first day with a GPU: are the answers right, and how near are the times to the limit; writes out/gpu/report.md
 	$(VLLM_ENV)/bin/python -m taihri_ros.evaluation.benchmark.gpu_check
 
-docs: $(NODE)/.ready  ## Make docs/parameters.md, docs/robustness.md and the table of docs/checkpoints.md, and wrap the pages
+constraints: $(NODE)/.ready  ## Resolve the versions that CI installs anew (.ci/constraints)
+	$(PYTHON) -m venv out/resolve
+	out/resolve/bin/python -m pip install --quiet uv
+	.ci/constraints/resolve out/resolve/bin/uv
+
+audit:  ## Look for known faults in the versions that CI installs
+	.ci/audit
+
+docs: $(NODE)/.ready  ## Make docs/parameters.md, docs/robustness.md, docs/reliability.md and the table of docs/checkpoints.md, and wrap the pages
 	$(NODE)/bin/python -m taihri_ros.node.parameter_reference >docs/parameters.md
 	$(NODE)/bin/python test/robustness_page.py >docs/robustness.md
+	$(NODE)/bin/python test/reliability_page.py >docs/reliability.md
 	$(NODE)/bin/python test/checkpoints_page.py
 	$(NODE)/bin/mdformat $(PAGES)
 
@@ -87,7 +105,7 @@ $(NODE)/.ready: $(REQUIREMENTS)
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 		{ echo "the venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(NODE)
-	$(NODE)/bin/python -m pip install --quiet --editable '.[embedded,demo,dev]'
+	$(NODE)/bin/python -m pip install --quiet --editable '.[embedded,demo,arm,viewer,voice,dev]'
 	@touch $@
 
 $(VLLM_ENV)/.ready: INSTALL = --engine $(VLLM)

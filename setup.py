@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import setup
 
-SHARED = ("msg", "srv", "config", "launch", "rviz")
+SHARED = ("msg", "srv", "action", "config", "launch", "rviz", "examples/reach")
 BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 """The engine's environment is made from an installed package, and needs what a source tree has."""
 

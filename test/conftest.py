@@ -8,12 +8,18 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+import reliability
 from required import ENGINE_PYTHON, LIGHT_PYTHON, ROOT, require
 
 from taihri_ros.inference.process.supervisor import EngineProcess
 
 hypothesis.settings.register_profile("shared machine", deadline=None)  # a busy machine must not fail a test
 hypothesis.settings.load_profile("shared machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the fixture and the hooks of the group `fault`."""
+    config.pluginmanager.register(reliability)
 
 
 @pytest.fixture

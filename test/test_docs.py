@@ -25,6 +25,7 @@ ROOMS = (
     "synthetic",
     "training",
     "evaluation",
+    "viewer",
     "cli",
 )
 

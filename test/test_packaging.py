@@ -17,7 +17,7 @@ from taihri_ros import __version__
 from taihri_ros.inference.install import copy_sources
 from taihri_ros.resources import PACKAGE
 
-SHARED = ("config", "launch", "msg", "rviz", "srv")
+SHARED = ("action", "config", "examples/reach", "launch", "msg", "rviz", "srv")
 BUILD_FILES = ("LICENSE", "README.md", "pyproject.toml", "setup.cfg", "setup.py")
 """`taihri engine install` builds the engine's environment from the installed package with these files."""
 
@@ -89,9 +89,11 @@ def test_an_installed_package_finds_its_files_without_the_source_tree(wheel: Pat
 
 def test_the_ament_build_installs_the_same_files() -> None:
     text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
-    (folders,) = re.findall(r"DIRECTORY (config[^\n]*)", text)
+    folders = " ".join(re.findall(r"DIRECTORY ((?:action|examples)[^\n]*)", text))
     assert set(SHARED) == set(folders.split())
     (build_files,) = re.findall(r"FILES ([^\n]*)", text)
     assert set(build_files.split()) == set(BUILD_FILES)
-    interfaces = {str(path.relative_to(ROOT)) for folder in ("msg", "srv") for path in (ROOT / folder).iterdir()}
-    assert set(re.findall(r"^  ((?:msg|srv)/\S+)$", text, re.MULTILINE)) == interfaces
+    interfaces = {
+        str(path.relative_to(ROOT)) for folder in ("msg", "srv", "action") for path in (ROOT / folder).iterdir()
+    }
+    assert set(re.findall(r"^  ((?:msg|srv|action)/\S+)$", text, re.MULTILINE)) == interfaces

@@ -14,9 +14,11 @@ from taihri_ros.cli.node_options import node_options, node_parameters
 from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
 from taihri_ros.commands.command import Command, CommandError, parse_command
-from taihri_ros.node.application import UNTRAINED_NOTE, make_tracker
+from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.configured_engine import ready_engine
+from taihri_ros.node.configured_tracker import make_tracker
 from taihri_ros.node.parameters import Parameters
+from taihri_ros.pipeline.people.group_tracker import no_boxes
 
 if TYPE_CHECKING:
     from taihri_ros.node.bags import BagReplay
@@ -32,6 +34,11 @@ _SHOWN = 5
 @click.option(
     "--storage", type=click.Choice(["sqlite3", "mcap"]), default="sqlite3", show_default=True, help="Format to write."
 )
+@click.option(
+    "--detections",
+    metavar="TOPIC",
+    help="Detections topic of the bag (vision_msgs/Detection2DArray); sets people.enabled and people.detections.",
+)
 @node_options
 @engine_options
 @threshold_options
@@ -41,6 +48,7 @@ def command(
     bag: Path,
     out: Path,
     text: str | None,
+    detections: str | None,
     inputs: dict[str, str],
     storage: str,
     distro: str,
@@ -59,9 +67,13 @@ def command(
       taihri bag recorded/ --out found/ --command "give me a hug" --model ~/TAIHRI
       taihri bag drive.mcap --out found/ --storage mcap --image /head/image_raw --command "left_wrist, right_wrist"
       taihri bag recorded/ --out found/ --params-file robot.yaml -p filter.enabled:=true --depth /head/depth
+      taihri bag recorded/ --out found/ --command "give me a hug" --detections /yolo/people
     """
     from taihri_ros.node.bags import BagReplay
 
+    if detections is not None:
+        chosen |= {"people.enabled": True, "people.detections": True}
+        inputs["detections"] = detections
     parameters = node_parameters(params_file, param, remap, chosen)
     requested = _read_command(text, parameters)
     dropped: Counter[str] = Counter()
@@ -82,7 +94,7 @@ def command(
                 ) as replay,
                 ready_engine(parameters) as ready,
             ):
-                tracker = make_tracker(ready, parameters)
+                tracker = make_tracker(ready, parameters, replay.boxes_at if parameters.people_detections else no_boxes)
                 with click.progressbar(length=replay.images, label="images", file=sys.stderr) as bar:
                     for problem in replay.replay(tracker, requested):
                         dropped.update([] if problem is None else [str(problem)])

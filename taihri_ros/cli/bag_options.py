@@ -22,7 +22,7 @@ _OPTIONS = (
 
 
 def bag_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that choose the topics of a bag; use it below `engine_options`.
+    """Add the options that choose the topics of a bag; with `engine_options`, use it below them.
 
     Args:
         command: The subcommand, which receives `distro`, the topics that were named as `inputs`, and the parameters
@@ -39,9 +39,10 @@ def bag_options(command: Callable[..., None]) -> Callable[..., None]:
         camera_info: str | None,
         depth: str | None,
         rectified: bool,
-        chosen: dict[str, Any],
+        chosen: dict[str, Any] | None = None,
         **others: Any,
     ) -> None:
+        chosen = {} if chosen is None else chosen
         named = {"image": image, "camera_info": camera_info, "depth": depth}
         if rectified:
             chosen["rectified"] = True

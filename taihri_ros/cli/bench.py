@@ -21,8 +21,8 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.benchmark.process_usage import machine
 from taihri_ros.evaluation.benchmark.script_options import write_json
 from taihri_ros.inference.process.supervisor import EngineProcess
-from taihri_ros.node.application import make_tracker
 from taihri_ros.node.configured_engine import checkpoint, local_engine_options, ready_engine
+from taihri_ros.node.configured_tracker import make_tracker
 from taihri_ros.node.parameter_files import read_parameters
 from taihri_ros.node.parameters import ParameterError, Parameters
 

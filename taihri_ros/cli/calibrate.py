@@ -16,7 +16,7 @@ import numpy as np
 from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.evaluation_run import open_configured_engine
 from taihri_ros.cli.nobody_options import OF_THE_PROJECT, nobody_options, open_nobody
-from taihri_ros.cli.options import LONGEST_ANSWER_S, engine_options
+from taihri_ros.cli.options import engine_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief import calibration as belief_calibration
 from taihri_ros.evaluation.belief.answers import PLAN, BeliefAnswers
@@ -32,6 +32,7 @@ from taihri_ros.evaluation.predictions import XY_SOURCES
 from taihri_ros.evaluation.reports.tables import counted
 from taihri_ros.inference.checkpoint.lock import renew
 from taihri_ros.model.spec import FILE_NAME, Belief, Calibration, ModelSpec
+from taihri_ros.node.configured_engine import LONGEST_ANSWER_S
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.decoder import XySource

@@ -9,31 +9,53 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from taihri_ros.body.glb import encode_glb
 from taihri_ros.cli.options import engine_options
 from taihri_ros.demo.bodies import recovered_bodies
+from taihri_ros.demo.people import recovered_people
 from taihri_ros.demo.pictures import write_pictures
 from taihri_ros.demo.planner import Planner
 from taihri_ros.demo.summary import check, describe, summarise
+from taihri_ros.demo.view import how_to_view, recorded_view
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.mean_pose import SHIPPED as MEAN_POSE
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.configured_engine import engine_python
+from taihri_ros.resources import share_directory
+
+if TYPE_CHECKING:
+    from taihri_ros.demo.arm_watcher import ArmWatcher
 
 _COMMANDS = ("shake my hand", "left_wrist, right_wrist", "give me a hug")
+_COMMANDS_TO_PEOPLE = (
+    "shake hands with the nearest person",
+    "left_wrist, right_wrist",
+    "touch the shoulder of the person on the left",
+)
+_WORDS_TO_ARM = ("shake my hand", "hand me the cup", "pat my shoulder", "give me a hug", "point at my head")
+_SEED, _GROUP_SEED = 6, 7
+"""Default seeds of the one person, and of several, who stay in the picture for most of the time."""
+
 _TICK_S = 0.1
 _CAMERA_START_TIMEOUT_S = 900
 _ENGINE_START_TIMEOUT_S = 300
 _LAST_DIAGNOSTICS_S = 10
 _EXIT_TIMEOUT_S = 20
+_ARM_START_TIMEOUT_S = 60
+_TOUCH_S = 1.5
+"""How long the arm stays where it was to go, and how long it stands still after `stop`."""
+_ARM_S = 15
+"""Least time for each word to the arm, seconds."""
+_STALE_S = 1.0
+"""Age of an image from which on the arm stands still."""
 
 _Process = subprocess.Popen[bytes]
 
@@ -43,14 +65,38 @@ _Process = subprocess.Popen[bytes]
     "--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True, help="Output directory."
 )
 @click.option(
-    "--seconds", type=click.FloatRange(1, 60), default=6.0, show_default=True, help="Duration of each command."
+    "--seconds",
+    type=click.FloatRange(1, 60),
+    default=6.0,
+    show_default=True,
+    help=f"Duration of each command; with --arm the longest, and at least {_ARM_S}.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=6, show_default=True, help="Seed of the person and the room."
+    "--seed", type=click.IntRange(min=0), help=f"Seed of the people and the room; by default {_SEED}, or {_GROUP_SEED}."
 )
-@click.option("--mesh", is_flag=True, help="Fit a body: draw its outline, and write the last one as body.glb.")
+@click.option(
+    "--people",
+    type=click.IntRange(1, 4),
+    default=1,
+    show_default=True,
+    help="Number of people, who walk across and past each other. The node has their true boxes; the light engine finds "
+    "them by itself.",
+)
+@click.option("--mesh", is_flag=True, help="Fit bodies: draw their outlines, and write the last ones as body.glb.")
+@click.option("--arm", is_flag=True, help="Let a simulated arm do as it is told; needs the extra `arm`.")
+@click.option("--truth", is_flag=True, help="With --arm: without an engine, from the true joints.")
 @engine_options
-def command(*, out: Path, seconds: float, seed: int, mesh: bool, chosen: dict[str, Any]) -> None:
+def command(
+    *,
+    out: Path,
+    seconds: float,
+    seed: int | None,
+    people: int,
+    mesh: bool,
+    arm: bool,
+    truth: bool,
+    chosen: dict[str, Any],
+) -> None:
     """Run the node on a simulated robot camera, send it commands, and compare its keypoints with the ground truth.
 
     Without --model, the shipped model nano is used. `taihri simulate` publishes the camera, in the engine environment.
@@ -60,6 +106,8 @@ def command(*, out: Path, seconds: float, seed: int, mesh: bool, chosen: dict[st
       taihri demo
       taihri demo --engine mediapipe
       taihri demo --mesh
+      taihri demo --people 2 --mesh
+      taihri demo --arm --engine mediapipe
       taihri demo --engine vllm --model ~/TAIHRI --out found/
     """
     kind = chosen.get("engine.kind", "transformers")
@@ -70,33 +118,111 @@ def command(*, out: Path, seconds: float, seed: int, mesh: bool, chosen: dict[st
     node_arguments = ["run", "--engine", kind, "--engine-python", python]
     for option, name in (("--model", "engine.model"), ("--engine-url", "engine.url")):
         node_arguments += [option, chosen[name]] if name in chosen else []
-    if mesh:
+    if truth and not arm:
+        raise click.UsageError("--truth needs --arm")
+    if arm and people > 1:
+        raise click.UsageError("--arm is for one person: leave out --people")
+    if seed is None:
+        seed = _GROUP_SEED if people > 1 else _SEED
+    if mesh or arm:
         node_arguments += ["-p", "body.enabled:=true"]
+    if people > 1:
+        has_boxes = str(kind != "mediapipe").lower()
+        node_arguments += ["-p", "people.enabled:=true", "-p", f"people.detections:={has_boxes}"]
     out.mkdir(parents=True, exist_ok=True)
     mean_pose = MeanPose.read(MEAN_POSE)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    with Planner() as planner, _process([sys.executable, *taihri, *node_arguments]) as node:
-        with _process([python, *taihri, "simulate", "--seed", seed]) as camera:
+    if arm:
+        node_arguments = ["-m", "taihri_ros.demo.true_keypoints"] if truth else [*taihri, *node_arguments]
+        _run_with_arm(out, seconds, node_arguments, [python, *taihri, "simulate", "--seed", seed], truth=truth)
+        return
+    with (
+        recorded_view(out / "demo.rrd") as is_recorded,
+        Planner() as planner,
+        _process([sys.executable, *taihri, *node_arguments]) as node,
+    ):
+        with _process([python, *taihri, "simulate", "--seed", seed, "--people", people]) as camera:
             _wait_for_camera(planner, camera)
             _wait_for_engine(planner, node)
-            _send_commands(planner, seconds, node=node, camera=camera)
+            commands = _COMMANDS_TO_PEOPLE if people > 1 else _COMMANDS
+            _send_commands(planner, commands, seconds, node=node, camera=camera)
         _wait_for_last_counters(planner)
     summary = summarise(planner.record, mean_pose)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     click.echo(json.dumps(summary, indent=2))
-    bodies = recovered_bodies(planner.record)
-    write_pictures(planner.record, out / "demo.png", out / "demo.gif", bodies)
+    bodies, several = recovered_bodies(planner.record), recovered_people(planner.record.people)
+    write_pictures(planner.record, out / "demo.png", out / "demo.gif", bodies, several)
     written = ["summary.json", "demo.png", "demo.gif"]
-    if bodies:
-        (out / "body.glb").write_bytes(encode_glb([list(bodies.values())[-1]]))
+    last = next((list(each.values()) for each in reversed(several.values()) if each), list(bodies.values())[-1:])
+    if last:
+        (out / "body.glb").write_bytes(encode_glb(last))
         written.append("body.glb")
+    written += ["demo.rrd"] if is_recorded else []
     click.echo(describe(summary))
     click.echo(f"wrote {', '.join(written)} to {out}")
-    if mesh and not bodies:
+    if is_recorded:
+        click.echo(f"look at it in a browser: {how_to_view(out / 'demo.rrd')}")
+    else:
+        click.echo("note: demo.rrd was not written: pip install 'taihri_ros[viewer]' to see the demo in a browser")
+    if mesh and not last:
         click.echo("note: body.glb was not written: too few joints of the trunk were found to fit a body")
     if not summary["trained"]:
         click.echo(f"note: {UNTRAINED_NOTE}")
     check(summary)
+
+
+def _run_with_arm(
+    out: Path, seconds: float, node_arguments: list[str], camera_arguments: list[Any], *, truth: bool
+) -> None:
+    """Let the arm of examples/reach do what it is told, and measure it against the true joints."""
+    from taihri_ros.demo.arm_pictures import write_clip
+    from taihri_ros.demo.arm_report import describe_arm, report, true_bodies
+    from taihri_ros.demo.arm_watcher import ArmWatcher
+
+    reach = share_directory() / "examples" / "reach" / "reach.py"
+    with (
+        ArmWatcher() as watcher,
+        _process([sys.executable, *node_arguments]) as node,
+        _process([sys.executable, reach, _STALE_S]) as arm,
+        _process(camera_arguments) as camera,
+    ):
+        _wait_for_camera(watcher, camera)
+        if not truth:
+            _wait_for_engine(watcher, node)
+        _wait_for_arm(watcher, arm)
+        for text in _WORDS_TO_ARM:
+            click.echo(f"{text!r} ...", err=True)
+            watcher.say(text)
+            _wait_until_reached(watcher, max(seconds, _ARM_S), node=node, camera=camera, arm=arm)
+            click.echo(f"  {watcher.doing}", err=True)
+            watcher.say("stop")
+            time.sleep(_TOUCH_S)
+    bodies = true_bodies(watcher.record)
+    found = report(watcher.record, bodies)
+    (out / "arm.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write_clip(watcher.record, bodies, out / "arm.webp")
+    click.echo(describe_arm(found))
+    click.echo(f"wrote arm.json, arm.webp to {out}")
+
+
+def _wait_for_arm(watcher: ArmWatcher, arm: _Process) -> None:
+    deadline = time.monotonic() + _ARM_START_TIMEOUT_S
+    while not watcher.record.samples:
+        _check_alive(arm=arm)
+        if time.monotonic() > deadline:
+            raise TaihriError(f"the arm was not ready within {_ARM_START_TIMEOUT_S} s")
+        time.sleep(_TICK_S)
+
+
+def _wait_until_reached(watcher: ArmWatcher, seconds: float, **processes: _Process) -> None:
+    """Wait until the arm has been where it was to go for a while, at most for some seconds."""
+    reached = 0
+    for _ in range(round(seconds / _TICK_S)):
+        time.sleep(_TICK_S)
+        _check_alive(**processes)
+        reached += watcher.doing.startswith("reached")
+        if reached >= _TOUCH_S / _TICK_S:
+            return
 
 
 @contextmanager
@@ -119,7 +245,7 @@ def _check_alive(**processes: _Process) -> None:
             raise TaihriError(f"the {name} has exited: see its messages above")
 
 
-def _wait_for_camera(planner: Planner, camera: _Process) -> None:
+def _wait_for_camera(planner: Planner | ArmWatcher, camera: _Process) -> None:
     deadline = time.monotonic() + _CAMERA_START_TIMEOUT_S
     while not planner.record.truths:
         _check_alive(camera=camera)
@@ -128,7 +254,7 @@ def _wait_for_camera(planner: Planner, camera: _Process) -> None:
         time.sleep(_TICK_S)
 
 
-def _wait_for_engine(planner: Planner, node: _Process) -> None:
+def _wait_for_engine(planner: Planner | ArmWatcher, node: _Process) -> None:
     click.echo("waiting for the node and its engine ...", err=True)
     deadline = time.monotonic() + _ENGINE_START_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -144,11 +270,11 @@ def _wait_for_engine(planner: Planner, node: _Process) -> None:
     raise TaihriError(f"the engine was not ready within {_ENGINE_START_TIMEOUT_S} s: see the node's messages above")
 
 
-def _send_commands(planner: Planner, seconds: float, **processes: _Process) -> None:
+def _send_commands(planner: Planner, commands: Sequence[str], seconds: float, **processes: _Process) -> None:
     ticks = round(seconds / _TICK_S)
-    with click.progressbar(length=len(_COMMANDS) * ticks, label="commands", file=sys.stderr) as bar:
-        for text in _COMMANDS:
-            bar.label = f"{text!r:<26}"
+    with click.progressbar(length=len(commands) * ticks, label="commands", file=sys.stderr) as bar:
+        for text in commands:
+            bar.label = f"{text!r:<{1 + max(map(len, commands))}}"
             planner.send_command(text)
             for _ in range(ticks):
                 time.sleep(_TICK_S)

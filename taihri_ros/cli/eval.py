@@ -13,7 +13,7 @@ import click
 from taihri_ros.cli.data_options import data_options
 from taihri_ros.cli.evaluation_run import ask, open_configured_engine
 from taihri_ros.cli.nobody_options import nobody_options, open_nobody
-from taihri_ros.cli.options import LONGEST_ANSWER_S, engine_options, threshold_options
+from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.cli.peer_options import Peer, peer_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.belief.answers import PLAN, BeliefAnswers
@@ -31,6 +31,7 @@ from taihri_ros.evaluation.reports.tables import with_interval
 from taihri_ros.evaluation.selection_metrics import task_table_metrics
 from taihri_ros.model.spec import Belief, ModelSpec
 from taihri_ros.node.application import UNTRAINED_NOTE
+from taihri_ros.node.configured_engine import LONGEST_ANSWER_S
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.decoder import XySource

@@ -21,12 +21,14 @@ _COMMANDS = {
     "engine": "install the engine environment, or run the engine process without the node",
     "eval": "evaluate a checkpoint on a data set",
     "label": "label the people in a recorded bag with depth images",
+    "listen": "turn speech into commands for the node",
     "localize": "find joints in one image file",
     "model": "inspect, fetch, lock and verify a checkpoint",
     "run": "run the node without a ROS installation",
     "simulate": "publish a simulated robot camera and the true joints",
     "synth": "generate synthetic people with exact labels, as Parquet",
     "train": "train a model, from random weights or a published checkpoint",
+    "view": "show in a browser what the robot sees and what the node makes of it",
 }
 
 _ONE_SHOT = ("bag", "calibrate", "doctor", "eval", "label", "localize")

@@ -10,9 +10,6 @@ import click
 
 from taihri_ros.node.parameters import EngineKind
 
-LONGEST_ANSWER_S = 600.0
-"""Request timeout of a command that waits for its answers, seconds; a published size takes minutes on a CPU."""
-
 
 def add_options(
     command: Callable[..., None], options: Sequence[Callable[[Callable[..., None]], Callable[..., None]]]

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.commands.command import Command
-from taihri_ros.commands.joint_selection import JointSelection
-from taihri_ros.commands.person_words import parse_select
-from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
+from taihri_ros.node.body_fits import Bodies, BodyFits
 from taihri_ros.node.body_output import BodyOutput, BodyUnavailableError
 from taihri_ros.node.compressed_images import decode_compressed
+from taihri_ros.node.configured_tracker import filter_maker, joint_selection, make_tracker, person_crop
 from taihri_ros.node.depth_images import DepthImages
 from taihri_ros.node.detections import Detections
 from taihri_ros.node.header_checks import HeaderChecks
@@ -30,18 +29,13 @@ from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.ros4hri.output import Ros4hri
 from taihri_ros.node.running_command import RunningCommand
 from taihri_ros.node.topics import Topic
-from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.calibrations import Calibrations
-from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.frame_age import AgeLimit
 from taihri_ros.pipeline.frames import Frame, Result, SizeCheck, is_same_frame
-from taihri_ros.pipeline.motion_filter import MotionFilter
-from taihri_ros.pipeline.people.group_tracker import BoxesAt, GroupTracker, no_boxes
-from taihri_ros.pipeline.people.people_tracker import PeopleSettings
-from taihri_ros.pipeline.person_crop import PersonCrop
+from taihri_ros.pipeline.people.group_tracker import no_boxes
 from taihri_ros.pipeline.problem_log import ProblemLog
 from taihri_ros.pipeline.scheduler import Scheduler
-from taihri_ros.pipeline.tracker import Tracker
+from taihri_ros.pipeline.stamp_gaps import StampGaps
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +70,13 @@ class Outputs(Protocol):
 
 
 class Application:
-    """The node without its host: it connects messages, scheduler and engine."""
+    """The node without its host: it connects messages, scheduler and engine.
+
+    Attributes:
+        scheduler: Answers the images.
+        stamp_gaps: Counts the images that have not arrived.
+        running_command: The running command.
+    """
 
     def __init__(
         self,
@@ -111,15 +111,17 @@ class Application:
         self._decode = decode
         self._now_ns = now_ns
         self._headers = HeaderChecks()
+        self.stamp_gaps = StampGaps()
         any_frame = parameters.camera_info_frame == "any"
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame)
+        self._fits = BodyFits() if parameters.fits_bodies else None
         self._body = BodyOutput(messages, outputs, parameters) if parameters.fits_bodies else None
         self._ros4hri = Ros4hri(messages, outputs, parameters) if parameters.ros4hri_enabled else None
         self._detections = Detections(tolerance_s=parameters.people_tolerance_s, min_score=parameters.people_min_score)
         self._image_frame, self._detection_problems = "", ProblemLog(logger)
         boxes_at = self._detections.boxes_at if parameters.people_detections else no_boxes
         tracker = make_tracker(engine, parameters, boxes_at)
-        self._gate = tracker.gate
+        self._tracker = tracker
         self.scheduler = Scheduler(
             tracker,
             self._prepare,
@@ -129,7 +131,8 @@ class Application:
         )
         publish_command = partial(outputs.publish, topics.ACTIVE_COMMAND)
         self.running_command = running_command or RunningCommand(parameters, messages, publish_command, now_ns)
-        self.running_command.activate(parameters, self._set_command, tracker.selection, lambda: tracker.person_ids)
+        self._enabled = True
+        self._take_command()
 
     def start(self) -> None:
         """Start the scheduler."""
@@ -143,12 +146,54 @@ class Application:
             self._ros4hri.close()
 
     def apply(self, parameters: Parameters) -> None:
-        """Use new values of the dynamic parameters, `min_confidence` and `min_presence`, for the next results.
+        """Use new values of the dynamic parameters for the next results.
 
         Args:
-            parameters: The new values of all parameters.
+            parameters: The new values of all parameters; those of parameters that are not dynamic must be the old ones.
         """
-        self._gate.set(parameters.min_confidence, parameters.min_presence)
+        old, self._parameters = self._parameters, parameters
+
+        def changed(*names: str) -> bool:
+            return any(getattr(old, name) != getattr(parameters, name) for name in names)
+
+        self._tracker.gate.set(parameters.min_confidence, parameters.min_presence)
+        if changed("filter_enabled", "filter_acceleration", "filter_predict_s"):
+            self._tracker.use_filter(filter_maker(parameters))
+        if changed("person_crop_mode", "person_crop_refresh_s"):
+            self._tracker.use_person_crop(person_crop(parameters))
+        if changed("command_selection", "command_refresh_s"):
+            self._tracker.use_joint_selection(joint_selection(self._engine, parameters))
+        if self._body is not None:
+            self._body.apply(parameters)
+        if self._ros4hri is not None:
+            self._ros4hri.apply(parameters)
+        self.running_command.apply(parameters)
+
+    def enable(self, enabled: bool) -> None:
+        """Pause or continue. While paused no image is given to the engine, except for one-shot commands.
+
+        Args:
+            enabled: Whether the running command is answered. It is kept, and may be changed, while this is false.
+        """
+        if enabled == self._enabled:
+            return
+        self._enabled = enabled
+        if enabled:
+            self._take_command()
+        else:
+            self.running_command.deactivate()
+            self._set_command(None)
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether the running command is answered; see `enable`."""
+        return self._enabled
+
+    def _take_command(self) -> None:
+        tracker = self._tracker
+        self.running_command.activate(
+            self._parameters, self._set_command, tracker.selection, lambda: tracker.person_ids
+        )
 
     def _set_command(self, command: Command | None) -> None:
         self.scheduler.set_command(command)
@@ -210,6 +255,7 @@ class Application:
     def _submit(self, message: Any, decode: Callable[[SizeCheck], NDArray[np.uint8]]) -> None:
         stamp, now = stamp_ns(message.header), self._now_ns()
         self._headers.check(message.header, now)
+        self.stamp_gaps.note(stamp)
         age_ms, frame_id = (now - stamp) / 1e6, message.header.frame_id
         self._image_frame = frame_id
         depth = partial(self._depth.depth_at, stamp, frame_id)
@@ -247,76 +293,25 @@ class Application:
         if outputs.subscribers(topics.MARKERS):
             markers = marker_array(messages, result, placement, parameters.marker_lifetime_s)
             sends.append(partial(outputs.publish, topics.MARKERS, markers))
+        bodies = Bodies() if self._fits is None else self._fits.update(result.estimate, result.frame.stamp_ns)
         if self._body is not None:
-            sends += self._body.prepare(result, placement)
-        if self._body is not None and self._ros4hri is not None:
-            sends += self._ros4hri.prepare(result, self._body.body)
+            sends += self._body.prepare(result, placement, bodies)
+        if self._ros4hri is not None:
+            sends += self._ros4hri.prepare(result, bodies)
         if outputs.subscribers(topics.OVERLAY):
-            overlay = messages.compressed_image(result, self._overlay(result))
+            overlay = messages.compressed_image(result, self._overlay(result, bodies))
             sends.append(partial(outputs.publish, topics.OVERLAY, overlay))
 
         def send() -> None:
             for each in sends:
                 each()
-            self.running_command.update()
+            self.running_command.note_answer()
 
         return send
 
-    def _overlay(self, result: Result) -> NDArray[np.uint8]:
+    def _overlay(self, result: Result, bodies: Bodies) -> NDArray[np.uint8]:
         note = "" if self._engine.info.spec.trained else UNTRAINED_NOTE
-        body = self._body.body if self._body else None
-        drawn = draw_overlay(result.image, result.estimate, note, result.camera, body)
+        drawn = draw_overlay(result.image, result.estimate, note, result.camera, bodies.selected, bodies.by_id)
         picture = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._parameters.overlay_jpeg_quality]
         return np.asarray(cv2.imencode(".jpg", picture, quality)[1], np.uint8).ravel()
-
-
-def make_tracker(engine: Engine, parameters: Parameters, boxes_at: BoxesAt = no_boxes) -> Tracker:
-    """Return the tracker that the parameters describe.
-
-    Args:
-        engine: The engine that runs the model.
-        parameters: `xy_source`, `decoding`, `min_confidence`, `min_presence`, `command.refresh_s`, `command.selection`,
-            `command.tasks`, `person_crop.*`, `filter.*`, `body.enabled`, `ros4hri.enabled` and `people.*`
-            are used.
-        boxes_at: Returns what a detector found, where several people are told apart.
-
-    Returns:
-        The tracker.
-
-    Raises:
-        TaskError: The file in the parameter command.tasks is not a valid task file.
-        PersonWordsError: The parameter people.select is not a valid choice.
-    """
-    extra_files = [parameters.command_tasks] if parameters.command_tasks else []
-    tasks = None if parameters.command_selection == "model" else Tasks.load(*extra_files)
-    make_filter = partial(
-        MotionFilter, acceleration=parameters.filter_acceleration, predict_s=parameters.filter_predict_s
-    )
-    person_crop = PersonCrop(parameters.person_crop_mode, refresh_s=parameters.person_crop_refresh_s)
-    estimator = Estimator(
-        engine,
-        xy_source=parameters.xy_source,
-        decoding=parameters.decoding,
-        gate=BeliefGate(parameters.min_confidence, parameters.min_presence),
-    )
-    kept: dict[str, Any] = {
-        "joint_selection": JointSelection(
-            tasks,
-            use_table=lambda: parameters.command_selection == "table" or engine.info.spec.task_table,
-            refresh_s=parameters.command_refresh_s,
-        ),
-        "person_crop": None if parameters.person_crop_mode == "never" else person_crop,
-        "whole_body": parameters.fits_bodies,
-    }
-    if parameters.people_enabled:
-        return GroupTracker(
-            estimator,
-            select=parse_select(parameters.people_select),
-            most=parameters.people_max,
-            settings=PeopleSettings(keep_s=parameters.people_keep_s),
-            boxes_at=boxes_at,
-            make_filter=make_filter if parameters.filter_enabled else None,
-            **kept,
-        )
-    return Tracker(estimator, motion_filter=make_filter() if parameters.filter_enabled else None, **kept)

@@ -18,6 +18,9 @@ from taihri_ros.resources import BLAZEPOSE, NANO, expand_home
 
 logger = logging.getLogger(__name__)
 
+LONGEST_ANSWER_S = 600.0
+"""Request timeout of a program that waits for its answers, seconds; a published size takes minutes on a CPU."""
+
 
 def open_engine_for(parameters: Parameters) -> Engine:
     """Start the engine of the parameters `engine.*`, or the connection to it, without waiting for it.
@@ -117,7 +120,7 @@ def local_engine_options(parameters: Parameters, *, tracking: bool = True) -> di
         ParameterError: engine.vllm is not a mapping.
     """
     if parameters.engine_kind == "mediapipe":
-        return {"tracking": tracking}
+        return {"tracking": tracking and not parameters.people_enabled}
     options: dict[str, object] = {"dtype": parameters.engine_dtype}
     if parameters.engine_adapter:
         options["adapter"] = str(expand_home(parameters.engine_adapter).absolute())

@@ -132,18 +132,12 @@ class Messages:
         )
 
     def people_transforms(self, result: Result, prefix: str) -> list[Any]:
-        """Return geometry_msgs/TransformStamped to each located joint of each person.
-
-        The prefix of a person is that of the selected one with the id: `person_kamul/` for `person/`.
-        """
-        stem = prefix.rstrip("/_")
+        """Return geometry_msgs/TransformStamped to each located joint of each person, with `person_prefix`."""
         return [
             transform
             for each in result.estimate.people
             if each.person is not None
-            for transform in self.transforms(
-                _with_person(result, each.person), f"{stem}_{each.track.id}/" if stem else f"{each.track.id}/"
-            )
+            for transform in self.transforms(_with_person(result, each.person), person_prefix(prefix, each.track.id))
         ]
 
     def transforms(self, result: Result, prefix: str) -> list[Any]:
@@ -297,6 +291,12 @@ class Messages:
 def _with_person(result: Result, person: Person) -> Result:
     """Return a result with the joints of another person."""
     return replace(result, estimate=replace(result.estimate, person=person))
+
+
+def person_prefix(prefix: str, person_id: str) -> str:
+    """Return the prefix of a person's TF frames: that of the selected one with the id, such as `person_kamul/`."""
+    stem = prefix.rstrip("/_")
+    return f"{stem}_{person_id}/" if stem else f"{person_id}/"
 
 
 def tf_frame(frame_id: str) -> str:

@@ -32,6 +32,10 @@ def _row(declaration: Declaration) -> str:
         allowed = f" From {declaration.limits[0]:g} to {declaration.limits[1]:g}."
     elif declaration.choices:
         allowed = f" One of {', '.join(f'`{choice}`' for choice in declaration.choices)}."
+    if declaration.read_only:
+        allowed += " Fixed when the node starts."
+    if declaration.dynamic:
+        allowed += " May change while the node is active."
     kind = _TYPES[type(declaration.default)]
     return f"| `{declaration.name}` | {kind} | {_default(declaration.default)} | {declaration.description}{allowed} |\n"
 

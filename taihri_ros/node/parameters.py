@@ -37,10 +37,17 @@ def _parameter(
     limits: tuple[float, float] | None = None,
     choices: tuple[str, ...] = (),
     dynamic: bool = False,
+    read_only: bool = False,
 ) -> Any:
     return dataclasses.field(
         default=default,
-        metadata={"description": description, "limits": limits, "choices": choices, "dynamic": dynamic},
+        metadata={
+            "description": description,
+            "limits": limits,
+            "choices": choices,
+            "dynamic": dynamic,
+            "read_only": read_only,
+        },
     )
 
 
@@ -80,15 +87,14 @@ class Parameters:
     min_confidence: float = _parameter(
         -1.0,
         "Confidence below which a joint is missing (LOW_CONFIDENCE), from 0 to 1; 0 to publish every joint, a negative "
-        "number to use the value of the checkpoint (taihri.json). A new value takes effect at once.",
+        "number to use the value of the checkpoint (taihri.json).",
         limits=(-1.0, 1.0),
         dynamic=True,
     )
     min_presence: float = _parameter(
         -1.0,
         "Presence, the probability that there is a person at all, below which all joints are missing (NOBODY), from 0 "
-        "to 1; 0 to switch this off, a negative number to use the value of the checkpoint (taihri.json). A new value "
-        "takes effect at once.",
+        "to 1; 0 to switch this off, a negative number to use the value of the checkpoint (taihri.json).",
         limits=(-1.0, 1.0),
         dynamic=True,
     )
@@ -109,22 +115,28 @@ class Parameters:
         "visual token; auto, when it saves at least a third and the model was trained on person crops. Both also crop "
         "to zoom in on people far away, where the model was trained for it.",
         choices=("never", "always", "auto"),
+        dynamic=True,
     )
     person_crop_refresh_s: float = _parameter(
         1.0,
         "Longest time between two full views, in seconds; at least 1 for a model that zooms.",
         limits=(0.05, 3600.0),
+        dynamic=True,
     )
-    filter_enabled: bool = _parameter(False, "Filter the motion of the joints with a constant-velocity Kalman filter.")
+    filter_enabled: bool = _parameter(
+        False, "Filter the motion of the joints with a constant-velocity Kalman filter.", dynamic=True
+    )
     filter_acceleration: float = _parameter(
         3.0,
         "Standard deviation of a joint's acceleration, in m/s^2: smaller is smoother, larger follows motion faster.",
         limits=(0.01, 1000.0),
+        dynamic=True,
     )
     filter_predict_s: float = _parameter(
         0.0,
         "How long a joint that is not found is predicted by the filter, in seconds; 0 to never predict.",
         limits=(0.0, 0.5),
+        dynamic=True,
     )
     depth_enabled: bool = _parameter(
         False, "Subscribe to depth, a depth image registered to the colour image, and fuse it with the joints."
@@ -152,6 +164,12 @@ class Parameters:
         "Whom a command means that does not say it: nearest, largest, centred, everyone, or the id of a person.",
     )
     people_max: int = _parameter(4, "Largest number of people who are looked at in an image.", limits=(1, 8))
+    people_others_per_frame: int = _parameter(
+        0,
+        "How many people beside the selected one the model is asked about in an image, in turn, so that the selected "
+        "one is not answered late; 0 for one if the engine runs on a CPU, and all on a GPU.",
+        limits=(0, 7),
+    )
     people_keep_s: float = _parameter(
         2.0, "How long a person who is not seen keeps the id, in seconds.", limits=(0.1, 60.0)
     )
@@ -172,52 +190,88 @@ class Parameters:
         "Publish the bodies of people for ROS4HRI (REP-155) on /humans/bodies, with hri_msgs, TF and URDF; implies "
         "body.enabled.",
     )
-    publish_tf: bool = _parameter(True, "Broadcast a TF frame for every located joint.")
-    tf_prefix: str = _parameter("person/", "Prefix of the TF frame names, before the name of the joint.")
+    guards_workspace: str = _parameter(
+        "",
+        "Box in the camera's optical frame outside of which a joint is refused (IMPLAUSIBLE): smallest and largest x, "
+        "y and z in metres, such as '-1 1 -1 1 0.3 2.5'; empty for none.",
+    )
+    guards_bone_lengths: bool = _parameter(
+        False, "Refuse both ends of a bone of an arm or leg that is much shorter or longer than human ones."
+    )
+    guards_max_speed_m_s: float = _parameter(
+        0.0, "Speed above which a joint is refused, in m/s; 0 for none.", limits=(0.0, 100.0)
+    )
+    publish_tf: bool = _parameter(True, "Broadcast a TF frame for every located joint.", dynamic=True)
+    tf_prefix: str = _parameter(
+        "person/",
+        "Prefix of the TF frame names, before the name of the joint. Before the default stand the node's namespace and "
+        "name unless the node is /taihri, as in robot1/taihri/person/head.",
+        dynamic=True,
+    )
     target_frame: str = _parameter(
         "", "Frame of the published poses, looked up at the stamp of the image; empty for the camera's (ROS host only)."
     )
-    marker_lifetime_s: float = _parameter(0.5, "Lifetime of the markers in RViz, in seconds.", limits=(0.05, 60.0))
-    overlay_jpeg_quality: int = _parameter(80, "JPEG quality of the overlay image.", limits=(1, 100))
+    marker_lifetime_s: float = _parameter(
+        0.5, "Lifetime of the markers in RViz, in seconds.", limits=(0.05, 60.0), dynamic=True
+    )
+    overlay_jpeg_quality: int = _parameter(80, "JPEG quality of the overlay image.", limits=(1, 100), dynamic=True)
+    bond: bool = _parameter(
+        False,
+        "Offer a bond while the node is active, so that a lifecycle manager such as nav2's notices its end (rclpy host "
+        "only, needs bondpy).",
+    )
     diagnostics_period_s: float = _parameter(
-        1.0, "Time between two messages on /diagnostics, in seconds.", limits=(0.1, 60.0)
+        1.0, "Time between two messages on /diagnostics, in seconds.", limits=(0.1, 60.0), read_only=True
     )
     command_initial: str = _parameter("", "Command to run at startup; empty to wait for one.")
-    command_max_length: int = _parameter(500, "Longest accepted command, in characters.", limits=(1, 10000))
-    command_allow: tuple[str, ...] = _parameter((), "List of accepted commands; empty to accept any command.")
+    command_max_length: int = _parameter(
+        500, "Longest accepted command, in characters.", limits=(1, 10000), dynamic=True
+    )
+    command_allow: tuple[str, ...] = _parameter(
+        (), "List of accepted commands; empty to accept any command.", dynamic=True
+    )
     command_selection: SelectionMode = _parameter(
         "auto",
         "What chooses the joints of a command in free words: the model; the task table; auto, the task table for a "
         "checkpoint that asks for it in taihri.json because it has not learned to refuse a command, else the model.",
         choices=("auto", "model", "table"),
+        dynamic=True,
     )
     command_refresh_s: float = _parameter(
         0.0,
         "Time after which the model selects the joints of a free command again, in seconds; 0 for never.",
         limits=(0.0, 86400.0),
+        dynamic=True,
     )
-    command_tasks: str = _parameter("", "Task file with tasks in addition to those of the package; empty for none.")
+    command_tasks: str = _parameter(
+        "", "Task file with tasks in addition to those of the package; empty for none.", read_only=True
+    )
     engine_kind: EngineKind = _parameter(
         "vllm",
         "Engine that answers: vLLM or transformers with a checkpoint; mediapipe, which finds people on any CPU but has "
         "no language model; openai, a remote server with the OpenAI API.",
         choices=get_args(EngineKind),
+        read_only=True,
     )
     engine_model: str = _parameter(
         "",
         "Directory of the checkpoint; empty for the one in the package, taihri-nano or that of mediapipe. For openai, "
         "the name of the served model.",
+        read_only=True,
     )
     engine_adapter: str = _parameter(
         "",
         "Directory of a LoRA adapter for the checkpoint, for vllm and transformers; empty for none.",
+        read_only=True,
     )
     engine_python: str = _parameter(
-        "", "Python interpreter of the engine's environment; empty for the environment that install_engine created."
+        "",
+        "Python interpreter of the engine's environment; empty for the environment that install_engine created.",
+        read_only=True,
     )
-    engine_url: str = _parameter("http://127.0.0.1:8000/v1", "URL of the remote server, for openai.")
+    engine_url: str = _parameter("http://127.0.0.1:8000/v1", "URL of the remote server, for openai.", read_only=True)
     engine_spec: str = _parameter(
-        "", "File taihri.json of the served checkpoint, for openai; empty for the official values."
+        "", "File taihri.json of the served checkpoint, for openai; empty for the official values.", read_only=True
     )
     engine_dtype: str = _parameter(
         "auto",
@@ -241,12 +295,16 @@ class Parameters:
         "",
         "Further engine arguments of vLLM, as YAML or JSON, such as {performance_mode: interactivity}; vLLM checks "
         "them. Those that the node depends on are refused.",
+        read_only=True,
     )
     engine_start_timeout_s: float = _parameter(
         600.0, "Longest startup of the engine, in seconds.", limits=(1.0, 7200.0)
     )
     engine_request_timeout_s: float = _parameter(
-        30.0, "Longest time to an answer, in seconds; after it the engine is restarted.", limits=(0.1, 600.0)
+        30.0,
+        "Longest time to an answer, in seconds; after it the engine is restarted. Once it is known what the engine "
+        "usually takes for such a request, the limit is twice that, at least 2 s, if this is shorter.",
+        limits=(0.1, 600.0),
     )
     engine_max_restarts: int = _parameter(
         5, "Number of consecutive restarts before the engine is reported as failed.", limits=(0, 1000)
@@ -296,6 +354,8 @@ class Declaration:
         limits: Smallest and largest number, both inclusive; None for no range.
         choices: The accepted strings; empty for any.
         dynamic: Whether a new value takes effect while the node is active.
+        read_only: Whether the value is fixed when the node starts. So are those that choose a program, a file or an
+            address: a client that sets parameters must not decide what is executed or read.
     """
 
     name: str
@@ -305,6 +365,7 @@ class Declaration:
     limits: tuple[float, float] | None
     choices: tuple[str, ...]
     dynamic: bool
+    read_only: bool
 
     def check(self, value: Any) -> Any:
         """Check a value and return it in the type of the parameter.
@@ -323,7 +384,7 @@ class Declaration:
         return check_value(value, kind, source, ParameterError, limits=self.limits, choices=self.choices)
 
 
-_GROUPS = ("body", "command", "depth", "engine", "filter", "people", "person_crop", "overlay", "ros4hri")
+_GROUPS = ("body", "command", "depth", "engine", "filter", "guards", "people", "person_crop", "overlay", "ros4hri")
 
 
 def declarations() -> tuple[Declaration, ...]:
@@ -344,6 +405,7 @@ def declarations() -> tuple[Declaration, ...]:
                 limits=field.metadata["limits"],
                 choices=field.metadata["choices"],
                 dynamic=field.metadata["dynamic"],
+                read_only=field.metadata["read_only"],
             )
         )
     return tuple(found)

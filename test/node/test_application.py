@@ -599,3 +599,41 @@ def test_a_body_is_fitted_to_joints_that_the_command_does_not_ask_for(recorder: 
     assert 2.6 < distance["distance"] < 3.3
     with pytest.raises(TaihriError, match=r"set the parameter body\.enabled"):
         Application(Parameters(), oracle, MESSAGES, recorder, decode_image).distance(request)
+
+
+def test_frames_filter_and_limits_change_while_the_node_runs(recorder: Recorder) -> None:
+    application = Application(
+        Parameters(command_initial="left_wrist"), Oracle({"left_wrist": WRIST}), MESSAGES, recorder, decode_image
+    )
+    application.start()
+    process(application, image(1))
+    assert application._tracker._filter is None
+    application.apply(Parameters(tf_prefix="guest/", filter_enabled=True, person_crop_mode="never"))
+    process(application, image(2))
+    motion = application._tracker._filter
+    assert motion is not None
+    application.apply(Parameters(publish_tf=False, command_allow=("left_wrist",)))
+    process(application, image(3))
+    assert application._tracker._filter is None
+    send_command(application, "head")
+    application.stop()
+    assert [each.child_frame_id for each in recorder.transforms] == ["person/left_wrist", "guest/left_wrist"]
+    assert application.running_command.command is not None
+    assert application.running_command.command.text == "left_wrist"
+
+
+def test_a_paused_node_answers_no_image_and_keeps_the_newest_command(recorder: Recorder) -> None:
+    oracle = Oracle({"left_wrist": WRIST, "head": WRIST})
+    application = Application(Parameters(command_initial="left_wrist"), oracle, MESSAGES, recorder, decode_image)
+    application.start()
+    process(application, image(1))
+    application.enable(False)
+    process(application, image(2))
+    send_command(application, "head")
+    process(application, image(3))
+    assert not application.is_enabled
+    assert len(recorder.on(topics.KEYPOINTS)) == 1
+    application.enable(True)
+    process(application, image(4))
+    application.stop()
+    assert [each.child_frame_id for each in recorder.transforms] == ["person/left_wrist", "person/head"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -52,12 +53,26 @@ def test_values_set_their_fields_and_the_others_keep_their_defaults() -> None:
     assert Parameters.from_mapping({}) == Parameters()
 
 
-def test_only_the_thresholds_are_dynamic() -> None:
-    dynamic = {declaration.name: declaration for declaration in declarations() if declaration.dynamic}
-    assert set(dynamic) == {"min_confidence", "min_presence"}
-    for declaration in dynamic.values():
-        assert declaration.default < 0.0, "the checkpoint's own by default"
-        assert declaration.description.endswith("takes effect at once.")
+def test_the_dynamic_parameters_are_those_that_the_application_applies() -> None:
+    dynamic = {declaration.name for declaration in declarations() if declaration.dynamic}
+    assert dynamic == {
+        *("min_confidence", "min_presence", "tf_prefix", "publish_tf", "marker_lifetime_s", "overlay.jpeg_quality"),
+        *("filter.enabled", "filter.acceleration", "filter.predict_s", "person_crop.mode", "person_crop.refresh_s"),
+        *("command.max_length", "command.allow", "command.selection", "command.refresh_s"),
+    }
+
+
+def test_what_is_executed_read_or_connected_to_cannot_be_set_later() -> None:
+    read_only = {declaration.name for declaration in declarations() if declaration.read_only}
+    engine = {f"engine.{name}" for name in ("kind", "model", "adapter", "python", "url", "spec", "vllm")}
+    assert read_only == engine | {"command.tasks", "diagnostics_period_s"}
+    paths = {
+        each.name
+        for each in declarations()
+        if re.search(r"\b(file|directory|interpreter|URL)\b", each.description, re.I)
+    }
+    assert paths <= read_only
+    assert not any(declaration.dynamic for declaration in declarations() if declaration.read_only)
 
 
 LIMITED = [declaration for declaration in declarations() if declaration.limits is not None]
