@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import random
 import shutil
 import threading
@@ -74,7 +75,9 @@ def test_a_port_that_is_in_use_is_named(page: Page, recording: Path) -> None:
 def test_the_browser_shows_the_picture_without_any_other_host(page: Page) -> None:
     browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     require(browser_path, "a browser", "apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api")
+    require(importlib.util.find_spec("playwright"), "playwright", "pip install playwright")
+    from playwright import sync_api
+
     arguments = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
     denied = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     asked: list[str] = []

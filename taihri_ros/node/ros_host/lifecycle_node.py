@@ -200,7 +200,11 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             self._application, self._node_task.is_paused = application, False
             stack.callback(setattr, self, "_application", None)
             image = self._subscribe_inputs(application, parameters, stack)
-            tasks = scheduler_tasks(application.scheduler, lambda: self.count_publishers(image.topic_name))
+            tasks = scheduler_tasks(
+                application.scheduler,
+                lambda: self.count_publishers(image.topic_name),
+                lambda: application.stamp_gaps.missing,
+            )
             stack.enter_context(published_tasks(self._updater, tasks))
             self._watch_for_camera(image, stack)
             if parameters.bond:
