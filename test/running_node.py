@@ -87,6 +87,7 @@ class Robot:
     def __init__(self, domain: int, *, namespace: str = "/", camera: str = "/camera") -> None:
         self.node = DdsNode("robot", types=TYPES, domain_id=domain)
         self._namespace = namespace
+        self._node_name = f"{namespace}/taihri".lstrip("/")
         self._inboxes: dict[Topic, list[Any]] = {}
         self._stamps = itertools.count(1_700_000_000_000_000_001, 1_000_000_007)
         self._command = self.node.publisher(topics.COMMAND.type, self.name(topics.COMMAND))
@@ -157,7 +158,7 @@ class Robot:
         """Return the newest diagnostic status of a name; None if there is none yet."""
         for message in reversed(self.received(topics.DIAGNOSTICS)):
             for status in message.status:
-                if status.name == f"taihri: {name}":
+                if status.name == f"{self._node_name}: {name}":
                     return status
         return None
 

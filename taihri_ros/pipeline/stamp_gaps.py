@@ -30,7 +30,7 @@ class StampGaps:
 
     Example:
         >>> gaps = StampGaps()
-        >>> for number in (0, 1, 2, 3, 4, 5, 6, 9):
+        >>> for number in [*range(10), 12]:
         ...     gaps.note(number * 33_333_333)
         >>> gaps.missing
         2

@@ -379,7 +379,7 @@ def test_compressed_images_in_a_namespace_are_answered(
     ):
         node.wait_for_log("no publisher on /elsewhere/image/compressed: .* -r image/compressed:=/camera/", 0, START_S)
         robot.wait_for_engine("ready", "busy")
-        assert robot.status("input").message == "no publisher on the image topic"
+        assert robot.status("input").message.startswith("no publisher on the image topic: start the camera")
         robot.start_camera("image/compressed", topics.COMPRESSED_IMAGE.type)
 
         def camera_info_is_missing() -> list[str]:
