@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import click
+
+from taihri_ros.cli.run_signals import set_by_signals
 
 _NODE_S = 3.0
 """Longest time in seconds for which the node is awaited before a recording is played."""
@@ -88,9 +89,7 @@ def command(*, wav: Path | None, remap: tuple[str, ...], distro: str, **values: 
 
     if wav is not None:
         values["audio"] = "wav"
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = set_by_signals(Event())
     with DdsListener(ListenOptions(**values), distro=distro, remaps=remap) as listener:
         if wav is None:
             stop.wait()

@@ -17,15 +17,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _stop = Event()
 
 
+def set_by_signals(event: Event) -> Event:
+    """Let SIGINT and SIGTERM set an event from now on, and return it."""
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: event.set())
+    return event
+
+
 def catch() -> Event:
     """Handle SIGINT and SIGTERM from now on; a second call does nothing more.
 
     Returns:
         The event that either signal sets.
     """
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: _stop.set())
-    return _stop
+    return set_by_signals(_stop)
 
 
 def ignore() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import sys
 from pathlib import Path
 from threading import Event
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from taihri_ros.cli.run_signals import set_by_signals
 from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
 from taihri_ros.errors import TaihriError
 
@@ -113,9 +113,7 @@ def command(
     if bag is not None and duration is not None:
         _record(simulation(size[0]), bag, rate, max(1, round(duration * rate)), seed, distro)
         return
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = set_by_signals(Event())
     with RobotCamera(simulation(RENDER_WIDTH_PX), rate_hz=rate, distro=distro, remaps=remap) as camera:
         camera.run(stop, float("inf") if duration is None else duration)
 

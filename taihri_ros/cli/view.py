@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 import webbrowser
@@ -17,6 +16,7 @@ import click
 
 from taihri_ros.cli.bag_options import bag_options
 from taihri_ros.cli.node_options import node_options, node_parameters
+from taihri_ros.cli.run_signals import set_by_signals
 from taihri_ros.errors import TaihriError
 from taihri_ros.node.topics import NODE_NAME
 
@@ -70,9 +70,7 @@ def command(
     new_scene = partial(
         scene.Scene, node=resolve("~", *node_identity(NODE_NAME, remaps=remap)), rectified=parameters.rectified
     )
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = set_by_signals(Event())
 
     @contextmanager
     def shown(source: Source) -> Iterator[None]:
