@@ -1,8 +1,8 @@
 """A camera in a process of its own: `python camera_process.py DOMAIN WIDTH HEIGHT RATE SECONDS [STAMPS]`.
 
 It publishes raw images with the time of their publication as stamp, and a latched camera_info. STAMPS is a Python
-expression of `number` and time (`now`) of an image and of the time of the first one (`began`), nanoseconds. It prints
-how many images it has published.
+expression of `number` and time (`now`) of an image and of the time of the first one (`began`), nanoseconds. A process
+that is late leaves images out, as a camera whose driver is busy does. It prints how many images it has published.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ def main(domain: str, width: str, height: str, rate: str, seconds: str, stamps: 
         publisher = node.publisher(topics.IMAGE.type, "/image", QoS(depth=1))
         while not publisher.matched:
             time.sleep(0.01)
-        number, started, began = 0, time.monotonic(), time.time_ns()
+        sent, number, started, began = 0, 0, time.monotonic(), time.time_ns()
         while (elapsed := time.monotonic() - started) < float(seconds):
             now = time.time_ns()
             message.header.stamp = MESSAGES.time(int(eval(stamps, {"number": number, "now": now, "began": began})))
             publisher.publish(message)
-            number += 1
-            time.sleep(max(0.0, number / float(rate) - elapsed))
-        print(number, flush=True)
+            sent += 1
+            number = max(number + 1, int(elapsed * float(rate)))
+            time.sleep(max(0.0, started + number / float(rate) - time.monotonic()))
+        print(sent, flush=True)
         time.sleep(0.5)
 
 

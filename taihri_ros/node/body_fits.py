@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -38,7 +39,7 @@ class BodyFits:
 
     def __init__(self) -> None:
         """Start without people."""
-        self._recoveries: dict[str, BodyRecovery] = {}
+        self._recoveries: defaultdict[str, BodyRecovery] = defaultdict(BodyRecovery)
 
     def update(self, estimate: Estimate, stamp_ns: int) -> Bodies:
         """Fit the bodies of a result.
@@ -59,11 +60,12 @@ class BodyFits:
             wholes[estimate.person_id] = estimate.whole
         if estimate.people:
             tracked = {each.track.id for each in estimate.people}
-            self._recoveries = {name: recovery for name, recovery in self._recoveries.items() if name in tracked}
+            for name in self._recoveries.keys() - tracked:
+                del self._recoveries[name]
         fitted = {
             name: body
             for name, whole in wholes.items()
-            if (body := fit_body(self._recoveries.setdefault(name, BodyRecovery()), whole, stamp_ns)) is not None
+            if (body := fit_body(self._recoveries[name], whole, stamp_ns)) is not None
         }
         return Bodies(fitted.get(estimate.person_id), {name: body for name, body in fitted.items() if name})
 

@@ -30,6 +30,9 @@ _NETWORK = "use compressed images, or raise net.core.rmem_max on both machines"
 _LOST_SHARE = 0.1
 """Share of the images that arrive from which on lost ones are a warning."""
 
+_SLOW_HZ = 1.5
+"""Rate in Hz below which most images of a camera may be lost: then the gaps between the others tell nothing."""
+
 _CAMERA = "start the camera, or remap the image topic"
 
 _LATE_S = 1.0
@@ -129,6 +132,9 @@ class InputTask:
             if lost > _LOST_SHARE * frames:
                 level = WARN
                 message += f", {lost} lost on their way: {_NETWORK}"
+        if level == OK and frames / elapsed < _SLOW_HZ:
+            level = WARN
+            message += f": if the camera sends more, they are lost on their way: {_NETWORK}"
         if publishers == 0:
             level, message = WARN, f"no publisher on the image topic: {_CAMERA}"
         elif frames == 0:

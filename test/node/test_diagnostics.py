@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -45,6 +46,18 @@ def test_input_reports_the_images_since_the_last_report(idle: IdleScheduler) -> 
     assert report.message.endswith("images/s")
     assert float(report.values["rate_hz"]) > 0
     assert idle.input.report().message.startswith("no image arrives: ")
+
+
+@pytest.mark.parametrize(("images", "level"), [(1, WARN), (5, OK)])
+def test_a_rate_below_that_of_any_camera_is_a_warning(
+    idle: IdleScheduler, images: int, level: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = monotonic() + 1.0
+    submit(idle, images)
+    monkeypatch.setattr("taihri_ros.node.diagnostics.monotonic", lambda: end)
+    report = idle.input.report()
+    assert report.level == level
+    assert ("they are lost on their way: use compressed images" in report.message) == (level == WARN)
 
 
 @pytest.mark.parametrize(("publishers", "message"), [(0, "no publisher on the image topic"), (1, "no image arrives")])

@@ -155,7 +155,7 @@ def test_starts_and_stops_leave_nothing(figure: Figure, monkeypatch: pytest.Monk
 STAMPS = {
     "backwards": "now - number * 10**9",
     "loop": "1_700_000_000_000_000_000 + number % 10 * 10**8",
-    "jump of an hour": "now + (3600 * 10**9 if number > 10 else 0)",
+    "jump of an hour": "now + (3600 * 10**9 if number > 3 else 0)",
     "jump of a year back and forth": "now - (number // 5 % 2) * 365 * 86400 * 10**9",
     "standing still": "1_700_000_000_000_000_000",
     "zero": "0",
@@ -163,6 +163,7 @@ STAMPS = {
 }
 
 
+@pytest.mark.timeout(size(300, 3600))
 @pytest.mark.fault(
     "Clocks",
     "stamps of the camera, with motion filter, bodies and a speed limit; then a right clock",
@@ -179,7 +180,7 @@ def test_clocks_do_not_wedge_the_node(figure: Figure, caplog: pytest.LogCaptureF
             for number in range(count):
                 stamp = int(eval(expression, {"number": number, "now": time.time_ns()}))
                 host.application.on_image(image(stamp))
-                wait_until(lambda: counts(host).pending == 0)
+                wait_until(lambda: counts(host).pending == 0, 120.0)
             return counts(host).published - before
 
         for name, stamps in STAMPS.items():
@@ -215,7 +216,7 @@ def test_lost_packets_are_counted_and_reported(figure: Figure, percent: int, mon
         wait_until(lambda: counts(host).frames_in > received + 5, 60)
         healthy.kill()
         healthy.communicate()
-    assert lost > 0 or not received
+    assert lost > 0 or received < 10  # of so few, the period of the camera is not known
     assert received < sent
     assert "use compressed images, or raise net.core.rmem_max" in report.message
     figure(f"{percent} % of the packets: {sent} images sent, {received} arrived, {lost} counted as lost; recovered")
