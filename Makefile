@@ -5,6 +5,7 @@
 PYTHON ?= python3
 LIGHT_PYTHON ?=
 ENGINE ?= transformers
+OPTIONS ?=
 
 ifneq ($(shell command -v nvidia-smi),)
 VLLM := vllm
@@ -35,8 +36,8 @@ export TAIHRI_LIGHT_PYTHON = $(CURDIR)/$(LIGHT)/bin/python
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-demo: $(NODE)/.ready $(DEMO_ENV)/.demo  ## Run the shipped model on the simulated robot camera; ENGINE=mediapipe: the light engine
-	$(NODE)/bin/taihri demo --engine $(ENGINE) --engine-python $(DEMO_ENV)/bin/python
+demo: $(NODE)/.ready $(DEMO_ENV)/.demo  ## Run the shipped model on the simulated robot camera; ENGINE=mediapipe: the light engine; OPTIONS=--arm: with an arm
+	$(NODE)/bin/taihri demo --engine $(ENGINE) --engine-python $(DEMO_ENV)/bin/python $(OPTIONS)
 
 test: $(VLLM_ENV)/.tests $(LIGHT)/.ready  ## Check style and types, and run every test
 	@nice $(VLLM_ENV)/bin/python -c 'from taihri_ros.synthetic.people.body import body_model; body_model()' >/dev/null 2>&1 &

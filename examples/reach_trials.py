@@ -33,7 +33,7 @@ from taihri_ros.resources import share_directory
 if TYPE_CHECKING:
     from taihri_ros.demo.arm_watcher import ArmRecord
 
-SEEDS = range(1, 6)
+SEEDS = range(1, 4)
 WORDS = ("shake my hand", "hand me the cup", "pat my shoulder", "give me a hug", "point at my head")
 SECONDS, RATE_HZ, STEP_S = 12.0, 5.0, 0.02
 DELAY_S = 0.1  # from an image to its keypoints
@@ -88,7 +88,7 @@ def measure(directory: Path, answers: str) -> None:
 
 
 def clip(directory: Path, answers: str, seed: str, path: Path) -> None:
-    """Draw what one person says and the arm does, each word until the arm has been there for a second."""
+    """Draw what one person says and the arm does: until it has been there for a second, or before it stops again."""
     from taihri_ros.camera.camera import Camera
     from taihri_ros.demo.arm_pictures import write_clip
     from taihri_ros.demo.arm_report import true_bodies
@@ -100,8 +100,11 @@ def clip(directory: Path, answers: str, seed: str, path: Path) -> None:
         made = run(bag, answers)
         made.pictures = {stamp_ns(m.header): m.data.tobytes() for _, m in read(bag, "/image/compressed")}
         begins = made.words[0][0]
-        reached = [each.time_ns for each in made.samples if each.status.startswith("reached")]
-        ends = min(reached) + 1_500_000_000 if reached else begins + 5_000_000_000
+        states = [(each.time_ns, each.status.partition(":")[0]) for each in made.samples]
+        reached = min((time_ns for time_ns, state in states if state == "reached"), default=begins + 4_000_000_000)
+        # The person does not see the arm: what is left out is how they walk into it.
+        stopped = [time_ns - 250_000_000 for time_ns, state in states if state == "stopped" and time_ns > reached]
+        ends = min([reached + 1_000_000_000, *stopped])
         shift = offset - begins
         whole.camera = Camera.from_info(next(read(bag, "/camera_info"))[1])
         whole.words.append((offset, text))
@@ -114,19 +117,13 @@ def clip(directory: Path, answers: str, seed: str, path: Path) -> None:
 
 def run(bag: Path, answers: str) -> ArmRecord:
     """Run the arm after one word, and return what it did."""
-    sys.path.insert(0, str(share_directory() / "examples" / "reach"))
-    from planning import Planner
-    from reach import KEPT, Controller
-
+    from taihri_ros.demo.arm_node import arm_and_controller
     from taihri_ros.demo.arm_watcher import ArmRecord, Sample
-    from taihri_ros.demo.simulated_arm import SimulatedArm
 
     text = bag.with_suffix(".txt").read_text()
     made = ArmRecord(truths={stamp_ns(message.header): joints(message) for _, message in read(bag, "/sim/keypoints")})
     made.words = [(min(made.truths), text)]
-    arm = SimulatedArm(kept_m=KEPT + 0.03)
-    planner = Planner(arm.shoulder, arm.reach)
-    controller = Controller(planner, arm)
+    arm, planner, controller = arm_and_controller()
     theirs = read(bag.with_suffix(f".{answers}"), "/taihri/person", "/taihri/body_joints")
     waiting = deque(true_answers(text, bag) if answers == "truth" else theirs)
     planner.on_command(SimpleNamespace(text=text))
@@ -135,7 +132,7 @@ def run(bag: Path, answers: str) -> ArmRecord:
         while waiting and stamp_ns(waiting[0][1].header) / 1e9 + DELAY_S <= now:
             topic, message = waiting.popleft()
             (planner.on_person if topic.endswith("person") else planner.on_body)(message)
-        status = controller.step(now, STEP_S)
+        status = controller.step(now)
         made.samples.append(Sample(round(now * 1e9), arm.angles, status))
     return made
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from taihri_ros.body.recovery import Body
 from taihri_ros.camera.calibration_files import read_camera
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import CameraError
 from taihri_ros.camera.picture_error import PictureError
 from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.commands.command import Command, CommandError, parse_command
@@ -159,7 +160,7 @@ class Localizer:
             What was found. A joint that was not found is missing, with a reason; no point is invented.
 
         Raises:
-            CommandError: The command is empty, too long, `stop`, or names a joint that does not exist.
+            CommandError: The command is empty, too long, `stop`, no text, or names a joint that does not exist.
             PictureError: The file is not a sound picture, or the array is none.
             CameraError: The picture has another size than the calibration.
             EngineError: The engine did not answer.
@@ -199,9 +200,8 @@ class Localizer:
         if isinstance(picture, (str, PathLike)):
             return read_picture(expand_home(fspath(picture)), check_size=self.camera.check_image)
         if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
-            raise PictureError(
-                f"a picture is a file name or an array (height, width, 3) of uint8, not {_description(picture)}"
-            )
+            what = "None, which OpenCV returns where there is no picture" if picture is None else _description(picture)
+            raise PictureError(f"a picture is a file name or an array (height, width, 3) of uint8, not {what}")
         if color not in ("rgb", "bgr"):
             raise PictureError(f"color must be 'rgb' or 'bgr', not {color!r}")
         self.camera.check_image(picture.shape[1], picture.shape[0])
@@ -218,8 +218,10 @@ def read_command(text: str) -> Command:
         The command.
 
     Raises:
-        CommandError: The command is empty, too long, `stop`, or names a joint that does not exist.
+        CommandError: The command is empty, too long, `stop`, no text, or names a joint that does not exist.
     """
+    if not isinstance(text, str):
+        raise CommandError(f"a command is a text, not {type(text).__name__}: name joints, or describe the task")
     command = parse_command(text)
     if command is None:
         raise CommandError("'stop' requests no joints: name joints, or describe the task")
@@ -229,10 +231,14 @@ def read_command(text: str) -> Command:
 def _camera(camera: Camera | AnyPath | Mapping[str, Any]) -> Camera:
     if isinstance(camera, Camera):
         return camera
-    return Camera.from_mapping(camera) if isinstance(camera, Mapping) else read_camera(expand_home(fspath(camera)))
+    if isinstance(camera, Mapping):
+        return Camera.from_mapping(camera)
+    if not isinstance(camera, (str, PathLike)):
+        raise CameraError(f"a calibration is a file name, a mapping or a Camera, not {_description(camera)}")
+    return read_camera(expand_home(fspath(camera)))
 
 
 def _description(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array {value.shape} of {value.dtype}"
-    return "None, which OpenCV returns where there is no picture" if value is None else type(value).__name__
+    return type(value).__name__

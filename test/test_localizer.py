@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +102,9 @@ def test_bad_arguments_are_refused_before_an_engine_is_started(monkeypatch: pyte
     monkeypatch.setattr(localizer, "ready_engine", lambda *_, **__: pytest.fail("started"))
     with pytest.raises(CameraError, match=r"nowhere\.yaml"):
         Localizer("nowhere.yaml")
+    for neither in (None, 7, [1]):
+        with pytest.raises(CameraError, match=f"a file name, a mapping or a Camera, not {type(neither).__name__}"):
+            Localizer(neither)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="min_confidance"):
         Localizer(CAMERA, parameters={"min_confidance": 0.1})
     with pytest.raises(ParameterError, match=r"engine\.kind"):
@@ -110,9 +112,15 @@ def test_bad_arguments_are_refused_before_an_engine_is_started(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("command", "message"), [("stop", "requests no joints"), ("", "holds no words"), ("left_wirst", "left")]
+    ("command", "message"),
+    [
+        ("stop", "requests no joints"),
+        ("", "holds no words"),
+        ("left_wirst", "left"),
+        (None, "a command is a text, not NoneType"),
+    ],
 )
-def test_a_command_without_joints_to_find_is_refused(oracle: Oracle, command: str, message: str) -> None:
+def test_a_command_without_joints_to_find_is_refused(oracle: Oracle, command: Any, message: str) -> None:
     with pytest.raises(CommandError, match=message):
         Localizer(CAMERA).locate(PICTURE, command)
 
@@ -188,11 +196,18 @@ def test_the_page_shows_programs_that_run(
     assert all(len(program.splitlines()) <= 10 for program in (picture, webcam))
     exec(compile(picture, "docs/python.md", "exec"), {})
     assert re.search(r"^right_wrist \[.*\] 0\.\d", capsys.readouterr().out, re.MULTILINE)
-    frames: Iterator[tuple[bool, Any]] = iter([*[(True, cv2.imread(str(PERSON)))] * 3, (False, None)])
-    monkeypatch.setattr(cv2, "VideoCapture", lambda _: type("Capture", (), {"read": lambda _: next(frames)})())
+    filmed, opened = cv2.imread(str(PERSON)), cv2.VideoCapture
+    video = cv2.VideoWriter("webcam.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10.0, filmed.shape[1::-1])
+    for _ in range(3):
+        video.write(filmed)
+    video.release()
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: opened("webcam.avi"))
     exec(compile(webcam, "docs/python.md", "exec"), {})
     lines = [ast.literal_eval(line) for line in capsys.readouterr().out.splitlines()]
     assert [0.5 < line["right_wrist"][2] < 3.0 for line in lines] == [True] * 3
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: opened("nothing.avi"))
+    with pytest.raises(AssertionError, match="there is no webcam 0"):
+        exec(compile(webcam, "docs/python.md", "exec"), {})
 
 
 def test_the_notebook_runs(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

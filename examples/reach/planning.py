@@ -3,8 +3,7 @@
 Positions are in metres in the frame of the messages, times in seconds on the clock of the image stamps.
 """
 
-from __future__ import annotations
-
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,22 +14,24 @@ from numpy.typing import NDArray
 
 Point = NDArray[np.float64]
 
-MOTIONS = {"shake": "shak", "hug": "hug", "pat": "pat|tap|touch", "point": "point", "hand over": "hand|give|pass|bring"}
-ENDS = {"shake": "wrist", "hand over": "wrist", "hug": "spine3"}  # the joints of the command that a motion goes to
-BEFORE = {"shake": 0.0, "hug": 0.45, "pat": 0.07, "point": 0.35, "hand over": 0.1}  # metres between tip and joint
-PALM = 0.08  # metres from the wrist
+MOTIONS = {  # words of the command, the joints that it goes to, metres between tip and joint
+    "shake": ("shak", "wrist", 0.0),
+    "hug": ("hug", "spine3", 0.45),
+    "pat": ("pat|tap|touch", "", 0.07),
+    "point": ("point", "", 0.35),
+    "hand over": ("hand|give|pass|bring", "wrist", 0.18),  # 0.1 before the palm
+}
 MEASURED, PREDICTED, NOBODY = 0, 1, 11  # states of taihri_ros/Keypoint
 DEVIATIONS = 2.0  # standard deviations that are kept in addition to every distance
 MAX_DEVIATION = 0.25  # metres: a joint that is less sure is not approached
 
-SIDES = ("left", "right")
 LIMBS = (  # first joint, second joint, radius, length beyond the second joint
     *(("pelvis", "spine3", 0.15, 0.0), ("spine3", "neck", 0.11, 0.0), ("neck", "head", 0.07, 0.0)),
     *(("head", "neck", 0.12, -0.2), ("left_shoulder", "right_shoulder", 0.08, 0.0)),
-    *((f"{side}_shoulder", f"{side}_elbow", 0.06, 0.0) for side in SIDES),
-    *((f"{side}_elbow", f"{side}_wrist", 0.08, 0.18) for side in SIDES),
-    *((f"{side}_hip", f"{side}_knee", 0.09, 0.0) for side in SIDES),
-    *((f"{side}_knee", f"{side}_ankle", 0.06, 0.0) for side in SIDES),
+    *((f"{side}_shoulder", f"{side}_elbow", 0.06, 0.0) for side in ("left", "right")),
+    *((f"{side}_elbow", f"{side}_wrist", 0.08, 0.18) for side in ("left", "right")),
+    *((f"{side}_hip", f"{side}_knee", 0.09, 0.0) for side in ("left", "right")),
+    *((f"{side}_knee", f"{side}_ankle", 0.06, 0.0) for side in ("left", "right")),
 )
 
 
@@ -45,7 +46,7 @@ class Joint:
     @property
     def deviation(self) -> float:
         """The standard deviation in the direction in which it is largest; infinite if it is not known."""
-        return _root(np.linalg.eigvalsh(self.covariance)[-1]) if np.isfinite(self.covariance).all() else np.inf
+        return np.sqrt(np.linalg.eigvalsh(self.covariance)[-1]) if np.isfinite(self.covariance).all() else np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +103,8 @@ class Planner:
         self._newest, self._refused = _time(message.header), {}
         for each in message.keypoints:
             if each.state in (MEASURED, PREDICTED):
-                self._joints[each.name] = Joint(
-                    _point(each.position), np.reshape(each.covariance, (3, 3)), self._newest
-                )
+                covariance = np.reshape(each.covariance, (3, 3))
+                self._joints[each.name] = Joint(_point(each.position), covariance, self._newest)
             else:
                 self._refused[each.name] = each.state, each.reason
 
@@ -115,8 +115,8 @@ class Planner:
 
     def decide(self, now: float) -> Goal | Stop:
         """Return what the hand is to do at a time."""
-        motion = next((name for name, words in MOTIONS.items() if re.search(rf"\b({words})", self.text.lower())), None)
-        age, known = now - self._newest, self._known(self._joints, now)
+        said, age, known = self.text.lower(), now - self._newest, self._known(self._joints, now)
+        motion = next((name for name, (words, *_) in MOTIONS.items() if re.search(rf"\b({words})", said)), None)
         if not self.text:
             return Stop("stop: no command runs")
         if motion is None:
@@ -125,18 +125,17 @@ class Planner:
             return Stop(f"stale: the newest image is {age:.1f} s old" if np.isfinite(age) else "no answer yet")
         if self._refused and all(state == NOBODY for state, _ in self._refused.values()):
             return Stop("nobody is in view")
-        ends = [name for name in known if ENDS.get(motion, "") in name]
+        ends = [name for name in known if MOTIONS[motion][1] in name]
         if not ends:
             missing = [f"{name}: {reason}" for name, (_, reason) in self._refused.items()]
             return Stop("missing: " + ("; ".join(missing) or "the joints of this command"))
         # The nearest one, and still the same when another is nearer by less than 0.2 m.
-        end = min(ends, key=lambda name: _length(known[name].position - self.shoulder) - 0.2 * (name == self._end))
-        self._end = end
-        if not known[end].deviation <= MAX_DEVIATION:
-            return Stop(f"unsure: the standard deviation of {end} is {known[end].deviation:.2f} m")
-        goal = self._goal(motion, end, self._known(self._body, now) | known)
-        if isinstance(goal, Goal) and (needed := _length(goal.position - self.shoulder)) > self.reach:
-            return Stop(f"unreachable: {end} needs {needed:.2f} m, and the arm reaches {self.reach:.2f} m")
+        self._end = min(ends, key=lambda end: math.dist(known[end].position, self.shoulder) - 0.2 * (end == self._end))
+        if not (deviation := known[self._end].deviation) <= MAX_DEVIATION:
+            return Stop(f"unsure: the standard deviation of {self._end} is {deviation:.2f} m")
+        goal = self._goal(motion, self._end, self._known(self._body, now) | known)
+        if isinstance(goal, Goal) and (needed := math.dist(goal.position, self.shoulder)) > self.reach:
+            return Stop(f"unreachable: {self._end} needs {needed:.2f} m, and the arm reaches {self.reach:.2f} m")
         return goal
 
     def limbs(self, now: float) -> list[Limb]:
@@ -153,12 +152,11 @@ class Planner:
         return {name: joint for name, joint in joints.items() if now - joint.time <= self.max_age}
 
     def _goal(self, motion: str, end: str, known: Mapping[str, Joint]) -> Goal | Stop:
-        place, before, touched = known[end].position, BEFORE[motion], ()
+        place, before, touched = known[end].position, MOTIONS[motion][2], ()
         approach = _unit(place - self.shoulder)
         if motion in ("shake", "hand over"):
             elbow = end.replace("wrist", "elbow")
             touched = (elbow,) if motion == "shake" else ("left_elbow", "right_elbow")
-            before += PALM if motion == "hand over" else 0.0
             if elbow in known:
                 forearm = _unit(place - known[elbow].position)
                 if forearm @ -approach < 0.5:
@@ -170,7 +168,7 @@ class Planner:
             touched = (end, end.replace("shoulder", "elbow"), "left_shoulder", "spine3", "pelvis")
             if "neck" in known:  # on the outside, away from the head
                 place = place + 0.06 * _unit(place - known["neck"].position)
-        before += DEVIATIONS * _root(approach @ known[end].covariance @ approach)
+        before += DEVIATIONS * np.sqrt(approach @ known[end].covariance @ approach)
         return Goal(f"{motion} {end}", place - before * approach, approach, touched)
 
 
@@ -183,20 +181,12 @@ def waypoint(goal: Goal, tip: Point) -> Point:
     """Return where the tip goes next: the goal, or 0.25 m before it while the tip is not in the cone in front of it."""
     gap = goal.position - tip
     ahead = float(gap @ goal.approach)
-    beside = _length(gap - goal.approach * ahead)
+    beside = np.linalg.norm(gap - goal.approach * ahead)
     return goal.position if beside < max(0.05, 0.5 * ahead) else goal.position - 0.25 * goal.approach
 
 
-def _root(variance: float) -> float:
-    return float(np.sqrt(variance))
-
-
-def _length(vector: Point) -> float:
-    return float(np.linalg.norm(vector))
-
-
 def _unit(vector: Point) -> Point:
-    return vector / max(_length(vector), 1e-9)
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
 def _point(at: Any) -> Point:

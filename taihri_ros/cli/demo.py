@@ -29,7 +29,6 @@ from taihri_ros.evaluation.mean_pose import SHIPPED as MEAN_POSE
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.configured_engine import engine_python
-from taihri_ros.resources import share_directory
 
 if TYPE_CHECKING:
     from taihri_ros.demo.arm_watcher import ArmWatcher
@@ -132,20 +131,19 @@ def command(
     out.mkdir(parents=True, exist_ok=True)
     mean_pose = MeanPose.read(MEAN_POSE)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the other processes end with this one
     if arm:
         node_arguments = ["-m", "taihri_ros.demo.true_keypoints"] if truth else [*taihri, *node_arguments]
         _run_with_arm(out, seconds, node_arguments, [python, *taihri, "simulate", "--seed", seed], truth=truth)
         return
-    with (
-        recorded_view(out / "demo.rrd") as is_recorded,
-        Planner() as planner,
-        _process([sys.executable, *taihri, *node_arguments]) as node,
-    ):
+    with Planner() as planner, _process([sys.executable, *taihri, *node_arguments]) as node:
         with _process([python, *taihri, "simulate", "--seed", seed, "--people", people]) as camera:
             _wait_for_camera(planner, camera)
             _wait_for_engine(planner, node)
-            commands = _COMMANDS_TO_PEOPLE if people > 1 else _COMMANDS
-            _send_commands(planner, commands, seconds, node=node, camera=camera)
+            with recorded_view(out / "demo.rrd") as is_recorded:
+                commands = _COMMANDS_TO_PEOPLE if people > 1 else _COMMANDS
+                _send_commands(planner, commands, seconds, node=node, camera=camera)
+            planner.send_command("stop")
         _wait_for_last_counters(planner)
     summary = summarise(planner.record, mean_pose)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -179,11 +177,10 @@ def _run_with_arm(
     from taihri_ros.demo.arm_report import describe_arm, report, true_bodies
     from taihri_ros.demo.arm_watcher import ArmWatcher
 
-    reach = share_directory() / "examples" / "reach" / "reach.py"
     with (
         ArmWatcher() as watcher,
         _process([sys.executable, *node_arguments]) as node,
-        _process([sys.executable, reach, _STALE_S]) as arm,
+        _process([sys.executable, "-m", "taihri_ros.demo.arm_node", _STALE_S]) as arm,
         _process(camera_arguments) as camera,
     ):
         _wait_for_camera(watcher, camera)
@@ -280,7 +277,6 @@ def _send_commands(planner: Planner, commands: Sequence[str], seconds: float, **
                 time.sleep(_TICK_S)
                 bar.update(1)
                 _check_alive(**processes)
-    planner.send_command("stop")
 
 
 def _wait_for_last_counters(planner: Planner) -> None:

@@ -26,7 +26,7 @@ Colour = tuple[int, int, int]
 View = Callable[[Array], tuple[Array, Array]]
 """A projection of points (..., 3) to pixels (..., 2) and depths (...)."""
 
-_HEIGHT, _WIDTH, _CAPTION = 240, 320, 28
+_HEIGHT, _WIDTH, _CAPTION, _LABEL_WIDTH = 240, 320, 48, 140
 _SKIN, _ARM, _HAND, _ROBOT, _WALL = (222, 184, 160), (90, 120, 150), (245, 125, 40), (150, 155, 160), (242, 242, 238)
 _LIGHT = np.array([-0.5, -0.7, -0.5])
 _EYE, _CENTRE, _FOCAL = np.array([-2.1, -0.75, -0.75]), np.array([0.05, 0.25, 0.85]), 300.0
@@ -76,7 +76,7 @@ def draw_moment(record: ArmRecord, bodies: Mapping[int, Body], stamp: int, arm: 
         arm: An arm to move.
 
     Returns:
-        (268, 640, 3) uint8 RGB: the camera's picture with the arm in it, the view from beside, and a caption.
+        (288, 640, 3) uint8 RGB: the camera's picture with the arm in it, the view from beside, and a caption.
     """
     assert record.camera is not None
     sample = _sample(record, stamp)
@@ -89,12 +89,22 @@ def draw_moment(record: ArmRecord, bodies: Mapping[int, Body], stamp: int, arm: 
     body = bodies[stamp]
     person = body.vertices.astype(np.float64)[body.surface.template.triangles], _SKIN
     _paint(beside, [person, *links, *_robot(arm)], _from_beside)
+    for panel, name in ((picture, "the robot's camera"), (beside, "seen from beside")):
+        cv2.rectangle(panel, (0, 0), (_LABEL_WIDTH, 22), (30, 30, 30), cv2.FILLED)
+        _write(panel, name, 16, (255, 255, 255))
     caption = np.full((_CAPTION, 2 * _WIDTH, 3), 30, np.uint8)
     said = next((text for time_ns, text in reversed(record.words) if time_ns <= stamp), "")
-    colour = (120, 230, 130) if sample.status.startswith("reached") else (255, 255, 255)
-    for text, column, shade in ((f'"{said}"', 8, (255, 190, 90)), (sample.status[:62], 170, colour)):
-        cv2.putText(caption, text, (column, 19), cv2.FONT_HERSHEY_SIMPLEX, 0.42, shade, 1, cv2.LINE_AA)
+    _write(caption, f'"{said}"', 19, (255, 190, 90))
+    _write(caption, sample.status, 40, (120, 230, 130) if sample.status.startswith("reached") else (255, 255, 255))
     return np.vstack([np.hstack([picture, beside]), caption])
+
+
+def _write(picture: Picture, text: str, row: int, colour: Colour) -> None:
+    """Write a line of text, smaller if it is too long."""
+    scale = 0.45
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    scale *= min(1.0, (picture.shape[1] - 16) / max(width, 1))
+    cv2.putText(picture, text, (8, row), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
 
 
 def _shown(record: ArmRecord, bodies: Mapping[int, Body], rate_hz: float) -> Iterator[int]:
@@ -118,9 +128,9 @@ def _sample(record: ArmRecord, stamp: int) -> Sample:
 
 def _links(arm: SimulatedArm) -> list[tuple[Array, Colour]]:
     """Return the triangles (T, 3, 3) of each link, with their colour."""
-    capsules = arm.capsules().items()
     return [
-        (_capsule(start, end, radius), _HAND if link == "hand" else _ARM) for link, (start, end, radius) in capsules
+        (_capsule(start, end, radius), _ARM if link in ("upper_arm", "forearm") else _HAND)
+        for link, (start, end, radius) in arm.capsules().items()
     ]
 
 

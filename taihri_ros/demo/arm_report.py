@@ -65,6 +65,7 @@ def report(record: ArmRecord, bodies: dict[int, Body]) -> dict[str, Any]:
         "tasks": tasks,
         "reached": sum(task["reached"] for task in tasks),
         "answers": len(record.answers),
+        "steps_hz": _rate_hz([sample.time_ns for sample in record.samples]),
         "stops_s": [_time_to_stop(start, record.samples) for start, text in record.words if text == "stop"],
         "kept_m": KEPT_M,
         "nearer": sum(task["nearer"] for task in tasks),
@@ -166,6 +167,11 @@ def _from_joint(arm: SimulatedArm, sample: Sample, truths: dict[int, Array]) -> 
     stamp = min(truths, key=lambda each: abs(each - sample.time_ns))
     joint = truths[stamp][INDEX[_goal(sample.status).rpartition(" ")[2]]]
     return round(float(np.linalg.norm(arm.at(sample.angles).tip - joint)), 3)
+
+
+def _rate_hz(times_ns: list[int]) -> float:
+    """Return how often the arm moved in a second, at the median: less than 50 where the machine is too slow."""
+    return round(1e9 / max(1.0, float(np.median(np.diff(times_ns)))), 1) if len(times_ns) > 1 else 0.0
 
 
 def _time_to_stop(start: int, samples: list[Sample]) -> float | None:

@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
 Array = NDArray[np.float64]
 
 MODEL = PACKAGE / "data" / "arm.xml"
-LINKS = ("upper_arm", "forearm", "hand")
+LINKS = ("upper_arm", "forearm", "hand", "left_finger", "right_finger")
 
 _JOINT_SPEED = 1.5
 """Largest speed of a joint, rad/s."""
@@ -37,8 +37,6 @@ _LEVER_M = 0.3
 
 _NOTICED_M = 0.3
 """Distance beyond the one that is kept from which on a limb slows the links down, metres."""
-
-_HOME_RAD = 0.1
 
 
 class Limb(Protocol):
@@ -131,7 +129,7 @@ class SimulatedArm:
         model, data = self._model, self._state.data
         return min((float(mujoco.mj_geomDistance(model, data, *pair, 1.0, None)) for pair in pairs), default=1.0)
 
-    def withdraw(self, limbs: Sequence[Limb], speed: float, seconds: float) -> bool:
+    def withdraw(self, limbs: Sequence[Limb], speed: float, seconds: float) -> float:
         """Move towards the home position.
 
         Args:
@@ -140,10 +138,10 @@ class SimulatedArm:
             seconds: How long.
 
         Returns:
-            Whether the arm is there.
+            The angle by which the joint that is furthest from home is off, radians.
         """
         self._solve([self._home], limbs, (), speed, seconds)
-        return bool(np.abs(self._home.compute_error(self._state)).max() < _HOME_RAD)
+        return float(np.abs(self._home.compute_error(self._state)).max())
 
     def move(
         self,

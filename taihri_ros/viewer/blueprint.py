@@ -22,21 +22,21 @@ def blueprint(*, live: bool = False) -> rrb.Blueprint:
     """Return the layout: on the left the picture, the words and the person, on the right space, curves and log.
 
     Args:
-        live: Whether the newest message is shown, rather than the recording from its beginning.
+        live: Whether the newest message is shown, rather than the recording from its beginning, over and over.
     """
     seen = rrb.Vertical(
         rrb.Spatial2DView(origin=CAMERA, contents=[f"{CAMERA}/**", f"- {DEPTH}"], name="What the robot sees"),
         rrb.Horizontal(
-            rrb.TextDocumentView(origin=COMMAND, name="The command, and the joints it needs"),
-            rrb.Spatial2DView(origin=PERSON, name="The person, cut out"),
-            column_shares=[3, 2],
+            rrb.TextDocumentView(origin=COMMAND, name="The command and its joints"),
+            rrb.Spatial2DView(origin=PERSON, name="The person"),
+            column_shares=[5, 4],
         ),
         row_shares=[3, 2],
     )
     curves = rrb.Horizontal(
         rrb.TimeSeriesView(origin=CONFIDENCE, name="Confidence"),
-        rrb.TimeSeriesView(origin=LATENCY, name="Latency by stage, ms"),
-        rrb.TimeSeriesView(origin=FRAMES, name="Frames: answered, dropped"),
+        rrb.TimeSeriesView(origin=LATENCY, name="Latency, ms"),
+        rrb.TimeSeriesView(origin=FRAMES, name="Frames"),
     )
     known = rrb.Vertical(
         rrb.Spatial3DView(
@@ -49,11 +49,16 @@ def blueprint(*, live: bool = False) -> rrb.Blueprint:
         ),
         curves,
         rrb.TextLogView(origin=LOG, name="Log"),
-        row_shares=[4, 2, 1],
+        row_shares=[7, 4, 3],
     )
     return rrb.Blueprint(
         rrb.Horizontal(seen, known, column_shares=[4, 5]),
         rrb.BlueprintPanel(state="hidden"),
         rrb.SelectionPanel(state="hidden"),
-        rrb.TimePanel(state="collapsed", timeline=TIMELINE, play_state="following" if live else "playing"),
+        rrb.TimePanel(
+            state="collapsed",
+            timeline=TIMELINE,
+            play_state="following" if live else "playing",
+            loop_mode="off" if live else "all",
+        ),
     )

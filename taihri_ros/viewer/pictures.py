@@ -9,6 +9,7 @@ import numpy as np
 import rerun as rr
 from numpy.typing import NDArray
 
+from taihri_ros.keypoints import Person
 from taihri_ros.node.compressed_images import ImageFormat, decode_compressed
 from taihri_ros.node.depth_images import decode_depth
 from taihri_ros.node.images import decode_image
@@ -53,6 +54,14 @@ def decode(jpeg: bytes) -> Picture:
 def shown(jpeg: bytes) -> rr.EncodedImage:
     """Return a JPEG for Rerun, behind what is drawn on it."""
     return rr.EncodedImage(contents=jpeg, media_type="image/jpeg", draw_order=-10)
+
+
+def extent(person: Person) -> NDArray[np.float64] | None:
+    """Return the box of a person, or else that of the joints' pixels, (4,) px; None without both."""
+    if person.box is not None and np.isfinite(person.box).all():
+        return person.box
+    pixels = np.reshape([each.pixel for each in person.located if np.isfinite(each.pixel).all()], (-1, 2))
+    return np.concatenate([pixels.min(axis=0), pixels.max(axis=0)]) if len(pixels) > 1 else None
 
 
 def cut_out(picture: Picture, box: NDArray[np.float64]) -> tuple[Picture, NDArray[np.float64]]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import rerun as rr
-from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
@@ -68,6 +67,8 @@ class Scene:
         self._said: set[str] = set()
         self._statuses: dict[str, tuple[int, str]] = {}
         self._states: dict[str, str] = {}
+        self._began_ns: int | None = None
+        self._earlier: list[tuple[Topic, Any]] = []
         self._handlers: dict[Topic, Callable[[Any], None]] = {
             topics.IMAGE: self._on_image,
             topics.COMPRESSED_IMAGE: self._on_image,
@@ -93,6 +94,9 @@ class Scene:
             topic: The topic, one of the node's inputs or outputs, `ROSOUT`, or the truth of a simulated camera.
             message: The message.
         """
+        if self._began_ns is None and topic in (topics.ACTIVE_COMMAND, ROSOUT):
+            self._earlier.append((topic, message))
+            return
         try:
             self._handlers[topic](message)
         except TaihriError as error:
@@ -163,9 +167,7 @@ class Scene:
             self._stream.log(
                 "world/people",
                 rr.Points3D(
-                    np.reshape(
-                        [(each.position.x, each.position.y, each.position.z) for each in message.people], (-1, 3)
-                    ),
+                    np.reshape([_place(each.position) for each in message.people], (-1, 3)),
                     radii=0.05,
                     labels=[each.id for each in message.people],
                     colors=[person_colour(each.id) for each in message.people],
@@ -185,7 +187,7 @@ class Scene:
             self._stream.log("world/body/skeleton", drawing.bones_3d(shown, drawing.BODY))
 
     def _on_active_command(self, message: Any) -> None:
-        self._stream.set_time(TIMELINE, timestamp=_time(message.since.sec * 1_000_000_000 + message.since.nanosec))
+        self._at_time(message.since)
         self._words.command, self._words.person = message, None
         self._stream.log(COMMAND, rr.TextDocument(self._words.text(), media_type="text/markdown"))
         self._say(self._words.line())
@@ -211,7 +213,7 @@ class Scene:
 
     def _on_rosout(self, message: Any) -> None:
         if message.name == self._node.strip("/").replace("/", "."):
-            self._stream.set_time(TIMELINE, timestamp=_time(message.stamp.sec * 1_000_000_000 + message.stamp.nanosec))
+            self._at_time(message.stamp)
             self._say(message.msg, _ROSOUT_LEVELS.get(message.level, "INFO"))
 
     def _on_truth(self, message: Any) -> None:
@@ -238,7 +240,7 @@ class Scene:
 
     def _cut_out(self, jpeg: bytes | None, person: Person) -> None:
         """Show the part of the picture with the person, and the joints in it."""
-        box = _extent(person)
+        box = pictures.extent(person)
         if jpeg is None or box is None:
             self._stream.log(PERSON, rr.Clear(recursive=True))
             return
@@ -265,8 +267,17 @@ class Scene:
     def _at(self, message: Any) -> int:
         """Set the time to the stamp of a message, and return it in nanoseconds."""
         stamp = stamp_ns(message.header)
+        if self._began_ns is None:
+            self._began_ns = stamp
+            for topic, earlier in self._earlier:
+                self.receive(topic, earlier)
         self._stream.set_time(TIMELINE, timestamp=_time(stamp))
         return stamp
+
+    def _at_time(self, time: Any) -> None:
+        """Set the time to a builtin_interfaces/Time; to the beginning if a latched topic has kept it from before."""
+        nanoseconds = time.sec * 1_000_000_000 + time.nanosec
+        self._stream.set_time(TIMELINE, timestamp=_time(max(nanoseconds, self._began_ns or 0)))
 
     def _say(self, text: str, level: str = "INFO") -> None:
         self._stream.log(LOG, rr.TextLog(text, level=level))
@@ -279,14 +290,6 @@ def _pinhole(camera: Camera) -> rr.Pinhole:
         camera_xyz=rr.ViewCoordinates.RDF,
         image_plane_distance=_PICTURE_SIZE_M,
     )
-
-
-def _extent(person: Person) -> NDArray[np.float64] | None:
-    """Return the box of a person, or else that of the joints' pixels, (4,) px; None without both."""
-    if person.box is not None and np.isfinite(person.box).all():
-        return person.box
-    pixels = np.reshape([each.pixel for each in person.located if np.isfinite(each.pixel).all()], (-1, 2))
-    return np.concatenate([pixels.min(axis=0), pixels.max(axis=0)]) if len(pixels) > 1 else None
 
 
 def _place(point: Any) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import pytest
 from click.testing import CliRunner
+from dds_peer import wait_until
 from domains import new_domain
 from ended_run import Run
 
@@ -54,6 +55,20 @@ def test_the_demo_writes_summary_and_pictures(tmp_path: Path, simulator: str) ->
     assert cv2.imread(str(tmp_path / "found" / "demo.png")) is not None
     assert (tmp_path / "found" / "body.glb").read_bytes().startswith(b"glTF")
     assert 10_000 < (tmp_path / "found" / "demo.gif").stat().st_size <= 3_000_000
+
+
+def test_a_demo_that_is_told_to_end_leaves_no_process_behind(tmp_path: Path) -> None:
+    engine_python, camera = tmp_path / "python", tmp_path / "camera"
+    engine_python.write_text(f"#!/bin/sh\nsleep 2\necho $$ >>{camera}\nexec sleep 100\n")
+    engine_python.chmod(0o755)
+    arguments = ["demo", "--arm", "--truth", "--engine-python", engine_python, "--out", tmp_path]
+    with subprocess.Popen([sys.executable, "-m", "taihri_ros.cli", *arguments], env=os.environ | ENVIRONMENT) as done:
+        wait_until(camera.exists, 60.0)
+        children = [int(each) for each in Path(f"/proc/{done.pid}/task/{done.pid}/children").read_text().split()]
+        assert len(children) == 3, "the node, the arm and the camera"
+        done.terminate()
+    assert done.returncode != 0
+    assert [child for child in children if Path(f"/proc/{child}").exists()] == []
 
 
 @pytest.mark.soak

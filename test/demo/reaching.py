@@ -13,9 +13,8 @@ from required import ROOT
 from taihri_ros.keypoints import State
 from taihri_ros.skeleton import INDEX, JOINTS
 
-EXAMPLE = ROOT / "examples" / "reach"
-sys.path.insert(0, str(EXAMPLE))
-import planning  # noqa: E402
+sys.path.insert(0, str(ROOT / "examples" / "reach"))
+import planning
 
 NOW = 1_000.0
 SHOULDER, REACH = np.array([0.2, 0.45, 0.2]), 1.3

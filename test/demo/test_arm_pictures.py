@@ -45,7 +45,7 @@ def test_the_clip_shows_every_moment_but_long_stops(tmp_path: Path) -> None:
     read, animation = cv2.imreadanimation(str(tmp_path / "arm.webp"))
     assert read
     assert len(animation.frames) == 4 + 2
-    assert animation.frames[0].shape[:2] == (268, 640)
+    assert animation.frames[0].shape[:2] == (288, 640)
 
 
 def test_hand_and_person_are_drawn() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from dds_peer import wait_until
 from domains import new_domain
-from reaching import EXAMPLE, person
+from reaching import person
 from required import require
 
 from taihri_ros.demo.arm_watcher import ArmWatcher
@@ -59,7 +59,7 @@ def arm_at_work(monkeypatch: pytest.MonkeyPatch, default_signals: None) -> Itera
     monkeypatch.setenv("ROS_DOMAIN_ID", str(new_domain()))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     with ExitStack() as stack:
-        for arguments in (["-m", "taihri_ros.demo.true_keypoints"], [str(EXAMPLE / "reach.py"), "2"]):
+        for arguments in (["-m", "taihri_ros.demo.true_keypoints"], ["-m", "taihri_ros.demo.arm_node", "2"]):
             process = stack.enter_context(subprocess.Popen([sys.executable, *arguments], env=dict(os.environ)))
             stack.callback(process.terminate)
         watcher = stack.enter_context(ArmWatcher())

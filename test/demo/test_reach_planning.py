@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from reaching import NOW, SHOULDER, body_joints, keypoints, person, planner, planning
+from required import ROOT
 
 from taihri_ros.keypoints import State
 from taihri_ros.skeleton import INDEX
@@ -32,6 +33,12 @@ def reason(told: planning.Planner, now: float = NOW + 0.1) -> str:
     return decided.reason
 
 
+def test_the_example_is_short_enough_to_be_copied() -> None:
+    files = list((ROOT / "examples" / "reach").glob("*.py"))
+    assert len(files) == 3
+    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) <= 300
+
+
 def test_a_hand_is_shaken_at_the_wrist_along_the_forearm() -> None:
     shaken = goal("shake my hand", *ARM)
     np.testing.assert_allclose(shaken.position, WRIST)
@@ -41,7 +48,7 @@ def test_a_hand_is_shaken_at_the_wrist_along_the_forearm() -> None:
 
 def test_an_object_is_held_before_the_palm() -> None:
     given = goal("hand me the cup", "left_wrist", "right_wrist")
-    np.testing.assert_allclose(given.position, WRIST + (planning.PALM + 0.1) * FOREARM)
+    np.testing.assert_allclose(given.position, WRIST + 0.18 * FOREARM)
 
 
 def test_an_object_is_held_before_a_wrist_whose_elbow_is_not_known() -> None:
@@ -49,7 +56,7 @@ def test_an_object_is_held_before_a_wrist_whose_elbow_is_not_known() -> None:
     told.on_person(keypoints(JOINTS, "right_wrist", deviation_m=0.0))
     given = told.decide(NOW)
     assert isinstance(given, planning.Goal)
-    np.testing.assert_allclose(given.position + (planning.PALM + 0.1) * given.approach, WRIST)
+    np.testing.assert_allclose(given.position + 0.18 * given.approach, WRIST)
     np.testing.assert_allclose(np.cross(given.approach, WRIST - SHOULDER), 0.0, atol=1e-12)
 
 

@@ -1,20 +1,18 @@
 from __future__ import annotations
 
-import importlib.util
 import random
-import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-import cv2
 import numpy as np
 import pytest
 import rerun as rr
+import seen_page
 from camera_messages import HEIGHT, WIDTH, camera_info, image
+from numpy.typing import NDArray
 from required import require
 from viewed_person import STAMP, person_message, wrist
 
@@ -28,8 +26,6 @@ from taihri_ros.viewer.scene import Scene
 MAGENTA = (255, 0, 255)
 _SHOWN = 0.03
 """Share of the window that the magenta picture fills at least."""
-
-_LONGEST_LOOK_S = 240.0
 
 
 @pytest.fixture(scope="module")
@@ -73,36 +69,21 @@ def test_a_port_that_is_in_use_is_named(page: Page, recording: Path) -> None:
 
 
 def test_the_browser_shows_the_picture_without_any_other_host(page: Page) -> None:
-    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    require(browser_path, "a browser", "apt-get install chromium")
-    require(importlib.util.find_spec("playwright"), "playwright", "pip install playwright")
-    from playwright import sync_api
-
-    arguments = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    denied = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    require(seen_page.PROGRAM, "a browser", "apt-get install chromium")
+    require(seen_page.HAS_PLAYWRIGHT, "playwright", "pip install playwright")
     asked: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=[*arguments, denied])
-        window = browser.new_page(viewport={"width": 640, "height": 480})
-        window.on("request", lambda request: asked.append(request.url))
-        window.goto(page.url)
-        started = threading.Event()
-        share, waited_s = 0.0, 0.0
-        while share < _SHOWN:
-            assert waited_s < _LONGEST_LOOK_S, f"the picture fills {share:.1%} of the window"
-            started.wait(2.0)
-            waited_s += 2.0
-            png = window.screenshot(timeout=1e3 * _LONGEST_LOOK_S)
-            share = magenta_share(png)
-        browser.close()
+    with seen_page.window(640, 480) as opened:
+        opened.on("request", lambda request: asked.append(request.url))
+        opened.goto(page.url)
+        shares = map(magenta_share, seen_page.looks(opened))
+        assert any(share > _SHOWN for share in shares), "the picture is not shown"
     assert {urlsplit(url).hostname for url in asked} == {"127.0.0.1"}
     assert any(url.endswith(RECORDING) and "?" not in url for url in asked)
 
 
-def magenta_share(png: bytes) -> float:
-    """Return the share of magenta pixels in a picture."""
-    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
-    return float((np.abs(pixels - MAGENTA).max(axis=-1) < 40).mean())
+def magenta_share(seen: NDArray[np.uint8]) -> float:
+    """Return the share of magenta pixels in a picture (height, width, 3) uint8 RGB."""
+    return float((np.abs(seen.astype(int) - MAGENTA).max(axis=-1) < 40).mean())
 
 
 def test_a_page_that_is_opened_late_receives_the_beginning_and_the_newest() -> None:

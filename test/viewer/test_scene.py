@@ -213,7 +213,20 @@ def test_the_nodes_own_log_is_shown_and_that_of_others_is_not(sheet: Sheet) -> N
     for name in ("ns.taihri", "taihri", "camera_driver"):
         fields = {"level": 30, "name": name, "msg": f"from {name}", "file": "", "function": "", "line": 0}
         scene.receive(ROSOUT, MESSAGES.make(ROSOUT.type, stamp=MESSAGES.time(STAMP), **fields))
+    scene.receive(topics.IMAGE, image(STAMP))
     assert sheet.lines() == ["WARN from ns.taihri"]
+
+
+def test_what_latched_topics_have_kept_is_shown_at_the_beginning(sheet: Sheet) -> None:
+    scene, hour = Scene(sheet), 3_600_000_000_000  # type: ignore[arg-type]
+    chosen = Selection(("right_wrist",), Source.TABLE, "")
+    scene.receive(topics.ACTIVE_COMMAND, MESSAGES.active_command("shake my hand", chosen, STAMP - hour))
+    assert "command" not in sheet.logged
+    scene.receive(topics.IMAGE, image(STAMP))
+    scene.receive(topics.ACTIVE_COMMAND, MESSAGES.active_command("hug me", chosen, STAMP + hour))
+    began, later = (np.datetime64(stamp, "ns") for stamp in (STAMP, STAMP + hour))
+    assert [time for time, _ in sheet.logged["command"]] == [began, later]
+    assert sheet.logged["world/camera/picture"][0][0] == began
 
 
 def test_a_written_recording_holds_the_layout_and_the_messages(tmp_path: Path) -> None:
