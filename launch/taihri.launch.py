@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, RegisterEventHandler, Shutdown
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.conditions import IfCondition
-from launch.event_handlers import OnProcessStart
-from launch.events import matches_action
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode, Node
-from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
+from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-from lifecycle_msgs.msg import Transition
 
 SHARE = get_package_share_directory("taihri_ros")
 
@@ -95,59 +91,48 @@ def check_rviz(context: LaunchContext) -> None:
         raise RuntimeError("rviz:=true needs rviz2: apt install ros-$ROS_DISTRO-rviz2, or leave it out") from error
 
 
+def end_launch(_: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return the end of this launch, unless it ends already: a second one is an error."""
+    return [] if context.is_shutdown else [Shutdown(reason="the node has ended")]
+
+
 def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Return the node, and the event handlers that bring it to the active state."""
+    """Return the node, which configures and activates itself with the parameter autostart."""
     values = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
     image, depth = LaunchConfiguration("image"), LaunchConfiguration("depth").perform(context)
     detections, sim_time = (LaunchConfiguration(name).perform(context) for name in ("detections", "use_sim_time"))
     respawn = LaunchConfiguration("respawn").perform(context) == "true"
-    node = LifecycleNode(
-        package="taihri_ros",
-        executable="taihri_node",
-        name=LaunchConfiguration("name"),
-        namespace=LaunchConfiguration("namespace"),
-        output="both",
-        parameters=[
-            LaunchConfiguration("params_file"),
-            {PARAMETERS[name][0]: ParameterValue(value, value_type=str) for name, value in values.items() if value},
-            {"depth.enabled": True} if depth else {},
-            {"people.enabled": True, "people.detections": True} if detections else {},
-            {"use_sim_time": sim_time == "true"} if sim_time else {},
-        ],
-        remappings=[
-            ("image", image),
-            ("image/compressed", [image, "/compressed"]),
-            ("camera_info", LaunchConfiguration("camera_info")),
-            *([("depth", depth), ("depth/compressedDepth", f"{depth}/compressedDepth")] if depth else []),
-            *([("detections", detections)] if detections else []),
-        ],
-        ros_arguments=["--log-level", f"{logger_name(context)}:={LaunchConfiguration('log_level').perform(context)}"],
-        respawn=respawn,
-        respawn_delay=2.0,
-        on_exit=[] if respawn else [Shutdown(reason="the node has ended")],
-    )
-    if LaunchConfiguration("autostart").perform(context) != "true":
-        return [node]
-
-    def change(transition: int) -> EmitEvent:
-        return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition))
-
-    def activate(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        is_configured = context.locals.event.goal_state == "inactive"
-        return [change(Transition.TRANSITION_ACTIVATE)] if is_configured else []
-
-    def configure(_: LaunchContext) -> list[LaunchDescriptionEntity]:
-        # Only the configuration of this start is followed by an activation, not one that somebody requests later.
-        configured = OnStateTransition(
-            target_lifecycle_node=node,
-            start_state="configuring",
-            handle_once=True,
-            entities=[OpaqueFunction(function=activate)],
+    return [
+        Node(
+            package="taihri_ros",
+            executable="taihri_node",
+            name=LaunchConfiguration("name"),
+            namespace=LaunchConfiguration("namespace"),
+            output="both",
+            parameters=[
+                LaunchConfiguration("params_file"),
+                {PARAMETERS[name][0]: ParameterValue(value, value_type=str) for name, value in values.items() if value},
+                {"depth.enabled": True} if depth else {},
+                {"people.enabled": True, "people.detections": True} if detections else {},
+                {"use_sim_time": sim_time == "true"} if sim_time else {},
+                {"autostart": LaunchConfiguration("autostart").perform(context) == "true"},
+            ],
+            remappings=[
+                ("image", image),
+                ("image/compressed", [image, "/compressed"]),
+                ("camera_info", LaunchConfiguration("camera_info")),
+                *([("depth", depth), ("depth/compressedDepth", f"{depth}/compressedDepth")] if depth else []),
+                *([("detections", detections)] if detections else []),
+            ],
+            ros_arguments=[
+                "--log-level",
+                f"{logger_name(context)}:={LaunchConfiguration('log_level').perform(context)}",
+            ],
+            respawn=respawn,
+            respawn_delay=2.0,
+            on_exit=None if respawn else end_launch,
         )
-        return [RegisterEventHandler(configured), change(Transition.TRANSITION_CONFIGURE)]
-
-    started = OnProcessStart(target_action=node, on_start=[OpaqueFunction(function=configure)])
-    return [RegisterEventHandler(started), node]
+    ]
 
 
 def logger_name(context: LaunchContext) -> str:

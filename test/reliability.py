@@ -7,7 +7,8 @@
         figure(f"{age_ms:.0f} ms at p99, limit {limit_ms:.0f} ms, {seconds} s")
 
 `make test` runs the group with small sizes; `make soak` runs it with large ones and writes the figures to
-docs/reliability.json, from which `reliability_page.py` makes the page.
+docs/reliability.json, from which `reliability_page.py` makes the page. This plugin runs on pytest 6.2, that of Ubuntu
+22.04, too: `test/ros2` needs it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ LONG = os.environ.get("TAIHRI_SOAK") == "1"
 _FILE = os.environ.get("TAIHRI_FIGURES", "")
 """File to which the figures are added; empty for none."""
 
-_KEY = pytest.StashKey[list[str]]()
+_ROOT = Path(__file__).resolve().parents[1]
+"""The checkout. The tests of ROS 2 have a settings file and so a root directory of their own."""
+
+_figures: dict[str, list[str]] = {}
+"""What the tests have recorded, by test."""
 
 
 def size(short: Number, long: Number) -> Number:
@@ -42,37 +47,35 @@ def size(short: Number, long: Number) -> Number:
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
     """A function that records what a test of the group `fault` measured, in words with units."""
-    return request.node.stash.setdefault(_KEY, []).append
+    return _figures.setdefault(request.node.nodeid, []).append
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fail a test of the group that passes without a figure: its row would say nothing."""
-    yield
-    if item.get_closest_marker("fault") and not item.stash.get(_KEY, []):
-        pytest.fail("a test of the group fault must call figure(...)", pytrace=False)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
-    """Write the figure of a test, or why there is none."""
-    report = yield
-    if item.get_closest_marker("fault") and _FILE and (report.when == "call" or not report.passed):
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Write the figure of a test of the group, or why there is none; one that passes without a figure fails."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if not item.get_closest_marker("fault"):
+        return
+    if report.when == "call" and report.passed and not _figures.get(item.nodeid):
+        report.outcome = "failed"
+        report.longrepr = "a test of the group fault must call figure(...): its row would say nothing"
+    if _FILE and (report.when == "call" or not report.passed):
         _write(item, _figure(item, report))
-    return report
 
 
 def _figure(item: pytest.Item, report: pytest.TestReport) -> str:
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         return f"not run: {reason.removeprefix('Skipped: ')}"
-    return "; ".join(item.stash.get(_KEY, [])) if report.passed else "FAILED"
+    return "; ".join(_figures.get(item.nodeid, [])) if report.passed else "FAILED"
 
 
 def _write(item: pytest.Item, text: str) -> None:
     file = Path(_FILE)
     content = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    name, _, case = item.nodeid.partition("[")
+    test, _, case = item.nodeid.partition("::")[2].partition("[")
+    name = f"{Path(item.fspath).relative_to(_ROOT).as_posix()}::{test}"
     row = content.setdefault(name, {})
     row["run"] = "long" if LONG else "short"
     row["date"] = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()

@@ -215,6 +215,9 @@ class Parameters:
         0.5, "Lifetime of the markers in RViz, in seconds.", limits=(0.05, 60.0), dynamic=True
     )
     overlay_jpeg_quality: int = _parameter(80, "JPEG quality of the overlay image.", limits=(1, 100), dynamic=True)
+    autostart: bool = _parameter(
+        False, "Configure and activate the node when it starts (rclpy host only).", read_only=True
+    )
     bond: bool = _parameter(
         False,
         "Offer a bond while the node is active, so that a lifecycle manager such as nav2's notices its end (rclpy host "
@@ -314,6 +317,11 @@ class Parameters:
         "Period of the health probe, a small request to an idle engine, in seconds; 0 for none.",
         limits=(0.0, 3600.0),
     )
+
+    def __post_init__(self) -> None:
+        """Check what the limits and choices of single values do not."""
+        if self.tf_prefix.startswith("/"):
+            raise ParameterError("parameter tf_prefix must not begin with a slash, which tf2 rejects: remove it")
 
     @property
     def fits_bodies(self) -> bool:

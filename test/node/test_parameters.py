@@ -65,7 +65,7 @@ def test_the_dynamic_parameters_are_those_that_the_application_applies() -> None
 def test_what_is_executed_read_or_connected_to_cannot_be_set_later() -> None:
     read_only = {declaration.name for declaration in declarations() if declaration.read_only}
     engine = {f"engine.{name}" for name in ("kind", "model", "adapter", "python", "url", "spec", "vllm")}
-    assert read_only == engine | {"command.tasks", "diagnostics_period_s"}
+    assert read_only == engine | {"autostart", "command.tasks", "diagnostics_period_s"}
     paths = {
         each.name
         for each in declarations()
@@ -141,3 +141,8 @@ def test_a_value_of_another_type_is_rejected(name: str, value: object, message: 
 def test_an_unknown_name_is_rejected_with_a_suggestion(name: str, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         Parameters.from_mapping({name: ""})
+
+
+def test_a_tf_prefix_that_tf2_rejects_is_refused() -> None:
+    with pytest.raises(ParameterError, match="tf_prefix must not begin with a slash"):
+        Parameters.from_mapping({"tf_prefix": "/person/"})

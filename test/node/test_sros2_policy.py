@@ -24,7 +24,7 @@ INPUTS = {getattr(topics, name).name for name in NAMES} - OUTPUTS
 HUMANS = {TRACKED.name, *(topic.name for topic in BodyTopics.of("*").all)}
 
 OF_ROS = {
-    "subscribe": {"/bond", "/clock", "/parameter_events", "/tf", "/tf_static"},
+    "subscribe": {"/bond", "/clock", "/tf", "/tf_static"},
     "publish": {"/bond", "/parameter_events", "/rosout", "~/transition_event"},
     "reply": {
         *(f"~/{verb}_parameters" for verb in ("describe", "get", "list", "set")),

@@ -23,8 +23,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import engines
+import reliability
 from domains import new_domain
-from robot import Robot
+from hosted import ACTIVATE, CONFIGURE, DEACTIVATE, Hosted, change
+from robot import Diagnosis, Robot, wait_for
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the fixture and the hooks of the group `fault`, unless the conftest of all tests has."""
+    if not config.pluginmanager.is_registered(reliability):
+        config.pluginmanager.register(reliability)
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +72,28 @@ def engine_parameters(engine_python: str, checkpoint: str) -> Callable[..., dict
         } | others
 
     return parameters
+
+
+@pytest.fixture(scope="module")
+def hosted(domain: int, engine_parameters: Callable[..., dict[str, object]]) -> Iterator[Hosted]:
+    """A node in the domain of the module."""
+    with Hosted(domain, engine_parameters(diagnostics_period_s=0.2)) as hosted:
+        yield hosted
+
+
+@pytest.fixture(scope="module")
+def configured(hosted: Hosted, robot: Robot) -> Hosted:
+    """A configured node whose engine is ready, with a running camera."""
+    diagnosis = Diagnosis(robot)
+    robot.start_camera()
+    assert change(robot, CONFIGURE)
+    wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+    return hosted
+
+
+@pytest.fixture
+def active(configured: Hosted, robot: Robot) -> Iterator[Hosted]:
+    """The same node while it is active."""
+    assert change(robot, ACTIVATE)
+    yield configured
+    assert change(robot, DEACTIVATE)

@@ -12,6 +12,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from robot import Robot
+from taihri_ros.srv import Localize
 
 from taihri_ros.node.ros_host.lifecycle_node import TaihriNode
 
@@ -63,3 +64,8 @@ def change(robot: Robot, transition: int) -> bool:
 def state(robot: Robot) -> str:
     """Return the node's lifecycle state."""
     return str(robot.call(GetState, "/taihri/get_state").current_state.label)
+
+
+def localize(robot: Robot, command: str = "head", timeout: float = 20.0) -> Localize.Response:
+    """Call the service ~/localize, and return its response."""
+    return robot.call(Localize, "/taihri/localize", timeout_s=40.0, command=command, timeout=timeout)

@@ -31,11 +31,11 @@ def wait_for(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
     return value
 
 
-def camera_info() -> CameraInfo:
-    k = [FOCAL, 0.0, WIDTH / 2, 0.0, FOCAL, HEIGHT / 2, 0.0, 0.0, 1.0]
+def camera_info(width: int = WIDTH, height: int = HEIGHT) -> CameraInfo:
+    k = [FOCAL, 0.0, width / 2, 0.0, FOCAL, height / 2, 0.0, 0.0, 1.0]
     return CameraInfo(
-        width=WIDTH,
-        height=HEIGHT,
+        width=width,
+        height=height,
         distortion_model="plumb_bob",
         d=[0.0] * 5,
         k=k,
@@ -132,6 +132,11 @@ class Diagnosis:
 
     def __init__(self, robot: Robot) -> None:
         self._arrays = robot.listen(DiagnosticArray, "/diagnostics")
+
+    @property
+    def count(self) -> int:
+        """Number of arrays that have been received."""
+        return len(self._arrays)
 
     def status(self, name: str) -> Any:
         """Return the newest status of a name; None before the first."""

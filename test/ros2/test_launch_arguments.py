@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -15,6 +16,9 @@ from hosted import CONFIGURE
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from robot import Robot, wait_for
+
+NOBODY = ("engine:=openai", "model:=taihri", "engine_url:=http://127.0.0.1:9/v1")
+"""Arguments of an engine at an address where nobody answers."""
 
 
 @contextmanager
@@ -42,8 +46,7 @@ def pids_of_node(process: subprocess.Popen[str]) -> list[int]:
 
 def test_the_launch_ends_with_its_node_and_a_manual_configuration_is_not_followed_by_an_activation() -> None:
     domain = new_domain()
-    nobody = ("engine:=openai", "model:=taihri", "engine_url:=http://127.0.0.1:9/v1")
-    with Robot(domain) as robot, launched(domain, "autostart:=false", "namespace:=robot1", *nobody) as process:
+    with Robot(domain) as robot, launched(domain, "autostart:=false", "namespace:=robot1", *NOBODY) as process:
         service = "/robot1/taihri/change_state"
         assert robot.call(ChangeState, service, 60.0, transition=Transition(id=CONFIGURE)).success
         assert robot.call(GetState, "/robot1/taihri/get_state").current_state.label == "inactive"
@@ -52,6 +55,35 @@ def test_the_launch_ends_with_its_node_and_a_manual_configuration_is_not_followe
         output, _ = process.communicate(timeout=60)
     assert "the node has ended" in output or process.returncode is not None
     assert process.returncode == 0, output
+
+
+def test_a_node_that_is_killed_is_started_again_and_activated_with_respawn() -> None:
+    domain = new_domain()
+    with Robot(domain) as robot, launched(domain, "respawn:=true", *NOBODY) as process:
+
+        def is_active() -> bool:
+            with suppress(AssertionError):  # a request of a node that has just been killed is never answered
+                answer = robot.call(GetState, "/taihri/get_state", 2.0)
+                return bool(answer.current_state.label == "active")
+            return False
+
+        wait_for(is_active, 60)
+        (killed,) = pids_of_node(process)
+        os.kill(killed, signal.SIGKILL)
+        (again,) = wait_for(lambda: [pid for pid in pids_of_node(process) if pid != killed])
+        wait_for(is_active, 60)
+        assert process.poll() is None
+        assert again != killed
+
+
+def test_ctrl_c_ends_the_launch_without_an_error() -> None:
+    with launched(new_domain(), "autostart:=false") as process:
+        wait_for(lambda: pids_of_node(process))
+        time.sleep(1.0)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "ERROR" not in output
 
 
 def test_rviz_is_refused_without_rviz2_before_the_node_starts() -> None:

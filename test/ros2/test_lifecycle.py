@@ -2,60 +2,37 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from action_msgs.msg import GoalStatus
 from domains import new_domain
 from geometry_msgs.msg import PoseArray, TransformStamped
-from hosted import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Hosted, change, state
+from hosted import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Hosted, change, localize, state
 from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import SetParameters
-from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from robot import FRAME, Diagnosis, Robot, wait_for
+from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
-from taihri_ros.action import Localize as LocalizeAction
 from taihri_ros.msg import ActiveCommand, HumanKeypoints, Keypoint
-from taihri_ros.srv import Localize
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster
 
 from taihri_ros.node import configured_engine as engines
-from taihri_ros.node import running_command
+from taihri_ros.node import graph_warnings, running_command
 from taihri_ros.node.ros_host import lifecycle_node
 
 Values = Callable[..., dict[str, object]]
 WARNING = 30
-
-
-@pytest.fixture(scope="module")
-def hosted(domain: int, engine_parameters: Values) -> Iterator[Hosted]:
-    with Hosted(domain, engine_parameters(diagnostics_period_s=0.2)) as hosted:
-        yield hosted
-
-
-@pytest.fixture(scope="module")
-def configured(hosted: Hosted, robot: Robot) -> Hosted:
-    """A configured node whose engine is ready, with a running camera."""
-    diagnosis = Diagnosis(robot)
-    robot.start_camera()
-    assert change(robot, CONFIGURE)
-    wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
-    return hosted
-
-
-@pytest.fixture
-def active(configured: Hosted, robot: Robot) -> Iterator[Hosted]:
-    assert change(robot, ACTIVATE)
-    yield configured
-    assert change(robot, DEACTIVATE)
 
 
 def active_command(robot: Robot) -> ActiveCommand:
@@ -68,8 +45,11 @@ def active_command(robot: Robot) -> ActiveCommand:
     return received[-1]
 
 
-def localize(robot: Robot, command: str = "head", timeout: float = 20.0) -> Localize.Response:
-    return robot.call(Localize, "/taihri/localize", timeout_s=40.0, command=command, timeout=timeout)
+def test_with_autostart_the_node_is_active_from_its_start() -> None:
+    nobody = {"engine.kind": "openai", "engine.model": "taihri", "engine.url": "http://127.0.0.1:9/v1"}
+    other = new_domain()
+    with Robot(other) as robot, Hosted(other, nobody | {"autostart": True}):
+        assert state(robot) == "active"
 
 
 def test_without_a_checkpoint_the_node_uses_the_shipped_model_and_logs_it(
@@ -125,6 +105,21 @@ def test_an_engine_that_has_given_up_makes_the_node_inactive(engine_parameters: 
         assert change(robot, CLEANUP)
         assert change(robot, CONFIGURE)
         assert change(robot, ACTIVATE)
+
+
+def test_a_destroyed_node_leaves_the_graph_at_once() -> None:
+    other, context = new_domain(), Context()
+    gc.disable()
+    with Robot(other) as robot:
+        context.init(domain_id=other)
+        node = lifecycle_node.TaihriNode(context=context)
+        try:
+            wait_for(lambda: "taihri" in robot.node.get_node_names())
+            node.destroy_node()
+            wait_for(lambda: "taihri" not in robot.node.get_node_names())
+        finally:
+            gc.enable()
+            context.try_shutdown()
 
 
 def test_an_impossible_transition_is_refused_and_the_node_runs_on(hosted: Hosted, robot: Robot) -> None:
@@ -244,81 +239,6 @@ def test_a_negated_command_is_answered_with_no_joint(active: Hosted, robot: Robo
     assert message.reason.startswith("the command is negated by 'do not'")
 
 
-def test_localize_answers_without_a_running_command(active: Hosted, robot: Robot) -> None:
-    answer = localize(robot)
-    assert answer.success, answer.message
-    assert [keypoint.name for keypoint in answer.person.keypoints] == ["head"]
-    assert robot.has_stamp_of_image(answer.person.header)
-    assert "total" in answer.person.stages
-
-
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        ("", "holds no words"),
-        ("stop", "'stop' requests no joints"),
-        ("y" * 501, "shorten it"),
-        ("left_wirst, head", "did you mean left_wrist"),
-        ("don't touch me", "the command is negated by"),
-    ],
-)
-def test_localize_reports_what_is_wrong_with_a_command(
-    active: Hosted, robot: Robot, command: str, message: str
-) -> None:
-    answer = localize(robot, command)
-    assert not answer.success
-    assert message in answer.message
-    assert not answer.person.keypoints
-
-
-def test_localize_times_out_and_the_node_keeps_running(active: Hosted, robot: Robot) -> None:
-    late = localize(robot, timeout=0.01)
-    assert not late.success
-    assert "within 0.01 s" in late.message
-    assert localize(robot).success
-
-
-def test_a_goal_is_answered_with_feedback(active: Hosted, robot: Robot) -> None:
-    progress: list[str] = []
-    client = ActionClient(robot.node, LocalizeAction, "/taihri/localize")
-    assert client.wait_for_server(timeout_sec=10.0)
-    goal = LocalizeAction.Goal(command="head", timeout=20.0)
-    sent = client.send_goal_async(goal, feedback_callback=lambda message: progress.append(message.feedback.progress))
-    handle = wait_for(lambda: sent.done() and sent.result())
-    assert handle.accepted
-    answered = handle.get_result_async()
-    result = wait_for(lambda: answered.done() and answered.result(), 40).result
-    assert result.success, result.message
-    assert [keypoint.name for keypoint in result.person.keypoints] == ["head"]
-    assert set(progress) <= {"waiting for an image", "the image is being processed"}
-    client.destroy()
-
-
-def test_a_goal_gives_feedback_while_it_waits_and_can_be_cancelled(configured: Hosted, robot: Robot) -> None:
-    configured.node.set_parameters([Parameter("image_transport", value="compressed")])  # which nobody publishes
-    assert change(robot, ACTIVATE)
-    progress: list[str] = []
-    client = ActionClient(robot.node, LocalizeAction, "/taihri/localize")
-    try:
-        assert client.wait_for_server(timeout_sec=10.0)
-        goal = LocalizeAction.Goal(command="head", timeout=60.0)
-        sent = client.send_goal_async(
-            goal, feedback_callback=lambda message: progress.append(message.feedback.progress)
-        )
-        handle = wait_for(lambda: sent.done() and sent.result())
-        answered = handle.get_result_async()
-        wait_for(lambda: "waiting for an image" in progress)
-        cancelled = handle.cancel_goal_async()
-        wait_for(cancelled.done)
-        answer = wait_for(lambda: answered.done() and answered.result())
-        assert answer.status == GoalStatus.STATUS_CANCELED
-        assert answer.result.message == "the call was cancelled"
-    finally:
-        client.destroy()
-        assert change(robot, DEACTIVATE)
-        configured.node.set_parameters([Parameter("image_transport", value="raw")])
-
-
 def test_a_paused_node_continues_with_its_command(active: Hosted, robot: Robot) -> None:
     poses = robot.listen(PoseArray, "/taihri/keypoints")
     robot.send_command("left_wrist")
@@ -359,6 +279,26 @@ def test_rosout_names_the_line_that_logs(active: Hosted, robot: Robot, monkeypat
     (entry,) = wait_for(lambda: [each for each in log if each.msg == "command: right_wrist"])
     assert entry.file.endswith("taihri_ros/node/running_command.py")
     assert entry.line > 0
+
+
+def test_a_second_camera_and_a_second_node_are_warned_of(
+    active: Hosted, robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph_warnings, "SETTLED_S", 0.0)
+    monkeypatch.setattr(graph_warnings.logger, "propagate", True)  # see above
+    log = robot.listen(Log, "/rosout")
+
+    def logged(text: str) -> bool:
+        return any(text in each.msg for each in log)
+
+    second_camera = robot.node.create_publisher(Image, "image", qos_profile_sensor_data)
+    second_node = Node("taihri", context=robot.context)
+    try:
+        wait_for(lambda: logged("2 publishers on /image: their messages are mixed up"))
+        wait_for(lambda: logged("2 nodes are named /taihri: every result is published 2 times"))
+    finally:
+        second_node.destroy_node()
+        robot.node.destroy_publisher(second_camera)
 
 
 def test_poses_are_published_in_the_target_frame_at_the_images_stamp(configured: Hosted, robot: Robot) -> None:

@@ -1,71 +1,26 @@
-"""Ctrl-C, once or twice, and SIGTERM shut the node down cleanly in every state."""
+"""Ctrl-C and SIGTERM, once or several times, shut the node down cleanly in every state."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ament_index_python.packages import get_package_prefix
 from domains import new_domain
 from hosted import ACTIVATE, CONFIGURE, change
+from node_process import Process, node
+from reliability import Figure, size
 from robot import Diagnosis, Robot, wait_for
 
 LIMIT_S = 5.0
 """Shutdown takes some 2 s on an idle machine; ros2 launch sends SIGTERM after 5 s."""
 
+STORM = [signal.SIGINT, signal.SIGTERM, signal.SIGINT]
+
 Values = Callable[..., dict[str, object]]
-
-
-class Process:
-    """The node as `ros2 run` starts it."""
-
-    def __init__(self, domain: int, parameters: dict[str, object]) -> None:
-        command = [f"{get_package_prefix('taihri_ros')}/lib/taihri_ros/taihri_node", "--ros-args"]
-        for name, value in parameters.items():
-            command += ["-p", f"{name}:={value}"]
-        self._process = subprocess.Popen(
-            command,
-            env=os.environ | {"ROS_DOMAIN_ID": str(domain)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def end(self, *signals: signal.Signals) -> tuple[int, str, float]:
-        """Send signals and return the exit status, the output, and the seconds until the exit."""
-        begin = time.monotonic()
-        for number in signals:
-            self._process.send_signal(number)
-            time.sleep(0.2)
-        output, _ = self._process.communicate(timeout=30)
-        return self._process.returncode, output, time.monotonic() - begin
-
-    def has_begun_imports(self) -> bool:
-        """Return whether the main program handles signals: it then imports rclpy, which maps its library."""
-        return "_rclpy" in Path(f"/proc/{self._process.pid}/maps").read_text(encoding="utf-8")
-
-    def kill(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.communicate()
-
-
-@contextmanager
-def node(parameters: dict[str, object]) -> Iterator[tuple[Process, Robot]]:
-    domain = new_domain()
-    process = Process(domain, parameters)
-    try:
-        with Robot(domain) as robot:
-            yield process, robot
-    finally:
-        process.kill()
 
 
 def reach(goal: str, robot: Robot) -> int | None:
@@ -97,20 +52,29 @@ def is_gone(pid: int) -> bool:
     return False
 
 
+@pytest.mark.fault(
+    "Signals",
+    "SIGINT or SIGTERM, one to three times, in every phase of the rclpy host",
+    "5 s, exit code 0, no orphan",
+)
 @pytest.mark.parametrize(
     ("goal", "signals"),
     [
         ("unconfigured", [signal.SIGINT]),
         ("unconfigured", [signal.SIGTERM]),
         ("loading", [signal.SIGINT]),
-        ("loading", [signal.SIGINT] * 2),
+        ("loading", STORM),
         ("inactive", [signal.SIGINT] * 2),
         ("active", [signal.SIGINT]),
-        ("inferring", [signal.SIGINT] * 2),
+        ("active", STORM),
         ("inferring", [signal.SIGTERM]),
+        ("inferring", STORM),
     ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(each.name for each in value),
 )
-def test_the_node_shuts_down_cleanly(goal: str, signals: list[signal.Signals], engine_parameters: Values) -> None:
+def test_the_node_shuts_down_cleanly(
+    goal: str, signals: list[signal.Signals], engine_parameters: Values, figure: Figure
+) -> None:
     with node(engine_parameters(diagnostics_period_s=0.1)) as (process, robot):
         pid = reach(goal, robot)
         status, output, duration = process.end(*signals)
@@ -118,19 +82,27 @@ def test_the_node_shuts_down_cleanly(goal: str, signals: list[signal.Signals], e
     assert "Traceback" not in output
     assert duration < LIMIT_S, output
     assert pid is None or is_gone(pid)
+    figure(f"{duration:.1f} s")
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.2, 0.5])
-def test_ctrl_c_during_start_shuts_down_cleanly(delay_s: float) -> None:
-    process = Process(new_domain(), {})
-    try:
-        wait_for(process.has_begun_imports)
-        time.sleep(delay_s)
-        status, output, _ = process.end(signal.SIGINT, signal.SIGINT)
-    finally:
-        process.kill()
-    assert status == 0, output
-    assert "Traceback" not in output
+@pytest.mark.fault(
+    "Signals", "three signals within the first 1.5 s of the rclpy host", "5 s, exit code 0, also while it imports rclpy"
+)
+def test_signals_during_the_start_shut_the_node_down_cleanly(figure: Figure) -> None:
+    delays_s = [0.0, 0.2, 0.5, 1.0, 1.5] * size(1, 10)
+    slowest_s = 0.0
+    for delay_s in delays_s:
+        process = Process(new_domain(), {})
+        try:
+            wait_for(process.handles_signals)
+            time.sleep(delay_s)
+            status, output, duration = process.end(*STORM)
+        finally:
+            process.kill()
+        assert status == 0, output
+        assert "Traceback" not in output
+        slowest_s = max(slowest_s, duration)
+    figure(f"{slowest_s:.1f} s at most, exit code 0, {len(delays_s)} times")
 
 
 def test_an_invalid_parameter_prints_one_line_and_exits_with_1() -> None:

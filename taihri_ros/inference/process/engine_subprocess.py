@@ -74,7 +74,12 @@ class EngineSubprocess:
         directory = Path(self._directory.name)
         self.socket = directory / SOCKET
         self._output = EngineOutput()
-        environment = {**without_python_variables(os.environ), **command.environment, "PYTHONPATH": str(directory)}
+        environment = {
+            **without_python_variables(os.environ),
+            **command.environment,
+            "PYTHONPATH": str(directory),
+            "PYTHONWARNINGS": "ignore::FutureWarning",  # meant for those who call a framework, not for users
+        }
         try:
             self._process = subprocess.Popen(
                 [self._python, "-u", "-m", _ENTRY, *arguments, f"--socket={self.socket}", mode],

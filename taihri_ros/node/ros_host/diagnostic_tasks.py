@@ -6,8 +6,32 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from diagnostic_updater import DiagnosticStatusWrapper, Updater
+from rclpy.lifecycle import LifecycleNode
 
 from taihri_ros.node.diagnostics import Report, Task
+from taihri_ros.node.node_names import hardware_id, status_prefix
+from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.ros_host.timers import steady_timer
+
+
+@contextmanager
+def steady_updater(node: LifecycleNode, parameters: Parameters) -> Iterator[Updater]:
+    """Publish diagnostics inside a `with` block, also while simulated time stands still.
+
+    Args:
+        node: The node.
+        parameters: The period is used, and the model in the hardware id.
+
+    Returns:
+        The updater, without tasks.
+    """
+    full_name = node.get_fully_qualified_name()
+    updater = Updater(node, parameters.diagnostics_period_s)
+    updater.node_name = status_prefix(full_name)
+    updater.setHardwareID(hardware_id(full_name, parameters.engine_model))
+    node.destroy_timer(updater.timer)  # it follows the node's clock
+    with steady_timer(node, updater.period, updater.update):
+        yield updater
 
 
 @contextmanager

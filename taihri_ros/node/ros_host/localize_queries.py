@@ -10,7 +10,6 @@ from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 
@@ -18,6 +17,7 @@ from taihri_ros.action import Localize as LocalizeAction
 from taihri_ros.commands.command import CommandError
 from taihri_ros.errors import TaihriError
 from taihri_ros.node.application import Application
+from taihri_ros.node.ros_host.timers import steady_timer
 from taihri_ros.pipeline.jobs import Query
 from taihri_ros.pipeline.scheduler import MAX_QUERIES
 from taihri_ros.srv import Localize
@@ -84,14 +84,12 @@ class LocalizeQueries:
         key = bytes(goal.goal_id.uuid)
         with suppress(TaihriError):  # the answer says it
             self._goals[key] = self._active(), query
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may not advance
-        timer = self._node.create_timer(_FEEDBACK_S, lambda: self._give_feedback(goal, key), clock=steady)
         if goal.is_cancel_requested:
             self._cancel(key)
         try:
-            await self._in_thread(lambda: self._answer(goal.request, result, query))
+            with steady_timer(self._node, _FEEDBACK_S, lambda: self._give_feedback(goal, key)):
+                await self._in_thread(lambda: self._answer(goal.request, result, query))
         finally:
-            self._node.destroy_timer(timer)
             self._goals.pop(key, None)
         if result.success:
             goal.succeed()

@@ -68,4 +68,7 @@ def refuse_failed(engine: SupervisedEngine, wait_s: float) -> None:
 
 def failure(reason: str) -> str:
     """Return why the engine has failed, and what to do."""
-    return f"{reason}; then configure the node again (clean it up before, if it is inactive)"
+    return (
+        f"{reason}; then configure the node again (clean it up before, if it is inactive), or start it again if a "
+        "parameter was wrong: those of the engine are fixed at the start"
+    )

@@ -14,6 +14,9 @@ from taihri_ros.node.messages import Placement, tf_frame
 
 _TIMEOUT_S = 0.2
 
+_JUMP_NS = 1_000_000_000
+"""Step back of the images' stamps from which on another run of a simulation or of a recording has begun, ns."""
+
 
 class PlacementError(TaihriError):
     """The poses cannot be transformed into the target frame."""
@@ -32,6 +35,7 @@ class TargetFrame:
         self._frame_id = tf_frame(frame_id)
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, node)
+        self._newest_ns = 0
 
     def placement(self, frame_id: str, stamp_ns: int) -> Placement:
         """Look up the transform at a stamp.
@@ -54,6 +58,7 @@ class TargetFrame:
             )
         if stamp_ns < 0:
             raise PlacementError("TF has no transforms before 1970, the stamp of the image: correct the camera's clock")
+        self._forget_after(stamp_ns)
         try:
             found = self._buffer.lookup_transform(
                 self._frame_id, tf_frame(frame_id), Time(nanoseconds=stamp_ns), Duration(seconds=_TIMEOUT_S)
@@ -69,6 +74,13 @@ class TargetFrame:
             _rotation_matrix(rotation.x, rotation.y, rotation.z, rotation.w),
             np.array([offset.x, offset.y, offset.z]),
         )
+
+    def _forget_after(self, stamp_ns: int) -> None:
+        """Forget the transforms of a run that is over: tf2 refuses new ones that are 10 s older than those it has."""
+        if stamp_ns < self._newest_ns - _JUMP_NS:
+            self._buffer.clear()  # static transforms stay
+            self._newest_ns = stamp_ns
+        self._newest_ns = max(self._newest_ns, stamp_ns)
 
     def close(self) -> None:
         """Stop listening."""
