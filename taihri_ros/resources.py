@@ -1,8 +1,10 @@
-"""Paths of the data files (messages, configuration, launch and RViz files) and of the small model."""
+"""Paths of the data files (messages, configuration, launch and RViz files) and of the small model; users' files."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -67,6 +69,28 @@ def recipe_file(name: str) -> Path:
     if name in (path.stem, f"{path.stem}.yaml", f"config/training/{path.stem}.yaml") and path.stem in recipes:
         return recipes[path.stem]
     raise TaihriError(f"there is no file {name!r}: name a file, or a recipe of the package ({', '.join(recipes)})")
+
+
+def read_file(path: Path, most_bytes: int) -> bytes:
+    """Return the contents of a file that a user names. Never wait: a pipe, a device or a directory is refused.
+
+    Args:
+        path: The file.
+        most_bytes: Largest size that is read.
+
+    Returns:
+        The contents.
+
+    Raises:
+        OSError: The file cannot be read, is not a regular file, or is larger; `strerror` says which.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {most_bytes / 1e6:g} MB", str(path))
+    return data
 
 
 def expand_home(path: str | Path) -> Path:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from taihri_ros import resources
+from taihri_ros.camera.calibration_files import read_camera
+from taihri_ros.commands.task_files import read_task_files
 from taihri_ros.errors import TaihriError
-from taihri_ros.resources import expand_home, recipe_file, share_directory
+from taihri_ros.node.parameter_files import read_parameters
+from taihri_ros.resources import expand_home, read_file, recipe_file, share_directory
 
 
 def test_data_files_are_found_in_the_source_tree() -> None:
@@ -93,3 +98,36 @@ def test_missing_data_files_raise_an_error(outside_source_tree: Path) -> None:
     with pytest.raises(TaihriError, match="are missing; reinstall the package") as raised:
         share_directory()
     assert str(outside_source_tree / "environment") in str(raised.value)
+
+
+def read_tasks(file: Path) -> object:
+    return read_task_files([file])
+
+
+@pytest.mark.handles(
+    "Settings and DDS", "pipe, device or directory as a file of parameters, tasks or a calibration", "refused at once"
+)
+@pytest.mark.parametrize("read", [read_camera, read_tasks, lambda file: read_parameters([file], [])])
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero"), tmp_path):
+        with pytest.raises(TaihriError, match=r"not a regular file|s a directory"):
+            read(path)
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "2026-13-45"])
+@pytest.mark.parametrize("read", [read_camera, read_tasks])
+def test_values_that_yaml_cannot_make_are_refused(tmp_path: Path, read: Callable[[Path], object], value: str) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text(f"width: {value}\n")
+    with pytest.raises(TaihriError):
+        read(file)
+
+
+def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"12345")
+    assert read_file(file, 5) == b"12345"
+    with pytest.raises(OSError, match="it has more than"):
+        read_file(file, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections import Counter
@@ -15,6 +16,7 @@ import yaml
 from taihri_ros.camera.calibration_layouts import LAYOUTS
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.camera_info import CameraError
+from taihri_ros.resources import read_file
 
 _LARGEST = 2_000_000
 """Largest file, bytes: more than a minute of camera_info."""
@@ -77,12 +79,11 @@ def read_camera(path: Path, *, name: str | None = None, rectified: bool = False)
 def _read_text(path: Path) -> str:
     """Return the text of a file, in UTF-8, in UTF-16 with its mark, or else in the encoding of Western Windows."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = read_file(path, _LARGEST)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise CameraError("too large for a calibration: keep one message of camera_info") from error
         raise CameraError(f"not readable: {error.strerror or error}") from error
-    if len(data) > _LARGEST:
-        raise CameraError("too large for a calibration: keep one message of camera_info")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16", "replace")
     else:
@@ -134,7 +135,7 @@ def _parse_yaml(text: str) -> list[Any]:
     except yaml.MarkedYAMLError as error:
         place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise CameraError(f"not readable YAML or JSON: {error.problem}{place}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a number of too many digits, a date that does not exist
         raise CameraError(f"not readable YAML or JSON: {' '.join(str(error).split())}") from error
 
 

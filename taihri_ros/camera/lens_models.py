@@ -67,8 +67,8 @@ def read_lens(name: str, d: ArrayLike) -> tuple[DistortionModel, NDArray[np.floa
         return DistortionModel.NONE, np.empty(0)
     if family in _NO_MODEL:
         raise CameraError(
-            f"camera_info: d has values but distortion_model is {repr(name) if name else 'empty'}: set the model in "
-            "the calibration file, for example plumb_bob"
+            f"camera_info: d has values but distortion_model is {repr(name[:60]) if name else 'empty'}: set the model "
+            "in the calibration file, for example plumb_bob"
         )
     if family == "modifiedbrownconrady" and not coefficients[_TANGENTIAL].any():
         family = "brownconrady"  # RealSense's model differs in the tangential part only
@@ -81,8 +81,8 @@ def read_lens(name: str, d: ArrayLike) -> tuple[DistortionModel, NDArray[np.floa
         coefficients = _without_zeros(coefficients, _POLYNOMIAL_SIZES[1:])
     if coefficients.size not in _POLYNOMIAL_SIZES:
         raise CameraError(
-            f"camera_info: distortion_model {name} has 5 or 8 coefficients (or 4, 12 or 14, as in OpenCV), d has "
-            f"{coefficients.size}: correct d in the calibration file, or {CALIBRATE}"
+            f"camera_info: distortion_model {name[:60]!r} has 5 or 8 coefficients (or 4, 12 or 14, as in OpenCV), d "
+            f"has {coefficients.size}: correct d in the calibration file, or {CALIBRATE}"
         )
     if coefficients.size <= max(_COEFFICIENTS[DistortionModel.PLUMB_BOB]):
         return DistortionModel.PLUMB_BOB, coefficients

@@ -109,7 +109,8 @@ def check_rotation(r: NDArray[np.float64]) -> None:
     Raises:
         CameraError: The matrix is neither.
     """
-    proper = np.abs(r @ r.T - np.eye(3)).max() < _ROTATION_TOLERANCE and np.linalg.det(r) > 0.0
+    bounded = np.clip(r, -2.0, 2.0)  # no element of a rotation is beyond 1, and the product of huge ones overflows
+    proper = np.abs(bounded @ bounded.T - np.eye(3)).max() < _ROTATION_TOLERANCE and np.linalg.det(bounded) > 0.0
     if r.any() and not proper:
         raise CameraError(
             "camera_info: r is not a rotation matrix: set it to 1 0 0, 0 1 0, 0 0 1 for a single camera, or "

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
+import os
 import sys
 from typing import NoReturn
 
 import click
 
 from taihri_ros import __version__
+from taihri_ros.cli.run_signals import interrupts_raised
 from taihri_ros.errors import TaihriError
+
+logger = logging.getLogger(__name__)
 
 _COMMANDS = {
     "bag": "replay a recorded bag through the node's pipeline",
@@ -79,9 +84,13 @@ def taihri(context: click.Context, *, verbose: bool) -> None:
 
 
 def main() -> None:
-    """Run the `taihri` command. A user's error prints one line on stderr and exits with a non-zero code."""
+    """Run the `taihri` command. A user's error prints one line on stderr and exits with a non-zero code.
+
+    So does what the system refuses: a full disk, a library that is missing, too little memory.
+    """
     try:
-        status = taihri(prog_name="taihri", standalone_mode=False)
+        with interrupts_raised():
+            status = taihri(prog_name="taihri", standalone_mode=False)
     except click.ClickException as error:
         _fail(f"{error.format_message()}{_help_hint(error)}", error.exit_code)
     except click.Abort:
@@ -93,7 +102,34 @@ def main() -> None:
         if package not in _EMBEDDED:
             raise
         _fail(f"{package} is not installed: pip install 'taihri_ros[embedded]'", 1)
+    except (OSError, ImportError, MemoryError, RuntimeError) as error:
+        reason = _refusal(error)
+        if not reason:
+            raise
+        logger.debug("this happened here", exc_info=True)
+        _fail(reason, 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refusal(error: Exception) -> str:
+    """Return what the system refused, and what to do; empty for an error that is none of the system's."""
+    if isinstance(error, OSError):
+        _forget_output()
+        place = f" ({os.fsencode(error.filename).decode('utf-8', 'replace')})" if error.filename else ""
+        return f"{error.strerror or error}{place}: see to that, and try again; 'taihri -v' shows where it happened"
+    if isinstance(error, ImportError):
+        return f"{error}: a library is missing or damaged, or memory is short: install it, or taihri_ros again"
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        return "memory or threads are short: end other programs, or raise the limits (ulimit -v, ulimit -u)"
+    return ""
+
+
+def _forget_output() -> None:
+    """Throw away what cannot be written to stdout, so that Python does not try it again at its end."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        sys.stdout = io.StringIO()
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -10,7 +10,10 @@ from typing import Any, Literal
 import yaml
 
 from taihri_ros.commands.task_table import Affixes, Questions, TaskError, TaskTable, make_tasks, spoken_names
+from taihri_ros.resources import read_file
 from taihri_ros.validation import check_value
+
+_MOST_BYTES = 10_000_000
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The loader of libyaml if PyYAML has it, which is ten times faster."""
@@ -103,10 +106,11 @@ def read_task_files(files: Iterable[Path]) -> TaskTable:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)
+        content = yaml.load(read_file(file, _MOST_BYTES).decode(), _Loader)
     except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"task file {file} is not readable: {error}") from error
-    except yaml.YAMLError as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TaskError(f"task file {file} is not readable: {reason}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TaskError(f"task file {file} is not YAML: {' '.join(str(error).split())}") from error
     source = f"task file {file}"
     entries: _TaskFile = check_value(content, _TaskFile, source, TaskError)

@@ -8,7 +8,7 @@ LONGEST = 1000
 """Usual number of characters that are kept of a text."""
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str | bytes, longest: int = LONGEST) -> str:
@@ -20,7 +20,7 @@ def printable(text: str | bytes, longest: int = LONGEST) -> str:
 
     Returns:
         One line. What a terminal would obey, such as ESC, a carriage return or a change of the reading direction, is
-        written as in Python.
+        written as in Python, and so is half of a surrogate pair, which no message can hold.
 
     Example:
         >>> printable("loading \x1b[2J 5 %\r")

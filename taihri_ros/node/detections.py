@@ -17,6 +17,9 @@ PERSON_CLASSES = frozenset({"", "person", "people", "human", "pedestrian", "0"})
 """Classes that are people, in small letters: the names in use, 0 as COCO's models without names number people, and no
 class at all, as detectors of nothing but people leave it."""
 
+_FARTHEST_PX = 1e6
+"""Largest coordinate of a box that is used, px; a larger one, or one that is not finite, is no measurement."""
+
 _RUNNING_S = 1.0
 """A detector that has sent nothing for so long does not run, seconds."""
 
@@ -30,7 +33,7 @@ def person_boxes(message: Any, min_score: float) -> NDArray[np.float64]:
 
     Returns:
         (N, 4) left, top, right and bottom in the image, px, the largest first. A rotated box is replaced by the upright
-        one around it. Boxes without an area or with numbers that are not finite are left out.
+        one around it. Boxes without an area, or with numbers that are huge or not finite, are left out.
     """
     found = []
     for detection in message.detections:
@@ -39,8 +42,9 @@ def person_boxes(message: Any, min_score: float) -> NDArray[np.float64]:
         if name.strip().lower() in PERSON_CLASSES and score >= min_score:
             found.append(_upright(detection.bbox))
     boxes = np.array(found).reshape(-1, 4)
+    boxes = boxes[(np.abs(boxes) < _FARTHEST_PX).all(axis=1)]
     sizes = boxes[:, 2:] - boxes[:, :2]
-    usable = np.isfinite(boxes).all(axis=1) & (sizes > 0.0).all(axis=1)
+    usable = (sizes > 0.0).all(axis=1)
     return np.asarray(boxes[usable][np.argsort(-sizes[usable].prod(axis=1), kind="stable")])
 
 

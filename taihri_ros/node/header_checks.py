@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from taihri_ros.inference.printable import printable
 from taihri_ros.node.messages import stamp_ns, tf_frame
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class HeaderChecks:
         for kind, message in _faults(header, now_ns):
             if kind not in self._warned:
                 self._warned.add(kind)
-                logger.warning("%s", message)
+                logger.warning("%s", printable(message))
 
 
 def _faults(header: Any, now_ns: int) -> Iterator[tuple[str, str]]:

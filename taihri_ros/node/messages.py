@@ -228,10 +228,10 @@ class Messages:
                     "diagnostic_msgs/msg/DiagnosticStatus",
                     level=report.level,
                     name=name,
-                    message=report.message,
-                    hardware_id=hardware_id,
+                    message=_encodable(report.message),
+                    hardware_id=_encodable(hardware_id),
                     values=[
-                        self.make("diagnostic_msgs/msg/KeyValue", key=key, value=value)
+                        self.make("diagnostic_msgs/msg/KeyValue", key=key, value=_encodable(value))
                         for key, value in report.values.items()
                     ],
                 )
@@ -286,6 +286,11 @@ class Messages:
     def make(self, type_name: str, **fields: Any) -> Any:
         """Return a message of a type from all of its fields."""
         return self._class(type_name)(**fields)
+
+
+def _encodable(text: str) -> str:
+    """Return a text that a message can hold: a path that is not UTF-8 with question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _with_person(result: Result, person: Person) -> Result:

@@ -10,9 +10,11 @@ from typing import Any
 
 from taihri_ros.node.parameters import ParameterError, Parameters
 from taihri_ros.node.rcl_yaml import RclYamlError, read_yaml
+from taihri_ros.resources import read_file
 
 logger = logging.getLogger(__name__)
 
+_MOST_BYTES = 2_000_000
 _OF_EVERY_NODE = ("use_sim_time", "start_type_description_service")
 """Parameters that every ROS 2 node has, which a file may set for all nodes."""
 
@@ -63,9 +65,10 @@ def read_parameters(
 
 def _read_file(path: Path, full_name: str) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_file(path, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"parameter file {path} is not readable: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ParameterError(f"parameter file {path} is not readable: {reason}") from error
     values: dict[str, Any] = {}
     documents = [_mapping(content, str(path)) for content in _documents(text, str(path)) or [None]]
     sections = [section for content in documents for section in _sections(content, path, "")]

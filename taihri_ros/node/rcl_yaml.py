@@ -1,7 +1,7 @@
 """YAML as rcl reads it in parameter files and in `-p name:=value`.
 
 rcl has rules of its own (rcl_yaml_param_parser): `1e-3` is a number, `12:30` and `2024-01-31` are text, `y` is true, a
-mapping may be continued further down, and aliases are refused.
+mapping may be continued further down, and aliases are refused. So are characters that its strings cannot hold.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ _BOOLEANS = {
 _NOTHING = ("", "~", "null", "Null", "NULL")
 _INTEGER = re.compile(r"(?P<sign>[-+]?)(?P<digits>0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_LONGEST_INTEGER = 64
+"""A longer integer, in characters, is out of every range; it is read as the number inf."""
+
+_NOT_IN_STRINGS = re.compile("[\0\ud800-\udfff]")
 _SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -72,6 +76,8 @@ def _value(node: yaml.Node) -> Any:
     if isinstance(node, yaml.MappingNode):
         return _mapping(node)
     text: str = node.value
+    if _NOT_IN_STRINGS.search(text):
+        raise _refused(node, "a text must not contain NUL or half of a surrogate pair")
     if node.tag == _STRING:
         return text
     if text in _NOTHING:
@@ -100,7 +106,7 @@ def _merge(values: dict[str, Any], others: dict[str, Any]) -> None:
 def _scalar(text: str) -> bool | int | float | str:
     if text in _BOOLEANS:
         return _BOOLEANS[text]
-    if found := _INTEGER.fullmatch(text):
+    if len(text) <= _LONGEST_INTEGER and (found := _INTEGER.fullmatch(text)):
         digits = found["digits"]
         base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" else 10
         return int(found["sign"] + digits, base)

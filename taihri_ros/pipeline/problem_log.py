@@ -6,11 +6,16 @@ import logging
 from math import inf
 from time import monotonic
 
+from taihri_ros.inference.printable import printable
+
 _REPEAT_S = 10.0
 """Period in which an unchanged problem is logged again, seconds."""
 
 _CHANGE_S = 1.0
 """Shortest time between two different messages of a kind, seconds."""
+
+_LONGEST = 2000
+"""Number of characters that are logged: a message may name a field of any length, such as an encoding."""
 
 
 class ProblemLog:
@@ -33,8 +38,9 @@ class ProblemLog:
 
         Args:
             kind: Subject of the message; each kind is rate-limited on its own.
-            message: One line that states the problem and what to do.
+            message: One line that states the problem and what to do; the end of a very long one is cut off.
         """
+        message = printable(message, _LONGEST)
         logged, when = self._logged.get(kind, ("", -inf))
         now = monotonic()
         if now - when >= (_REPEAT_S if message == logged else _CHANGE_S):

@@ -165,11 +165,12 @@ def test_a_modified_brown_conrady_lens_without_tangential_part_is_plumb_bob() ->
         pytest.param(
             "plumb_bob",
             PLUMB_BOB[:3],
-            r"plumb_bob has 5 or 8 coefficients .*, d has 3: correct d",
+            r"'plumb_bob' has 5 or 8 coefficients .*, d has 3: correct d",
             marks=pytest.mark.handles("Calibration", "a number of coefficients that no model has", "refused with it"),
         ),
         ("plumb_bob", [0.1], r"d has 1"),
         ("plumb_bob", RATIONAL[:6], r"d has 6"),
+        ("\x1b[\nplumb_bob", [0.1], r"distortion_model '\\x1b\[\\nplumb_bob' has"),
         ("rational_polynomial", RATIONAL + PRISM + TILT + [0.1], r"d has 15"),
         ("equidistant", FISHEYE[:3], r"equidistant has 4 coefficients, d has 3"),
         ("equidistant", [], r"equidistant has 4 coefficients, d has 0"),

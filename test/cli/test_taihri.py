@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import errno
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from ended_run import Run
 
 import taihri_ros
+from taihri_ros.cli import doctor
 
 COMMANDS = ("bag", "bench", "calibrate", "demo", "doctor", "engine", "eval", "localize", "run", "simulate", "synth")
 
@@ -86,3 +90,44 @@ def test_a_missing_package_of_the_embedded_host_is_named(tmp_path: Path, package
     code = f"import sys; sys.modules[{package!r}] = None; from taihri_ros.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, *arguments[command]], capture_output=True, text=True, timeout=60)
     Run(done.returncode, done.stdout, done.stderr).fails_with(package, "pip install 'taihri_ros[embedded]'")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["localize", "--help"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "taihri_ros.cli", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    Run(done.returncode, "", done.stderr).fails_with("No space left on device", "taihri -v")
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.EROFS, "Read-only file system", "/out/é.glb"), "Read-only file system (/out/é.glb)"),
+        (ImportError("libGL.so.1: cannot open shared object file"), "libGL.so.1: cannot open shared object file: a"),
+        (MemoryError(), "memory or threads are short"),
+        (RuntimeError("can't start new thread"), "memory or threads are short"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_the_system_refuses_is_one_line(
+    taihri_here: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    monkeypatch.setattr(doctor, "command", click.command(lambda: (_ for _ in ()).throw(error)))
+    taihri_here("doctor").fails_with(message)
+
+
+def test_an_error_of_ours_is_not_hidden(taihri_here: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "command", click.command(lambda: (_ for _ in ()).throw(RuntimeError("a fault"))))
+    with pytest.raises(RuntimeError, match="a fault"):
+        taihri_here("doctor")
+
+
+def test_an_interrupt_during_the_imports_ends_the_command_without_a_traceback() -> None:
+    code = (
+        "import sys, os, signal; sys.argv = ['taihri', '--help']; from taihri_ros.cli import run_signals; "
+        "os.kill(os.getpid(), signal.SIGINT); print('not reached')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

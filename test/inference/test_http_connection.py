@@ -1,12 +1,13 @@
-"""A request whose answer is lost is sent once more, as behind a load balancer one of whose servers has ended."""
+"""Answers of servers: one that is lost is asked for once more; others are refused with what to do about them."""
 
 from __future__ import annotations
 
 import pytest
 from false_servers import ScriptedServer
 
-from taihri_ros.inference.engine import EngineUnavailableError
+from taihri_ros.inference.engine import EngineError, EngineUnavailableError
 from taihri_ros.inference.openai.http_connection import HttpConnection
+from taihri_ros.inference.process.fields import ProtocolError
 
 GOOD = b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"n": 42}'
 CLOSED = b""
@@ -51,4 +52,26 @@ def test_a_request_that_the_server_answers_with_a_fault_is_not_repeated() -> Non
         with pytest.raises(EngineUnavailableError, match="answered 503"):
             connection.post("/v1", {})
         assert server.requests == 1
+        connection.close()
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"fffffff", b"200000"])
+def test_an_answer_in_chunks_has_a_bound_whatever_size_they_claim(size: bytes) -> None:
+    endless = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + b"x" * (8 << 20)
+    with ScriptedServer(endless) as server:
+        connection = HttpConnection(server.url, None, 30.0)
+        with pytest.raises(ProtocolError, match="answered more than 1048576 bytes"):
+            connection.get("/v1/models")
+        connection.close()
+
+
+@pytest.mark.handles(
+    "Engine", "remote server that redirects elsewhere (301, 307)", "FAILED at once: correct engine.url"
+)
+@pytest.mark.parametrize("status", [b"204 No Content", b"301 Moved Permanently", b"307 Temporary Redirect"])
+def test_an_answer_that_is_none_is_refused_with_what_to_do(status: bytes) -> None:
+    with ScriptedServer(b"HTTP/1.1 " + status + b"\r\nLocation: https://elsewhere/\r\n\r\n") as server:
+        connection = HttpConnection(server.url, None, 30.0)
+        with pytest.raises(EngineError, match=r"write the address of vllm serve itself in engine\.url"):
+            connection.get("/v1/models")
         connection.close()

@@ -40,6 +40,7 @@ def test_only_people_with_a_good_score_are_read(hypotheses: Hypotheses, is_perso
 @pytest.mark.handles("People and belief", "detections with empty or infinite boxes", "ignored")
 def test_the_largest_box_is_the_first_and_boxes_without_an_area_are_left_out() -> None:
     bad = [(5.0, 5.0, 5.0, 9.0), (9.0, 5.0, 5.0, 9.0), (0.0, 0.0, math.inf, 9.0), (math.nan, 0.0, 5.0, 9.0)]
+    bad += [(-1e308, 0.0, 1e308, 9.0), (0.0, 0.0, 1e200, 1e200)]
     message = detections(1, detection(1, FAR), *(detection(1, box) for box in bad), detection(1, NEAR))
     assert person_boxes(message, 0.5).tolist() == [list(NEAR), list(FAR)]
     assert person_boxes(detections(1), 0.5).shape == (0, 4)

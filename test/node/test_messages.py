@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -207,6 +208,13 @@ def test_diagnostics_have_one_status_per_report(types: RosTypes, messages: Messa
     )
     assert [(entry.key, entry.value) for entry in first.values] == [("rate_hz", "0.00")]
     assert (second.name, second.level, second.message, second.values) == ("taihri: engine", 2, "bad", [])
+
+
+def test_a_text_that_no_message_can_hold_does_not_stop_the_diagnostics(types: RosTypes, messages: Messages) -> None:
+    path = os.fsdecode(b"/caf\xe9")
+    message = messages.diagnostics(1, {"taihri: engine": Report(2, path, {"pid": path})}, path)
+    (status,) = round_trip(types, message, topics.DIAGNOSTICS.type).status
+    assert (status.message, status.hardware_id, status.values[0].value) == ("/caf?", "/caf?", "/caf?")
 
 
 @pytest.mark.parametrize("stamp", [0, 1, 999_999_999, 1_000_000_000, 2**31 * 10**9 - 1])

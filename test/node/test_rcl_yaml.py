@@ -43,6 +43,9 @@ from taihri_ros.node.rcl_yaml import RclYamlError, read_yaml
         ("-2.5E+3", -2500.0),
         ("1.0.0", "1.0.0"),
         (".inf", math.inf),
+        ("9" * 5000, math.inf),
+        ("-" + "9" * 5000, -math.inf),
+        ("0x" + "9" * 5000, "0x" + "9" * 5000),
         ("-.INF", -math.inf),
         ("[1, 2.5, text]", [1, 2.5, "text"]),
         ("{a: 1, b: {c: x}}", {"a": 1, "b": {"c": "x"}}),
@@ -63,7 +66,20 @@ def test_not_a_number_is_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["null", "~", "a:", "[~]", "*a", "[&a 1, *a]", "!foo 1", "!!python/name:os.system ''", "{[a]: 1}", "[" * 5000],
+    [
+        "null",
+        "~",
+        "a:",
+        "[~]",
+        "*a",
+        "[&a 1, *a]",
+        "!foo 1",
+        "!!python/name:os.system ''",
+        "{[a]: 1}",
+        "[" * 5000,
+        r'"a\0b"',
+        r'"\udce9"',
+    ],
 )
 def test_what_ros2_does_not_read_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(RclYamlError) as raised:

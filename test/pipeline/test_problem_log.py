@@ -76,3 +76,10 @@ def test_a_returning_problem_is_logged_again_but_rate_limited(
 def test_a_percent_sign_is_not_interpreted(log: ProblemLog, caplog: pytest.LogCaptureFixture) -> None:
     log.report("a", "100 %s")
     assert caplog.records[0].getMessage() == "100 %s"
+
+
+def test_a_message_about_a_field_of_any_length_is_one_line_with_a_bound(caplog: pytest.LogCaptureFixture) -> None:
+    ProblemLog(logging.getLogger("test")).report("encoding", "unknown encoding \x1b[2J\n" + "x" * 1_000_000)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("unknown encoding \\x1b[2J\\nxxx")
+    assert len(record.getMessage()) < 2100

@@ -183,3 +183,8 @@ def _is_shallow(values: object) -> bool:
 
 def _too_large(path: Path, size: int, limit: int) -> CheckpointError:
     return CheckpointError(f"{path} has {size} bytes, but at most {limit} are expected: {COPY_AGAIN}")
+
+
+def has_language_model(directory: Path) -> bool:
+    """Return whether a directory is that of a language model, be it complete or not."""
+    return os.path.lexists(directory / "config.json") or any(directory.glob("*.safetensors"))

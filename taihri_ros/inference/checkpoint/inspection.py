@@ -26,7 +26,7 @@ from taihri_ros.inference.checkpoint.contents import (
     read_architecture,
     read_tokens,
 )
-from taihri_ros.inference.checkpoint.files import read_json
+from taihri_ros.inference.checkpoint.files import has_language_model, read_json
 from taihri_ros.inference.checkpoint.licence import Licence, read_licence
 from taihri_ros.inference.checkpoint.lock import Lock, check_sizes, has_lock, read_lock
 from taihri_ros.inference.checkpoint.memory import ModelSizes, ViewMemory, view_memory
@@ -162,7 +162,8 @@ def _kind(directory: Path) -> str:
         return "checkpoint"
     if (directory / adapters.CONFIG).is_file():
         return "adapter"
-    return "light" if (directory / FILE_NAME).is_file() else "checkpoint"
+    is_light = (directory / FILE_NAME).is_file() and not has_language_model(directory)
+    return "light" if is_light else "checkpoint"
 
 
 def _check(directory: Path, kind: str, adapter: Path | None) -> tuple[str, str, str, Mapping[str, str]]:

@@ -17,6 +17,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.inference.checkpoint.files import has_language_model
 from taihri_ros.inference.engine import (
     CheckpointError,
     EngineInfo,
@@ -83,7 +84,7 @@ class MediapipeEngine(InProcessEngine):
     def check(cls, checkpoint: Path) -> None:
         """Check that mediapipe carries its weights, and that the directory is for this engine."""
         check_weights()
-        if (checkpoint / "config.json").is_file() or not ModelSpec.load(checkpoint).has_absent:
+        if has_language_model(checkpoint) or not ModelSpec.load(checkpoint).has_absent:
             raise CheckpointError(
                 f"{checkpoint} is not for the engine {FRAMEWORK}, which has no language model and a {FILE_NAME} with "
                 "answer.absent: leave the model empty for the one of the package"

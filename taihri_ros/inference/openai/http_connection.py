@@ -29,8 +29,10 @@ _ADVICE: dict[int, str] = {
     http.HTTPStatus.FORBIDDEN: "set the environment variable VLLM_API_KEY to a key that may use the server",
     http.HTTPStatus.NOT_FOUND: "correct engine.url and engine.model, and serve the model with vllm serve",
 }
+_PIECE_BYTES = 1 << 16
 _FORM = "write it as http://HOST:PORT"
 _CORRECT_URL = "correct engine.url"
+_OTHER = "write the address of vllm serve itself in engine.url; redirections are not followed"
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 """Reasons of OpenSSL for an answer in plain text."""
 
@@ -160,8 +162,9 @@ class HttpConnection:
         """Return the JSON object of an answer."""
         status, text = answer
         if status != http.HTTPStatus.OK:
-            advice = f": {_ADVICE[status]}" if status in _ADVICE else ""
-            raise _kind_of(status)(f"{self.address}{path} answered {status} ({_message(text)}){advice}")
+            kind = _kind_of(status)
+            advice = _ADVICE.get(status, _OTHER if kind is EngineError else "")
+            raise kind(f"{self.address}{path} answered {status} ({_message(text)}){advice and f': {advice}'}")
         try:
             return Fields(json.loads(text), path)
         except (ValueError, RecursionError) as error:
@@ -225,13 +228,15 @@ class HttpConnection:
         with connection.getresponse() as answer:
             if (answer.length or 0) > max_bytes:
                 raise self._too_long(path, max_bytes)
-            text = answer.read(max_bytes + 1)
+            text = bytearray()  # `read` trusts the sizes of chunks: with a negative one it reads without end
+            while len(text) <= max_bytes and (piece := answer.read1(_PIECE_BYTES)):
+                text += piece
             self._check_uncut()  # an answer without a length looks complete when its connection was shut down
             if len(text) > max_bytes:
                 raise self._too_long(path, max_bytes)
             if answer.length:  # a read of limited size does not report a missing rest
-                raise http.client.IncompleteRead(text, answer.length)
-            return answer.status, text
+                raise http.client.IncompleteRead(bytes(text), answer.length)
+            return answer.status, bytes(text)
 
     def _too_long(self, path: str, max_bytes: int) -> ProtocolError:
         return ProtocolError(f"{self.address}{path} answered more than {max_bytes} bytes: {_CORRECT_URL}")

@@ -33,7 +33,7 @@ from taihri_ros.inference.engine import (
 from taihri_ros.inference.printable import printable
 from taihri_ros.inference.process.fields import Fields, ProtocolError
 from taihri_ros.inference.process.message_stream import Frame
-from taihri_ros.inference.process.serialization import deserialize_grammar, read_msgpack, serialize_grammar
+from taihri_ros.inference.process.serialization import ANY_TEXT, deserialize_grammar, read_msgpack, serialize_grammar
 from taihri_ros.inference.top_k import (
     as_arrays,
     concatenate,
@@ -142,7 +142,8 @@ def pack(message: Message) -> list[Frame]:
         One frame, or two with a blob. The blob is not copied.
     """
     header: bytes = msgpack.packb(
-        {"version": VERSION, "kind": message.kind.value, "id": message.id, "body": message.body}
+        {"version": VERSION, "kind": message.kind.value, "id": message.id, "body": message.body},
+        unicode_errors=ANY_TEXT,
     )
     return [header] if message.blob is None else [header, message.blob]
 

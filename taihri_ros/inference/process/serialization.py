@@ -13,6 +13,9 @@ import msgpack
 from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.model.grammar import Choice, Coordinate, Element, Grammar, Text
 
+ANY_TEXT = "surrogatepass"
+"""How texts are encoded: a path that is not UTF-8 has characters (surrogates) for which UTF-8 has no code."""
+
 _MAX_DEPTH = 8
 _GRAMMARS_KEPT = 256
 
@@ -31,7 +34,7 @@ def read_msgpack(data: bytes | bytearray | memoryview, name: str) -> Any:
         ProtocolError: The bytes are not valid msgpack.
     """
     try:
-        return msgpack.unpackb(data)
+        return msgpack.unpackb(data, unicode_errors=ANY_TEXT)
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
         raise ProtocolError(f"{name} is not msgpack: {error}") from error
 
@@ -39,7 +42,7 @@ def read_msgpack(data: bytes | bytearray | memoryview, name: str) -> Any:
 @lru_cache(_GRAMMARS_KEPT)
 def serialize_grammar(grammar: Grammar) -> bytes:
     """Serialize a grammar; the bytes of recent grammars are cached."""
-    data: bytes = msgpack.packb(_encode(grammar))
+    data: bytes = msgpack.packb(_encode(grammar), unicode_errors=ANY_TEXT)
     return data
 
 

@@ -1,4 +1,8 @@
-"""The messages that Cyclone DDS writes to stderr: the binding's exceptions do not contain them."""
+"""The messages that Cyclone DDS writes to stderr: the binding's exceptions do not contain them.
+
+They are captured in memory, because there may be no directory for temporary files. Where stderr cannot be written to,
+as after the end of a pipe, what was captured is lost, and nothing else happens.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import IO
 
 _MESSAGE = re.compile(r" *\d+\.\d{6} \[\d*\] [^:]*: (?P<text>.*)")
 """A line of Cyclone's log: time, domain, thread and message."""
@@ -30,7 +35,7 @@ def captured_messages(*, show: bool) -> Iterator[list[str]]:
         yield messages
         return
     failed = True
-    with tempfile.TemporaryFile() as file:
+    with _memory() as file:
         _flush()
         os.dup2(file.fileno(), 2)
         try:
@@ -46,9 +51,18 @@ def captured_messages(*, show: bool) -> Iterator[list[str]]:
                 if found:
                     messages.append(found["text"].strip())
                 if not found or (show and not failed):
-                    os.write(2, line)
+                    with suppress(OSError):
+                        os.write(2, line)
+
+
+def _memory() -> IO[bytes]:
+    """Return an empty file in memory; on disk where the system has none in memory (macOS)."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("cyclone"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _flush() -> None:
     if sys.stderr is not None:
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.flush()

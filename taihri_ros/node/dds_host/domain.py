@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import tempfile
 import threading
 from pathlib import Path
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _SETTING = re.compile(r" config: Domain/(?P<name>[^:\[]+?)(?:\[@\w+\]|/#text): .* \{\d[\d,]*\}$", re.MULTILINE)
 """A line of the trace about a setting that some source of the configuration made."""
+
+_FEWEST_FILES = 64
+"""Smallest limit of open files with which a domain is joined: Cyclone DDS crashes where a socket cannot be opened."""
 
 _lock = threading.Lock()
 _domains: dict[int, Domain] = {}
@@ -81,6 +85,9 @@ class _Domain(Domain):  # type: ignore[misc]
 
 def _create(domain_id: int, environ: Mapping[str, str]) -> Domain:
     """Create a domain with the user's settings, and ours for what the user did not set."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if 0 <= files < _FEWEST_FILES:
+        raise DdsError(f"only {files} files may be open, too few for Cyclone DDS: raise the limit (ulimit -n 1024)")
     user = environ.get("CYCLONEDDS_URI", "").strip()
     names = _user_settings(domain_id, user) if user else ()
     # On a machine whose only interface is the loopback, Cyclone picks it already and refuses it a second time.
@@ -112,9 +119,14 @@ def _user_settings(domain_id: int, user: str) -> Collection[str]:
     """Return the names of the settings that the user's configuration makes, such as `General/AllowMulticast`.
 
     Cyclone DDS itself reads the configuration: it may be a list of files and XML fragments with abbreviated names, and
-    parts of it may be for other domains. Its trace names every setting with the sources that set it.
+    parts of it may be for other domains. Its trace names every setting with the sources that set it. Where no file can
+    be written for the trace, the user's configuration may make any setting.
     """
-    with tempfile.NamedTemporaryFile(suffix=".log") as trace:
+    try:
+        file = tempfile.NamedTemporaryFile(suffix=".log")  # noqa: SIM115 - entered below
+    except OSError:
+        return YIELDING
+    with file as trace:
         tracing = f"<OutputFile>{trace.name}</OutputFile><AppendToFile>false</AppendToFile>"
         settings = f"{user},<Tracing><Category>config</Category>{tracing}</Tracing>"
         try:

@@ -12,7 +12,7 @@ from typing import Any
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node import topics
 from taihri_ros.node.application import Application
-from taihri_ros.node.dds_host import DdsNode, Publisher, QoS, RosTypes, Subscription, receive_buffer_warning
+from taihri_ros.node.dds_host import DdsError, DdsNode, Publisher, QoS, RosTypes, Subscription, receive_buffer_warning
 from taihri_ros.node.diagnostics import engine_tasks, scheduler_tasks
 from taihri_ros.node.graph_warnings import GraphWarnings
 from taihri_ros.node.images import decode_image
@@ -20,6 +20,7 @@ from taihri_ros.node.messages import Messages, Placement
 from taihri_ros.node.node_names import hardware_id, status_prefix, with_own_names
 from taihri_ros.node.parameters import ParameterError, Parameters
 from taihri_ros.node.topics import NODE_NAME, Topic
+from taihri_ros.pipeline.problem_log import ProblemLog
 from taihri_ros.resources import share_directory
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class EmbeddedHost:
             logger.warning("%s", warning)
         started = reported = time.monotonic()
         period = self._parameters.diagnostics_period_s
-        graph = GraphWarnings(self._full_name)
+        graph, problems = GraphWarnings(self._full_name), ProblemLog(logger)
         while not stop.wait(max(0.0, min(_LATCHED_CHECK_S, reported + period - time.monotonic()))):
             self._subscribe_latched()
             if time.monotonic() < reported + period:
@@ -102,7 +103,10 @@ class EmbeddedHost:
             graph.check({each.topic: each.matched for each in self._inputs}, self._node.namesakes, reported)
             reports = {f"{status_prefix(self._full_name)}: {task.name}": task.report() for task in self._tasks}
             identity = hardware_id(self._full_name, self._parameters.engine_model)
-            self.publish(topics.DIAGNOSTICS, self._messages.diagnostics(time.time_ns(), reports, identity))
+            try:
+                self.publish(topics.DIAGNOSTICS, self._messages.diagnostics(time.time_ns(), reports, identity))
+            except DdsError as error:
+                problems.report("diagnostics", f"the diagnostics are not published: {error}")
             if started and self._image.matched:
                 started = 0.0
             elif started and time.monotonic() - started > _NO_CAMERA_WARNING_S:

@@ -18,6 +18,7 @@ from taihri_ros.node.recordings.channels import Channel, Entry, RecordedFile, Un
 from taihri_ros.node.recordings.errors import BagError
 from taihri_ros.node.recordings.mcap_file import McapFile
 from taihri_ros.node.recordings.sqlite_file import SqliteFile
+from taihri_ros.resources import read_file
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -25,6 +26,7 @@ else:
     from backports import zstd
 
 _ENDINGS = (".db3", ".mcap", ".db3.zstd", ".mcap.zstd")
+_MOST_METADATA = 100_000_000
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ROS1_MAGIC = b"#ROSBAG V"
 _GIT_LFS_MAGIC = b"version https://git"
@@ -141,12 +143,12 @@ class Recording:
     def _listed(self, metadata: Path) -> list[Path]:
         """Return the files that metadata.yaml lists; none if it is missing or damaged."""
         try:
-            content: Any = yaml.safe_load(metadata.read_bytes())
+            content: Any = yaml.safe_load(read_file(metadata, _MOST_METADATA))
             names = content["rosbag2_bagfile_information"]["relative_file_paths"]
             return [metadata.parent / PurePath(name).name for name in names]
         except FileNotFoundError:
             return []
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
             detail = " ".join(str(error).split())
             self.problems.append(f"{metadata} is damaged ({detail}): the files beside it were read without it")
             return []

@@ -52,6 +52,14 @@ def test_the_light_engine() -> None:
     assert found.constrained is None
 
 
+def test_a_language_model_without_its_config_is_not_taken_for_the_light_engine(copied: Path) -> None:
+    shutil.copy(BLAZEPOSE / "taihri.json", copied)
+    (copied / "config.json").unlink()
+    found = inspect(str(copied))
+    assert found.kind == "checkpoint"
+    assert "config.json" in found.fault
+
+
 def test_a_checkpoint_without_a_specification(copied: Path) -> None:
     (copied / "taihri.json").unlink()
     found = inspect(str(copied))

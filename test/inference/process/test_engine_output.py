@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import logging
 import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from reliability import Figure, size
 
+from taihri_ros.inference.engine import EngineUnavailableError
 from taihri_ros.inference.printable import LONGEST
 from taihri_ros.inference.process.engine_output import EngineOutput
 from taihri_ros.inference.process.exit_status import FAULT, FIRST_LINE
+from taihri_ros.inference.process.supervisor import EngineProcess
 
 pytestmark = pytest.mark.timeout(size(300, 7200))
 
@@ -31,6 +35,23 @@ def test_lines_are_kept_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert output.last(5) == caplog.messages == [f"{FIRST_LINE} on Python 3", "loading", "50 %", "100 %", "last"]
     assert output.has_begun
     assert output.fault == ""
+
+
+def test_warnings_for_the_callers_of_a_framework_are_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="taihri_ros.inference")
+    python = tmp_path / "python"
+    warn = "import warnings\nwarnings.warn('renamed soon', FutureWarning)\nwarnings.warn('slow', UserWarning)\n"
+    python.write_text(f"#!{sys.executable}\n{warn}")
+    python.chmod(0o755)
+    with (
+        EngineProcess(python=str(python), kind="transformers", model="null") as engine,
+        pytest.raises(EngineUnavailableError),
+    ):
+        engine.wait_ready(60)
+    assert "UserWarning: slow" in caplog.text
+    assert "FutureWarning: " not in caplog.text
 
 
 def test_a_fault_is_found_in_a_flood() -> None:

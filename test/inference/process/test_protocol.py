@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 import string
 from typing import Any
@@ -172,6 +173,14 @@ def test_a_decoded_status_equals_the_encoded_one(state: State, info: EngineInfo 
         state=state, message="why", permanent=True, last_success_age_s=1.5, completed=3, pid=42, info=info
     )
     assert protocol.decode_status(across(protocol.encode_status(sent, 1))) == sent
+
+
+@pytest.mark.handles("Engine", "path of a checkpoint that is not UTF-8", "used; shown with question marks or escaped")
+def test_a_path_that_is_not_utf8_arrives() -> None:
+    sent = EngineStatus(state=State.READY, info=dataclasses.replace(INFO, model=os.fsdecode(b"/caf\xe9")))
+    assert protocol.decode_status(across(protocol.encode_status(sent, 1))) == sent
+    with pytest.raises(EngineError, match=r"/caf\\udce9"):
+        protocol.raise_error(across(protocol.encode_error(EngineError(os.fsdecode(b"/caf\xe9")), 1)))
 
 
 @pytest.mark.parametrize(

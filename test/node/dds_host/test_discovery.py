@@ -316,3 +316,33 @@ def test_other_messages_on_stderr_are_not_lost(capfd: pytest.CaptureFixture[str]
             os.write(2, f"before\n{cyclone}after\n".encode())
         assert messages == ["eth0: the same interface may not be selected twice"]
         assert capfd.readouterr().err == (f"before\n{cyclone}after\n" if show else "before\nafter\n")
+
+
+@pytest.mark.handles(
+    "Settings and DDS", "no directory for temporary files, or stderr that nobody reads", "the embedded host starts"
+)
+def test_cyclone_starts_without_temporary_files_and_with_a_broken_stderr() -> None:
+    code = f"import tempfile; tempfile._get_default_tempdir = lambda: open('/nowhere'); {OPEN_A_NODE}"
+    environ = {**os.environ, "CYCLONEDDS_URI": "<General><AllowMulticast>false</AllowMulticast></General>"}
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", code, str(new_domain())]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=60, env=environ)
+    assert (done.returncode, done.stdout) == (0, "joined\n")
+
+
+def test_messages_for_a_stderr_that_is_full_are_dropped() -> None:
+    code = (
+        "import os; from taihri_ros.node.dds_host.cyclone_log import captured_messages\n"
+        "with captured_messages(show=True): os.write(2, b'lost')\nprint('end')"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full, timeout=60)
+    assert (done.returncode, done.stdout) == (0, b"end\n")
+
+
+@pytest.mark.handles("Settings and DDS", "ulimit -n below 64", "refused: raise the limit")
+def test_too_few_open_files_are_refused_before_cyclone_crashes() -> None:
+    script = f"ulimit -n 16 && exec {sys.executable} -c {shlex.quote(OPEN_A_NODE)} {new_domain()}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("only 16 files may be open, too few for Cyclone DDS: raise the limit")
