@@ -86,7 +86,7 @@ class Interpreter:
         shares: dict[tuple[Kind, object], float] = defaultdict(float)
         first: dict[tuple[Kind, object], Hypothesis] = {}
         for reading in readings:
-            key = self._key(reading.text, answering)
+            key = self._key(reading, answering)
             shares[key] += reading.probability
             first.setdefault(key, reading)
         if not shares:
@@ -94,17 +94,19 @@ class Interpreter:
         key = max(shares, key=lambda each: shares[each])
         return Meaning(key[0], first[key].text, min(1.0, shares[key]), key == (Kind.ANSWER, True))
 
-    def _key(self, text: str, answering: bool) -> tuple[Kind, object]:
+    def _key(self, reading: Hypothesis, answering: bool) -> tuple[Kind, object]:
         """Return the kind of a sentence, and what two sentences of one meaning have in common."""
+        text = reading.text
         if means_stop(text):
             return Kind.STOP, None
         words = plain_words(text).removeprefix(self._wake_words).strip()
         short = len(words.split()) <= _LONGEST_ANSWER
         if answering and short and (_YES.match(words) or _NO.match(words)):
             return Kind.ANSWER, bool(_YES.match(words))
-        if joints := self._joints(words):
+        joints = () if reading.general else self._joints(words)
+        if joints:
             return Kind.COMMAND, joints
-        if negating_words(text) and self._joints(_NEGATING.sub("", words)):
+        if not reading.general and negating_words(text) and self._joints(_NEGATING.sub("", words)):
             return Kind.COMMAND, "not"  # the node ends its command
         return (Kind.COMMAND, words) if self._any_words and words else (Kind.NOTHING, None)
 

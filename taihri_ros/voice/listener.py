@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.commands.plain_words import plain_words
+from taihri_ros.commands.stop_words import means_stop
 from taihri_ros.voice.interpretation import Interpreter, Kind, Meaning
 from taihri_ros.voice.recogniser import Hypothesis, Recogniser
 from taihri_ros.voice.utterances import Utterances
@@ -161,8 +162,11 @@ class Listener:
         assert self._spotter is not None
         assert self._recogniser is not None
         self._spotter.restart()
-        may_be_stop = not already and self._spotter.heard_alone(utterance)
-        meaning = self._meant(self._recogniser.recognise(utterance))
+        readings = self._recogniser.recognise(utterance)
+        may_be_stop = not already and (
+            self._spotter.heard_alone(utterance) or any(means_stop(reading.text) for reading in readings)
+        )
+        meaning = self._meant(readings)
         clear = meaning.kind in (Kind.COMMAND, Kind.ANSWER) and meaning.confidence >= self._settings.min_confidence
         if may_be_stop and not clear:
             self._stop(Meaning(Kind.STOP, "stop", math.nan))

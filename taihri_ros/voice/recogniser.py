@@ -20,10 +20,12 @@ class Hypothesis:
     Attributes:
         text: The words.
         probability: Probability of this reading among all that the recogniser returns, in [0, 1].
+        general: Whether it was read as speech about anything, because it does not sound like an order.
     """
 
     text: str
     probability: float
+    general: bool = False
 
 
 class Recogniser(Protocol):

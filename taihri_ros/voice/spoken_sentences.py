@@ -1,8 +1,8 @@
 """The sentences that the language model of speech is made from: everything that the task table knows to be said.
 
 Besides the phrasings of the table, with and without polite words, they are sampled from the patterns that a checkpoint
-is trained on. Among these are sentences that ask for nothing, so that speech about other things is recognised as such
-and not bent into an order.
+is trained on. Of those that ask for nothing, only negated orders are among them: speech about other things is
+recognised with a general language model.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Iterator
 
 import yaml
 
+from taihri_ros.commands.negation import negating_words
+from taihri_ros.commands.random_commands.phrasings import Phrasings
 from taihri_ros.commands.tasks import LANGUAGE_FILES, Tasks
-from taihri_ros.training.data.phrasings import Phrasings
 from taihri_ros.voice.language_model import spoken_words
 
-_ORDERS, _POLITE, _QUESTIONS, _NOTHING = 12_000, 5_000, 3_000, 6_000
-"""Numbers of sampled sentences of each kind."""
+_ORDERS, _POLITE, _QUESTIONS, _NEGATED = 20_000, 8_000, 3_000, 6_000
+"""Numbers of sampled sentences of each kind; negated ones are picked from so many that ask for nothing."""
 
 _WITH_THINGS = (
     *("give me the {}", "pass me the {}", "hand me the {}", "hand over the {}", "bring me that {}", "i need the {}"),
@@ -28,6 +29,7 @@ _WITH_THINGS = (
 
 _SHORT = (
     *("stop", "stop it", "stop now", "please stop", "stop that", "no stop", "robot stop", "stop moving", "stop stop"),
+    *("okay stop", "hey stop", "now stop", "just stop", "wait stop", "you stop", "you must stop", "will you stop"),
     *("yes", "no", "yes please", "no thank you", "okay", "yes do it", "that's right", "that's wrong"),
 )
 _SHORT_REPEATS = 60
@@ -52,8 +54,9 @@ def spoken_sentences(tasks: Tasks, seed: int = 0) -> Iterator[tuple[str, ...]]:
     for _ in range(_QUESTIONS):
         yield spoken_words(patterns.sample_question(rng)[0])
         yield spoken_words(tasks.sample_question(rng)[0])
-    for _ in range(_NOTHING):
-        yield spoken_words(patterns.sample_nothing(rng))
+    for text in (patterns.sample_nothing(rng) for _ in range(_NEGATED)):
+        if negating_words(text):
+            yield spoken_words(text)
     words = yaml.safe_load(LANGUAGE_FILES[0].read_text(encoding="utf-8"))["words"]
     for thing in (str(entry).removesuffix("*") for entry in words["thing"]):
         yield from (spoken_words(text.format(thing)) for text in _WITH_THINGS)

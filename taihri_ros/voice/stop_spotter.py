@@ -18,9 +18,9 @@ from taihri_ros.voice.sphinx import decoder
 _ANYWHERE = 1e-10
 """Threshold of "stop" anywhere in speech; at this one no other sentence of the tests is taken for it."""
 
-_ALONE = ((1.6, 1e-30), (2.1, 1e-20))
+_ALONE = ((0.8, 1e-50), (1.1, 1e-30))
 """Thresholds of "stop" in an utterance of at most so many seconds, with the pauses at its ends: the shorter it is, the
-less it can be anything else."""
+less it can be anything else. In longer ones the recogniser's readings say more."""
 
 
 class StopSpotter:

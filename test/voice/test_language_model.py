@@ -61,3 +61,9 @@ def test_every_task_is_among_the_spoken_sentences() -> None:
     for task in TASKS.tasks:
         assert spoken_words(task.phrasings[0]) in known
     assert sum(spoken_words(text) in known for task in TASKS.tasks for text in task.held_out) == 0
+
+
+def test_negated_orders_are_among_the_spoken_sentences_and_chatter_is_not() -> None:
+    known = set(sentences())
+    assert sum("don't" in words for words in known) >= 10
+    assert spoken_words("what time is it") not in known

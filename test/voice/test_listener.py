@@ -132,3 +132,9 @@ def test_readings_of_one_meaning_are_one() -> None:
 def test_any_words_for_a_checkpoint_that_understands_more() -> None:
     meaning = Interpreter(TASKS, any_words=True).meaning([Hypothesis("dance with me", 0.9)])
     assert meaning.kind is Kind.COMMAND
+
+
+def test_a_general_reading_is_no_order_but_may_be_stop() -> None:
+    readings = [Hypothesis("shake my hand", 0.9, general=True), Hypothesis("give me a hug", 0.1)]
+    assert Interpreter(TASKS).meaning(readings).kind is Kind.NOTHING
+    assert Interpreter(TASKS).meaning([Hypothesis("stop", 0.9, general=True)]).kind is Kind.STOP

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.commands.command import Command
+from taihri_ros.commands.random_commands.phrasings import Phrasings
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.model.answer_format import AnswerFormat
@@ -28,7 +29,6 @@ from taihri_ros.model.quantization import ABSENT, BINS
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.model.zoom import ROOT
 from taihri_ros.skeleton import INDEX, JOINTS
-from taihri_ros.training.data.phrasings import Phrasings
 from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.network.packing import Branch, PackedSample
 

@@ -20,7 +20,7 @@ from camera_process import start
 from dds_peer import wait_until
 from domains import new_domain
 from oracle import Oracle
-from quick_host import WRIST, running_host
+from quick_host import WRIST, ForgetfulOracle, running_host
 from reliability import Figure, size
 
 from taihri_ros.inference.engine import Generation, GenerationRequest
@@ -34,14 +34,12 @@ from taihri_ros.pipeline.counters import Snapshot
 INFERENCE_S = 0.2
 
 
-class SlowOracle(Oracle):
+class SlowOracle(ForgetfulOracle):
     """An engine that takes 0.2 s for an answer, as a large model does."""
 
     def generate(self, request: GenerationRequest) -> Generation:
         Event().wait(INFERENCE_S)
-        answer = super().generate(request)
-        self.requests.clear()
-        return answer
+        return super().generate(request)
 
 
 def slow_oracle() -> SlowOracle:
@@ -105,9 +103,8 @@ def test_the_newest_image_is_answered(figure: Figure, width: int, height: int) -
 @pytest.mark.fault("Memory", "640x480 images, answered one after the other", "the memory of the node is flat")
 def test_memory_is_flat(figure: Figure) -> None:
     warm, count = size(50, 1000), size(150, 100_000)
-    engine = Oracle({"left_wrist": WRIST})
     data = np.zeros(640 * 480 * 3, np.uint8)
-    with running_host(engine) as (host, _):
+    with running_host() as (host, _):
         k = np.array([600.0, 0, 320, 0, 600.0, 240, 0, 0, 1])
         host.application.on_camera_info(camera_info(1, width=640, height=480, k=k))
 
@@ -115,7 +112,6 @@ def test_memory_is_flat(figure: Figure) -> None:
             for number in numbers:
                 host.application.on_image(image(number, width=640, height=480, step=1920, data=data))
                 wait_until(lambda: counts(host).pending == 0)
-                engine.requests.clear()
             gc.collect()
             return rss_kib()
 
@@ -172,7 +168,7 @@ STAMPS = {
 def test_clocks_do_not_wedge_the_node(figure: Figure, caplog: pytest.LogCaptureFixture) -> None:
     parameters = {"filter_enabled": True, "guards_max_speed_m_s": 5.0, "body_enabled": True}
     count = size(8, 1000)
-    with running_host(Oracle({"left_wrist": WRIST}), **parameters) as (host, _):
+    with running_host(**parameters) as (host, _):
         host.application.on_camera_info(camera_info(1))
 
         def send(expression: str) -> int:

@@ -1,4 +1,4 @@
-"""Random commands to train a model on, as people say and type them, from the patterns in `training_phrasings.yaml`.
+"""Random commands as people say and type them, from the patterns in `training_phrasings.yaml`.
 
 Besides tasks and questions about joints there are commands that ask for nothing: chatter, other work, the robot's own
 body, negated orders, and parts of the body that are only mentioned.
@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 import yaml
 
 from taihri_ros.commands.command import CommandError, parse_command
+from taihri_ros.commands.random_commands.phrase_grammar import Pattern
 from taihri_ros.commands.task_table import SENTENCE_ENDS, SIDES
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.resources import PACKAGE
 from taihri_ros.skeleton import in_order
-from taihri_ros.training.data.phrase_grammar import Pattern
 
 PHRASINGS_FILE = PACKAGE / "data" / "training_phrasings.yaml"
 """The patterns that come with the package."""

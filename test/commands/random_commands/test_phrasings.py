@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from taihri_ros.commands.command import parse_command
+from taihri_ros.commands.random_commands.phrasings import PHRASINGS_FILE, Phrasings
 from taihri_ros.commands.tasks import Tasks
-from taihri_ros.training.data.phrasings import PHRASINGS_FILE, Phrasings
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from taihri_ros.training.data.phrase_grammar import Pattern, PatternError
+from taihri_ros.commands.random_commands.phrase_grammar import Pattern, PatternError
 
 WORDS = {"part": ["hand", "[left] arm"], "deed": ["shake my <part>"]}
 
