@@ -114,7 +114,12 @@ def test_a_fault_of_the_server_that_may_pass_is_awaited(status: int) -> None:
             "/v1/models did not answer in JSON (Expecting value: line 1 column 1 (char 0)): correct engine.url",
             marks=pytest.mark.handles("Engine", "web page instead of a remote server", "FAILED at once: not in JSON"),
         ),
-        (b"", 301, "/v1/models answered 301 ()"),
+        (
+            b"",
+            301,
+            "/v1/models answered 301 (): write the address of vllm serve itself in engine.url; redirections are not "
+            "followed",
+        ),
     ],
 )
 def test_a_wrong_server_is_a_permanent_fault(answer: bytes, status: int, message: str) -> None:

@@ -48,9 +48,9 @@ class Phrasings:
         >>> from taihri_ros.commands.tasks import Tasks
         >>> phrasings = Phrasings(Tasks.load())
         >>> phrasings.sample_task(random.Random(0))
-        ("I'd like you to take a portrait of my face.", ('neck', 'head'))
+        ('Read how I feel from my face, be careful.', ('neck', 'head'))
         >>> phrasings.sample_nothing(random.Random(3))
-        'Do you think you could wake up.'
+        'i need you to walk to the tray without hurting me'
     """
 
     def __init__(self, tasks: Tasks) -> None:
