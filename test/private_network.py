@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import threading
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -83,6 +85,34 @@ class Cable:
 
     def _run(self, side: str, *command: str) -> None:
         subprocess.run(self.at(side, *command), check=True, capture_output=True, text=True)
+
+
+def outages(
+    cable: Cable, robot: Peer, pauses_s: Sequence[float], wait_for: Callable[[Callable[[], bool], float], object]
+) -> str:
+    """Pull the cable out for some seconds each, and wait each time until the robot receives answers again.
+
+    Args:
+        cable: The cable.
+        robot: Writes a line with "answer" for each one.
+        pauses_s: How long the cable is out, seconds.
+        wait_for: Waits for a condition, at most so many seconds.
+
+    Returns:
+        What was measured.
+    """
+    slowest_s = 0.0
+    for pause_s in pauses_s:
+        cable.pull()
+        time.sleep(pause_s)
+        wanted = robot.count("answer") + 3
+        cable.plug()
+        began = time.monotonic()
+        wait_for(lambda wanted=wanted: robot.count("answer") > wanted, 60)  # type: ignore[misc]
+        slowest_s = max(slowest_s, time.monotonic() - began)
+    return (
+        f"answered again after {slowest_s:.1f} s at most, down for {max(pauses_s):.0f} s at most, {len(pauses_s)} times"
+    )
 
 
 class Peer:

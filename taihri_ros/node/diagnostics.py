@@ -123,8 +123,9 @@ class InputTask:
         """Return the rate of images; a warning if none arrive, or some are lost on their way."""
         snapshot, before, elapsed = self._interval.next()
         frames, publishers = snapshot.frames_in - before.frames_in, self._publishers()
-        level, message = OK, f"{frames / elapsed:.1f} images/s"
-        values = {"image publishers": str(publishers), "rate_hz": f"{frames / elapsed:.2f}"}
+        rate_hz = frames / elapsed
+        level, message = OK, f"{rate_hz:.1f} images/s"
+        values = {"image publishers": str(publishers), "rate_hz": f"{rate_hz:.2f}"}
         if self._lost_images is not None:
             total = self._lost_images()
             lost, self._lost = total - self._lost, total
@@ -132,7 +133,7 @@ class InputTask:
             if lost > _LOST_SHARE * frames:
                 level = WARN
                 message += f", {lost} lost on their way: {_NETWORK}"
-        if level == OK and frames / elapsed < _SLOW_HZ:
+        if level == OK and rate_hz < _SLOW_HZ:
             level = WARN
             message += f": if the camera sends more, they are lost on their way: {_NETWORK}"
         if publishers == 0:

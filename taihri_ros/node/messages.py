@@ -311,7 +311,12 @@ def tf_frame(frame_id: str) -> str:
 
 def stamp_ns(header: Any) -> int:
     """Return the stamp of a header in nanoseconds."""
-    return int(header.stamp.sec) * _NANOSECONDS + int(header.stamp.nanosec)
+    return time_ns(header.stamp)
+
+
+def time_ns(time: Any) -> int:
+    """Return a builtin_interfaces/Time in nanoseconds."""
+    return int(time.sec) * _NANOSECONDS + int(time.nanosec)
 
 
 def _split(nanoseconds: int) -> dict[str, int]:

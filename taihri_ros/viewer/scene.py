@@ -13,7 +13,7 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Person
 from taihri_ros.node import topics
-from taihri_ros.node.messages import stamp_ns
+from taihri_ros.node.messages import stamp_ns, time_ns
 from taihri_ros.node.node_names import status_prefix
 from taihri_ros.node.person_colours import person_colour
 from taihri_ros.node.received_messages import read_body_joints, read_person, read_poses, read_stages_ms
@@ -276,8 +276,7 @@ class Scene:
 
     def _at_time(self, time: Any) -> None:
         """Set the time to a builtin_interfaces/Time; to the beginning if a latched topic has kept it from before."""
-        nanoseconds = time.sec * 1_000_000_000 + time.nanosec
-        self._stream.set_time(TIMELINE, timestamp=_time(max(nanoseconds, self._began_ns or 0)))
+        self._stream.set_time(TIMELINE, timestamp=_time(max(time_ns(time), self._began_ns or 0)))
 
     def _say(self, text: str, level: str = "INFO") -> None:
         self._stream.log(LOG, rr.TextLog(text, level=level))

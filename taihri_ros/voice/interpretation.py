@@ -103,11 +103,11 @@ class Interpreter:
         short = len(words.split()) <= _LONGEST_ANSWER
         if answering and short and (_YES.match(words) or _NO.match(words)):
             return Kind.ANSWER, bool(_YES.match(words))
-        joints = () if reading.general else self._joints(words)
-        if joints:
-            return Kind.COMMAND, joints
-        if not reading.general and negating_words(text) and self._joints(_NEGATING.sub("", words)):
-            return Kind.COMMAND, "not"  # the node ends its command
+        if not reading.general:
+            if joints := self._joints(words):
+                return Kind.COMMAND, joints
+            if negating_words(text) and self._joints(_NEGATING.sub("", words)):
+                return Kind.COMMAND, "not"  # the node ends its command
         return (Kind.COMMAND, words) if self._any_words and words else (Kind.NOTHING, None)
 
     def _joints(self, text: str) -> tuple[str, ...]:

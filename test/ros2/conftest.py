@@ -26,7 +26,7 @@ import engines
 import reliability
 from domains import new_domain
 from hosted import ACTIVATE, CONFIGURE, DEACTIVATE, Hosted, change
-from robot import Diagnosis, Robot, wait_for
+from robot import Diagnosis, Robot
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,7 +87,7 @@ def configured(hosted: Hosted, robot: Robot) -> Hosted:
     diagnosis = Diagnosis(robot)
     robot.start_camera()
     assert change(robot, CONFIGURE)
-    wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+    diagnosis.wait_until_ready()
     return hosted
 
 

@@ -138,6 +138,10 @@ class Diagnosis:
         """Number of arrays that have been received."""
         return len(self._arrays)
 
+    def wait_until_ready(self) -> None:
+        """Wait until the engine can answer."""
+        wait_for(lambda: self.values("taihri: engine").get("state") == "ready", 120)
+
     def status(self, name: str) -> Any:
         """Return the newest status of a name; None before the first."""
         statuses = (status for array in reversed(self._arrays) for status in array.status)

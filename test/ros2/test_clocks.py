@@ -13,7 +13,7 @@ from rcl_interfaces.msg import Log
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.time import Time
 from reliability import Figure, size
-from robot import FRAME, Diagnosis, Robot, camera_info, image, wait_for
+from robot import FRAME, Diagnosis, Robot, camera_info, image
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from tf2_ros import TransformBroadcaster
@@ -77,7 +77,7 @@ def hosted(domain: int, engine_parameters: Values, robot: Robot) -> Iterator[Hos
     with Hosted(domain, engine_parameters(**parameters)) as hosted:
         diagnosis = Diagnosis(robot)
         assert change(robot, CONFIGURE)
-        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+        diagnosis.wait_until_ready()
         yield hosted
 
 

@@ -41,7 +41,7 @@ def hosted(domain: int, engine_parameters: Values, robot: Robot) -> Iterator[Hos
     with Hosted(domain, engine_parameters(**parameters)) as hosted:
         diagnosis = Diagnosis(robot)
         assert change(robot, CONFIGURE)
-        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+        diagnosis.wait_until_ready()
         yield hosted
 
 

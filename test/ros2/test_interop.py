@@ -68,7 +68,7 @@ def test_images_are_answered_with_poses(robot: Robot) -> None:
     diagnosis = Diagnosis(robot)
     poses, people = robot.listen(PoseArray, "/taihri/keypoints"), robot.listen(HumanKeypoints, "/taihri/person")
     robot.start_camera()
-    wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+    diagnosis.wait_until_ready()
     robot.send_command("left_wrist")
     wait_for(lambda: len(poses) > 1 and len(people) > 1)
     assert all(robot.has_stamp_of_image(message.header) for message in [*poses, *people])

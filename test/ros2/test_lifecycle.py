@@ -68,7 +68,7 @@ def test_without_a_checkpoint_the_node_uses_the_shipped_model_and_logs_it(
         (entry,) = wait_for(lambda: [each for each in log if "engine.model" in each.msg])
         assert (entry.name, entry.level) == ("taihri", WARNING)
         assert "is not set: using taihri-nano" in entry.msg
-        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+        diagnosis.wait_until_ready()
         assert diagnosis.values("taihri: engine")["model"] == "taihri-nano"
         assert change(robot, CLEANUP)
 
@@ -96,7 +96,7 @@ def test_an_engine_that_has_given_up_makes_the_node_inactive(engine_parameters: 
         assert change(robot, CONFIGURE)
         assert change(robot, ACTIVATE)
         wait_for(lambda: "engine loading" in (status := diagnosis.status("taihri: node")).message and status)
-        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+        diagnosis.wait_until_ready()
         wait_for(lambda: diagnosis.status("taihri: node").message == "active")
         os.killpg(int(diagnosis.values("taihri: engine")["pid"]), signal.SIGKILL)
         wait_for(lambda: state(robot) == "inactive")

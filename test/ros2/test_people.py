@@ -47,7 +47,7 @@ def active(domain: int, robot: Robot) -> Iterator[Hosted]:
     with Hosted(domain, parameters) as hosted:
         diagnosis = Diagnosis(robot)
         assert change(robot, CONFIGURE)
-        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+        diagnosis.wait_until_ready()
         assert change(robot, ACTIVATE)
         yield hosted
         assert change(robot, DEACTIVATE)

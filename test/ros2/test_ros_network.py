@@ -12,7 +12,7 @@ import pytest
 from geometry_msgs.msg import PoseArray
 from hosted import ACTIVATE, CONFIGURE, change
 from node_process import node, node_command
-from private_network import LEFT, RIGHT, Cable, Peer
+from private_network import LEFT, RIGHT, Cable, Peer, outages
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.time import Time
 from rclpy.utilities import get_rmw_implementation_identifier
@@ -34,7 +34,7 @@ def active(engine_parameters: Values) -> Iterator[tuple[Robot, Diagnosis]]:
         diagnosis = Diagnosis(robot)
         assert change(robot, CONFIGURE)
         assert change(robot, ACTIVATE)
-        wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+        diagnosis.wait_until_ready()
         yield robot, diagnosis
 
 
@@ -145,17 +145,7 @@ def test_the_interface_may_go_down_and_come_up(engine_parameters: Values, figure
         Peer(cable.at(RIGHT, *robot_command), environment) as robot,
     ):
         wait_for(lambda: robot.count("answer") > 3, 120)
-        slowest_s = 0.0
-        for pause_s in pauses_s:
-            cable.pull()
-            time.sleep(pause_s)
-            answers = robot.count("answer")
-            cable.plug()
-            began = time.monotonic()
-            wait_for(lambda answers=answers: robot.count("answer") > answers + 3, 60)
-            slowest_s = max(slowest_s, time.monotonic() - began)
+        measured = outages(cable, robot, pauses_s, wait_for)
         assert host.process.poll() is None
         assert host.count("Traceback") == 0
-    figure(
-        f"answered again after {slowest_s:.1f} s at most, down for {max(pauses_s):.0f} s at most, {len(pauses_s)} times"
-    )
+    figure(measured)

@@ -33,7 +33,7 @@ def reach(goal: str, robot: Robot) -> int | None:
     pid = int(wait_for(lambda: diagnosis.values("taihri: engine").get("pid")))
     if goal == "loading":
         return pid
-    wait_for(lambda: diagnosis.values("taihri: engine").get("state") == "ready", 120)
+    diagnosis.wait_until_ready()
     if goal == "inactive":
         return pid
     assert change(robot, ACTIVATE)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from dds_peer import wait_until
-from private_network import LEFT, RIGHT, Cable, Peer
+from private_network import LEFT, RIGHT, Cable, Peer, outages
 from reliability import Figure, size
 
 HERE = Path(__file__).parent
@@ -34,17 +33,7 @@ def test_an_interface_may_go_down_and_come_up(figure: Figure) -> None:
         Peer(cable.at(RIGHT, *end, "robot"), environment) as robot,
     ):
         wait_until(lambda: robot.count("answer") > 3, 60)
-        slowest_s = 0.0
-        for pause_s in pauses_s:
-            cable.pull()
-            time.sleep(pause_s)
-            answers = robot.count("answer")
-            cable.plug()
-            began = time.monotonic()
-            wait_until(lambda: robot.count("answer") > answers + 3, 60)  # noqa: B023
-            slowest_s = max(slowest_s, time.monotonic() - began)
+        measured = outages(cable, robot, pauses_s, wait_until)
         assert host.process.poll() is None
         assert host.count("Traceback") == 0
-    figure(
-        f"answered again after {slowest_s:.1f} s at most, down for {max(pauses_s):.0f} s at most, {len(pauses_s)} times"
-    )
+    figure(measured)
