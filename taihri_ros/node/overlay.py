@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import cv2
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.body.recovery import Body
 from taihri_ros.camera.camera import Camera
-from taihri_ros.keypoints import Keypoint, State
+from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.node.ellipsoids import image_ellipse
 from taihri_ros.node.person_colours import Colour, person_colour
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
@@ -63,42 +63,51 @@ def draw_overlay(
     canvas = image.copy()
     scale = max(canvas.shape[0], canvas.shape[1]) / 640
     thickness = max(1, round(1.5 * scale))
-    located = {keypoint.name: keypoint for keypoint in estimate.person.located}
-    pixels = {name: pixel for name, each in located.items() if np.isfinite(pixel := _pixel(each, camera)).all()}
-    outlined = [(each, person_colour(name)) for name, each in bodies.items()]
-    outlined = outlined or ([] if body is None else [(body, _BODY)])
     if camera is not None:
-        for each, colour in sorted(outlined, key=lambda pair: -float(pair[0].joints[0, 2])):
+        coloured = [(each, person_colour(name)) for name, each in bodies.items()]
+        coloured = coloured or ([] if body is None else [(body, _BODY)])
+        for each, colour in sorted(coloured, key=lambda pair: -float(pair[0].joints[0, 2])):
             _draw_body(canvas, each, camera, colour, thickness)
     if estimate.person.box is not None:
         _draw_box(canvas, estimate.person.box, _BOX, thickness)
     for person in estimate.people:
         _draw_tracked(canvas, person, camera, scale)
+    _draw_joints(canvas, estimate.person.located, camera, scale)
+    _write(canvas, f'"{estimate.command.text}"', (round(8 * scale), round(18 * scale)), scale)
+    if missing := _describe_missing(estimate.person):
+        _write(canvas, missing, (round(8 * scale), round(36 * scale)), scale)
+    if note:
+        _write(canvas, note, (round(8 * scale), canvas.shape[0] - round(10 * scale)), scale)
+    return canvas
+
+
+def _draw_joints(canvas: NDArray[np.uint8], located: Iterable[Keypoint], camera: Camera | None, scale: float) -> None:
+    """Draw the bones between located joints, then the joints' ellipses, points, names and distances."""
+    thickness = max(1, round(1.5 * scale))
+    drawn = [(each, pixel) for each in located if np.isfinite(pixel := _pixel(each, camera)).all()]
+    pixels = {keypoint.name: pixel for keypoint, pixel in drawn}
     for parent, child in BONES:
         if parent in pixels and child in pixels:
             cv2.line(canvas, _rounded(pixels[parent]), _rounded(pixels[child]), _BONE, thickness, cv2.LINE_AA)
     if camera is not None:
-        for name, pixel in pixels.items():
-            outline = image_ellipse(camera, located[name].position, located[name].covariance)
+        for keypoint, pixel in drawn:
+            outline = image_ellipse(camera, keypoint.position, keypoint.covariance)
             if outline is not None:
                 _draw_outline(canvas, pixel + outline, scale)
-    for name, pixel in pixels.items():
-        keypoint, (column, row) = located[name], _rounded(pixel)
+    for keypoint, pixel in drawn:
+        column, row = _rounded(pixel)
         fill = -1 if np.isfinite(keypoint.pixel).all() else thickness
         cv2.circle(canvas, (column, row), round(4 * scale), _JOINT, fill, cv2.LINE_AA)
         distance = float(np.linalg.norm(keypoint.position))
-        _write(canvas, f"{name} {distance:.2f} m", (column + round(6 * scale), row), scale)
-    missing = [keypoint.name for keypoint in estimate.person.keypoints if not keypoint.has_position]
-    _write(canvas, f'"{estimate.command.text}"', (round(8 * scale), round(18 * scale)), scale)
-    if any(keypoint.state is State.NOBODY for keypoint in estimate.person.keypoints):
-        missing_note = f"nobody in view (presence {estimate.person.presence:.2f})"
-    else:
-        missing_note = f"missing: {', '.join(missing)}" if missing else ""
-    if missing_note:
-        _write(canvas, missing_note, (round(8 * scale), round(36 * scale)), scale)
-    if note:
-        _write(canvas, note, (round(8 * scale), canvas.shape[0] - round(10 * scale)), scale)
-    return canvas
+        _write(canvas, f"{keypoint.name} {distance:.2f} m", (column + round(6 * scale), row), scale)
+
+
+def _describe_missing(person: Person) -> str:
+    """Return that nobody is in view or which joints have no position; empty if all have one."""
+    if any(keypoint.state is State.NOBODY for keypoint in person.keypoints):
+        return f"nobody in view (presence {person.presence:.2f})"
+    missing = [keypoint.name for keypoint in person.keypoints if not keypoint.has_position]
+    return f"missing: {', '.join(missing)}" if missing else ""
 
 
 def _draw_tracked(canvas: NDArray[np.uint8], person: PersonInFrame, camera: Camera | None, scale: float) -> None:
