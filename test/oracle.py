@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 
@@ -27,6 +28,9 @@ from taihri_ros.skeleton import JOINTS, joint_token
 SPEC = ModelSpec(name="oracle", answer=AnswerFormat(), belief=Belief(0.0, 0.0))
 """Specification of the oracle; it has no thresholds, so that also its wide distributions pass."""
 
+_KEPT = 32
+"""Number of requests that an oracle remembers; each holds an image, and a long run has a hundred thousand."""
+
 
 def info(spec: ModelSpec = SPEC) -> EngineInfo:
     return EngineInfo(kind="oracle", version="1", model="none", device="cpu", dtype="none", spec=spec, batched=True)
@@ -50,7 +54,7 @@ def answer_tokens(
 class Oracle:
     """An engine that answers each prompt with those joints of the prompt that it knows.
 
-    The box of every answer spans the view from 10 % to 90 % of both sides.
+    The box of every answer spans the view from 10 % to 90 % of both sides. `requests` are the latest it was asked.
     """
 
     def __init__(
@@ -67,7 +71,7 @@ class Oracle:
         self.spread = spread
         self.finish_reason: FinishReason = "stop"
         self.failure: Exception | None = None
-        self.requests: list[GenerationRequest] = []
+        self.requests: deque[GenerationRequest] = deque(maxlen=_KEPT)
 
     def generate(self, request: GenerationRequest) -> Generation:
         self.requests.append(request)

@@ -12,7 +12,6 @@ import pytest
 from domains import new_domain
 from oracle import Oracle
 
-from taihri_ros.inference.engine import Generation, GenerationRequest
 from taihri_ros.node.dds_host.embedded_host import EmbeddedHost
 from taihri_ros.node.parameters import Parameters
 
@@ -20,19 +19,10 @@ WRIST = np.array([0.3, 0.0, 1.5])
 """Where the engine sees the left wrist in every picture, metres."""
 
 
-class ForgetfulOracle(Oracle):
-    """An oracle that does not keep what it was asked, so that hours of images do not fill the memory."""
-
-    def generate(self, request: GenerationRequest) -> Generation:
-        answer = super().generate(request)
-        self.requests.clear()
-        return answer
-
-
 @contextmanager
 def running_host(engine: Oracle | None = None, **parameters: Any) -> Iterator[tuple[EmbeddedHost, int]]:
     """Return a running host that is asked for the left wrist, and its DDS domain, which no other test uses."""
-    engine = engine or ForgetfulOracle({"left_wrist": WRIST})
+    engine = engine or Oracle({"left_wrist": WRIST})
     stop, domain = threading.Event(), new_domain()
     parameters = {"command_initial": "left_wrist", "person_crop_mode": "never"} | parameters
     with pytest.MonkeyPatch.context() as patch:

@@ -68,7 +68,7 @@ def test_an_interrupted_run_is_continued(manifest: Path) -> None:
     assert len(first.requests) == 3
     again = Oracle(STANDS)
     repeated = run(again, manifest)
-    assert again.requests == []
+    assert not again.requests
     summary = [summarize(entries, MeanPose(STANDING, "", 1)) for entries in (whole, repeated)]
     for kind in ("bins", "pixel"):
         before, after = (entry["named"][kind]["g_mpjpe_mm"] for entry in summary)
@@ -109,7 +109,7 @@ def test_a_negated_command_is_not_put_to_the_model(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, [STANDING], command="do not shake my hand", command_joints=[])
     engine = Oracle(STANDS)
     (entry,) = run(engine, manifest, Plan(("none",)))
-    assert engine.requests == []
+    assert not engine.requests
     assert summarize([entry], MeanPose(STANDING, "", 1))["joint_selection"]["exact_share"] == 1
 
 

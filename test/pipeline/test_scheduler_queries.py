@@ -57,7 +57,7 @@ def test_a_query_is_answered_by_one_frame_and_counted_once(bench: Bench) -> None
 
     thread = threading.Thread(target=camera)
     thread.start()
-    answers = [bench.scheduler.localize(HEAD, TIMEOUT_S) for _ in range(60)]
+    answers = [bench.scheduler.localize(HEAD, TIMEOUT_S) for _ in range(30)]
     ended.set()
     thread.join()
     eventually(lambda: bench.scheduler.counters.snapshot().pending == 0)

@@ -20,7 +20,7 @@ from camera_process import start
 from dds_peer import wait_until
 from domains import new_domain
 from oracle import Oracle
-from quick_host import WRIST, ForgetfulOracle, running_host
+from quick_host import WRIST, running_host
 from reliability import Figure, size
 
 from taihri_ros.inference.engine import Generation, GenerationRequest
@@ -34,7 +34,7 @@ from taihri_ros.pipeline.counters import Snapshot
 INFERENCE_S = 0.2
 
 
-class SlowOracle(ForgetfulOracle):
+class SlowOracle(Oracle):
     """An engine that takes 0.2 s for an answer, as a large model does."""
 
     def generate(self, request: GenerationRequest) -> Generation:
