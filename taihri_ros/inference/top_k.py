@@ -200,22 +200,23 @@ def find_fault(
     Args:
         chosen: (N,) bins of the tokens.
         bins: (N, K) bins from `as_arrays`.
-        logprobs: (N, K) natural log-probabilities. A bin at -inf does not count; a row may have no others.
+        logprobs: (N, K) natural log-probabilities. A bin whose probability is 0 does not count; a row may have no
+            others.
         tokens: Number of coordinate tokens, `AnswerFormat.coordinate_tokens`.
 
     Returns:
         The fault of the first faulty token; None if there is none.
     """
-    counted = logprobs > -np.inf
+    probabilities = np.exp(np.minimum(logprobs, _ROUNDING))
+    counted = probabilities > 0.0
     any_counted = counted.any(axis=1)
-    sums = np.exp(np.minimum(logprobs, _ROUNDING)).sum(axis=1)
     unique = np.sort(np.where(counted, bins, -1.0 - np.arange(bins.shape[1])), axis=1)
     checks = (
         ("a log-probability is NaN", np.isnan(logprobs).any(axis=1)),
         ("a log-probability is positive", (logprobs > _ROUNDING).any(axis=1)),
         ("a bin is out of range", (counted & (bins >= tokens)).any(axis=1)),
         ("a bin is listed twice", (np.diff(unique, axis=1) == 0.0).any(axis=1)),
-        ("the probabilities sum to more than 1", sums > 1.0 + _ROUNDING),
+        ("the probabilities sum to more than 1", probabilities.sum(axis=1) > 1.0 + _ROUNDING),
         ("the chosen bin {} is not among its top-k", any_counted & ~((bins == chosen[:, None]) & counted).any(axis=1)),
     )
     for reason, faulty in checks:
@@ -242,7 +243,7 @@ def split_absent(
         without any log-probability.
     """
     weights, listed = np.exp(logprobs), bins == ABSENT
-    counted = logprobs > -np.inf
+    counted = weights > 0.0
     rest = np.clip(1.0 - weights.sum(axis=1), 0.0, 1.0)
     least = np.where(counted, weights, 1.0).min(axis=1, initial=1.0)
     known = np.where(listed, weights, 0.0).sum(axis=1)

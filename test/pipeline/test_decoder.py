@@ -170,9 +170,10 @@ def test_a_bin_that_is_listed_twice_makes_the_answer_malformed() -> None:
         decoder.person("bins")
 
 
-def test_a_chosen_bin_without_probability_is_not_among_its_top_k() -> None:
+@pytest.mark.parametrize("logprob", [-math.inf, -1e308, -800.0])
+def test_a_chosen_bin_without_probability_is_not_among_its_top_k(logprob: float) -> None:
     tokens = answer_tokens({"head": (500, 500)}, {"head": (520, 480, 250)})
-    entry = TopK((499, 500), (0.0, -math.inf))
+    entry = TopK((499, 500), (0.0, logprob))
     top_k = tuple(entry if token == "<500>" else None for token in tokens)
     decoder = AnswerDecoder(parse(tokens, ("head",)), top_k, VIEW, SPEC)
     with pytest.raises(MalformedAnswerError, match="u of head: the chosen bin <500> is not among its top-k"):
