@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -161,7 +161,7 @@ def decode(exchange: Exchange, spec: ModelSpec | None) -> Prediction:
         MalformedAnswerError: The log-probabilities of a coordinate contradict its token.
     """
     if spec is not None:
-        exchange = replace(exchange, decoder=replace(exchange.decoder, spec=spec))
+        exchange = exchange.with_spec(spec)
     return Prediction.from_exchange(exchange)
 
 

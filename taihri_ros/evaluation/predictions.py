@@ -78,8 +78,8 @@ class Prediction:
             The prediction.
         """
         estimate, decoder = exchange.estimate("bins", OFF), exchange.decoder
-        people = {"bins": estimate.person, "pixel": decoder.person("pixel")}
-        plain = {source: decoder.person(source, sub_bin=False) for source in XY_SOURCES}
+        people = {"bins": estimate.person, "pixel": exchange.person("pixel")}
+        plain = {source: exchange.person(source, sub_bin=False) for source in XY_SOURCES}
         joints = {}
         for row, keypoint in enumerate(estimate.person.keypoints):
             if keypoint.state in (State.NOT_ASKED, State.NOT_ANSWERED):

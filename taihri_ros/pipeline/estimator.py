@@ -6,7 +6,7 @@ answer, decode them to pixels and metres, and map these back to the camera that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -17,11 +17,14 @@ from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.commands.command import Command
 from taihri_ros.inference.engine import Engine, GenerationRequest
 from taihri_ros.inference.top_k import concatenate
+from taihri_ros.keypoints import Person
+from taihri_ros.model.spec import ModelSpec
 from taihri_ros.pipeline.belief import BeliefGate, Thresholds, refuse_unbelieved
 from taihri_ros.pipeline.decoder import AnswerDecoder, XySource
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.person_views import PersonViews
 from taihri_ros.pipeline.prompt_batch import Decoding, make_prompt_batch, raw_text
+from taihri_ros.pipeline.view_fusion import fuse_views
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,7 @@ class Exchange:
         raw: The text of the answer, not parsed.
         steps: Number of passes through the language model; 0 if the engine does not report them.
         stages_ms: Milliseconds by stage: `view`, `engine`, `parse`, and the engine's own stages as `engine.<stage>`.
+        further: Decoders of the answers about further views of the same person, with which the positions are fused.
     """
 
     command: Command
@@ -41,6 +45,20 @@ class Exchange:
     raw: str
     steps: int
     stages_ms: dict[str, float]
+    further: tuple[AnswerDecoder, ...] = ()
+
+    def with_spec(self, spec: ModelSpec) -> Exchange:
+        """Return the exchange with another specification for decoding, such as one with another calibration."""
+        further = tuple(replace(decoder, spec=spec) for decoder in self.further)
+        return replace(self, decoder=replace(self.decoder, spec=spec), further=further)
+
+    def person(self, xy_source: XySource, *, sub_bin: bool = True) -> Person:
+        """Return the person that the answers describe; arguments and errors are those of `AnswerDecoder.person`."""
+        person = self.decoder.person(xy_source, sub_bin=sub_bin)
+        if not self.further:
+            return person
+        others = [decoder.person(xy_source, sub_bin=sub_bin) for decoder in self.further]
+        return fuse_views(person, others, self.decoder.spec.calibration.confidence_factor(xy_source))
 
     def estimate(self, xy_source: XySource, thresholds: Thresholds) -> Estimate:
         """Return the decoded keypoints and their stage times.
@@ -56,7 +74,7 @@ class Exchange:
             MalformedAnswerError: The log-probabilities of a coordinate contradict its token.
         """
         started = perf_counter()
-        decoded = self.decoder.person(xy_source)
+        decoded = self.person(xy_source)
         person = refuse_unbelieved(decoded, thresholds)
         view = self.decoder.view
         stages = dict(self.stages_ms)

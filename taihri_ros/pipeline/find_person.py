@@ -16,6 +16,11 @@ from taihri_ros.pipeline.estimate import summed_stages
 from taihri_ros.pipeline.estimator import Estimator, Exchange
 from taihri_ros.pipeline.person_views import Located
 
+WELL_SHOWN = 0.35
+"""If this share of the joints of somebody near should be within 0.1 m in the full view, no search is needed. On 240
+pictures of people, leaving it out so changed the mean error of taihri-nano by -0.3 to 0.0 mm (95 %); with a share of
+0.25, by 0.2 to 3.3 mm."""
+
 
 class _Look(NamedTuple):
     """The answer about one view, and where the person is in it.
@@ -48,12 +53,15 @@ def find_person(
     """Return the answer about the view that shows the person in a single picture best.
 
     The model looks at the full view. If it has learned zoomed views, it then looks at every view of the coarse grid
-    (`PersonViews.search`), because there is no later frame in which to look, and at last at the zoomed crop of the
-    person in the view with the largest presence. The grid is looked at even if the full view shows somebody: people far
-    away are hardly legible there, and who is invented instead of them has a smaller presence than they have in the
-    grid. Somebody whose crop needs no zoom is near, and the full view shows more of them than the grid does. What was
-    found with a zoom is answered only if at least as many joints should be right as in the full view: a zoomed view of
-    the belly of somebody near may look like somebody far away.
+    (`PersonViews.search`), because there is no later frame in which to look, and then at the zoomed crop of the person
+    in the view with the largest presence. The grid is looked at even if the full view shows somebody, unless it shows
+    them well (`WELL_SHOWN`): people far away are hardly legible there, and who is invented instead of them has a
+    smaller presence than they have in the grid. Somebody whose crop needs no zoom is near, and the full view shows more
+    of them than the grid does. What was found with a zoom is answered only if at least as many joints should be right
+    as in the full view: a zoomed view of the belly of somebody near may look like somebody far away.
+
+    Whoever is found is looked at again a third larger and, if they were shown with a zoom, a quarter smaller
+    (`PersonViews.rescaled`). The answers are fused (`view_fusion.py`): part of their errors is not the same.
 
     Args:
         estimator: Asks the model; its gate decides what the model believes.
@@ -64,7 +72,8 @@ def find_person(
 
     Returns:
         The answer about the crop, or about the full view if the crop needs no zoom or is worse; if the model finds no
-        joint in it, that about the view before. The stage times are those of all views together.
+        joint in it, that about the view before. It is to be fused with `Exchange.further`. The stage times are those of
+        all views together.
 
     Raises:
         CameraError, EngineError, MalformedAnswerError: As in `Estimator.estimate`.
@@ -90,7 +99,8 @@ def find_person(
     if not joints:
         return full.exchange
     views, command = estimator.views(camera), replace(command, joints=joints)
-    grid = [look(view, command) for view in views.search]
+    well_shown = full.found is not None and full.hits >= WELL_SHOWN and views.zoom(views.around(full.found)) == 1.0
+    grid = [] if well_shown else [look(view, command) for view in views.search]
     best = max((full, *grid), key=lambda each: (each.found is not None, each.presence))
     crop = views.full if best.found is None else views.around(best.found)
     if views.zoom(crop) == 1.0:
@@ -98,5 +108,7 @@ def find_person(
     elif (zoomed := look(crop, command)).found is not None:
         best = zoomed
     best = max((best, full), key=lambda each: each.merit)
+    again = () if best.found is None else [look(view, command) for view in views.rescaled(best.found)]
+    further = tuple(each.exchange.decoder for each in again if each.found is not None)
     stages = [each.exchange.stages_ms for each in looks]
-    return replace(best.exchange, stages_ms=summed_stages(*stages))
+    return replace(best.exchange, stages_ms=summed_stages(*stages), further=further)

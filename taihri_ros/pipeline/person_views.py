@@ -38,6 +38,10 @@ or four visual tokens for taihri-nano, and with their margins they fit into its 
 ZOOM_STEP = 1.25
 """Zooms whose ratio is smaller are as good as each other: less is not worth another view."""
 
+RESCALES = (4 / 3, 3 / 4)
+"""Zooms of the further views of somebody in a single picture, divided by the zoom that shows them best. They move every
+joint to another place of its visual token and another depth; an error that grows with the zoom cancels between both."""
+
 FINEST = 3.0
 """Largest number of pixels of a zoomed view per pixel of the source image, in each direction. Beyond 1 a zoom adds no
 detail, but it brings the person to the size and into the range of depth that the model has learned: on wide pictures of
@@ -212,6 +216,14 @@ class PersonViews:
     def aimed(self, aim: Aim) -> CanonicalView:
         """Return the view of an aim; a zoom of less than `ZOOM_STEP` is left out."""
         return self._view(aim.rotation, aim.reach, aim.zoom if aim.zoom >= ZOOM_STEP else 1.0)
+
+    def rescaled(self, found: Located) -> tuple[CanonicalView, ...]:
+        """Return views like that around a person, but larger and smaller, with zooms that the model has learned."""
+        aim = self.aim(found)
+        if aim is None:
+            return ()
+        zooms = [aim.zoom * factor for factor in RESCALES]
+        return tuple(self._view(aim.rotation, aim.reach, zoom) for zoom in zooms if 1.0 <= zoom <= self._largest_zoom)
 
     def shows(self, view: CanonicalView, found: Located, fraction: float) -> bool:
         """Check that a view shows a person with a fraction of their margin, as far as the full view does."""

@@ -52,7 +52,9 @@ def test_the_views_of_the_node() -> None:
     assert found["missing"] == 0
     assert found["g_mpjpe_mm"] < 30
     assert zooms(engine)[:2] == [1.0, 2.0], "the search for somebody whom the full view does not show"
-    assert zooms(engine)[-1] > 2.0
+    crop, *rescaled = zooms(engine)[3:]
+    assert crop > 2.0
+    assert rescaled == pytest.approx([4 / 3 * crop, 3 / 4 * crop], rel=0.01)
 
 
 def test_the_crop_of_the_true_box() -> None:
