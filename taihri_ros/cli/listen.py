@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from taihri_ros.cli.run_signals import set_by_signals
+from taihri_ros.node.stop_event import set_by_signals
 
 _NODE_S = 3.0
 """Longest time in seconds for which the node is awaited before a recording is played."""
@@ -35,9 +35,9 @@ _NODE_S = 3.0
     type=click.Choice(("sphinx", "whisper")),
     default="sphinx",
     show_default=True,
-    help="Speech recognition; sphinx is installed whole.",
+    help="Speech recognition; whisper (extra voice-whisper) understands people's own words better, sphinx needs less.",
 )
-@click.option("--model", default="", help="Directory of the Whisper model.")
+@click.option("--model", default="", help="Directory of a Whisper model, if not the one of the extra voice-whisper.")
 @click.option(
     "--mode",
     type=click.Choice(("always", "push_to_talk", "wake_word")),

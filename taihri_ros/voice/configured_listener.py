@@ -16,8 +16,10 @@ from taihri_ros.voice.sphinx import SphinxRecogniser
 from taihri_ros.voice.spoken_sentences import spoken_sentences
 from taihri_ros.voice.stop_spotter import StopSpotter
 from taihri_ros.voice.topics import BRIDGES
+from taihri_ros.voice.typical_orders import typical_orders
 from taihri_ros.voice.utterances import Utterances
-from taihri_ros.voice.whisper import WhisperRecogniser
+from taihri_ros.voice.whisper import FEW_ORDERS, WhisperRecogniser
+from taihri_ros.voice.whisper_model import installed_model
 
 Audio = Literal["microphone", "audio_stamped", "audio_data", "wav", "none"]
 """Where audio comes from: a microphone, one of the two packages audio_common_msgs, a file, or nowhere,
@@ -36,7 +38,7 @@ class ListenOptions:
         rate_hz: Rate of raw audio, samples per second; for `audio_data`, which does not say it.
         channels: Number of channels of such audio.
         recogniser: Speech recognition.
-        model: Directory of the Whisper model.
+        model: Directory of the Whisper model; empty for the one that the extra voice-whisper installs.
         mode: When speech is meant for the robot.
         wake_word: The words that address the robot in the mode wake_word.
         awake_s: Time after the wake word and after an order without need of it, seconds.
@@ -70,8 +72,6 @@ class ListenOptions:
             _check_choice(name, getattr(self, name), get_args(known))
         for bridge in self.bridges:
             _check_choice("bridges", bridge, tuple(BRIDGES))
-        if self.recogniser == "whisper" and not self.model:
-            raise VoiceError("the recogniser whisper needs a model: name its directory with model")
         if not spoken_words(self.wake_word):
             raise VoiceError(f"wake_word {self.wake_word!r} holds no English word: write one or two")
         if not 0.0 <= self.min_confidence <= 1.0:
@@ -106,7 +106,11 @@ def configured_listener(options: ListenOptions, outputs: Outputs) -> Listener:
 
 def _recogniser(options: ListenOptions, tasks: Tasks) -> Recogniser:
     if options.recogniser == "whisper":
-        return WhisperRecogniser(Path(options.model).expanduser())
+        wake = f"{options.wake_word.capitalize()}. " if options.mode == "wake_word" else ""
+        return WhisperRecogniser(
+            Path(options.model).expanduser() if options.model else installed_model(),
+            [wake + orders for orders in (FEW_ORDERS, typical_orders(tasks))],
+        )
     return SphinxRecogniser([*spoken_sentences(tasks), *[spoken_words(options.wake_word)] * 50])
 
 

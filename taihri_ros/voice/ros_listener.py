@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from threading import Event
 from typing import Any
 
-from taihri_ros.errors import TaihriError
 from taihri_ros.node.messages import Messages
 from taihri_ros.node.ros_host.message_classes import message_class, sequence
+from taihri_ros.node.stop_event import ignore_signals, set_by_signals
 from taihri_ros.node.topics import Topic
 from taihri_ros.voice import topics
 from taihri_ros.voice.application import SpeechApplication, SpeechOutputs
@@ -19,8 +19,6 @@ from taihri_ros.voice.audio_messages import AudioMessages
 from taihri_ros.voice.configured_listener import ListenOptions, configured_listener
 from taihri_ros.voice.errors import VoiceError
 from taihri_ros.voice.microphone import Microphone
-
-_TICK_S = 0.1
 
 
 class RosListener:
@@ -97,33 +95,26 @@ def _options(node: Any) -> ListenOptions:
     return ListenOptions(**values)
 
 
-def main() -> None:
-    """Run the node until SIGINT or SIGTERM. A fault prints one line on stderr and exits with code 1."""
+@contextmanager
+def _opened_node() -> Iterator[Any]:
     import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-    from rclpy.signals import SignalHandlerOptions
 
     from taihri_ros.node.ros_host.log import RosLogHandler
 
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    status = 0
+    node = rclpy.create_node(topics.NODE_NAME)
     try:
-        node = rclpy.create_node(topics.NODE_NAME)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        with RosLogHandler(node.get_logger()):
-            try:
-                with RosListener(node):
-                    while not stop.is_set():
-                        executor.spin_once(timeout_sec=_TICK_S)
-            except TaihriError as error:
-                node.get_logger().fatal(str(error))
-                status = 1
-        node.destroy_node()
-        executor.shutdown()
+        with RosLogHandler(node.get_logger()), RosListener(node):
+            yield node
     finally:
-        rclpy.try_shutdown()
+        node.destroy_node()
+
+
+def main() -> None:
+    """Run the node until SIGINT, SIGTERM or SIGHUP. A fault prints one line on stderr and exits with code 1."""
+    stop = set_by_signals(Event())
+    # Imported here, so that Ctrl-C during these slow imports is handled too.
+    from taihri_ros.node.ros_host import process
+
+    status = process.run(topics.NODE_NAME, stop, _opened_node)
+    ignore_signals()
     sys.exit(status)

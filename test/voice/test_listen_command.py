@@ -27,9 +27,9 @@ def test_every_option_has_the_default_of_the_ros_parameter() -> None:
 
 
 def test_a_wrong_option_is_one_line() -> None:
-    result = CliRunner().invoke(command, ["--recogniser", "whisper"])
+    result = CliRunner().invoke(command, ["--recogniser", "whisper", "--model", "nowhere"])
     assert isinstance(result.exception, VoiceError)
-    assert str(result.exception) == "the recogniser whisper needs a model: name its directory with model"
+    assert str(result.exception) == "nowhere holds no Whisper model for faster-whisper: name a directory with model.bin"
 
 
 @pytest.mark.soak

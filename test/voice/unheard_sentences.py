@@ -1,4 +1,8 @@
-"""Sentences to report figures with: written before any tuning and without sight of the patterns."""
+"""Sentences to report figures with: written before any tuning and without sight of the patterns.
+
+PocketSphinx was tuned after a first sight of the results of `UNHEARD_...`; `LATER_...` were written before Whisper was
+tuned, and spoken to both for the first time after that.
+"""
 
 from __future__ import annotations
 
@@ -71,4 +75,107 @@ UNHEARD_OTHER: tuple[str, ...] = (
 UNHEARD_STOPS: tuple[str, ...] = (
     *("stop!", "stop right now", "hey, stop", "stop this", "now stop", "stop, robot", "will you stop", "just stop"),
     *("you must stop", "stop, stop"),
+)
+
+_HUG = ("spine3", *_SHOULDERS)
+_BACK = ("pelvis", "spine1", "spine2", "spine3", "neck")
+_WAIST = ("pelvis", "left_hip", "right_hip")
+_NECK = ("neck", "left_collar", "right_collar")
+
+LATER_ORDERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("shake hands with our guest", ("right_elbow", "right_wrist")),
+    ("would you shake my right hand", ("right_elbow", "right_wrist")),
+    ("shake his left hand please", ("left_elbow", "left_wrist")),
+    ("offer the lady a handshake", ("right_elbow", "right_wrist")),
+    ("give me a fist bump", ("right_elbow", "right_wrist")),
+    ("bump my left fist", ("left_elbow", "left_wrist")),
+    ("give me a high five", _WRISTS),
+    ("high five my right hand", ("right_wrist",)),
+    ("please hug my son", _HUG),
+    ("give my mother a warm hug", _HUG),
+    ("could I have a hug", _HUG),
+    ("hand me the towel", _WRISTS),
+    ("pass me the scissors", _WRISTS),
+    ("give me the remote control", _WRISTS),
+    ("put the ball in my left hand", ("left_wrist",)),
+    ("place the key in my right hand", ("right_wrist",)),
+    ("take this bottle from my right hand", ("right_wrist",)),
+    ("take the box from my hands", _WRISTS),
+    ("pat me on the right shoulder", ("right_shoulder",)),
+    ("tap my left shoulder twice", ("left_shoulder",)),
+    ("lay your hand on his shoulder", _SHOULDERS),
+    ("help me get up", _ARMS),
+    ("help the old man to stand up", _ARMS),
+    ("put the watch on my right wrist", ("right_elbow", "right_wrist")),
+    ("fasten the watch around my left wrist", ("left_elbow", "left_wrist")),
+    ("tie my left shoe", ("left_ankle", "left_foot")),
+    ("please tie both of my shoes", ("left_ankle", "right_ankle", "left_foot", "right_foot")),
+    ("check my right knee", ("right_knee",)),
+    ("examine his left knee", ("left_knee",)),
+    ("follow my right hand", ("right_wrist",)),
+    ("track my left elbow", ("left_elbow",)),
+    ("look at my face please", ("neck", "head")),
+    ("look her in the face", ("neck", "head")),
+    ("hold my shoulders", _SHOULDERS),
+    ("is my back straight", _BACK),
+    ("check if I sit upright", _BACK),
+    ("put the belt around my waist", _WAIST),
+    ("put a scarf around my neck", _NECK),
+    ("wrap the scarf around my neck", _NECK),
+    ("straighten my tie", _NECK),
+    ("put this hat on my head", ("head",)),
+    ("take off my hat", ("head",)),
+    ("help me into my coat", _ARMS),
+    ("help him out of his jacket", _ARMS),
+    ("where is my left elbow", ("left_elbow",)),
+    ("where is his right knee", ("right_knee",)),
+    ("where are my hands", _WRISTS),
+    ("find my right shoulder", ("right_shoulder",)),
+    ("find both of her ankles", ("left_ankle", "right_ankle")),
+    ("show me my left hip", ("left_hip",)),
+    ("what is the position of her head", ("head",)),
+    ("tell me where my left foot is", ("left_foot",)),
+    ("locate my right ankle", ("right_ankle",)),
+    ("how far away is my left wrist", ("left_wrist",)),
+    ("point at my head", ("head",)),
+    ("point to his left knee", ("left_knee",)),
+    ("touch my right shoulder", ("right_shoulder",)),
+    ("touch her left hand softly", ("left_wrist",)),
+    ("grab my left wrist", ("left_wrist",)),
+    ("do not touch my head", ()),
+    ("don't shake her hand", ()),
+)
+"""With those joints; none for an order that is negated."""
+
+LATER_OTHER: tuple[str, ...] = (
+    *("we need more bread for tomorrow", "the dentist called about your appointment"),
+    *("turn left after the church", "the washing machine is finished"),
+    *("can you open the window a bit", "she is reading a book about whales"),
+    *("put the milk back in the fridge", "take the stairs instead of the lift"),
+    *("I forgot my keys at the office", "the bread is still warm"),
+    *("set the table for four people", "let us watch a movie tonight"),
+    *("hand wash only it says on the label", "the head of the school wrote a letter"),
+    *("my back garden needs some work", "put your shoes in the hall"),
+    *("hang the picture above the sofa", "look for the blue folder"),
+    *("give the baby his bottle", "show the guests to their rooms"),
+    *("shake the blanket on the balcony", "hold the ladder for a moment"),
+    *("follow the signs to the airport", "check the tyres of the car"),
+    *("tie the boat to the pier", "find a recipe for apple pie"),
+    *("where did you put the scissors", "touch the screen to continue"),
+    *("the watch on the table is broken", "bring the chairs into the garden"),
+    *("what is the weather like in rome", "he scored two goals on sunday"),
+    *("the price of fuel went up again", "please water the flowers in the kitchen"),
+    *("the cat sleeps on the armchair", "our flight leaves early in the morning"),
+    *("I have never been to japan", "this soup tastes wonderful"),
+    *("the lights in the hall are still on", "start the dishwasher before you go"),
+    *("there is a letter for you", "the shop on the corner has closed"),
+    *("drop the package at the neighbour's door", "top up the water in the tank"),
+    *("stock up on coffee", "the stopper of the bath is missing"),
+    *("which bus goes to the museum", "clean the filter every month"),
+    *("move back to your charging station", "the project ends in march"),
+    *("ask her about the concert", "the phone is ringing again"),
+    *("remind me to buy stamps", "our team meets at nine"),
+    *("cut the paper into small pieces", "how many days until christmas"),
+    *("write that down for me", "the baby is sleeping quietly"),
+    *("go and see who is at the door", "thank you that was very kind"),
 )
