@@ -31,6 +31,10 @@ endif
 export TAIHRI_ENGINE_PYTHON = $(CURDIR)/$(VLLM_ENV)/bin/python
 export TAIHRI_LIGHT_PYTHON = $(CURDIR)/$(LIGHT)/bin/python
 
+# A ROS 2 that is sourced is for test/ros2 alone: the plugins of its pytest do not import in the environments made here.
+ROS_PYTHONPATH := $(PYTHONPATH)
+unexport PYTHONPATH
+
 .PHONY: demo test node-tests engine-tests test-vllm-window soak lint types bench gpu-check constraints audit docs clean help
 
 help:  ## Say what can be made
@@ -57,11 +61,17 @@ engine-tests:  # They run beside the node's tests; their output follows in one p
 test-vllm-window: $(OLDEST_VLLM)/.ready  ## Run the engine's tests on the oldest supported vLLM
 	OMP_NUM_THREADS=1 $(OLDEST_VLLM)/bin/python -m pytest test/inference/inprocess
 
-soak: $(NODE)/.ready $(VLLM_ENV)/.tests test-vllm-window  ## Show the embedded host 50,000 changed pictures over DDS (make test: 2,000), test the oldest vLLM, and kill one of two servers behind nginx
+soak: $(NODE)/.ready $(VLLM_ENV)/.tests test-vllm-window  ## Run for hours: what robots do to the node (figures for docs/reliability.md; the rclpy host where ROS 2 is sourced), 50,000 changed pictures, speech, a killed server behind nginx, checkpoint forms, the oldest vLLM
 	TAIHRI_CHANGED_PICTURES=50000 $(NODE)/bin/python -m pytest -s test/node/dds_host/test_changed_pictures.py
 	$(NODE)/bin/python -m pytest -s -m "soak and not fault"
 	TAIHRI_SOAK=1 TAIHRI_FIGURES=docs/reliability.json $(NODE)/bin/python -m pytest -s -m fault
 	OMP_NUM_THREADS=1 $(VLLM_ENV)/bin/python -m pytest -m soak test/inference/inprocess
+	@export PYTHONPATH='$(ROS_PYTHONPATH)'; \
+	if python3 -c 'import sys; del sys.path[0]; import rclpy, taihri_ros.msg' 2>/dev/null; then \
+		TAIHRI_SOAK=1 TAIHRI_FIGURES=docs/reliability.json pytest -s -m fault test/ros2; \
+	else \
+		echo 'NOT RUN: test/ros2, the tests of the rclpy host. Source a ROS 2 and a colcon build of this package.'; \
+	fi
 
 PAGES := README.md CONTRIBUTING.md CHANGELOG.md docs taihri_ros/models/*/README.md
 
@@ -106,7 +116,7 @@ $(NODE)/.ready: $(REQUIREMENTS)
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 		{ echo "the venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(NODE)
-	$(NODE)/bin/python -m pip install --quiet --editable '.[embedded,demo,arm,viewer,voice,dev]'
+	$(NODE)/bin/python -m pip install --quiet --editable '.[embedded,demo,arm,viewer,voice-whisper,dev]'
 	@touch $@
 
 $(VLLM_ENV)/.ready: INSTALL = --engine $(VLLM)

@@ -5,11 +5,16 @@ ros2 launch taihri_ros taihri.launch.py model:=<checkpoint> image:=/camera/image
 
 from __future__ import annotations
 
+import difflib
+import os
+from pathlib import Path
+
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.conditions import IfCondition
 from launch.events.process import ProcessExited
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -81,8 +86,12 @@ ARGUMENTS = [
 ]
 
 
-def check_rviz(context: LaunchContext) -> None:
-    """Raise an error if RViz is wanted and not installed, before anything is started."""
+def check(context: LaunchContext) -> None:
+    """Raise an error if RViz or a parameter file is wanted and not there, before anything is started."""
+    warn_of_misspelt_arguments(context)
+    file = LaunchConfiguration("params_file").perform(context)
+    if not Path(file).is_file():
+        raise RuntimeError(f"params_file {file} is not a file: correct its path, or leave params_file out")
     if LaunchConfiguration("rviz").perform(context) != "true":
         return
     try:
@@ -91,9 +100,25 @@ def check_rviz(context: LaunchContext) -> None:
         raise RuntimeError("rviz:=true needs rviz2: apt install ros-$ROS_DISTRO-rviz2, or leave it out") from error
 
 
-def end_launch(_: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Return the end of this launch, unless it ends already: a second one is an error."""
-    return [] if context.is_shutdown else [Shutdown(reason="the node has ended")]
+def warn_of_misspelt_arguments(context: LaunchContext) -> None:
+    """Log the arguments of the command line that resemble one of this file's; ros2 launch takes any."""
+    known = [argument.name for argument in ARGUMENTS]
+    for name in [argument.partition(":=")[0] for argument in context.argv]:
+        if name not in known and (near := difflib.get_close_matches(name, known, 1)):
+            get_logger("taihri").warning(f"{name}:= is no argument of taihri.launch.py: did you mean {near[0]}:= ?")
+
+
+def end_launch(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return the end of this launch, unless it ends already: a second one is an error.
+
+    Raises:
+        RuntimeError: The node has failed. It lets the launch end with exit code 1.
+    """
+    if context.is_shutdown:
+        return []
+    if event.returncode:
+        raise RuntimeError(f"the node has ended with exit code {event.returncode}: its last lines above say why")
+    return [Shutdown(reason="the node has ended")]
 
 
 def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -109,6 +134,7 @@ def taihri_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             name=LaunchConfiguration("name"),
             namespace=LaunchConfiguration("namespace"),
             output="both",
+            arguments=["--launched-by", str(os.getpid())],
             parameters=[
                 LaunchConfiguration("params_file"),
                 {PARAMETERS[name][0]: ParameterValue(value, value_type=str) for name, value in values.items() if value},
@@ -151,5 +177,4 @@ def generate_launch_description() -> LaunchDescription:
         condition=IfCondition(LaunchConfiguration("rviz")),
         output="log",
     )
-    check = OpaqueFunction(function=check_rviz)
-    return LaunchDescription([*ARGUMENTS, check, OpaqueFunction(function=taihri_node), rviz])
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=check), OpaqueFunction(function=taihri_node), rviz])

@@ -39,8 +39,8 @@ Each row is a test of the group `fault`, which `make test` runs with small sizes
 was measured stands under "measured", with the run it is from. The tests fail on what does not depend on the speed of
 the machine; read measured times beside their target: on a machine with other work, ages and delays miss it. This page
 is made from the tests and from `docs/reliability.json`, which `make soak` writes, by `make docs`. The rows of
-`test/ros2` need a ROS 2, on which `TAIHRI_FIGURES=docs/reliability.json pytest -m fault test/ros2` writes them. What
-the node does with a single unusual input is in [robustness.md](robustness.md).
+`test/ros2` need a ROS 2: `make soak` writes them where one is sourced with a build of this package, and says so where
+not. What the node does with a single unusual input is in [robustness.md](robustness.md).
 """
 
 

@@ -11,6 +11,7 @@ from taihri_ros.cli import run_signals
 from taihri_ros.cli.node_options import node_options, node_parameters
 from taihri_ros.cli.options import engine_options
 from taihri_ros.node.configured_engine import open_engine_for
+from taihri_ros.node.stop_event import ignore_signals
 
 
 @click.command("run")
@@ -50,4 +51,4 @@ def command(
         ):
             host.run(stop)
     finally:
-        run_signals.ignore()
+        ignore_signals()

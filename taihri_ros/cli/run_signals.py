@@ -1,6 +1,6 @@
 """The signals that end `taihri run`: from its first moment to its last, however often they come, with exit code 0.
 
-This module is the first that the command imports. It needs none but the standard library, so that a signal during the
+This module is the first that the command imports. It needs little but the standard library, so that a signal during the
 slower imports is handled, too. Of the other subcommands it lets SIGINT end the imports without a traceback.
 """
 
@@ -13,31 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from taihri_ros.node.stop_event import set_by_signals
 
 _stop = Event()
 
 
-def set_by_signals(event: Event) -> Event:
-    """Let SIGINT and SIGTERM set an event from now on, and return it."""
-    for number in _SIGNALS:
-        signal.signal(number, lambda *_: event.set())
-    return event
-
-
 def catch() -> Event:
-    """Handle SIGINT and SIGTERM from now on; a second call does nothing more.
+    """Handle SIGINT, SIGTERM and SIGHUP from now on; a second call does nothing more.
 
     Returns:
-        The event that either signal sets.
+        The event that any of them sets.
     """
     return set_by_signals(_stop)
-
-
-def ignore() -> None:
-    """Ignore the signals: nothing is left to be ended, and Python's own shutdown must not be interrupted."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from taihri_ros.cli.run_signals import set_by_signals
 from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
 from taihri_ros.errors import TaihriError
+from taihri_ros.node.stop_event import set_by_signals
 
 if TYPE_CHECKING:
     from taihri_ros.synthetic.recorded_camera import DepthScene

@@ -102,7 +102,6 @@ class Application:
         Raises:
             CommandError: The parameter command.initial is not a valid command.
             TaskError: The file in the parameter command.tasks is not a valid task file.
-            PersonWordsError: The parameter people.select is not a valid choice.
         """
         self._parameters = parameters
         self._engine = engine

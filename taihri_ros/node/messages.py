@@ -228,10 +228,10 @@ class Messages:
                     "diagnostic_msgs/msg/DiagnosticStatus",
                     level=report.level,
                     name=name,
-                    message=_encodable(report.message),
-                    hardware_id=_encodable(hardware_id),
+                    message=encodable(report.message),
+                    hardware_id=encodable(hardware_id),
                     values=[
-                        self.make("diagnostic_msgs/msg/KeyValue", key=key, value=_encodable(value))
+                        self.make("diagnostic_msgs/msg/KeyValue", key=key, value=encodable(value))
                         for key, value in report.values.items()
                     ],
                 )
@@ -288,7 +288,7 @@ class Messages:
         return self._class(type_name)(**fields)
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Return a text that a message can hold: a path that is not UTF-8 with question marks."""
     return text.encode("utf-8", "replace").decode()
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from taihri_ros.camera.picture_decoder import DEFAULT_FORMATS, FORMATS
+from taihri_ros.commands.person_words import parse_select
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference import environment
+from taihri_ros.inference.printable import printable
 from taihri_ros.inference.vllm.requests import VllmApi
 from taihri_ros.pipeline.decoder import XySource
+from taihri_ros.pipeline.guards import Workspace
 from taihri_ros.pipeline.person_crop import PersonCropMode
 from taihri_ros.pipeline.prompt_batch import Decoding
 from taihri_ros.validation import check_value, unknown_name
@@ -24,6 +27,10 @@ SelectionMode = Literal["auto", "model", "table"]
 
 CameraInfoFrame = Literal["same", "any"]
 """Values of the parameter camera_info_frame."""
+
+
+_LONGEST_FRAME = 200
+"""Number of characters that the name of a frame, or its prefix, has at most."""
 
 
 class ParameterError(TaihriError):
@@ -322,6 +329,17 @@ class Parameters:
         """Check what the limits and choices of single values do not."""
         if self.tf_prefix.startswith("/"):
             raise ParameterError("parameter tf_prefix must not begin with a slash, which tf2 rejects: remove it")
+        for name, frame in (("tf_prefix", self.tf_prefix), ("target_frame", self.target_frame)):
+            if not frame.isprintable() or len(frame) > _LONGEST_FRAME:
+                raise ParameterError(
+                    f"parameter {name} must be a line of at most {_LONGEST_FRAME} printable characters, not "
+                    f"{frame[:_LONGEST_FRAME]!r}"
+                )
+        try:
+            Workspace.parse(self.guards_workspace)
+            parse_select(self.people_select)
+        except TaihriError as error:
+            raise ParameterError(f"parameter {printable(str(error), 300)}") from error
 
     @property
     def fits_bodies(self) -> bool:

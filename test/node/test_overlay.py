@@ -96,6 +96,13 @@ def test_a_bone_is_drawn_between_two_located_joints_only() -> None:
     assert not changed(elbow, joint("right_wrist", (100, 400)))[250, 100]
 
 
+@pytest.mark.parametrize("row", [100.0, 474.0])
+def test_the_names_of_joints_beside_each_other_do_not_cover_each_other(row: float) -> None:
+    near = [joint(name, (100.0 + column, row)) for column, name in enumerate(("head", "neck", "spine3"))]
+    alone, together = (changed(*joints)[60:, 130:150].any(axis=1) for joints in (near[:1], near))
+    assert together.sum() >= 3 * alone.sum()
+
+
 def test_the_box_is_an_outline() -> None:
     differs = changed(box=(100.2, 150.0, 300.0, 400.0))
     assert differs[150, 200]

@@ -146,3 +146,24 @@ def test_an_unknown_name_is_rejected_with_a_suggestion(name: str, message: str) 
 def test_a_tf_prefix_that_tf2_rejects_is_refused() -> None:
     with pytest.raises(ParameterError, match="tf_prefix must not begin with a slash"):
         Parameters.from_mapping({"tf_prefix": "/person/"})
+
+
+@pytest.mark.handles(
+    "Settings and DDS", "frame names with control characters or without end", "refused when they are set"
+)
+@pytest.mark.parametrize("value", ["a\nb", "\x1b[2J", "\x00", "x" * 201, "\u202eright"])
+@pytest.mark.parametrize("name", ["tf_prefix", "target_frame"])
+def test_a_frame_name_is_a_short_printable_line(name: str, value: str) -> None:
+    with pytest.raises(ParameterError, match=f"parameter {name} must be a line of at most 200 printable") as caught:
+        Parameters.from_mapping({name: value})
+    assert str(caught.value).isprintable()
+    Parameters.from_mapping({name: "møbler/base_link 1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("guards.workspace", "1 2"), ("guards.workspace", "x" * 9999), ("people.select", "y" * 9999)]
+)
+def test_a_text_in_a_notation_of_its_own_is_checked_when_it_is_set(name: str, value: str) -> None:
+    with pytest.raises(ParameterError, match=rf"parameter {name} must be ") as caught:
+        Parameters.from_mapping({name: value})
+    assert len(str(caught.value)) < 350

@@ -16,12 +16,11 @@ from zoom_oracle import stand
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
-from taihri_ros.commands.person_words import PersonWordsError
 from taihri_ros.node import topics
 from taihri_ros.node.application import Application
 from taihri_ros.node.images import decode_image
 from taihri_ros.node.messages import Placement
-from taihri_ros.node.parameters import Parameters
+from taihri_ros.node.parameters import ParameterError, Parameters
 
 PERIOD_NS = 100_000_000
 LEFT, RIGHT = stand(-0.7, 0.0, 3.0), stand(0.7, 0.0, 2.6)
@@ -150,7 +149,7 @@ def test_detections_of_another_camera_are_ignored_and_logged(
 
 
 def test_a_wrong_selection_is_rejected(start: Callable[..., Robot]) -> None:
-    with pytest.raises(PersonWordsError, match=r"people\.select must be one of nearest"):
+    with pytest.raises(ParameterError, match=r"people\.select must be one of nearest"):
         start(people_select="prettiest")
 
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -97,3 +98,39 @@ def test_rviz_is_refused_without_rviz2_before_the_node_starts() -> None:
         assert "process started" not in output
     else:
         pytest.skip("rviz2 is installed")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_node_ends_with_its_launch(number: signal.Signals) -> None:
+    domain = new_domain()
+    with Robot(domain) as robot, launched(domain, "autostart:=false") as process:
+        wait_for(lambda: "taihri" in robot.node.get_node_names(), 60)
+        (pid,) = pids_of_node(process)
+        process.send_signal(number)
+        wait_for(lambda: "taihri" not in robot.node.get_node_names(), 60)
+        wait_for(lambda: not is_running(pid))
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process runs; one that has ended may still be in the table of its new parent."""
+    with suppress(FileNotFoundError):
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    return False
+
+
+@pytest.mark.handles("Settings and DDS", "a params_file of the launch that is not there", "refused before the start")
+def test_a_missing_parameter_file_is_refused_before_the_node_starts(tmp_path: Path) -> None:
+    with launched(new_domain(), f"params_file:={tmp_path}/my robot.yaml") as process:
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"params_file {tmp_path}/my robot.yaml is not a file" in output
+    assert "process started" not in output
+
+
+def test_the_launch_of_a_node_that_fails_fails_and_misspelt_arguments_are_warned_of() -> None:
+    with launched(new_domain(), "engine:=llama", "imgae:=/camera/image_raw") as process:
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "parameter engine.kind must be one of" in output
+    assert "imgae:= is no argument of taihri.launch.py: did you mean image:= ?" in output
+    assert "the node has ended with exit code 1" in output

@@ -7,8 +7,19 @@ from action_msgs.msg import GoalStatus
 from hosted import ACTIVATE, DEACTIVATE, Hosted, change, localize
 from rclpy.action import ActionClient
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
 from robot import Robot, wait_for
 from taihri_ros.action import Localize as LocalizeAction
+from taihri_ros.srv import Localize
+
+
+def test_each_call_of_a_burst_is_answered(hosted: Hosted, robot: Robot) -> None:
+    client = robot.node.create_client(Localize, "/taihri/localize", qos_profile=QoSProfile(depth=100))
+    assert client.wait_for_service(timeout_sec=10.0)
+    calls = [client.call_async(Localize.Request(command="head")) for _ in range(60)]
+    wait_for(lambda: all(call.done() for call in calls))
+    assert {call.result().message.partition(":")[0] for call in calls} == {"the node is not active"}
+    robot.node.destroy_client(client)
 
 
 def test_localize_answers_without_a_running_command(active: Hosted, robot: Robot) -> None:

@@ -9,6 +9,7 @@ from diagnostic_updater import DiagnosticStatusWrapper, Updater
 from rclpy.lifecycle import LifecycleNode
 
 from taihri_ros.node.diagnostics import Report, Task
+from taihri_ros.node.messages import encodable
 from taihri_ros.node.node_names import hardware_id, status_prefix
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.ros_host.timers import steady_timer
@@ -28,7 +29,7 @@ def steady_updater(node: LifecycleNode, parameters: Parameters) -> Iterator[Upda
     full_name = node.get_fully_qualified_name()
     updater = Updater(node, parameters.diagnostics_period_s)
     updater.node_name = status_prefix(full_name)
-    updater.setHardwareID(hardware_id(full_name, parameters.engine_model))
+    updater.setHardwareID(encodable(hardware_id(full_name, parameters.engine_model)))
     node.destroy_timer(updater.timer)  # it follows the node's clock
     with steady_timer(node, updater.period, updater.update):
         yield updater
@@ -56,9 +57,9 @@ def published_tasks(updater: Updater, tasks: Iterable[Task]) -> Iterator[None]:
 def _runner(report: Callable[[], Report]) -> Callable[[DiagnosticStatusWrapper], DiagnosticStatusWrapper]:
     def run(status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
         found = report()
-        status.summary(bytes([found.level]), found.message)
+        status.summary(bytes([found.level]), encodable(found.message))
         for key, value in found.values.items():
-            status.add(key, value)
+            status.add(key, encodable(value))
         return status
 
     return run

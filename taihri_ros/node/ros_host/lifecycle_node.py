@@ -22,7 +22,7 @@ from taihri_ros.node.configured_engine import open_engine_for
 from taihri_ros.node.diagnostics import engine_tasks, scheduler_tasks
 from taihri_ros.node.graph_warnings import GraphWarnings
 from taihri_ros.node.images import decode_image
-from taihri_ros.node.messages import Messages
+from taihri_ros.node.messages import Messages, encodable
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.ros_host.bond import bond_of
 from taihri_ros.node.ros_host.diagnostic_tasks import published_tasks, steady_updater
@@ -33,6 +33,7 @@ from taihri_ros.node.ros_host.message_classes import message_class, sequence
 from taihri_ros.node.ros_host.node_task import CHECK_S, NodeTask, failure, refuse_failed
 from taihri_ros.node.ros_host.outputs import RosOutputs
 from taihri_ros.node.ros_host.ros_parameters import RosParameters
+from taihri_ros.node.ros_host.service_errors import answer_after_errors
 from taihri_ros.node.ros_host.target_frame import TargetFrame
 from taihri_ros.node.ros_host.timers import steady_timer
 from taihri_ros.node.ros_host.transitions import refuse_impossible_transitions
@@ -85,6 +86,8 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         )
         self.create_service(Distance, "~/distance", self._on_distance)
         self.create_service(SetBool, "~/enable", self._on_enable)
+        answer_after_errors(self)
+        self._settings.warn_of_unknown()
         self._graph = GraphWarnings(full_name)
         self._lifetime.enter_context(steady_timer(self, _GRAPH_CHECK_S, self._check_graph))
         if self._settings.read().autostart and self.trigger_configure() is TransitionCallbackReturn.SUCCESS:
@@ -103,7 +106,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
         """Stop perception and destroy the subscriptions to images; engine and running command are kept."""
-        return self._transition("deactivate", "inactive", self._activated.close)
+        return self._transition("deactivate", "inactive", self._release_active)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
         """Stop the engine."""
@@ -114,8 +117,11 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         return self._transition("shut down", "finalized", self._release)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
-        """Stop perception and engine after an error, so that the node can be configured again."""
-        return self._transition("recover", "unconfigured", self._release)
+        """Stop perception and engine after an internal error, so that the node can be configured again."""
+        problem = self._node_task.problem
+        result = self._transition("recover", "unconfigured", self._release)
+        self._node_task.problem = self._node_task.problem or problem
+        return result
 
     def destroy_node(self) -> None:
         """Stop perception and engine, and leave the graph."""
@@ -128,8 +134,14 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
 
     def _release(self) -> None:
         """Stop perception, subscriptions and engine if they run."""
+        try:
+            self._activated.close()
+        finally:
+            self._configured.close()
+
+    def _release_active(self) -> None:
+        """Stop perception and its subscriptions."""
         self._activated.close()
-        self._configured.close()
 
     def _transition(self, verb: str, goal: str, action: Callable[[], None]) -> TransitionCallbackReturn:
         """Run a transition and log its errors, which rclpy does not report."""
@@ -142,7 +154,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
         except Exception as error:
             logger.exception("internal error: cannot %s", verb)
             self._node_task.problem = f"cannot {verb}: {error!r}"
-            return TransitionCallbackReturn.FAILURE
+            return TransitionCallbackReturn.ERROR
         self._node_task.state, self._node_task.problem = goal, ""
         logger.info("%s", goal)
         return TransitionCallbackReturn.SUCCESS
@@ -229,7 +241,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
                 setattr(response, name, value)
             response.success = True
         except TaihriError as error:
-            response.message = str(error)
+            response.message = encodable(str(error))
         return response
 
     def _on_enable(self, request: Any, response: Any) -> Any:
@@ -239,7 +251,7 @@ class TaihriNode(LifecycleNode):  # type: ignore[misc]  # rclpy is not typed
             response.success = True
             response.message = "enabled" if request.data else "paused; the running command is kept"
         except TaihriError as error:
-            response.message = str(error)
+            response.message = encodable(str(error))
         return response
 
     def _active_application(self) -> Application:

@@ -11,12 +11,14 @@ from typing import Any
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 
 from taihri_ros.action import Localize as LocalizeAction
 from taihri_ros.commands.command import CommandError
 from taihri_ros.errors import TaihriError
 from taihri_ros.node.application import Application
+from taihri_ros.node.messages import encodable
 from taihri_ros.node.ros_host.timers import steady_timer
 from taihri_ros.pipeline.jobs import Query
 from taihri_ros.pipeline.scheduler import MAX_QUERIES
@@ -26,6 +28,10 @@ logger = logging.getLogger(__name__)
 
 _FEEDBACK_S = 0.2
 """Period of the feedback of a goal, seconds."""
+
+_REQUESTS = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
+"""Quality of service of the requests. ROS's default drops all but the last 10 of a burst, and their clients wait for
+ever; those that come too many are refused in words instead."""
 
 
 class LocalizeQueries:
@@ -52,13 +58,16 @@ class LocalizeQueries:
         self._goals: dict[bytes, tuple[Application, Query]] = {}
         # In their own group, so that a waiting query does not block the other callbacks.
         group = ReentrantCallbackGroup()
-        node.create_service(Localize, "~/localize", self._on_call, callback_group=group)
+        node.create_service(Localize, "~/localize", self._on_call, qos_profile=_REQUESTS, callback_group=group)
         self._server = ActionServer(
             node,
             LocalizeAction,
             "~/localize",
             execute_callback=self._on_goal,
             cancel_callback=self._on_cancel,
+            goal_service_qos_profile=_REQUESTS,
+            result_service_qos_profile=_REQUESTS,
+            cancel_service_qos_profile=_REQUESTS,
             callback_group=group,
         )
 
@@ -137,9 +146,9 @@ class LocalizeQueries:
             result = application.scheduler.localize(command, timeout_s, query)
             response.person = application.person(result)
         except TaihriError as error:
-            response.message = str(error)
+            response.message = encodable(str(error))
         except Exception as error:
             logger.exception("internal error in a localize call")
-            response.message = f"internal error: {error!r}"
+            response.message = encodable(f"internal error: {error!r}")
         else:
             response.success = True

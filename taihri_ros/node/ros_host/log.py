@@ -8,6 +8,8 @@ from typing import Any
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import LoggingSeverity
 
+from taihri_ros.node.messages import encodable
+
 _PACKAGE = "taihri_ros"
 
 _SEVERITIES = (
@@ -57,6 +59,7 @@ class RosLogHandler(logging.Handler):
         """Log a record with its own file, function and line; rclpy's logger would name those of this method."""
         severity = next(severity for level, severity in _SEVERITIES if record.levelno >= level)
         if self._ros.is_enabled_for(severity):
+            text, path = map(encodable, (self.format(record), record.pathname))
             rclpy_implementation.rclpy_logging_rcutils_log(
-                severity, self._ros.name, self.format(record), record.funcName, record.pathname, record.lineno
+                severity, self._ros.name, text, record.funcName, path, record.lineno
             )

@@ -7,18 +7,31 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import InvalidParameterTypeException, ParameterException
 from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
 
+from taihri_ros.inference.printable import printable
+from taihri_ros.node.messages import encodable
 from taihri_ros.node.node_names import with_own_names
 from taihri_ros.node.parameters import Declaration, ParameterError, Parameters, declarations
+from taihri_ros.validation import unknown_name
 
 logger = logging.getLogger(__name__)
 
 _READ_AT_CONFIGURE = "engine."
 """Prefix of the parameters that are read when the node is configured; the others are read when it is activated, and
 dynamic ones take effect at once."""
+
+_DECLARED_LATER = "qos_overrides."
+"""Prefix of the parameters that rclpy declares when it creates a publisher or a subscription."""
+
+_TYPES = "; a DOUBLE is written with a point, as in 1.0, and a STRING that looks like something else in quotes"
+
+_MOST_WARNINGS = 10
+
+_LONGEST_VALUE = 200
+"""Number of characters that are logged of a value."""
 
 
 class RosParameters:
@@ -58,6 +71,20 @@ class RosParameters:
         """
         return self._checked(self._values())
 
+    def warn_of_unknown(self) -> None:
+        """Log the parameters of a file or of the command line that the node does not have; rclpy ignores them.
+
+        Call this when everything else, such as diagnostic_updater, has declared its own.
+        """
+        given = getattr(self._node, "_parameter_overrides", {})  # rclpy tells it in no other way
+        unknown = [
+            name for name in given if not self._node.has_parameter(name) and not name.startswith(_DECLARED_LATER)
+        ]
+        for name in unknown[:_MOST_WARNINGS]:
+            logger.warning("%s; it is ignored", printable(unknown_name("parameter", name, self._declarations)))
+        if len(unknown) > _MOST_WARNINGS:
+            logger.warning("%d more unknown parameters are ignored", len(unknown) - _MOST_WARNINGS)
+
     def _checked(self, values: dict[str, Any]) -> Parameters:
         return with_own_names(Parameters.from_mapping(values), self._node.get_fully_qualified_name())
 
@@ -72,7 +99,8 @@ class RosParameters:
             if self._node.get_parameter_or(name).value is None:
                 self._node.set_parameters([Parameter(name, Parameter.Type.STRING_ARRAY, list(default))])
         except ParameterException as error:
-            raise ParameterError(" ".join(str(error).split())) from error
+            hint = _TYPES if isinstance(error, InvalidParameterTypeException) else ""
+            raise ParameterError(" ".join(str(error).split()) + hint) from error
 
     def _values(self) -> dict[str, Any]:
         return {parameter.name: parameter.value for parameter in self._node.get_parameters(list(self._declarations))}
@@ -84,7 +112,7 @@ class RosParameters:
         try:
             parameters = self._checked(self._values() | changed)
         except ParameterError as error:
-            return SetParametersResult(successful=False, reason=str(error))
+            return SetParametersResult(successful=False, reason=encodable(str(error)))
         fixed = [name for name in changed if not self._declarations[name].dynamic]
         if fixed and self._is_active():
             node = self._node.get_fully_qualified_name()
@@ -93,11 +121,12 @@ class RosParameters:
         if len(fixed) < len(changed):
             self._apply(parameters)
         for name, value in changed.items():
+            change = f"{name} = {printable(repr(value), _LONGEST_VALUE)}"
             if self._declarations[name].dynamic:
-                logger.info("%s = %r", name, value)
+                logger.info("%s", change)
                 continue
             when = "configured" if name.startswith(_READ_AT_CONFIGURE) else "activated"
-            logger.info("%s = %r takes effect when the node is %s the next time", name, value, when)
+            logger.info("%s takes effect when the node is %s the next time", change, when)
         return SetParametersResult(successful=True)
 
 

@@ -8,6 +8,10 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 
+from taihri_ros.inference.printable import printable
+from taihri_ros.node.limited_log import LimitedLog
+from taihri_ros.node.ros_host.rcl_errors import rcl_reason
+
 logger = logging.getLogger(__name__)
 
 
@@ -23,17 +27,18 @@ def refuse_impossible_transitions(node: LifecycleNode) -> None:
 
 
 def _refusing(answer: Callable[[Any, Any], Any], full_name: str) -> Callable[[Any, Any], Any]:
+    log = LimitedLog(logger)
+
     def answer_or_refuse(request: Any, response: Any) -> Any:
         try:
             return answer(request, response)
         except RuntimeError as error:  # rclpy's RCLError, which it does not export
-            transition = request.transition.label or f"number {request.transition.id}"
-            reason = " ".join(str(error).split())
-            logger.warning(
-                "refused the transition %s, which is not possible now: ros2 lifecycle list %s shows which are (%s)",
-                transition,
-                full_name,
-                reason,
+            transition = printable(request.transition.label, 100) or f"number {request.transition.id}"
+            log.write(
+                logging.WARNING,
+                "refused",
+                f"refused the transition {transition}, which is not possible now: ros2 lifecycle list {full_name} "
+                f"shows which are ({rcl_reason(error)})",
             )
             response.success = False
             return response
