@@ -68,6 +68,11 @@ class Localization:
         """The joints of the command that were not found, with the reason for each."""
         return {name: each.reason for name, each in self.keypoints.items() if not each.has_position}
 
+    def __repr__(self) -> str:
+        """Return what was found and what was not, without pixels."""
+        points = {name: point.round(3).tolist() for name, point in self.points.items()}
+        return f"Localization(points={points}, missing={self.missing}, notes={self.notes})"
+
     def draw(self) -> Picture:
         """Return the picture with joints, distances, ellipses of their uncertainty, and the body; uint8 RGB."""
         note = UNTRAINED_NOTE if UNTRAINED_NOTE in self.notes else ""
@@ -141,7 +146,7 @@ class Localizer:
 
     def locate(
         self,
-        picture: Picture | AnyPath,
+        picture: NDArray[Any] | AnyPath,
         command: str,
         *,
         color: Literal["rgb", "bgr"] = "rgb",
@@ -195,13 +200,16 @@ class Localizer:
         """End the engine."""
         self.close()
 
-    def _image(self, picture: Picture | AnyPath, color: str) -> Picture:
+    def _image(self, picture: NDArray[Any] | AnyPath, color: str) -> Picture:
         """Return the picture as (height, width, 3) uint8 RGB."""
         if isinstance(picture, (str, PathLike)):
             return read_picture(expand_home(fspath(picture)), check_size=self.camera.check_image)
         if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
-            what = "None, which OpenCV returns where there is no picture" if picture is None else _description(picture)
-            raise PictureError(f"a picture is a file name or an array (height, width, 3) of uint8, not {what}")
+            raise PictureError(
+                f"a picture is a file name or an array (height, width, 3) of uint8, not {_wrong(picture)}"
+            )
+        if picture.size == 0:
+            raise PictureError(f"a picture has pixels, and this array has the shape {picture.shape}")
         if color not in ("rgb", "bgr"):
             raise PictureError(f"color must be 'rgb' or 'bgr', not {color!r}")
         self.camera.check_image(picture.shape[1], picture.shape[0])
@@ -236,6 +244,24 @@ def _camera(camera: Camera | AnyPath | Mapping[str, Any]) -> Camera:
     if not isinstance(camera, (str, PathLike)):
         raise CameraError(f"a calibration is a file name, a mapping or a Camera, not {_description(camera)}")
     return read_camera(expand_home(fspath(camera)))
+
+
+def _wrong(picture: object) -> str:
+    """Return what was given instead of a picture, and how it becomes one."""
+    if picture is None:
+        return "None, which OpenCV returns where there is no picture"
+    if not isinstance(picture, np.ndarray):
+        image = "numpy.asarray(picture.convert('RGB')) is one" if hasattr(picture, "convert") else ""
+        return ": ".join(filter(None, [_description(picture), image]))
+    if picture.dtype != np.uint8:
+        advice = "scale it to 0 ... 255 and use .astype(numpy.uint8)"
+    elif picture.ndim == 2 or picture.shape[2:] == (1,):
+        advice = "use cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)"
+    elif picture.shape[2:] == (4,):
+        advice = "leave out the fourth channel, picture[..., :3]"
+    else:
+        advice = "the colours are the last of three axes"
+    return f"{_description(picture)}: {advice}"
 
 
 def _description(value: object) -> str:

@@ -22,10 +22,12 @@ ROOMS = (
     "pipeline",
     "body",
     "node",
+    "voice",
     "synthetic",
     "training",
     "evaluation",
     "viewer",
+    "demo",
     "cli",
 )
 
@@ -69,7 +71,16 @@ def test_every_file_of_the_architecture_exists() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     files = re.findall(rf"\b((?:{'|'.join(ROOMS)})/[\w/]+\.py)", text)
     assert len(files) > 40
+    for room in (folder.name for folder in (ROOT / "taihri_ros").iterdir() if (folder / "__init__.py").exists()):
+        assert room in ROOMS, f"{room} is a room that this test does not know"
+        assert f"`{room}/`" in text, f"{room} is not in the table of rooms"
     assert [file for file in files if not (ROOT / "taihri_ros" / file).is_file()] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "examples" / "localizer.ipynb"], ids=page_ids)
+def test_the_package_is_installed_from_the_repository_because_no_index_has_it(page: Path) -> None:
+    without_messages = re.sub(r"```text\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert re.findall(r"pip install [^`\n]*taihri_ros\b", without_messages) == []
 
 
 def test_the_readme_has_at_most_200_lines() -> None:

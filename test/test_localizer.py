@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -59,6 +60,10 @@ def test_found_joints_are_points_and_the_others_have_a_reason(oracle: Oracle) ->
     assert set(found.keypoints) == {"left_wrist", "right_wrist"}
     assert found.draw().shape == PICTURE.shape
     assert (found.draw() != PICTURE).any()
+    shown = repr(found)
+    assert shown.startswith("Localization(points={'right_wrist': [")
+    assert "'left_wrist': '" in shown
+    assert "array" not in shown
 
 
 def test_a_calibration_is_a_file_its_content_or_a_camera(oracle: Oracle, tmp_path: Path) -> None:
@@ -85,9 +90,23 @@ def test_a_picture_is_a_file_or_an_array_in_either_order_of_colours(oracle: Orac
     ("picture", "error", "message"),
     [
         (None, PictureError, "not None, which OpenCV returns"),
-        (np.zeros((64, 96), np.uint8), PictureError, r"not an array \(64, 96\) of uint8"),
-        (np.zeros((64, 96, 3), np.float32), PictureError, r"not an array \(64, 96, 3\) of float32"),
-        (7, PictureError, "not int"),
+        (np.zeros((64, 96), np.uint8), PictureError, r"not an array \(64, 96\) of uint8: use .*GRAY2RGB\)$"),
+        (np.zeros((64, 96, 1), np.uint8), PictureError, "GRAY2RGB"),
+        (np.zeros((64, 96, 4), np.uint8), PictureError, r"leave out the fourth channel, picture\[..., :3\]$"),
+        (np.zeros((3, 64, 96), np.uint8), PictureError, "the colours are the last of three axes$"),
+        (
+            np.zeros((64, 96, 3), np.float32),
+            PictureError,
+            r"not an array \(64, 96, 3\) of float32: scale it to 0 ... 255",
+        ),
+        (np.zeros((64, 96, 3), np.uint16), PictureError, "of uint16: scale it"),
+        (np.zeros((0, 0, 3), np.uint8), PictureError, r"has pixels, and this array has the shape \(0, 0, 3\)"),
+        (
+            SimpleNamespace(convert=None),
+            PictureError,
+            r"not SimpleNamespace: numpy.asarray\(picture.convert\('RGB'\)\)",
+        ),
+        (7, PictureError, "not int$"),
         (np.zeros((32, 48, 3), np.uint8), CameraError, "image is 48x32 but camera_info describes 96x64"),
         ("nothing.jpg", PictureError, "nothing.jpg cannot be read"),
     ],
@@ -95,7 +114,7 @@ def test_a_picture_is_a_file_or_an_array_in_either_order_of_colours(oracle: Orac
 def test_what_is_no_picture_is_refused(oracle: Oracle, picture: Any, error: type[TaihriError], message: str) -> None:
     with pytest.raises(error, match=message):
         Localizer(CAMERA).locate(picture, "head")
-    assert oracle.requests == []
+    assert not oracle.requests
 
 
 def test_bad_arguments_are_refused_before_an_engine_is_started(monkeypatch: pytest.MonkeyPatch) -> None:

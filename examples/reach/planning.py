@@ -22,8 +22,7 @@ MOTIONS = {  # words of the command, the joints that it goes to, metres between 
     "hand over": ("hand|give|pass|bring", "wrist", 0.18),  # 0.1 before the palm
 }
 MEASURED, PREDICTED, NOBODY = 0, 1, 11  # states of taihri_ros/Keypoint
-DEVIATIONS = 2.0  # standard deviations that are kept in addition to every distance
-MAX_DEVIATION = 0.25  # metres: a joint that is less sure is not approached
+DEVIATIONS, MAX_DEVIATION = 2.0, 0.25  # kept in addition to every distance; largest one that is approached, m
 
 LIMBS = (  # first joint, second joint, radius, length beyond the second joint
     *(("pelvis", "spine3", 0.15, 0.0), ("spine3", "neck", 0.11, 0.0), ("neck", "head", 0.07, 0.0)),
@@ -51,15 +50,12 @@ class Joint:
 
 @dataclass(frozen=True, eq=False)
 class Goal:
-    """Where the tip of the hand is to be, and the unit vector along which the hand points.
-
-    `touched`: the first joints of the limbs that the hand may come near. From everything else it keeps its distance.
-    """
+    """Where the tip of the hand is to be, and the unit vector along which the hand points."""
 
     name: str
     position: Point
     approach: Point
-    touched: tuple[str, ...] = ()
+    touched: tuple[str, ...] = ()  # first joints of the limbs that the hand may come near
 
 
 @dataclass(frozen=True)
@@ -86,11 +82,13 @@ class Planner:
     shoulder: Point
     reach: float
     max_age: float = 0.5
+    frame: str = ""  # of the shoulder; joints in another one are refused
     text: str = ""
     _joints: dict[str, Joint] = field(default_factory=dict)
     _body: dict[str, Joint] = field(default_factory=dict)
     _refused: dict[str, tuple[int, str]] = field(default_factory=dict)
     _newest: float = -np.inf
+    _frame: str = ""
     _end: str = ""
 
     def on_command(self, message: Any) -> None:
@@ -100,7 +98,7 @@ class Planner:
 
     def on_person(self, message: Any) -> None:
         """Take a taihri_ros/HumanKeypoints."""
-        self._newest, self._refused = _time(message.header), {}
+        self._newest, self._frame, self._refused = _time(message.header), message.header.frame_id, {}
         for each in message.keypoints:
             if each.state in (MEASURED, PREDICTED):
                 covariance = np.reshape(each.covariance, (3, 3))
@@ -121,12 +119,13 @@ class Planner:
             return Stop("stop: no command runs")
         if motion is None:
             return Stop(f"no motion is known for {self.text!r}")
-        if age > self.max_age:
+        if not abs(age) <= self.max_age:  # an age below 0 is that of a camera whose clock is ahead
             return Stop(f"stale: the newest image is {age:.1f} s old" if np.isfinite(age) else "no answer yet")
+        if self.frame not in ("", self._frame):
+            return Stop(f"frame: the joints are in {self._frame!r}, and the arm is in {self.frame!r}")
         if self._refused and all(state == NOBODY for state, _ in self._refused.values()):
             return Stop("nobody is in view")
-        ends = [name for name in known if MOTIONS[motion][1] in name]
-        if not ends:
+        if not (ends := [name for name in known if MOTIONS[motion][1] in name]):
             missing = [f"{name}: {reason}" for name, (_, reason) in self._refused.items()]
             return Stop("missing: " + ("; ".join(missing) or "the joints of this command"))
         # The nearest one, and still the same when another is nearer by less than 0.2 m.
@@ -149,7 +148,8 @@ class Planner:
         return limbs
 
     def _known(self, joints: Mapping[str, Joint], now: float) -> dict[str, Joint]:
-        return {name: joint for name, joint in joints.items() if now - joint.time <= self.max_age}
+        finite = {name: joint for name, joint in joints.items() if np.isfinite(joint.position).all()}
+        return {name: joint for name, joint in finite.items() if abs(now - joint.time) <= self.max_age}
 
     def _goal(self, motion: str, end: str, known: Mapping[str, Joint]) -> Goal | Stop:
         place, before, touched = known[end].position, MOTIONS[motion][2], ()
@@ -179,9 +179,8 @@ def speed(distance: float) -> float:
 
 def waypoint(goal: Goal, tip: Point) -> Point:
     """Return where the tip goes next: the goal, or 0.25 m before it while the tip is not in the cone in front of it."""
-    gap = goal.position - tip
-    ahead = float(gap @ goal.approach)
-    beside = np.linalg.norm(gap - goal.approach * ahead)
+    ahead = float((goal.position - tip) @ goal.approach)
+    beside = np.linalg.norm(goal.position - tip - goal.approach * ahead)
     return goal.position if beside < max(0.05, 0.5 * ahead) else goal.position - 0.25 * goal.approach
 
 

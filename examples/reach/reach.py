@@ -1,6 +1,6 @@
 """A ROS 2 node that moves an arm to the person as the command says. It hears the topics of /taihri and nothing else.
 
-`python3 reach.py --ros-args -p max_age:=1.0`: an image older than 1 s (by default 0.5 s) is stale.
+`python3 reach.py --ros-args -p max_age:=1.0 -p frame:=base_link`: older images are stale, other frames are refused.
 """
 
 from contextlib import suppress
@@ -24,7 +24,8 @@ class Reach(Node):
     def __init__(self) -> None:
         super().__init__("reach")
         self._arm = SimulatedArm(kept_m=KEPT + 0.03)
-        planner = Planner(self._arm.shoulder, self._arm.reach, self.declare_parameter("max_age", 0.5).value)
+        chosen = [self.declare_parameter(name, value).value for name, value in (("max_age", 0.5), ("frame", ""))]
+        planner = Planner(self._arm.shoulder, self._arm.reach, *chosen)
         self._controller = Controller(planner, self._arm)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(ActiveCommand, "/taihri/active_command", planner.on_command, latched)

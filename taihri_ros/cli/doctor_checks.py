@@ -117,7 +117,7 @@ def _node_modules() -> Iterator[Finding]:
     missing = [module for module in _NODE_MODULES if importlib.util.find_spec(module) is None]
     if missing:
         packages = " ".join(_NODE_MODULES[module] for module in missing)
-        advice = f"apt-get install {packages}, or pip install taihri_ros"
+        advice = f"apt-get install {packages}, or in the repository pip install ."
         yield Finding(Level.PROBLEM, "node side", f"missing: {', '.join(missing)}", advice)
     else:
         versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("numpy", "msgpack"))

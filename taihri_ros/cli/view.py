@@ -16,8 +16,8 @@ import click
 
 from taihri_ros.cli.bag_options import bag_options
 from taihri_ros.cli.node_options import node_options, node_parameters
-from taihri_ros.cli.run_signals import set_by_signals
 from taihri_ros.errors import TaihriError
+from taihri_ros.node.stop_event import set_by_signals
 from taihri_ros.node.topics import NODE_NAME
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ def command(
 
     if save is not None:
         recordings.check_name(save)
+    has_recording = any(path.suffix == recordings.ENDING for path in shown_paths)
+    if has_recording and len(shown_paths) > 1:
+        raise click.UsageError(f"show one {recordings.ENDING} file at a time, and without bags")
     parameters = node_parameters(params_file, param, remap, chosen)
     new_scene = partial(
         scene.Scene, node=resolve("~", *node_identity(NODE_NAME, remaps=remap)), rectified=parameters.rectified
@@ -81,7 +84,7 @@ def command(
             yield
 
     with ExitStack() as stack:
-        if [path.suffix for path in shown_paths] == [recordings.ENDING]:
+        if has_recording:
             if save is not None:
                 raise TaihriError(f"{shown_paths[0]} is a recording of Rerun already: leave out --save")
             stack.enter_context(shown(page.FileSource(shown_paths[0])))
@@ -105,7 +108,7 @@ def command(
             else:
                 stream = recordings.live_stream()
                 recording = stack.enter_context(live.LiveRecording(stream))
-            receiver = sources.LiveSource(new_scene(stream), parameters, distro=distro, remaps=remap)
+            receiver = sources.LiveSource(new_scene(stream, live=save is None), parameters, distro=distro, remaps=remap)
             stack.enter_context(receiver)
             if save is None:
                 recording.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import cv2
@@ -16,6 +16,9 @@ from taihri_ros.node.ellipsoids import image_ellipse
 from taihri_ros.node.person_colours import Colour, person_colour
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.skeleton import BONES
+
+Plate = tuple[int, int, int, int]
+"""Place of a text: left, top, right, bottom, px."""
 
 _JOINT = (255, 115, 25)
 _BONE = (50, 150, 255)
@@ -94,12 +97,14 @@ def _draw_joints(canvas: NDArray[np.uint8], located: Iterable[Keypoint], camera:
             outline = image_ellipse(camera, keypoint.position, keypoint.covariance)
             if outline is not None:
                 _draw_outline(canvas, pixel + outline, scale)
+    plates: list[Plate] = []
     for keypoint, pixel in drawn:
         column, row = _rounded(pixel)
         fill = -1 if np.isfinite(keypoint.pixel).all() else thickness
         cv2.circle(canvas, (column, row), round(4 * scale), _JOINT, fill, cv2.LINE_AA)
         distance = float(np.linalg.norm(keypoint.position))
-        _write(canvas, f"{keypoint.name} {distance:.2f} m", (column + round(6 * scale), row), scale)
+        label = f"{keypoint.name} {distance:.2f} m"
+        plates.append(_write(canvas, label, (column + round(6 * scale), row), scale, plates))
 
 
 def _describe_missing(person: Person) -> str:
@@ -165,12 +170,33 @@ def _draw_outline(canvas: NDArray[np.uint8], corners: NDArray[np.float64], scale
     cv2.polylines(canvas, [points], True, _ELLIPSE, max(1, round(scale)), cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
-def _write(canvas: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float) -> None:
-    """Write white text on a darkened background; a position (px) too near to the edge is moved into the image."""
+def _write(
+    canvas: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float, taken: Sequence[Plate] = ()
+) -> Plate:
+    """Write white text on a darkened background, and return where that is.
+
+    A position (px) too near to the edge is moved into the image. One whose text would cover text at the places that are
+    taken is moved down, or up where there is no place below.
+    """
     font, size, thickness, margin = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, max(1, round(scale)), round(3 * scale)
     (width, height), below = cv2.getTextSize(text, font, size, thickness)
     left = max(margin, min(at[0], canvas.shape[1] - width - margin))
-    bottom = max(height + margin, min(at[1], canvas.shape[0] - below - margin))
-    plate = canvas[bottom - height - margin : bottom + below + margin, left - margin : left + width + margin]
-    plate[:] = plate // 3
+    highest, lowest = height + margin, canvas.shape[0] - below - margin
+    wanted = max(highest, min(at[1], lowest))
+    step = height + below + 2 * margin + 1
+
+    def plate_at(bottom: int) -> Plate:
+        return left - margin, bottom - height - margin, left + width + margin, bottom + below + margin
+
+    bottoms = [*range(wanted, lowest + 1, step), *range(wanted - step, highest - 1, -step)]
+    free = (each for each in bottoms if not any(_overlap(plate_at(each), other) for other in taken))
+    bottom = next(free, wanted)
+    first_column, first_row, last_column, last_row = plate = plate_at(bottom)
+    shade = canvas[first_row:last_row, first_column:last_column]
+    shade[:] = shade // 3
     cv2.putText(canvas, text, (left, bottom), font, size, _TEXT, thickness, cv2.LINE_AA)
+    return plate
+
+
+def _overlap(one: Plate, other: Plate) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,8 +1,8 @@
 """Shows in a browser what the robot sees and what the node makes of it, with Rerun, without any other host.
 
 - `blueprint`: which part of the window shows what;
-- `scene`: one message after the other, in any order, to what Rerun shows; `drawing` has the parts of a person,
-  `pictures` those of an image;
+- `scene`: one message after the other, in any order, to what Rerun shows; `person_drawing` has a person in every part
+  of the window, `drawing` joints, bones and ellipsoids, `pictures` images;
 - `words` has the command and its joints as text;
 - `sources`: where messages come from, a running node or a recorded bag;
 - `recordings` and `live`: where they go, a file or memory;

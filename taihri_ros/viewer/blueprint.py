@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import rerun.blueprint as rrb
 
 CAMERA = "world/camera"
@@ -16,6 +18,9 @@ TIMELINE = "time"
 
 COMMAND, LOG = "command", "log"
 LATENCY, CONFIDENCE, FRAMES = "latency", "confidence", "frames"
+
+_CURVE_S = 60.0
+"""Time that the curves show, seconds."""
 
 
 def blueprint(*, live: bool = False) -> rrb.Blueprint:
@@ -34,9 +39,11 @@ def blueprint(*, live: bool = False) -> rrb.Blueprint:
         row_shares=[3, 2],
     )
     curves = rrb.Horizontal(
-        rrb.TimeSeriesView(origin=CONFIDENCE, name="Confidence"),
-        rrb.TimeSeriesView(origin=LATENCY, name="Latency, ms"),
-        rrb.TimeSeriesView(origin=FRAMES, name="Frames"),
+        _curves(CONFIDENCE, "Confidence", axis_y=rrb.ScalarAxis(range=(0.0, 1.0))), _curves(LATENCY, "Latency, ms")
+    )
+    events = rrb.Tabs(
+        rrb.TextLogView(origin=LOG, name="Log", columns=rrb.TextLogColumns(text_log_columns=["LogLevel", "Body"])),
+        _curves(FRAMES, "Frames since the start: answered, or dropped and why"),
     )
     known = rrb.Vertical(
         rrb.Spatial3DView(
@@ -48,7 +55,7 @@ def blueprint(*, live: bool = False) -> rrb.Blueprint:
             ),
         ),
         curves,
-        rrb.TextLogView(origin=LOG, name="Log"),
+        events,
         row_shares=[7, 4, 3],
     )
     return rrb.Blueprint(
@@ -62,3 +69,14 @@ def blueprint(*, live: bool = False) -> rrb.Blueprint:
             loop_mode="off" if live else "all",
         ),
     )
+
+
+def _curves(origin: str, name: str, **options: Any) -> rrb.TimeSeriesView:
+    """Return a view of the newest part of curves, their names on its left."""
+    newest = rrb.VisibleTimeRange(
+        TIMELINE,
+        start=rrb.TimeRangeBoundary.cursor_relative(seconds=-_CURVE_S),
+        end=rrb.TimeRangeBoundary.cursor_relative(),
+    )
+    legend = rrb.PlotLegend(rrb.Corner2D.LeftTop)
+    return rrb.TimeSeriesView(origin=origin, name=name, plot_legend=legend, time_ranges=newest, **options)

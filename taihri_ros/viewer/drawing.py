@@ -21,15 +21,33 @@ ELLIPSOID: Colour = (255, 90, 230, 60)
 BODY: Colour = (240, 215, 80)
 TRUTH: Colour = (70, 255, 90)
 
+CURVES: tuple[Colour, ...] = (
+    (31, 119, 180),
+    (214, 90, 20),
+    (44, 150, 60),
+    (200, 40, 60),
+    (140, 90, 190),
+    (120, 80, 60),
+    (220, 100, 180),
+    (110, 110, 110),
+    (150, 150, 20),
+    (20, 160, 180),
+)
+"""Colours of curves in the order of their appearance: those that Rerun chooses by name may be alike."""
+
 _JOINT_RADIUS_M, _BONE_RADIUS_M = 0.025, 0.008
-_JOINT_RADIUS_PX, _BONE_RADIUS_PX = 5.0, 1.5
+_JOINT_RADIUS, _BONE_RADIUS = rr.Radius.ui_points(4.0), rr.Radius.ui_points(1.5)
+"""Radii in pictures, which do not depend on the number of their pixels."""
 _SMALLEST_SEMI_AXIS_M = 1e-3
 
+_MOST_LABELS = 8
+"""Number of labels beside each other; those of more joints are shown under the mouse only."""
 
-def points_3d(positions: Mapping[str, NDArray[np.float64]], colour: Colour, *, labelled: bool = True) -> rr.Points3D:
-    """Return joints, (3,) metres by name, as points."""
-    labels = list(positions) if labelled else None
-    return rr.Points3D(_array(positions, 3), radii=_JOINT_RADIUS_M, colors=colour, labels=labels)
+
+def points_3d(positions: Mapping[str, NDArray[np.float64]], colour: Colour) -> rr.Points3D:
+    """Return joints, (3,) metres by name, as points. Their names are shown under the mouse: in space they overlap."""
+    labels = list(positions)
+    return rr.Points3D(_array(positions, 3), radii=_JOINT_RADIUS_M, colors=colour, labels=labels, show_labels=False)
 
 
 def bones_3d(positions: Mapping[str, NDArray[np.float64]], colour: Colour) -> rr.LineStrips3D:
@@ -39,12 +57,24 @@ def bones_3d(positions: Mapping[str, NDArray[np.float64]], colour: Colour) -> rr
 
 def points_2d(pixels: Mapping[str, NDArray[np.float64]], labels: Sequence[str]) -> rr.Points2D:
     """Return joints, (2,) px by name, as points with labels."""
-    return rr.Points2D(_array(pixels, 2), radii=_JOINT_RADIUS_PX, colors=JOINT, labels=labels, draw_order=30)
+    return rr.Points2D(
+        _array(pixels, 2),
+        radii=_JOINT_RADIUS,
+        colors=JOINT,
+        labels=labels,
+        show_labels=len(pixels) <= _MOST_LABELS,
+        draw_order=30,
+    )
+
+
+def curve(number: int) -> rr.SeriesLines:
+    """Return how a curve looks, by the number of those that appeared in its view before it."""
+    return rr.SeriesLines(colors=CURVES[number % len(CURVES)], widths=1.5)
 
 
 def bones_2d(pixels: Mapping[str, NDArray[np.float64]]) -> rr.LineStrips2D:
     """Return the bones between joints, (2,) px by name."""
-    return rr.LineStrips2D(_bones(pixels), radii=_BONE_RADIUS_PX, colors=BONE, draw_order=20)
+    return rr.LineStrips2D(_bones(pixels), radii=_BONE_RADIUS, colors=BONE, draw_order=20)
 
 
 def box_2d(box: NDArray[np.float64] | None) -> rr.Boxes2D:

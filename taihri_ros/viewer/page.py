@@ -33,6 +33,8 @@ statistics; no browser lets it."""
 _FILES = ("/", "/re_viewer.js", "/re_viewer_bg.wasm", "/favicon.ico", "/apple-touch-icon.png", "/sw.js")
 _FONTS = re.compile(rb"<link[^>]*fonts\.g[^>]*>")
 _START_S = 60.0
+_MAGIC = b"RRF2"
+"""What a recording of the supported versions of Rerun begins with."""
 
 _SERVER = "import rerun, sys; rerun.serve_web_viewer(web_port=int(sys.argv[1]), open_browser=False); sys.stdin.read()"
 """Rerun gives the files of its viewer only through a server of its own, which every host in the network can reach."""
@@ -52,8 +54,19 @@ class FileSource:
     """A recording in a file."""
 
     def __init__(self, path: Path) -> None:
-        """Create the source for an .rrd file."""
+        """Create the source for an .rrd file.
+
+        Raises:
+            TaihriError: The file is not readable, or not a recording of Rerun.
+        """
         self._path = path
+        try:
+            with path.open("rb") as file:
+                begins = file.read(len(_MAGIC))
+        except OSError as error:
+            raise TaihriError(f"{path} cannot be read: {error.strerror}") from error
+        if begins != _MAGIC:
+            raise TaihriError(f"{path} is not a recording of Rerun: make one with taihri view BAG --save {path.name}")
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the content of the file."""
@@ -110,7 +123,9 @@ class Page:
         try:
             self._server = ThreadingHTTPServer((host, port), handler)
         except (OSError, OverflowError) as error:
-            raise TaihriError(f"the viewer cannot listen on {host}:{port}: {error}; choose another --port") from error
+            raise TaihriError(
+                f"the viewer cannot listen on {host}:{port}: {error}; choose another --host or --port"
+            ) from error
         self._server.daemon_threads = True
         shown = "127.0.0.1" if host in ("", "0.0.0.0") else host
         self.url = f"http://{shown}:{self._server.server_port}/"

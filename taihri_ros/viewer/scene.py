@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ import rerun as rr
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
-from taihri_ros.keypoints import Person
 from taihri_ros.node import topics
 from taihri_ros.node.messages import stamp_ns, time_ns
 from taihri_ros.node.node_names import status_prefix
@@ -30,16 +29,19 @@ from taihri_ros.viewer.blueprint import (
     FRAMES,
     LATENCY,
     LOG,
-    PERSON,
     PICTURE,
     TIMELINE,
 )
+from taihri_ros.viewer.person_drawing import clear_people, draw_person
 from taihri_ros.viewer.words import Words
 
 ROSOUT = Topic("/rosout", "rcl_interfaces/msg/Log", depth=1000, latched=True)
 
 _PICTURES_KEPT = 64
 """Number of pictures kept until their answer arrives: more than six seconds at 10 Hz."""
+
+_STALE_S = 3.0
+"""Time of the images without an answer after which the last one is no longer drawn, seconds."""
 
 _PICTURE_SIZE_M = 0.5
 """Distance from the camera at which its picture stands in space, metres."""
@@ -51,23 +53,29 @@ _ROSOUT_LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERROR", 50: "CRITICA
 class Scene:
     """Logs the node's messages to a recording of Rerun. `receive` must be called from one thread at a time."""
 
-    def __init__(self, stream: rr.RecordingStream, *, node: str = f"/{NODE_NAME}", rectified: bool = False) -> None:
+    def __init__(
+        self, stream: rr.RecordingStream, *, node: str = f"/{NODE_NAME}", rectified: bool = False, live: bool = False
+    ) -> None:
         """Create an empty scene.
 
         Args:
             stream: The recording.
             node: Namespace and name of the node, such as `/robot1/taihri`.
             rectified: Whether the images are rectified: use P of CameraInfo.
+            live: Whether somebody looks before the first message.
         """
-        self._stream, self._node, self._rectified = stream, node, rectified
-        self._words = Words()
+        self._stream, self._node, self._rectified, self._live = stream, node, rectified, live
+        self._words = Words(f"{node}/command")
         self._camera: Camera | None = None
         self._image_frame: str | None = None
         self._jpegs: dict[int, bytes] = {}
         self._said: set[str] = set()
         self._statuses: dict[str, tuple[int, str]] = {}
         self._states: dict[str, str] = {}
+        self._curves: dict[str, list[str]] = {}
         self._began_ns: int | None = None
+        self._now_ns = self._image_ns = self._answered_ns = 0
+        self._unanswered = 0
         self._earlier: list[tuple[Topic, Any]] = []
         self._handlers: dict[Topic, Callable[[Any], None]] = {
             topics.IMAGE: self._on_image,
@@ -108,8 +116,30 @@ class Scene:
             self._said.add(text)
             self._say(text, "WARN")
 
+    def miss(self, missing: Sequence[str]) -> None:
+        """Show what a running node lacks beside the command, and draw its last answer no longer.
+
+        Args:
+            missing: What is missing and what to do, one line each; empty when everything is there again.
+        """
+        self._words.missing = tuple(missing)
+        if self._began_ns is None and not self._live:
+            return  # a recording begins with its first message
+        self._stream.set_time(TIMELINE, timestamp=_time(self._now_ns))
+        if missing:
+            self._forget()
+        else:
+            self._write()
+        for line in missing if self._began_ns is not None else ():  # before that, the words beside the picture suffice
+            self._say(line, "WARN")
+
     def _on_image(self, message: Any) -> None:
-        stamp = self._at(message)
+        stamp = self._image_ns = self._at(message)
+        self._unanswered += 1
+        is_late = self._unanswered > 1 and stamp > self._answered_ns + _STALE_S * 1e9
+        if self._words.person is not None and is_late:
+            self._forget()
+            self._say(f"no answer to the images of the last {_STALE_S:.0f} s", "WARN")
         self._image_frame = message.header.frame_id
         if self._camera is not None:  # again: a page that is opened late receives the newest messages only
             self._stream.log(CAMERA, _pinhole(self._camera))
@@ -133,23 +163,22 @@ class Scene:
     def _on_person(self, message: Any) -> None:
         stamp, person = self._at(message), read_person(message)
         self._words.person, self._words.answered = person, message.command
-        self._stream.log(COMMAND, rr.TextDocument(self._words.text(), media_type="text/markdown"))
-        self._draw_in_picture(person)
-        self._draw_in_space(person if self._in_camera(message) else Person((), None))
-        self._cut_out(self._jpegs.get(stamp), person)
+        self._answered_ns, self._unanswered = self._image_ns, 0
+        self._write()
+        draw_person(self._stream, person, self._jpegs.get(stamp), in_space=self._in_camera(message))
         for keypoint in person.keypoints:
             if np.isfinite(keypoint.confidence):
-                self._stream.log(f"{CONFIDENCE}/{keypoint.name}", rr.Scalars(keypoint.confidence))
+                self._draw_curve(CONFIDENCE, keypoint.name, keypoint.confidence)
             if self._states.get(keypoint.name) != keypoint.state.name:
                 self._states[keypoint.name] = keypoint.state.name
                 reason = f": {keypoint.reason}" if keypoint.reason else ""
                 self._say(f"{keypoint.name} is {keypoint.state.name}{reason}")
         for name, value in (("presence", person.presence), ("min_confidence", message.min_confidence)):
             if np.isfinite(value):
-                self._stream.log(f"{CONFIDENCE}/{name}", rr.Scalars(value))
+                self._draw_curve(CONFIDENCE, name, value)
         for stage, duration_ms in read_stages_ms(message).items():
             if "." not in stage:
-                self._stream.log(f"{LATENCY}/{stage}", rr.Scalars(duration_ms))
+                self._draw_curve(LATENCY, stage, duration_ms)
 
     def _on_people(self, message: Any) -> None:
         self._at(message)
@@ -189,12 +218,10 @@ class Scene:
     def _on_active_command(self, message: Any) -> None:
         self._at_time(message.since)
         self._words.command, self._words.person = message, None
-        self._stream.log(COMMAND, rr.TextDocument(self._words.text(), media_type="text/markdown"))
+        self._write()
         self._say(self._words.line())
         if not message.text:
-            self._states.clear()
-            for cleared in ("world/person", "world/body", f"{CAMERA}/person", f"{CAMERA}/people", PERSON):
-                self._stream.log(cleared, rr.Clear(recursive=True))
+            self._forget()
 
     def _on_diagnostics(self, message: Any) -> None:
         self._at(message)
@@ -209,7 +236,7 @@ class Scene:
             for entry in status.values:
                 if entry.key == "published" or entry.key.startswith("dropped."):
                     name = entry.key.replace("dropped.", "dropped ").replace("published", "answered")
-                    self._stream.log(f"{FRAMES}/{rr.escape_entity_path_part(name)}", rr.Scalars(float(entry.value)))
+                    self._draw_curve(FRAMES, name, float(entry.value))
 
     def _on_rosout(self, message: Any) -> None:
         if message.name == self._node.strip("/").replace("/", "."):
@@ -221,38 +248,24 @@ class Scene:
         joints = dict(zip(JOINTS, read_poses(message), strict=False))
         self._stream.log("world/truth", drawing.bones_3d(joints, drawing.TRUTH))
 
-    def _draw_in_picture(self, person: Person) -> None:
-        """Draw box, joints and bones into the picture of the camera."""
-        pixels = {each.name: each.pixel for each in person.located if np.isfinite(each.pixel).all()}
-        distances = {each.name: float(np.linalg.norm(each.position)) for each in person.located}
-        labels = [f"{name} {distances[name]:.2f} m" for name in pixels]
-        self._stream.log(f"{CAMERA}/person/box", drawing.box_2d(person.box))
-        self._stream.log(f"{CAMERA}/person/bones", drawing.bones_2d(pixels))
-        self._stream.log(f"{CAMERA}/person/joints", drawing.points_2d(pixels, labels))
+    def _write(self) -> None:
+        """Show the command and its joints in words."""
+        self._stream.log(COMMAND, rr.TextDocument(self._words.text(), media_type="text/markdown"))
 
-    def _draw_in_space(self, person: Person) -> None:
-        """Draw joints, bones and ellipsoids in metres."""
-        positions = {each.name: each.position for each in person.located}
-        covariances = {each.name: each.covariance for each in person.located}
-        self._stream.log("world/person/joints", drawing.points_3d(positions, drawing.JOINT))
-        self._stream.log("world/person/bones", drawing.bones_3d(positions, drawing.BONE))
-        self._stream.log("world/person/ellipsoids", drawing.ellipsoids(positions, covariances))
+    def _forget(self) -> None:
+        """Draw the last answer no longer."""
+        self._words.person = None
+        self._states.clear()
+        self._write()
+        clear_people(self._stream)
 
-    def _cut_out(self, jpeg: bytes | None, person: Person) -> None:
-        """Show the part of the picture with the person, and the joints in it."""
-        box = pictures.extent(person)
-        if jpeg is None or box is None:
-            self._stream.log(PERSON, rr.Clear(recursive=True))
-            return
-        picture, to_square = pictures.cut_out(pictures.decode(jpeg), box)
-        pixels = {
-            each.name: to_square[:, :2] @ each.pixel + to_square[:, 2]
-            for each in person.located
-            if np.isfinite(each.pixel).all()
-        }
-        self._stream.log(f"{PERSON}/picture", pictures.shown(pictures.encode(picture)))
-        self._stream.log(f"{PERSON}/bones", drawing.bones_2d(pixels))
-        self._stream.log(f"{PERSON}/joints", drawing.points_2d(pixels, list(pixels)))
+    def _draw_curve(self, view: str, name: str, value: float) -> None:
+        """Add a value to a curve."""
+        path, known = f"{view}/{rr.escape_entity_path_part(name)}", self._curves.setdefault(view, [])
+        if name not in known:
+            self._stream.log(path, drawing.curve(len(known)), static=True)
+            known.append(name)
+        self._stream.log(path, rr.Scalars(value))
 
     def _in_camera(self, message: Any) -> bool:
         """Return whether a message is in the frame of the images; if not, say so once."""
@@ -271,6 +284,7 @@ class Scene:
             self._began_ns = stamp
             for topic, earlier in self._earlier:
                 self.receive(topic, earlier)
+        self._now_ns = stamp
         self._stream.set_time(TIMELINE, timestamp=_time(stamp))
         return stamp
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -67,6 +67,7 @@ class LiveSource:
             TaihriError: A name or environment variable is not valid, or DDS cannot start.
         """
         self._scene = scene
+        self._one_at_a_time = Lock()
         self._watched = node_identity(NODE_NAME, remaps=remaps)
         self._remaps = remaps
         image = topics.COMPRESSED_IMAGE if parameters.image_transport == "compressed" else topics.IMAGE
@@ -78,30 +79,37 @@ class LiveSource:
             self._subscriptions = {
                 topic: self._subscribe(topic) for topic in (image, topics.CAMERA_INFO, *depth, *OUTPUTS)
             }
-            self._node.subscribe(TRUTH.type, resolve(TRUTH.name, SIMULATOR), partial(scene.receive, TRUTH), _qos(TRUTH))
+            truth, receive = resolve(TRUTH.name, SIMULATOR), partial(self._receive, TRUTH)
+            self._node.subscribe(TRUTH.type, truth, receive, _qos(TRUTH))
             self._image = self._subscriptions[image]
             stack.pop_all()
 
     def run(self, stop: Event) -> None:
-        """Wait until `stop` is set; log as a warning if nobody publishes images or answers.
+        """Wait until `stop` is set; say in the log and on the page when nobody publishes images or answers.
 
         Args:
             stop: Ends the run.
         """
-        started = time.monotonic()
-        silent = {"image": self._image, "answer": self._subscriptions[topics.PERSON]}
-        advice = {
-            "image": "start the camera, or name its topic with -r image:=/camera/...",
-            "answer": "start the node, or name it with -r __node:=... or -r __ns:=...",
+        needed = {
+            self._image: "start the camera, or name its topic with -r image:=/camera/...",
+            self._subscriptions[topics.PERSON]: "start the node, or name it with -r __node:=... or -r __ns:=...",
         }
+        last_seen, missing = dict.fromkeys(needed, time.monotonic()), list[str]()
+        with self._one_at_a_time:
+            self._scene.miss(missing)
         while not stop.wait(_TICK_S):
             if self._latched is None and self._subscriptions[topics.CAMERA_INFO].has_latched_publisher:
                 self._latched = self._subscribe(topics.LATCHED_CAMERA_INFO)
-            if time.monotonic() > started + _SILENCE_S:
-                for name, subscription in silent.items():
-                    if not subscription.matched:
-                        logger.warning("no publisher on %s: %s", subscription.topic, advice[name])
-                silent = {}
+            now = time.monotonic()
+            last_seen |= {each: now for each in needed if each.matched}
+            silent = [each for each in needed if now > last_seen[each] + _SILENCE_S]
+            lines = [f"no publisher on {each.topic}: {needed[each]}" for each in silent]
+            if lines != missing and (lines or all(each.matched for each in needed)):
+                missing = lines
+                for line in missing:
+                    logger.warning("%s", line)
+                with self._one_at_a_time:
+                    self._scene.miss(missing)
 
     def close(self) -> None:
         """Leave the graph."""
@@ -115,9 +123,13 @@ class LiveSource:
         """Close the source."""
         self.close()
 
+    def _receive(self, topic: Topic, message: Any) -> None:
+        with self._one_at_a_time:
+            self._scene.receive(topic, message)
+
     def _subscribe(self, topic: Topic) -> Subscription:
         name = resolve(topic.name, *self._watched, self._remaps)
-        receive = partial(self._scene.receive, topic)
+        receive = partial(self._receive, topic)
         warn_incompatible = topic is not topics.LATCHED_CAMERA_INFO
         return self._node.subscribe(topic.type, name, receive, _qos(topic), warn_incompatible=warn_incompatible)
 

@@ -25,23 +25,35 @@ class Words:
         command: The newest taihri_ros/ActiveCommand; None before the first.
         person: The newest person; None before the first answer.
         answered: The command that the newest answer belongs to.
+        missing: What a running node lacks, and what to do about it, one line each.
     """
 
-    def __init__(self) -> None:
-        """Start without a command."""
+    def __init__(self, topic: str) -> None:
+        """Start without a command.
+
+        Args:
+            topic: The topic of commands.
+        """
+        self._topic = topic
         self.command: Any = None
         self.person: Person | None = None
         self.answered = ""
+        self.missing: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """Return a page with the command, its joints and what is known of each."""
+        """Return a page with the command, its joints and what is known of each, or what is missing."""
+        if self.missing:
+            return "\n\n".join(["# Waiting", *self.missing])
         if self.command is None:
-            head = [f"# {self.answered or 'Waiting for the node'}"]
+            head = [f"# {self.answered}" if self.answered else "# Waiting for the node"]
         elif not self.command.text:
-            return "# No command\n\nPublish one on `~/command`, such as `shake my hand`."
+            return f"# No command\n\nPublish one on `{self._topic}`, such as `shake my hand`."
         else:
             head = [f"# {self.command.text}", "", f"{self._choice()}."]
         if self.person is None:
+            awaited = self.command is not None and Source(self.command.source) is not Source.NONE
+            return "\n".join([*head, "", "Waiting for an answer."] if awaited else head)
+        if not self.person.keypoints:
             return "\n".join(head)
         if any(keypoint.state is State.NOBODY for keypoint in self.person.keypoints):
             return "\n".join([*head, "", f"**Nobody is in view** (presence {self.person.presence:.2f})."])

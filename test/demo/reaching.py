@@ -53,7 +53,8 @@ def person(*, is_hand_held_out: bool = True) -> NDArray[np.float64]:
 
 
 def header(seconds: float) -> SimpleNamespace:
-    return SimpleNamespace(stamp=SimpleNamespace(sec=int(seconds), nanosec=round(seconds % 1.0 * 1e9)))
+    stamp = SimpleNamespace(sec=int(seconds), nanosec=round(seconds % 1.0 * 1e9))
+    return SimpleNamespace(stamp=stamp, frame_id="camera")
 
 
 def point(place: NDArray[np.float64]) -> SimpleNamespace:

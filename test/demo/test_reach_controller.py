@@ -113,6 +113,7 @@ def test_it_goes_on_when_somebody_who_was_too_near_for_long_steps_back() -> None
         ("unsure", "unsure: the standard deviation of right_wrist is 0.30 m"),
         ("steps back", "unreachable: right_wrist needs 1."),
         ("lowers the hand", "waits: no hand is held out"),
+        ("positions that are no numbers", "missing: the joints of this command"),
     ],
 )
 def test_it_stands_still_and_says_why(happens: str, reason: str) -> None:
@@ -140,6 +141,8 @@ def test_it_stands_still_and_says_why(happens: str, reason: str) -> None:
                 joints = STANDING + np.array([0.0, 0.0, 1.0])
             elif happens == "lowers the hand":
                 joints = person(is_hand_held_out=False)
+            elif happens == "positions that are no numbers":
+                joints = np.full_like(STANDING, np.nan)
         if step < 25 or happens != "no more images":
             names = () if missing else HAND
             planner.on_person(keypoints(joints, *names, at=now, deviation_m=deviation_m, missing=missing))

@@ -145,6 +145,31 @@ def test_stale_images_stop_it() -> None:
     assert reason(told, NOW + 0.7) == "stale: the newest image is 0.7 s old"
 
 
+@pytest.mark.parametrize("ahead_s", [-0.7, 0.7])
+def test_a_camera_whose_clock_is_wrong_is_stale(ahead_s: float) -> None:
+    told = planner("shake my hand")
+    told.on_person(keypoints(JOINTS, *ARM, at=NOW + ahead_s))
+    assert reason(told, NOW) == f"stale: the newest image is {-ahead_s:.1f} s old"
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_position_that_is_no_number_is_no_goal_and_no_limb(wrong: float) -> None:
+    told, joints = planner("shake my hand"), JOINTS.copy()
+    joints[INDEX["right_wrist"]] = wrong
+    told.on_person(keypoints(joints, *ARM))
+    told.on_body(body_joints(joints))
+    assert reason(told) == "missing: the joints of this command"
+    assert all(np.isfinite([*limb.start, *limb.end, limb.radius]).all() for limb in told.limbs(NOW))
+
+
+def test_joints_in_another_frame_than_the_arms_are_refused() -> None:
+    for frame, refused in (("camera", False), ("base_link", True)):
+        told = planner("shake my hand", frame=frame)
+        told.on_person(keypoints(JOINTS, *ARM))
+        assert isinstance(told.decide(NOW), planning.Stop) is refused
+    assert reason(told) == "frame: the joints are in 'camera', and the arm is in 'base_link'"
+
+
 def test_a_joint_may_be_missing_for_a_moment_and_then_stops_it_with_its_own_reason() -> None:
     told = planner("point at my head")
     told.on_person(keypoints(JOINTS, "head"))

@@ -64,8 +64,20 @@ def test_the_page_may_connect_to_its_own_host_only(page: Page, recording: Path) 
 def test_a_port_that_is_in_use_is_named(page: Page, recording: Path) -> None:
     port = urlsplit(page.url).port
     assert port is not None
-    with pytest.raises(TaihriError, match=f"cannot listen on 127.0.0.1:{port}: .* choose another --port"):
+    with pytest.raises(TaihriError, match=f"cannot listen on 127.0.0.1:{port}: .* choose another --host or --port"):
         Page(FileSource(recording), port=port)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello"])
+def test_what_is_no_recording_is_refused_before_a_browser_shows_nothing(content: bytes, tmp_path: Path) -> None:
+    odd = tmp_path / "odd.rrd"
+    odd.write_bytes(content)
+    with pytest.raises(
+        TaihriError, match=r"odd\.rrd is not a recording of Rerun: make one with taihri view BAG --save"
+    ):
+        FileSource(odd)
+    with pytest.raises(TaihriError, match="cannot be read: Is a directory"):
+        FileSource(tmp_path)
 
 
 def test_the_browser_shows_the_picture_without_any_other_host(page: Page) -> None:

@@ -16,6 +16,7 @@ from taihri_ros.keypoints import Keypoint, State
 from taihri_ros.node import topics
 from taihri_ros.node.diagnostics import Report
 from taihri_ros.node.markers import triangle_marker
+from taihri_ros.skeleton import JOINTS
 from taihri_ros.viewer import pictures
 from taihri_ros.viewer.recordings import written_recording
 from taihri_ros.viewer.scene import ROSOUT, Scene
@@ -90,13 +91,76 @@ def test_joints_are_drawn_in_the_picture_and_in_metres_with_their_ellipsoid(scen
     scene.receive(topics.PERSON, person_message(elbow, wrist(), Keypoint("head", State.NOT_ANSWERED, "not answered")))
     in_picture, in_space = sheet.last("world/camera/person/joints"), sheet.last("world/person/joints")
     assert _numbers(in_picture.positions).tolist() == [[40.0, 50.0], [40.0, 30.0]]
-    assert in_picture.labels.as_arrow_array().to_pylist() == ["right_elbow 1.52 m", "right_wrist 1.51 m"]
+    assert in_picture.labels.as_arrow_array().to_pylist() == ["right_elbow", "right_wrist"]
+    assert (shows_labels(in_picture), shows_labels(in_space)) == (True, False), "in space they overlap"
     assert np.allclose(_numbers(in_space.positions), [elbow.position, wrist().position])
     bones = sheet.last("world/person/bones").strips.as_arrow_array().to_pylist()
     assert np.allclose(bones, [[elbow.position, wrist().position]])
     ellipsoid = sheet.last("world/person/ellipsoids")
     assert np.allclose(_numbers(ellipsoid.half_sizes)[0], np.sqrt(7.815 * np.array([1e-4, 1e-4, 9e-4])))
     assert np.allclose(_numbers(ellipsoid.centers)[1], wrist().position)
+
+
+def shows_labels(points: Any) -> bool:
+    return bool(points.show_labels.as_arrow_array()[0].as_py())
+
+
+def test_the_labels_of_many_joints_are_shown_under_the_mouse_only(scene: Scene, sheet: Sheet) -> None:
+    many = [wrist(name=name, pixel=np.array([4.0 * number, 9.0])) for number, name in enumerate(JOINTS)]
+    scene.receive(topics.PERSON, person_message(*many))
+    assert not shows_labels(sheet.last("world/camera/person/joints"))
+
+
+def test_the_person_is_cut_out_with_distances(scene: Scene, sheet: Sheet) -> None:
+    scene.receive(topics.IMAGE, image(STAMP))
+    scene.receive(topics.PERSON, person_message(wrist(), box=(20.0, 10.0, 60.0, 50.0)))
+    assert sheet.last("person/joints").labels.as_arrow_array().to_pylist() == ["1.51 m"]
+
+
+@pytest.mark.parametrize(("images_s", "drawn"), [(2, True), (4, False)])
+def test_an_answer_is_drawn_until_the_images_have_gone_on(
+    scene: Scene, sheet: Sheet, images_s: int, drawn: bool
+) -> None:
+    chosen = Selection(("right_wrist",), Source.NAMED, "")
+    scene.receive(topics.ACTIVE_COMMAND, MESSAGES.active_command("right_wrist", chosen, STAMP))
+    scene.receive(topics.IMAGE, image(STAMP))
+    scene.receive(topics.PERSON, person_message(wrist()))
+    for second in range(images_s):
+        scene.receive(topics.IMAGE, image(STAMP + (second + 1) * 1_000_000_000))
+    assert ("world/person" not in sheet.logged) is drawn
+    assert ("1.51 m" in _text(sheet.last("command").text)) is drawn
+    assert ("WARN no answer to the images of the last 3 s" in sheet.lines()) is not drawn
+    assert drawn or _text(sheet.last("command").text).endswith("Waiting for an answer.")
+
+
+def test_an_image_after_a_long_time_awaits_its_answer(scene: Scene, sheet: Sheet) -> None:
+    for second in (0, 5, 10):
+        scene.receive(topics.IMAGE, image(STAMP + second * 1_000_000_000))
+        scene.receive(topics.PERSON, person_message(wrist()))
+    assert "world/person" not in sheet.logged
+
+
+def test_what_a_running_node_lacks_stands_beside_the_command(sheet: Sheet) -> None:
+    missing = ["no publisher on /image: start the camera"]
+    recorded, live = Scene(sheet), Scene(sheet, live=True)  # type: ignore[arg-type]
+    recorded.miss(missing)
+    assert "command" not in sheet.logged, "a recording begins with its first message"
+    live.miss(missing)
+    assert _text(sheet.last("command").text) == "# Waiting\n\nno publisher on /image: start the camera"
+    live.miss([])
+    assert _text(sheet.last("command").text).startswith("# Waiting for the node")
+    live.receive(topics.PERSON, person_message(wrist()))
+    live.miss(missing)
+    assert isinstance(sheet.last("world/person"), rr.Clear)
+    assert sheet.lines()[-1] == f"WARN {missing[0]}"
+
+
+def test_curves_beside_each_other_differ_in_colour(scene: Scene, sheet: Sheet) -> None:
+    scene.receive(topics.PERSON, person_message(wrist(), wrist(name="left_wrist")))
+    scene.receive(topics.PERSON, person_message(wrist()))
+    looks = [entity for path, all_of in sheet.logged.items() if path.startswith("confidence/") for _, entity in all_of]
+    colours = [str(each.colors.as_arrow_array()) for each in looks if isinstance(each, rr.SeriesLines)]
+    assert len(colours) == len(set(colours)) == 4
 
 
 def test_a_person_who_is_gone_is_no_longer_drawn(scene: Scene, sheet: Sheet) -> None:
@@ -126,6 +190,16 @@ def test_the_words_name_the_command_the_choice_and_each_joint(scene: Scene, shee
     scene.receive(topics.ACTIVE_COMMAND, MESSAGES.active_command("", Selection((), Source.NONE, ""), STAMP + 1))
     assert "No command" in _text(sheet.last("command").text)
     assert isinstance(sheet.last("world/person"), rr.Clear)
+
+
+def test_a_command_that_needs_no_joint_awaits_no_answer(scene: Scene, sheet: Sheet) -> None:
+    none = Selection((), Source.NONE, "the command is negated by 'do not'")
+    scene.receive(topics.PERSON, person_message())
+    scene.receive(topics.ACTIVE_COMMAND, MESSAGES.active_command("do not wave", none, STAMP))
+    words = "# do not wave\n\nNo joint is chosen (the command is negated by 'do not')."
+    assert _text(sheet.last("command").text) == words
+    scene.receive(topics.PERSON, person_message())
+    assert _text(sheet.last("command").text) == words
 
 
 def test_confidence_latency_and_drops_are_curves(scene: Scene, sheet: Sheet) -> None:

@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from bag_files import Record, camera_records, write_bag
 from camera_messages import TYPES, camera_info, image
+from dds_peer import wait_until
 from domains import new_domain
 from viewed_person import person_message, wrist
 
@@ -22,7 +24,8 @@ from taihri_ros.node.dds_host import DdsNode, QoS
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.recordings.errors import BagError
 from taihri_ros.node.topics import Topic
-from taihri_ros.viewer.sources import BagSource
+from taihri_ros.viewer import sources
+from taihri_ros.viewer.sources import BagSource, LiveSource
 
 
 class Shown:
@@ -31,12 +34,16 @@ class Shown:
     def __init__(self) -> None:
         self.received: list[tuple[Topic, Any]] = []
         self.notes: list[str] = []
+        self.missing: list[list[str]] = []
 
     def receive(self, topic: Topic, message: Any) -> None:
         self.received.append((topic, message))
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+    def miss(self, missing: list[str]) -> None:
+        self.missing.append(missing)
 
 
 def play(*bags: Path, **options: Any) -> Shown:
@@ -118,7 +125,7 @@ def test_a_running_node_is_recorded_until_a_signal(robot: tuple[DdsNode, dict[st
         assert viewer.stdout is not None
         assert "recording" in viewer.stdout.readline()
         stamp = 1_700_000_000_000_000_000
-        while not (path.exists() and path.stat().st_size > 60_000):
+        while not (path.exists() and b"world/person/joints" in path.read_bytes()):
             assert viewer.poll() is None
             stamp += 50_000_000
             for publisher, make in publishers.values():
@@ -128,4 +135,28 @@ def test_a_running_node_is_recorded_until_a_signal(robot: tuple[DdsNode, dict[st
         output, _ = viewer.communicate(timeout=60)
     assert viewer.returncode == 0, output
     assert re.search(rf"wrote {re.escape(str(path))}: look at it with taihri view", output)
-    assert b"world/person/joints" in path.read_bytes()
+
+
+def test_the_page_says_what_is_missing_until_it_comes_and_when_it_goes(
+    robot: tuple[DdsNode, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_SILENCE_S", 0.5)
+    node, _ = robot
+    shown, stop = Shown(), Event()
+    with LiveSource(shown, Parameters()) as source:  # type: ignore[arg-type]
+        watching = Thread(target=source.run, args=[stop])
+        watching.start()
+        wait_until(lambda: len(shown.missing) == 2)
+        assert shown.missing[0] == []
+        no_image, no_answer = shown.missing[1]
+        assert no_image == "no publisher on /image: start the camera, or name its topic with -r image:=/camera/..."
+        assert no_answer.startswith("no publisher on /taihri/person: start the node")
+        image_publisher, _ = (
+            node.publisher(topics.IMAGE.type, "/image", QoS(depth=1)),
+            node.publisher(topics.PERSON.type, "/taihri/person", QoS(depth=1)),
+        )
+        wait_until(lambda: shown.missing[-1] == [])
+        image_publisher.destroy()
+        wait_until(lambda: shown.missing[-1] == [no_image])
+        stop.set()
+        watching.join()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from bag_files import camera_records, write_bag
+from click import UsageError
 from click.testing import CliRunner
 
 from taihri_ros.cli import view
@@ -37,3 +38,10 @@ def test_a_recording_is_not_saved_again(tmp_path: Path) -> None:
     recording.write_bytes(b"RRF2")
     with pytest.raises(TaihriError, match="is a recording of Rerun already: leave out --save"):
         run(recording, "--save", tmp_path / "again.rrd")
+
+
+def test_a_recording_is_shown_by_itself(tmp_path: Path) -> None:
+    recording = tmp_path / "seen.rrd"
+    recording.write_bytes(b"RRF2")
+    with pytest.raises(UsageError, match=r"show one \.rrd file at a time, and without bags"):
+        CliRunner().invoke(view.command, [str(recording)] * 2, catch_exceptions=False, standalone_mode=False)
