@@ -143,8 +143,9 @@ class ScriptedServer:
                 with connection, connection.makefile("rb") as lines:
                     header = list(iter(lines.readline, b"\r\n"))
                     lines.read(sum(int(line[15:]) for line in header if line.lower().startswith(b"content-length:")))
-                    connection.sendall(self._answers[min(self.requests, len(self._answers) - 1)])
-                    self.requests += 1
+                    answer = self._answers[min(self.requests, len(self._answers) - 1)]
+                    self.requests += 1  # before the client has the answer and counts
+                    connection.sendall(answer)
 
     def __enter__(self) -> ScriptedServer:
         return self

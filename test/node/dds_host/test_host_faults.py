@@ -99,7 +99,7 @@ def test_the_newest_image_is_answered(figure: Figure, width: int, height: int) -
     )
 
 
-@pytest.mark.timeout(size(300, 1800))
+@pytest.mark.timeout(size(300, 7200))
 @pytest.mark.fault("Memory", "640x480 images, answered one after the other", "the memory of the node is flat")
 def test_memory_is_flat(figure: Figure) -> None:
     warm, count = size(50, 1000), size(150, 100_000)
