@@ -32,10 +32,10 @@ _NODE_S = 3.0
 @click.option("--channels", default=1, show_default=True, help="Channels of --audio audio_data.")
 @click.option(
     "--recogniser",
-    type=click.Choice(("sphinx", "whisper")),
+    type=click.Choice(("sphinx", "whisper", "both")),
     default="sphinx",
     show_default=True,
-    help="Speech recognition; whisper (extra voice-whisper) understands people's own words better, sphinx needs less.",
+    help="Speech recognition: both (extra voice-whisper) understands most, sphinx needs least.",
 )
 @click.option("--model", default="", help="Directory of a Whisper model, if not the one of the extra voice-whisper.")
 @click.option(

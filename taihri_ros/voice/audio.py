@@ -36,7 +36,7 @@ class MonoConverter:
             try:
                 import soxr
             except ModuleNotFoundError as error:
-                raise VoiceError(f"{error.name} is not installed: pip install 'taihri_ros[voice]'") from error
+                raise VoiceError(f"{error.name} is not installed: in the repository pip install '.[voice]'") from error
             self._stream = soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32")
 
     def convert(self, samples: NDArray[Any]) -> NDArray[np.int16]:

@@ -11,6 +11,7 @@ from taihri_ros.voice.errors import VoiceError
 from taihri_ros.voice.interpretation import Interpreter
 from taihri_ros.voice.language_model import spoken_words
 from taihri_ros.voice.listener import Listener, Mode, Outputs, Settings
+from taihri_ros.voice.pooled import PooledRecogniser
 from taihri_ros.voice.recogniser import Recogniser
 from taihri_ros.voice.sphinx import SphinxRecogniser
 from taihri_ros.voice.spoken_sentences import spoken_sentences
@@ -25,7 +26,7 @@ Audio = Literal["microphone", "audio_stamped", "audio_data", "wav", "none"]
 """Where audio comes from: a microphone, one of the two packages audio_common_msgs, a file, or nowhere,
 for text alone."""
 
-RecogniserKind = Literal["sphinx", "whisper"]
+RecogniserKind = Literal["sphinx", "whisper", "both"]
 
 
 @dataclass(frozen=True)
@@ -98,20 +99,30 @@ def configured_listener(options: ListenOptions, outputs: Outputs) -> Listener:
         interpreter,
         outputs,
         settings,
-        recogniser=_recogniser(options, tasks),
+        recogniser=_recogniser(options, tasks, interpreter),
         spotter=StopSpotter(),
         utterances=Utterances(),
     )
 
 
-def _recogniser(options: ListenOptions, tasks: Tasks) -> Recogniser:
+def _recogniser(options: ListenOptions, tasks: Tasks, interpreter: Interpreter) -> Recogniser:
+    if options.recogniser == "sphinx":
+        return _sphinx(options, tasks)
     if options.recogniser == "whisper":
-        wake = f"{options.wake_word.capitalize()}. " if options.mode == "wake_word" else ""
-        return WhisperRecogniser(
-            Path(options.model).expanduser() if options.model else installed_model(),
-            [wake + orders for orders in (FEW_ORDERS, typical_orders(tasks))],
-        )
+        return _whisper(options, tasks)
+    return PooledRecogniser(_whisper(options, tasks), _sphinx(options, tasks), interpreter.asks)
+
+
+def _sphinx(options: ListenOptions, tasks: Tasks) -> SphinxRecogniser:
     return SphinxRecogniser([*spoken_sentences(tasks), *[spoken_words(options.wake_word)] * 50])
+
+
+def _whisper(options: ListenOptions, tasks: Tasks) -> WhisperRecogniser:
+    wake = f"{options.wake_word.capitalize()}. " if options.mode == "wake_word" else ""
+    return WhisperRecogniser(
+        Path(options.model).expanduser() if options.model else installed_model(),
+        [wake + orders for orders in (FEW_ORDERS, typical_orders(tasks))],
+    )
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

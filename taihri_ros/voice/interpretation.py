@@ -94,6 +94,10 @@ class Interpreter:
         key = max(shares, key=lambda each: shares[each])
         return Meaning(key[0], first[key].text, min(1.0, shares[key]), key == (Kind.ANSWER, True))
 
+    def asks(self, reading: Hypothesis) -> bool:
+        """Return whether a reading asks for something: it is an order, or "stop"."""
+        return self._key(reading, answering=False)[0] in (Kind.COMMAND, Kind.STOP)
+
     def _key(self, reading: Hypothesis, answering: bool) -> tuple[Kind, object]:
         """Return the kind of a sentence, and what two sentences of one meaning have in common."""
         text = reading.text

@@ -34,7 +34,7 @@ class Microphone:
         try:
             import sounddevice
         except ModuleNotFoundError as error:
-            raise VoiceError(f"{error.name} is not installed: pip install 'taihri_ros[voice]'") from error
+            raise VoiceError(f"{error.name} is not installed: in the repository pip install '.[voice]'") from error
         except OSError as error:
             raise VoiceError("PortAudio is not installed: sudo apt-get install libportaudio2") from error
         chosen: Any = int(device) if device.isdecimal() else device or None

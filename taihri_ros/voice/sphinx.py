@@ -61,7 +61,7 @@ def pocketsphinx_module() -> Any:
     try:
         import pocketsphinx
     except ModuleNotFoundError as error:
-        raise VoiceError(f"{error.name} is not installed: pip install 'taihri_ros[voice]'") from error
+        raise VoiceError(f"{error.name} is not installed: in the repository pip install '.[voice]'") from error
     pocketsphinx.set_loglevel("FATAL")
     return pocketsphinx
 

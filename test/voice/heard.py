@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from required import require
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.voice.interpretation import Interpreter, Kind, Meaning
 from taihri_ros.voice.listener import Listener, Settings
+from taihri_ros.voice.pooled import PooledRecogniser
 from taihri_ros.voice.recogniser import Recogniser
 from taihri_ros.voice.sphinx import SphinxRecogniser
 from taihri_ros.voice.spoken_sentences import spoken_sentences
@@ -43,7 +45,12 @@ def whisper() -> WhisperRecogniser:
     return WhisperRecogniser(installed_model(), (FEW_ORDERS, typical_orders(TASKS)), "cpu")
 
 
-RECOGNISERS = {"sphinx": sphinx, "whisper": whisper}
+@cache
+def both() -> PooledRecogniser:
+    return PooledRecogniser(whisper(), sphinx(), Interpreter(TASKS).asks)
+
+
+RECOGNISERS: dict[str, Callable[[], Recogniser]] = {"sphinx": sphinx, "whisper": whisper, "both": both}
 
 
 @cache

@@ -134,7 +134,7 @@ def test_the_type_hash_of_a_known_message() -> None:
     ("wrong", "message"),
     [
         ({"audio": "telephone"}, "audio is 'telephone': choose one of microphone"),
-        ({"recogniser": "whisper"}, "the recogniser whisper needs a model"),
+        ({"recogniser": "vosk"}, "recogniser is 'vosk': choose one of sphinx"),
         ({"mode": "never"}, "mode is 'never': choose one of always"),
         ({"wake_word": "123"}, "wake_word '123' holds no English word"),
         ({"bridges": ("radio",)}, "bridges is 'radio': choose one of text"),

@@ -95,11 +95,12 @@ def test_each_voice_gets_its_orders_through() -> None:
     assert ends["right"] >= 4  # the share of many is measured by `make soak`
 
 
-def test_whisper_hears_orders_stop_and_other_things() -> None:
+@pytest.mark.parametrize("recogniser", ["whisper", "both"])
+def test_whisper_hears_orders_stop_and_other_things(recogniser: str) -> None:
     texts = [("give me a hug", TASKS["hug"].joints), ("where is my right knee", ("right_knee",))]
-    assert outcomes(texts, None, "whisper")["right"] == 2
-    assert outcomes([("put the books back on the table", ())], None, "whisper", "nothing")["nothing"] == 1
-    assert hear(recording("please stop", VOICES[1]), recogniser=RECOGNISERS["whisper"]()).commands == ["stop"]
+    assert outcomes(texts, None, recogniser)["right"] == 2
+    assert outcomes([("put the books back on the table", ())], None, recogniser, "nothing")["nothing"] == 1
+    assert hear(recording("please stop", VOICES[1]), recogniser=RECOGNISERS[recogniser]()).commands == ["stop"]
 
 
 @pytest.mark.parametrize("voice", VOICES)
@@ -127,14 +128,19 @@ def test_silence_and_noise_are_nothing() -> None:
 @pytest.mark.parametrize(
     ("recogniser", "name", "snr_db", "measured"),
     [
-        ("whisper", "table", None, 43),
-        ("whisper", "own-words", None, 64),
-        ("whisper", "unheard", None, 29),
-        ("whisper", "unheard", 20.0, 26),
-        ("whisper", "later", None, 53),
-        ("sphinx", "table", None, 49),
-        ("sphinx", "own-words", None, 56),
-        ("sphinx", "unheard", None, 21),
+        ("both", "table", None, 51),
+        ("both", "own-words", None, 67),
+        ("both", "unheard", None, 27),
+        ("both", "unheard", 20.0, 25),
+        ("both", "later", None, 56),
+        ("whisper", "table", None, 45),
+        ("whisper", "own-words", None, 63),
+        ("whisper", "unheard", None, 27),
+        ("whisper", "unheard", 20.0, 25),
+        ("whisper", "later", None, 52),
+        ("sphinx", "table", None, 48),
+        ("sphinx", "own-words", None, 58),
+        ("sphinx", "unheard", None, 19),
         ("sphinx", "unheard", 20.0, 16),
     ],
 )
@@ -148,10 +154,12 @@ def test_orders(recogniser: str, name: str, snr_db: float | None, measured: int)
 @pytest.mark.parametrize(
     ("recogniser", "name", "snr_db", "measured"),
     [
+        ("both", "ten", 20.0, 30),
+        ("both", "other-ten", 20.0, 29),
         ("whisper", "ten", 20.0, 30),
         ("sphinx", "ten", None, 30),
         ("sphinx", "ten", 20.0, 30),
-        ("sphinx", "other-ten", 20.0, 29),
+        ("sphinx", "other-ten", 20.0, 28),
     ],
 )
 def test_ten_of_ten_stops(recogniser: str, name: str, snr_db: float | None, measured: int) -> None:
@@ -172,9 +180,12 @@ def test_ten_of_ten_stops(recogniser: str, name: str, snr_db: float | None, meas
 @pytest.mark.parametrize(
     ("recogniser", "name", "measured"),
     [
+        ("both", "spoken-commands", 92),
+        ("both", "unheard", 39),
+        ("both", "later", 57),
         ("whisper", "spoken-commands", 93),
-        ("whisper", "later", 58),
-        ("sphinx", "spoken-commands", 91),
+        ("whisper", "later", 59),
+        ("sphinx", "spoken-commands", 92),
         ("sphinx", "unheard", 39),
     ],
 )
