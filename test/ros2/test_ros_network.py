@@ -98,7 +98,7 @@ def test_lost_packets_are_reported(active: tuple[Robot, Diagnosis], figure: Figu
     if get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp":
         pytest.skip("Cyclone DDS makes the loss: export RMW_IMPLEMENTATION=rmw_cyclonedds_cpp")
     robot, diagnosis = active
-    domain, seconds = robot.context.get_domain_id(), size(3.0, 60.0)
+    domain, seconds = robot.context.get_domain_id(), size(9.0, 60.0)
     lossy = f"<Internal><Test><XmitLossiness>{percent * 10}</XmitLossiness></Test></Internal>"
     settings = {"CYCLONEDDS_URI": f"<CycloneDDS><Domain>{lossy}</Domain></CycloneDDS>"}
     camera = start_camera(domain, rate_hz=30.0, seconds=seconds, environment=settings)

@@ -195,7 +195,7 @@ def test_clocks_do_not_wedge_the_node(figure: Figure, caplog: pytest.LogCaptureF
     "recovers; the loss is counted, and a warning says what to do",
 )
 def test_lost_packets_are_counted_and_reported(figure: Figure, percent: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = size(3.0, 60.0)
+    seconds = size(9.0, 60.0)  # of 20 images that arrive, all may be some periods apart
     with running_host() as (host, domain):
         task = InputTask(host.application.scheduler, lambda: 1, lambda: host.application.stamp_gaps.missing)
         with monkeypatch.context() as patch:
