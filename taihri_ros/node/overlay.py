@@ -65,7 +65,7 @@ def draw_overlay(
     """
     canvas = image.copy()
     scale = max(canvas.shape[0], canvas.shape[1]) / 640
-    thickness = max(1, round(1.5 * scale))
+    thickness = _thickness(1.5, scale)
     if camera is not None:
         coloured = [(each, person_colour(name)) for name, each in bodies.items()]
         coloured = coloured or ([] if body is None else [(body, _BODY)])
@@ -86,7 +86,7 @@ def draw_overlay(
 
 def _draw_joints(canvas: NDArray[np.uint8], located: Iterable[Keypoint], camera: Camera | None, scale: float) -> None:
     """Draw the bones between located joints, then the joints' ellipses, points, names and distances."""
-    thickness = max(1, round(1.5 * scale))
+    thickness = _thickness(1.5, scale)
     drawn = [(each, pixel) for each in located if np.isfinite(pixel := _pixel(each, camera)).all()]
     pixels = {keypoint.name: pixel for keypoint, pixel in drawn}
     for parent, child in BONES:
@@ -119,7 +119,7 @@ def _draw_tracked(canvas: NDArray[np.uint8], person: PersonInFrame, camera: Came
     """Draw the box of a person who is seen, and the id there or at the pelvis."""
     track = person.track
     if track.detection is not None and track.box is not None:
-        thickness = max(1, round((3.0 if person.selected else 1.5) * scale))
+        thickness = _thickness(3.0 if person.selected else 1.5, scale)
         left, top = _draw_box(canvas, track.box, person_colour(track.id), thickness)
         at = left, top - round(4 * scale)
     elif camera is not None and np.isfinite(root := camera.project(track.root)[0]).all():
@@ -164,10 +164,15 @@ def _rounded(pixel: NDArray[np.float64]) -> tuple[int, int]:
     return round(column), round(row)
 
 
+def _thickness(width: float, scale: float) -> int:
+    """Return the thickness of a line in px; its width is that in an image of 640 px."""
+    return max(1, round(width * scale))
+
+
 def _draw_outline(canvas: NDArray[np.uint8], corners: NDArray[np.float64], scale: float) -> None:
     """Draw a thin closed polygon with corners (N, 2) px."""
     points = np.round(np.clip(corners, -_MAX_COORDINATE, _MAX_COORDINATE) * 2**_SUBPIXEL_BITS).astype(np.int32)
-    cv2.polylines(canvas, [points], True, _ELLIPSE, max(1, round(scale)), cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.polylines(canvas, [points], True, _ELLIPSE, _thickness(1.0, scale), cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _write(
@@ -178,7 +183,7 @@ def _write(
     A position (px) too near to the edge is moved into the image. One whose text would cover text at the places that are
     taken is moved down, or up where there is no place below.
     """
-    font, size, thickness, margin = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, max(1, round(scale)), round(3 * scale)
+    font, size, thickness, margin = cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, _thickness(1.0, scale), round(3 * scale)
     (width, height), below = cv2.getTextSize(text, font, size, thickness)
     left = max(margin, min(at[0], canvas.shape[1] - width - margin))
     highest, lowest = height + margin, canvas.shape[0] - below - margin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import rerun as rr
+from numpy.typing import NDArray
 
 from taihri_ros.keypoints import Person
 from taihri_ros.viewer import drawing, pictures
@@ -34,7 +35,7 @@ def clear_people(stream: rr.RecordingStream) -> None:
 
 def _draw_in_picture(stream: rr.RecordingStream, person: Person) -> None:
     """Draw box, joints with their names, and bones into the picture of the camera."""
-    pixels = {each.name: each.pixel for each in person.located if np.isfinite(each.pixel).all()}
+    pixels = _pixels(person)
     stream.log(f"{CAMERA}/person/box", drawing.box_2d(person.box))
     stream.log(f"{CAMERA}/person/bones", drawing.bones_2d(pixels))
     stream.log(f"{CAMERA}/person/joints", drawing.points_2d(pixels, list(pixels)))
@@ -56,12 +57,13 @@ def _cut_out(stream: rr.RecordingStream, person: Person, jpeg: bytes | None) -> 
         stream.log(PERSON, rr.Clear(recursive=True))
         return
     picture, to_square = pictures.cut_out(pictures.decode(jpeg), box)
-    pixels = {
-        each.name: to_square[:, :2] @ each.pixel + to_square[:, 2]
-        for each in person.located
-        if np.isfinite(each.pixel).all()
-    }
+    pixels = {name: to_square[:, :2] @ pixel + to_square[:, 2] for name, pixel in _pixels(person).items()}
     distances = [f"{np.linalg.norm(each.position):.2f} m" for each in person.located if each.name in pixels]
     stream.log(f"{PERSON}/picture", pictures.shown(pictures.encode(picture)))
     stream.log(f"{PERSON}/bones", drawing.bones_2d(pixels))
     stream.log(f"{PERSON}/joints", drawing.points_2d(pixels, distances))
+
+
+def _pixels(person: Person) -> dict[str, NDArray[np.float64]]:
+    """Return the pixels (2,) of the located joints that have one, by name."""
+    return {each.name: each.pixel for each in person.located if np.isfinite(each.pixel).all()}
