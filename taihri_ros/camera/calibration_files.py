@@ -28,6 +28,9 @@ _MOST_ALIASES = 16
 """Largest number of YAML aliases in a document. Without a limit, nested aliases stand for billions of values."""
 
 _OPENCV_HEADER = re.compile(r"\A\s*%YAML:1\.\d")
+_LOST = re.compile(r"A message was lost!!!\s+total count change: ?\d+\s+total count: ?\d+(---)?\n?")
+"""What `ros2 topic echo` prints between the messages while it is too slow."""
+
 _JSON_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*')
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
@@ -128,7 +131,7 @@ def _parse_json(text: str) -> list[Any] | None:
 
 
 def _parse_yaml(text: str) -> list[Any]:
-    text = _OPENCV_HEADER.sub("", text)
+    text = _LOST.sub("---\n", _OPENCV_HEADER.sub("", text))
     try:
         _check_yaml(text)
         return list(yaml.load_all(text, _Loader))

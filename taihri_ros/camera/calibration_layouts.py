@@ -1,4 +1,4 @@
-"""The layouts of calibration files: CameraInfo, camera_calibration, OpenCV's FileStorage and Kalibr."""
+"""The layouts of calibration files: CameraInfo, camera_calibration, OpenCV, Kalibr, intrinsics as single numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.camera_info import CameraError, InfoFields, Region, read_count, read_numbers
 
-LAYOUTS = "the fields of sensor_msgs/CameraInfo, or a file of camera_calibration, OpenCV or Kalibr"
+LAYOUTS = "the fields of sensor_msgs/CameraInfo, or a file of camera_calibration, OpenCV, Kalibr or ORB-SLAM"
 """The layouts that are read, for error messages."""
 
 _ALIASES = {
@@ -37,6 +37,17 @@ _ALIASES = {
 }
 """Names of the fields in lower case, without punctuation. OpenCV's samples and users write them in many ways."""
 
+_NUMBERS = {"fx": "fx", "fy": "fy", "cx": "cx", "cy": "cy", "ppx": "cx", "ppy": "cy"}
+_NUMBERS |= {name: name for name in ("k1", "k2", "k3", "k4", "p1", "p2")}
+_NUMBERS |= {"coeffs": "d", "model": "lens", "modeltype": "lens", "type": "lens", "width": "width", "height": "height"}
+"""Names in files that write each number of the intrinsics on its own: of ORB-SLAM, where they follow "Camera.", of
+camodocal and VINS, where they stand under `projection_parameters` and `distortion_parameters`, and of librealsense."""
+
+_PREFIX = re.compile(r"camera[12]?(?=.)")
+
+_KALIBR_COEFFICIENTS = ("distortion_coeffs", "distortion_coefficients")
+"""The name in the camchain of Kalibr, and that in the sensor.yaml of the ASL data sets, which is otherwise the same."""
+
 _CAMERA_NUMBER = re.compile(r"(.*[^\d])([12])")
 
 
@@ -47,7 +58,8 @@ def read_fields(mapping: Mapping[str, Any], name: str | None = None) -> InfoFiel
         mapping: The parsed file. `sensor_msgs/CameraInfo` as `ros2 topic echo` prints it (at least width, height,
             distortion_model, d and k; the capital letters of ROS 1 are accepted), the YAML of camera_calibration, a
             file of OpenCV's FileStorage with the size, the camera matrix and the distortion coefficients, or a
-            camchain of Kalibr. Numbers may be text.
+            camchain of Kalibr; or the intrinsics as single numbers fx, fy, cx and cy, with k1, k2, p1, p2 and k3, as
+            ORB-SLAM, VINS and librealsense write them. Numbers may be text.
         name: Name of the camera in a file that holds several, such as `cam0` of Kalibr or `1` of OpenCV's M1 and D1.
 
     Returns:
@@ -56,7 +68,9 @@ def read_fields(mapping: Mapping[str, Any], name: str | None = None) -> InfoFiel
     Raises:
         CameraError: A field is missing or of the wrong type, or the file holds several cameras or another camera model.
     """
-    cameras = _kalibr_cameras(mapping) or _numbered_cameras(mapping)
+    cameras = (
+        _kalibr_cameras(mapping) or _numbered_cameras(mapping) or _orb_slam_cameras(mapping) or _named_cameras(mapping)
+    )
     if cameras:
         if name is None and len(cameras) > 1:
             raise CameraError(f"camera file holds {len(cameras)} cameras: choose one of {', '.join(cameras)}")
@@ -83,7 +97,8 @@ def _kalibr_fields(mapping: Mapping[str, Any]) -> InfoFields:
             f"Kalibr's camera model {model[:40]!r} is not supported: calibrate with --models pinhole-radtan or "
             "pinhole-equi"
         )
-    missing = [name for name in ("resolution", "distortion_model", "distortion_coeffs") if name not in mapping]
+    coefficients = next((name for name in _KALIBR_COEFFICIENTS if name in mapping), _KALIBR_COEFFICIENTS[0])
+    missing = [name for name in ("resolution", "distortion_model", coefficients) if name not in mapping]
     if missing:
         raise CameraError(f"camera file of Kalibr lacks {', '.join(missing)}: use the camchain file that Kalibr wrote")
     fx, fy, cx, cy = read_numbers("intrinsics", mapping["intrinsics"], 4).tolist()
@@ -92,7 +107,7 @@ def _kalibr_fields(mapping: Mapping[str, Any]) -> InfoFields:
         width=width,
         height=height,
         distortion_model=str(mapping["distortion_model"]),
-        d=read_numbers("distortion_coeffs", mapping["distortion_coeffs"]),
+        d=read_numbers(coefficients, mapping[coefficients]),
         k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
     )
 
@@ -104,7 +119,7 @@ def _numbered_cameras(mapping: Mapping[str, Any]) -> dict[str, Mapping[str, Any]
     cameras: dict[str, dict[str, Any]] = {}
     for key, value in mapping.items():
         match = _CAMERA_NUMBER.fullmatch(_plain(key))
-        if match and match[1] in known:
+        if match and match[1] in known and isinstance(value, Mapping | list | tuple):
             cameras.setdefault(match[2], {})[match[1]] = value
         else:
             shared[key] = value
@@ -116,8 +131,54 @@ def _numbered_cameras(mapping: Mapping[str, Any]) -> dict[str, Mapping[str, Any]
     return {number: {**shared, **camera} for number, camera in sorted(cameras.items())}
 
 
+def _orb_slam_cameras(mapping: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the two cameras of a stereo file of ORB-SLAM: Camera1.fx, Camera2.fx."""
+    first, second = ({key for key in mapping if _plain(key).startswith(f"camera{number}")} for number in "12")
+    if not (first and second):
+        return {}
+    return {
+        number: {key: value for key, value in mapping.items() if key not in others}
+        for number, others in (("1", second), ("2", first))
+    }
+
+
+def _named_cameras(mapping: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the parts of a file that hold a camera matrix each, if it has none itself."""
+    if "k" in _known_fields(mapping):
+        return {}
+    parts = {name: part for name, part in mapping.items() if isinstance(part, Mapping)}
+    return {str(name): part for name, part in parts.items() if "k" in _known_fields(part)}
+
+
+def _single_numbers(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a file that writes each number of the intrinsics on its own; none for another file."""
+    parts = [mapping.get(name) for name in ("projection_parameters", "distortion_parameters")]
+    named = {
+        _NUMBERS[plain]: value
+        for part in (mapping, *parts)
+        for key, value in (part.items() if isinstance(part, Mapping) else ())
+        if (plain := _PREFIX.sub("", _plain(key), count=1)) in _NUMBERS
+    }
+    if not {"fx", "fy", "cx", "cy"} <= named.keys():
+        return {}
+    found: dict[str, Any] = {name: named[name] for name in ("width", "height", "d") if name in named}
+    found["k"] = [named["fx"], 0, named["cx"], 0, named["fy"], named["cy"], 0, 0, 1]
+    lens = str(named.get("lens", "pinhole")).lower()
+    polynomial = [named.get(name, 0) for name in ("k1", "k2", "p1", "p2", "k3")]
+    if "p1" in named:
+        found["d"] = polynomial
+    elif "k4" in named:
+        found["d"] = [named.get(name, 0) for name in ("k1", "k2", "k3", "k4")]
+    elif lens == "rectified":
+        found["d"] = []
+    found["model"] = "plumb_bob" if lens == "pinhole" and "p1" in named else lens
+    return found
+
+
 def _flat_fields(mapping: Mapping[str, Any]) -> InfoFields:
     found = _known_fields(mapping)
+    if "k" not in found:
+        found |= _single_numbers(mapping)
     if "size" in found and not {"width", "height"} & set(found):
         found["width"], found["height"] = _read_size(found["size"])
     of_camera_info = {_plain(key) for key in mapping} >= {"k", "width"}

@@ -21,6 +21,8 @@ _DEEPEST = 2
 
 _MOST_NUMBERS = 100
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")
+_DECIMALS = re.compile(r"0\d{1,15}")
+
 _NOT_FINITE = re.compile(r"[-+]?\.?(nan|inf|infinity)")
 
 _brief = reprlib.Repr()
@@ -141,7 +143,12 @@ def read_numbers(name: str, values: object, size: int | None = None) -> NDArray[
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiu":
         numbers = values.astype(np.float64).ravel()
     else:
-        numbers = np.array([_read_number(name, value) for value in _flat(name, values)], np.float64)
+        flat = _flat(name, values)
+        if len(flat) > 1 and (after := next((each for each in flat if _follows_a_comma(each)), None)):
+            raise CameraError(
+                f"camera_info: {name} has the value {after}: write decimals with a point, not with a comma"
+            )
+        numbers = np.array([_read_number(name, value) for value in flat], np.float64)
     if size is not None and numbers.size != size:
         raise CameraError(f"camera_info: {name} must have {size} values, not {numbers.size}: {CALIBRATE}")
     if not np.isfinite(numbers).all():
@@ -181,6 +188,11 @@ def _flat(name: str, values: object, depth: int = 0) -> list[object]:
         if len(flat) > _MOST_NUMBERS:
             raise CameraError(f"camera_info: {name} has more than {_MOST_NUMBERS} values: {CALIBRATE}")
     return flat
+
+
+def _follows_a_comma(value: object) -> bool:
+    """Return whether a value looks like the decimals behind a comma, which separates the numbers of a list in YAML."""
+    return isinstance(value, str) and _DECIMALS.fullmatch(value) is not None
 
 
 def _read_number(name: str, value: object) -> float:

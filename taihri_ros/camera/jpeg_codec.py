@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.jpeg_structure import NAME, JpegStructure
 from taihri_ros.camera.opencv_codec import decode_stored
-from taihri_ros.camera.picture_error import damaged
+from taihri_ros.camera.picture_error import cut_off, damaged
 
 Decoder = Callable[[memoryview, JpegStructure], NDArray[np.uint8]]
 """Returns the (height, width, 3) uint8 RGB pixels of a JPEG; raises ValueError with the reason if it is damaged."""
@@ -26,22 +26,28 @@ Decoder = Callable[[memoryview, JpegStructure], NDArray[np.uint8]]
 INSTALL_ADVICE = "apt-get install libturbojpeg0 (Ubuntu: libturbojpeg), or pip install simplejpeg"
 
 _CMYK = 4
+_END = b"\xff\xd9"
 
 
 def decode_jpeg(data: memoryview, structure: JpegStructure) -> NDArray[np.uint8]:
     """Return the pixels of a JPEG.
 
     Args:
-        data: The bytes, up to and with the end marker.
+        data: The bytes, up to and with the end marker if there is one.
         structure: Its structure.
 
     Returns:
         (height, width, 3) uint8 RGB.
 
     Raises:
-        PictureError: The data is damaged.
+        PictureError: The data is damaged or cut off.
     """
-    decode = strict_decoder() or decode_with_opencv
+    strict = strict_decoder()
+    if not structure.has_end:
+        if strict is None:
+            raise cut_off(NAME, len(data))
+        data = memoryview(_stripped(data) + _END)
+    decode = strict or decode_with_opencv
     try:
         return decode(data, structure)
     except ValueError as error:
@@ -51,7 +57,7 @@ def decode_jpeg(data: memoryview, structure: JpegStructure) -> NDArray[np.uint8]
                 return decode(memoryview(unpadded), structure)
             except ValueError:
                 pass
-        raise damaged(NAME, error) from error
+        raise (damaged(NAME, error) if structure.has_end else cut_off(NAME, structure.end)) from error
 
 
 @lru_cache(maxsize=1)
@@ -152,11 +158,15 @@ def _without_padding(data: memoryview) -> bytes | None:
 
     The zeros are no part of the picture if it is whole without them, which its strict decoding shows.
     """
-    body, end = bytes(data[:-2]), bytes(data[-2:])
-    stripped = body.rstrip(b"\0")
-    if stripped.endswith(b"\xff"):
-        stripped += b"\0"  # a stuffed byte belongs to the picture
-    return stripped + end if len(stripped) < len(body) else None
+    stripped = _stripped(data[:-2])
+    return stripped + bytes(data[-2:]) if len(stripped) < len(data) - 2 else None
+
+
+def _stripped(scan: memoryview) -> bytes:
+    """Return the data of a scan without the zeros and without half an end marker behind it."""
+    stripped = bytes(scan).rstrip(b"\0")
+    is_stuffed = stripped.endswith(b"\xff") and len(stripped) < len(scan)  # such a byte belongs to the picture
+    return stripped + b"\0" if is_stuffed else stripped.removesuffix(b"\xff")
 
 
 def _cmyk_to_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -47,7 +47,8 @@ class JpegStructure:
         height: Height of the picture, px.
         components: 1 for grey, 3 for colour, 4 for CMYK.
         orientation: EXIF orientation, 1 to 8.
-        end: Number of bytes up to and with the end marker.
+        end: Number of bytes up to and with the end marker, or of all bytes if there is none.
+        has_end: Whether there is an end marker. Some cameras leave it out; decoding shows whether pixels are missing.
     """
 
     width: int
@@ -55,6 +56,7 @@ class JpegStructure:
     components: int
     orientation: int
     end: int
+    has_end: bool = True
 
 
 class _Walk:
@@ -90,6 +92,8 @@ class _Walk:
                 self._read_scan(segment)
                 start, place = place, self._end_of_scan(place)
                 self._check_zeros(segment, start, place)
+                if place == len(self._data):
+                    return self._finished(place, has_end=False)
             elif marker == _DHT:
                 self._read_tables(segment)
 
@@ -180,22 +184,20 @@ class _Walk:
                 raise damaged(NAME, f"zeros instead of data at byte {start + place}")
 
     def _end_of_scan(self, place: int) -> int:
-        """Return the place of the first marker behind the entropy-coded data that begins at a place."""
+        """Return the place of the first marker behind the entropy-coded data at a place; the data's end without one."""
         index = int(np.searchsorted(self._after_scans, place))
-        if index == len(self._after_scans):
-            raise cut_off(NAME, len(self._data))
-        return int(self._after_scans[index])
+        return int(self._after_scans[index]) if index < len(self._after_scans) else len(self._data)
 
-    def _finished(self, end: int) -> JpegStructure:
+    def _finished(self, end: int, *, has_end: bool = True) -> JpegStructure:
         if self._frame is None:
             raise damaged(NAME, "no frame header before its end marker")
         if any(any(bits) for bits in self._lowest_bits.values()):
             raise damaged(NAME, "scans are missing before its end marker")
-        return JpegStructure(*self._frame, len(self._lowest_bits), self._orientation, end)
+        return JpegStructure(*self._frame, len(self._lowest_bits), self._orientation, end, has_end)
 
 
 def read_jpeg_structure(data: bytes | memoryview) -> JpegStructure:
-    """Read the markers of a JPEG, from its start to its end marker.
+    """Read the markers of a JPEG, from its start to its end marker, or to the end of its last scan without one.
 
     Args:
         data: The bytes, which begin with `MAGIC`; bytes after the end marker are ignored.

@@ -38,6 +38,19 @@ _OTHERS: dict[str, tuple[str, Callable[[memoryview], Header]]] = {
 FORMATS = (*DEFAULT_FORMATS, *_OTHERS)
 """The formats that can be accepted."""
 
+_KNOWN_STARTS = (
+    (0, b"GIF8", "GIF"),
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftypmif1", "HEIF"),
+    (4, b"ftypavif", "AVIF"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (0, b"\0\0\0\x01", "a frame of a video (H.264 or H.265)"),
+    (0, b"<", "a text (XML or HTML)"),
+)
+"""Place, first bytes and name of what is not decoded, so that an error can call it by its name."""
+
 _TURNS: dict[int, Callable[[Any], Any]] = {
     2: lambda picture: picture[:, ::-1],
     3: lambda picture: picture[::-1, ::-1],
@@ -90,6 +103,9 @@ def read_structure(data: Any, formats: Sequence[str] = DEFAULT_FORMATS) -> Encod
     view = memoryview(data).cast("B")
     kind = _format_of(view)
     if kind is None:
+        start = bytes(view[:16])
+        if name := next((name for place, known, name in _KNOWN_STARTS if start.startswith(known, place)), None):
+            raise PictureError(f"the picture ({len(view)} bytes) is neither {_names(formats)}, but {name}: convert it")
         raise PictureError(f"the picture ({len(view)} bytes) is neither {_names(formats)}, or its start is damaged")
     if kind not in formats:
         raise PictureError(f"the picture is a {kind.upper()}, which is not accepted: use {_names(formats, 'or')}")

@@ -30,6 +30,12 @@ IMAGE_CIRCLE_ANGLE = np.deg2rad(60.0)
 """A lens that sees up to this angle from its axis, in radians, may have an image circle that is smaller than the
 picture. What lies outside of the circle is not a part of the image."""
 
+_OTHER_SIZES = (4.0, 3.0, 2.0, 1.5, 2.0 / 3.0, 0.5, 1.0 / 3.0, 0.25)
+"""Ratios of the sizes of a camera's video modes, and of its binned pictures."""
+
+_CENTRED = 0.04
+"""Largest distance of a principal point from the centre of its picture that counts as centred, as a share of a side."""
+
 _ROTATION_TOLERANCE = 0.01
 _GRID_SIDE = 41
 
@@ -64,16 +70,37 @@ def check_matrix(name: str, matrix: NDArray[np.float64], width: int, height: int
             f"camera_info: no camera has a skew ({name}[1]) of {skew:g} beside fx = {fx:g}: correct {name} in the "
             f"calibration file, or {CALIBRATE}"
         )
-    if cx == cy == 0.0:
+    if 0.0 <= cx < 1.0 and 0.0 <= cy < 1.0:
+        fault = "it is a share of the image, not in pixels" if cx + cy else "it is not set"
         raise CameraError(
-            f"camera_info: the principal point in {name} is (0, 0), which means that it is not set: correct {name} in "
-            f"the calibration file, or {CALIBRATE}"
+            f"camera_info: the principal point in {name} is ({cx:g}, {cy:g}), which means that {fault}: correct {name} "
+            f"in the calibration file, or {CALIBRATE}"
         )
     if not (-width <= cx <= 2 * width and -height <= cy <= 2 * height):
         raise CameraError(
             f"camera_info: principal point ({cx:g}, {cy:g}) is far outside of the {width}x{height} image: "
             "K, P and the size must belong to the same video mode; correct the calibration file"
         )
+    if other := _size_of_other_image(cx, cy, width, height):
+        raise CameraError(
+            f"camera_info: the principal point in {name} is ({cx:g}, {cy:g}), "
+            f"the centre of a {other[0]:.0f}x{other[1]:.0f} image, but this one is {width}x{height}: {name} must be "
+            "resized, binned and turned with the image, and a part of an image needs roi; correct the driver settings "
+            "or the calibration file"
+        )
+
+
+def _size_of_other_image(cx: float, cy: float, width: int, height: int) -> tuple[float, float] | None:
+    """Return the size of the image in another video mode, or turned, of which the principal point is the centre.
+
+    Many drivers resize, bin or turn a picture and leave K as it was. None for any other principal point.
+    """
+
+    def is_centre(size: tuple[float, float]) -> bool:
+        return abs(cx - size[0] / 2) <= _CENTRED * size[0] and abs(cy - size[1] / 2) <= _CENTRED * size[1]
+
+    others = [(float(height), float(width)), *((ratio * width, ratio * height) for ratio in _OTHER_SIZES)]
+    return None if is_centre((width, height)) else next(filter(is_centre, others), None)
 
 
 def check_form(name: str, matrix: NDArray[np.float64]) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from taihri_ros.camera.exif import UPRIGHT, exif_orientation
 from taihri_ros.camera.opencv_codec import decode_stored
 from taihri_ros.camera.picture_error import PictureError, cut_off, damaged
+from taihri_ros.camera.sixteen_bits import upper_eight_bits
 
 NAME = "PNG"
 MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -112,13 +113,13 @@ def decode_png(structure: PngStructure) -> NDArray[np.uint8]:
         (height, width, 3) uint8 RGB.
 
     Raises:
-        PictureError: The compressed data is damaged.
+        PictureError: The compressed data is damaged, or samples of 16 bits use only the lower ones.
     """
     if structure.bits == 16:
-        picture = _imdecode(structure, cv2.IMREAD_UNCHANGED) >> 8
+        picture = upper_eight_bits(_imdecode(structure, cv2.IMREAD_UNCHANGED))
         if picture.ndim == 2:
-            return np.repeat(picture[..., None], 3, axis=2).astype(np.uint8)
-        return np.ascontiguousarray(picture[..., 2::-1], np.uint8)
+            return np.repeat(picture[..., None], 3, axis=2)
+        return np.ascontiguousarray(picture[..., 2::-1])
     return np.asarray(cv2.cvtColor(_imdecode(structure, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
 
 

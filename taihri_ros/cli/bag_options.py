@@ -12,7 +12,12 @@ from taihri_ros.cli.options import add_options
 
 _OPTIONS = (
     click.option("--image", metavar="TOPIC", help="Image topic of the bag, if it has several."),
-    click.option("--camera-info", metavar="TOPIC", help="CameraInfo topic of the bag, if it has several."),
+    click.option(
+        "--camera-info",
+        metavar="TOPIC|FILE",
+        help="CameraInfo topic of the bag, if it has several. For a bag without (not in 'taihri view'): a calibration "
+        "file.",
+    ),
     click.option(
         "--depth", metavar="TOPIC", help="Depth topic of the bag, registered to the images; sets depth.enabled."
     ),

@@ -11,7 +11,7 @@ import numpy as np
 
 from taihri_ros.body.glb import encode_glb
 from taihri_ros.camera.calibration_files import read_camera
-from taihri_ros.camera.picture_files import check_picture_name, read_picture, write_picture
+from taihri_ros.camera.picture_files import check_picture_name, printable, read_picture, write_picture
 from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.localizer import Localizer, read_command
@@ -82,6 +82,9 @@ def command(
         if mesh.suffix != ".glb":
             raise TaihriError(f"{mesh} is not a name for binary glTF: choose one that ends with .glb")
         chosen["body.enabled"] = True
+    for written in (overlay, mesh):
+        if written is not None and not written.parent.is_dir():
+            raise TaihriError(f"there is no directory {printable(written.parent)} to write {written.name} to: make it")
     read_command(text)
     if xy_source is not None:
         chosen["xy_source"] = xy_source

@@ -18,6 +18,13 @@ MAX_LENGTH = 500
 """Default limit of the length of a command, in characters."""
 
 _SPECIAL_TOKEN = re.compile(r"<\|[^<>]*\|>|</?[^<>\s]{1,32}>")
+_NO_SPEECH = re.compile(
+    r"[\[(*\u266a ]+(?:blank[_ ]audio|silence|no speech|inaudible|(?:\w+ )?music(?: playing)?|applause|laughter|noise)"
+    r"[\])*\u266a ]+|[\u266a\u266b ]+",
+    re.IGNORECASE,
+)
+"""What Whisper writes where nobody speaks, such as [BLANK_AUDIO]."""
+
 _STOP_LENGTH = 200
 """Length of the beginning in which a text that is too long can still be an order to stop, in characters."""
 
@@ -75,8 +82,8 @@ def parse_command(
         The command, or None for `stop`.
 
     Raises:
-        CommandError: The command is too long, contains no words after cleaning, is not allowed, is a list of joints
-            with a wrong name, or does not say clearly whom it means.
+        CommandError: The command is too long, contains no words after cleaning or only says that nobody spoke, is not
+            allowed, is a list of joints with a wrong name, or does not say clearly whom it means.
 
     Example:
         >>> parse_command("Left Wrist and head").joints, parse_command("don't shake my hand").negation
@@ -87,7 +94,7 @@ def parse_command(
     if len(text) > max_length:
         raise CommandError(f"the command has {len(text)} characters, at most {max_length} are accepted: shorten it")
     words = _clean(text)
-    if not words:
+    if not _holds_words(words):
         raise CommandError(f"the command {text[:40]!r} holds no words: describe a task, name joints, or use 'stop'")
     said = _person_words(words, people)
     joints = named_joints(said.text)
@@ -103,6 +110,12 @@ def parse_command(
         hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"the joints are {', '.join(JOINTS)}"
         raise CommandError(f"{name[:40]!r} is not the name of a joint: {hint}")
     return command
+
+
+def _holds_words(text: str) -> bool:
+    """Return whether a text has any letter, digit or symbol, and is not a speech recogniser's note of silence."""
+    written = any(unicodedata.category(c)[0] in "LN" or unicodedata.category(c) == "So" for c in text)
+    return written and not _NO_SPEECH.fullmatch(text)
 
 
 def joint_command(joints: Collection[str]) -> Command:

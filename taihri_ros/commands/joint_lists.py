@@ -38,7 +38,8 @@ _LONG_NAME = 6
 _LONG_NAMES = [name for name in _COMPACT if len(name) >= _LONG_NAME]
 
 _SEPARATORS = re.compile(
-    r"\.\s|[,;&+/|:\[\](){}\"\u201c\u201d\u00ab\u00bb]|(?<!\w)'|'(?!\w)|(?<![\w-])(?:and|und|et|y)(?![\w-])"
+    r"\.\s|[,;&+/|:*`\[\](){}\"\u201c\u201d\u201e\u00ab\u00bb]|(?<!\w)['\u2018\u201a]|['\u2019](?!\w)"
+    r"|(?<![\w-])(?:and|und|et|y)(?![\w-])"
 )
 _DETERMINERS = re.compile(r"(?<![\w-])(?:the|my)\s+")
 _CLOSING_MARKS = " .!?"
@@ -95,7 +96,7 @@ def misspelt_joint(words: str) -> tuple[str, tuple[str, ...]] | None:
 
 def _parts(words: str) -> list[str]:
     plain = _DETERMINERS.sub("", unicodedata.normalize("NFKC", words).casefold().rstrip(_CLOSING_MARKS))
-    parts = [part for part in (part.strip(_CLOSING_MARKS) for part in _SEPARATORS.split(plain)) if part]
+    parts = [part for part in (part.strip(_CLOSING_MARKS) for part in _SEPARATORS.split(plain)) if part.strip(" -")]
     identifiers = [all("_" in token for token in part.split()) for part in parts]
     return [
         token

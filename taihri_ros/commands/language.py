@@ -4,7 +4,7 @@ The words come from a file such as `data/english.yaml`; docs/commands.md explain
 Polite words, fillers and phrases that only look like a side ("right now") are left out. Parts of a body get their side
 and their owner from the words around them; those of the robot ("your hand") are left out, too. A sentence that fits a
 pattern under `nothing` asks for nothing; otherwise it asks for the first task that it fits. A sentence that fits none,
-but orders or asks something about parts of the person's body, is about their joints.
+but orders or asks something about parts of the person's body, or only lists them, is about their joints.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class Language:
         if task == "":
             return NOTHING
         asks = self._asking.first(tagged) is not None
-        about = self._about(tagged, mentions, asks)
+        about = mentions if _is_list(tagged, mentions) else self._about(tagged, mentions, asks)
         several = {(mention.part, mention.sides) for mention in about if mention.owner == "my" or mention.sides}
         if task and not (asks and len(several) > 1):
             return Meaning(task, _sides(tagged, range(len(tagged.words))))
@@ -260,6 +260,17 @@ class Language:
             for side in (mention.sides or said or SIDES)
         }
         return in_order(frozenset(joints))
+
+
+def _is_list(sentence: Tagged, mentions: Sequence[_Mention]) -> bool:
+    """Check whether a sentence holds nothing but parts of the person's body: "left and right wrist", "the knees"."""
+    listed = {place for mention in mentions for place in mention.words}
+    others = set(range(len(sentence.words))) - listed
+    return (
+        bool(mentions)
+        and all(mention.owner != "your" for mention in mentions)
+        and all("<and>" in sentence.names[place] for place in others)
+    )
 
 
 def _sides(sentence: Tagged, places: Iterable[int]) -> frozenset[str]:

@@ -142,6 +142,32 @@ _OF_THE_SPEAKER = re.compile(rf"(?<!\w){_ONE}{_IS} (?:on|to|at) (?:my|our) (left
 _RELATION = re.compile(r" (?:of|from|von|vom|de|du|des|del) \w+(?: \w+)?|(?<=est)(?: to)? the \w+", re.IGNORECASE)
 """What follows a phrase that relates to something else: "the person on the left of the table", "nearest the door"."""
 
+_WORN = (
+    r"(?!front|your|my|his|her|their)(?:\w+[ -]){0,3}(?:shirt|t-?shirt|jacket|coat|dress|suit|hoodie|sweater|uniform|"
+    r"vest|hat|cap|helmet|scarf|tie|mask|glasses|sunglasses|beard|moustache|hair|backpack|bag|badge|umbrella|stick|cane|"
+    r"dog|wheelchair|red|blue|green|black|white|yellow|grey|gray|orange|pink|brown)"
+)
+_GETRAGEN = (
+    r"(?:\w+ ){0,2}(?:hemd|jacke|mantel|kleid|anzug|pullover|hut|mütze|helm|schal|brille|bart|haaren?|rucksack|"
+    r"rollstuhl|rot|blau|grün|schwarz|weiß|gelb)"
+)
+_PORTE = r"(?:\w+ ){0,2}(?:chapeau|lunettes|barbe|veste|manteau|chemise|robe|rouge|bleu|vert|noir|blanc|jaune)"
+_LLEVA = r"(?:\w+ ){0,2}(?:sombrero|gafas|barba|chaqueta|abrigo|camisa|vestido|rojo|azul|verde|negro|blanco|amarillo)"
+_DESCRIPTIONS = (
+    rf"(?<!help )(?<!dress )(?:the|an?|that|this) {_SOMEBODY} (?:in|with) {_WORN}",
+    rf"(?:the|an?|that|this) {_SOMEBODY} who (?!.*\bin front\b)\w+",
+    rf"(?:the|an?|that|this) {_SOMEBODY} (?:wearing|behind|beside|next to|between|holding|waving|called|named) ?\w*",
+    rf"the (?:tall|short|small|old|young)(?:er|est) (?:{_SOMEBODY}|one)",
+    rf"the (?:first|second|third|fourth|last) {_SOMEBODY}",
+    rf"(?<!the ){_SOMEBODY} (?:number )?(?:\d+|two|three|four|five)",
+    rf"{_DE} (?:mit|in|im) {_GETRAGEN}",
+    rf"(?:größte|kleinste|älteste|jüngste|erste|zweite|dritte|letzte)[nrs]? {_DE}",
+    rf"(?:personne|homme|femme|fille|gar[çc]on) (?:avec|en|au) {_PORTE}",
+    rf"(?:persona|hombre|mujer|chic[ao]) (?:con|de) {_LLEVA}",
+)
+_DESCRIBED = re.compile(rf"(?<!\w)(?:{'|'.join(_DESCRIPTIONS)})(?!\w)", re.IGNORECASE)
+"""Descriptions of a person by what the robot does not read from a picture: clothes, ages, an order, a name."""
+
 _Entry = tuple[Whom, "re.Pattern[str]", str]
 
 
@@ -170,7 +196,7 @@ def find_person_words(text: str, ids: Collection[str] = ()) -> PersonWords:
 
     Raises:
         PersonWordsError: The text names two different people, a side of the speaker ("on my left"), or a person by
-            something else than people ("the person nearest the door").
+            something else than people ("the person nearest the door") or than their place ("the man in the red shirt").
 
     Example:
         >>> find_person_words("Shake the hand of the person on the left")
@@ -193,6 +219,8 @@ def find_person_words(text: str, ids: Collection[str] = ()) -> PersonWords:
                 f"it is not known who is {match[0] + relation[0]!r}: say where the robot sees the person"
             )
         return PersonWords(pattern.sub(substitute, text), whom)
+    if described := _DESCRIBED.search(text):
+        raise PersonWordsError(f"it is not known who is {described[0]!r}: say where the robot sees the person")
     return PersonWords(text)
 
 

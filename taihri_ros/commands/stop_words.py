@@ -1,4 +1,4 @@
-"""Recognition of a command to stop, in English, German, French and Spanish.
+"""Recognition of a command to stop, in English, German, French and Spanish, and of its commonest word in others.
 
 A person who says "stop" must be understood however it is said, so that this errs on the side of stopping: a text is
 `stop` if one of its clauses begins with a word that means it. Words that also mean something else ("halt meine Hand",
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from taihri_ros.commands.plain_words import any_of, plain_clauses
+from taihri_ros.commands.plain_words import any_of, plain_clauses, plain_words
 
 _FILLERS = (
     *("please", "hey", "hi", "oh", "ok", "okay", "now", "just", "wait", "no", "robot", "taihri", "and", "then", "but"),
@@ -69,8 +69,31 @@ _ALONE = (
 )
 """What means to stop only if the clause holds nothing else."""
 
+_ELSEWHERE = (
+    *("fermati", "fermatevi", "smettila", "smetti di", "hou op", "stopzetten", "sluta", "stanna", "przestań", "stój"),
+    *("\u0441\u0442\u043e\u043f", "\u0441\u0442\u043e\u0439", "\u0445\u0432\u0430\u0442\u0438\u0442"),
+    *("\u0643\u0641\u0649", "\u062a\u0648\u0642\u0641", "\u0642\u0641"),
+)
+"""What begins an order to stop in Italian, Dutch, Swedish, Polish, Russian and Arabic."""
+
+_UNSPACED = (
+    "\u505c",
+    "\u4f4f\u624b",
+    "\u30b9\u30c8\u30c3\u30d7",
+    "\u6b62\u307e",
+    "\u6b62\u3081",
+    "\u3084\u3081",
+    "\uba48",
+    "\uadf8\ub9cc",
+    "\uc815\uc9c0",
+)
+"""What begins an order to stop in Chinese, Japanese and Korean, whose words are not always separated."""
+
+_SPELT = re.compile(r"(?<![^\W_])s[ .-]*t[ .-]*o[ .-]*p(?![^\W_])", re.IGNORECASE)
+"""The word "stop", letter by letter."""
+
 _FILLER = re.compile(any_of(*_FILLERS))
-_BEGINNING = re.compile(any_of(*_ANYWHERE))
+_BEGINNING = re.compile(rf"{any_of(*_ANYWHERE, *map(plain_words, _ELSEWHERE))}|{'|'.join(map(plain_words, _UNSPACED))}")
 _WHOLE = re.compile(any_of(*_ALONE))
 
 
@@ -87,7 +110,7 @@ def means_stop(text: str) -> bool:
         >>> [means_stop(text) for text in ("Please STOP!", "H\u00f6r sofort auf", "para, por favor", "do not stop")]
         [True, True, True, False]
     """
-    return any(map(_clause_means_stop, plain_clauses(text)))
+    return any(map(_clause_means_stop, plain_clauses(_SPELT.sub("stop", text))))
 
 
 def _clause_means_stop(clause: str) -> bool:

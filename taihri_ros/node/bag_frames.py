@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.camera.calibration_files import read_camera
+from taihri_ros.camera.camera_info import InfoFields
 from taihri_ros.node.bag_topics import choose_topics
 from taihri_ros.node.compressed_images import decode_compressed
 from taihri_ros.node.dds_host import RosTypes, node_identity, resolve
@@ -80,6 +82,7 @@ class BagFrames:
             parameters: The node's parameters.
             types: Message types for bags without their own definitions.
             inputs: Topics of the recorded bag by the node's names: `image`, `camera_info`, `depth` and `detections`.
+                `camera_info` may also name a calibration file, for a bag without CameraInfo.
             remaps: Rules `from:=to` as for the node, `__node` and `__ns` among them. A rule for one of these names
                 chooses a topic of the recorded bag.
 
@@ -104,13 +107,18 @@ class BagFrames:
             waits=False,
             capacity=_KEPT_MESSAGES,
         )
+        file = Path(inputs.get("camera_info", "/"))
+        calibrated = file.is_file()
+        if calibrated:
+            self.calibrations.add(_calibration(file, rectified=parameters.rectified))
         with ExitStack() as stack:
             self._recording = stack.enter_context(Recording(bag))
-            self.topics = choose_topics(self._recording.channels, parameters, self._remapped)
+            self.topics = choose_topics(self._recording.channels, parameters, self._remapped, calibrated=calibrated)
             read = (*self.topics.image, *self.topics.camera_info, *self.topics.depth, *self.topics.detections)
             self._entries = self._recording.index(read)
             self.images = self._count(self.topics.image)
-            self._count(self.topics.camera_info)
+            if not calibrated:
+                self._count(self.topics.camera_info)
             self._stack = stack.pop_all()
 
     @property
@@ -265,3 +273,9 @@ class BagFrames:
         if hasattr(message, "format"):
             return decode_compressed(message, check_size, self._parameters.image_formats)
         return decode_image(message)
+
+
+def _calibration(file: Path, *, rectified: bool) -> InfoFields:
+    """Return the calibration of a file as the CameraInfo that a bag lacks."""
+    camera = read_camera(file, rectified=rectified)
+    return InfoFields(**camera.to_mapping(), p=np.column_stack([camera.K, np.zeros(3)]))

@@ -36,7 +36,11 @@ class BagTopics:
 
 
 def choose_topics(
-    channels: Sequence[Channel], parameters: Parameters, remapped: Callable[[Topic], str | None]
+    channels: Sequence[Channel],
+    parameters: Parameters,
+    remapped: Callable[[Topic], str | None],
+    *,
+    calibrated: bool = False,
 ) -> BagTopics:
     """Choose the topics.
 
@@ -44,6 +48,7 @@ def choose_topics(
         channels: The channels of the bag.
         parameters: `image_transport`, `depth.enabled`, `depth.transport` and `people.detections` are used.
         remapped: Returns the absolute name of an input's topic; None if neither the user nor the bag decides it.
+        calibrated: Whether the calibration is known from elsewhere, so that no CameraInfo is needed.
 
     Returns:
         The channels of the chosen topics.
@@ -56,12 +61,7 @@ def choose_topics(
         depth = _choose_depth(channels, parameters, remapped)
     depth_names = {channel.topic.removesuffix("/compressedDepth") for channel in depth}
     image = _choose_image(channels, parameters, remapped, depth_names)
-    name = remapped(topics.CAMERA_INFO)
-    infos = [channel for channel in channels if channel.type == topics.CAMERA_INFO.type]
-    if name is None and len({channel.topic for channel in infos}) > 1:
-        beside = f"{_base(image[0].topic).rpartition('/')[0]}/camera_info"  # where image_transport looks for it
-        infos = [channel for channel in infos if channel.topic == beside] or infos
-    camera_info = _only_topic(channels, _named(infos, name), (topics.CAMERA_INFO.type,), name, "camera-info")
+    camera_info = () if calibrated else _choose_camera_info(channels, remapped, image[0].topic)
     detections: tuple[Channel, ...] = ()
     if parameters.people_enabled and parameters.people_detections:
         name, kind = remapped(topics.DETECTIONS), topics.DETECTIONS.type
@@ -90,6 +90,17 @@ def _choose_image(
         kind = topics.COMPRESSED_IMAGE.type if parameters.image_transport == "compressed" else topics.IMAGE.type
         found = [channel for channel in found if channel.type == kind] or found
     return _only_topic(channels, found, _PICTURES, name, "image")
+
+
+def _choose_camera_info(
+    channels: Sequence[Channel], remapped: Callable[[Topic], str | None], image: str
+) -> tuple[Channel, ...]:
+    name = remapped(topics.CAMERA_INFO)
+    infos = [channel for channel in channels if channel.type == topics.CAMERA_INFO.type]
+    if name is None and len({channel.topic for channel in infos}) > 1:
+        beside = f"{_base(image).rpartition('/')[0]}/camera_info"  # where image_transport looks for it
+        infos = [channel for channel in infos if channel.topic == beside] or infos
+    return _only_topic(channels, _named(infos, name), (topics.CAMERA_INFO.type,), name, "camera-info")
 
 
 def _choose_depth(
@@ -137,9 +148,12 @@ def _only_topic(
         )
     exists = any(channel.type in types for channel in channels)
     listed = _listed(channels, types)
+    missing = "it cannot be replayed"
+    if option == "camera-info":
+        missing += " without the calibration file of the camera, --camera-info FILE"
     raise BagError(
         f"the bag has {count or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: "
-        f"{f'choose one with --{option}' if exists else 'it cannot be replayed'} (its topics: {listed})"
+        f"{f'choose one with --{option}' if exists else missing} (its topics: {listed})"
     )
 
 

@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.node.compressed_depth import decode_compressed_depth
+from taihri_ros.node.image_encodings import canonical
 from taihri_ros.node.images import pixels_of
 from taihri_ros.node.stamped_messages import StampedMessages
 from taihri_ros.pipeline.frames import ImageError, is_same_frame
 
 _METRES: dict[str, tuple[type[np.uint16] | type[np.float32], float]] = {
-    "16UC1": (np.uint16, 1e-3),
+    "16uc1": (np.uint16, 1e-3),
     "mono16": (np.uint16, 1e-3),
-    "32FC1": (np.float32, 1.0),
+    "32fc1": (np.float32, 1.0),
 }
-"""Number type and unit (metres) of the depth encodings of REP 118. Some drivers call 16UC1 mono16."""
+"""Number type and unit (metres) of the depth encodings of REP 118, in small letters. Some drivers call 16UC1 mono16."""
 
 
 def decode_depth(message: Any) -> NDArray[np.float32]:
@@ -56,11 +57,12 @@ def check_depth_frame(message: Any, frame_id: str) -> None:
 
 
 def _decode_raw(message: Any) -> NDArray[np.float32]:
-    if message.encoding not in _METRES:
+    encoding = canonical(message.encoding)
+    if encoding not in _METRES:
         raise ImageError(
             f"depth image encoding {message.encoding!r} cannot be used: publish 16UC1 (millimetres) or 32FC1 (metres)"
         )
-    dtype, unit = _METRES[message.encoding]
+    dtype, unit = _METRES[encoding]
     return np.asarray(pixels_of(message, 1, dtype) * np.float32(unit))
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.inference.printable import printable
+from taihri_ros.node.messages import stamp_ns
 from taihri_ros.node.stamped_messages import StampedMessages
 from taihri_ros.pipeline.people.whereabouts import Boxes
+
+logger = logging.getLogger(__name__)
 
 PERSON_CLASSES = frozenset({"", "person", "people", "human", "pedestrian", "0"})
 """Classes that are people, in small letters: the names in use, 0 as COCO's models without names number people, and no
@@ -19,6 +24,9 @@ class at all, as detectors of nothing but people leave it."""
 
 _FARTHEST_PX = 1e6
 """Largest coordinate of a box that is used, px; a larger one, or one that is not finite, is no measurement."""
+
+_LISTED = 5
+"""Largest number of classes that a warning lists."""
 
 _RUNNING_S = 1.0
 """A detector that has sent nothing for so long does not run, seconds."""
@@ -56,6 +64,16 @@ def _upright(box: Any) -> tuple[float, float, float, float]:
     return x - half[0], y - half[1], x + half[0], y + half[1]
 
 
+def _faults(message: Any) -> Iterator[str]:
+    """Yield why no detection of a message can be used."""
+    if stamp_ns(message.header) == 0:
+        yield "the detections have no stamp (0): the detector must copy the header of the image"
+    classes = {each.hypothesis.class_id.strip() for detection in message.detections for each in detection.results}
+    if classes and all(name.isdecimal() for name in classes) and not classes & PERSON_CLASSES:
+        listed = ", ".join(sorted(classes)[:_LISTED])
+        yield f"the detections have numbers as classes, none of which is 0: {listed}; publish the name person, or 0"
+
+
 class Detections(StampedMessages):
     """Thread-safe buffer of the messages of a detector."""
 
@@ -82,10 +100,16 @@ class Detections(StampedMessages):
         self._longest_wait_s = tolerance_s if waits else 0.0
         self._min_score, self._now_s = min_score, now_s
         self._received_s = -math.inf
+        self._warned: set[str] = set()
 
     def add(self, message: Any) -> None:
-        """Store a vision_msgs/Detection2DArray."""
+        """Store a vision_msgs/Detection2DArray; log once what makes a detector's messages useless."""
         self._received_s = self._now_s()
+        for fault in _faults(message):
+            kind = fault.partition(":")[0]
+            if kind not in self._warned:
+                self._warned.add(kind)
+                logger.warning("%s", printable(fault))
         super().add(message)
 
     def boxes_at(self, stamp: int) -> Boxes | None:

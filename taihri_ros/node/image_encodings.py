@@ -23,8 +23,10 @@ BAYER: dict[str, int] = {
 }
 """Conversion to RGB by the pattern of the first two rows; the names end in the number of bits, 8 or 16."""
 
-GENERIC = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC3": "bgr16", "16UC4": "bgra16"}
-"""Encodings without a channel order, and those with the order of OpenCV that they stand for."""
+_ALIASES = {"8uc1": "mono8", "8uc3": "bgr8", "8uc4": "bgra8", "16uc3": "bgr16", "16uc4": "bgra16"}
+_ALIASES |= {"yuy2": "yuyv", "yuyv422": "yuyv", "yuv422-yuy2": "yuyv", "uyvy422": "uyvy"}
+_ALIASES |= {"yuv420": "i420", "yuv420p": "i420", "yu12": "i420"}
+"""Further names: those of OpenCV, which have its channel order, and those of FFmpeg and V4L2."""
 
 PACKED_YUV = {
     "uyvy": cv2.COLOR_YUV2RGB_UYVY,
@@ -36,6 +38,12 @@ PACKED_YUV = {
 
 _NUMBERS = re.compile(r"16UC[12]?|8UC2|(8S|16S|32S|32F|64F)(C\d+)?", re.IGNORECASE)
 """Encodings of depth (16UC1 and 32FC1, REP 118), of disparities and of other numbers, which are not a picture."""
+
+
+def canonical(encoding: str) -> str:
+    """Return the name under which `COLOUR`, `BAYER` and the layouts of YUV have an encoding; capitals do not matter."""
+    plain = encoding.strip(" \0").lower()
+    return _ALIASES.get(plain, plain)
 
 
 def without_bits(encoding: str) -> str:

@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.node.image_encodings import BAYER, COLOUR, GENERIC, PACKED_YUV, is_depth_or_numbers, without_bits
+from taihri_ros.camera.picture_error import PictureError
+from taihri_ros.camera.sixteen_bits import upper_eight_bits
+from taihri_ros.node.image_encodings import BAYER, COLOUR, PACKED_YUV, canonical, is_depth_or_numbers, without_bits
 from taihri_ros.node.yuv_planes import PLANES, planes_to_rgb
 from taihri_ros.pipeline.frames import ImageError
 
@@ -39,9 +41,10 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
         (height, width, 3) uint8 RGB; a view of the message's data if possible.
 
     Raises:
-        ImageError: Size, step, data and encoding are inconsistent, or the encoding is not that of a picture.
+        ImageError: Size, step, data and encoding are inconsistent, the encoding is not that of a picture, or values of
+            16 bits use only the lower ones.
     """
-    encoding = GENERIC.get(message.encoding, message.encoding)
+    encoding = canonical(message.encoding)
     if encoding in PACKED_YUV:
         _check_even(message, across=2, down=1)
         return _rgb(cv2.cvtColor(pixels_of(message, 2, np.uint8), PACKED_YUV[encoding]))
@@ -53,7 +56,7 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
     channels, conversion = COLOUR[name] if name in COLOUR else (1, BAYER[name])
     pixels = pixels_of(message, channels, np.uint8 if encoding.endswith("8") else np.uint16)
     if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+        pixels = _upper_bits(pixels)
     return _rgb(pixels if conversion is None else cv2.cvtColor(pixels, conversion))
 
 
@@ -135,6 +138,13 @@ def _plane_rows(data: NDArray[np.uint8], message: ImageMessage, encoding: str) -
     luma = _unpadded(data[: height * step].reshape(height, step), message.width)
     chroma = data[height * step :].reshape(height, step // 2)
     return np.vstack([luma, _unpadded(chroma, message.width // 2).reshape(height // 2, message.width)])
+
+
+def _upper_bits(samples: NDArray[Any]) -> NDArray[np.uint8]:
+    try:
+        return upper_eight_bits(samples)
+    except PictureError as error:
+        raise ImageError(f"the 16-bit image is refused: {error}") from error
 
 
 def _unpadded(rows: NDArray[np.uint8], used: int) -> NDArray[np.uint8]:

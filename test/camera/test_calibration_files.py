@@ -82,6 +82,11 @@ def written(directory: Path, content: str | bytes, name: str = "camera.yaml") ->
             marks=pytest.mark.handles("Calibration", "file of ros2 topic echo with equal messages", "read as one"),
         ),
         pytest.param(
+            "A message was lost!!!\n\ttotal count change:3\n\ttotal count: 3---\n" + echo(),
+            id="ros2 topic echo that lost messages",
+            marks=pytest.mark.handles("Calibration", "ros2 topic echo that reports lost messages", "read"),
+        ),
+        pytest.param(
             FLOW_STYLE,
             id="ros2 topic echo --flow-style",
             marks=pytest.mark.handles("Calibration", "file of ros2 topic echo --flow-style", "read"),
@@ -195,6 +200,11 @@ NESTED_ALIASES = "a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" + "".join(
         (b"---\n---\n", "not a calibration: it must hold"),
         (b"[1, 2]", "not a calibration: it must hold"),
         (b"%time,field.header.seq\n1,2\n", "not readable YAML or JSON|not a calibration"),
+        pytest.param(
+            echo().replace("- -1e-05\n", "- -0\n- 00001\n").encode(),
+            "d has the value 00001: write decimals with a point, not with a comma",
+            marks=pytest.mark.handles("Calibration", "decimal commas", "refused: write points"),
+        ),
         (b"1: 2", "camera file lacks width"),
         (b"width: 640", "camera file lacks height"),
         pytest.param(

@@ -140,11 +140,81 @@ def test_one_of_several_cameras_is_chosen_by_its_name(mapping: dict[str, Any], n
     assert Camera.from_mapping(STEREO, name="2").K[0, 0] == 600.0
 
 
+def test_a_stereo_file_of_orb_slam_holds_two_cameras() -> None:
+    left = {key.replace("Camera", "Camera1"): value for key, value in ORB_SLAM.items() if key[-2:] in ("fx", "fy")}
+    shared = {key: value for key, value in ORB_SLAM.items() if key[-2:] not in ("fx", "fy")}
+    stereo = shared | left | {"Camera2.fx": 600.0, "Camera2.fy": 600.0}
+    with pytest.raises(CameraError, match="camera file holds 2 cameras: choose one of 1, 2"):
+        Camera.from_mapping(stereo)
+    assert Camera.from_mapping(stereo, name="1").K[0, 0] == K[0]
+    assert Camera.from_mapping(stereo, name="2").K[0, 0] == 600.0
+
+
 @pytest.mark.handles("Calibration", "OpenCV fisheye calibration with fisheye_model: 1", "read as equidistant")
 @pytest.mark.parametrize("flag", [1, "1", True, "true"])
 def test_the_fisheye_flag_of_opencv_is_read(flag: object) -> None:
     camera = Camera.from_mapping(OPENCV | {"fisheye_model": flag, "distortion_coefficients": FISHEYE})
     assert camera.model is DistortionModel.EQUIDISTANT
+
+
+SENSOR_YAML = {"distortion_coefficients" if key == "distortion_coeffs" else key: KALIBR[key] for key in KALIBR}
+ORB_SLAM = {
+    "Camera.type": "PinHole",
+    **dict(zip((f"Camera.{name}" for name in ("fx", "fy", "cx", "cy")), (K[0], K[4], K[2], K[5]), strict=True)),
+    **dict(zip((f"Camera.{name}" for name in ("k1", "k2", "p1", "p2", "k3")), map(str, D), strict=True)),
+    "Camera.width": 640,
+    "Camera.height": "480",
+    "Camera.fps": 30.0,
+}
+VINS = {
+    "model_type": "PINHOLE",
+    "image_width": 640,
+    "image_height": 480,
+    "distortion_parameters": {"k1": D[0], "k2": D[1], "p1": D[2], "p2": D[3]},
+    "projection_parameters": {"fx": K[0], "fy": K[4], "cx": K[2], "cy": K[5]},
+}
+REALSENSE = {
+    "width": 640,
+    "height": 480,
+    "fx": K[0],
+    "fy": K[4],
+    "ppx": K[2],
+    "ppy": K[5],
+    "model": "distortion.brown_conrady",
+    "coeffs": D,
+}
+FISHEYE_NUMBERS = {**ORB_SLAM, "Camera.type": "KannalaBrandt8"}
+for _name in ("Camera.p1", "Camera.p2"):
+    del FISHEYE_NUMBERS[_name]
+FISHEYE_NUMBERS |= dict(zip((f"Camera.{name}" for name in ("k1", "k2", "k3", "k4")), FISHEYE, strict=True))
+
+
+@pytest.mark.handles("Calibration", "ORB-SLAM, VINS, librealsense: single numbers; sensor.yaml of EuRoC", "read")
+@pytest.mark.parametrize(
+    ("mapping", "model", "d"),
+    [
+        pytest.param(SENSOR_YAML, DistortionModel.PLUMB_BOB, D[:4], id="sensor.yaml"),
+        pytest.param(ORB_SLAM, DistortionModel.PLUMB_BOB, D, id="ORB-SLAM"),
+        pytest.param(FISHEYE_NUMBERS, DistortionModel.EQUIDISTANT, FISHEYE, id="ORB-SLAM, fisheye"),
+        pytest.param(VINS, DistortionModel.PLUMB_BOB, [*D[:4], 0.0], id="VINS"),
+        pytest.param(REALSENSE, DistortionModel.PLUMB_BOB, D, id="librealsense"),
+        pytest.param(
+            {key: ORB_SLAM[key] for key in ORB_SLAM if key[-2:] not in ("k1", "k2", "k3", "p1", "p2")}
+            | {"Camera.type": "Rectified"},
+            DistortionModel.NONE,
+            [],
+            id="ORB-SLAM, rectified",
+        ),
+        pytest.param({"camera_left": OPENCV}, DistortionModel.PLUMB_BOB, D, id="under a name"),
+    ],
+)
+def test_single_numbers_and_other_names_are_read(
+    mapping: dict[str, Any], model: DistortionModel, d: list[float]
+) -> None:
+    camera = Camera.from_mapping(mapping)
+    assert (camera.width, camera.height, camera.model) == (640, 480, model)
+    np.testing.assert_array_equal(camera.K.ravel(), K)
+    np.testing.assert_array_equal(camera.D, d)
 
 
 def test_binning_and_roi_are_read() -> None:
@@ -162,6 +232,17 @@ def test_numbers_may_be_text() -> None:
 
 
 REFUSED: list[Any] = [
+    pytest.param(
+        {"camera_model": "OPENCV", "w": 640, "h": 480, "k1": 0.1, "k2": -0.2, "p1": 0, "p2": 0},
+        r"lacks width, height, d, k",
+        id="numbers are not cameras",
+    ),
+    pytest.param(ORB_SLAM | {"Camera.type": "Mei"}, r"distortion_model 'mei' is not supported", id="Mei"),
+    pytest.param(
+        {key: value for key, value in REALSENSE.items() if key != "coeffs"},
+        r"lacks d: use a file",
+        id="no coefficients",
+    ),
     pytest.param({}, r"lacks width, height, d, k: use a file with the fields of sensor_msgs/CameraInfo", id="nothing"),
     pytest.param(
         {key: value for key, value in CAMERA_INFO.items() if key != "distortion_model"},

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taihri_ros.camera.jpeg_structure import read_jpeg_structure
+from taihri_ros.camera.picture_decoder import decode_picture
 from taihri_ros.camera.picture_error import PictureError
 
 COLOUR = jpeg(noise())
@@ -41,9 +42,18 @@ def test_size_and_kind_are_read(mode: str, components: int, progressive: bool) -
 @pytest.mark.handles("Pictures", "JPEG cut off at any byte", "refused: cut off")
 @pytest.mark.parametrize("data", [COLOUR, jpeg(noise(16, 16), progressive=True), jpeg(noise(), restart_marker_rows=1)])
 def test_a_jpeg_cut_off_anywhere_is_refused(data: bytes) -> None:
-    for length in range(3, len(data)):
+    for length in range(3, len(data) - 2):
         with pytest.raises(PictureError, match=r"is cut off after|is damaged"):
-            read_jpeg_structure(data[:length])
+            decode_picture(data[:length])
+
+
+@pytest.mark.handles("Pictures", "whole JPEG without an end marker, as some USB cameras send them", "answered")
+@pytest.mark.parametrize("data", [COLOUR, jpeg(noise(16, 16), progressive=True), jpeg(noise(), restart_marker_rows=1)])
+def test_only_the_end_marker_may_be_missing(data: bytes) -> None:
+    for ending in (b"", b"\xff", bytes(100)):
+        np.testing.assert_array_equal(decode_picture(data[:-2] + ending), decode_picture(data))
+        with pytest.raises(PictureError, match="is cut off after"):
+            decode_picture(data[:-12] + ending)
 
 
 @pytest.mark.handles(
@@ -53,7 +63,7 @@ def test_a_thumbnail_is_not_the_end() -> None:
     data = with_segment(COLOUR, 0xE1, b"Exif\0\0" + b"II*\0\x08\0\0\0\0\0" + jpeg(smooth(8, 8)))
     assert read_jpeg_structure(data).end == len(data)
     with pytest.raises(PictureError, match="cut off"):
-        read_jpeg_structure(data[: len(data) // 2])
+        decode_picture(data[: len(data) // 2])
 
 
 def test_what_follows_the_end_is_no_part_of_it() -> None:

@@ -122,6 +122,24 @@ def test_data_that_is_not_a_picture_is_refused(data: bytes) -> None:
         decode_picture(data)
 
 
+@pytest.mark.handles("Pictures", "GIF, HEIC, AVIF, JPEG 2000, JPEG XL, a frame of H.264, HTML", "refused by name")
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"GIF89a\x40", "GIF"),
+        (b"\0\0\0\x24ftypheic\0\0\0\0", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xff\x0a\x08", "JPEG XL"),
+        (b"\0\0\0\x01\x67\x42", r"a frame of a video \(H.264 or H.265\)"),
+        (b"<!DOCTYPE html>", r"a text \(XML or HTML\)"),
+    ],
+)
+def test_other_formats_are_refused_by_name(data: bytes, name: str) -> None:
+    with pytest.raises(PictureError, match=rf"is neither JPEG nor PNG, but {name}: convert it"):
+        decode_picture(data)
+
+
 def test_only_the_accepted_formats_are_decoded() -> None:
     with pytest.raises(PictureError, match="is a PNG, which is not accepted: use JPEG"):
         decode_picture(PNG, formats=["jpeg"])

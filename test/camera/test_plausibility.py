@@ -123,8 +123,29 @@ REFUSED: list[Any] = [
             "Calibration", "principal point far outside of the image", "refused: another video mode"
         ),
     ),
+    *(
+        pytest.param(
+            {"k": k(cx=cx, cy=cy), "binning_x": binning, "binning_y": binning},
+            rf"the centre of a {size} image, but this one is 640x480: k must be resized, binned and turned",
+            id=f"k of {size}",
+            marks=pytest.mark.handles(
+                "Calibration", "K of the image before it was resized, binned or turned", "refused with that size"
+            ),
+        )
+        for cx, cy, size, binning in (
+            (639.5, 479.5, "1280x960", 1),
+            (163.0, 118.0, "320x240", 1),
+            (162.0, 117.0, "320x240", 2),
+            (239.5, 319.5, "480x640", 1),
+        )
+    ),
     pytest.param(
         {"k": k(cx=0.0, cy=0.0)}, r"principal point in k is \(0, 0\), which means that it is not set", id="corner"
+    ),
+    pytest.param(
+        {"k": k(cx=0.5, cy=0.49)},
+        r"is \(0\.5, 0\.49\), which means that it is a share of the image, not in pixels",
+        id="principal point as a share",
     ),
     pytest.param(
         {"p": [0.0] * 12, "rectified": True},
@@ -160,6 +181,7 @@ def test_what_no_camera_has_is_refused_with_the_reason(changes: dict[str, Any], 
         pytest.param({"k": k(skew=10.8)}, id="skew"),
         pytest.param({"k": k(fx=260.0)}, id="one field of interlaced video"),
         pytest.param({"k": k(fx=20000.0, fy=20000.0), "d": []}, id="telescope of two degrees"),
+        pytest.param({"k": k(cx=639.5, cy=300.0), "d": []}, id="right half of an image without a ROI"),
         pytest.param({"k": k(cx=-200.0, cy=-150.0), "d": []}, id="cropped image without a ROI"),
         pytest.param({"k": k(fx=80.0, fy=80.0), "distortion_model": "fisheye", "d": [0.0] * 4}, id="fisheye"),
         pytest.param({"k": np.array(K, np.float32)}, id="float32"),

@@ -188,6 +188,8 @@ def test_invalid_input_is_refused_before_the_engine_starts(
         ((small, "--camera-info", calibration, "--command", "head"), "image is 10x10 but camera_info describes 96x64"),
         ((photo, "--camera-info", calibration, "--command", "head", "--overlay", "a.xyz"), "must end in .png or .jpg"),
         ((photo, "--camera-info", calibration, "--command", "head", "--mesh", "a.stl"), "that ends with .glb"),
+        ((photo, "--camera-info", calibration, "--command", "head", "--overlay", "no/a.png"), "there is no directory"),
+        ((photo, "--camera-info", calibration, "--command", "head", "--mesh", "no/a.glb"), "to write a.glb to: make"),
         (
             (photo, "--camera-info", calibration, "--command", "head", "--engine", "openai"),
             "no model: set engine.model (--model)",

@@ -112,6 +112,28 @@ def test_parts_of_the_body_have_the_side_that_is_said_of_them(tasks: Tasks, text
     assert match(tasks, text)[1] == joints
 
 
+@pytest.mark.handles(
+    "Commands", "only parts of the body: wrists, left and right wrist, my left hand please", "their joints"
+)
+@pytest.mark.parametrize(
+    ("text", "joints"),
+    [
+        ("wrists", ("left_wrist", "right_wrist")),
+        ("left and right wrist", ("left_wrist", "right_wrist")),
+        ("left/right ankle", ("left_ankle", "right_ankle")),
+        ("Left wrist please", ("left_wrist",)),
+        ("my left hand", ("left_wrist",)),
+        ("neck or head", ("neck", "head")),
+        ("First my left hand, then my right shoulder", ("right_shoulder", "left_wrist")),
+        ("beide Handgelenke", ("left_wrist", "right_wrist")),
+        ("le genou gauche", ("left_knee",)),
+        ("how many metres away is my head", ("head",)),
+    ],
+)
+def test_parts_of_the_body_alone_are_about_their_joints(tasks: Tasks, text: str, joints: tuple[str, ...]) -> None:
+    assert match(tasks, text) == ("question", joints)
+
+
 def test_both_sides_have_the_joints_of_both(tasks: Tasks) -> None:
     both = ("left_elbow", "right_elbow", "left_wrist", "right_wrist")
     assert match(tasks, "shake both my hands") == ("handshake", both)
@@ -123,6 +145,10 @@ def test_both_sides_have_the_joints_of_both(tasks: Tasks) -> None:
     "text",
     [
         "thanks for the hug",
+        "hug yourself",
+        "your left hand",
+        "back!",
+        "how many fingers am I holding up",
         "my left wrist is bigger than yours",
         "her hair looks lovely",
         "my back was sore last week but it is fine now",

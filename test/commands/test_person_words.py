@@ -56,6 +56,16 @@ def test_a_phrase_says_who_and_is_replaced(text: str, who: Who, rest: str) -> No
         "take the cup on the right",
         "the closest chair",
         "everyone else can wait",
+        "greet the person with a handshake",
+        "shake hands with the person with your right hand",
+        "take the cup, the one with the red handle",
+        "hug the person who is standing in front of you",
+        "give the old man the cup",
+        "hand the visitor a red cup",
+        "put the hat on the child with care",
+        "the first time you hug the person",
+        "give the person five",
+        "help the person with the scarf",
         "hand the cup to the person",
         "jemand soll meine linke Hand nehmen",
     ],
@@ -73,6 +83,9 @@ def test_ids_are_found_where_people_have_them() -> None:
     assert find_person_words("hug kamul", ()).whom is None
 
 
+@pytest.mark.handles(
+    "Commands", "the man in the red shirt, where several people are told apart", "refused: not known who"
+)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -83,6 +96,16 @@ def test_ids_are_found_where_people_have_them() -> None:
         ("hug the person nearest the door", "not known who is 'the person nearest the door'"),
         ("hug the person on the left of the table", "not known who"),
         ("Gib der Person links vom Tisch die Hand", "not known who"),
+        ("shake the hand of the man in the red shirt", "not known who is 'the man in the red shirt': say where"),
+        ("hug the woman with long black hair", "not known who is 'the woman with long black hair'"),
+        ("hug the person wearing glasses", "not known who"),
+        ("hug the person who raised their hand", "not known who"),
+        ("hug the tallest one", "not known who is 'the tallest one'"),
+        ("hug person 2", "not known who is 'person 2'"),
+        ("hug the person next to me", "not known who"),
+        ("umarme die Frau mit dem roten Hut", "not known who"),
+        ("serre la main de l'homme en rouge", "not known who"),
+        ("abraza al hombre con gafas", "not known who"),
     ],
 )
 def test_words_that_are_not_clear_are_refused(text: str, message: str) -> None:

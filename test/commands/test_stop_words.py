@@ -21,6 +21,26 @@ def test_words_that_mean_stop_stop(text: str) -> None:
     assert parse_command(text) is None
 
 
+@pytest.mark.handles("Commands", "stop in Italian, Dutch, Polish, Russian, Arabic, Chinese, Japanese, Korean", "stops")
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Fermati!", "hou op", "St\u00f3j!", "przesta\u0144", "\u0421\u0442\u043e\u043f!", "\u062a\u0648\u0642\u0641"),
+        *(
+            "\u505c",
+            "\u505c\u4e0b\u6765\uff01",
+            "\u4f4f\u624b",
+            "\u30b9\u30c8\u30c3\u30d7\uff01",
+            "\u6b62\u307e\u308c",
+            "\u3084\u3081\u3066\u304f\u3060\u3055\u3044",
+        ),
+        *("\uba48\ucdb0", "\uadf8\ub9cc\ud574", "S.T.O.P.", "s t o p", "S-T-O-P!"),
+    ],
+)
+def test_stop_in_further_languages_and_spelt_stops(text: str) -> None:
+    assert means_stop(text)
+
+
 @pytest.mark.handles("Commands", "do not stop", "no joint, as every negated command")
 @pytest.mark.parametrize("text", [*NOT_STOP, *AFFIRMATIVE, *ASKING_ABROAD, *NOTHING, *(text for text, _ in ASKING)])
 def test_other_commands_do_not_stop(text: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +210,22 @@ def test_invalid_images_are_dropped_by_reason_and_the_others_answered(tmp_path: 
         assert "not calibrated" in str(uncalibrated)
         assert replay.dropped == {"bad_image": 1, "bad_camera_info": 1}
     assert answered(tmp_path / "out") == [5_000_000_000, 7_000_000_000]
+
+
+@pytest.mark.handles("Bags", "bag without CameraInfo, and a calibration file in its place", "answered")
+@pytest.mark.parametrize("rectified", [False, True])
+def test_a_calibration_file_replaces_the_camera_info(tmp_path: Path, engine: EngineProcess, rectified: bool) -> None:
+    records = [record for record in camera_records(2) if record.topic == IMAGES]
+    info = camera_info(5)
+    content = {"width": info.width, "height": info.height, "distortion_model": "plumb_bob", "d": info.d.tolist()}
+    (tmp_path / "camera.json").write_text(json.dumps(content | {"k": info.k.tolist(), "p": info.p.tolist()}))
+    bag, inputs = write_bag(tmp_path / "in", records), {"camera_info": str(tmp_path / "camera.json")}
+    parameters = replace(GATES_OFF, rectified=rectified)
+    with BagReplay(bag, tmp_path / "out", parameters, inputs=inputs) as replay:
+        assert list(run(replay, engine)) == [None, None]
+    assert answered(tmp_path / "out") == [5_000_000_000, 5_100_000_000]
+    with pytest.raises(BagError, match=r"without the calibration file of the camera, --camera-info"):
+        BagReplay(bag, tmp_path / "other", GATES_OFF)
 
 
 def test_a_topic_without_messages_is_refused(tmp_path: Path) -> None:

@@ -109,6 +109,11 @@ def test_a_bayer_mosaic_is_demosaiced(pattern: str) -> None:
     np.testing.assert_allclose(pixels[inner].astype(int), smooth()[inner], atol=3)
 
 
+def test_unscaled_values_in_a_png_are_refused() -> None:
+    with pytest.raises(ImageError, match=r"the brightest of its values is \d+ of 65535"):
+        decode_compressed(message(png(GREY.astype(np.uint16) << 4), "mono16; png compressed "))
+
+
 @pytest.mark.handles(
     "Pictures", "Bayer image that its publisher made grey: bayer_rggb8; jpeg compressed mono8", "answered in grey"
 )

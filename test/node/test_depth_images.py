@@ -25,7 +25,7 @@ START_NS = 1_700_000_000_000_000_000
 
 
 @pytest.mark.handles("Depth images", "depth in 16UC1, or in mono16 as some drivers call it", "used, in millimetres")
-@pytest.mark.parametrize("encoding", ["16UC1", "mono16"])
+@pytest.mark.parametrize("encoding", ["16UC1", "mono16", "16uc1"])
 @pytest.mark.parametrize("bigendian", [False, True])
 def test_16uc1_is_millimetres(encoding: str, bigendian: bool) -> None:
     decoded = decode_depth(image(MILLIMETRES, encoding, bigendian=bigendian))

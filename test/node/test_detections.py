@@ -66,6 +66,21 @@ def test_the_detections_of_an_image_are_those_with_its_stamp() -> None:
     assert old.boxes.shape == (0, 4), "detections of long ago lead nowhere"
 
 
+@pytest.mark.handles(
+    "People and belief", "detections without a stamp, or whose classes are other numbers than 0", "logged once"
+)
+def test_what_makes_a_detector_useless_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    received = Detections(tolerance_s=0.0, min_score=0.0)
+    for _ in range(2):
+        received.add(detections(0, detection(0, (0, 0, 10, 10), [("1", 0.9)])))
+    received.add(detections(7, detection(7, (0, 0, 10, 10), [("0", 0.9), ("56", 0.1)]), detection(7, (0, 0, 1, 1), [])))
+    received.add(detections(8, detection(8, (0, 0, 10, 10), [("chair", 0.9)])))
+    assert [record.message for record in caplog.records] == [
+        "the detections have no stamp (0): the detector must copy the header of the image",
+        "the detections have numbers as classes, none of which is 0: 1; publish the name person, or 0",
+    ]
+
+
 @pytest.mark.handles("People and belief", "detections that come after their image", "waited for, people.tolerance_s")
 def test_an_image_waits_for_its_detections() -> None:
     buffer = Detections(tolerance_s=20.0, min_score=0.5)

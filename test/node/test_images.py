@@ -85,6 +85,35 @@ def test_generic_encodings_have_the_channel_order_of_opencv(generic: str, named:
     np.testing.assert_array_equal(decode_image(image(pixels, generic)), decode_image(image(pixels, named)))
 
 
+@pytest.mark.handles(
+    "Pictures", "encodings in capitals, and under names of FFmpeg and V4L2 (YUYV, yuv420p)", "answered"
+)
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        *(("RGB8", "rgb8"), ("Mono8", "mono8"), ("BAYER_RGGB8", "bayer_rggb8"), ("8uc3", "bgr8"), ("rgb8\0", "rgb8")),
+        *(("YUYV", "yuyv"), ("YUY2", "yuyv"), ("yuyv422", "yuyv"), ("YUV422-YUY2", "yuyv"), ("UYVY", "uyvy")),
+        *(("NV12", "nv12"), ("I420", "i420"), ("yuv420p", "i420")),
+    ],
+)
+def test_other_names_mean_the_same_encoding(other: str, named: str) -> None:
+    sizes = {"rgb8": 3, "bgr8": 3, "mono8": 1, "bayer_rggb8": 1, "yuyv": 2, "uyvy": 2, "nv12": 1.5, "i420": 1.5}
+    data = np.random.default_rng(9).integers(0, 256, int(WIDTH * HEIGHT * sizes[named]), np.uint8)
+    step = WIDTH * max(1, int(sizes[named])) if sizes[named] != 1.5 else WIDTH
+    message = replace(image(random_rgb(), "rgb8"), data=data, step=step, encoding=named)
+    np.testing.assert_array_equal(decode_image(replace(message, encoding=other)), decode_image(message))
+
+
+@pytest.mark.handles("Pictures", "mono16 or Bayer of 10 or 12 bits that were not scaled to 16", "refused: nearly black")
+@pytest.mark.parametrize("encoding", ["mono16", "bayer_rggb16"])
+@pytest.mark.parametrize("brightest", [1, 1023, 4095])
+def test_unscaled_values_of_10_and_12_bits_are_refused(encoding: str, brightest: int) -> None:
+    dark = np.minimum(random_rgb(np.uint16)[..., 0], brightest).astype(np.uint16)
+    with pytest.raises(ImageError, match=rf"the brightest of its values is {brightest} of 65535, .* scale them to 16"):
+        decode_image(image(dark, encoding))
+    assert decode_image(image(dark * 0, encoding)).max() == 0
+
+
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_bayer_mosaics_are_demosaiced(pattern: str, bits: int) -> None:
@@ -226,7 +255,7 @@ def test_data_may_be_bytes() -> None:
         ({"encoding": "32FC1"}, "'32FC1' cannot be used: it holds depth or raw numbers"),
         ({"encoding": "bayer_rggb12"}, "'bayer_rggb12' cannot be used: it is unknown"),
         ({"encoding": "bayer_rgbg8"}, "'bayer_rgbg8' cannot be used: it is unknown"),
-        ({"encoding": "NV12"}, "'NV12' cannot be used: it is unknown"),
+        ({"encoding": "NV13"}, "'NV13' cannot be used: it is unknown"),
         ({"encoding": "64FC3"}, "'64FC3' cannot be used: it holds depth or raw numbers"),
         ({"encoding": "16SC1"}, "'16SC1' cannot be used: it holds depth or raw numbers"),
         ({"encoding": "uyvy", "width": 7}, "an image of uyvy must have an even width, not 7x6"),

@@ -21,6 +21,7 @@ from taihri_ros.inference.checkpoint.files import (
 )
 from taihri_ros.inference.checkpoint.quantisation import check_quantised, read_quantisation
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
+from taihri_ros.inference.checkpoint.tied_head import EMBEDDING, HEAD, check_tied_head
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
@@ -85,6 +86,10 @@ def check_checkpoint(directory: Path) -> None:
     """
     check_directory(directory)
     check_files(directory)
+    if (directory / "adapter_config.json").exists() and not (directory / "config.json").exists():
+        raise CheckpointError(
+            f"{directory} is a LoRA adapter: name it with engine.adapter, and its base checkpoint with engine.model"
+        )
     config = read_json(directory / "config.json")
     if config.get("model_type") != MODEL_TYPE:
         raise CheckpointError(
@@ -100,7 +105,9 @@ def check_checkpoint(directory: Path) -> None:
     needed = _architecture(directory)
     done = set() if quantisation is None else check_quantised(directory, quantisation, present, needed)
     _compare(directory, present, {name: shape for name, shape in needed.items() if name not in done})
-    rows = needed["model.language_model.embed_tokens.weight"][0]
+    if HEAD in present and HEAD not in needed:
+        check_tied_head(directory, {*vocabulary.coordinates, *vocabulary.end_ids})
+    rows = needed[EMBEDDING][0]
     if rows <= vocabulary.largest_id:
         raise CheckpointError(
             f"{directory}: the tokenizer does not match the weights, whose embedding has {rows} rows, while the ids of "
@@ -157,7 +164,7 @@ def _architecture(directory: Path) -> Shapes:
         ) from error
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if config.tie_word_embeddings:
-        shapes.pop("lm_head.weight", None)
+        shapes.pop(HEAD, None)
     return shapes
 
 

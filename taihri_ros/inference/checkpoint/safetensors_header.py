@@ -34,6 +34,14 @@ _MAX_HEADER_BYTES = 16 << 20
 
 _MAX_DIMENSIONS = 8
 _LFS_POINTER = b"version https://git-lfs"
+_OTHER_FORMS = (
+    ("model-*-of-*.safetensors", f"{INDEX} is missing: {COPY_AGAIN}"),
+    ("*.gguf", "GGUF is not read: use the checkpoint that it was made from"),
+    ("*.bin", "a pickle is never opened: convert it to safetensors"),
+    ("*.pt*", "a pickle is never opened: convert it to safetensors"),
+)
+"""File names of weights in other forms, and what is wrong with them."""
+
 _BITS = {
     **dict.fromkeys(("F4",), 4),
     **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
@@ -81,6 +89,7 @@ def read_tensors(directory: Path) -> Tensors:
     index = directory / INDEX
     if not os.path.lexists(index):
         _check_no_other_files(directory, {WEIGHTS}, f"there is no {INDEX} that names it")
+        _check_format(directory)
         return read_file(directory / WEIGHTS)
     weight_map = _read_weight_map(index)
     files = sorted(set(weight_map.values()))
@@ -160,6 +169,15 @@ def _read_inside(path: Path, directory: Path) -> Tensors:
     except OSError as error:
         raise unreadable(path, error) from error
     return read_file(path)
+
+
+def _check_format(directory: Path) -> None:
+    """Check that a directory without the usual file does not hold the weights in another form."""
+    if os.path.lexists(directory / WEIGHTS):
+        return
+    for pattern, fault in _OTHER_FORMS:
+        if other := next(iter(sorted(directory.glob(pattern))), None):
+            raise CheckpointError(f"{directory} has no {WEIGHTS}, but {other.name}: {fault}")
 
 
 def _check_no_other_files(directory: Path, expected: set[str], reason: str, among: str = "*.safetensors") -> None:

@@ -26,6 +26,9 @@ else:
     from backports import zstd
 
 _ENDINGS = (".db3", ".mcap", ".db3.zstd", ".mcap.zstd")
+_LISTED = 10
+"""Largest number of bags that an error lists."""
+
 _MOST_METADATA = 100_000_000
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ROS1_MAGIC = b"#ROSBAG V"
@@ -130,6 +133,8 @@ class Recording:
         if not present:
             ros1 = any(file.suffix == ".bag" for file in path.iterdir())
             hint = "; it holds bags of ROS 1: name one of them" if ros1 else ""
+            if inner := sorted(file.parent.name for file in path.glob("*/metadata.yaml")):
+                hint = f"; it holds bags: name one of them ({', '.join(inner[:_LISTED])})"
             raise BagError(f"{path} is not a bag: it holds no .db3 or .mcap file{hint}")
         if len(names := {re.sub(r"(_\d+)?(\.\w+)+$", "", file.name) for file in present}) > 1:
             raise BagError(f"{path} holds {len(names)} recordings: name one of {', '.join(f.name for f in present)}")

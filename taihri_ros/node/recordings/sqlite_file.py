@@ -40,6 +40,8 @@ class SqliteFile:
             self._database = self._open(path)
             tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not {"topics", "messages"} <= tables:
+                if (size := path.stat().st_size) < (whole := _size_in_header(path)):
+                    raise BagError(f"{path} is cut off: it has {size} of {whole} bytes, and its list of topics is lost")
                 raise BagError(f"{path} is an SQLite database, but not a bag: it has no tables 'topics' and 'messages'")
             definitions = self._definitions() if "message_definitions" in tables else {}
             rows = self._database.execute("SELECT id, name, type, serialization_format FROM topics")
@@ -138,3 +140,11 @@ class SqliteFile:
         except sqlite3.Error:
             return None
         return int(end or 0)
+
+
+def _size_in_header(path: Path) -> int:
+    """Return the size of a database that its header gives, bytes (https://sqlite.org/fileformat.html, 1.3)."""
+    with path.open("rb") as file:
+        header = file.read(32).ljust(32, b"\0")
+    page = int.from_bytes(header[16:18], "big")
+    return (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")

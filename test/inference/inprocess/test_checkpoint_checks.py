@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checkpoint_variants import INDEX, WEIGHTS, edit_json, edit_weights, shards
+from checkpoint_variants import INDEX, WEIGHTS, edit_config, edit_json, edit_weights, shards
 
 from taihri_ros.inference.checkpoint import tiny_checkpoint
 from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkpoint
@@ -85,6 +85,22 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"lacks 1 of the tokens that TAIHRI adds, such as <\|left_wrist\|>",
     ),
     "no coordinate": (edit_json("tokenizer.json", rename_token("<999>", "<1000>")), "lacks 1 .* <999>"),
+    "another head than the tied embedding": (
+        edit_config(lambda config: [part.update(tie_word_embeddings=True) for part in (config, config["text_config"])]),
+        r"its lm_head\.weight differs from its embedding, and would be left out: set tie_word_embeddings to false",
+    ),
+    "GGUF": (
+        lambda d: (d / WEIGHTS).rename(d / "taihri-Q4_K_M.gguf"),
+        r"has no model\.safetensors, but taihri-Q4_K_M\.gguf: GGUF is not read",
+    ),
+    "shards without an index": (
+        lambda d: (d / WEIGHTS).rename(d / "model-00001-of-00002.safetensors"),
+        r"but model-00001-of-00002\.safetensors: model\.safetensors\.index\.json is missing",
+    ),
+    "adapter": (
+        lambda d: (d / "config.json").rename(d / "adapter_config.json"),
+        r"is a LoRA adapter: name it with engine\.adapter, and its base checkpoint with engine\.model",
+    ),
     "no weights": (lambda d: (d / WEIGHTS).unlink(), r"model\.safetensors cannot be read"),
     "truncated weights": (cut, r"model\.safetensors has \d+ bytes, but its header describes \d+"),
     "truncated header": (lambda d: cut(d, 0.0005), r"model\.safetensors is truncated within its header"),
@@ -160,7 +176,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "weights as a pickle only": (
         lambda d: (d / WEIGHTS).rename(d / "pytorch_model.bin"),
-        r"model\.safetensors cannot be read",
+        r"but pytorch_model\.bin: a pickle is never opened: convert it to safetensors",
     ),
     "missing shard": (
         lambda d: (shards(d), (d / "model-00002-of-00003.safetensors").unlink()),

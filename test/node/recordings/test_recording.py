@@ -584,11 +584,22 @@ def test_another_database_is_not_a_bag(tmp_path: Path) -> None:
         Recording(tmp_path / "books.db3")
 
 
+@pytest.mark.handles("Bags", "SQLite file that is cut off within its list of topics", "refused: cut off")
+def test_a_database_without_its_list_of_topics_is_cut_off(tmp_path: Path) -> None:
+    file = storage_file(write_bag(tmp_path / "bag", camera_records(3)))
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(BagError, match=r"is cut off: it has 3000 of \d+ bytes, and its list of topics is lost"):
+        Recording(file)
+
+
 @pytest.mark.handles("Bags", "directory without a bag", "refused: it is not a bag")
 def test_a_directory_without_a_bag_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BagError, match=r"is not a bag: it holds no .db3 or .mcap file$"):
         Recording(tmp_path)
     (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
+    write_bag(tmp_path / "drives" / "first", camera_records(1))
+    with pytest.raises(BagError, match=r"it holds no .db3 or .mcap file; it holds bags: name one of them \(first\)$"):
+        Recording(tmp_path / "drives")
     with pytest.raises(BagError, match=r"it holds no .db3 or .mcap file; it holds bags of ROS 1: name one of them"):
         Recording(tmp_path)
 
