@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -19,6 +21,7 @@ from taihri_ros.camera.camera_info import CameraError
 from taihri_ros.camera.picture_error import PictureError
 from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.commands.command import Command, CommandError, parse_command
+from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Keypoint
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.body_fits import BodyFits
@@ -27,10 +30,14 @@ from taihri_ros.node.configured_tracker import make_tracker
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import EngineKind, Parameters
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.guards import Workspace
 from taihri_ros.resources import expand_home
 
 Picture = NDArray[np.uint8]
 AnyPath = str | PathLike[str]
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+"""The beginning of a URL, also of one that was made a path, which has one slash."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,10 +140,12 @@ class Localizer:
             "engine.url": engine_url,
         }
         chosen = {name: value for name, value in named.items() if value is not None}
-        settings = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **parameters, **chosen})
+        plain = {name: _plain(value) for name, value in parameters.items()}
+        settings = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **plain, **chosen})
         self.camera = _camera(camera)
         self._video, self._fits_bodies = video, settings.fits_bodies
-        self._body_fits = BodyFits()
+        self._workspace = Workspace.parse(settings.guards_workspace)
+        self._body_fits = BodyFits(self._workspace)
         self._engine = ready_engine(settings, tracking=video)
         try:
             self._tracker = make_tracker(self._engine, settings)
@@ -180,7 +189,8 @@ class Localizer:
             # The model has chosen the joints of free words. Now that they are known, all others can be requested, too.
             estimate = self._tracker.estimate(image, self.camera, requested, stamp_ns, one_shot=True)
         estimate = self._tracker.refine(estimate, stamp_ns, camera=self.camera, one_shot=one_shot)
-        body_fits = BodyFits() if one_shot else self._body_fits
+        estimate = self._tracker.guards.check(estimate, stamp_ns, one_shot=one_shot)
+        body_fits = BodyFits(self._workspace) if one_shot else self._body_fits
         body = body_fits.update(estimate, stamp_ns).selected
         info = self._engine.info
         notes = [] if info.spec.trained else [UNTRAINED_NOTE]
@@ -203,7 +213,7 @@ class Localizer:
     def _image(self, picture: NDArray[Any] | AnyPath, color: str) -> Picture:
         """Return the picture as (height, width, 3) uint8 RGB."""
         if isinstance(picture, (str, PathLike)):
-            return read_picture(expand_home(fspath(picture)), check_size=self.camera.check_image)
+            return read_picture(_file(picture, PictureError), check_size=self.camera.check_image)
         if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
             raise PictureError(
                 f"a picture is a file name or an array (height, width, 3) of uint8, not {_wrong(picture)}"
@@ -243,7 +253,24 @@ def _camera(camera: Camera | AnyPath | Mapping[str, Any]) -> Camera:
         return Camera.from_mapping(camera)
     if not isinstance(camera, (str, PathLike)):
         raise CameraError(f"a calibration is a file name, a mapping or a Camera, not {_description(camera)}")
-    return read_camera(expand_home(fspath(camera)))
+    return read_camera(_file(camera, CameraError))
+
+
+def _file(path: AnyPath, error: type[TaihriError]) -> Path:
+    """Return the path of a file that the user has named; raise the error for what is no name of a file."""
+    name = fspath(path)
+    if _URL.match(name):
+        raise error(f"{name[:80]!r} is a URL: download it, and name the file")
+    if "\0" in name:
+        raise error(f"{name[:80]!r} is no name of a file: it holds NUL")
+    return expand_home(name)
+
+
+def _plain(value: object) -> object:
+    """Return a value of a parameter as Python's own type: numpy's numbers and arrays, and paths are accepted, too."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return fspath(value) if isinstance(value, PathLike) else value
 
 
 def _wrong(picture: object) -> str:
@@ -252,6 +279,7 @@ def _wrong(picture: object) -> str:
         return "None, which OpenCV returns where there is no picture"
     if not isinstance(picture, np.ndarray):
         image = "numpy.asarray(picture.convert('RGB')) is one" if hasattr(picture, "convert") else ""
+        image = "write it to a file and name that" if isinstance(picture, bytes | bytearray) else image
         return ": ".join(filter(None, [_description(picture), image]))
     if picture.dtype != np.uint8:
         advice = "scale it to 0 ... 255 and use .astype(numpy.uint8)"

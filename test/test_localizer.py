@@ -109,6 +109,10 @@ def test_a_picture_is_a_file_or_an_array_in_either_order_of_colours(oracle: Orac
         (7, PictureError, "not int$"),
         (np.zeros((32, 48, 3), np.uint8), CameraError, "image is 48x32 but camera_info describes 96x64"),
         ("nothing.jpg", PictureError, "nothing.jpg cannot be read"),
+        ("https://robot/a.jpg", PictureError, r"'https://robot/a.jpg' is a URL: download it, and name the file$"),
+        (Path("file:///tmp/a.jpg"), PictureError, "is a URL"),
+        ("a\0.jpg", PictureError, "is no name of a file: it holds NUL"),
+        (b"\xff\xd8\xff", PictureError, "not bytes: write it to a file and name that$"),
     ],
 )
 def test_what_is_no_picture_is_refused(oracle: Oracle, picture: Any, error: type[TaihriError], message: str) -> None:
@@ -121,6 +125,8 @@ def test_bad_arguments_are_refused_before_an_engine_is_started(monkeypatch: pyte
     monkeypatch.setattr(localizer, "ready_engine", lambda *_, **__: pytest.fail("started"))
     with pytest.raises(CameraError, match=r"nowhere\.yaml"):
         Localizer("nowhere.yaml")
+    with pytest.raises(CameraError, match="is a URL: download it"):
+        Localizer("https://robot/camera.yaml")
     for neither in (None, 7, [1]):
         with pytest.raises(CameraError, match=f"a file name, a mapping or a Camera, not {type(neither).__name__}"):
             Localizer(neither)  # type: ignore[arg-type]
@@ -128,6 +134,17 @@ def test_bad_arguments_are_refused_before_an_engine_is_started(monkeypatch: pyte
         Localizer(CAMERA, parameters={"min_confidance": 0.1})
     with pytest.raises(ParameterError, match=r"engine\.kind"):
         Localizer(CAMERA, engine="onnx")  # type: ignore[arg-type]
+
+
+def test_parameters_may_be_numbers_of_numpy_and_paths(oracle: Oracle, tmp_path: Path) -> None:
+    values = {
+        "body.enabled": np.bool_(False),
+        "min_confidence": np.float32(0.0),
+        "max_in_flight": np.int64(1),
+        "engine.model": tmp_path,
+    }
+    with Localizer(CAMERA, parameters=values) as under_test:
+        assert under_test.locate(PICTURE, "right_wrist").points
 
 
 @pytest.mark.parametrize(
@@ -160,6 +177,14 @@ def test_the_frames_of_a_video_are_filtered_and_single_pictures_are_not(oracle: 
         oracle.joints = {}
         states[video] = shown.locate(PICTURE, "right_wrist", stamp_ns=200_000_000).keypoints["right_wrist"].state.name
     assert states == {True: "PREDICTED", False: "NOT_ANSWERED"}
+
+
+@pytest.mark.parametrize("video", [False, True])
+def test_guards_hold(oracle: Oracle, video: bool) -> None:
+    with Localizer(CAMERA, video=video, parameters={"guards.workspace": "-1 1 -1 1 2 3"}) as under_test:
+        found = under_test.locate(PICTURE, "right_wrist")
+    assert not found.points
+    assert found.missing["right_wrist"].endswith("outside the workspace from 2 to 3 m")
 
 
 def test_notes_say_that_weights_are_random_and_why_no_joint_was_chosen(oracle: Oracle) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -52,6 +52,7 @@ class Body:
         covariance: float64 (N, N) covariance of a step of `Posture.moved`.
         kinematics: The skeleton.
         surface: The surface at rest.
+        withheld: bool (22,) whether each joint counts as not supported in any case, because it was refused.
     """
 
     posture: Posture
@@ -60,6 +61,7 @@ class Body:
     covariance: Array
     kinematics: Kinematics
     surface: Surface
+    withheld: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(len(JOINTS), bool))
 
     @property
     def joints(self) -> Array:
@@ -93,7 +95,7 @@ class Body:
         supported = np.nan_to_num(self.influences) >= MIN_INFLUENCE
         for joint in range(len(JOINTS) - 1, 0, -1):
             supported[PARENTS[joint]] |= supported[joint]
-        return supported
+        return supported & ~self.withheld
 
     @property
     def limbs(self) -> dict[str, bool]:

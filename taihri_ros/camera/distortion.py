@@ -26,7 +26,10 @@ MAX_FIELD_ANGLE = np.deg2rad(89.5)
 
 _NEWTON_STEPS = 10
 _NEWTON_TOLERANCE = 1e-12
+"""Largest number of Newton steps for the inverse, and the error on the plane z = 1 that ends them."""
+
 _ACCEPTED_RESIDUAL = 1e-9
+"""Error of the inverse on the plane z = 1 above which a point has no undistorted position."""
 
 
 class DistortionModel(str, Enum):

@@ -114,6 +114,8 @@ def _read_bytes(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise PictureError(f"{printable(path)} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # it has a NUL or half of a surrogate pair
+        raise PictureError(f"{printable(path)} cannot be the name of a file") from error
     if not data:
         raise PictureError(f"{printable(path)} is empty: name a JPEG or PNG file")
     return data

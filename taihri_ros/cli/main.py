@@ -7,13 +7,15 @@ import io
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
 
 from taihri_ros import __version__
 from taihri_ros.cli.run_signals import interrupts_raised
-from taihri_ros.errors import TaihriError
+from taihri_ros.errors import TaihriError, install_extra
+from taihri_ros.node.unread_log import UnreadLog
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,9 @@ _COMMANDS = {
 
 _ONE_SHOT = ("bag", "calibrate", "doctor", "eval", "label", "localize")
 """Commands that print the engine's error themselves; the log would only repeat it."""
+
+_NODES = ("listen", "run", "simulate")
+"""Commands that run a node until a signal ends it."""
 
 _EMBEDDED = ("cyclonedds", "rosbags")
 """Packages that only the embedded host needs."""
@@ -77,10 +82,18 @@ def taihri(context: click.Context, *, verbose: bool) -> None:
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="[%(levelname)s] [%(name)s]: %(message)s",
-        stream=sys.stderr,
+        handlers=[_log_handler(context.invoked_subcommand)],
     )
     if context.invoked_subcommand in _ONE_SHOT and not verbose:
         logging.getLogger("taihri_ros.inference").setLevel(logging.CRITICAL)
+
+
+def _log_handler(subcommand: str | None) -> logging.Handler:
+    """Return what writes the log to stderr: that of a node never waits for its reader."""
+    if subcommand in _NODES:
+        with suppress(AttributeError, OSError, ValueError):  # stderr is closed, or is no file
+            return UnreadLog(sys.stderr.fileno())
+    return logging.StreamHandler(sys.stderr)
 
 
 def main() -> None:
@@ -101,7 +114,7 @@ def main() -> None:
         package = (error.name or "").partition(".")[0]
         if package not in _EMBEDDED:
             raise
-        _fail(f"{package} is not installed: pip install 'taihri_ros[embedded]'", 1)
+        _fail(f"{package} is not installed: {install_extra('embedded')}", 1)
     except (OSError, ImportError, MemoryError, RuntimeError) as error:
         reason = _refusal(error)
         if not reason:
@@ -115,6 +128,8 @@ def _refusal(error: Exception) -> str:
     """Return what the system refused, and what to do; empty for an error that is none of the system's."""
     if isinstance(error, OSError):
         _forget_output()
+        if isinstance(error, FileNotFoundError) and not error.filename:
+            return "the working directory does not exist any more: change to another, and try again"
         place = f" ({os.fsencode(error.filename).decode('utf-8', 'replace')})" if error.filename else ""
         return f"{error.strerror or error}{place}: see to that, and try again; 'taihri -v' shows where it happened"
     if isinstance(error, ImportError):

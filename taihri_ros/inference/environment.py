@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -77,7 +78,8 @@ def find_interpreter(python: str, kind: str) -> str:
             raise EngineError(f"{who} links to {path.readlink()}, which is missing; {hint}") from error
         raise EngineError(f"{who} is missing; {hint}") from error
     except OSError as error:
-        raise EngineError(f"{who} cannot be reached ({error.strerror}): correct the permissions") from error
+        advice = "correct the permissions" if isinstance(error, PermissionError) else "correct the path"
+        raise EngineError(f"{who} cannot be reached ({error.strerror}): {advice}") from error
     if stat.S_ISDIR(mode):
         inside = python_of(path)
         advice = f"set engine.python to {inside}" if inside.exists() else hint
@@ -85,6 +87,21 @@ def find_interpreter(python: str, kind: str) -> str:
     if not os.access(path, os.X_OK):
         raise EngineError(f"{who} is not an executable file; {hint}")
     return str(path)
+
+
+def without_working_directory(environment: Mapping[str, str]) -> dict[str, str]:
+    """Let a further process of `python -m` not import from the working directory, unless this process does so itself.
+
+    The modules there may be somebody else's, such as those beside a data set. Python before 3.11 cannot be told so.
+
+    Args:
+        environment: Environment variables.
+
+    Returns:
+        The variables for that process.
+    """
+    imports = {"", str(Path.cwd())} & set(sys.path)
+    return dict(environment) if imports else {**environment, "PYTHONSAFEPATH": "1"}
 
 
 def without_python_variables(environment: Mapping[str, str]) -> dict[str, str]:

@@ -207,7 +207,7 @@ def _pip(python: Path, *arguments: str) -> str:
     """Run pip, which prints its progress, and return its errors in one line; empty when it succeeded."""
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "pip.log"
-        command = [str(python), "-m", "pip", f"--log={log}", *arguments]
+        command = [str(python), "-I", "-m", "pip", f"--log={log}", *arguments]
         status = subprocess.run(command, check=False, env=without_python_variables(os.environ)).returncode
         text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     if not status:
@@ -215,6 +215,7 @@ def _pip(python: Path, *arguments: str) -> str:
     return " / ".join(dict.fromkeys(_FAULT.findall(text))) or f"pip ended with exit status {status}"
 
 
-def _run(*command: str | Path, check: bool = False) -> subprocess.CompletedProcess[str]:
-    environment = without_python_variables(os.environ)
-    return subprocess.run([*map(str, command)], check=check, capture_output=True, text=True, env=environment)
+def _run(python: str | Path, *arguments: str | Path, check: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a Python, which imports nothing from the working directory (`-I`)."""
+    command, environment = [str(python), "-I", *map(str, arguments)], without_python_variables(os.environ)
+    return subprocess.run(command, check=check, capture_output=True, text=True, env=environment)

@@ -32,6 +32,7 @@ from taihri_ros.node.topics import Topic
 from taihri_ros.pipeline.calibrations import Calibrations
 from taihri_ros.pipeline.frame_age import AgeLimit
 from taihri_ros.pipeline.frames import Frame, Result, SizeCheck, is_same_frame
+from taihri_ros.pipeline.guards import Workspace
 from taihri_ros.pipeline.people.group_tracker import no_boxes
 from taihri_ros.pipeline.problem_log import ProblemLog
 from taihri_ros.pipeline.scheduler import Scheduler
@@ -113,7 +114,8 @@ class Application:
         self.stamp_gaps = StampGaps()
         any_frame = parameters.camera_info_frame == "any"
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame)
-        self._fits = BodyFits() if parameters.fits_bodies else None
+        workspace = Workspace.parse(parameters.guards_workspace)
+        self._fits = BodyFits(workspace) if parameters.fits_bodies else None
         self._body = BodyOutput(messages, outputs, parameters) if parameters.fits_bodies else None
         self._ros4hri = Ros4hri(messages, outputs, parameters) if parameters.ros4hri_enabled else None
         self._detections = Detections(tolerance_s=parameters.people_tolerance_s, min_score=parameters.people_min_score)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.body.recovery import Body, BodyRecovery
-from taihri_ros.keypoints import Person
+from taihri_ros.keypoints import Person, State
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.guards import Workspace
 from taihri_ros.pipeline.people.person_track import TrackState
 from taihri_ros.skeleton import INDEX, JOINTS
 
@@ -37,8 +38,13 @@ class BodyFits:
     `update` must be called in the order of the frames.
     """
 
-    def __init__(self) -> None:
-        """Start without people."""
+    def __init__(self, workspace: Workspace | None = None) -> None:
+        """Start without people.
+
+        Args:
+            workspace: Box outside of which no joint of a body counts as supported; None for none.
+        """
+        self._workspace = workspace
         self._recoveries: defaultdict[str, BodyRecovery] = defaultdict(BodyRecovery)
 
     def update(self, estimate: Estimate, stamp_ns: int) -> Bodies:
@@ -65,23 +71,29 @@ class BodyFits:
         fitted = {
             name: body
             for name, whole in wholes.items()
-            if (body := fit_body(self._recoveries[name], whole, stamp_ns)) is not None
+            if (body := fit_body(self._recoveries[name], whole, stamp_ns, self._workspace)) is not None
         }
         return Bodies(fitted.get(estimate.person_id), {name: body for name, body in fitted.items() if name})
 
 
-def fit_body(recovery: BodyRecovery, person: Person, stamp_ns: int) -> Body | None:
-    """Fit the body of a person.
+def fit_body(recovery: BodyRecovery, person: Person, stamp_ns: int, workspace: Workspace | None = None) -> Body | None:
+    """Fit the body of a person. A joint that a guard has refused is not supported, whatever joints beyond it say.
 
     Args:
         recovery: Keeps the pose and shape of the frames before.
         person: The person, with as many joints of the skeleton as possible.
         stamp_ns: Time stamp of the image, nanoseconds.
+        workspace: Box outside of which no joint counts as supported; None for none.
 
     Returns:
         The body, in the camera's optical frame; None if too few joints are located.
     """
-    return recovery.update(*keypoint_arrays(person), stamp_ns=stamp_ns)
+    body = recovery.update(*keypoint_arrays(person), stamp_ns=stamp_ns)
+    if body is None:
+        return None
+    refused = {joint.name for joint in person.keypoints if joint.state is State.IMPLAUSIBLE}
+    outside = [workspace is not None and bool(workspace.problem(place)) for place in body.joints]
+    return replace(body, withheld=np.array([name in refused for name in JOINTS]) | np.array(outside))
 
 
 def keypoint_arrays(person: Person) -> tuple[Array, Array]:

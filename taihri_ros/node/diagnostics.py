@@ -34,6 +34,8 @@ _SLOW_HZ = 1.5
 """Rate in Hz below which most images of a camera may be lost: then the gaps between the others tell nothing."""
 
 _CAMERA = "start the camera, or remap the image topic"
+_OTHER_IMAGES = "see the log, remap the image topic, or set image_transport to what the camera sends"
+_NO_IMAGES = "no image arrives: see the status input"
 
 _LATE_S = 1.0
 """Time in s beyond what is usual after which a missing answer is a warning."""
@@ -106,7 +108,11 @@ class InputTask:
     name = "input"
 
     def __init__(
-        self, scheduler: Scheduler, image_publishers: Callable[[], int], lost_images: Callable[[], int] | None = None
+        self,
+        scheduler: Scheduler,
+        image_publishers: Callable[[], int],
+        lost_images: Callable[[], int] | None = None,
+        mismatch: Callable[[], str | None] | None = None,
     ) -> None:
         """Create the task.
 
@@ -114,10 +120,13 @@ class InputTask:
             scheduler: The scheduler that counts the images.
             image_publishers: Returns the number of publishers of the image topic.
             lost_images: Returns how many images are missing by their stamps; None if unknown.
+            mismatch: Returns what does not fit of the last publisher whose images cannot be received, such as its type;
+                None if it is unknown.
         """
         self._interval = _Interval(scheduler)
         self._publishers = image_publishers
         self._lost_images, self._lost = lost_images, 0
+        self._mismatch = mismatch or (lambda: None)
 
     def report(self) -> Report:
         """Return the rate of images; a warning if none arrive, or some are lost on their way."""
@@ -138,6 +147,10 @@ class InputTask:
             message += f": if the camera sends more, they are lost on their way: {_NETWORK}"
         if publishers == 0:
             level, message = WARN, f"no publisher on the image topic: {_CAMERA}"
+            if mismatch := self._mismatch():
+                message = (
+                    f"no publisher on the image topic that fits: the last one had another {mismatch}: {_OTHER_IMAGES}"
+                )
         elif frames == 0:
             level, message = (
                 WARN,
@@ -200,7 +213,7 @@ class SchedulerTask:
     def _silence(self, frames: int) -> str:
         """Return why there is no answer where no frame was dropped for a reason that is not usual, and what to do."""
         if not frames:
-            return f"no image arrives: {_CAMERA}"
+            return _NO_IMAGES
         if self._engine_loads():
             return "the engine is not ready yet: wait, and see the status engine"
         return "the engine works on an image: see the status engine, and the load of its machine"
@@ -280,7 +293,10 @@ def engine_tasks(engine: Engine) -> list[Task]:
 
 
 def scheduler_tasks(
-    scheduler: Scheduler, image_publishers: Callable[[], int], lost_images: Callable[[], int] | None = None
+    scheduler: Scheduler,
+    image_publishers: Callable[[], int],
+    lost_images: Callable[[], int] | None = None,
+    mismatch: Callable[[], str | None] | None = None,
 ) -> list[Task]:
     """Return the tasks for a scheduler and its images; the arguments are those of `InputTask`."""
-    return [InputTask(scheduler, image_publishers, lost_images), SchedulerTask(scheduler)]
+    return [InputTask(scheduler, image_publishers, lost_images, mismatch), SchedulerTask(scheduler)]

@@ -14,7 +14,9 @@ from taihri_ros.resources import read_file
 
 logger = logging.getLogger(__name__)
 
-_MOST_BYTES = 2_000_000
+_MOST_BYTES = 500_000
+"""Largest file of parameters, bytes: those of a whole robot have a tenth of that, and Python reads 0.2 MB a second."""
+
 _OF_EVERY_NODE = ("use_sim_time", "start_type_description_service")
 """Parameters that every ROS 2 node has, which a file may set for all nodes."""
 

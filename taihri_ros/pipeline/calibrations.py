@@ -12,11 +12,17 @@ from time import monotonic
 import numpy as np
 
 from taihri_ros.camera.camera import Camera
-from taihri_ros.camera.camera_info import CameraError, CameraInfoLike
+from taihri_ros.camera.camera_info import CameraError, CameraInfoLike, InfoFields, Region
 from taihri_ros.pipeline.frames import is_same_frame
 
 _KEPT = 100
 """Number of different calibrations that are kept; one that is received again and again counts once."""
+
+_LONGEST_TEXT = 1000
+"""Number of characters that are kept of a text in a CameraInfo; a longer one is a fault in any case."""
+
+_MOST_COEFFICIENTS = 200
+"""Number of coefficients that are kept; no lens model has so many, so that more are refused, too."""
 
 _STREAM_S = 0.2
 """Longest time between two messages of a camera whose calibration changes from image to image, seconds."""
@@ -96,6 +102,7 @@ class Calibrations:
             stamp_ns: Its stamp, nanoseconds; 0 for none.
             frame_id: Its frame_id; empty if unknown.
         """
+        info, frame_id = _bounded(info), frame_id[:_LONGEST_TEXT]
         content = (_content(info), frame_id)
         with self._changed:
             now = monotonic()
@@ -169,6 +176,24 @@ class Calibrations:
             return False
         before, last = self._known[-2].arrived, self._known[-1].arrived
         return last - before < _STREAM_S and monotonic() - last < _STREAM_S
+
+
+def _bounded(info: CameraInfoLike) -> CameraInfoLike:
+    """Return a CameraInfo whose fields of any length are cut off where no valid one would be so long."""
+    if np.size(info.d) <= _MOST_COEFFICIENTS and len(info.distortion_model) <= _LONGEST_TEXT:
+        return info
+    return InfoFields(
+        info.width,
+        info.height,
+        info.distortion_model[:_LONGEST_TEXT],
+        np.ravel(info.d)[:_MOST_COEFFICIENTS],
+        info.k,
+        info.p,
+        info.binning_x,
+        info.binning_y,
+        Region(info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height),
+        info.r,
+    )
 
 
 def _content(info: CameraInfoLike) -> tuple[object, ...]:

@@ -33,19 +33,21 @@ class ProblemLog:
         self._logger = logger
         self._logged: dict[str, tuple[str, float]] = {}
 
-    def report(self, kind: str, message: str) -> None:
+    def report(self, kind: str, message: str, fault: BaseException | None = None) -> None:
         """Log a problem as a warning, unless it was logged recently.
 
         Args:
             kind: Subject of the message; each kind is rate-limited on its own.
             message: One line that states the problem and what to do; the end of a very long one is cut off.
+            fault: A fault of this program, which is logged as an error with its traceback; None for a problem that the
+                user can solve.
         """
         message = printable(message, _LONGEST)
         logged, when = self._logged.get(kind, ("", -inf))
         now = monotonic()
         if now - when >= (_REPEAT_S if message == logged else _CHANGE_S):
             self._logged[kind] = (message, now)
-            self._logger.warning("%s", message)
+            self._logger.log(logging.ERROR if fault else logging.WARNING, "%s", message, exc_info=fault)
 
     def clear(self) -> None:
         """Mark all problems as solved: one that returns is logged as new, but still at most once per second."""

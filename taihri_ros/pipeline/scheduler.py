@@ -342,7 +342,8 @@ class Scheduler:
         if isinstance(error, (GenerationAbortedError, PublicationError)):
             reason = self._obsolete(job) or reason
         if reason is Drop.INTERNAL_ERROR:
-            logger.exception("an internal error dropped a frame", exc_info=error)
+            summary = f"an internal error dropped a frame: {type(error).__name__}: {error}"
+            self._problems.report(reason.value, summary, error)
         elif reason not in (Drop.COMMAND_CHANGED, Drop.LOCALIZE_TIMEOUT, Drop.STOPPED):
             detail = f"; the answer was {error.raw[:500]!r}" if isinstance(error, MalformedAnswerError) else ""
             self._problems.report(reason.value, f"{error}{detail}")

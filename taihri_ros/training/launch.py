@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from taihri_ros.errors import TaihriError
+from taihri_ros.inference.environment import without_working_directory
 from taihri_ros.training.callbacks import read_metrics
 from taihri_ros.training.recipe import Recipe
 from taihri_ros.training.rft_stage import train_rft
@@ -43,7 +44,9 @@ def launch_stage(stage: str, recipe: Recipe, options: RunOptions, command: list[
         STAGES[stage](recipe, options)
         return
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    ended = subprocess.run([*torchrun, "-m", "taihri_ros.cli", *command])
+    ended = subprocess.run(
+        [*torchrun, "-m", "taihri_ros.cli", *command], env=without_working_directory(os.environ), check=False
+    )
     if ended.returncode:
         raise TaihriError(f"the {stage} stage failed in one of its {processes} processes: see its error above")
 

@@ -84,7 +84,8 @@ def read_assets() -> dict[str, Asset]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with subprocess.Popen([sys.executable, "-c", _SERVER, str(port)], stdin=subprocess.PIPE) as server:
+    command = [sys.executable, "-c", _SERVER, str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd="/") as server:  # `-c` imports from the working directory
         try:
             deadline = time.monotonic() + _START_S
             while True:

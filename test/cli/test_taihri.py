@@ -89,7 +89,7 @@ def test_a_missing_package_of_the_embedded_host_is_named(tmp_path: Path, package
     }
     code = f"import sys; sys.modules[{package!r}] = None; from taihri_ros.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, *arguments[command]], capture_output=True, text=True, timeout=60)
-    Run(done.returncode, done.stdout, done.stderr).fails_with(package, "pip install 'taihri_ros[embedded]'")
+    Run(done.returncode, done.stdout, done.stderr).fails_with(package, "pip install '.[embedded]'")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["localize", "--help"]], ids=" ".join)
@@ -106,6 +106,7 @@ def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None
     [
         (OSError(errno.EROFS, "Read-only file system", "/out/é.glb"), "Read-only file system (/out/é.glb)"),
         (ImportError("libGL.so.1: cannot open shared object file"), "libGL.so.1: cannot open shared object file: a"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "the working directory does not exist any more"),
         (MemoryError(), "memory or threads are short"),
         (RuntimeError("can't start new thread"), "memory or threads are short"),
     ],

@@ -144,7 +144,58 @@ def test_a_member_that_grows_to_gigabytes_is_refused_before_it_is_read(tmp_path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("x.npy", bytes(1000))
         file.filelist[0].file_size = 20 * 2**30
-    with pytest.raises(DataError, match=r"x\.npy has 20 GiB, at most 8 are read"):
+    with pytest.raises(DataError, match="it has 20 GiB, at most 8 are read"):
+        read_archive(path)
+
+
+def test_members_that_grow_to_gigabytes_together_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "spec.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(5):
+            file.writestr(f"{number}.npy", bytes(1000))
+            file.filelist[number].file_size = 2 * 2**30
+    with pytest.raises(DataError, match="it has 10 GiB, at most 8 are read"):
+        read_archive(path)
+
+
+@pytest.mark.handles(
+    "Settings and DDS", "Python modules beside an evaluation archive, in the working directory", "none is imported"
+)
+def test_no_module_beside_the_archive_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = archive(tmp_path, {"a": 1})
+    monkeypatch.chdir(tmp_path)
+    for name in ("numpy", "msgpack", "pickle", "zipfile"):
+        Path(f"{name}.py").write_text(f"open('{name} was run', 'w')", encoding="utf-8")
+    assert read_archive(path) == {"x": {"a": 1}}
+    assert not list(tmp_path.glob("* was run"))
+
+
+def damaged_stream(data: bytearray) -> None:
+    data[60:90] = b"\xff" * 30
+
+
+def encrypted(data: bytearray) -> None:
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + place] |= 1
+
+
+@pytest.mark.parametrize("damage", [damaged_stream, encrypted])
+@pytest.mark.handles("Settings and DDS", "evaluation archive that is damaged or encrypted", "refused in one line")
+def test_a_damaged_archive_is_refused(tmp_path: Path, damage: Callable[[bytearray], None]) -> None:
+    path = tmp_path / "spec.npz"
+    np.savez_compressed(path, x=np.arange(200.0))
+    data = bytearray(path.read_bytes())
+    damage(data)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"spec\.npz is not a readable NumPy file"):
+        read_archive(path)
+
+
+@pytest.mark.parametrize("header", [b"{'descr': (", b"{'descr': '<f8", b"(" * 5000, b"{'shape': \x00"])
+def test_a_damaged_header_is_refused(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "spec.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
+    with pytest.raises(DataError, match=r"spec\.npy is not a readable NumPy file"):
         read_archive(path)
 
 

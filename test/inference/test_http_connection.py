@@ -75,3 +75,42 @@ def test_an_answer_that_is_none_is_refused_with_what_to_do(status: bytes) -> Non
         with pytest.raises(EngineError, match=r"write the address of vllm serve itself in engine\.url"):
             connection.get("/v1/models")
         connection.close()
+
+
+KEY = "sk-of-the-server"
+UNAUTHORIZED = (
+    b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 46\r\n\r\n" + b'{"error": {"message": "bad sk-of-the-server"}}'
+)
+NO_HTTP = b"sk-of-the-server\r\n\r\n"
+
+
+@pytest.mark.handles("Engine", "remote server that repeats its key in an error", "no message or log shows the key")
+@pytest.mark.parametrize(
+    ("answer", "message"), [(UNAUTHORIZED, r"401 \(bad \(the key\)\): set"), (NO_HTTP, r"server \(\(the key\)\)")]
+)
+def test_a_key_that_the_server_repeats_is_not_shown(answer: bytes, message: str) -> None:
+    with ScriptedServer(answer) as server:
+        connection = HttpConnection(server.url, KEY, 30.0)
+        with pytest.raises(EngineError, match=message):
+            connection.get("/v1/models")
+        connection.close()
+
+
+@pytest.mark.handles(
+    "Engine", "engine.url with a password or a query, or a VLLM_API_KEY with a line break", "FAILED: neither is shown"
+)
+@pytest.mark.parametrize(
+    ("url", "key", "message"),
+    [
+        ("http://user:hidden@robot:8000", None, "engine.url has @"),
+        ("htps://user:hidden@robot", None, "engine.url has @"),
+        ("http://user:8/hidden@robot", None, "engine.url has @"),
+        ("http://robot/v1?key=hidden", None, "engine.url has @"),
+        ("http://robot", "hidden\nrest", "VLLM_API_KEY has a character that no key can have"),
+        ("http://robot", "hidden\u2026", "VLLM_API_KEY has a character that no key can have"),
+    ],
+)
+def test_a_secret_that_cannot_be_used_is_refused_without_showing_it(url: str, key: str | None, message: str) -> None:
+    with pytest.raises(EngineError, match=message) as caught:
+        HttpConnection(url, key, 1.0)
+    assert "hidden" not in str(caught.value)

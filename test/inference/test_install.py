@@ -153,7 +153,7 @@ def test_an_incomplete_environment_is_removed_only_if_the_directory_is_new(
     if exists:
         directory.mkdir()
     python = tmp_path / "python"
-    python.write_text('#!/bin/sh\nmkdir -p "$3" && touch "$3/pyvenv.cfg"\necho "ensurepip is not available"; exit 1\n')
+    python.write_text('#!/bin/sh\nmkdir -p "$4" && touch "$4/pyvenv.cfg"\necho "ensurepip is not available"; exit 1\n')
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(EngineError, match="run `sudo apt-get install python3-venv`"):

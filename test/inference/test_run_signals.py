@@ -17,6 +17,8 @@ from false_servers import ListeningServer
 from reliability import Figure, size
 from support import eventually, null_python
 
+from taihri_ros.node.unread_log import write_unless_full
+
 ROUNDS = size(1, 20)
 CHANCE = random.Random(7)
 STOP_S = 30.0
@@ -116,3 +118,19 @@ def test_a_signal_ends_a_node_whose_engine_hangs(
                 assert eventually(lambda: server.accepted > 0, 60)
             slowest = max(slowest, stop(node, signal.SIGTERM, 1))
     figure(f"{slowest:.1f} s at most, exit code 0, {ROUNDS} times")
+
+
+@pytest.mark.fault("Signals", "a signal while nobody reads the log, whose pipe is full", "5 s, exit code 0")
+def test_a_signal_ends_a_node_whose_log_is_not_read(
+    environment: dict[str, str], tmp_path: Path, figure: Figure
+) -> None:
+    reading, writing = os.pipe()
+    while write_unless_full(writing, b"x" * 4096):
+        pass
+    engine = ("--engine", "transformers", "--engine-python", null_python(tmp_path))
+    node = run(environment, Path(f"/dev/fd/{writing}"), *engine)
+    assert eventually(lambda: engine_of(node.pid), 60), "it does not start"
+    assert eventually(lambda: list(Path(environment["TMPDIR"]).glob("*/engine.sock")), 60)
+    figure(f"{stop(node, signal.SIGTERM, 1):.1f} s, exit code 0")
+    os.close(writing)
+    os.close(reading)

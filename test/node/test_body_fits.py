@@ -9,11 +9,12 @@ import pytest
 
 from taihri_ros.body.recovery import BodyRecovery
 from taihri_ros.keypoints import Keypoint, Person, State
-from taihri_ros.node.body_fits import Bodies, BodyFits
+from taihri_ros.node.body_fits import Bodies, BodyFits, fit_body
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.pipeline.frames import Result
+from taihri_ros.pipeline.guards import Workspace
 from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState
-from taihri_ros.skeleton import JOINTS
+from taihri_ros.skeleton import INDEX, JOINTS
 
 STANDING = BodyRecovery().rest_joints() + np.array([0.0, 0.15, 3.0])
 PERIOD_NS = 100_000_000
@@ -98,3 +99,34 @@ def test_the_only_person_has_a_body_without_an_id(result: Result, fitted_from: l
     assert all(each.selected is not None and not each.by_id for each in bodies)
     assert len(set(fitted_from)) == 1
     assert fits.update(result.estimate, 3 * PERIOD_NS).selected is None, "the model was asked about few joints"
+
+
+def without(whole: Person, *names: str) -> Person:
+    """Return a person some of whose joints a guard has refused."""
+    return dataclasses.replace(
+        whole,
+        keypoints=tuple(
+            Keypoint(joint.name, State.IMPLAUSIBLE, "outside") if joint.name in names else joint
+            for joint in whole.keypoints
+        ),
+    )
+
+
+@pytest.mark.handles(
+    "People and belief", "a joint that a guard has refused, with body.enabled", "not in ~/body_joints or TF either"
+)
+def test_a_refused_joint_is_not_supported_by_the_joints_beyond_it() -> None:
+    elbow, wrist = INDEX["right_elbow"], INDEX["right_wrist"]
+    body = fit_body(BodyRecovery(), without(person(0.0), "right_elbow"), PERIOD_NS)
+    assert body is not None
+    assert body.supported[wrist]
+    assert not body.supported[elbow]
+    assert body.supported.sum() == len(JOINTS) - 1
+
+
+def test_no_joint_of_a_body_is_supported_outside_the_workspace() -> None:
+    least = float(STANDING[:, 0].min()) + 0.05
+    body = fit_body(BodyRecovery(), person(0.0), PERIOD_NS, Workspace((least, -2.0, 0.3), (2.0, 2.0, 5.0)))
+    assert body is not None
+    assert (body.joints[body.supported, 0] >= least).all()
+    assert 0 < body.supported.sum() < len(JOINTS)

@@ -26,7 +26,8 @@ class IdleScheduler(Scheduler):
     def __init__(self) -> None:
         super().__init__(Estimator(None), lambda result: lambda: None)  # type: ignore[arg-type]
         self.publishers = 1
-        self.input, self.scheduler = scheduler_tasks(self, lambda: self.publishers)
+        self.mismatch: str | None = None
+        self.input, self.scheduler = scheduler_tasks(self, lambda: self.publishers, mismatch=lambda: self.mismatch)
 
 
 @pytest.fixture
@@ -67,6 +68,16 @@ def test_input_warns_without_images_and_reports_the_reason(idle: IdleScheduler, 
     assert report.level == WARN
     assert report.message.startswith(f"{message}: ")
     assert report.values == {"image publishers": str(publishers), "rate_hz": "0.00"}
+
+
+@pytest.mark.handles(
+    "Settings and DDS", "publisher of another type on the image topic", "log and diagnostics name the type"
+)
+def test_input_names_what_does_not_fit(idle: IdleScheduler) -> None:
+    idle.publishers, idle.mismatch = 0, "type"
+    message = idle.input.report().message
+    assert message.startswith("no publisher on the image topic that fits: the last one had another type: ")
+    assert "image_transport" in message
 
 
 def test_scheduler_waits_for_a_command(idle: IdleScheduler) -> None:

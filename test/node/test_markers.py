@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from taihri_ros.keypoints import Keypoint, Person
 from taihri_ros.node import topics
+from taihri_ros.node.colours import person_colour
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement
-from taihri_ros.node.person_colours import person_colour
 from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.pipeline.frames import Result
 from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState

@@ -15,8 +15,8 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.node.colours import person_colour
 from taihri_ros.node.overlay import draw_overlay
-from taihri_ros.node.person_colours import person_colour
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.pipeline.frames import Result
 from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState

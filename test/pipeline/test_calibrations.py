@@ -239,3 +239,13 @@ def test_the_size_of_a_compressed_image_is_checked_before_it_is_decoded() -> Non
     bench.settled(bad_camera_info=1)
     bench.scheduler.stop()
     assert not allocated
+
+
+@pytest.mark.handles("Calibration", "camera_info with megabytes of coefficients or text", "refused, and not kept")
+@pytest.mark.parametrize("change", [{"d": np.ones(1 << 20)}, {"distortion_model": "x" * (1 << 20)}])
+def test_a_huge_calibration_is_refused_and_takes_no_memory(change: dict[str, object]) -> None:
+    calibrations = filled((1, replace(info(), **change)))  # type: ignore[arg-type]
+    with pytest.raises(CameraError, match="camera_info"):
+        calibrations.camera(1, FRAME, *VGA)
+    (kept,) = calibrations._known
+    assert np.size(kept.info.d) + len(kept.info.distortion_model) + len(str(kept.content)) < 20_000

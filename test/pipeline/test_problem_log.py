@@ -83,3 +83,11 @@ def test_a_message_about_a_field_of_any_length_is_one_line_with_a_bound(caplog: 
     (record,) = caplog.records
     assert record.getMessage().startswith("unknown encoding \\x1b[2J\\nxxx")
     assert len(record.getMessage()) < 2100
+
+
+def test_a_fault_of_the_program_is_an_error_with_its_traceback_as_rarely_as_a_problem(
+    clock: Clock, log: ProblemLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        log.report("internal", "broken", ValueError("odd"))
+    assert [(record.levelname, record.exc_info is not None) for record in caplog.records] == [("ERROR", True)]

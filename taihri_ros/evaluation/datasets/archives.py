@@ -18,6 +18,7 @@ distributable.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def open_archive(kind: str, path: Path, images: Path | None) -> Data:
         DataError: The file does not have this layout; the message contains the field.
     """
     content = read_archive(path)
-    rows = _by_image(content, path) if kind == "harmony4d" else _by_column(content, path)
+    with _in_layout(str(path)):
+        rows = _by_image(content, path) if kind == "harmony4d" else _by_column(content, path)
     if not rows:
         raise DataError(f"{path} has no images")
     root = images or path.parent
@@ -67,6 +69,15 @@ def open_archive(kind: str, path: Path, images: Path | None) -> Data:
 
 
 _Row = tuple[str, Mapping[str, Any]]
+
+
+@contextmanager
+def _in_layout(place: str) -> Iterator[None]:
+    """Return a context in which a value of another type or shape than the layout's is an error of the data."""
+    try:
+        yield
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+        raise DataError(f"{place} does not have the layout of this data set: {error}") from error
 
 
 def _by_image(content: Mapping[str, Any], path: Path) -> list[_Row]:
@@ -132,8 +143,9 @@ def _item(image: str, fields: Mapping[str, Any], root: Path, place: str) -> Item
     if depths.size and np.median(depths) < _NEAREST_M:
         raise DataError(f"{place}: the joints are not in front of the camera: they must be in the camera frame")
     try:
-        camera = _camera(fields, *_size(path))
-    except (CameraError, ValueError) as error:
+        with _in_layout(place):
+            camera = _camera(fields, *_size(path))
+    except CameraError as error:
         raise DataError(f"{place}: {error}") from error
     return Item(label(image, camera, joints), lambda: read_picture(path))
 

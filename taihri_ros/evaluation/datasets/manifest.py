@@ -9,12 +9,11 @@ needs. Other keys are ignored.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.picture_files import read_picture
@@ -54,7 +53,7 @@ def open_manifest(path: Path) -> Data:
 def _read_line(line: str, place: str) -> Truth:
     try:
         entry = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{place}: not JSON: {error}") from error
     if not isinstance(entry, dict):
         raise DataError(f"{place}: must be a JSON object, not {line[:40]!r}")
@@ -71,6 +70,8 @@ def _read_line(line: str, place: str) -> Truth:
     joints = joint_array(_read_joints(entry["joints"], place))
     needed = entry.get("command_joints")
     if needed is not None:
+        if not isinstance(needed, list):
+            raise DataError(f"{place}: command_joints must be a list of joint names, not {json.dumps(needed)[:60]}")
         needed = in_order(frozenset(_known(needed, place)))
     return label(image, camera, joints, command=command, command_joints=needed)
 
@@ -81,10 +82,14 @@ def _read_joints(joints: Any, place: str) -> dict[str, list[float]]:
     _known(joints, place)
     positions = {name: position for name, position in joints.items() if position is not None}
     for name, position in positions.items():
-        numbers = isinstance(position, list) and all(type(number) in (int, float) for number in position)
-        if not numbers or len(position) != 3 or not np.isfinite(position).all():
+        if not isinstance(position, list) or len(position) != 3 or not all(map(_is_finite, position)):
             raise DataError(f"{place}: {name} must be three finite numbers, not {json.dumps(position)[:60]}")
     return positions
+
+
+def _is_finite(number: Any) -> bool:
+    """Check that a value of JSON is a number that a float can hold; integers of JSON have any size."""
+    return type(number) in (int, float) and abs(number) <= sys.float_info.max
 
 
 def _known(names: Any, place: str) -> list[str]:

@@ -24,7 +24,7 @@ from taihri_ros.evaluation.datasets.plain_values import unpack
 from taihri_ros.resources import PACKAGE
 
 _MOST_BYTES = 8 * 2**30
-"""Largest size of an array or pickle, decompressed."""
+"""Largest size of an archive, decompressed."""
 
 
 def read_archive(path: Path) -> dict[str, Any]:
@@ -42,20 +42,28 @@ def read_archive(path: Path) -> dict[str, Any]:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
+                _check_size(sum(info.file_size for info in archive.filelist))
                 return {
                     info.filename.removesuffix(".npy"): _read_member(path, archive, info) for info in archive.filelist
                 }
+        size = path.stat().st_size
+        _check_size(size)
         with path.open("rb") as file:
-            content = _read_array(path, "", file, path.stat().st_size)
+            content = _read_array(path, "", file, size)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError, KeyError, NotImplementedError) as error:
-        raise DataError(f"{path} is not a readable NumPy file: {error}") from error
     except (MemoryError, RecursionError) as error:
         raise DataError(f"{path} is too large: {error or 'its content does not fit into memory'}") from error
+    except Exception as error:  # numpy, zipfile and its decompressors raise a dozen classes of errors for damaged data
+        raise DataError(f"{path} is not a readable NumPy file: {error}") from error
     if not isinstance(content, dict):
         raise DataError(f"{path} has a {type(content).__name__}, not a dict")
     return content
+
+
+def _check_size(size: int) -> None:
+    if size > _MOST_BYTES:
+        raise DataError(f"it has {size / 2**30:.0f} GiB, at most {_MOST_BYTES / 2**30:.0f} are read")
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
@@ -65,8 +73,6 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
 
 def _read_array(path: Path, member: str, file: IO[bytes], size: int) -> Any:
     """Read one array of `size` bytes with its header; return the object itself for a 0-dimensional array of objects."""
-    if size > _MOST_BYTES:
-        raise DataError(f"{member or 'it'} has {size / 2**30:.0f} GiB, at most {_MOST_BYTES / 2**30:.0f} are read")
     start = file.tell()
     version = npy.read_magic(file)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -84,12 +90,20 @@ def _read_array(path: Path, member: str, file: IO[bytes], size: int) -> Any:
 
 
 def _unpickle(path: Path, member: str, offset: int, size: int) -> Any:
-    """Return the value of a pickle, read by another process."""
+    """Return the value of a pickle, read by another process.
+
+    `python -m` imports from the working directory first, which may be that of the archive, so it runs in another one.
+    """
     command = [sys.executable, "-m", unpickling.__name__, str(path.resolve()), member, str(offset), str(size)]
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "OPENBLAS_NUM_THREADS": "1"}
     try:
         ended = subprocess.run(
-            command, check=False, capture_output=True, env=environment, timeout=2 * unpickling.TIME_S
+            command,
+            check=False,
+            capture_output=True,
+            cwd=PACKAGE.parent,
+            env=environment,
+            timeout=2 * unpickling.TIME_S,
         )
     except subprocess.TimeoutExpired as error:
         raise DataError(f"its pickle takes longer than {2 * unpickling.TIME_S} s to read") from error

@@ -38,6 +38,8 @@ def open_data(text: str, *, kind: str | None = None, images: Path | None = None)
     path = expand_home(text)
     if not path.exists():
         raise DataError(f"there is no data set {text!r}")
+    if not path.is_dir() and not path.is_file():
+        raise DataError(f"{path} is neither a file nor a directory: specify the file of the data set")
     kind = kind or _detect(path)
     if path.is_dir() != (kind == "synthetic"):
         raise DataError(f"{path} is {'a directory' if path.is_dir() else 'a file'}: {_WANTED[kind]}")

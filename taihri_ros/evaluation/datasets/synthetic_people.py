@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from taihri_ros.errors import install_extra
 from taihri_ros.evaluation.datasets.items import Data, DataError, Item, Truth
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def open_synthetic(directory: Path) -> Data:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise DataError("Parquet files need pyarrow: pip install 'taihri_ros[evaluation]'") from error
+        raise DataError(f"Parquet files need pyarrow: {install_extra('evaluation')}") from error
     from taihri_ros.synthetic import dataset
 
     try:

@@ -29,6 +29,9 @@ _MAX_DEPTH = 32
 OPENED = {".json", ".jinja", ".txt", ".model", ".safetensors"}
 """Suffixes of the files that frameworks open."""
 
+_TEMPLATES = "additional_chat_templates"
+"""The one directory within a checkpoint whose files transformers opens."""
+
 _MAX_NAMES = 3
 
 
@@ -71,7 +74,7 @@ def check_files(directory: Path) -> None:
     """
     try:
         root = directory.resolve()
-        for path in sorted(directory.iterdir()):
+        for path in sorted([*directory.iterdir(), *(directory / _TEMPLATES).glob("*")]):
             if path.suffix in OPENED:
                 if not path.name.isprintable():
                     raise CheckpointError(f"{directory} has a file named {path.name!r}: {COPY_AGAIN}")

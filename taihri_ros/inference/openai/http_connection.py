@@ -24,8 +24,12 @@ _REFUSED = (http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.REQUEST_ENTITY_TOO_LARG
 _PASSING = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_EARLY, http.HTTPStatus.TOO_MANY_REQUESTS)
 """Besides these, all errors of the server itself (500 and above) may pass."""
 
+_KEY = "set the environment variable VLLM_API_KEY to the server's key"
+_SHORTEST_KEY = 6
+"""Number of characters from which on a key is a secret, and not a word for a server that needs none."""
+
 _ADVICE: dict[int, str] = {
-    http.HTTPStatus.UNAUTHORIZED: "set the environment variable VLLM_API_KEY to the server's key",
+    http.HTTPStatus.UNAUTHORIZED: _KEY,
     http.HTTPStatus.FORBIDDEN: "set the environment variable VLLM_API_KEY to a key that may use the server",
     http.HTTPStatus.NOT_FOUND: "correct engine.url and engine.model, and serve the model with vllm serve",
 }
@@ -52,8 +56,13 @@ class HttpConnection:
             timeout_s: Longest time until the whole answer has arrived, in s.
 
         Raises:
-            EngineError: The address is invalid.
+            EngineError: The address or the key is invalid.
         """
+        if "@" in url or "?" in url:
+            raise EngineError(
+                f"engine.url has @ or ?, but a password or a key in it could be read by every node: {_FORM}; if the "
+                f"server has a key, {_KEY}"
+            )
         try:
             parts = urlsplit(url if "//" in url else f"http://{url}")
             host, port = parts.hostname, parts.port
@@ -61,14 +70,17 @@ class HttpConnection:
             raise EngineError(f"{url!r} is not the address of a server ({error}): {_FORM}") from error
         if parts.scheme not in ("http", "https") or not host:
             raise EngineError(f"{url!r} is not the address of a server: {_FORM}")
+        self._key = "" if api_key is None else api_key.strip()
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise EngineError(f"VLLM_API_KEY has a character that no key can have, such as a line break: {_KEY}")
         self._secure = parts.scheme == "https"
         self._host, self._port = host, port
         self._prefix = parts.path.rstrip("/").removesuffix("/v1")
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json"}
-        if api_key is not None:
-            self._headers["Authorization"] = f"Bearer {api_key.strip()}"
-        self.address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{self._prefix}"
+        if self._key:
+            self._headers["Authorization"] = f"Bearer {self._key}"
+        self.address = f"{parts.scheme}://{parts.netloc}{self._prefix}"
         self._connection: http.client.HTTPConnection | None = None
         self._socket: socket.socket | None = None
         self._interrupted = threading.Event()
@@ -112,7 +124,7 @@ class HttpConnection:
         """
         status, text = self._exchange("GET", path, None, timeout_s, _MAX_ANSWER_BYTES)
         if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise EngineUnavailableError(f"{self.address}{path} answered {status} ({_message(text)})")
+            raise EngineUnavailableError(f"{self.address}{path} answered {status} ({self._said(text)})")
 
     def post(self, path: str, body: dict[str, Any], max_bytes: int = _MAX_ANSWER_BYTES) -> Fields:
         """Send a JSON object and return the answer.
@@ -164,7 +176,7 @@ class HttpConnection:
         if status != http.HTTPStatus.OK:
             kind = _kind_of(status)
             advice = _ADVICE.get(status, _OTHER if kind is EngineError else "")
-            raise kind(f"{self.address}{path} answered {status} ({_message(text)}){advice and f': {advice}'}")
+            raise kind(f"{self.address}{path} answered {status} ({self._said(text)}){advice and f': {advice}'}")
         try:
             return Fields(json.loads(text), path)
         except (ValueError, RecursionError) as error:
@@ -176,7 +188,8 @@ class HttpConnection:
             return error
         if self._overdue.is_set() or isinstance(error, TimeoutError):
             return EngineUnavailableError(f"{self.address} has not answered for {timeout_s:.3g} s")
-        reason = printable(getattr(error, "strerror", None) or str(error) or type(error).__name__, _MESSAGE_CHARACTERS)
+        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = printable(self._without_key(text), _MESSAGE_CHARACTERS)
         if isinstance(error, ssl.SSLCertVerificationError):
             return EngineError(
                 f"the certificate of {self.address} is not valid ({error.verify_message}): {_CORRECT_URL}, or set "
@@ -188,9 +201,21 @@ class HttpConnection:
             return EngineUnavailableError(f"{self.address} cannot be reached: {reason}")
         if isinstance(error, http.client.HTTPException):
             return EngineError(f"{self.address} is not an HTTP server ({reason}): {_CORRECT_URL}")
-        if isinstance(error, ValueError):  # a host or a key with characters that cannot be sent
-            return EngineError(f"no request can be sent to {self.address} ({reason}): {_CORRECT_URL} or VLLM_API_KEY")
+        if isinstance(error, ValueError):  # a host with characters that cannot be sent
+            return EngineError(f"no request can be sent to {self.address} ({reason}): {_CORRECT_URL}")
         return EngineUnavailableError(f"the connection to {self.address} was closed by another thread")
+
+    def _said(self, text: bytes) -> str:
+        """Return the message of an error in OpenAI's format, or the start of any other text."""
+        try:
+            said = str(json.loads(text)["error"]["message"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            said = b" ".join(text.split()).decode("utf-8", "replace")
+        return printable(self._without_key(said), _MESSAGE_CHARACTERS)
+
+    def _without_key(self, text: str) -> str:
+        """Return a text of a server, which may repeat what it was sent, without the key."""
+        return text.replace(self._key, "(the key)") if len(self._key) >= _SHORTEST_KEY else text
 
     def _expire(self) -> None:
         self._overdue.set()
@@ -294,11 +319,3 @@ def _kind_of(status: int) -> type[EngineError]:
     return (
         EngineUnavailableError if status in _PASSING or status >= http.HTTPStatus.INTERNAL_SERVER_ERROR else EngineError
     )
-
-
-def _message(text: bytes) -> str:
-    """Return the message of an error in OpenAI's format, or the start of any other text."""
-    try:
-        return printable(str(json.loads(text)["error"]["message"]), _MESSAGE_CHARACTERS)
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return printable(b" ".join(text[: 4 * _MESSAGE_CHARACTERS].split()), _MESSAGE_CHARACTERS)

@@ -204,6 +204,10 @@ class MessageStream:
         whole, filled = np.empty(allocated, np.uint8), 0
         self._socket.settimeout(None if deadline is None else _POLL_S)
         while filled < count:
+            if deadline is not None and time.monotonic() > deadline:  # also while data trickle or pour in
+                raise TimeoutError
+            if is_cancelled():
+                raise StreamCancelledError
             if filled == allocated:
                 grown = min(count, 2 * allocated)
                 take(grown - allocated)
@@ -214,10 +218,7 @@ class MessageStream:
                     raise EOFError
                 filled += read
             except TimeoutError:
-                if is_cancelled():
-                    raise StreamCancelledError from None
+                continue
             except OSError as error:
                 raise EOFError from error
-            if filled < count and deadline is not None and time.monotonic() > deadline:  # also while data trickle in
-                raise TimeoutError
         return whole.data

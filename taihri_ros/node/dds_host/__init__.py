@@ -6,8 +6,10 @@
 
 Other nodes see it as `/taihri`, with its topics, types and type hashes. The layers, from the bottom:
 
-- `names`, `qos`, `types`: ROS 2's rules for names and quality of service; message definitions, CDR and type hashes;
-- `discovery`, `domain`: the ROS_* variables as Cyclone DDS configuration, and the domains configured by it;
+- `names`, `qos`, `types`: ROS 2's rules for names and quality of service; message definitions, CDR and type hashes,
+  with `hri_msgs` and `vision_msgs` for those that rosbags lacks; `errors`: the error of all;
+- `discovery`, `domain`, `cyclone_log`: the ROS_* variables as Cyclone DDS configuration, the domains configured by it,
+  and what Cyclone DDS says of it;
 - `idl`, `dispatcher`, `participant`: the DDS participant, its topics with their type information, and its thread;
 - `endpoints`: `Publisher` sends messages, and `Subscription` calls a callback with each received message;
 - `dds_node`: the node, its names, and its entry in the ROS graph;
@@ -19,6 +21,7 @@ transport, such as Zenoh, would replace `participant`, the modules it uses, and 
 
 from __future__ import annotations
 
+from taihri_ros.errors import install_extra
 from taihri_ros.node.dds_host.errors import DdsError
 
 try:
@@ -26,7 +29,7 @@ try:
     import rosbags  # noqa: F401
 except ImportError as error:
     raise DdsError(
-        f"{error.name} is not installed: pip install 'taihri_ros[embedded]' "
+        f"{error.name} is not installed: {install_extra('embedded')} "
         "(on Linux aarch64, for which cyclonedds has no wheel, run the node under ROS: ros2 launch taihri_ros)"
     ) from error
 

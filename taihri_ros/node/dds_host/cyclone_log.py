@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
+from taihri_ros.node.unread_log import write_unless_full
+
 _MESSAGE = re.compile(r" *\d+\.\d{6} \[\d*\] [^:]*: (?P<text>.*)")
 """A line of Cyclone's log: time, domain, thread and message."""
 
@@ -52,7 +54,7 @@ def captured_messages(*, show: bool) -> Iterator[list[str]]:
                     messages.append(found["text"].strip())
                 if not found or (show and not failed):
                     with suppress(OSError):
-                        os.write(2, line)
+                        write_unless_full(2, line)
 
 
 def _memory() -> IO[bytes]:

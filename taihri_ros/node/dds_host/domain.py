@@ -30,6 +30,10 @@ _SETTING = re.compile(r" config: Domain/(?P<name>[^:\[]+?)(?:\[@\w+\]|/#text): .
 _FEWEST_FILES = 64
 """Smallest limit of open files with which a domain is joined: Cyclone DDS crashes where a socket cannot be opened."""
 
+_LEAST_ADDRESSES = 1536 << 20
+"""Smallest limit of the address space with which a domain is joined, bytes: Cyclone DDS ends the process without a word
+where it cannot start one of its threads."""
+
 _lock = threading.Lock()
 _domains: dict[int, Domain] = {}
 _users: dict[int, int] = {}
@@ -85,9 +89,7 @@ class _Domain(Domain):  # type: ignore[misc]
 
 def _create(domain_id: int, environ: Mapping[str, str]) -> Domain:
     """Create a domain with the user's settings, and ours for what the user did not set."""
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if 0 <= files < _FEWEST_FILES:
-        raise DdsError(f"only {files} files may be open, too few for Cyclone DDS: raise the limit (ulimit -n 1024)")
+    _check_limits()
     user = environ.get("CYCLONEDDS_URI", "").strip()
     names = _user_settings(domain_id, user) if user else ()
     # On a machine whose only interface is the loopback, Cyclone picks it already and refuses it a second time.
@@ -100,6 +102,19 @@ def _create(domain_id: int, environ: Mapping[str, str]) -> Domain:
         except DdsError as error:
             failure = error
     raise failure
+
+
+def _check_limits() -> None:
+    """Check the limits of this process without which Cyclone DDS ends it, instead of reporting an error."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if 0 <= files < _FEWEST_FILES:
+        raise DdsError(f"only {files} files may be open, too few for Cyclone DDS: raise the limit (ulimit -n 1024)")
+    addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= addresses < _LEAST_ADDRESSES:
+        raise DdsError(
+            f"only {addresses >> 20} MiB of addresses may be used, too few for Cyclone DDS: raise the limit "
+            "(ulimit -v unlimited)"
+        )
 
 
 def _try(domain_id: int, settings: str, *, show_warnings: bool = True) -> Domain:

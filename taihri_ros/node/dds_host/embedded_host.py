@@ -78,7 +78,10 @@ class EmbeddedHost:
             stack.pop_all()
         self._tasks = [
             *scheduler_tasks(
-                self.application.scheduler, lambda: self._image.matched, lambda: self.application.stamp_gaps.missing
+                self.application.scheduler,
+                lambda: self._image.matched,
+                lambda: self.application.stamp_gaps.missing,
+                lambda: self._image.incompatible_qos,
             ),
             *engine_tasks(engine),
         ]
@@ -109,7 +112,7 @@ class EmbeddedHost:
                 problems.report("diagnostics", f"the diagnostics are not published: {error}")
             if started and self._image.matched:
                 started = 0.0
-            elif started and time.monotonic() - started > _NO_CAMERA_WARNING_S:
+            elif started and time.monotonic() - started > _NO_CAMERA_WARNING_S and not self._image.incompatible_qos:
                 logger.warning(
                     "no publisher on %s: start the camera, or remap the topic with -r %s:=/camera/...",
                     self._image.topic,

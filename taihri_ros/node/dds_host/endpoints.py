@@ -20,7 +20,8 @@ from cyclonedds.sub import DataReader
 
 from taihri_ros.node.dds_host.domain import delete
 from taihri_ros.node.dds_host.errors import DdsError
-from taihri_ros.node.dds_host.qos import DEFAULT, QoS, policy_name
+from taihri_ros.node.dds_host.qos import DEFAULT, TYPE, QoS, policy_name
+from taihri_ros.pipeline.problem_log import ProblemLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,8 @@ class Endpoint:
         msg_type: Full name of the message type.
         gid: 16 bytes that identify the endpoint in the ROS graph.
         triggers: The entities that the dispatcher waits for: the DDS endpoint, then its conditions.
-        incompatible_qos: The QoS policy that was incompatible with the last refused peer; None if no peer was refused.
+        incompatible_qos: The QoS policy that was incompatible with the last refused peer, `qos.TYPE` if it has another
+            type; None if no peer was refused.
     """
 
     _dds_class: ClassVar[type[Entity]]
@@ -66,6 +68,7 @@ class Endpoint:
     ) -> None:
         """Create the DDS endpoint. The dispatcher calls `dispatch` from here on."""
         self._warn_incompatible = warn_incompatible
+        self._problems = ProblemLog(_logger)
         self.topic = topic
         self.msg_type = msg_type
         self.incompatible_qos: str | None = None
@@ -97,7 +100,9 @@ class Endpoint:
         if status and status.total_count_change:
             self.incompatible_qos = policy_name(status.last_policy_id)
             if self._warn_incompatible:
-                _logger.warning(self._incompatible_qos_warning, self.topic, self.incompatible_qos)
+                wanted = f" ({self.msg_type} is wanted)" if self.incompatible_qos == TYPE else ""
+                warning = self._incompatible_qos_warning % (self.topic, f"{self.incompatible_qos}{wanted}")
+                self._problems.report(f"incompatible {self.incompatible_qos}", warning)
 
     def destroy(self) -> None:
         """Leave the topic. A callback that is running finishes; a second call does nothing."""
@@ -287,8 +292,9 @@ class Subscription(Endpoint):
         self.received += 1
         try:
             self._callback(message)
-        except Exception:
-            _logger.exception("the callback of %s failed", self.topic)
+        except Exception as error:
+            summary = f"the callback of {self.topic} failed: {type(error).__name__}: {error}"
+            self._problems.report("callback", summary, error)
 
     def _conditions(self) -> tuple[Entity, ...]:
         return (ReadCondition(self._dds, _NEW),)

@@ -12,6 +12,9 @@ from taihri_ros.node.dds_host.errors import DdsError
 MAX_BLOCKING_MS = 100
 """Longest time that a reliable publisher waits for a subscription that does not keep up."""
 
+TYPE = "type"
+"""What differs where a publisher and a subscription of one topic have different message types."""
+
 _POLICIES = {
     2: "durability",
     3: "presentation",
@@ -23,6 +26,7 @@ _POLICIES = {
     11: "reliability",
     12: "destination order",
     23: "data representation",
+    24: TYPE,
 }
 
 

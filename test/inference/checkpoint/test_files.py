@@ -72,6 +72,13 @@ def test_a_pipe_is_refused_and_does_not_block(directory: Path) -> None:
         read_json(directory / "tokenizer.json")
 
 
+def test_a_pipe_among_the_further_templates_is_refused(directory: Path) -> None:
+    (directory / "additional_chat_templates").mkdir()
+    os.mkfifo(directory / "additional_chat_templates" / "rag.jinja")
+    with pytest.raises(CheckpointError, match=r"rag\.jinja is not a regular file"):
+        check_files(directory)
+
+
 @pytest.mark.handles("Engine", "checkpoint with a huge or deeply nested JSON file", "refused before it is read")
 def test_sizes_are_checked_before_reading(directory: Path) -> None:
     path = directory / "vocab.json"

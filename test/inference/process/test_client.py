@@ -295,6 +295,24 @@ def test_answers_with_other_request_numbers_are_ignored(path: Path) -> None:
         assert answer_texts(client.generate(make_request("hello"))) == ("new",)
 
 
+@pytest.mark.handles(
+    "Engine", "engine that answers other requests than the one in flight, without end", "no answer within the time"
+)
+def test_answers_with_other_request_numbers_do_not_extend_the_time(path: Path) -> None:
+    def serve(line: RawConnection) -> None:
+        old = answer_bytes("old", line.receive().id - 1)
+        with suppress(OSError):
+            while True:
+                line.socket.sendall(old)
+
+    with (
+        false_server(path, ready, serve, ready),
+        EngineClient(path, request_timeout_s=0.3) as client,
+        pytest.raises(EngineUnavailableError, match=r"the engine has not answered for 0\.3 s"),
+    ):
+        client.generate(make_request("hello"))
+
+
 def test_data_after_an_answer_is_not_read_as_the_next_answer(path: Path) -> None:
     def serve(line: RawConnection) -> None:
         identifier = line.receive().id

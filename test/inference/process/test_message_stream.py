@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -78,6 +79,38 @@ def test_waiting_can_be_cancelled(pair: Pair) -> None:
     with pytest.raises(StreamCancelledError):
         pair[0].receive(30.0, cancelled.is_set)
     assert time.monotonic() - started < 10
+
+
+@contextmanager
+def pouring(stream: MessageStream) -> Iterator[None]:
+    """Send messages without a pause, so that the other end never waits for one."""
+
+    def pour() -> None:
+        with suppress(OSError):
+            while True:
+                stream.send([b"unrequested"], 60.0)
+
+    with ThreadPoolExecutor(1) as pool:
+        poured = pool.submit(pour)
+        yield
+        stream.shut_down()
+        poured.result(10)
+
+
+def test_messages_that_pour_in_do_not_extend_a_deadline(pair: Pair) -> None:
+    one, other = pair
+    with pouring(other):
+        assert one.receive(10.0) == [b"unrequested"]
+        with pytest.raises(TimeoutError):
+            one.receive(-1.0)
+
+
+def test_messages_that_pour_in_do_not_prevent_a_cancellation(pair: Pair) -> None:
+    one, other = pair
+    with pouring(other):
+        assert one.receive(10.0) == [b"unrequested"]
+        with pytest.raises(StreamCancelledError):
+            one.receive(10.0, lambda: True)
 
 
 @pytest.mark.parametrize("sent", [0, 3, 16, 20])

@@ -345,6 +345,29 @@ def test_incompatible_qos_is_reported_at_both_ends(
     assert f"a publisher of {topic} offers another reliability than this subscription requests" in caplog.text
 
 
+def test_another_type_is_reported_at_both_ends(
+    node: DdsNode, peer: Peer, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscription = node.subscribe(STRING, topic, Inbox(), DEFAULT)
+    peer.publisher("sensor_msgs/msg/Image", topic, DEFAULT)
+    assert wait_until(lambda: subscription.incompatible_qos) == "type"
+    assert wait_until(lambda: peer.incompatible_qos(topic)) == "type"
+    assert f"a publisher of {topic} offers another type ({STRING} is wanted)" in caplog.text
+
+
+def test_a_callback_that_always_fails_is_logged_now_and_then(
+    node: DdsNode, peer: Peer, types: RosTypes, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Any) -> None:
+        raise RuntimeError("always")
+
+    subscription = node.subscribe(STRING, topic, fail, DEFAULT)
+    for _ in range(20):
+        subscription._on_cdr(types.serialize(types.message(STRING)(data="hello"), STRING))
+    assert caplog.text.count(f"the callback of {topic} failed: RuntimeError: always") == 1
+    assert caplog.text.count("Traceback") == 1
+
+
 def test_a_volatile_publisher_is_incompatible_with_a_latched_subscription(
     node: DdsNode, peer: Peer, topic: str
 ) -> None:

@@ -340,9 +340,13 @@ def test_messages_for_a_stderr_that_is_full_are_dropped() -> None:
     assert (done.returncode, done.stdout) == (0, b"end\n")
 
 
-@pytest.mark.handles("Settings and DDS", "ulimit -n below 64", "refused: raise the limit")
-def test_too_few_open_files_are_refused_before_cyclone_crashes() -> None:
-    script = f"ulimit -n 16 && exec {sys.executable} -c {shlex.quote(OPEN_A_NODE)} {new_domain()}"
+@pytest.mark.handles("Settings and DDS", "ulimit -n below 64, or ulimit -v below 1.5 GiB", "refused: raise the limit")
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [("-n 16", "only 16 files may be open"), ("-v 1024000", "only 1000 MiB of addresses may be used")],
+)
+def test_limits_are_refused_with_which_cyclone_crashes(limit: str, message: str) -> None:
+    script = f"ulimit {limit} && exec {sys.executable} -c {shlex.quote(OPEN_A_NODE)} {new_domain()}"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("only 16 files may be open, too few for Cyclone DDS: raise the limit")
+    assert done.stderr.startswith(f"{message}, too few for Cyclone DDS: raise the limit")
