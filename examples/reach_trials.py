@@ -12,7 +12,7 @@ The simulated person does not see the arm, so that the same pictures serve for e
 from __future__ import annotations
 
 import json
-import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,11 +178,24 @@ def summarise(found: list[dict[str, Any]]) -> None:
         )
 
 
-if __name__ == "__main__":
-    what, where = sys.argv[1], Path(sys.argv[2])
-    if what == "record":
-        record(where)
-    elif what == "measure":
-        measure(where, sys.argv[3])
+def main() -> None:
+    """Do what the command line says."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    steps = parser.add_subparsers(dest="step", required=True)
+    for name in ("record", "measure", "clip"):
+        steps.add_parser(name).add_argument("directory", type=Path)
+    for name in ("measure", "clip"):
+        steps.choices[name].add_argument("answers", help="ending of the bags with the answers, or truth")
+    steps.choices["clip"].add_argument("seed")
+    steps.choices["clip"].add_argument("file", type=Path, help="picture to write, such as arm.webp")
+    chosen = parser.parse_args()
+    if chosen.step == "record":
+        record(chosen.directory)
+    elif chosen.step == "measure":
+        measure(chosen.directory, chosen.answers)
     else:
-        clip(where, sys.argv[3], sys.argv[4], Path(sys.argv[5]))
+        clip(chosen.directory, chosen.answers, chosen.seed, chosen.file)
+
+
+if __name__ == "__main__":
+    main()

@@ -21,12 +21,13 @@ from taihri_ros.cli.options import engine_options
 from taihri_ros.demo.bodies import recovered_bodies
 from taihri_ros.demo.people import recovered_people
 from taihri_ros.demo.pictures import write_pictures
-from taihri_ros.demo.planner import Planner
+from taihri_ros.demo.planner import Planner, Record
 from taihri_ros.demo.summary import check, describe, summarise
 from taihri_ros.demo.view import how_to_view, recorded_view
-from taihri_ros.errors import TaihriError
+from taihri_ros.errors import TaihriError, install_extra
 from taihri_ros.evaluation.mean_pose import SHIPPED as MEAN_POSE
 from taihri_ros.evaluation.mean_pose import MeanPose
+from taihri_ros.inference.environment import EngineKind, without_working_directory
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.configured_engine import engine_python
 
@@ -55,6 +56,11 @@ _ARM_S = 15
 """Least time for each word to the arm, seconds."""
 _STALE_S = 1.0
 """Age of an image from which on the arm stands still."""
+
+_TAIHRI = ("-m", "taihri_ros.cli")
+"""Arguments of Python that run the command `taihri`."""
+
+_MESH = "body.glb"
 
 _Process = subprocess.Popen[bytes]
 
@@ -109,64 +115,86 @@ def command(
       taihri demo --arm --engine mediapipe
       taihri demo --engine vllm --model ~/TAIHRI --out found/
     """
-    kind = chosen.get("engine.kind", "transformers")
-    python = engine_python(chosen.get("engine.python", ""), "vllm" if kind == "openai" else kind)
+    kind: Any = chosen.get("engine.kind", "transformers")
+    installed: EngineKind = "vllm" if kind == "openai" else kind  # the camera runs in the environment of an engine, too
+    python = engine_python(chosen.get("engine.python", ""), installed)
     if shutil.which(python) is None:
-        raise TaihriError(f"there is no engine environment at {python}: run taihri engine install --engine {kind}")
-    taihri = ["-m", "taihri_ros.cli"]
-    node_arguments = ["run", "--engine", kind, "--engine-python", python]
-    for option, name in (("--model", "engine.model"), ("--engine-url", "engine.url")):
-        node_arguments += [option, chosen[name]] if name in chosen else []
+        raise TaihriError(f"there is no engine environment at {python}: run taihri engine install --engine {installed}")
     if truth and not arm:
         raise click.UsageError("--truth needs --arm")
     if arm and people > 1:
         raise click.UsageError("--arm is for one person: leave out --people")
     if seed is None:
         seed = _GROUP_SEED if people > 1 else _SEED
-    if mesh or arm:
-        node_arguments += ["-p", "body.enabled:=true"]
-    if people > 1:
-        has_boxes = str(kind != "mediapipe").lower()
-        node_arguments += ["-p", "people.enabled:=true", "-p", f"people.detections:={has_boxes}"]
     out.mkdir(parents=True, exist_ok=True)
     mean_pose = MeanPose.read(MEAN_POSE)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the other processes end with this one
+    node = _node_arguments(kind, python, chosen, people=people, bodies=mesh or arm)
+    camera = [python, *_TAIHRI, "simulate", "--seed", seed]
     if arm:
-        node_arguments = ["-m", "taihri_ros.demo.true_keypoints"] if truth else [*taihri, *node_arguments]
-        _run_with_arm(out, seconds, node_arguments, [python, *taihri, "simulate", "--seed", seed], truth=truth)
+        node = ["-m", "taihri_ros.demo.true_keypoints"] if truth else node
+        _run_with_arm(out, seconds, node, camera, truth=truth)
         return
-    with Planner() as planner, _process([sys.executable, *taihri, *node_arguments]) as node:
-        with _process([python, *taihri, "simulate", "--seed", seed, "--people", people]) as camera:
-            _wait_for_camera(planner, camera)
-            _wait_for_engine(planner, node)
-            with recorded_view(out / "demo.rrd") as is_recorded:
-                commands = _COMMANDS_TO_PEOPLE if people > 1 else _COMMANDS
-                _send_commands(planner, commands, seconds, node=node, camera=camera)
-            planner.send_command("stop")
-        _wait_for_last_counters(planner)
-    summary = summarise(planner.record, mean_pose)
+    commands = _COMMANDS_TO_PEOPLE if people > 1 else _COMMANDS
+    record, is_recorded = _run_with_commands(out, commands, seconds, node, [*camera, "--people", people])
+    summary = summarise(record, mean_pose)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     click.echo(json.dumps(summary, indent=2))
-    bodies, several = recovered_bodies(planner.record), recovered_people(planner.record.people)
-    write_pictures(planner.record, out / "demo.png", out / "demo.gif", bodies, several)
-    written = ["summary.json", "demo.png", "demo.gif"]
-    last = next((list(each.values()) for each in reversed(several.values()) if each), list(bodies.values())[-1:])
-    if last:
-        (out / "body.glb").write_bytes(encode_glb(last))
-        written.append("body.glb")
-    written += ["demo.rrd"] if is_recorded else []
+    written = ["summary.json", *_write_pictures(record, out), *(["demo.rrd"] if is_recorded else [])]
     click.echo(describe(summary))
     click.echo(f"wrote {', '.join(written)} to {out}")
     if is_recorded:
         click.echo(f"look at it in a browser: {how_to_view(out / 'demo.rrd')}")
     else:
-        click.echo("note: demo.rrd was not written: pip install 'taihri_ros[viewer]' to see the demo in a browser")
-    if mesh and not last:
-        click.echo("note: body.glb was not written: too few joints of the trunk were found to fit a body")
+        click.echo(f"note: demo.rrd was not written: {install_extra('viewer')} to see the demo in a browser")
+    if mesh and _MESH not in written:
+        click.echo(f"note: {_MESH} was not written: too few joints of the trunk were found to fit a body")
     if not summary["trained"]:
         click.echo(f"note: {UNTRAINED_NOTE}")
     check(summary)
+
+
+def _node_arguments(kind: str, python: str, chosen: Mapping[str, Any], *, people: int, bodies: bool) -> list[str]:
+    """Return the arguments of the Python that runs the node."""
+    arguments = [*_TAIHRI, "run", "--engine", kind, "--engine-python", python]
+    for option, name in (("--model", "engine.model"), ("--engine-url", "engine.url")):
+        arguments += [option, chosen[name]] if name in chosen else []
+    if bodies:
+        arguments += ["-p", "body.enabled:=true"]
+    if people > 1:
+        has_boxes = str(kind != "mediapipe").lower()
+        arguments += ["-p", "people.enabled:=true", "-p", f"people.detections:={has_boxes}"]
+    return arguments
+
+
+def _run_with_commands(
+    out: Path, commands: Sequence[str], seconds: float, node_arguments: list[str], camera_arguments: list[Any]
+) -> tuple[Record, bool]:
+    """Send the commands to the node, each for some seconds.
+
+    Returns:
+        What the planner received, and whether `demo.rrd` was written.
+    """
+    with Planner() as planner, _process([sys.executable, *node_arguments]) as node:
+        with _process(camera_arguments) as camera:
+            _wait_for_camera(planner, camera)
+            _wait_for_engine(planner, node)
+            with recorded_view(out / "demo.rrd") as is_recorded:
+                _send_commands(planner, commands, seconds, node=node, camera=camera)
+            planner.send_command("stop")
+        _wait_for_last_counters(planner)
+    return planner.record, is_recorded
+
+
+def _write_pictures(record: Record, out: Path) -> list[str]:
+    """Write the pictures, and the last bodies if any could be fitted; return the names of the files."""
+    bodies, several = recovered_bodies(record), recovered_people(record.people)
+    write_pictures(record, out / "demo.png", out / "demo.gif", bodies, several)
+    last = next((list(each.values()) for each in reversed(several.values()) if each), list(bodies.values())[-1:])
+    if last:
+        (out / _MESH).write_bytes(encode_glb(last))
+    return ["demo.png", "demo.gif", *([_MESH] if last else [])]
 
 
 def _run_with_arm(
@@ -225,7 +253,7 @@ def _wait_until_reached(watcher: ArmWatcher, seconds: float, **processes: _Proce
 @contextmanager
 def _process(arguments: list[Any]) -> Iterator[_Process]:
     """Start a process, and interrupt it at the end of the block."""
-    with subprocess.Popen([str(each) for each in arguments]) as process:
+    with subprocess.Popen([str(each) for each in arguments], env=without_working_directory(os.environ)) as process:
         try:
             yield process
         finally:

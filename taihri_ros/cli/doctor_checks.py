@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from taihri_ros import __version__
-from taihri_ros.errors import TaihriError
+from taihri_ros.errors import TaihriError, install_extra
 from taihri_ros.inference.checkpoint.lock import FILE_NAME as LOCK
 from taihri_ros.inference.checkpoint.lock import check_sizes, has_lock, read_lock
 from taihri_ros.inference.environment import EngineKind, default_python, find_interpreter, without_python_variables
@@ -154,7 +154,7 @@ def _hosts() -> Iterator[Finding]:
         yield _receive_buffer()
     else:
         level = Level.NOTE if ros else Level.PROBLEM
-        yield Finding(level, "embedded host", "not installed", "" if ros else "pip install 'taihri_ros[embedded]'")
+        yield Finding(level, "embedded host", "not installed", "" if ros else install_extra("embedded"))
     domain = os.environ.get("ROS_DOMAIN_ID", "0 (ROS_DOMAIN_ID is not set)")
     reach = os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET (by default)")
     yield Finding(Level.OK, "discovery", f"domain {domain}, range {reach}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -29,6 +29,7 @@ from taihri_ros.evaluation.reports.peer_report import comparison_summary
 from taihri_ros.evaluation.reports.report import check_libraries, write_report
 from taihri_ros.evaluation.reports.tables import with_interval
 from taihri_ros.evaluation.selection_metrics import task_table_metrics
+from taihri_ros.inference.engine import Engine
 from taihri_ros.model.spec import Belief, ModelSpec
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.configured_engine import LONGEST_ANSWER_S
@@ -154,30 +155,72 @@ def command(
     others = [] if opened is None else _ask_peers(peers, opened, plan, decoding, out, limit)
     with open_configured_engine(parameters, in_process=in_process) as engine:
         belief = _thresholds_in_force(engine.info.spec, parameters)
+        run = _Run(engine, out, decoding, xy_source, limit, belief)
         if nobody is not None:
-            person_crop = person_crops[0]
-            file = out / "nobody-predictions.jsonl"
-            run, answered = ask(engine, pictures, PLAN, decoding, file, nobody_limit, person_crop=person_crop)
-            absent, present = BeliefAnswers.collect(answered, xy_source), None
-            if opened is not None:
-                file = out / "people-predictions.jsonl"
-                people, answered = ask(engine, opened, PLAN, decoding, file, limit, person_crop=person_crop)
-                run |= {"people": people["data"], "xy_source": xy_source}
-                present = BeliefAnswers.collect(answered, xy_source)
-            found = write_belief_report(out, run, belief, absent, present)
-            click.echo(f"{summary(found)}\nwritten to {out}: belief.md, belief.json")
+            click.echo(_measure_belief(run, pictures, nobody_limit, opened, person_crops[0]))
         elif opened is not None:
-            file = out / "predictions.jsonl"
-            run, answered = ask(engine, opened, plan, decoding, file, limit, person_crop=person_crops[0])
-            views = []
-            for person_crop in person_crops[1:]:
-                file = out / f"{person_crop}-predictions.jsonl"
-                _, other = ask(engine, opened, plan, decoding, file, limit, named_only=True, person_crop=person_crop)
-                views.append(ModelAnswers(f"{run['name']}, person crop {person_crop}", other, belief))
-            metrics = write_report(out, run, answered, baseline, xy_source, peers=[*views, *others], belief=belief)
-            click.echo(_summary(metrics, xy_source, out))
+            click.echo(_measure_errors(run, opened, plan, person_crops, baseline, others))
         if not engine.info.spec.trained:
             click.echo(f"note: {UNTRAINED_NOTE}", err=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """An engine, how it is asked, and where the results go.
+
+    Attributes:
+        engine: The engine.
+        out: Directory for the results.
+        decoding: Decoding mode of named joints.
+        xy_source: Source of x and y in the tables.
+        limit: Largest number of images; None for all.
+        belief: The thresholds that the node would use.
+    """
+
+    engine: Engine
+    out: Path
+    decoding: Decoding
+    xy_source: XySource
+    limit: int | None
+    belief: Belief
+
+
+def _measure_belief(
+    run: _Run, pictures: Data, nobody_limit: int | None, people: Data | None, person_crop: PersonCropChoice
+) -> str:
+    """Measure false alarms on pictures without people, and the joints that are lost on those with people, if any."""
+    file = run.out / "nobody-predictions.jsonl"
+    settings, answered = ask(run.engine, pictures, PLAN, run.decoding, file, nobody_limit, person_crop=person_crop)
+    absent, present = BeliefAnswers.collect(answered, run.xy_source), None
+    if people is not None:
+        file = run.out / "people-predictions.jsonl"
+        of_people, answered = ask(run.engine, people, PLAN, run.decoding, file, run.limit, person_crop=person_crop)
+        settings |= {"people": of_people["data"], "xy_source": run.xy_source}
+        present = BeliefAnswers.collect(answered, run.xy_source)
+    found = write_belief_report(run.out, settings, run.belief, absent, present)
+    return f"{summary(found)}\nwritten to {run.out}: belief.md, belief.json"
+
+
+def _measure_errors(
+    run: _Run,
+    data: Data,
+    plan: Plan,
+    person_crops: Sequence[PersonCropChoice],
+    baseline: MeanPose,
+    others: Sequence[ModelAnswers],
+) -> str:
+    """Measure positions, uncertainty and joint selection on labelled images, beside those of others."""
+    first, *further = person_crops
+    file = run.out / "predictions.jsonl"
+    settings, answered = ask(run.engine, data, plan, run.decoding, file, run.limit, person_crop=first)
+    views = []
+    for crop in further:
+        file = run.out / f"{crop}-predictions.jsonl"
+        _, other = ask(run.engine, data, plan, run.decoding, file, run.limit, named_only=True, person_crop=crop)
+        views.append(ModelAnswers(f"{settings['name']}, person crop {crop}", other, run.belief))
+    peers = [*views, *others]
+    metrics = write_report(run.out, settings, answered, baseline, run.xy_source, peers=peers, belief=run.belief)
+    return _summary(metrics, run.xy_source, run.out)
 
 
 def _ask_peers(

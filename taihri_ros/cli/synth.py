@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from taihri_ros.camera.picture_files import check_picture_name, write_picture
-from taihri_ros.errors import TaihriError
+from taihri_ros.cli.extras import import_from
 
 if TYPE_CHECKING:
     from taihri_ros.synthetic.dataset import Sample
@@ -98,9 +97,5 @@ def _write_sheet(path: Path, samples: list[Sample]) -> None:
 
 
 def _import(name: str) -> Any:
-    try:
-        return importlib.import_module(f"taihri_ros.synthetic.{name}")
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("taihri_ros"):
-            raise
-        raise TaihriError(f"{error.name} is not installed: pip install 'taihri_ros[synthetic]'") from error
+    """Return a module of the room synthetic."""
+    return import_from("synthetic", name, extra="synthetic")

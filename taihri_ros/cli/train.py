@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from taihri_ros.cli.extras import import_from
 from taihri_ros.cli.options import add_options
-from taihri_ros.errors import TaihriError
 from taihri_ros.resources import recipe_file
 
 if TYPE_CHECKING:
@@ -222,9 +221,5 @@ def _make_pictures(settings: PictureSettings) -> None:
 
 
 def _import(name: str) -> Any:
-    try:
-        return importlib.import_module(f"taihri_ros.training.{name}")
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("taihri_ros"):
-            raise
-        raise TaihriError(f"{error.name} is not installed: pip install 'taihri_ros[training]'") from error
+    """Return a module of the room training."""
+    return import_from("training", name, extra="training")

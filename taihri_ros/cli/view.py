@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -23,7 +23,9 @@ from taihri_ros.node.topics import NODE_NAME
 if TYPE_CHECKING:
     from taihri_ros.viewer.page import Source
     from taihri_ros.viewer.scene import Scene
-    from taihri_ros.viewer.sources import BagSource
+    from taihri_ros.viewer.sources import BagSource, LiveSource
+
+    Show = Callable[[Source], AbstractContextManager[None]]
 
 
 @click.command("view")
@@ -62,7 +64,7 @@ def command(
       taihri view recording answers --save answers.rrd
     """
     from taihri_ros.node.dds_host import node_identity, resolve
-    from taihri_ros.viewer import live, page, recordings, scene, sources
+    from taihri_ros.viewer import page, recordings, scene, sources
 
     if save is not None:
         recordings.check_name(save)
@@ -74,48 +76,70 @@ def command(
         scene.Scene, node=resolve("~", *node_identity(NODE_NAME, remaps=remap)), rectified=parameters.rectified
     )
     stop = set_by_signals(Event())
-
-    @contextmanager
-    def shown(source: Source) -> Iterator[None]:
-        with page.Page(source, host=host, port=port) as opened:
-            click.echo(f"the viewer is at {opened.url} (end with Ctrl-C)")
-            if browser:
-                webbrowser.open(opened.url)
-            yield
-
-    with ExitStack() as stack:
-        if has_recording:
-            if save is not None:
-                raise TaihriError(f"{shown_paths[0]} is a recording of Rerun already: leave out --save")
-            stack.enter_context(shown(page.FileSource(shown_paths[0])))
+    show = partial(_shown, host=host, port=port, browser=browser)
+    if has_recording:
+        if save is not None:
+            raise TaihriError(f"{shown_paths[0]} is a recording of Rerun already: leave out --save")
+        with show(page.FileSource(shown_paths[0])):
             stop.wait()
-        elif shown_paths:
-            bags = stack.enter_context(
-                sources.BagSource(shown_paths, parameters, inputs=inputs, remaps=remap, distro=distro)
-            )
-            target = save or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taihri-view-")), "bags.rrd")
-            with recordings.written_recording(target) as stream:
-                _play(bags, new_scene(stream), stop)
-            for problem in bags.problems:
-                click.echo(f"note: {problem}", err=True)
-            if save is None and not stop.is_set():
-                stack.enter_context(shown(page.FileSource(target)))
-                stop.wait()
-        else:
-            if save is not None:
-                stream = stack.enter_context(recordings.written_recording(save))
-                click.echo(f"recording {save} (end with Ctrl-C)")
-            else:
-                stream = recordings.live_stream()
-                recording = stack.enter_context(live.LiveRecording(stream))
-            receiver = sources.LiveSource(new_scene(stream, live=save is None), parameters, distro=distro, remaps=remap)
-            stack.enter_context(receiver)
-            if save is None:
-                recording.start()
-                stack.enter_context(shown(recording))
-            receiver.run(stop)
+    elif shown_paths:
+        with sources.BagSource(shown_paths, parameters, inputs=inputs, remaps=remap, distro=distro) as bags:
+            _show_bags(bags, new_scene, save, show, stop)
+    else:
+        make_source = partial(sources.LiveSource, parameters=parameters, distro=distro, remaps=remap)
+        _show_node(make_source, new_scene, save, show, stop)
     if save is not None:
         click.echo(f"wrote {save}: look at it with taihri view {save}")
+
+
+@contextmanager
+def _shown(source: Source, *, host: str, port: int, browser: bool) -> Iterator[None]:
+    """Show a page with a recording while the context lasts."""
+    from taihri_ros.viewer import page
+
+    with page.Page(source, host=host, port=port) as opened:
+        click.echo(f"the viewer is at {opened.url} (end with Ctrl-C)")
+        if browser:
+            webbrowser.open(opened.url)
+        yield
+
+
+def _show_bags(bags: BagSource, new_scene: Callable[..., Scene], save: Path | None, show: Show, stop: Event) -> None:
+    """Write bags as one recording, and show that until a signal unless it is saved."""
+    from taihri_ros.viewer import page, recordings
+
+    with ExitStack() as stack:
+        target = save or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="taihri-view-")), "bags.rrd")
+        with recordings.written_recording(target) as stream:
+            _play(bags, new_scene(stream), stop)
+        for problem in bags.problems:
+            click.echo(f"note: {problem}", err=True)
+        if save is None and not stop.is_set():
+            with show(page.FileSource(target)):
+                stop.wait()
+
+
+def _show_node(
+    make_source: Callable[[Scene], LiveSource],
+    new_scene: Callable[..., Scene],
+    save: Path | None,
+    show: Show,
+    stop: Event,
+) -> None:
+    """Show or save what a running node publishes, until a signal."""
+    from taihri_ros.viewer import live, recordings
+
+    if save is not None:
+        with recordings.written_recording(save) as stream:
+            click.echo(f"recording {save} (end with Ctrl-C)")
+            with make_source(new_scene(stream, live=False)) as source:
+                source.run(stop)
+        return
+    stream = recordings.live_stream()
+    with live.LiveRecording(stream) as recording, make_source(new_scene(stream, live=True)) as source:
+        recording.start()
+        with show(recording):
+            source.run(stop)
 
 
 def _play(bags: BagSource, scene: Scene, stop: Event) -> None:

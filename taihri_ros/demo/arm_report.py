@@ -32,6 +32,7 @@ _APPROACH_M_S = 0.005
 """Speed towards the body from which on the arm comes nearer by a motion of its own, m/s."""
 
 _LONGEST_GAP_S = 0.05
+"""Longest time between an image and the sample of the arm that it is compared with, seconds."""
 
 
 def true_bodies(record: ArmRecord) -> dict[int, Body]:
@@ -126,22 +127,12 @@ def _touched(goal: str) -> tuple[str, ...]:
 
 
 def _task(text: str, start: int, end: int, record: ArmRecord, bodies: dict[int, Body]) -> dict[str, Any]:
+    """Return what happened after a word that was said at `start`, until `end` (ns)."""
     samples = [sample for sample in record.samples if start <= sample.time_ns < end]
     reached = [sample for sample in samples if sample.status.startswith("reached")]
-    arm, distances, violations, was_near, goal = SimulatedArm(), [], 0, False, ""
-    times = np.array([sample.time_ns for sample in samples])
-    for stamp in (stamp for stamp in bodies if start <= stamp < end and len(samples) > 1):
-        after = max(1, int(np.abs(times - stamp).argmin()))
-        if abs(int(times[after]) - stamp) > _LONGEST_GAP_S * 1e9:
-            continue
-        goal = _goal(samples[after].status) or goal  # it may have stopped where it touched
-        before_m, after_m = (
-            nearest_m(arm.at(samples[number].angles), bodies[stamp], goal) for number in (after - 1, after)
-        )
-        moved_m = _APPROACH_M_S * (times[after] - times[after - 1]) / 1e9
-        distances.append(after_m)
-        violations += was_near and after_m < KEPT_M and before_m - after_m > moved_m
-        was_near = after_m < KEPT_M
+    arm = SimulatedArm()
+    seen = {stamp: body for stamp, body in bodies.items() if start <= stamp < end}
+    distances, violations = _distances(arm, samples, seen) if len(samples) > 1 else ([], 0)
     last = next((sample for sample in reversed(reached or samples) if _goal(sample.status)), None)
     return {
         "text": text,
@@ -153,8 +144,32 @@ def _task(text: str, start: int, end: int, record: ArmRecord, bodies: dict[int, 
         "moments": len(distances),
         "nearest_m": round(min(distances), 3) if distances else None,
         "nearer": sum(distance < KEPT_M for distance in distances),
-        "violations": int(violations),
+        "violations": violations,
     }
+
+
+def _distances(arm: SimulatedArm, samples: list[Sample], bodies: dict[int, Body]) -> tuple[list[float], int]:
+    """Return the distances of the arm from the bodies, metres, and the number of violations; see `KEPT_M`.
+
+    Args:
+        arm: The arm, which is moved.
+        samples: What the arm did, at least two.
+        bodies: The true bodies by the stamp of the image (ns); those far from every sample in time are left out.
+    """
+    distances: list[float] = []
+    violations, was_near, goal = 0, False, ""
+    times = np.array([sample.time_ns for sample in samples])
+    for stamp, body in bodies.items():
+        after = max(1, int(np.abs(times - stamp).argmin()))
+        if abs(int(times[after]) - stamp) > _LONGEST_GAP_S * 1e9:
+            continue
+        goal = _goal(samples[after].status) or goal  # it may have stopped where it touched
+        before_m, after_m = (nearest_m(arm.at(samples[number].angles), body, goal) for number in (after - 1, after))
+        moved_m = _APPROACH_M_S * (times[after] - times[after - 1]) / 1e9
+        distances.append(after_m)
+        violations += int(was_near and after_m < KEPT_M and before_m - after_m > moved_m)
+        was_near = after_m < KEPT_M
+    return distances, violations
 
 
 def _goal(status: str) -> str:

@@ -19,14 +19,11 @@ from taihri_ros.demo.planner import Answer, Record
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.items import label
 from taihri_ros.node import overlay
+from taihri_ros.node.colours import JOINT, TRUTH
 from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.skeleton import BONES, INDEX, JOINTS
 
 Picture = NDArray[np.uint8]
-
-_TRUTH = (70, 255, 90)
-_ANSWER = (255, 115, 25)
-"""The colour in which `overlay` draws joints."""
 
 _STRIP_WIDTH = 560
 _ANIMATION_WIDTHS = (480, 400, 320, 240)
@@ -64,9 +61,9 @@ def draw(
     at = {name: _at(truth.pixels[INDEX[name]]) for name in JOINTS if truth.in_image[INDEX[name]]}
     for parent, child in BONES:
         if parent in at and child in at:
-            cv2.line(drawn, at[parent], at[child], _TRUTH, max(1, round(1.5 * scale)), cv2.LINE_AA)
+            cv2.line(drawn, at[parent], at[child], TRUTH, max(1, round(1.5 * scale)), cv2.LINE_AA)
     for pixel in at.values():
-        cv2.circle(drawn, pixel, round(3 * scale), _TRUTH, -1, cv2.LINE_AA)
+        cv2.circle(drawn, pixel, round(3 * scale), TRUTH, -1, cv2.LINE_AA)
     estimate = replace(answer.estimate, people=tuple(people))
     drawn = overlay.draw_overlay(drawn, estimate, camera=camera, body=body, bodies=bodies)
     errors = [
@@ -75,7 +72,7 @@ def draw(
         if keypoint.name in at
     ]
     mean = f", mean error {1e3 * np.mean(errors):.0f} mm" if errors else ""
-    _legend(drawn, (("truth", _TRUTH), (f"answer{mean}", _ANSWER)), scale)
+    _legend(drawn, (("truth", TRUTH), (f"answer{mean}", JOINT)), scale)
     return drawn
 
 

@@ -35,9 +35,16 @@ FEWEST_JOINTS = 100
 """Smallest number of joints for a reliable 90 % quantile."""
 
 _ONE_SIGMA = 0.6827
+"""Probability that a normally distributed error is at most one standard deviation."""
+
 _COORDINATES = 5
+"""Number of coordinates of a joint: u, v, x, y, z."""
+
 _COLUMNS: dict[XySource, list[int]] = {"bins": [2, 3, 4], "pixel": [0, 1, 4]}
+"""The coordinates that make a position."""
+
 _STEPS, _TOLERANCE = 50, 1e-5
+"""Largest number of iterations for the factors, and the relative change that ends them."""
 
 
 @dataclass(frozen=True, eq=False)

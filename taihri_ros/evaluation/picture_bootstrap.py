@@ -14,11 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
+"""Number of resamples of the pictures."""
+
 FEWEST_PICTURES = 2
 """Below this number of pictures with a value there is no interval."""
 
 _PERCENTILES = (2.5, 97.5)
+"""Ends of a 95 % interval."""
+
 _SEED = 0
+"""Seed of the resamples, the same in every run, so that two models are compared on the same resamples."""
 
 Array = NDArray[np.float64]
 

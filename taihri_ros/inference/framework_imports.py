@@ -27,7 +27,8 @@ def require(module: str, engine: str) -> Any:
         return importlib.import_module(module)
     except Exception as error:  # a module of another version or with missing libraries raises any kind of error
         raise EngineError(
-            f"{module} cannot be imported by {sys.executable} ({type(error).__name__}: {error}): {_advice(engine)}"
+            f"{module} cannot be imported by {sys.executable} ({type(error).__name__}: {error}): "
+            f"{environment_advice(engine)}"
         ) from error
 
 
@@ -43,8 +44,16 @@ def check_installed(modules: Sequence[str], engine: str) -> None:
     """
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise EngineError(f"{sys.executable} has no package {module}: {_advice(engine)}")
+            raise EngineError(f"{sys.executable} has no package {module}: {environment_advice(engine)}")
 
 
-def _advice(engine: str) -> str:
+def environment_advice(engine: str) -> str:
+    """Return what to do about an environment that lacks what an engine needs.
+
+    Args:
+        engine: Name of the engine, as in `taihri engine install --engine`.
+
+    Returns:
+        A part of an error message.
+    """
     return f"run `taihri engine install --engine {engine}` and use the environment that it creates"

@@ -221,8 +221,13 @@ def is_edge(bins: ArrayLike) -> NDArray[np.bool_]:
 
 
 _MIN_RADIUS = 3.0
+"""Smallest distance from the generated bin up to which bins contribute to the mean, in bins."""
+
 _WIDTHS = np.geomspace(BINS / math.sqrt(12), 0.08, 10_000)
+"""Standard deviations of normal distributions, in bins, descending from that of a uniform distribution over all."""
+
 _PEAKS = np.array([math.erf(0.5 / (width * math.sqrt(2.0))) for width in _WIDTHS.tolist()])
+"""Probability of the central bin for each of `_WIDTHS`."""
 
 
 def _width_of_peak(probability: NDArray[np.float64]) -> NDArray[np.float64]:

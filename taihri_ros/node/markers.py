@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taihri_ros.node import topics
+from taihri_ros.node.colours import person_colour
 from taihri_ros.node.ellipsoids import Ellipsoid
 from taihri_ros.node.messages import Messages, Placement
-from taihri_ros.node.person_colours import person_colour
 from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.pipeline.frames import Result
 from taihri_ros.pipeline.people.person_track import TrackState
@@ -22,8 +22,8 @@ _ADD, _DELETE = 0, 2
 _SIZES = {"joints": 0.06, "bones": 0.02, "names": 0.05, "id": 0.12, "pelvis": 0.1}
 """Size of the markers by namespace, metres; ellipsoids have their own sizes."""
 
-Colour = tuple[float, float, float, float]
-"""Red, green, blue and opacity, from 0 to 1."""
+Rgba = tuple[float, float, float, float]
+"""Red, green, blue and opacity, from 0 to 1, as std_msgs/ColorRGBA has them."""
 
 _COLOURS = {
     "joints": (1.0, 0.45, 0.1, 1.0),
@@ -91,7 +91,7 @@ def _skeleton(
     lifetime_s: float,
     located: Mapping[str, NDArray[np.float64]],
     prefix: str = "",
-    colour: Colour | None = None,
+    colour: Rgba | None = None,
 ) -> list[Any]:
     """Return the markers of joints, by name (3,) metres in the frame of the header, and of the bones between them."""
     bones = [located[end] for bone in BONES if bone[0] in located and bone[1] in located for end in bone]
@@ -155,7 +155,7 @@ def triangle_marker(
     lifetime_s: float,
     vertices: NDArray[np.float64],
     triangles: NDArray[np.integer],
-    colours: Sequence[Colour],
+    colours: Sequence[Rgba],
 ) -> Any:
     """Return a visualization_msgs/Marker of a surface, or one that deletes it if there are no triangles.
 
@@ -201,7 +201,7 @@ def _marker(
     pose: Any = None,
     size: NDArray[np.float64] | None = None,
     points: Sequence[Any] = (),
-    colour: Colour | None = None,
+    colour: Rgba | None = None,
     colours: Sequence[Any] = (),
     action: int = _ADD,
 ) -> Any:
@@ -235,6 +235,6 @@ def _points(messages: Messages, positions: ArrayLike) -> list[Any]:
     return [messages.make("geometry_msgs/msg/Point", x=x, y=y, z=z) for x, y, z in np.asarray(positions).tolist()]
 
 
-def _colour(messages: Messages, colour: Colour) -> Any:
+def _colour(messages: Messages, colour: Rgba) -> Any:
     red, green, blue, opacity = colour
     return messages.make("std_msgs/msg/ColorRGBA", r=red, g=green, b=blue, a=opacity)

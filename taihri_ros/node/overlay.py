@@ -12,19 +12,14 @@ from numpy.typing import NDArray
 from taihri_ros.body.recovery import Body
 from taihri_ros.camera.camera import Camera
 from taihri_ros.keypoints import Keypoint, Person, State
+from taihri_ros.node.colours import BODY, BONE, BOX, ELLIPSE, JOINT, Colour, person_colour
 from taihri_ros.node.ellipsoids import image_ellipse
-from taihri_ros.node.person_colours import Colour, person_colour
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.skeleton import BONES
 
 Plate = tuple[int, int, int, int]
 """Place of a text: left, top, right, bottom, px."""
 
-_JOINT = (255, 115, 25)
-_BONE = (50, 150, 255)
-_BOX = (120, 220, 120)
-_ELLIPSE = (255, 90, 230)
-_BODY = (240, 215, 80)
 _TEXT = (255, 255, 255)
 
 _NEAREST_M = 0.05
@@ -68,11 +63,11 @@ def draw_overlay(
     thickness = _thickness(1.5, scale)
     if camera is not None:
         coloured = [(each, person_colour(name)) for name, each in bodies.items()]
-        coloured = coloured or ([] if body is None else [(body, _BODY)])
+        coloured = coloured or ([] if body is None else [(body, BODY)])
         for each, colour in sorted(coloured, key=lambda pair: -float(pair[0].joints[0, 2])):
             _draw_body(canvas, each, camera, colour, thickness)
     if estimate.person.box is not None:
-        _draw_box(canvas, estimate.person.box, _BOX, thickness)
+        _draw_box(canvas, estimate.person.box, BOX, thickness)
     for person in estimate.people:
         _draw_tracked(canvas, person, camera, scale)
     _draw_joints(canvas, estimate.person.located, camera, scale)
@@ -91,7 +86,7 @@ def _draw_joints(canvas: NDArray[np.uint8], located: Iterable[Keypoint], camera:
     pixels = {keypoint.name: pixel for keypoint, pixel in drawn}
     for parent, child in BONES:
         if parent in pixels and child in pixels:
-            cv2.line(canvas, _rounded(pixels[parent]), _rounded(pixels[child]), _BONE, thickness, cv2.LINE_AA)
+            cv2.line(canvas, _rounded(pixels[parent]), _rounded(pixels[child]), BONE, thickness, cv2.LINE_AA)
     if camera is not None:
         for keypoint, pixel in drawn:
             outline = image_ellipse(camera, keypoint.position, keypoint.covariance)
@@ -101,7 +96,7 @@ def _draw_joints(canvas: NDArray[np.uint8], located: Iterable[Keypoint], camera:
     for keypoint, pixel in drawn:
         column, row = _rounded(pixel)
         fill = -1 if np.isfinite(keypoint.pixel).all() else thickness
-        cv2.circle(canvas, (column, row), round(4 * scale), _JOINT, fill, cv2.LINE_AA)
+        cv2.circle(canvas, (column, row), round(4 * scale), JOINT, fill, cv2.LINE_AA)
         distance = float(np.linalg.norm(keypoint.position))
         label = f"{keypoint.name} {distance:.2f} m"
         plates.append(_write(canvas, label, (column + round(6 * scale), row), scale, plates))
@@ -172,7 +167,7 @@ def _thickness(width: float, scale: float) -> int:
 def _draw_outline(canvas: NDArray[np.uint8], corners: NDArray[np.float64], scale: float) -> None:
     """Draw a thin closed polygon with corners (N, 2) px."""
     points = np.round(np.clip(corners, -_MAX_COORDINATE, _MAX_COORDINATE) * 2**_SUBPIXEL_BITS).astype(np.int32)
-    cv2.polylines(canvas, [points], True, _ELLIPSE, _thickness(1.0, scale), cv2.LINE_AA, _SUBPIXEL_BITS)
+    cv2.polylines(canvas, [points], True, ELLIPSE, _thickness(1.0, scale), cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _write(

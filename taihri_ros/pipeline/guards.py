@@ -32,8 +32,9 @@ LIMBS_M = {
         ("knee", "ankle", 0.44),
     )
 }
-"""Mean length of the bones of arms and legs, metres: those of the body template of this package, 1.71 m tall. The bones
-of the trunk are left out, because data sets define their joints in other ways."""
+"""Mean length of the bones of arms and legs, metres: those of the body template of this package, 1.71 m tall, and the
+medians of 200 people of `synthetic.people`. The bones of the trunk are left out, because data sets define their joints
+in other ways."""
 
 _SHORTEST, _LONGEST = 0.4, 1.4
 """Lengths of children and of tall people, relative to the mean adult."""

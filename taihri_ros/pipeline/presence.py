@@ -26,7 +26,10 @@ MEASURES = 2
 """Number of measures: across the line of sight, and in depth."""
 
 _LEAST_DEPTH_M = 0.05
+"""Smallest depth whose logarithm is taken, metres."""
+
 _LARGEST_EXPONENT = 700.0
+"""Largest exponent: its exponential is still a finite float64."""
 
 _RAREST = 1e-4
 """Smallest probability of either answer in the log-odds, so that one very sure joint does not outweigh all others."""

@@ -52,8 +52,7 @@ class Sample:
         body: Parameters of the person and the view that generated the picture.
         index: Number of the sample; seed and index determine the whole sample.
         seed: Seed of the data set.
-        owner_png: Owner of each pixel, PNG bytes: 0 room, 1 the person, 2 another person, 3 an object that belongs to
-            them, 4 furniture, 5 and 6 a third and fourth person. None in data of generator versions before 3.
+        owner_png: Owner of each pixel (`owners.Owner`), PNG bytes. None in data of generator versions before 3.
         others: Labels of the other people in the picture, in the order of their owners 2, 5, 6; empty unless several
             people were asked for. A person in the background of a one-person sample has no labels.
     """

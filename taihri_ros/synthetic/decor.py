@@ -8,12 +8,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.synthetic.room import BOX, Room
+from taihri_ros.synthetic.room import BOX, SIDES, Room
+from taihri_ros.synthetic.surface_patterns import Pattern
 
 Rng = np.random.Generator
 
-_PLAIN, _STRIPES, _PATCHES, _TILES, _PLANKS, _BRICKS, _CLOUDS, _SHELVES = 0, 2, 6, 7, 8, 9, 10, 11
-_ROOM_SIDES = 6
+_ON_WALLS = (Pattern.STRIPES_ALONG, Pattern.BRICKS, Pattern.TILES, Pattern.CLOUDS, Pattern.SHELVES)
+_ON_PICTURES = (Pattern.PLAIN, Pattern.PRINT, Pattern.PATCHES, Pattern.CLOUDS)
+_ON_OBJECTS = (
+    *(Pattern.PLAIN, Pattern.PLAIN, Pattern.STRIPES_ACROSS, Pattern.CHECKS, Pattern.PATCHES, Pattern.CLOUDS),
+    Pattern.SHELVES,
+)
+"""Patterns of walls, pictures and objects that are not of one colour or wood, as often as they are listed."""
+
 _WINDOW_HALF_THICKNESS_M = 0.016
 """Boxes as thin as this hang on a wall: windows, doors or pictures."""
 
@@ -29,16 +36,17 @@ def mute(rng: Rng, room: Room) -> Room:
         The room in muted colours, with the same objects.
     """
     wall = _wall(rng)
-    surfaces = [_floor(rng), _row(_grey(rng, 0.6, 0.95), _PLAIN)]
-    surfaces += [wall if rng.random() < 0.75 else _wall(rng) for _ in range(_ROOM_SIDES - 2)]
+    surfaces = [_floor(rng), _row(_grey(rng, 0.6, 0.95), Pattern.PLAIN)]
+    surfaces += [wall if rng.random() < 0.75 else _wall(rng) for _ in range(SIDES - 2)]
     daylight = rng.uniform(1.0, 2.6)
     for primitive in room.primitives:
         hanging = primitive.shape == BOX and min(primitive.half[:2]) < _WINDOW_HALF_THICKNESS_M
         if hanging and rng.random() < 0.45:
-            surfaces.append(_row(daylight * np.array([0.85, 0.92, 1.0]), _STRIPES, _grey(rng, 0.5, 0.9), 0.6))
+            sky = daylight * np.array([0.85, 0.92, 1.0])
+            surfaces.append(_row(sky, Pattern.STRIPES_ALONG, _grey(rng, 0.5, 0.9), 0.6))
         elif hanging:
             surfaces.append(
-                _row(_color(rng, 0.7), int(rng.choice([0, 5, 6, 10])), _color(rng, 0.7), rng.uniform(0.05, 0.4))
+                _row(_color(rng, 0.7), int(rng.choice(_ON_PICTURES)), _color(rng, 0.7), rng.uniform(0.05, 0.4))
             )
         else:
             surfaces.append(_object(rng))
@@ -65,18 +73,18 @@ def move_outdoors(rng: Rng, room: Room) -> Room:
     ground = [
         _row(
             _tone(rng, (0.2, 0.32), (0.4, 0.75), (0.25, 0.55)),
-            _CLOUDS,
+            Pattern.CLOUDS,
             _tone(rng, (0.2, 0.3), (0.3, 0.7), (0.2, 0.5)),
             0.15,
         ),
-        _row(_grey(rng, 0.3, 0.75, tint=0.25), _CLOUDS, _grey(rng, 0.3, 0.75, tint=0.25), 0.1),
-        _row(_grey(rng, 0.3, 0.7, tint=0.15), _TILES, _grey(rng, 0.2, 0.5), rng.uniform(0.15, 0.5)),
+        _row(_grey(rng, 0.3, 0.75, tint=0.25), Pattern.CLOUDS, _grey(rng, 0.3, 0.75, tint=0.25), 0.1),
+        _row(_grey(rng, 0.3, 0.7, tint=0.15), Pattern.TILES, _grey(rng, 0.2, 0.5), rng.uniform(0.15, 0.5)),
     ]
-    sky = _row(_tone(rng, (0.55, 0.62), (0.05, 0.5), (0.85, 1.0)) * 1.3, _CLOUDS, _grey(rng, 0.9, 1.0), 6.0)
+    sky = _row(_tone(rng, (0.55, 0.62), (0.05, 0.5), (0.85, 1.0)) * 1.3, Pattern.CLOUDS, _grey(rng, 0.9, 1.0), 6.0)
     sides = []
-    for _ in range(_ROOM_SIDES - 2):
-        hedge = _row(_tone(rng, (0.22, 0.4), (0.4, 0.8), (0.15, 0.45)), _CLOUDS, _grey(rng, 0.1, 0.3), 0.5)
-        house = _row(_tone(rng, (0.0, 0.12), (0.2, 0.6), (0.4, 0.9)), _BRICKS, _grey(rng, 0.5, 0.9), 0.4)
+    for _ in range(SIDES - 2):
+        hedge = _row(_tone(rng, (0.22, 0.4), (0.4, 0.8), (0.15, 0.45)), Pattern.CLOUDS, _grey(rng, 0.1, 0.3), 0.5)
+        house = _row(_tone(rng, (0.0, 0.12), (0.2, 0.6), (0.4, 0.9)), Pattern.BRICKS, _grey(rng, 0.5, 0.9), 0.4)
         sides.append((hedge, house, sky)[int(rng.integers(3))])
     surfaces = [ground[int(rng.integers(3))], sky, *sides, *(_object(rng) for _ in room.primitives)]
     sun = np.array([1.0, 0.95, 0.85]) * rng.uniform(0.3, 1.3)
@@ -101,10 +109,10 @@ def _tone(
 def _wall(rng: Rng) -> list[float]:
     kind = rng.random()
     if kind < 0.72:
-        return _row(_grey(rng, 0.45, 0.95, tint=0.1), _PLAIN)
+        return _row(_grey(rng, 0.45, 0.95, tint=0.1), Pattern.PLAIN)
     if kind < 0.84:
-        return _row(_color(rng, 0.35), _PLAIN)
-    pattern = int(rng.choice([_STRIPES, _BRICKS, _TILES, _CLOUDS, _SHELVES]))
+        return _row(_color(rng, 0.35), Pattern.PLAIN)
+    pattern = int(rng.choice(_ON_WALLS))
     first = _grey(rng, 0.3, 0.85, tint=0.2)
     return _row(first, pattern, first * rng.uniform(0.6, 1.15), rng.uniform(0.08, 0.4))
 
@@ -112,21 +120,21 @@ def _wall(rng: Rng) -> list[float]:
 def _floor(rng: Rng) -> list[float]:
     kind = rng.random()
     if kind < 0.4:
-        return _row(_wood(rng), _PLANKS, scale=rng.uniform(0.08, 0.16), gloss=rng.uniform(0.02, 0.2))
+        return _row(_wood(rng), Pattern.PLANKS, scale=rng.uniform(0.08, 0.16), gloss=rng.uniform(0.02, 0.2))
     if kind < 0.65:
         tile = _grey(rng, 0.25, 0.85, tint=0.1)
-        return _row(tile, _TILES, tile * 0.6, rng.uniform(0.2, 0.6), gloss=rng.uniform(0.02, 0.2))
+        return _row(tile, Pattern.TILES, tile * 0.6, rng.uniform(0.2, 0.6), gloss=rng.uniform(0.02, 0.2))
     carpet = _grey(rng, 0.15, 0.7, tint=0.25) if rng.random() < 0.7 else _color(rng, 0.4)
-    return _row(carpet, _CLOUDS, carpet * rng.uniform(0.7, 1.2), rng.uniform(0.02, 0.3))
+    return _row(carpet, Pattern.CLOUDS, carpet * rng.uniform(0.7, 1.2), rng.uniform(0.02, 0.3))
 
 
 def _object(rng: Rng) -> list[float]:
     kind = rng.random()
     if kind < 0.35:
-        return _row(_wood(rng), _PLANKS, scale=rng.uniform(0.1, 0.5), gloss=rng.uniform(0.0, 0.15))
+        return _row(_wood(rng), Pattern.PLANKS, scale=rng.uniform(0.1, 0.5), gloss=rng.uniform(0.0, 0.15))
     if kind < 0.7:
-        return _row(_grey(rng, 0.08, 0.95, tint=0.08), _PLAIN, gloss=rng.uniform(0.0, 0.3))
-    pattern = int(rng.choice([_PLAIN, _PLAIN, 1, 3, _PATCHES, _CLOUDS, _SHELVES]))
+        return _row(_grey(rng, 0.08, 0.95, tint=0.08), Pattern.PLAIN, gloss=rng.uniform(0.0, 0.3))
+    pattern = int(rng.choice(_ON_OBJECTS))
     return _row(_color(rng, 0.75), pattern, _color(rng, 0.6), rng.uniform(0.02, 0.3), rng.uniform(0.0, 0.3))
 
 

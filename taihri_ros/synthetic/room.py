@@ -11,13 +11,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.synthetic.surface_patterns import Pattern
+
 Rng = np.random.Generator
 Floats = NDArray[np.float32]
 
-_PLAIN, _FLOORS, _WALLS = 0, (0, 3, 6, 7, 8, 8, 10, 10), (0, 0, 0, 1, 2, 9, 10, 10, 11, 5)
-_OBJECTS = (0, 0, 0, 1, 3, 5, 6, 10, 11)
+_FLOORS = (
+    *(Pattern.PLAIN, Pattern.CHECKS, Pattern.PATCHES, Pattern.TILES, Pattern.PLANKS, Pattern.PLANKS, Pattern.CLOUDS),
+    Pattern.CLOUDS,
+)
+_CEILINGS = (Pattern.PLAIN, Pattern.PLAIN, Pattern.CLOUDS)
+_WALLS = (
+    *(Pattern.PLAIN, Pattern.PLAIN, Pattern.PLAIN, Pattern.STRIPES_ACROSS, Pattern.STRIPES_ALONG, Pattern.BRICKS),
+    *(Pattern.CLOUDS, Pattern.CLOUDS, Pattern.SHELVES, Pattern.PRINT),
+)
+_OBJECTS = (
+    *(Pattern.PLAIN, Pattern.PLAIN, Pattern.PLAIN, Pattern.STRIPES_ACROSS, Pattern.CHECKS, Pattern.PRINT),
+    *(Pattern.PATCHES, Pattern.CLOUDS, Pattern.SHELVES),
+)
+"""Patterns of floors, ceilings, walls and objects, as often as they are listed."""
+
 BOX, ELLIPSOID, CYLINDER = 0, 1, 2
-_SIDES = 6
+"""Shapes of a `Primitive`."""
+
+SIDES = 6
+"""Number of surfaces of an empty room: floor, ceiling and four walls."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +147,7 @@ def sample_room(
     high = inside.max(axis=0) + np.exp(rng.uniform(np.log(margin), np.log(6.0), 2))
     middle, half = turn.T @ (0.5 * (low + high)), 0.5 * (high - low)
     primitives_in_room = (*primitives, *_furniture(rng, camera[:2], turn, low, high, yaw))
-    surfaces = [_surface(rng, _FLOORS, 0.08, 0.6, gloss=0.25), _surface(rng, (0, 0, 10), 0.5, 1.0)]
+    surfaces = [_surface(rng, _FLOORS, 0.08, 0.6, gloss=0.25), _surface(rng, _CEILINGS, 0.5, 1.0)]
     wall = _surface(rng, _WALLS, 0.08, 0.6)
     surfaces += [wall if rng.random() < 0.7 else _surface(rng, _WALLS, 0.08, 0.6) for _ in range(4)]
     surfaces += [_surface(rng, _OBJECTS, 0.02, 0.3, gloss=0.3) for _ in primitives_in_room]
@@ -161,7 +179,7 @@ def cleared(room: Room, radius_m: float) -> Room:
     return replace(
         room,
         primitives=tuple(room.primitives[number] for number in kept),
-        surfaces=room.surfaces[[*range(_SIDES), *(_SIDES + number for number in kept)]],
+        surfaces=room.surfaces[[*range(SIDES), *(SIDES + number for number in kept)]],
         own=sum(number < room.own for number in kept),
     )
 
@@ -181,7 +199,7 @@ def _light(rng: Rng) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _surface(rng: Rng, patterns: tuple[int, ...], low: float, high: float, gloss: float = 0.05) -> list[float]:
+def _surface(rng: Rng, patterns: tuple[Pattern, ...], low: float, high: float, gloss: float = 0.05) -> list[float]:
     base = rng.uniform(0.04, 0.95) ** 1.6 * np.exp(rng.normal(0.0, 0.25 if rng.random() < 0.7 else 0.9, 3))
     second = base * np.exp(rng.normal(-0.2, 0.5)) if rng.random() < 0.6 else rng.uniform(0.02, 0.9, 3) ** 2
     scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -16,6 +16,7 @@ from taihri_ros.synthetic.company import place_company, sample_place_nearby
 from taihri_ros.synthetic.dataset import Sample
 from taihri_ros.synthetic.decor import move_outdoors, mute
 from taihri_ros.synthetic.lenses import sample_camera
+from taihri_ros.synthetic.owners import Owner, owner_of
 from taihri_ros.synthetic.people.body import Body, body_model, moved
 from taihri_ros.synthetic.people.clothing import Outfit, dress, sample_outfit
 from taihri_ros.synthetic.people.garments import surface
@@ -25,7 +26,7 @@ from taihri_ros.synthetic.people.poses import Pose, sample_pose, sample_task
 from taihri_ros.synthetic.people.wardrobe import recolor, sample_lifelike_outfit, sample_sport_colors
 from taihri_ros.synthetic.person_labels import PersonLabels
 from taihri_ros.synthetic.rendering.photograph import photograph
-from taihri_ros.synthetic.rendering.renderer import Renderer, owner_of
+from taihri_ros.synthetic.rendering.renderer import Renderer
 from taihri_ros.synthetic.room import BOX, CYLINDER, ELLIPSOID, Primitive, Room, sample_obstacle, sample_room
 from taihri_ros.synthetic.viewpoints import Viewpoint, sample_viewpoint
 
@@ -37,9 +38,6 @@ VIEWS = 4
 Each body is the labelled person of two samples and may stand in the background of the other two. Posing a body is slow.
 """
 
-MOST_PEOPLE = 4
-"""Largest number of labelled people in a picture."""
-
 _COLOR_FIELDS = (
     *("skin", "hair", "beard", "top", "top_second", "top_pattern", "top_scale", "shirt"),
     *("bottom", "bottom_second", "bottom_pattern", "bottom_scale", "shoe", "glove", "phase"),
@@ -49,6 +47,8 @@ _COLOR_FIELDS = (
 _MIN_PERSON_SHARE = 0.006
 """Smallest share of the picture that the person may cover."""
 
+_PASSER_BY_SHARE = 0.22
+"""Share of the pictures of one person that have an unlabelled second one in the background."""
 
 Style = Literal["plain", "lifelike", "outdoor"]
 """Looks of people and rooms.
@@ -69,10 +69,39 @@ _FAULTS = 0.4
 
 @dataclass(frozen=True)
 class _Character:
+    """A person before they are posed: shape of the body, task, pose and clothes."""
+
     shape: Phenotype
     task: str
     pose: Pose
     outfit: Outfit
+
+
+@dataclass(frozen=True, eq=False)
+class _Shot:
+    """A rendered scene in which the labelled person can be seen.
+
+    Attributes:
+        camera, viewpoint, room: Where the picture was taken.
+        bodies: The people, the labelled one first, world frame.
+        objects: Number of objects that belong to them.
+        joints: (22, 3) metres, joints of the labelled person, camera optical frame.
+        pixels: (22, 2) px, their projections.
+        visibility: (22,) their visibility.
+        light: float32 (height, width, 3) the picture before the camera's sensor, linear RGB.
+        owners: int8 (height, width) what each pixel shows; see `Renderer.render`.
+    """
+
+    camera: Camera
+    viewpoint: Viewpoint
+    room: Room
+    bodies: list[Body]
+    objects: int
+    joints: NDArray[np.float64]
+    pixels: NDArray[np.float32]
+    visibility: NDArray[np.int8]
+    light: NDArray[np.float32]
+    owners: NDArray[np.int8]
 
 
 class Generator:
@@ -85,8 +114,8 @@ class Generator:
             seed: Seed of the data set.
             size: Longer side of the pictures, px.
             style: Look of people and rooms.
-            people: Number of labelled people in each picture, from 1 to `MOST_PEOPLE`. Pictures of one person may have
-                an unlabelled second one in the background.
+            people: Number of labelled people in each picture, at least 1. Pictures of one person may have an unlabelled
+                second one in the background.
         """
         self.seed, self.size, self._style, self._people = seed, size, style, people
         self._lifelike = style != "plain"
@@ -117,81 +146,83 @@ class Generator:
         return made
 
     def _view(self, rng: Rng, cast: list[tuple[_Character, Body]], index: int) -> Sample:
-        (character, body), *others = cast
+        """Return a sample of people in a room of their own; the first one is labelled."""
+        character = cast[0][0]
         outfits = [_recolored(rng, who, self._style) for who, _ in cast]
         far = self._lifelike and rng.random() < _FAR_SHARE
-        while True:
-            camera, rays = sample_camera(rng, self.size)
-            viewpoint = sample_viewpoint(rng, body, character.task, camera, far)
-            if viewpoint is None:
-                continue
-            joints = viewpoint.to_camera(body.joints)
-            pixels, inside = labels.project(camera, joints)
-            if inside.sum() < 2:
-                continue
-            bodies, primitives = [body], _sample_primitives(rng, character, body, viewpoint)
-            if self._people > 1:
-                placed = place_company(rng, viewpoint, camera, body, [other for _, other in others])
-                if placed is None:
-                    continue
-                bodies += placed
-                primitives += [seat for other in placed for seat in _seat(rng, other)]
-            elif rng.random() < 0.22:
-                bodies.append(moved(others[0][1], sample_place_nearby(rng, viewpoint)))
-                primitives += _seat(rng, bodies[1])
-            self._renderer.set_people([(there.vertices, worn) for there, worn in zip(bodies, outfits, strict=False)])
-            company = [there.joints[0] for there in bodies[1:]] if self._people > 1 else []
-            room = sample_room(rng, viewpoint.eye, tuple(primitives), company=company)
-            if self._style == "outdoor":
-                room = move_outdoors(rng, room)
-            elif self._lifelike and rng.random() < _MUTED_SHARE:
-                room = mute(rng, room)
-            gaps = self._renderer.probe(body.joints, viewpoint, room)
-            visibility = labels.visibility(inside, gaps)
-            if not (visibility == labels.VISIBLE).any():
-                continue
-            light, owners = self._renderer.render(camera, rays, viewpoint, room)
-            if (owners == 1).mean() >= _MIN_PERSON_SHARE:
-                break
-        picture = photograph(rng, light, _FAULTS if self._lifelike else 1.0)
+        while (shot := self._shoot(rng, cast, outfits, far=far)) is None:
+            pass
+        picture = photograph(rng, shot.light, _FAULTS if self._lifelike else 1.0)
         quality = int(rng.integers(82 if self._lifelike else 55, 97))
+        companions = zip(cast[1:], shot.bodies[1:], strict=True) if self._people > 1 else ()
         return Sample(
             encoded=_jpeg(picture, quality),
-            camera=camera,
-            joints=joints.astype(np.float32),
-            pixels=pixels,
-            visibility=visibility,
-            box=labels.box(owners == 1),
+            camera=shot.camera,
+            joints=shot.joints.astype(np.float32),
+            pixels=shot.pixels,
+            visibility=shot.visibility,
+            box=labels.box(shot.owners == Owner.PERSON),
             task=character.task,
-            body=_describe(character, viewpoint, len(primitives), len(bodies)),
+            body=_describe(character, shot.viewpoint, shot.objects, len(shot.bodies)),
             index=index,
             seed=self.seed,
-            owner_png=bytes(cv2.imencode(".png", owners.view(np.uint8))[1].tobytes()),
+            owner_png=bytes(cv2.imencode(".png", shot.owners.view(np.uint8))[1].tobytes()),
             others=tuple(
-                self._labels(number, who, there, (camera, viewpoint, room), owners)
-                for number, ((who, _), there) in enumerate(zip(others, bodies[1:], strict=True), start=1)
-            )
-            if self._people > 1
-            else (),
+                self._labels(number, who, there, shot) for number, ((who, _), there) in enumerate(companions, start=1)
+            ),
         )
 
-    def _labels(
-        self,
-        number: int,
-        character: _Character,
-        body: Body,
-        view: tuple[Camera, Viewpoint, Room],
-        owners: NDArray[np.int8],
-    ) -> PersonLabels:
-        """Return the labels of a further person, who has this number among the people of the view."""
-        camera, viewpoint, room = view
+    def _shoot(
+        self, rng: Rng, cast: list[tuple[_Character, Body]], outfits: list[Outfit], *, far: bool
+    ) -> _Shot | None:
+        """Sample camera, viewpoint, company and room, and render them; None if the labelled person is hardly seen."""
+        (character, body), *others = cast
+        camera, rays = sample_camera(rng, self.size)
+        viewpoint = sample_viewpoint(rng, body, character.task, camera, far)
+        if viewpoint is None:
+            return None
         joints = viewpoint.to_camera(body.joints)
         pixels, inside = labels.project(camera, joints)
-        shown = owners == owner_of(number)
+        if inside.sum() < 2:
+            return None
+        bodies, primitives = [body], _sample_primitives(rng, character, body, viewpoint)
+        if self._people > 1:
+            placed = place_company(rng, viewpoint, camera, body, [other for _, other in others])
+            if placed is None:
+                return None
+            bodies += placed
+            primitives += [seat for other in placed for seat in _seat(rng, other)]
+        elif rng.random() < _PASSER_BY_SHARE:
+            bodies.append(moved(others[0][1], sample_place_nearby(rng, viewpoint)))
+            primitives += _seat(rng, bodies[1])
+        self._renderer.set_people([(there.vertices, worn) for there, worn in zip(bodies, outfits, strict=False)])
+        company = [there.joints[0] for there in bodies[1:]] if self._people > 1 else []
+        room = self._decorated(rng, sample_room(rng, viewpoint.eye, tuple(primitives), company=company))
+        visibility = labels.visibility(inside, self._renderer.probe(body.joints, viewpoint, room))
+        if not (visibility == labels.VISIBLE).any():
+            return None
+        light, owners = self._renderer.render(camera, rays, viewpoint, room)
+        if (owners == Owner.PERSON).mean() < _MIN_PERSON_SHARE:
+            return None
+        return _Shot(
+            camera, viewpoint, room, bodies, len(primitives), joints, pixels, visibility, light=light, owners=owners
+        )
+
+    def _decorated(self, rng: Rng, room: Room) -> Room:
+        """Return a room in the style of the data set."""
+        if self._style == "outdoor":
+            return move_outdoors(rng, room)
+        return mute(rng, room) if self._lifelike and rng.random() < _MUTED_SHARE else room
+
+    def _labels(self, number: int, character: _Character, body: Body, shot: _Shot) -> PersonLabels:
+        """Return the labels of a further person, who has this number among the people of the picture."""
+        joints = shot.viewpoint.to_camera(body.joints)
+        pixels, inside = labels.project(shot.camera, joints)
+        shown = shot.owners == owner_of(number)
         return PersonLabels(
             joints=joints.astype(np.float32),
             pixels=pixels,
-            visibility=labels.visibility(inside, self._renderer.probe(body.joints, viewpoint, room, number)),
+            visibility=labels.visibility(inside, self._renderer.probe(body.joints, shot.viewpoint, shot.room, number)),
             box=labels.box(shown) if shown.any() else None,
             task=character.task,
             body=_describe_person(character),

@@ -20,12 +20,19 @@ from taihri_ros.training.data.question_sampler import QuestionSampler
 from taihri_ros.training.data.views import ViewSettings
 from taihri_ros.training.export import write_checkpoint
 from taihri_ros.training.network.attention import attend_by_size
-from taihri_ros.training.network.lora import add_adapters, merge_adapters
 from taihri_ros.training.network.patch_batch import embed_still_patches
 from taihri_ros.training.recipe import Recipe
 from taihri_ros.training.reinforcement.asked_views import AskedViews, collate
 from taihri_ros.training.reinforcement.policy import AnswerPolicy
-from taihri_ros.training.stage import RunOptions, prepare_stage, run_stage, training_views, validation_views
+from taihri_ros.training.stage import (
+    RunOptions,
+    merged,
+    prepare_stage,
+    run_stage,
+    select_trained,
+    training_views,
+    validation_views,
+)
 
 NAME = "rft"
 
@@ -66,11 +73,7 @@ def train_rft(recipe: Recipe, options: RunOptions) -> Path:
     arguments, start = prepare_stage(_from_supervised(recipe), schedule, directory)
     model, spec, vocabulary = start.model, start.spec, start.vocabulary
     reference = _frozen_copy(model) if stage.kl > 0.0 else None
-    if not stage.train_vision:
-        model.model.visual.requires_grad_(False)
-    if stage.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    adapted = add_adapters(model, stage.lora, start.new_tokens) if stage.lora else None
+    adapted = select_trained(start, stage)
     views = ViewSettings(spec, recipe.degrees, stage.person_crops, recipe.backgrounds)
     sampler = QuestionSampler(vocabulary, spec, Tasks.load(*recipe.tasks), stage.questions)
     limits = [_TimeLimitBetweenRollouts(options.limit_minutes, stage.epochs)] if options.limit_minutes else []
@@ -101,7 +104,7 @@ def train_rft(recipe: Recipe, options: RunOptions) -> Path:
     final = directory / "model"
     if writes:
         made_by = recipe.stages if recipe.model is None else (NAME,)
-        write_checkpoint(final, merge_adapters(adapted) if adapted else model, start.files, recipe, made_by)
+        write_checkpoint(final, merged(start, adapted).model, start.files, recipe, made_by)
     return final
 
 

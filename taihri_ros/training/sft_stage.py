@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +21,17 @@ from taihri_ros.training.initial_model import InitialModel
 from taihri_ros.training.kept_weights import KeptWeights
 from taihri_ros.training.network import packing
 from taihri_ros.training.network.answer_loss import AnswerLoss
-from taihri_ros.training.network.lora import add_adapters, merge_adapters
 from taihri_ros.training.network.packing import PackedSample
 from taihri_ros.training.recipe import Recipe, SftStage
-from taihri_ros.training.stage import RunOptions, prepare_stage, run_stage, training_views, validation_views
+from taihri_ros.training.stage import (
+    RunOptions,
+    merged,
+    prepare_stage,
+    run_stage,
+    select_trained,
+    training_views,
+    validation_views,
+)
 from taihri_ros.training.vision_stage import TOWER
 
 WEIGHTS = "weights.safetensors"
@@ -108,11 +114,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
     model, spec, vocabulary = start.model, start.spec, start.vocabulary
     _load_previous_weights(recipe, stage, start)
     kept = KeptWeights(model, stage.keep) if stage.keep else None
-    if not stage.train_vision:
-        model.model.visual.requires_grad_(False)
-    if stage.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    adapted = add_adapters(model, stage.lora, start.new_tokens) if stage.lora else None
+    adapted = select_trained(start, stage)
     targets = stage.soft_targets
     module = AnswerLoss(
         model,
@@ -137,7 +139,7 @@ def _train(recipe: Recipe, stage: SftStage, directory: Path, options: RunOptions
     )
     if not writes:
         return None
-    trained = replace(start, model=merge_adapters(adapted)) if adapted else start
+    trained = merged(start, adapted)
     if kept:
         kept.blend_into(trained.model)
     return trained

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.data.views import RandomViews, ViewSettings, empty_views, plain_views
 from taihri_ros.training.initial_model import InitialModel, load_initial_model, prepare_initial_model
 from taihri_ros.training.network.attention import attend_by_products, attend_by_size
+from taihri_ros.training.network.lora import add_adapters, merge_adapters
 from taihri_ros.training.network.patch_batch import embed_still_patches
-from taihri_ros.training.recipe import Machine, Recipe, Schedule
+from taihri_ros.training.recipe import Machine, Recipe, RftStage, Schedule, SftStage
 from taihri_ros.training.trainer import Trainer, mean_metrics
 from taihri_ros.training.weight_average import WeightAverage, last_checkpoint
 
@@ -60,6 +61,36 @@ def prepare_stage(recipe: Recipe, schedule: Schedule, directory: Path) -> tuple[
     attend_by_size(start.model.model.visual)
     attend_by_products(start.model.model.language_model)
     return arguments, start
+
+
+def select_trained(start: InitialModel, stage: SftStage | RftStage) -> Any | None:
+    """Freeze the weights that a stage does not train, and add its adapters.
+
+    Args:
+        start: The initial model, which is changed in place.
+        stage: Says what is trained.
+
+    Returns:
+        The model with adapters, for `merged`; None if the stage has none.
+    """
+    if not stage.train_vision:
+        start.model.model.visual.requires_grad_(False)
+    if stage.gradient_checkpointing:
+        start.model.gradient_checkpointing_enable({"use_reentrant": False})
+    return add_adapters(start.model, stage.lora, start.new_tokens) if stage.lora else None
+
+
+def merged(start: InitialModel, adapted: Any | None) -> InitialModel:
+    """Return the trained model, with its adapters merged into its weights.
+
+    Args:
+        start: The model, after the training.
+        adapted: From `select_trained`.
+
+    Returns:
+        The model in the form that every engine loads.
+    """
+    return start if adapted is None else replace(start, model=merge_adapters(adapted))
 
 
 def stage_arguments(directory: Path, schedule: Schedule, machine: Machine) -> TrainingArguments:

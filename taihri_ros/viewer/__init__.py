@@ -11,12 +11,12 @@
 
 from __future__ import annotations
 
-from taihri_ros.errors import TaihriError
+from taihri_ros.errors import TaihriError, install_extra
 
 try:
     import rerun  # noqa: F401
 except ImportError as problem:
     raise TaihriError(
-        "the viewer is not installed: pip install 'taihri_ros[embedded,viewer]'; where the robot's Python has NumPy 1, "
-        "in a virtual environment of its own"
+        f"the viewer is not installed: {install_extra('embedded,viewer')}; where the robot's Python has NumPy 1, in a "
+        "virtual environment of its own"
     ) from problem

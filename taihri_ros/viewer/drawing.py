@@ -9,17 +9,12 @@ import numpy as np
 import rerun as rr
 from numpy.typing import NDArray
 
+from taihri_ros.node.colours import BONE, BOX, ELLIPSE, JOINT, Colour
 from taihri_ros.node.ellipsoids import Ellipsoid
 from taihri_ros.skeleton import BONES
 
-Colour = tuple[int, int, int] | tuple[int, int, int, int]
-
-JOINT: Colour = (255, 115, 25)
-BONE: Colour = (50, 150, 255)
-BOX: Colour = (120, 220, 120)
-ELLIPSOID: Colour = (255, 90, 230, 60)
-BODY: Colour = (240, 215, 80)
-TRUTH: Colour = (70, 255, 90)
+_ELLIPSOID = (*ELLIPSE, 60)
+"""Colour and opacity of ellipsoids."""
 
 CURVES: tuple[Colour, ...] = (
     (31, 119, 180),
@@ -96,7 +91,7 @@ def ellipsoids(
         centers=_array({name: positions[name] for name in known}, 3),
         half_sizes=[np.maximum(each.semi_axes, _SMALLEST_SEMI_AXIS_M) for each in known.values()],
         quaternions=[rr.Quaternion(xyzw=each.quaternion) for each in known.values()],
-        colors=ELLIPSOID,
+        colors=_ELLIPSOID,
         fill_mode="solid",
     )
 

@@ -7,6 +7,7 @@ import rerun as rr
 from numpy.typing import NDArray
 
 from taihri_ros.keypoints import Person
+from taihri_ros.node.colours import BONE, JOINT
 from taihri_ros.viewer import drawing, pictures
 from taihri_ros.viewer.blueprint import CAMERA, PERSON
 
@@ -45,8 +46,8 @@ def _draw_in_space(stream: rr.RecordingStream, person: Person) -> None:
     """Draw joints, bones and ellipsoids in metres."""
     positions = {each.name: each.position for each in person.located}
     covariances = {each.name: each.covariance for each in person.located}
-    stream.log("world/person/joints", drawing.points_3d(positions, drawing.JOINT))
-    stream.log("world/person/bones", drawing.bones_3d(positions, drawing.BONE))
+    stream.log("world/person/joints", drawing.points_3d(positions, JOINT))
+    stream.log("world/person/bones", drawing.bones_3d(positions, BONE))
     stream.log("world/person/ellipsoids", drawing.ellipsoids(positions, covariances))
 
 

@@ -11,10 +11,9 @@ import rerun as rr
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
-from taihri_ros.node import topics
+from taihri_ros.node import colours, topics
 from taihri_ros.node.messages import stamp_ns, time_ns
 from taihri_ros.node.node_names import status_prefix
-from taihri_ros.node.person_colours import person_colour
 from taihri_ros.node.received_messages import read_body_joints, read_person, read_poses, read_stages_ms
 from taihri_ros.node.topics import NODE_NAME, Topic
 from taihri_ros.pipeline.frames import is_same_frame
@@ -189,7 +188,7 @@ class Scene:
                 array=np.reshape([each.joints.box for each in seen], (-1, 4)),
                 array_format=rr.Box2DFormat.XYXY,
                 labels=[each.id for each in seen],
-                colors=[person_colour(each.id) for each in seen],
+                colors=[colours.person_colour(each.id) for each in seen],
             ),
         )
         if self._in_camera(message):
@@ -199,7 +198,7 @@ class Scene:
                     np.reshape([_place(each.position) for each in message.people], (-1, 3)),
                     radii=0.05,
                     labels=[each.id for each in message.people],
-                    colors=[person_colour(each.id) for each in message.people],
+                    colors=[colours.person_colour(each.id) for each in message.people],
                 ),
             )
 
@@ -213,7 +212,7 @@ class Scene:
         if self._in_camera(message):
             points, _ = read_body_joints(message)
             shown = {name: point for name, point in zip(JOINTS, points, strict=True) if np.isfinite(point).all()}
-            self._stream.log("world/body/skeleton", drawing.bones_3d(shown, drawing.BODY))
+            self._stream.log("world/body/skeleton", drawing.bones_3d(shown, colours.BODY))
 
     def _on_active_command(self, message: Any) -> None:
         self._at_time(message.since)
@@ -246,7 +245,7 @@ class Scene:
     def _on_truth(self, message: Any) -> None:
         self._at(message)
         joints = dict(zip(JOINTS, read_poses(message), strict=False))
-        self._stream.log("world/truth", drawing.bones_3d(joints, drawing.TRUTH))
+        self._stream.log("world/truth", drawing.bones_3d(joints, colours.TRUTH))
 
     def _write(self) -> None:
         """Show the command and its joints in words."""

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("_libraries")
 @pytest.fixture(scope="module")
 def _libraries() -> None:
     for library in ("matplotlib", "skimage"):
-        require(importlib.util.find_spec(library), library, "pip install 'taihri_ros[evaluation]'")
+        require(importlib.util.find_spec(library), library, "pip install '.[evaluation]'")
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_the_parameters_are_those_of_an_engine() -> None:
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
     for library in ("matplotlib", "skimage"):
-        require(importlib.util.find_spec(library), library, "pip install 'taihri_ros[evaluation]'")
+        require(importlib.util.find_spec(library), library, "pip install '.[evaluation]'")
     return ["--data", str(write_manifest(tmp_path, [STANDING])), "--out", str(tmp_path / "out"), "--peer", "vllm"]
 
 

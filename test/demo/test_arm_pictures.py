@@ -20,7 +20,7 @@ SECOND = 1_000_000_000
 
 @pytest.fixture(autouse=True)
 def _installed() -> None:
-    require(find_spec("mujoco") and find_spec("mink"), "mujoco or mink", "pip install 'taihri_ros[arm]'")
+    require(find_spec("mujoco") and find_spec("mink"), "mujoco or mink", "pip install '.[arm]'")
 
 
 def record(*statuses: str) -> ArmRecord:

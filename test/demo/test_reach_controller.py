@@ -25,7 +25,7 @@ Joints = Callable[[float], NDArray[np.float64]]
 
 @pytest.fixture(scope="module", autouse=True)
 def _installed() -> None:
-    require(find_spec("mujoco") and find_spec("mink"), "mujoco or mink", "pip install 'taihri_ros[arm]'")
+    require(find_spec("mujoco") and find_spec("mink"), "mujoco or mink", "pip install '.[arm]'")
 
 
 def run(

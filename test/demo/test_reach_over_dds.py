@@ -55,7 +55,7 @@ class StandingPerson:
 
 @pytest.fixture
 def arm_at_work(monkeypatch: pytest.MonkeyPatch, default_signals: None) -> Iterator[tuple[ArmWatcher, StandingPerson]]:
-    require(find_spec("mujoco") and find_spec("mink"), "mujoco or mink", "pip install 'taihri_ros[arm]'")
+    require(find_spec("mujoco") and find_spec("mink"), "mujoco or mink", "pip install '.[arm]'")
     monkeypatch.setenv("ROS_DOMAIN_ID", str(new_domain()))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     with ExitStack() as stack:

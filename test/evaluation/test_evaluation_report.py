@@ -34,7 +34,7 @@ def run() -> list[LabelledAnswer]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory, run: list[LabelledAnswer]) -> Path:
     for library in ("matplotlib", "skimage"):
-        require(importlib.util.find_spec(library), library, "pip install 'taihri_ros[evaluation]'")
+        require(importlib.util.find_spec(library), library, "pip install '.[evaluation]'")
     check_libraries()
     out = tmp_path_factory.mktemp("report")
     write_report(out, {**RUN, "evaluated_images": 10}, run, MeanPose(STANDING, "one person", 1), "bins")

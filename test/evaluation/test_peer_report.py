@@ -41,7 +41,7 @@ def answers(noise_m: float, lost: int = 0, without: str = "") -> list[LabelledAn
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for library in ("matplotlib", "skimage"):
-        require(importlib.util.find_spec(library), library, "pip install 'taihri_ros[evaluation]'")
+        require(importlib.util.find_spec(library), library, "pip install '.[evaluation]'")
     out = tmp_path_factory.mktemp("peers")
     peers = [ModelAnswers("pose network", answers(0.03, LOST, "left_collar")), ModelAnswers("blind", answers(0.1, 20))]
     write_report(out, RUN, answers(0.1), MeanPose(STANDING, "one person", 1), "bins", peers=peers)

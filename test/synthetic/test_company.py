@@ -14,7 +14,7 @@ from taihri_ros.synthetic.contact_sheet import draw_labels
 from taihri_ros.synthetic.dataset import Sample, read, shard_path, write_shard
 from taihri_ros.synthetic.generation import make_samples
 from taihri_ros.synthetic.labels import OUTSIDE, VISIBLE
-from taihri_ros.synthetic.rendering.renderer import owner_of
+from taihri_ros.synthetic.owners import owner_of
 
 PEOPLE = 4
 

@@ -13,6 +13,7 @@ from taihri_ros.synthetic.contact_sheet import contact_sheet
 from taihri_ros.synthetic.dataset import Sample
 from taihri_ros.synthetic.generation import make_samples
 from taihri_ros.synthetic.labels import OUTSIDE, VISIBLE
+from taihri_ros.synthetic.owners import Owner
 from taihri_ros.synthetic.sample import VIEWS, Generator, Style
 
 SEED = 5
@@ -88,7 +89,7 @@ def test_the_owners_of_pixels_are_stored(style: Style) -> None:
         assert sample.owners is not None
         assert sample.owners.shape == sample.image.shape[:2]
         assert sample.owners.max() <= 4
-        rows, columns = np.nonzero(sample.owners == 1)
+        rows, columns = np.nonzero(sample.owners == Owner.PERSON)
         assert sample.box.tolist() == [columns.min(), rows.min(), columns.max(), rows.max()]
 
 

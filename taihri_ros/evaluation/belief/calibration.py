@@ -34,10 +34,19 @@ _MOST_LOST = 0.6
 """Share of the correct joints above which no thresholds are chosen, because the node would hardly answer."""
 
 _TOLERANCE = 0.005
+"""Thresholds are as good as the best ones if they lose at most this share of the correct joints more."""
+
 _FEWEST_EXAMPLES = 5
+"""Smallest number of correct answers for a typical sharpness of a joint's own; others have the common one."""
+
 _RIDGE = 1.0
+"""Weight of the squared slopes in the logistic regression, relative to that of an example."""
+
 _STEPS = 100
+"""Largest number of Newton steps of the logistic regression."""
+
 _DIGITS = 4
+"""Number of significant digits that are written."""
 
 
 def calibrate_belief(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:

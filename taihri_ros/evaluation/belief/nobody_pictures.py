@@ -10,7 +10,7 @@ import numpy as np
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.picture_files import read_picture
-from taihri_ros.errors import TaihriError
+from taihri_ros.errors import TaihriError, install_extra
 from taihri_ros.evaluation.belief import photographs
 from taihri_ros.evaluation.belief.artificial_pictures import ARTIFICIAL
 from taihri_ros.evaluation.datasets.items import Data, Item, joint_array, label
@@ -126,8 +126,8 @@ def _import_rooms() -> type[EmptyRooms]:
         from taihri_ros.synthetic.empty_rooms import EmptyRooms
     except ImportError as error:
         raise TaihriError(
-            f"{error.name} is not installed, which renders the rooms without people: pip install "
-            "'taihri_ros[synthetic]', or use pictures of your own with --nobody DIR"
+            f"{error.name}, which renders the rooms without people, is not installed: {install_extra('synthetic')}, "
+            "or use pictures of your own with --nobody DIR"
         ) from error
     return EmptyRooms
 

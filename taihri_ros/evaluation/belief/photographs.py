@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.picture_files import read_picture
-from taihri_ros.errors import TaihriError
+from taihri_ros.errors import TaihriError, install_extra
 from taihri_ros.training.data.backgrounds import sample_part
 
 Image = NDArray[np.uint8]
@@ -60,7 +60,7 @@ def _photograph(name: str) -> Image:
     try:
         import skimage
     except ImportError as error:
-        raise TaihriError("photographs need scikit-image: pip install 'taihri_ros[evaluation]'") from error
+        raise TaihriError(f"photographs need scikit-image: {install_extra('evaluation')}") from error
     return read_picture(Path(skimage.__file__).parent / "data" / name)
 
 

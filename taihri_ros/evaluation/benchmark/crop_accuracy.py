@@ -23,7 +23,6 @@ from taihri_ros.inference.factory import open_engine
 from taihri_ros.pipeline.belief import OFF, BeliefGate
 from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.person_crop import PersonCrop
-from taihri_ros.resources import NANO
 from taihri_ros.skeleton import INDEX, JOINTS
 
 COMMANDS = {"all joints": JOINTS, "wrists": ("left_wrist", "right_wrist")}
@@ -31,9 +30,8 @@ COMMANDS = {"all joints": JOINTS, "wrists": ("left_wrist", "right_wrist")}
 
 def main() -> None:
     """Run the benchmark from the command line."""
-    parser = make_parser(__doc__, engine="transformers")
+    parser = make_parser(__doc__, engine="transformers", with_model=True)
     parser.add_argument("--data", required=True, help="data set, as for `taihri eval`")
-    parser.add_argument("--model", default=str(NANO), help="checkpoint (default: taihri-nano)")
     parser.add_argument("--mode", default="auto", choices=["always", "auto"], help="mode of the crop (default: auto)")
     parser.add_argument("--every", type=int, default=1, help="use only every n-th image")
     arguments = parser.parse_args()

@@ -23,7 +23,6 @@ from taihri_ros.inference.factory import open_engine
 from taihri_ros.pipeline.belief import OFF
 from taihri_ros.pipeline.estimator import Estimator, Exchange
 from taihri_ros.pipeline.prompt_batch import Decoding
-from taihri_ros.resources import NANO
 
 JOINT_COUNTS = (1, 2, 4, 8, 22)
 MODES: tuple[Decoding, ...] = ("plain", "jump_forward", "per_joint")
@@ -32,8 +31,7 @@ WARM_UP = 3
 
 def main() -> None:
     """Run the benchmark from the command line."""
-    parser = make_parser(__doc__, engine="vllm", images=20)
-    parser.add_argument("--model", default=str(NANO), help="checkpoint (default: taihri-nano)")
+    parser = make_parser(__doc__, engine="vllm", images=20, with_model=True)
     parser.add_argument("--size", default="640x480", help="size of the images (default: 640x480)")
     parser.add_argument("--gesture", help="gesture of the simulated person (default: alternating)")
     arguments = parser.parse_args()

@@ -7,6 +7,8 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
+from taihri_ros.resources import NANO
+
 ENGINES = ("vllm", "transformers")
 """The engines that run a language model on this machine."""
 
@@ -17,6 +19,7 @@ def make_parser(
     engine: str | None = None,
     engines: tuple[str, ...] = ENGINES,
     images: int | None = None,
+    with_model: bool = False,
 ) -> ArgumentParser:
     """Create the parser of a benchmark script, with the option `--out`.
 
@@ -25,6 +28,7 @@ def make_parser(
         engine: Default of `--engine`; None for a script without an engine.
         engines: Choices of `--engine`.
         images: Default of `--images`; None for a script without this option.
+        with_model: Whether there is an option `--model`, with taihri-nano as its default.
 
     Returns:
         The parser.
@@ -32,6 +36,8 @@ def make_parser(
     parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
     if engine is not None:
         parser.add_argument("--engine", default=engine, choices=engines, help=f"default: {engine}")
+    if with_model:
+        parser.add_argument("--model", default=str(NANO), help="checkpoint (default: taihri-nano)")
     if images is not None:
         parser.add_argument("--images", type=int, default=images, help=f"images in each case (default: {images})")
     parser.add_argument("--out", type=Path, help="JSON file to write")

@@ -24,7 +24,6 @@ from taihri_ros.evaluation.benchmark.script_options import make_parser, print_ro
 from taihri_ros.inference.engine import Engine, EngineInfo, GenerationRequest
 from taihri_ros.inference.factory import open_engine
 from taihri_ros.pipeline.prompt_batch import make_prompt_batch
-from taihri_ros.resources import NANO
 
 VIEWS = ("320x256", "640x480", "992x992")
 
@@ -56,8 +55,7 @@ class ViewCost:
 
 def main() -> None:
     """Measure as the command line specifies."""
-    parser = make_parser(__doc__, engine="vllm", images=3)
-    parser.add_argument("--model", default=str(NANO), help="checkpoint (default: taihri-nano)")
+    parser = make_parser(__doc__, engine="vllm", images=3, with_model=True)
     parser.add_argument("--views", nargs="+", default=list(VIEWS), help=f"WIDTHxHEIGHT (default: {' '.join(VIEWS)})")
     parser.add_argument("--joints", nargs="+", type=int, default=[2, 22], help="numbers of joints (default: 2 22)")
     arguments = parser.parse_args()

@@ -26,6 +26,7 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.pipeline.depth_fusion import check_registered, joint_depth, measured_depths, sensor_noise, surface_depth
+from taihri_ros.pipeline.guards import LIMBS_M
 
 MIN_JOINTS = 6
 """Smallest number of joints with a label in a labelled picture."""
@@ -46,14 +47,6 @@ _SIGMAS = 3.0
 
 _LARGEST_ACROSS_M = 0.08
 """Largest standard deviation of a label across the line of sight, metres."""
-
-_BONES = {
-    ("shoulder", "elbow"): 0.26,
-    ("elbow", "wrist"): 0.23,
-    ("hip", "knee"): 0.39,
-    ("knee", "ankle"): 0.44,
-}
-"""Typical lengths of bones, metres: medians of 200 people of `synthetic.people`."""
 
 _BONE_SIGMA = 0.12
 """Standard deviation of a bone's length across people of one size, as a fraction of it."""
@@ -257,12 +250,11 @@ class _Bone:
 
 def _bones(measured: dict[str, _Measured]) -> Iterator[_Bone]:
     """Yield the bones of which both ends are measured."""
-    for (start, end), typical in _BONES.items():
-        for side in ("left_", "right_"):
-            if side + start in measured and side + end in measured:
-                first, second = measured[side + start], measured[side + end]
-                along = second.position - first.position
-                length = float(np.linalg.norm(along))
-                direction = along / max(length, 1e-9)
-                variance = direction @ (first.covariance + second.covariance) @ direction
-                yield _Bone(side + start, side + end, length, float(np.sqrt(variance)), typical)
+    for (start, end), typical in LIMBS_M.items():
+        if start in measured and end in measured:
+            first, second = measured[start], measured[end]
+            along = second.position - first.position
+            length = float(np.linalg.norm(along))
+            direction = along / max(length, 1e-9)
+            variance = direction @ (first.covariance + second.covariance) @ direction
+            yield _Bone(start, end, length, float(np.sqrt(variance)), typical)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.errors import TaihriError
+from taihri_ros.errors import TaihriError, install_extra
 from taihri_ros.evaluation.evaluate import LabelledAnswer
 from taihri_ros.evaluation.mean_pose import MeanPose
 from taihri_ros.evaluation.metrics import ELLIPSOIDS
@@ -60,7 +60,7 @@ def check_libraries() -> None:
     """
     for module in ("matplotlib", "PIL", "skimage"):
         if importlib.util.find_spec(module) is None:
-            raise TaihriError(f"evaluation needs {module}: pip install 'taihri_ros[evaluation]'")
+            raise TaihriError(f"evaluation needs {module}: {install_extra('evaluation')}")
 
 
 def write_report(

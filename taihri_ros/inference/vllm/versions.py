@@ -7,6 +7,7 @@ import logging
 import re
 
 from taihri_ros.inference.engine import EngineError
+from taihri_ros.inference.framework_imports import environment_advice
 
 OLDEST = (0, 31)
 NEWEST = (0, 33)
@@ -51,8 +52,7 @@ def check_version() -> None:
     found = (int(number[1]), int(number[2]))
     if found < OLDEST:
         raise EngineError(
-            f"{distribution} {version} is too old, supported are {window}: "
-            f"run `taihri engine install --engine {distribution}` and use the environment that it creates"
+            f"{distribution} {version} is too old, supported are {window}: {environment_advice(distribution)}"
         )
     if found > NEWEST:
         _logger.warning("%s %s is newer than any version that was tested, %s", distribution, version, window)

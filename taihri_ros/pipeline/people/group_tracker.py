@@ -169,14 +169,11 @@ class GroupTracker(Tracker):
             return self._estimator.estimate(image, camera, requested, view=look.view)
 
         found = tuple(self._pool.map(look_at, looks.views))
-        stages = {
-            name: max(each.stages_ms.get(name, 0.0) for each in found) for each in found for name in each.stages_ms
-        }
         return GroupEstimate(
             asked,
             Person((), None),
             "",
-            stages,
+            _longest_stages(found),
             self.engine.info.spec.name,
             looks=looks,
             found=found,
@@ -201,26 +198,17 @@ class GroupTracker(Tracker):
         """
         if not isinstance(estimate, GroupEstimate):
             return super().refine(estimate, stamp_ns, camera=camera, depth=depth, one_shot=one_shot)
+        stamp_s = stamp_ns / 1e9
         fused = [self._fused(each, camera, depth) for each in estimate.found]
-        looks = estimate.looks
-        boxes = [look.box for look in looks.views]
-        seen = detected_people(fused, boxes, looks.views[0].view.source, looks.unasked) if looks.views else []
-        people = self._tracks.update([person.detection for person in seen], stamp_ns / 1e9)
-        points = {
-            person.id: np.array([joint.position for joint in seen[person.detection].estimate.person.located])
-            for person in people
-            if person.detection is not None and not seen[person.detection].detection.is_box
-        }
+        seen = _seen_people(fused, estimate.looks)
+        people = self._tracks.update([each.detection for each in seen], stamp_s)
+        points = _located_points(people, seen)
         selected = self._select(people, estimate.spoken, points if one_shot else None)
-        with self._whereabouts_lock:
-            self._whereabouts.update(people, points, stamp_ns / 1e9, {person.id for person in selected})
-        motions = {person.id: self._motion(person, one_shot=one_shot) for person in people}
-        refined = {person.id: self._refined(person, seen, motions[person.id], stamp_ns) for person in people}
-        self._filters = {person.id: self._filters[person.id] for person in people if person.id in self._filters}
         ids = {person.id for person in selected}
-        in_frame = tuple(
-            _in_frame(person, refined[person.id], estimate.command, selected=person.id in ids) for person in people
-        )
+        with self._whereabouts_lock:
+            self._whereabouts.update(people, points, stamp_s, ids)
+        motions = self._motions(people, one_shot=one_shot)
+        refined = {person.id: self._refined(person, seen, motions[person.id], stamp_ns) for person in people}
         chosen = next((person for person in selected if person.detection is not None), (*selected, None)[0])
         own = None if chosen is None else refined[chosen.id]
         if own is None:
@@ -230,7 +218,9 @@ class GroupTracker(Tracker):
         return replace(
             own.restricted_to(estimate.command),
             stages_ms=estimate.stages_ms,
-            people=in_frame,
+            people=tuple(
+                _in_frame(person, refined[person.id], estimate.command, selected=person.id in ids) for person in people
+            ),
             person_id="" if chosen is None else chosen.id,
         )
 
@@ -249,6 +239,12 @@ class GroupTracker(Tracker):
             self._spoken = spoken
             self._who.say(whom)
         return self._who.select(people)
+
+    def _motions(self, people: Sequence[TrackedPerson], *, one_shot: bool) -> dict[str, MotionFilter | None]:
+        """Return the motion filter of each person by id, and forget those of people who are not tracked any more."""
+        motions = {person.id: self._motion(person, one_shot=one_shot) for person in people}
+        self._filters = {name: kept for name, kept in self._filters.items() if name in motions}
+        return motions
 
     def _motion(self, person: TrackedPerson, *, one_shot: bool) -> MotionFilter | None:
         """Return the motion filter of a person; None if the motion is not filtered."""
@@ -287,6 +283,30 @@ class GroupTracker(Tracker):
         missing = Person(tuple(Keypoint(joint, State.NOT_ANSWERED, reason) for joint in joints), None)
         thresholds = fused[0].thresholds if fused else estimate.thresholds
         return Estimate(estimate.command, missing, "", {}, estimate.model, thresholds=thresholds)
+
+
+def _longest_stages(found: Sequence[Estimate]) -> dict[str, float]:
+    """Return the longest duration of each stage, milliseconds: the views are answered at the same time."""
+    names = dict.fromkeys(name for each in found for name in each.stages_ms)
+    return {name: max(each.stages_ms.get(name, 0.0) for each in found) for name in names}
+
+
+def _seen_people(estimates: Sequence[Estimate], looks: Looks) -> list[Detected]:
+    """Return the people of a frame, each once, from the estimates of its views."""
+    if not looks.views:
+        return []
+    boxes = [look.box for look in looks.views]
+    return detected_people(estimates, boxes, looks.views[0].view.source, looks.unasked)
+
+
+def _located_points(people: Sequence[TrackedPerson], seen: Sequence[Detected]) -> dict[str, NDArray[np.float64]]:
+    """Return the located joints (N, 3), metres, by the id of each person about whom the model has answered."""
+    found = {person.id: seen[person.detection] for person in people if person.detection is not None}
+    return {
+        name: np.array([joint.position for joint in each.estimate.person.located])
+        for name, each in found.items()
+        if not each.detection.is_box
+    }
 
 
 def _in_frame(track: TrackedPerson, estimate: Estimate | None, command: Command, *, selected: bool) -> PersonInFrame:

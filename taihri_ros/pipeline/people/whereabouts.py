@@ -124,7 +124,7 @@ class Whereabouts:
             views: The views of the camera.
             stamp_s: Time stamp of the frame, seconds.
             detected: What a detector found; None without a detector.
-            everybody: Whether to look at everybody, whose turn it may be.
+            everybody: Whether to look at everybody, whoever's turn it is.
 
         Returns:
             The views, and the boxes about which the model is not asked.
@@ -134,16 +134,15 @@ class Whereabouts:
         found = [self._predicted(person, stamp_s) for person in known]
         if detected is not None and detected.of_image:
             boxes = _in_image(detected.boxes, camera)[: self._most]
-            columns = camera.project([each.root for each in found])[:, 0] if found else np.empty(0)
-            chosen = turns.choose(_owners(boxes, [person.id for person in known], columns), stamp_s)
+            owners = _owners(boxes, [person.id for person in known], _columns(found, camera))
+            chosen = turns.choose(owners, stamp_s)
             unasked = tuple(box for place, box in enumerate(boxes) if place not in chosen)
             return Looks(tuple(Look(_around_box(views, boxes[place]), boxes[place]) for place in chosen), unasked)
         waiting = ["" if person.state is TrackState.TENTATIVE else person.id for person in known]
         chosen = turns.choose(waiting, stamp_s)
         looks = [Look(views.around(found[place])) for place in chosen]
         if detected is not None:
-            columns = camera.project([each.root for each in found])[:, 0] if found else np.empty(0)
-            boxes = _in_image(detected.boxes, camera)
+            columns, boxes = _columns(found, camera), _in_image(detected.boxes, camera)
             looks += [Look(_around_box(views, box)) for box in boxes if not _holds(box, columns)]
         else:
             looks += self._search(views, stamp_s, found)
@@ -170,6 +169,11 @@ def _around_box(views: PersonViews, box: Array) -> CanonicalView:
     return views.around(found) if np.isfinite(found.points).all() else views.full
 
 
+def _columns(found: Sequence[Located], camera: Camera) -> Array:
+    """Return the columns (N,) px in which the pelvises of people are expected."""
+    return camera.project([each.root for each in found])[:, 0] if found else np.empty(0)
+
+
 def _in_image(boxes: Array, camera: Camera) -> list[Array]:
     """Return the parts of boxes that are in the image, without empty ones."""
     clipped = np.clip(boxes.reshape(-1, 4), 0.0, np.tile([camera.width - 1.0, camera.height - 1.0], 2))
@@ -185,10 +189,8 @@ def _owners(boxes: Sequence[Array], ids: Sequence[str], columns: Array) -> list[
         columns: (N,) px, where their pelvises are expected.
     """
     owners = [""] * len(boxes)
-    middles, widths = (
-        np.array([each[0] + each[2] for each in boxes]) / 2.0,
-        np.array([np.ptp(each[::2]) for each in boxes]),
-    )
+    middles = np.array([each[0] + each[2] for each in boxes]) / 2.0
+    widths = np.array([each[2] - each[0] for each in boxes])
     aside = np.abs(columns[:, None] - middles) / widths if len(boxes) and len(ids) else np.empty((0, 0))
     for person, box in zip(*np.unravel_index(np.argsort(aside, axis=None), aside.shape), strict=True):
         if aside[person, box] <= _EXPECTED and not owners[box] and ids[person] not in owners:

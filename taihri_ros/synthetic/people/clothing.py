@@ -12,6 +12,7 @@ from taihri_ros.synthetic.people.body import Body
 from taihri_ros.synthetic.people.garments import Floats, Surface
 from taihri_ros.synthetic.people.hair import HairShape, Style, with_hair
 from taihri_ros.synthetic.people.skirt import SkirtShape, with_skirt
+from taihri_ros.synthetic.surface_patterns import Pattern
 
 Rng = np.random.Generator
 Color = tuple[float, float, float]
@@ -40,16 +41,13 @@ HAIR_STYLES: tuple[Style, ...] = ("none", "loose", "ponytail", "bun")
 
 _SHOE_THICKNESS_M = 0.009
 
-PATTERN_COUNT = 7
-"""Number of patterns: plain, stripes across, stripes along, checks, dots, print (noise), logo on the chest."""
-
 
 @dataclass(frozen=True)
 class Outfit:
     """Skin, hair and clothes of a person.
 
     Colours are linear RGB, 0 to 1; outlines are in the coordinates of `garments.Surface`; sizes are in metres. The
-    renderer reads the fields as an array in this order (`rendering.shading`).
+    patterns are those of `Pattern`. The renderer reads the fields as an array in this order (`rendering.shading`).
     """
 
     skin: Color
@@ -153,6 +151,15 @@ class Outfit:
         )
 
 
+def field_places() -> dict[str, int]:
+    """Return the place of the first number of each field in the array of `Outfit.pack`, by the name of the field."""
+    places, end = {}, 0
+    for field in fields(Outfit):
+        places[field.name] = end
+        end += 3 if field.type == "Color" else 1
+    return places
+
+
 def dress(body: Body, outfit: Outfit) -> Body:
     """Return a body with the vertices of skirt and hair appended."""
     return with_hair(with_skirt(body, outfit.skirt_shape()), outfit.hair_shape())
@@ -245,7 +252,7 @@ def sample_outfit(rng: Rng) -> Outfit:
 
 
 def _pattern(rng: Rng, plain: float) -> float:
-    return 0.0 if rng.random() < plain else float(rng.integers(1, PATTERN_COUNT))
+    return 0.0 if rng.random() < plain else float(rng.integers(1, Pattern.PATCHES + 1))
 
 
 def _color(rng: Rng, dark: float = 0.15) -> Color:

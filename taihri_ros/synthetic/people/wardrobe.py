@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from taihri_ros.synthetic.people.clothing import HAIR_STYLES, Color, Outfit, vary
+from taihri_ros.synthetic.surface_patterns import Pattern
 
 Rng = np.random.Generator
 
@@ -33,6 +34,28 @@ _HAIRS: tuple[tuple[Color, float], ...] = (
 _IRISES: tuple[Color, ...] = ((0.03, 0.015, 0.008), (0.06, 0.03, 0.012), (0.08, 0.1, 0.05), (0.1, 0.16, 0.22))
 
 
+_TOP_PATTERNS = {
+    Pattern.STRIPES_ACROSS: 0.3,
+    Pattern.STRIPES_ALONG: 0.1,
+    Pattern.CHECKS: 0.22,
+    Pattern.DOTS: 0.06,
+    Pattern.PRINT: 0.12,
+    Pattern.PATCHES: 0.2,
+}
+"""Shares of the patterns of tops that are not plain."""
+
+_BOTTOM_PATTERNS = (Pattern.STRIPES_ACROSS, Pattern.STRIPES_ALONG, Pattern.CHECKS, Pattern.PRINT)
+"""Patterns of trousers and skirts that are not plain."""
+
+_SPORT_PATTERNS = {
+    Pattern.PLAIN: 0.4,
+    Pattern.STRIPES_ACROSS: 0.3,
+    Pattern.STRIPES_ALONG: 0.15,
+    Pattern.PATCHES: 0.15,
+}
+"""Shares of the patterns of tops in sports and work clothes."""
+
+
 def sample_lifelike_outfit(rng: Rng, gender: float) -> Outfit:
     """Sample hair, face and clothes of a person.
 
@@ -56,9 +79,7 @@ def sample_lifelike_outfit(rng: Rng, gender: float) -> Outfit:
     jeans = not skirt and rng.random() < 0.35
     bottom = top if dress else _denim(rng) if jeans else _cloth(rng, dark=0.6)
     pattern = (
-        0.0
-        if jacket or rng.random() < 0.68
-        else float(rng.choice([1, 2, 3, 4, 5, 6], p=[0.3, 0.1, 0.22, 0.06, 0.12, 0.2]))
+        0.0 if jacket or rng.random() < 0.68 else float(rng.choice(list(_TOP_PATTERNS), p=list(_TOP_PATTERNS.values())))
     )
     shoe = _cloth(rng, dark=0.55) if rng.random() < 0.75 else (0.75, 0.75, 0.73)
     return Outfit(
@@ -75,7 +96,7 @@ def sample_lifelike_outfit(rng: Rng, gender: float) -> Outfit:
         shirt=_cloth(rng),
         bottom=bottom,
         bottom_second=_second(rng, bottom),
-        bottom_pattern=0.0 if jeans or rng.random() < 0.9 else float(rng.choice([1, 2, 3, 5])),
+        bottom_pattern=0.0 if jeans or rng.random() < 0.9 else float(rng.choice(_BOTTOM_PATTERNS)),
         bottom_scale=float(rng.uniform(0.015, 0.06)),
         bottom_length=length,
         waist=waist,
@@ -130,7 +151,7 @@ def sample_sport_colors(rng: Rng) -> dict[str, Any]:
     return {
         "top": top,
         "top_second": (0.7, 0.7, 0.7) if rng.random() < 0.5 else bright(),
-        "top_pattern": float(rng.choice([0, 1, 2, 6], p=[0.4, 0.3, 0.15, 0.15])),
+        "top_pattern": float(rng.choice(list(_SPORT_PATTERNS), p=list(_SPORT_PATTERNS.values()))),
         "top_scale": float(rng.uniform(0.05, 0.2)),
         "shirt": bright(),
         "bottom": bright() if rng.random() < 0.6 else (0.02, 0.02, 0.03),

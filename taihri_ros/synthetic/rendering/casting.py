@@ -1,12 +1,13 @@
 """Ray casting: nearest surface, its colour and the light on it for every pixel (warp kernels)."""
 
 # mypy: disable-error-code="no-untyped-def,misc,valid-type,untyped-decorator,no-untyped-call"
-# ruff: noqa: UP018
+# ruff: noqa: UP018, RUF046
 # In a kernel, int(0) is a variable and 0 a constant.
 from __future__ import annotations
 
 import warp as wp
 
+from taihri_ros.synthetic.owners import Owner
 from taihri_ros.synthetic.rendering.geometry import (
     FAR,
     Surroundings,
@@ -22,10 +23,11 @@ from taihri_ros.synthetic.rendering.shading import LIFELIKE, PHASE, WRINKLES, ou
 
 wp.set_module_options({"enable_backward": False, "fast_math": True})
 
-ROOM = wp.constant(0)
-PRIMITIVE = wp.constant(3)
-FURNITURE = wp.constant(4)
-"""Owner of a pixel: room (0), object that belongs to the people (3) or furniture (4); for people see `owner_of`."""
+ROOM = wp.constant(int(Owner.ROOM))
+PERSON = wp.constant(int(Owner.PERSON))
+OBJECT = wp.constant(int(Owner.OBJECT))
+FURNITURE = wp.constant(int(Owner.FURNITURE))
+"""Owners of a pixel."""
 
 
 @wp.struct
@@ -156,6 +158,87 @@ def surface_color(room: Surroundings, row: int, p: wp.vec3, at: wp.vec3, normal:
     return color * (1.0 + 0.1 * value_noise(1.7 * p[0] + 0.7 * p[2], 1.7 * p[1] + 0.9 * p[2], room.seed))
 
 
+@wp.func
+def nearest_object(room: Surroundings, distance: float, eye: wp.vec3, direction: wp.vec3):
+    """Return distance, row and normal of the first object on a ray that is nearer than a distance; row -1 for none."""
+    row = int(-1)
+    normal = wp.vec3(0.0, 0.0, 1.0)
+    for primitive in range(room.primitives.shape[0]):
+        hit = primitive_distance(room.primitives, primitive, eye, direction)
+        if hit[3] < distance:
+            distance = hit[3]
+            row = primitive
+            normal = wp.vec3(hit[0], hit[1], hit[2])
+    return distance, row, normal
+
+
+@wp.func
+def nearest_person(people: People, candidate: int, further: bool, distance: float, eye: wp.vec3, direction: wp.vec3):
+    """Return distance, triangle and its barycentric coordinates of the first person on a ray; triangle -1 for none.
+
+    The candidate is the triangle that the rasteriser has found in the pixel, or -1. If the ray misses it, or on a
+    `further` ray of the pixel, all triangles are searched.
+    """
+    face = int(-1)
+    u = float(0.0)
+    v = float(0.0)
+    if candidate >= 0:
+        met = triangle_distance(people.mesh, candidate, eye, direction)
+        further = met[2] == FAR
+        if met[2] < distance:
+            distance = met[2]
+            face = candidate
+            u = met[0]
+            v = met[1]
+    if further:
+        query = wp.mesh_query_ray(people.mesh, eye, direction, distance)
+        if query.result:
+            distance = query.t
+            face = query.face
+            u = query.u
+            v = query.v
+    return distance, face, u, v
+
+
+@wp.func
+def lit(
+    total: wp.vec3,
+    room: Surroundings,
+    p: wp.vec3,
+    direction: wp.vec3,
+    normal: wp.vec3,
+    albedo: wp.vec3,
+    gloss: float,
+    free: float,
+    on_floor: bool,
+):
+    """Add the light that a point `p` sends back along a ray: of one lamp with shadows, and of the surroundings.
+
+    `free` is the share of the surroundings that lights the point. They are weaker on the floor (or the ceiling) under
+    the person.
+    """
+    to_light = room.light - p
+    far = wp.length(to_light)
+    to_light = to_light / far
+    lamp = wp.max(wp.dot(normal, to_light), 0.0)
+    if lamp > 0.0:
+        lamp = lamp * (1.0 - shadow_of_people(room.shadow_map, p + 1.0e-2 * normal - room.light))
+        if in_shadow(room.primitives, p + 2.0e-3 * normal, to_light, far):
+            lamp = 0.0
+    up = 0.5 + 0.5 * normal[2]
+    around = room.above * up + room.below * (1.0 - up)
+    if on_floor:
+        around = around * (1.0 - 0.55 * wp.exp(-2.0 * (p[0] * p[0] + p[1] * p[1])))
+    total += wp.cw_mul(albedo, free * around + (0.5 + 0.5 * free) * lamp * room.light_color)
+    if lamp > 0.0:
+        shine = wp.max(wp.dot(wp.normalize(to_light - direction), normal), 0.0)
+        shine = shine * shine * shine
+        shine = shine * shine * shine
+        shine = shine * shine * shine
+        total += gloss * shine * lamp * room.light_color
+    return total
+
+
 @wp.kernel
 def cast(
     chosen: wp.array(dtype=int),
@@ -181,40 +264,17 @@ def cast(
         distance, side = wall_distance(room, start, forward)
         kind = int(ROOM)
         row = int(side)
-        normal = wp.vec3(0.0, 0.0, 1.0)
-        for primitive in range(room.primitives.shape[0]):
-            hit = primitive_distance(room.primitives, primitive, eye, direction)
-            if hit[3] < distance:
-                distance = hit[3]
-                row = 6 + primitive
-                normal = wp.vec3(hit[0], hit[1], hit[2])
-                kind = wp.where(primitive < room.own, PRIMITIVE, FURNITURE)
-        face = -1
-        u = float(0.0)
-        v = float(0.0)
-        candidate = candidates[pixel]
-        search = ray_count > 0.0
-        if candidate >= 0:
-            met = triangle_distance(people.mesh, candidate, eye, direction)
-            search = met[2] == FAR
-            if met[2] < distance:
-                distance = met[2]
-                face = candidate
-                u = met[0]
-                v = met[1]
-        if search:
-            query = wp.mesh_query_ray(people.mesh, eye, direction, distance)
-            if query.result:
-                distance = query.t
-                face = query.face
-                u = query.u
-                v = query.v
+        distance, primitive, normal = nearest_object(room, distance, eye, direction)
+        if primitive >= 0:
+            row = 6 + primitive
+            kind = wp.where(primitive < room.own, OBJECT, FURNITURE)
+        distance, face, u, v = nearest_person(people, candidates[pixel], ray_count > 0.0, distance, eye, direction)
         p = eye + distance * direction
         gloss = float(0.06)
         free = float(1.0)
         if face >= 0:
             who = face // people.faces
-            kind = wp.where(who < 2, 1 + who, 3 + who)
+            kind = wp.where(who < 2, PERSON + who, OBJECT + who)  # as in `owner_of`
             normal = person_normal(people, face, u, v)
             painted = person_color(people, face, u, v)
             albedo = wp.vec3(painted[0], painted[1], painted[2])
@@ -232,26 +292,7 @@ def cast(
             gloss = room.surfaces[row, 8]
         if wp.dot(normal, direction) > 0.0:
             normal = normal - 1.02 * wp.dot(normal, direction) * direction
-        # One lamp with shadows, and ambient light that is weaker on the floor under the person.
-        to_light = room.light - p
-        far = wp.length(to_light)
-        to_light = to_light / far
-        lit = wp.max(wp.dot(normal, to_light), 0.0)
-        if lit > 0.0:
-            lit = lit * (1.0 - shadow_of_people(room.shadow_map, p + 1.0e-2 * normal - room.light))
-            if in_shadow(room.primitives, p + 2.0e-3 * normal, to_light, far):
-                lit = 0.0
-        up = 0.5 + 0.5 * normal[2]
-        around = room.above * up + room.below * (1.0 - up)
-        if kind == ROOM and side < 2:
-            around = around * (1.0 - 0.55 * wp.exp(-2.0 * (p[0] * p[0] + p[1] * p[1])))
-        total += wp.cw_mul(albedo, free * around + (0.5 + 0.5 * free) * lit * room.light_color)
-        if lit > 0.0:
-            shine = wp.max(wp.dot(wp.normalize(to_light - direction), normal), 0.0)
-            shine = shine * shine * shine
-            shine = shine * shine * shine
-            shine = shine * shine * shine
-            total += gloss * shine * lit * room.light_color
+        total = lit(total, room, p, direction, normal, albedo, gloss, free, kind == ROOM and side < 2)
         if ray_count == 0.0:
             owners[pixel] = wp.int8(kind)
     colors[pixel] = total / (ray_count + float(rays.shape[0]))

@@ -29,6 +29,7 @@ from taihri_ros.synthetic.rendering.shading import (
     LIP,
     NECKLINE,
     OPEN_FRONT,
+    PATCHES,
     PHASE,
     PLACKET,
     SHIRT,
@@ -77,14 +78,74 @@ def strand_color(hair: wp.vec3, head: wp.vec3, seed: int):
 
 
 @wp.func
+def beard_share(outfits: wp.array2d(dtype=float), row: int, head: wp.vec3, seed: int):
+    """Return the share of the colour of the beard at a point of the face, 0 to 0.95."""
+    side = wp.abs(head[0])
+    lower = wp.clamp((-0.74 - head[2] + 0.25 * wp.max(0.35 - side, 0.0)) * 9.0, 0.0, 1.0)
+    if side > 0.5:
+        lower = wp.clamp((-0.35 - head[2]) * 6.0, 0.0, 1.0)
+    if head[2] > -0.8 and side < 0.3:
+        lower = wp.clamp((-0.70 - head[2]) * 14.0, 0.0, 1.0)
+    return lower * wp.clamp(
+        0.15 + 0.8 * outfits[row, BEARD] + 0.15 * value_noise(40.0 * head[0], 40.0 * head[2], seed), 0.0, 0.95
+    )
+
+
+@wp.func
+def face_color(
+    outfits: wp.array2d(dtype=float),
+    row: int,
+    head: wp.vec3,
+    face: wp.vec3,
+    skin: wp.vec3,
+    hair: wp.vec3,
+    seed: int,
+    color: wp.vec3,
+):
+    """Return the colour of a point of the face: cheeks, beard, brows, eyes, lips, nostrils and glasses on a colour."""
+    side = wp.abs(head[0])
+    blush = wp.exp(-12.0 * ((side - 0.42) * (side - 0.42) + (head[2] + 0.55) * (head[2] + 0.55)))
+    color = wp.cw_mul(color, wp.vec3(1.0 + 0.06 * blush, 1.0 - 0.10 * blush, 1.0 - 0.08 * blush))
+    if outfits[row, BEARD] > 0.0 and face[0] < 0.3:
+        share = beard_share(outfits, row, head, seed)
+        color = color * (1.0 - share) + hair * share
+    arch = (side - 0.31) / 0.2
+    brow = wp.abs(head[2] + 0.045 - 0.045 * (1.0 - arch * arch)) / outfits[row, BROW]
+    if brow < 1.0 and wp.abs(arch) < 1.0 and head[1] < -0.5:
+        dark = (1.0 - 0.6 * brow * brow) * (1.0 - 0.5 * wp.max(arch, 0.0))
+        color = color * (1.0 - dark) + (hair * 0.6 + wp.cw_mul(skin, skin) * 0.15) * dark
+    socket = wp.exp(-30.0 * (side - 0.3) * (side - 0.3) - 45.0 * (head[2] + 0.2) * (head[2] + 0.2))
+    color = color * (1.0 - 0.22 * socket)
+    if face[1] > 0.4:  # eyelids
+        color = color * 0.45
+    if face[0] > 0.4:
+        color = color_at(outfits, row, LIP)
+        if wp.abs(head[2] + 0.955) < 0.018:
+            color = color * 0.35
+    nostril = (side - 0.085) * (side - 0.085) + 2.0 * (head[2] + 0.715) * (head[2] + 0.715)
+    if nostril < 0.0016 and head[1] < -0.85:
+        color = color * 0.3
+    if face[2] > -0.5:  # eyeball, iris and pupil
+        color = wp.vec3(0.62, 0.6, 0.57)
+        if face[2] > 0.84:
+            color = color_at(outfits, row, IRIS)
+        if face[2] > 0.955:
+            color = wp.vec3(0.008, 0.008, 0.008)
+    if outfits[row, GLASSES] > 0.5 and head[1] < -0.3:
+        away = wp.sqrt((side - 0.31) * (side - 0.31) + 1.2 * (head[2] + 0.24) * (head[2] + 0.24))
+        bridge = wp.abs(head[2] + 0.2) < 0.025 and (side < 0.12 or side > 0.5)
+        if (away > 0.2 and away < 0.235) or bridge:
+            color = wp.vec3(0.02, 0.02, 0.022)
+    return color
+
+
+@wp.func
 def head_color(outfits: wp.array2d(dtype=float), row: int, head: wp.vec3, face: wp.vec3, skin: wp.vec3):
     """Return colour and material of a point on head or neck."""
     seed = int(outfits[row, PHASE] * 1000.0)
     hair = color_at(outfits, row, HAIR)
-    side = wp.abs(head[0])
     edge = hair_edge(head) + outfits[row, HAIRLINE]
-    front = head[1] < -0.45 and side < 0.6
-    if front:
+    if head[1] < -0.45 and wp.abs(head[0]) < 0.6:
         edge = edge - outfits[row, FRINGE]
     ragged = 0.05 * value_noise(18.0 * head[0], 18.0 * head[1], seed)
     if outfits[row, CAP] > 0.5 and head[2] > 0.3 - 0.1 * head[1] and face[1] > -0.3:
@@ -96,49 +157,10 @@ def head_color(outfits: wp.array2d(dtype=float), row: int, head: wp.vec3, face: 
         color = strand_color(hair, head, seed)
         return wp.vec4(color[0], color[1], color[2], STRANDS)
     color = skin
-    if face[1] < -0.3:
+    if face[1] < -0.3:  # ears
         color = wp.cw_mul(skin, wp.vec3(0.95, 0.82, 0.78))
     if head[1] < -0.05 and head[2] > -1.5:
-        blush = wp.exp(-12.0 * ((side - 0.42) * (side - 0.42) + (head[2] + 0.55) * (head[2] + 0.55)))
-        color = wp.cw_mul(color, wp.vec3(1.0 + 0.06 * blush, 1.0 - 0.10 * blush, 1.0 - 0.08 * blush))
-        beard = outfits[row, BEARD]
-        if beard > 0.0 and face[0] < 0.3:
-            lower = wp.clamp((-0.74 - head[2] + 0.25 * wp.max(0.35 - side, 0.0)) * 9.0, 0.0, 1.0)
-            if side > 0.5:
-                lower = wp.clamp((-0.35 - head[2]) * 6.0, 0.0, 1.0)
-            if head[2] > -0.8 and side < 0.3:
-                lower = wp.clamp((-0.70 - head[2]) * 14.0, 0.0, 1.0)
-            share = lower * wp.clamp(
-                0.15 + 0.8 * beard + 0.15 * value_noise(40.0 * head[0], 40.0 * head[2], seed), 0.0, 0.95
-            )
-            color = color * (1.0 - share) + hair * share
-        arch = (side - 0.31) / 0.2
-        brow = wp.abs(head[2] + 0.045 - 0.045 * (1.0 - arch * arch)) / outfits[row, BROW]
-        if brow < 1.0 and wp.abs(arch) < 1.0 and head[1] < -0.5:
-            dark = (1.0 - 0.6 * brow * brow) * (1.0 - 0.5 * wp.max(arch, 0.0))
-            color = color * (1.0 - dark) + (hair * 0.6 + wp.cw_mul(skin, skin) * 0.15) * dark
-        socket = wp.exp(-30.0 * (side - 0.3) * (side - 0.3) - 45.0 * (head[2] + 0.2) * (head[2] + 0.2))
-        color = color * (1.0 - 0.22 * socket)
-        if face[1] > 0.4:
-            color = color * 0.45
-        if face[0] > 0.4:
-            color = color_at(outfits, row, LIP)
-            if wp.abs(head[2] + 0.955) < 0.018:
-                color = color * 0.35
-        nostril = (side - 0.085) * (side - 0.085) + 2.0 * (head[2] + 0.715) * (head[2] + 0.715)
-        if nostril < 0.0016 and head[1] < -0.85:
-            color = color * 0.3
-        if face[2] > -0.5:
-            color = wp.vec3(0.62, 0.6, 0.57)
-            if face[2] > 0.84:
-                color = color_at(outfits, row, IRIS)
-            if face[2] > 0.955:
-                color = wp.vec3(0.008, 0.008, 0.008)
-        if outfits[row, GLASSES] > 0.5 and head[1] < -0.3:
-            away = wp.sqrt((side - 0.31) * (side - 0.31) + 1.2 * (head[2] + 0.24) * (head[2] + 0.24))
-            bridge = wp.abs(head[2] + 0.2) < 0.025 and (side < 0.12 or side > 0.5)
-            if (away > 0.2 and away < 0.235) or bridge:
-                color = wp.vec3(0.02, 0.02, 0.022)
+        color = face_color(outfits, row, head, face, skin, hair, seed, color)
     return wp.vec4(color[0], color[1], color[2], BARE)
 
 
@@ -189,7 +211,7 @@ def top_color(
     neck = coords[2]
     scale = outfits[row, TOP_SCALE]
     kind = int(outfits[row, TOP_PATTERN])
-    if kind == 6 and (rest[1] > 0.0 or wp.abs(rest[0]) > 0.12 or wp.abs(leg + 0.38) > 0.08):
+    if kind == PATCHES and (rest[1] > 0.0 or wp.abs(rest[0]) > 0.12 or wp.abs(leg + 0.38) > 0.08):
         kind = 0
     u = rest[0] / scale
     v = rest[2] / scale

@@ -10,10 +10,11 @@ import warp as wp
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.synthetic.owners import Owner
 from taihri_ros.synthetic.people import hair
 from taihri_ros.synthetic.people.clothing import Outfit
 from taihri_ros.synthetic.people.garments import Surface
-from taihri_ros.synthetic.rendering.casting import FURNITURE, PRIMITIVE, People, accumulate_normals, cast, probe
+from taihri_ros.synthetic.rendering.casting import People, accumulate_normals, cast, probe
 from taihri_ros.synthetic.rendering.geometry import ShadowMap, Surroundings
 from taihri_ros.synthetic.rendering.raster import candidates, depth_map
 from taihri_ros.synthetic.room import Room
@@ -103,8 +104,8 @@ class Renderer:
                 render again; the others are copied from it. None renders all pixels.
 
         Returns:
-            Linear RGB float32 (H, W, 3), and the owner of each pixel, int8 (H, W): 0 room, 3 object that belongs to the
-            people, 4 furniture, and the people as in `owner_of`.
+            Linear RGB float32 (H, W, 3), and the owner of each pixel, int8 (H, W): an `Owner`, or
+            `owner_of` one of the people.
         """
         height, width, _ = rays.shape
         chosen = np.arange(height * width, dtype=np.int32)
@@ -193,11 +194,6 @@ class Renderer:
         return np.asarray(depths.reshape(rays.shape[:2]), dtype=np.float32)
 
 
-def owner_of(person: int) -> int:
-    """Return the owner of the pixels of a person, counted from 0: 1 and 2, then 5 and 6; 3 and 4 are objects."""
-    return 1 + person if person < 2 else 3 + person
-
-
 def _array(values: NDArray[Any], dtype: Any) -> Any:
     """Convert an array to a warp array of 32-bit numbers."""
     kind = np.int32 if dtype is int else np.float32
@@ -233,7 +229,7 @@ def _second_rays(rays: NDArray[np.float32], pixels: NDArray[np.int32]) -> NDArra
 
 def _edges(picture: NDArray[np.float32], owners: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Return the pixels that differ from a neighbour in brightness or owner."""
-    tone, owners = np.sqrt(picture.mean(axis=2)), np.where(owners == FURNITURE, PRIMITIVE, owners)
+    tone, owners = np.sqrt(picture.mean(axis=2)), np.where(owners == Owner.FURNITURE, Owner.OBJECT, owners)
     edges = np.zeros(tone.shape, dtype=bool)
     across = (np.abs(np.diff(tone, axis=1)) > 0.1) | (np.diff(owners, axis=1) != 0)
     down = (np.abs(np.diff(tone, axis=0)) > 0.1) | (np.diff(owners, axis=0) != 0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from taihri_ros.camera.picture_error import PictureError
 from taihri_ros.camera.picture_files import read_picture
 from taihri_ros.errors import TaihriError
+from taihri_ros.synthetic.owners import Owner
 from taihri_ros.training.data.patterns import sample_pattern
 
 logger = logging.getLogger(__name__)
@@ -26,11 +27,10 @@ _LONGER_SIDE_PX = 480
 """Photographs are kept in memory as JPEG of this size."""
 
 _SMALLEST_CROP = 0.3
-_OBJECTS = 3
-_OTHER_PERSON = 2
-PERSON = 1
+"""Smallest share of a photograph's sides that a crop of it has."""
+
 OUTSIDE = 255
-"""Owner of a pixel outside the camera's picture; the other owners are those of `synthetic.dataset.Sample`."""
+"""Owner of a pixel outside the camera's picture; the others are those of `synthetic.owners`."""
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,11 @@ def place_behind(rng: Rng, image: Image, owners: NDArray[np.uint8], background: 
     Returns:
         (height, width, 3) uint8 RGB.
     """
-    kept = [PERSON, OUTSIDE]
+    kept = [int(Owner.PERSON), OUTSIDE]
     if rng.random() < 0.75:
-        kept.append(_OBJECTS)
+        kept.append(Owner.OBJECT)
     if rng.random() < 0.75:
-        kept.append(_OTHER_PERSON)
+        kept.append(Owner.OTHER_PERSON)
     replaced = np.isin(owners, kept, invert=True).astype(np.float32)
     softness = float(rng.uniform(0.7, 1.3))
     # The edge moves inwards by a fraction of a pixel, because its pixels are mixed with the old background.

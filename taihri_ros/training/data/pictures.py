@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView
 from taihri_ros.errors import TaihriError
-from taihri_ros.training.data.backgrounds import OUTSIDE, PERSON
+from taihri_ros.synthetic.owners import Owner
+from taihri_ros.training.data.backgrounds import OUTSIDE
 
 _JPEG_QUALITY = 92
 _EDGE_POINTS = 17
@@ -90,7 +91,9 @@ class Picture:
         view = CanonicalView(camera, focal_px, width, height, np.eye(3))
         _, jpeg = cv2.imencode(".jpg", view.render(sample.image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
         maps = camera.undistortion_maps(np.eye(3), view.camera.K, (width, height))
-        owners = np.full((camera.height, camera.width), PERSON, np.uint8) if sample.owners is None else sample.owners
+        owners = (
+            np.full((camera.height, camera.width), Owner.PERSON, np.uint8) if sample.owners is None else sample.owners
+        )
         edge_value = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": OUTSIDE}
         owners = cv2.remap(owners, *cv2.convertMaps(*maps, cv2.CV_16SC2), cv2.INTER_NEAREST, **edge_value)
         return cls(

@@ -13,12 +13,15 @@ from torch.utils.data import Dataset
 
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.training.data.backgrounds import OUTSIDE, PERSON, Backgrounds, BackgroundSettings, place_behind
+from taihri_ros.synthetic.owners import Owner
+from taihri_ros.training.data.backgrounds import OUTSIDE, Backgrounds, BackgroundSettings, place_behind
 from taihri_ros.training.data.photometry import augment
 from taihri_ros.training.data.pictures import Picture, read_pictures
 from taihri_ros.training.data.viewpoints import View, Viewpoint
 
 _RESCAN_EVERY = 1500
+"""Number of views after which the directory is looked at again: more pictures may have been made meanwhile."""
+
 _NOBODY = 0.01
 """Largest share of a view without any joint that the person may cover for it to count as a view of nobody."""
 
@@ -94,7 +97,7 @@ class RandomViews(Dataset[View]):
         replaces = backgrounds.share > 0.0 and rng.random() < backgrounds.share
         has_joints = bool((view.visibility < 2).any())
         owners = None if has_joints and not replaces else viewpoint.render_owners(picture)
-        if owners is not None and not has_joints and (owners == PERSON).mean() < _NOBODY:
+        if owners is not None and not has_joints and (owners == Owner.PERSON).mean() < _NOBODY:
             view = View.without_person(view.image, view.zoom)
         image = view.image
         if owners is not None and replaces:

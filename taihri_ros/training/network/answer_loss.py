@@ -119,29 +119,40 @@ class AnswerLoss(TrainedWeights):
         logprobs = self._with_margin(logits).log_softmax(dim=-1)
         bins = ids - self._first
         numeric = (bins >= 0) & (bins < BINS)
-        coordinate = self._is_coordinate(ids)
         loss = functional.nll_loss(logprobs, ids, reduction="none")
         numbers = logprobs[numeric][:, self._first : self._first + BINS]
         if self.sigma_bins > 0.0:
             target = _soft_targets(bins[numeric], self.sigma_bins)
             loss = loss.masked_scatter(numeric, -(target * numbers).sum(dim=-1))
-        with torch.no_grad():
-            place = torch.arange(BINS, device=numbers.device, dtype=numbers.dtype)
-            expected = (numbers.softmax(dim=-1) * place).sum(dim=-1)
-            certain = weight[numeric] == 1.0
-            off = (expected - bins[numeric]).abs()[certain]
-            words = (logits[~coordinate].argmax(dim=-1) == ids[~coordinate])[weight[~coordinate] == 1.0]
-        metrics = {
+        return {
             "loss": (loss * weight).sum() / weight.sum(),
             "number_loss": loss[numeric].detach().mean(),
-            "bin_error": off.mean(),
+            **self._accuracies(logits, numbers, ids, weight),
         }
+
+    @torch.no_grad()
+    def _accuracies(
+        self, logits: torch.Tensor, numbers: torch.Tensor, ids: torch.Tensor, weight: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Return how often the predictions with weight 1 are right; see `forward`.
+
+        Args:
+            logits: (N, vocabulary) logits of the tokens to predict.
+            numbers: (M, 1000) log-probabilities of the bins, for those of the N tokens that are numbers.
+            ids: (N,) the right tokens.
+            weight: (N,) their weights.
+        """
+        bins, certain = ids - self._first, weight == 1.0
+        numeric, coordinate = (bins >= 0) & (bins < BINS), self._is_coordinate(ids)
+        place = torch.arange(BINS, device=numbers.device, dtype=numbers.dtype)
+        expected = (numbers.softmax(dim=-1) * place).sum(dim=-1)
+        found = {"bin_error": (expected - bins[numeric]).abs()[certain[numeric]].mean()}
         if self._coordinates > BINS:
-            full = coordinate & (weight == 1.0)
-            said = self._most_likely_coordinates(logits[full]) == ABSENT
-            truly = bins[full] == ABSENT
-            metrics |= {"absent_accuracy": said[truly].float().mean(), "false_absent": said[~truly].float().mean()}
-        return metrics | ({"token_accuracy": words.float().mean()} if len(words) else {})
+            said = self._most_likely_coordinates(logits[coordinate & certain]) == ABSENT
+            truly = bins[coordinate & certain] == ABSENT
+            found |= {"absent_accuracy": said[truly].float().mean(), "false_absent": said[~truly].float().mean()}
+        words = (logits[~coordinate].argmax(dim=-1) == ids[~coordinate])[certain[~coordinate]]
+        return found | ({"token_accuracy": words.float().mean()} if len(words) else {})
 
     def _with_margin(self, logits: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, vocabulary) with the margin of `<absent>`."""
