@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.errors import install_extra
 from taihri_ros.voice.errors import VoiceError
 from taihri_ros.voice.recogniser import RATE_HZ
 
@@ -36,7 +37,7 @@ class MonoConverter:
             try:
                 import soxr
             except ModuleNotFoundError as error:
-                raise VoiceError(f"{error.name} is not installed: in the repository pip install '.[voice]'") from error
+                raise VoiceError(f"{error.name} is not installed: {install_extra('voice')}") from error
             self._stream = soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32")
 
     def convert(self, samples: NDArray[Any]) -> NDArray[np.int16]:

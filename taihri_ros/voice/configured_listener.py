@@ -110,7 +110,7 @@ def _recogniser(options: ListenOptions, tasks: Tasks, interpreter: Interpreter) 
         return _sphinx(options, tasks)
     if options.recogniser == "whisper":
         return _whisper(options, tasks)
-    return PooledRecogniser(_whisper(options, tasks), _sphinx(options, tasks), interpreter.asks)
+    return PooledRecogniser(_whisper(options, tasks), _sphinx(options, tasks), interpreter.request)
 
 
 def _sphinx(options: ListenOptions, tasks: Tasks) -> SphinxRecogniser:

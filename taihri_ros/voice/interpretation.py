@@ -94,9 +94,10 @@ class Interpreter:
         key = max(shares, key=lambda each: shares[each])
         return Meaning(key[0], first[key].text, min(1.0, shares[key]), key == (Kind.ANSWER, True))
 
-    def asks(self, reading: Hypothesis) -> bool:
-        """Return whether a reading asks for something: it is an order, or "stop"."""
-        return self._key(reading, answering=False)[0] in (Kind.COMMAND, Kind.STOP)
+    def request(self, reading: Hypothesis) -> tuple[Kind, object] | None:
+        """Return what a reading asks for, an order or "stop", equal for readings of one meaning; None for nothing."""
+        kind, what = self._key(reading, answering=False)
+        return (kind, what) if kind in (Kind.COMMAND, Kind.STOP) else None
 
     def _key(self, reading: Hypothesis, answering: bool) -> tuple[Kind, object]:
         """Return the kind of a sentence, and what two sentences of one meaning have in common."""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.errors import install_extra
 from taihri_ros.voice.errors import VoiceError
 from taihri_ros.voice.language_model import arpa_trigrams
 from taihri_ros.voice.recogniser import RATE_HZ, Hypothesis
@@ -61,7 +62,7 @@ def pocketsphinx_module() -> Any:
     try:
         import pocketsphinx
     except ModuleNotFoundError as error:
-        raise VoiceError(f"{error.name} is not installed: in the repository pip install '.[voice]'") from error
+        raise VoiceError(f"{error.name} is not installed: {install_extra('voice')}") from error
     pocketsphinx.set_loglevel("FATAL")
     return pocketsphinx
 

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from taihri_ros.errors import install_extra
 from taihri_ros.voice.errors import VoiceError
 from taihri_ros.voice.recogniser import Hypothesis
+from taihri_ros.voice.whisper_model import mended_tokenizer
 
 FEW_ORDERS = (
     "Please shake my left hand. Give me a hug. Where is my right elbow? Tie her left shoe. "
@@ -64,15 +66,16 @@ class WhisperRecogniser:
             from faster_whisper import WhisperModel
             from faster_whisper.tokenizer import Tokenizer
         except ModuleNotFoundError as error:
-            raise VoiceError(
-                f"{error.name} is not installed: in the repository pip install '.[voice-whisper]'"
-            ) from error
+            raise VoiceError(f"{error.name} is not installed: {install_extra('voice-whisper')}") from error
         try:
             self._model: Any = WhisperModel(str(model), device=device, compute_type="auto", local_files_only=True)
         except (RuntimeError, ValueError, OSError) as error:
             raise VoiceError(f"the Whisper model {model} cannot be loaded: {error}") from error
         self._tokens: Any = Tokenizer(
-            self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language="en"
+            mended_tokenizer(self._model.hf_tokenizer),
+            self._model.model.is_multilingual,
+            task="transcribe",
+            language="en",
         )
         self._prompts = [
             [

