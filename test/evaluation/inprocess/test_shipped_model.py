@@ -18,8 +18,9 @@ from taihri_ros.synthetic.generation import make_samples
 
 COUNT = 24
 LARGEST_FILE = 25_000_000
-MOST_MISSING = 0.02
-"""Upper limit for the share of the joints that the model answers as absent."""
+MOST_MISSING = 0.05
+"""Upper limit for the share of the joints that the model answers as absent: those of one person in 24. The 13th of
+these pictures shows a back 0.3 m away and no more of anybody; of the first 300 it is 1 % of the joints."""
 
 
 @pytest.fixture(scope="module")
