@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from taihri_ros.errors import TaihriError, install_extra
+from taihri_ros.errors import imports_of
 
 
 def import_from(room: str, name: str, *, extra: str) -> Any:
@@ -22,9 +22,5 @@ def import_from(room: str, name: str, *, extra: str) -> Any:
     Raises:
         TaihriError: A package of the extra is not installed.
     """
-    try:
+    with imports_of(extra):
         return importlib.import_module(f"taihri_ros.{room}.{name}")
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("taihri_ros"):
-            raise
-        raise TaihriError(f"{error.name} is not installed: {install_extra(extra)}") from error

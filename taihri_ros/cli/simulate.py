@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
-from taihri_ros.errors import TaihriError, install_extra
+from taihri_ros.errors import imports_of
 from taihri_ros.node.stop_event import set_by_signals
 
 if TYPE_CHECKING:
@@ -98,11 +98,9 @@ def command(
         raise click.UsageError("several people at the same time have no --visitors and no --gesture: leave them out")
     if bag is not None and duration is None:
         raise click.UsageError("--bag needs --duration: a recording has an end")
-    try:
+    with imports_of("synthetic,embedded"):
         from taihri_ros.synthetic.crossing_simulation import CrossingSimulation
         from taihri_ros.synthetic.simulation import RENDER_WIDTH_PX, Simulation
-    except ModuleNotFoundError as error:
-        raise TaihriError(f"{error.name} is not installed: {install_extra('synthetic,embedded')}") from error
 
     def simulation(render_width: int) -> DepthScene:
         if people > 1:

@@ -12,14 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.errors import TaihriError, install_extra
+from taihri_ros.errors import imports_of
 from taihri_ros.resources import PACKAGE
 
-try:
+with imports_of("arm"):
     import mink
     import mujoco
-except ModuleNotFoundError as error:
-    raise TaihriError(f"{error.name} is not installed: {install_extra('arm')}") from error
 
 Array = NDArray[np.float64]
 

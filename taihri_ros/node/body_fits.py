@@ -91,9 +91,11 @@ def fit_body(recovery: BodyRecovery, person: Person, stamp_ns: int, workspace: W
     body = recovery.update(*keypoint_arrays(person), stamp_ns=stamp_ns)
     if body is None:
         return None
-    refused = {joint.name for joint in person.keypoints if joint.state is State.IMPLAUSIBLE}
-    outside = [workspace is not None and bool(workspace.problem(place)) for place in body.joints]
-    return replace(body, withheld=np.array([name in refused for name in JOINTS]) | np.array(outside))
+    withheld = np.zeros(len(JOINTS), bool)
+    withheld[[INDEX[joint.name] for joint in person.keypoints if joint.state is State.IMPLAUSIBLE]] = True
+    if workspace is not None:
+        withheld |= [bool(workspace.problem(place)) for place in body.joints]
+    return replace(body, withheld=withheld) if withheld.any() else body
 
 
 def keypoint_arrays(person: Person) -> tuple[Array, Array]:

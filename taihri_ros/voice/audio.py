@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.errors import install_extra
+from taihri_ros.errors import imports_of
 from taihri_ros.voice.errors import VoiceError
 from taihri_ros.voice.recogniser import RATE_HZ
 
@@ -34,10 +34,8 @@ class MonoConverter:
         self.rate_hz, self.channels = rate_hz, channels
         self._stream: Any = None
         if rate_hz != RATE_HZ:
-            try:
+            with imports_of("voice", VoiceError):
                 import soxr
-            except ModuleNotFoundError as error:
-                raise VoiceError(f"{error.name} is not installed: {install_extra('voice')}") from error
             self._stream = soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32")
 
     def convert(self, samples: NDArray[Any]) -> NDArray[np.int16]:

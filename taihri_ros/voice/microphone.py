@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.errors import install_extra
+from taihri_ros.errors import imports_of
 from taihri_ros.voice.audio import MonoConverter
 from taihri_ros.voice.errors import VoiceError
 
@@ -33,9 +33,8 @@ class Microphone:
             VoiceError: sounddevice or PortAudio is not installed, or there is no such microphone.
         """
         try:
-            import sounddevice
-        except ModuleNotFoundError as error:
-            raise VoiceError(f"{error.name} is not installed: {install_extra('voice')}") from error
+            with imports_of("voice", VoiceError):
+                import sounddevice
         except OSError as error:
             raise VoiceError("PortAudio is not installed: sudo apt-get install libportaudio2") from error
         chosen: Any = int(device) if device.isdecimal() else device or None

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.errors import install_extra
+from taihri_ros.errors import imports_of
 from taihri_ros.voice.errors import VoiceError
 from taihri_ros.voice.language_model import arpa_trigrams
 from taihri_ros.voice.recogniser import RATE_HZ, Hypothesis
@@ -59,10 +59,8 @@ def pocketsphinx_module() -> Any:
     Raises:
         VoiceError: It is not installed.
     """
-    try:
+    with imports_of("voice", VoiceError):
         import pocketsphinx
-    except ModuleNotFoundError as error:
-        raise VoiceError(f"{error.name} is not installed: {install_extra('voice')}") from error
     pocketsphinx.set_loglevel("FATAL")
     return pocketsphinx
 

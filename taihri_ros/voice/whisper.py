@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taihri_ros.errors import install_extra
+from taihri_ros.errors import imports_of
 from taihri_ros.voice.errors import VoiceError
 from taihri_ros.voice.recogniser import Hypothesis
 from taihri_ros.voice.whisper_model import mended_tokenizer
@@ -62,11 +62,9 @@ class WhisperRecogniser:
         for name in ("model.bin", "tokenizer.json"):
             if not (model / name).is_file():
                 raise VoiceError(f"{model} holds no Whisper model for faster-whisper: name a directory with {name}")
-        try:
+        with imports_of("voice-whisper", VoiceError):
             from faster_whisper import WhisperModel
             from faster_whisper.tokenizer import Tokenizer
-        except ModuleNotFoundError as error:
-            raise VoiceError(f"{error.name} is not installed: {install_extra('voice-whisper')}") from error
         try:
             self._model: Any = WhisperModel(str(model), device=device, compute_type="auto", local_files_only=True)
         except (RuntimeError, ValueError, OSError) as error:

@@ -10,11 +10,7 @@ import warp as wp
 from taihri_ros.synthetic.rendering.shading import (
     BEARD,
     BELT,
-    BOTTOM,
     BOTTOM_LENGTH,
-    BOTTOM_PATTERN,
-    BOTTOM_SCALE,
-    BOTTOM_SECOND,
     BROW,
     CAP,
     CAP_COLOR,
@@ -39,14 +35,12 @@ from taihri_ros.synthetic.rendering.shading import (
     SKIRT,
     SLEEVE,
     SOCK,
-    TOP,
     TOP_PATTERN,
-    TOP_SCALE,
-    TOP_SECOND,
     WAIST,
+    bottom_cloth,
     color_at,
     fractal_noise,
-    pattern,
+    top_cloth,
     value_noise,
 )
 
@@ -169,16 +163,7 @@ def trouser_color(
     outfits: wp.array2d(dtype=float), row: int, rest: wp.vec3, leg: float, length: float, wobble: float, seed: int
 ):
     """Return the colour of trousers, shorts or a skirt."""
-    scale = outfits[row, BOTTOM_SCALE]
-    color = pattern(
-        int(outfits[row, BOTTOM_PATTERN]),
-        rest[0] / scale,
-        rest[2] / scale,
-        rest[1] / scale,
-        seed,
-        color_at(outfits, row, BOTTOM),
-        color_at(outfits, row, BOTTOM_SECOND),
-    )
+    color = bottom_cloth(outfits, row, rest, seed)
     color = color * (1.0 + 0.05 * fractal_noise(90.0 * rest[0], 90.0 * rest[2], 90.0 * rest[1], seed))
     if seed % 3 == 0:  # worn on thighs and knees
         worn = wp.exp(-30.0 * (leg - 0.28) * (leg - 0.28)) * wp.clamp(-6.0 * rest[1], 0.0, 1.0)
@@ -209,17 +194,10 @@ def top_color(
     arm = coords[0]
     leg = coords[1]
     neck = coords[2]
-    scale = outfits[row, TOP_SCALE]
     kind = int(outfits[row, TOP_PATTERN])
     if kind == PATCHES and (rest[1] > 0.0 or wp.abs(rest[0]) > 0.12 or wp.abs(leg + 0.38) > 0.08):
         kind = 0
-    u = rest[0] / scale
-    v = rest[2] / scale
-    if arm > 0.0:
-        v = arm * 0.55 / scale
-    color = pattern(
-        kind, u, v, rest[1] / scale, seed + 1, color_at(outfits, row, TOP), color_at(outfits, row, TOP_SECOND)
-    )
+    color = top_cloth(outfits, row, kind, rest, arm, seed)
     color = color * (1.0 + 0.05 * fractal_noise(110.0 * rest[0], 110.0 * rest[2], 110.0 * rest[1], seed))
     opening = outfits[row, OPEN_FRONT]
     half = opening * (0.9 - leg)

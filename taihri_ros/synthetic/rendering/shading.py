@@ -198,12 +198,10 @@ def plain_face(
 
 
 @wp.func
-def plain_trousers(
-    outfits: wp.array2d(dtype=float), row: int, rest: wp.vec3, leg: float, length: float, fold: float, seed: int
-):
-    """Return the colour of trousers, shorts or a skirt down to a length, with dark seams."""
+def bottom_cloth(outfits: wp.array2d(dtype=float), row: int, rest: wp.vec3, seed: int):
+    """Return the colour of the cloth of trousers or a skirt, without seams and light."""
     scale = outfits[row, BOTTOM_SCALE]
-    color = pattern(
+    return pattern(
         int(outfits[row, BOTTOM_PATTERN]),
         rest[0] / scale,
         rest[2] / scale,
@@ -212,6 +210,27 @@ def plain_trousers(
         color_at(outfits, row, BOTTOM),
         color_at(outfits, row, BOTTOM_SECOND),
     )
+
+
+@wp.func
+def top_cloth(outfits: wp.array2d(dtype=float), row: int, kind: int, rest: wp.vec3, arm: float, seed: int):
+    """Return the colour of the cloth of a top, in a pattern of a kind, without seams and light."""
+    scale = outfits[row, TOP_SCALE]
+    u = rest[0] / scale
+    v = rest[2] / scale
+    if arm > 0.0:
+        v = arm * 0.55 / scale
+    return pattern(
+        kind, u, v, rest[1] / scale, seed + 1, color_at(outfits, row, TOP), color_at(outfits, row, TOP_SECOND)
+    )
+
+
+@wp.func
+def plain_trousers(
+    outfits: wp.array2d(dtype=float), row: int, rest: wp.vec3, leg: float, length: float, fold: float, seed: int
+):
+    """Return the colour of trousers, shorts or a skirt down to a length, with dark seams."""
+    color = bottom_cloth(outfits, row, rest, seed)
     color = color * fold
     if length - leg < 0.012 or (leg - outfits[row, WAIST] < 0.05 and seed % 2 == 0):
         color = color * 0.55
@@ -233,17 +252,10 @@ def plain_top(
     arm = coords[0]
     leg = coords[1]
     neck = coords[2]
-    scale = outfits[row, TOP_SCALE]
     kind = int(outfits[row, TOP_PATTERN])
     if kind == PATCHES and (rest[1] > 0.0 or wp.abs(rest[0]) > 0.14 or wp.abs(leg + 0.38) > 0.1):
         kind = 0
-    u = rest[0] / scale
-    v = rest[2] / scale
-    if arm > 0.0:
-        v = arm * 0.55 / scale
-    color = pattern(
-        kind, u, v, rest[1] / scale, seed + 1, color_at(outfits, row, TOP), color_at(outfits, row, TOP_SECOND)
-    )
+    color = top_cloth(outfits, row, kind, rest, arm, seed)
     if outfits[row, OPEN_FRONT] > 0.0 and rest[1] < -0.02 and wp.abs(rest[0]) < outfits[row, OPEN_FRONT] * (0.6 - leg):
         color = color_at(outfits, row, SHIRT)
     color = color * fold
