@@ -25,6 +25,12 @@ _NO_SPEECH = re.compile(
 )
 """What Whisper writes where nobody speaks, such as [BLANK_AUDIO]."""
 
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Surrogates that stand for no byte."""
+
+_DAMAGED = re.compile(r"\w\ufffd|\ufffd\w")
+"""A word that has lost a letter: it may have been one that negates the command, such as jam\u00e1s."""
+
 _STOP_LENGTH = 200
 """Length of the beginning in which a text that is too long can still be an order to stop, in characters."""
 
@@ -40,7 +46,7 @@ class Command:
     Attributes:
         text: The words, without control characters and without the text of special tokens.
         joints: The joints that the command names, in the skeleton's order; empty for free words.
-        negation: The words that negate the command, such as `do not`, so that it chooses no joint; empty for none.
+        negation: What negates the command, such as `do not`, so that it chooses no joint; empty for nothing.
         whom: Whom the command means, if several people are told apart; None if it does not say.
         task: The words with "the person" in place of those that say whom; empty if none do.
     """
@@ -69,7 +75,7 @@ def parse_command(
     A list of joint names in any notation ("left wrist", `left_wrist`, "Left Wrist and head") is a command with named
     joints; any other text is a command in free words, negated or not. Text that the tokenizer would read as a special
     token is removed. An order to stop is never too long and never forbidden. Nor is a negated command forbidden, which
-    asks for nothing and ends the command before it.
+    asks for nothing and ends the command before it. A text with words that were not UTF-8 counts as negated.
 
     Args:
         text: The received text.
@@ -89,6 +95,7 @@ def parse_command(
         >>> parse_command("Left Wrist and head").joints, parse_command("don't shake my hand").negation
         (('head', 'left_wrist'), "don't")
     """
+    text = _decoded(text)
     if means_stop(_SPECIAL_TOKEN.sub(" ", text[: max(_STOP_LENGTH, min(len(text), max_length))])):
         return None
     if len(text) > max_length:
@@ -98,7 +105,8 @@ def parse_command(
         raise CommandError(f"the command {text[:40]!r} holds no words: describe a task, name joints, or use 'stop'")
     said = _person_words(words, people)
     joints = named_joints(said.text)
-    negation = "" if joints else negating_words(said.text)
+    damage = "letters that are not UTF-8" if _DAMAGED.search(text) else ""
+    negation = "" if joints else damage or negating_words(said.text)
     command = Command(words, joints, negation, said.whom, said.text if said.whom else "")
     if allow and not command.negation and not any(_same(command.for_anyone, entry) for entry in allow):
         raise CommandError(
@@ -109,6 +117,20 @@ def parse_command(
         name, nearest = wrong
         hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"the joints are {', '.join(JOINTS)}"
         raise CommandError(f"{name[:40]!r} is not the name of a joint: {hint}")
+    return command
+
+
+def refuse_stop(command: Command | None) -> Command:
+    """Return a command, where one is needed that requests joints.
+
+    Args:
+        command: The result of `parse_command`.
+
+    Raises:
+        CommandError: The command is `stop`.
+    """
+    if command is None:
+        raise CommandError("'stop' requests no joints: name joints, or describe the task")
     return command
 
 
@@ -146,6 +168,11 @@ def _person_words(words: str, people: Collection[str] | None) -> PersonWords:
         return find_person_words(words, people)
     except PersonWordsError as error:
         raise CommandError(str(error)) from error
+
+
+def _decoded(text: str) -> str:
+    """Return a text whose bytes that Python left undecoded, as on a command line in the C locale, are read as UTF-8."""
+    return _NO_BYTE.sub("\ufffd", text).encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _clean(text: str) -> str:

@@ -19,6 +19,7 @@ from taihri_ros.commands.phrase_index import QUESTION
 from taihri_ros.commands.tasks import Tasks
 
 _MAX_COMMANDS = 16
+"""Number of commands whose choice of joints is kept."""
 
 _ADVICE = "say it in other words, or name the joints"
 

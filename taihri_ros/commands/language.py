@@ -30,6 +30,10 @@ _AFTER = frozenset(("<left>", "<right>", "<the>", "<link>"))
 _AROUND = _AFTER | {"<both>", "<my>", "<your>", "<and>"}
 """The lists of the words after and before a part of the body that may say its side and its owner."""
 
+_DETERMINERS = frozenset(("<the>", "<my>", "<your>", "<both>"))
+_MOST_ADJECTIVES = 2
+"""Number of words between the article and the noun of a person, as in "my dear little girl"."""
+
 _REACH = 3
 """Number of words before and after a part of the body that may say its side and its owner."""
 
@@ -116,7 +120,7 @@ class Language:
         patterns = [*asking, *nothing, *(pattern for pattern, _ in tasks)]
         referred = {name for pattern in patterns for name in pattern.names}
         lists |= {name: [name] for name in referred if not name.startswith("<")}
-        self.unknown_lists = referred - {*lists, "<part>"}
+        self.unknown_lists = referred - {*lists, "<part>", "<subject>"}
         self._lexicon = Lexicon(lists, content["words"].get("endings", ()))
 
     @classmethod
@@ -174,8 +178,11 @@ class Language:
         while start < end and (length := max(names[start].get("<polite>", (0,)))):
             start += length
         while length := next((n for n in range(1, end - start + 1) if n in _lengths(names[end - n], _CLOSING)), 0):
+            if self._end_of_person(names[:end], max(start, end - length - 1)) == end:
+                break  # "your friend"
             end -= length
         names = names[start:end]
+        self._add_people(names)
         for at, found in enumerate(names):
             if max(found.get("<my>", ()), default=0) > max(found.get("<person>", ()), default=0):
                 found.pop("<person>", None)  # "the visitor's" does not mean the visitor
@@ -183,6 +190,43 @@ class Language:
                 for place in range(at + 1, min(at + max(found[name], default=1), len(names))):
                     names[place].setdefault(name, ())  # the other words of "the visitor's"
         return Tagged(tuple(kept[start:end]), names)
+
+    def _add_people(self, names: Sequence[dict[str, tuple[int, ...]]]) -> None:
+        """Add the persons that are described by several words: "my little girl", "the new nurse", "Mr Brown".
+
+        They are in the list `person`, at the beginning of a sentence in `subject`, too, and in `my` if something is
+        theirs: "the new nurse's hand".
+        """
+        for at, found in enumerate(names):
+            end = self._end_of_person(names, at)
+            if not end:
+                continue
+            if end < len(names) and "<genitive>" in names[end]:
+                found["<my>"] = (*found.get("<my>", ()), end + 1 - at)
+            elif at and "<of>" in names[at - 1]:
+                names[at - 1]["<my>"] = (*names[at - 1].get("<my>", ()), end + 1 - at)
+            elif "<of>" in found:
+                found["<my>"] = (*found.get("<my>", ()), end - at)
+            else:
+                found["<person>"] = (*found.get("<person>", ()), end - at)
+                if at == 0:
+                    found["<subject>"] = (end,)
+        if names and "<folk>" in names[0] and "<person>" in names[0]:
+            names[0]["<subject>"] = (1,)
+
+    def _end_of_person(self, names: Sequence[Mapping[str, tuple[int, ...]]], at: int) -> int:
+        """Return the index after the words from `at` on that describe a person; 0 if they do not."""
+        if "<title>" in names[at] and at + 1 < len(names) and not names[at + 1]:
+            return at + 2
+        if names[at].keys().isdisjoint(_DETERMINERS):
+            return 0
+        for noun in range(at + 1, min(at + _MOST_ADJECTIVES + 2, len(names))):
+            if "<folk>" in names[noun]:
+                end = noun + max(names[noun]["<folk>"])
+                return end + (end < len(names) and not names[end])  # "my friend Tom"
+            if names[noun] and "<adjective>" not in names[noun]:
+                return 0
+        return 0
 
     def _mentions(self, sentence: Tagged) -> list[_Mention]:
         """Find the parts of bodies in a sentence, the longest names first where they overlap."""
@@ -194,16 +238,20 @@ class Language:
                 at += 1
                 continue
             length, part = max(found)
+            if at + length < size and "<compound>" in sentence.names[at + length]:
+                at += length
+                continue
             mentions.append(self._mention(sentence, part, at, at + length, mentions[-1].words.stop if mentions else 0))
             at += length
         return mentions
 
     def _mention(self, sentence: Tagged, part: str, at: int, end: int, earliest: int) -> _Mention:
         """Read the side and the owner of the part whose name is the words from `at` to `end`."""
-        start, size, length, owner = at, len(sentence.words), end - at, ""
+        start, size, length, owner, owned = at, len(sentence.words), end - at, "", False
         while start > max(earliest, at - _REACH) and (names := sentence.names[start - 1]):
-            if not names.keys() & _AROUND:
+            if not names.keys() & _AROUND or (owned and names.get("<my>")):  # not the first "her" of "her to her feet"
                 break
+            owned = owned or bool(names.get("<my>"))
             start -= 1
             owner = owner or next((kind for kind in ("my", "your", "the") if f"<{kind}>" in names), "")
         sides = _sides(sentence, range(start, at))

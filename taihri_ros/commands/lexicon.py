@@ -11,6 +11,7 @@ from typing import TypeAlias
 from taihri_ros.commands.plain_words import plain_words
 
 _SPLIT = re.compile(r"[\s'-]+")
+_DRAWN_OUT = re.compile(r"(.)\1{2,}")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
@@ -79,8 +80,8 @@ class Lexicon:
         """Return the words of a text, with pronouns cut off the verbs that they are written together with.
 
         A word that is in no list, but would be with a letter more or less, or with two neighbouring letters swapped, is
-        corrected, except at its first and last letter. Another letter in place of one is not corrected: that makes too
-        many words of other subjects alike.
+        corrected, except at its first and last letter, and so is a drawn-out one ("huggg", "pleeease"). Another letter
+        in place of one is not corrected: that makes too many words of other subjects alike.
 
         Args:
             text: Free words.
@@ -110,7 +111,12 @@ class Lexicon:
         return {name: (1,) for rest, name in entries if not rest}, tuple(entry for entry in entries if entry[0])
 
     def _corrected(self, word: str) -> str:
-        if len(word) < _SHORTEST_MISTYPED or any(self._beginning_with(word)) or word in self._words:
+        if any(self._beginning_with(word)) or word in self._words:
+            return word
+        if _DRAWN_OUT.search(word):
+            spellings = (_DRAWN_OUT.sub(letters, word) for letters in (r"\1", r"\1\1"))
+            return next((other for other in spellings if other in self._words), word)
+        if len(word) < _SHORTEST_MISTYPED:
             return word
         swapped = (f"{word[:i]}{word[i + 1]}{word[i]}{word[i + 2 :]}" for i in range(1, len(word) - 2))
         known = (other for other in (*swapped, *_without_a_letter(word)) if other in self._words)

@@ -1,4 +1,4 @@
-"""Recognition of negated sentences, in English, German, French and Spanish.
+"""Recognition of negated sentences, in English, German, French and Spanish, and by the negating words of neighbours.
 
 "Do not shake my hand" must never choose the hand. A sentence with a negating word is therefore negated as a whole, also
 where only a part of it is meant ("not my left hand, my right hand"): a robot that waits for clearer words does no harm.
@@ -120,6 +120,9 @@ _NEGATING = (
     # Spanish
     *("nunca", "jamas", "sin", "nada", "nadie", "ningun[ao]?s?", "tampoco", r"(?:dej\w+|par(?:a|e|ar|ad|en)) de"),
     *("evit(?:a|ar|e|ad|en|ando)", "prohibid[ao]s?", "en (?:lugar|vez) de", "salvo", "excepto", "menos"),
+    # Dutch, Scandinavian, Portuguese and Italian, where words of the four occur: "geen high five"
+    *("niet", "geen", "nooit", "zonder", "inte", "ikke", "ikkje", "aldrig?", "ingen", "inga", "utan", "uden"),
+    *("nao", "nem", "sem", "senza", "niente", "nessun[ao]?"),
 )
 
 _AFFIRMATIVE_PHRASE = re.compile(any_of(*_AFFIRMATIVE))

@@ -2,7 +2,8 @@
 
 A person who says "stop" must be understood however it is said, so that this errs on the side of stopping: a text is
 `stop` if one of its clauses begins with a word that means it. Words that also mean something else ("halt meine Hand",
-"para mi mano") count only where they are the whole clause.
+"para mi mano") count only where they are the whole clause. Some words ("hands off") are in `negation.py`, too: at the
+beginning of a clause they end the running command, elsewhere they only choose no joint.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _FILLERS = (
 )
 """Words around a stop word that do not change its meaning."""
 
-_ANYWHERE = (
+_BEGINNINGS = (
     *("s+t+o+p+(?:pe|pen|pt)?", "stopping", "sotp", "stpo", "e-stop", "estop", "halt an", "freeze"),
     *("abort", "aborting", "cancel", "cancell?ed", "cease", "desist", "quit it", "knock it off", "cut it out"),
     *("stand down", "hands off", "back off", "forget (?:it|about it)", "never ?mind", "leave (?:me|us) alone"),
@@ -93,7 +94,9 @@ _SPELT = re.compile(r"(?<![^\W_])s[ .-]*t[ .-]*o[ .-]*p(?![^\W_])", re.IGNORECAS
 """The word "stop", letter by letter."""
 
 _FILLER = re.compile(any_of(*_FILLERS))
-_BEGINNING = re.compile(rf"{any_of(*_ANYWHERE, *map(plain_words, _ELSEWHERE))}|{'|'.join(map(plain_words, _UNSPACED))}")
+_BEGINNING = re.compile(
+    rf"{any_of(*_BEGINNINGS, *map(plain_words, _ELSEWHERE))}|{'|'.join(map(plain_words, _UNSPACED))}"
+)
 _WHOLE = re.compile(any_of(*_ALONE))
 
 

@@ -16,6 +16,8 @@ from functools import cached_property
 from taihri_ros.errors import TaihriError
 
 _LONGEST_GAP = 5
+"""Largest number of words that a gap of a pattern stands for."""
+
 _SIGN = re.compile(r"\s([+-])\s")
 
 

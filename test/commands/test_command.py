@@ -46,6 +46,23 @@ def test_a_command_without_words_is_refused(text: str) -> None:
         parse_command(text)
 
 
+@pytest.mark.handles("Commands", "words with letters that are not UTF-8", "no joint: they may have negated the command")
+@pytest.mark.parametrize("text", ["jam\ufffds me des la mano", "shake my hand\ud83e"])
+def test_a_text_that_has_lost_letters_chooses_no_joint(text: str) -> None:
+    command = parse_command(text)
+    assert command is not None
+    assert command.negation == "letters that are not UTF-8"
+    assert command.joints == ()
+
+
+def test_bytes_that_were_not_decoded_are_read_as_utf_8() -> None:
+    undecoded = "sch\u00fcttle mir die Hand".encode().decode("ascii", "surrogateescape")
+    command = parse_command(undecoded)
+    assert command is not None
+    assert (command.text, command.negation) == ("sch\u00fcttle mir die Hand", "")
+    assert parse_command("arr\u00eate".encode().decode("ascii", "surrogateescape")) is None
+
+
 @pytest.mark.handles(
     "Commands", "only punctuation, or a recogniser's note of silence: [BLANK_AUDIO]", "refused: no words"
 )

@@ -91,6 +91,37 @@ def test_sentences_in_other_languages_match_their_task(tasks: Tasks, text: str, 
     assert match(tasks, text)[0] == name
 
 
+@pytest.mark.handles(
+    "Commands", "hug my little girl, take the tray from the new waiter", "a person may be described in several words"
+)
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("hug my little girl", "hug"),
+        ("go and hug your friend Tom", "hug"),
+        ("give our new colleague a high five", "high_five"),
+        ("hand this to Mrs Lee", "hand_over"),
+        ("take the tray from the young waiter", "take"),
+        ("give the nurse the thermometer", "hand_over"),
+        ("take my youngest daughter by the left hand", "hold_hand_left"),
+        ("huggg me", "hug"),
+        ("help her to her feet", "help_up"),
+        ("bring me my slippers", "hand_over"),
+        ("drück meine kleine Schwester", "hug"),
+        ("nimm dem jungen Mann das Tablett ab", "take"),
+        ("miss meiner Oma den Blutdruck", "measure_blood_pressure"),
+        ("donne le thermomètre à l'infirmière", "hand_over"),
+        ("serre la main gauche du nouveau docteur", "handshake_left"),
+        ("regarde ce que le garçon montre", "follow_pointing"),
+        ("coge a mi hermano pequeño de la mano", "hold_hand"),
+        ("quítale la bandeja al camarero", "take"),
+        ("tómame la tensión", "measure_blood_pressure"),
+    ],
+)
+def test_persons_are_described_in_several_words(tasks: Tasks, text: str, name: str) -> None:
+    assert match(tasks, text)[0] == name
+
+
 @pytest.mark.handles("Commands", "touch my shoudler, with a mistyped word", "read as the word that is meant")
 @pytest.mark.parametrize(
     ("text", "joints"),
@@ -172,6 +203,29 @@ def test_both_sides_have_the_joints_of_both(tasks: Tasks) -> None:
         "éteins la lumière",
         "tu as de belles mains",
         "pose la tasse sur la table",
+        "my husband hugs everybody",
+        "the nurse held my hand all night",
+        "did you shake hands with him",
+        'he said "shake my hand"',
+        "in the film he holds her hand",
+        "I'll give my daughter a hug tonight",
+        "raise both arms",
+        "show me your left hand",
+        "where is my shoulder bag",
+        "he is my right-hand man",
+        "the handshake protocol failed",
+        "the waist of these trousers is too wide",
+        "help me carry the sofa",
+        "my shoes have holes",
+        "give him my love",
+        "meine Schwester umarmt alle",
+        "nimm den Aufzug",
+        "dreh den Kopf nach links",
+        "elle a serré la main du patron",
+        "tourne la tête",
+        "où est mon sac à main",
+        "se rompió el brazo",
+        "toma la escalera",
         "tienes las manos bonitas",
         "pon la taza en la mesa",
         "levanta tu brazo izquierdo",

@@ -52,6 +52,9 @@ def test_no_sentence_of_the_task_table_is_negated(tasks: Tasks) -> None:
         ("ich will keine Umarmung", "keine"),
         ("n\u2019approche pas", "n'approche"),
         ("jam\u00e1s", "jamas"),
+        ("geen high five", "geen"),
+        ("ikke high five", "ikke"),
+        ("n\u00e3o quero high five", "nao"),
     ],
 )
 def test_the_negating_words_are_returned(text: str, words: str) -> None:
