@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 _BLOCK = 1600
 """Samples in a block of a recording."""
 
+_BREAK_S = 1.0
+"""A stream of audio has ended if nothing comes for this time, seconds; some run only while a button is pressed."""
+
 _LONGEST_QUEUE = 400
 """Blocks of audio that may wait while an utterance is recognised; older ones are dropped."""
 
@@ -82,6 +85,7 @@ class SpeechApplication:
         self._listener = listener
         self._events: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._dropped = 0
+        self._streaming = False
         self._thread = threading.Thread(target=self._run, name="listen", daemon=True)
 
     def on_samples(self, samples: NDArray[np.int16]) -> None:
@@ -91,7 +95,7 @@ class SpeechApplication:
                 logger.warning("recognition does not keep up with the audio: blocks are dropped")
             self._dropped += 1
             return
-        self._events.put(lambda: self._listener.hear(samples))
+        self._events.put(lambda: self._hear(samples))
 
     def on_text(self, message: Any) -> None:
         """Handle std_msgs/String, as vosk's nodes publish."""
@@ -133,8 +137,23 @@ class SpeechApplication:
     def _read(self, text: str, confidence: float = float("nan")) -> None:
         self._events.put(lambda: self._listener.read(text, confidence))
 
+    def _hear(self, samples: NDArray[np.int16]) -> None:
+        self._streaming = True
+        self._listener.hear(samples)
+
+    def _end_stream(self) -> None:
+        logger.info("no audio comes any more")
+        self._streaming = False
+        self._listener.finish()
+
+    def _next(self) -> Callable[[], None] | None:
+        try:
+            return self._events.get(timeout=_BREAK_S if self._streaming else None)
+        except queue.Empty:
+            return self._end_stream
+
     def _run(self) -> None:
-        while (event := self._events.get()) is not None:
+        while (event := self._next()) is not None:
             try:
                 event()
             except Exception:

@@ -42,13 +42,14 @@ class MonoConverter:
         """Convert a block.
 
         Args:
-            samples: (n * channels,) interleaved; integers over their full range, or floats in [-1, 1].
+            samples: (n * channels,) interleaved; integers over their full range, or floats in [-1, 1], beyond which
+                they are clipped.
 
         Returns:
             (m,) int16, mono, 16 kHz.
 
         Raises:
-            VoiceError: The block ends within a frame of channels.
+            VoiceError: The block ends within a frame of channels, or most of its floats are beyond [-1, 1].
         """
         if samples.size % self.channels:
             raise VoiceError(f"an audio block of {samples.size} samples does not hold whole frames of {self.channels}")
@@ -57,7 +58,9 @@ class MonoConverter:
             values = (values - np.float32(128)) / np.float32(128)
         elif samples.dtype.kind == "i":
             values /= np.float32(-float(np.iinfo(samples.dtype).min))
-        mono = np.nan_to_num(values).reshape(-1, self.channels).mean(axis=1)
+        elif samples.size and np.mean(np.abs(values) > 1.0) > 0.5:
+            raise VoiceError("audio in floats is beyond -1 to 1: divide its samples by their full scale")
+        mono = np.clip(np.nan_to_num(values, posinf=0.0, neginf=0.0), -1.0, 1.0).reshape(-1, self.channels).mean(axis=1)
         if self._stream is not None:
             mono = self._stream.resample_chunk(mono)
         return np.asarray(np.clip(np.round(mono * 32768), -32768, 32767), np.int16)
@@ -67,7 +70,7 @@ def read_wav(path: Path) -> NDArray[np.int16]:
     """Read a WAV file.
 
     Args:
-        path: The file; PCM of 8, 16 or 32 bits, any rate and number of channels.
+        path: The file; PCM of 8, 16, 24 or 32 bits, any rate and number of channels.
 
     Returns:
         (n,) int16, mono, 16 kHz.
@@ -80,9 +83,12 @@ def read_wav(path: Path) -> NDArray[np.int16]:
             width, rate, channels = file.getsampwidth(), file.getframerate(), file.getnchannels()
             content = file.readframes(file.getnframes())
     except (OSError, wave.Error, EOFError) as error:
-        raise VoiceError(f"{path} is not a readable WAV file: {error}") from error
-    if width not in (1, 2, 4):
+        raise VoiceError(f"{path} is not a readable WAV file: {error or 'it ends too early'}") from error
+    if width not in (1, 2, 3, 4):
         raise VoiceError(f"{path} has samples of {8 * width} bits: convert it to 16 bits")
     whole = len(content) - len(content) % (width * channels)
-    samples = np.frombuffer(content[:whole], {1: "u1", 2: "<i2", 4: "<i4"}[width])
+    octets = np.frombuffer(content[:whole], np.uint8)
+    if width == 3:  # the upper three bytes of 32 bits
+        width, octets = 4, np.pad(octets.reshape(-1, 3), ((0, 0), (1, 0))).ravel()
+    samples = octets.view({1: "u1", 2: "<i2", 4: "<i4"}[width])
     return MonoConverter(rate, channels).convert(samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from taihri_ros.commands.joint_lists import named_joints
@@ -17,9 +17,25 @@ from taihri_ros.voice.recogniser import Hypothesis
 
 _YES = re.compile(r"(?:yes|yeah|yep|right|correct|exactly|okay|ok|sure|do it|that's right|go ahead|please do)\b")
 _NO = re.compile(r"(?:no|nope|wrong|that's wrong|not that)\b")
+_CORRECTING = re.compile(r"(?:no|nope|wrong)\b[\s,.!]*(?:i (?:said|meant|mean)\b[\s,]*)?(?=\w)", re.IGNORECASE)
+_LAST_STOP = re.compile(r"(?: no| wait| please)* stop(?: it| that| now| please)*$")
 _NEGATING = re.compile(r"(?:please )?(?:do not|don't|dont|never|no|not)\b ?")
 _LONGEST_ANSWER = 4
 """Number of words of the longest answer to a question."""
+
+_BEFORE_WAKE_WORD = re.compile(r"(?:\S+ ){0,2}")
+"""What may be said before the wake word, such as "okay", or is heard there."""
+
+
+def after_wake_word(words: str, wake_word: str) -> str | None:
+    """Return what follows the wake word at the beginning of a sentence; None if it is not there.
+
+    Args:
+        words: The sentence, in plain words.
+        wake_word: The wake word, in plain words.
+    """
+    found = re.match(_BEFORE_WAKE_WORD.pattern + re.escape(wake_word), words) if wake_word else None
+    return words[found.end() :].strip() if found else None
 
 
 class Kind(IntEnum):
@@ -85,7 +101,8 @@ class Interpreter:
         """
         shares: dict[tuple[Kind, object], float] = defaultdict(float)
         first: dict[tuple[Kind, object], Hypothesis] = {}
-        for reading in readings:
+        for heard in readings:
+            reading = self._corrected(heard) if answering else heard
             key = self._key(reading, answering)
             shares[key] += reading.probability
             first.setdefault(key, reading)
@@ -104,16 +121,26 @@ class Interpreter:
         text = reading.text
         if means_stop(text):
             return Kind.STOP, None
-        words = plain_words(text).removeprefix(self._wake_words).strip()
+        words = plain_words(text)
+        following = after_wake_word(words, self._wake_words)
+        words = words if following is None else following
         short = len(words.split()) <= _LONGEST_ANSWER
         if answering and short and (_YES.match(words) or _NO.match(words)):
             return Kind.ANSWER, bool(_YES.match(words))
         if not reading.general:
             if joints := self._joints(words):
                 return Kind.COMMAND, joints
+            if (last := _LAST_STOP.search(words)) and self._joints(words[: last.start()]):
+                return Kind.STOP, None  # recognisers write no comma: "shake my hand, no, stop"
             if negating_words(text) and self._joints(_NEGATING.sub("", words)):
                 return Kind.COMMAND, "not"  # the node ends its command
         return (Kind.COMMAND, words) if self._any_words and words else (Kind.NOTHING, None)
+
+    def _corrected(self, reading: Hypothesis) -> Hypothesis:
+        """Return "shake my hand" for "no, shake my hand", the answer to a question about another order."""
+        found = _CORRECTING.match(reading.text)
+        text = reading.text[found.end() :] if found else ""
+        return replace(reading, text=text) if text and not negating_words(text) and self._joints(text) else reading
 
     def _joints(self, text: str) -> tuple[str, ...]:
         task = self._tasks.match(text)

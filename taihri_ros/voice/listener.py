@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.commands.plain_words import plain_words
 from taihri_ros.commands.stop_words import means_stop
-from taihri_ros.voice.interpretation import Interpreter, Kind, Meaning
+from taihri_ros.voice.interpretation import Interpreter, Kind, Meaning, after_wake_word
 from taihri_ros.voice.recogniser import Hypothesis, Recogniser
 from taihri_ros.voice.utterances import Utterances
 
@@ -121,9 +121,9 @@ class Listener:
         """Listen to a block of audio.
 
         Args:
-            block: (n,) int16, mono, 16 kHz, following the block before it.
+            block: (n,) int16, mono, 16 kHz, following the block before it; n may be 0.
         """
-        if self._spotter is None or self._utterances is None:
+        if self._spotter is None or self._utterances is None or not block.size:
             return
         if self._spotter.heard_in(block) and not self._stopped:
             self._stopped = True
@@ -132,7 +132,7 @@ class Listener:
             self._end_of(utterance)
 
     def finish(self) -> None:
-        """Decide about the speech at the end of a stream, such as a file."""
+        """Decide about the speech at the end of a stream, such as a file or a microphone that is switched off."""
         if self._utterances is not None and (utterance := self._utterances.end()) is not None:
             self._end_of(utterance)
 
@@ -145,8 +145,9 @@ class Listener:
         """
         if not text.strip():
             return
-        meaning = self._meant([Hypothesis(text, 1.0 if math.isnan(confidence) else confidence)])
-        self._decide(replace(meaning, confidence=confidence) if math.isnan(confidence) else meaning)
+        now_s = self._now_s()
+        meaning = self._meant([Hypothesis(text, 1.0 if math.isnan(confidence) else confidence)], now_s)
+        self._decide(replace(meaning, confidence=confidence) if math.isnan(confidence) else meaning, now_s)
 
     def talk(self, pressed: bool) -> None:
         """Push-to-talk: whether the button is pressed."""
@@ -154,10 +155,11 @@ class Listener:
         self._awake_until_s = math.inf if pressed else self._now_s() + _RELEASE_S
 
     def _end_of(self, utterance: NDArray[np.int16]) -> None:
-        """Decide about an utterance.
+        """Decide about an utterance that has ended now, however long it takes to recognise it.
 
         What may be "stop" is "stop", unless it is clearly an answer or another order, which also ends the running one.
         """
+        ended_s = self._now_s()
         already, self._stopped = self._stopped, False
         assert self._spotter is not None
         assert self._recogniser is not None
@@ -166,24 +168,24 @@ class Listener:
         may_be_stop = not already and (
             self._spotter.heard_alone(utterance) or any(means_stop(reading.text) for reading in readings)
         )
-        meaning = self._meant(readings)
+        meaning = self._meant(readings, ended_s)
         clear = meaning.kind in (Kind.COMMAND, Kind.ANSWER) and meaning.confidence >= self._settings.min_confidence
         if may_be_stop and not clear:
             self._stop(Meaning(Kind.STOP, "stop", math.nan))
         elif meaning.text and (clear or not already):
-            self._decide(meaning)
+            self._decide(meaning, ended_s)
 
-    def _meant(self, readings: Sequence[Hypothesis]) -> Meaning:
-        return self._interpreter.meaning(readings, answering=self._asked() is not None)
+    def _meant(self, readings: Sequence[Hypothesis], said_s: float) -> Meaning:
+        return self._interpreter.meaning(readings, answering=self._asked(said_s) is not None)
 
-    def _decide(self, meaning: Meaning) -> None:
+    def _decide(self, meaning: Meaning, said_s: float) -> None:
         settings, now_s = self._settings, self._now_s()
         sure = math.isnan(meaning.confidence) or meaning.confidence >= settings.min_confidence
         if meaning.kind is Kind.STOP:
             self._stop(meaning)
             return
-        addressed = self._addressed(meaning.text)
-        question = self._asked()
+        addressed = self._addressed(meaning.text, said_s)
+        question = self._asked(said_s)
         if meaning.kind is Kind.ANSWER and question and sure:
             self._question = None
             self._outputs.heard(meaning)
@@ -209,16 +211,16 @@ class Listener:
         self._outputs.command("stop")
         self._outputs.heard(meaning)
 
-    def _asked(self) -> str | None:
-        """Return the order that a question is open about."""
-        if self._question is None or self._now_s() > self._question[1]:
+    def _asked(self, said_s: float) -> str | None:
+        """Return the order that a question was open about at a time."""
+        if self._question is None or said_s > self._question[1]:
             self._question = None
             return None
         return self._question[0]
 
-    def _addressed(self, text: str) -> bool:
+    def _addressed(self, text: str, said_s: float) -> bool:
         if self._settings.mode == "always":
             return True
-        if self._settings.mode == "wake_word" and plain_words(text).startswith(self._wake_words):
+        if self._settings.mode == "wake_word" and after_wake_word(plain_words(text), self._wake_words) is not None:
             self._awake_until_s = self._now_s() + self._settings.awake_s
-        return self._talking or self._now_s() <= self._awake_until_s
+        return self._talking or said_s <= self._awake_until_s

@@ -48,6 +48,7 @@ class Microphone:
                 channels=1,
                 dtype="int16",
                 callback=self._on_block,
+                finished_callback=self._on_end,
             )
         except (sounddevice.PortAudioError, ValueError) as error:
             named = f"microphone {device!r}" if device else "a microphone"
@@ -56,6 +57,7 @@ class Microphone:
                 f"(python -m sounddevice lists them), or listen to a topic ({' '.join(str(error).split())})"
             ) from error
         self._on_samples = on_samples
+        self._closing = False
 
     def __enter__(self) -> Microphone:
         """Start to record."""
@@ -66,7 +68,12 @@ class Microphone:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the microphone."""
+        self._closing = True
         self._stream.close()
+
+    def _on_end(self) -> None:
+        if not self._closing:
+            logger.error("the microphone has gone: connect it again and start `taihri listen` again")
 
     def _on_block(self, block: NDArray[np.int16], frames: int, time: Any, status: Any) -> None:  # noqa: ARG002
         if status:

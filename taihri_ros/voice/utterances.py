@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +35,11 @@ class Utterances:
         Raises:
             VoiceError: pocketsphinx is not installed.
         """
-        self._endpointer = pocketsphinx_module().Endpointer(
-            window=_WINDOW_S, ratio=_SHARE, vad_mode=strictness, sample_rate=RATE_HZ
+        endpointer = pocketsphinx_module().Endpointer
+        self._new_endpointer = partial(
+            endpointer, window=_WINDOW_S, ratio=_SHARE, vad_mode=strictness, sample_rate=RATE_HZ
         )
+        self._endpointer = self._new_endpointer()
         self._frame = int(self._endpointer.frame_bytes)
         frames_per_s = 2 * RATE_HZ / self._frame
         self._before: deque[bytes] = deque(maxlen=round(_BEFORE_S * frames_per_s))
@@ -66,8 +69,10 @@ class Utterances:
                 yield self._taken()
 
     def end(self) -> NDArray[np.int16] | None:
-        """Return the utterance at the end of the stream, or None."""
+        """Return the utterance at the end of the stream, or None; another stream may follow."""
         self._waiting = b""
+        self._before.clear()
+        self._endpointer = self._new_endpointer()
         return self._taken() if self._spoken else None
 
     def _taken(self) -> NDArray[np.int16]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import wave
 from pathlib import Path
 from typing import Any
@@ -45,18 +46,34 @@ def test_two_channels_are_averaged() -> None:
     assert np.abs(mono).max() == pytest.approx(0.25 * 32768, rel=0.02)
 
 
-@pytest.mark.parametrize("width", [1, 2, 4])
+@pytest.mark.handles("Commands", "audio with NaN, infinite or far too large samples", "those samples alone are wrong")
+@pytest.mark.parametrize("broken", [np.nan, np.inf, 1e30])
+def test_broken_samples_do_not_spoil_those_after_them(broken: float) -> None:
+    samples = tone(44_100).astype(np.float32)
+    samples[10:15] = broken
+    assert_is_tone(MonoConverter(44_100).convert(samples))
+
+
+def test_floats_in_the_range_of_integers_are_refused() -> None:
+    with pytest.raises(VoiceError, match="beyond -1 to 1"):
+        MonoConverter(16_000).convert((tone(16_000) * 32768).astype(np.float32))
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
 def test_wav_files(tmp_path: Path, width: int) -> None:
     file = tmp_path / "tone.wav"
     values = tone(44_100)
-    whole = (
-        (values * 127 + 128).astype(np.uint8) if width == 1 else (values * 2.0 ** (8 * width - 1)).astype(f"<i{width}")
-    )
+    if width == 1:
+        content = (values * 127 + 128).astype(np.uint8).tobytes()
+    elif width == 3:
+        content = (values * 2.0**31).astype("<i4").view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
+    else:
+        content = (values * 2.0 ** (8 * width - 1)).astype(f"<i{width}").tobytes()
     with wave.open(str(file), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(width)
         out.setframerate(44_100)
-        out.writeframes(whole.tobytes())
+        out.writeframes(content)
     assert_is_tone(read_wav(file))
 
 
@@ -75,6 +92,35 @@ def test_a_missing_microphone_is_one_line() -> None:
         VoiceError, match=r"PortAudio is not installed: sudo apt-get|there is no microphone 'no such one'"
     ):
         Microphone(lambda samples: None, "no such one")
+
+
+class UnpluggedDevice:
+    """A stand-in for the module sounddevice, whose microphone is unplugged as soon as it records."""
+
+    class PortAudioError(Exception):
+        pass
+
+    class InputStream:
+        def __init__(self, finished_callback: Any, **_: Any) -> None:
+            self.finished_callback = finished_callback
+
+        def start(self) -> None:
+            self.finished_callback()
+
+        def close(self) -> None:
+            self.finished_callback()
+
+    @staticmethod
+    def query_devices(*_: Any) -> dict[str, float]:
+        return {"default_samplerate": 16_000.0}
+
+
+@pytest.mark.handles("Commands", "the microphone is unplugged while `taihri listen` runs", "one line in the log")
+def test_an_unplugged_microphone_is_reported(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", UnpluggedDevice)
+    with Microphone(lambda samples: None):
+        pass
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["the microphone has gone"]
 
 
 def types(*, ros_drivers: bool = False) -> RosTypes:

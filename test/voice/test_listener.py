@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 from heard import TASKS, Notes
+from numpy.typing import NDArray
 
+from taihri_ros.voice.application import SpeechApplication
 from taihri_ros.voice.interpretation import Interpreter, Kind
 from taihri_ros.voice.listener import Listener, Settings
 from taihri_ros.voice.recogniser import Hypothesis
@@ -63,6 +69,21 @@ def test_an_unsure_order_waits_for_an_answer(answer: str, sent: list[str]) -> No
     assert notes.commands == (sent or (["give me a hug"] if answer == "what" else []))
 
 
+@pytest.mark.parametrize("answer", ["no, shake my hand", "No! I said shake my hand"])
+def test_an_answer_may_be_another_order(answer: str) -> None:
+    listener, notes, _ = reading()
+    listener.read("give me a hug", 0.4)
+    listener.read(answer, 0.9)
+    assert notes.commands == ["shake my hand"]
+
+
+def test_an_order_that_is_taken_back_in_one_breath_is_stop() -> None:
+    listener, notes, _ = reading()
+    listener.read("shake my hand no stop", 0.9)
+    listener.read("where is the next bus stop", 0.9)
+    assert notes.commands == ["stop"]
+
+
 def test_a_question_is_forgotten() -> None:
     listener, notes, clock = reading()
     listener.read("give me a hug", 0.4)
@@ -104,6 +125,12 @@ def test_the_wake_word_may_stand_alone() -> None:
     assert notes.commands == ["give me a hug"]
 
 
+def test_words_may_stand_before_the_wake_word() -> None:
+    listener, notes, _ = reading(Settings("wake_word"))
+    listener.read("well hey robot, shake my hand", 0.9)
+    assert notes.commands == ["well hey robot, shake my hand"]
+
+
 def test_push_to_talk() -> None:
     listener, notes, clock = reading(Settings("push_to_talk"))
     listener.read("give me a hug", 0.9)
@@ -116,6 +143,70 @@ def test_push_to_talk() -> None:
     clock.now_s += 1
     listener.read("give me a hug", 0.9)
     assert notes.commands == ["shake my hand", "pat my left shoulder"]
+
+
+class EachBlock:
+    """An utterance in each block of audio, which takes two seconds to recognise."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def add(self, block: NDArray[np.int16]) -> Iterator[NDArray[np.int16]]:
+        yield block
+
+    def end(self) -> None:
+        return None
+
+    def recognise(self, samples: NDArray[np.int16]) -> list[Hypothesis]:
+        self.clock.now_s += 2.0
+        return [Hypothesis("give me a hug", 0.9)]
+
+    def heard_in(self, block: NDArray[np.int16]) -> bool:
+        return False
+
+    heard_alone = heard_in
+
+    def restart(self) -> None:
+        pass
+
+
+def hearing(settings: Settings) -> tuple[Listener, Notes]:
+    notes, clock = Notes(), Clock()
+    parts: Any = EachBlock(clock)
+    words = Interpreter(TASKS)
+    listener = Listener(words, notes, settings, recogniser=parts, spotter=parts, utterances=parts, now_s=clock)
+    return listener, notes
+
+
+def test_an_empty_block_of_audio_is_nothing() -> None:
+    listener, notes = hearing(Settings())
+    listener.hear(np.zeros(0, np.int16))
+    assert not notes.kinds
+
+
+def test_recognition_may_take_longer_than_the_time_after_push_to_talk() -> None:
+    listener, notes = hearing(Settings("push_to_talk"))
+    listener.talk(pressed=True)
+    listener.talk(pressed=False)
+    listener.hear(np.zeros(800, np.int16))
+    listener.hear(np.zeros(800, np.int16))
+    assert notes.kinds == [Kind.COMMAND, Kind.NOT_ADDRESSED]
+
+
+@pytest.mark.handles("Commands", "audio that ends while somebody speaks", "what was said until then is recognised")
+def test_audio_that_stays_away_ends_the_utterance() -> None:
+    ended = threading.Event()
+
+    class Ears:
+        def hear(self, samples: NDArray[np.int16]) -> None:
+            pass
+
+        def finish(self) -> None:
+            ended.set()
+
+    with SpeechApplication(Ears()) as application:  # type: ignore[arg-type]
+        application.on_samples(np.zeros(800, np.int16))
+        assert ended.wait(60.0)
 
 
 def test_readings_of_one_meaning_are_one() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 from heard import RECOGNISERS, TASKS, hear, joints
@@ -66,11 +66,12 @@ def outcomes(
     snr_db: float | None = None,
     recogniser: str = "sphinx",
     expected: str = "right",
+    voices: Sequence[str] = VOICES,
 ) -> Counter[str]:
     """Return how many of (text, joints) had which end, each said by one voice; print those that are not expected."""
     ends: Counter[str] = Counter()
     for number, (text, wanted) in enumerate(orders):
-        voice = VOICES[number % 3]
+        voice = voices[number % len(voices)]
         notes = hear(recording(text, voice, snr_db=snr_db, seed=number), recogniser=RECOGNISERS[recogniser]())
         if notes.commands == ["stop"]:
             end = "stop"
@@ -146,6 +147,22 @@ def test_silence_and_noise_are_nothing() -> None:
 )
 def test_orders(recogniser: str, name: str, snr_db: float | None, measured: int) -> None:
     ends = outcomes(ORDERS[name], snr_db, recogniser)
+    assert ends["right"] >= least(measured, ends.total())
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("recogniser", "voice", "measured"),
+    [
+        ("both", "gmw/en-GB-x-rp", 30),
+        ("both", "gmw/en-GB-scotland", 25),
+        ("whisper", "gmw/en-GB-x-rp", 29),
+        ("whisper", "gmw/en-GB-scotland", 24),
+    ],
+)
+def test_british_orders(recogniser: str, voice: str, measured: int) -> None:
+    ends = outcomes(UNHEARD_ORDERS, None, recogniser, voices=(voice,))
     assert ends["right"] >= least(measured, ends.total())
 
 
