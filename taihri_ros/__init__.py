@@ -19,6 +19,11 @@ __version__ = "0.1.0"
 __all__ = ["Localization", "Localizer", "__version__"]
 
 
+def __dir__() -> list[str]:
+    """Return the names that completion offers, `__getattr__`'s included."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Return a class of `localizer`, which is imported at its first use: `import taihri_ros` needs no other package."""
     if name in ("Localization", "Localizer"):

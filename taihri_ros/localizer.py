@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import operator
+import os
 import re
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import PathLike, fsdecode, fspath
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,24 +21,30 @@ from numpy.typing import NDArray
 from taihri_ros.body.recovery import Body
 from taihri_ros.camera.calibration_files import read_camera
 from taihri_ros.camera.camera import Camera
-from taihri_ros.camera.camera_info import CameraError
+from taihri_ros.camera.camera_info import CameraError, CameraInfoLike
 from taihri_ros.camera.picture_error import PictureError
 from taihri_ros.camera.picture_files import read_picture
-from taihri_ros.commands.command import Command, CommandError, parse_command
+from taihri_ros.commands.command import Command, CommandError, parse_command, refuse_stop
 from taihri_ros.errors import TaihriError
+from taihri_ros.inference.engine import Engine
 from taihri_ros.keypoints import Keypoint
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.body_fits import BodyFits
 from taihri_ros.node.configured_engine import LONGEST_ANSWER_S, ready_engine
 from taihri_ros.node.configured_tracker import make_tracker
 from taihri_ros.node.overlay import draw_overlay
-from taihri_ros.node.parameters import EngineKind, Parameters
+from taihri_ros.node.parameters import EngineKind, ParameterError, Parameters
 from taihri_ros.pipeline.estimate import Estimate
 from taihri_ros.pipeline.guards import Workspace
 from taihri_ros.resources import expand_home
 
 Picture = NDArray[np.uint8]
 AnyPath = str | PathLike[str]
+Calibration = Camera | CameraInfoLike | Mapping[str, Any] | AnyPath
+"""A camera, a CameraInfo message, the content of a calibration file, or the file."""
+
+_STAMPS = range(-(2**63), 2**63)
+"""What a stamp in nanoseconds may be, as in a message."""
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 """The beginning of a URL, also of one that was made a path, which has one slash."""
@@ -87,9 +97,10 @@ class Localization:
 
 
 class Localizer:
-    """An engine and a camera: pictures and commands in, named points in metres out. Not thread-safe.
+    """An engine and a camera: pictures and commands in, named points in metres out.
 
-    Use it as a context manager, or call `close`: it owns a process in which the model runs.
+    Use it as a context manager, or call `close`: it owns a process in which the model runs, until it is deleted or the
+    program ends. Threads may share it, and wait for each other. Other processes may not, forked ones included.
 
     Example:
         ```python
@@ -104,8 +115,9 @@ class Localizer:
 
     def __init__(
         self,
-        camera: Camera | AnyPath | Mapping[str, Any],
+        camera: Calibration,
         *,
+        camera_name: str | None = None,
         engine: EngineKind | None = None,
         model: AnyPath | None = None,
         engine_python: AnyPath | None = None,
@@ -116,7 +128,9 @@ class Localizer:
         """Start the engine and wait until it is ready.
 
         Args:
-            camera: The calibration: a file that `taihri localize --camera-info` reads, its parsed content, or a camera.
+            camera: The calibration: a file that `taihri localize --camera-info` reads, its parsed content, a
+                sensor_msgs/CameraInfo, or a camera.
+            camera_name: Camera of a calibration that holds several, such as cam0 or LEFT_CAM_HD.
             engine: What answers: vllm (default), transformers, mediapipe, or openai for a remote server.
             model: Directory of the checkpoint, or the name of the served model; by default the one of the package.
             engine_python: Python interpreter of the engine's environment; by default the one that
@@ -140,17 +154,21 @@ class Localizer:
             "engine.url": engine_url,
         }
         chosen = {name: value for name, value in named.items() if value is not None}
+        if not isinstance(parameters, Mapping):
+            raise ParameterError(f"parameters maps names to values, and is no {type(parameters).__name__}")
         plain = {name: _plain(value) for name, value in parameters.items()}
         settings = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **plain, **chosen})
-        self.camera = _camera(camera)
+        self.camera = _camera(camera, camera_name)
         self._video, self._fits_bodies = video, settings.fits_bodies
         self._workspace = Workspace.parse(settings.guards_workspace)
         self._body_fits = BodyFits(self._workspace)
+        self._lock, self._process = Lock(), os.getpid()
         self._engine = ready_engine(settings, tracking=video)
+        self._end = weakref.finalize(self, _close, self._engine, self._process)
         try:
             self._tracker = make_tracker(self._engine, settings)
         except BaseException:
-            self._engine.close()
+            self._end()
             raise
 
     def locate(
@@ -175,14 +193,21 @@ class Localizer:
 
         Raises:
             CommandError: The command is empty, too long, `stop`, no text, or names a joint that does not exist.
-            PictureError: The file is not a sound picture, or the array is none.
+            PictureError: The file is not a sound picture, the array is none, or the stamp is no whole number.
             CameraError: The picture has another size than the calibration.
             EngineError: The engine did not answer.
             MalformedAnswerError: The answer was cut off, or is not in the checkpoint's answer format.
+            TaihriError: The localizer was made in another process.
         """
         requested = read_command(command)
         image = self._image(picture, color)
-        stamp_ns = time.time_ns() if stamp_ns is None else stamp_ns
+        stamp_ns = time.time_ns() if stamp_ns is None else _stamp(stamp_ns)
+        if os.getpid() != self._process:
+            raise TaihriError("this Localizer was made in another process, to which its engine answers: make one here")
+        with self._lock:
+            return self._locate(image, requested, stamp_ns)
+
+    def _locate(self, image: Picture, requested: Command, stamp_ns: int) -> Localization:
         one_shot = not self._video
         estimate = self._tracker.estimate(image, self.camera, requested, stamp_ns, one_shot=one_shot)
         if one_shot and self._fits_bodies and estimate.whole is None and estimate.person.keypoints:
@@ -200,7 +225,14 @@ class Localizer:
 
     def close(self) -> None:
         """End the engine."""
-        self._engine.close()
+        self._end()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or pickled."""
+        raise TaihriError(
+            "a Localizer owns an engine process, so that it is neither copied nor sent to another process: make one "
+            "there"
+        )
 
     def __enter__(self) -> Localizer:
         """Return the localizer itself."""
@@ -223,7 +255,7 @@ class Localizer:
         if color not in ("rgb", "bgr"):
             raise PictureError(f"color must be 'rgb' or 'bgr', not {color!r}")
         self.camera.check_image(picture.shape[1], picture.shape[0])
-        return np.ascontiguousarray(picture if color == "rgb" else picture[..., ::-1])
+        return np.array(picture if color == "rgb" else picture[..., ::-1], order="C")  # the caller may reuse the array
 
 
 def read_command(text: str) -> Command:
@@ -240,25 +272,45 @@ def read_command(text: str) -> Command:
     """
     if not isinstance(text, str):
         raise CommandError(f"a command is a text, not {type(text).__name__}: name joints, or describe the task")
-    command = parse_command(text)
-    if command is None:
-        raise CommandError("'stop' requests no joints: name joints, or describe the task")
-    return command
+    return refuse_stop(parse_command(text))
 
 
-def _camera(camera: Camera | AnyPath | Mapping[str, Any]) -> Camera:
+def _close(engine: Engine, process: int) -> None:
+    """End the engine, unless this is the end of a process that was forked."""
+    if os.getpid() == process:
+        engine.close()
+
+
+def _stamp(stamp_ns: object) -> int:
+    """Return a stamp that the user has given."""
+    try:
+        stamp = operator.index(stamp_ns)  # type: ignore[arg-type] # that is what is tried
+    except TypeError:
+        stamp = _STAMPS.stop
+    if stamp not in _STAMPS:
+        raise PictureError(f"stamp_ns is a whole number of nanoseconds, such as round(seconds * 1e9), not {stamp_ns!r}")
+    return stamp
+
+
+def _camera(camera: Calibration, name: str | None) -> Camera:
+    if isinstance(camera, Mapping):
+        return Camera.from_mapping(camera, name=name)
+    if isinstance(camera, (str, PathLike)):
+        return read_camera(_file(camera, CameraError), name=name)
+    if name is not None:
+        raise CameraError(f"camera_name chooses from a calibration that holds several cameras: leave {name!r} out")
     if isinstance(camera, Camera):
         return camera
-    if isinstance(camera, Mapping):
-        return Camera.from_mapping(camera)
-    if not isinstance(camera, (str, PathLike)):
-        raise CameraError(f"a calibration is a file name, a mapping or a Camera, not {_description(camera)}")
-    return read_camera(_file(camera, CameraError))
+    if hasattr(camera, "distortion_model"):
+        return Camera.from_info(camera)
+    raise CameraError(f"a calibration is a file name, a mapping or a Camera, not {_description(camera)}")
 
 
 def _file(path: AnyPath, error: type[TaihriError]) -> Path:
     """Return the path of a file that the user has named; raise the error for what is no name of a file."""
-    name = fspath(path)
+    name = fsdecode(path)
+    if not name:
+        raise error("'' is no name of a file")
     if _URL.match(name):
         raise error(f"{name[:80]!r} is a URL: download it, and name the file")
     if "\0" in name:

@@ -6,7 +6,9 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from taihri_ros.errors import TaihriError
 
@@ -91,6 +93,30 @@ def read_file(path: Path, most_bytes: int) -> bytes:
     if len(data) > most_bytes:
         raise OSError(errno.EFBIG, f"it has more than {most_bytes / 1e6:g} MB", str(path))
     return data
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file in one step: a full disk or an interruption leaves what was there before, and nothing half written.
+
+    Args:
+        path: The file. Where it is a link, the file that it names; what is no regular file is written to as it is.
+        data: Its contents.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        target.write_bytes(data)
+        return
+    fresh = target.with_name(f".{uuid4().hex}.new")
+    try:
+        fresh.write_bytes(data)
+        fresh.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
 
 
 def expand_home(path: str | Path) -> Path:

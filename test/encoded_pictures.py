@@ -127,10 +127,10 @@ def with_chunk(data: bytes, kind: bytes, content: bytes) -> bytes:
 
 
 def png_of(
-    rows: bytes, width: int, height: int, bits: int = 8, colour: int = 2, compressed: bytes | None = None
+    rows: bytes, width: int, height: int, bits: int = 8, color: int = 2, compressed: bytes | None = None
 ) -> bytes:
     """Return a PNG of filtered rows, or of compressed data."""
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     data = zlib.compress(rows) if compressed is None else compressed
     return PNG_START + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 

@@ -69,7 +69,7 @@ def page() -> str:
             text += "\n".join(
                 ["", f"## {subject}", "", "| input | what happens | test |", "| -- | -- | -- |", *lines, ""]
             )
-    return text
+    return text.replace("*", "\\*")
 
 
 def _is_marker(function: ast.expr) -> bool:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
+import os
+import pickle
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from os import PathLike
 from pathlib import Path
+from threading import Semaphore
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -18,12 +25,14 @@ from required import LIGHT_PYTHON, ROOT
 
 import taihri_ros
 from taihri_ros import Localizer, localizer
+from taihri_ros.camera.calibration_layouts import read_fields
 from taihri_ros.camera.camera import Camera
-from taihri_ros.camera.camera_info import CameraError
+from taihri_ros.camera.camera_info import CameraError, Region
 from taihri_ros.camera.picture_error import PictureError
 from taihri_ros.camera.picture_files import write_picture
 from taihri_ros.commands.command import CommandError
 from taihri_ros.errors import TaihriError
+from taihri_ros.inference.engine import Generation, GenerationRequest
 from taihri_ros.node.parameters import ParameterError
 from taihri_ros.resources import PERSON
 from taihri_ros.skeleton import JOINTS
@@ -31,6 +40,13 @@ from taihri_ros.skeleton import JOINTS
 CAMERA = Camera.ideal(100.0, 96, 64)
 PICTURE = np.full((64, 96, 3), 255, np.uint8)
 WRIST = np.array([0.1, 0.0, 1.0])
+
+
+class BytesPath(PathLike[Any]):
+    """A path as `os.scandir(b".")` returns them."""
+
+    def __fspath__(self) -> bytes:
+        return b"nothing.jpg"
 
 
 @pytest.fixture
@@ -46,6 +62,7 @@ def test_the_package_is_imported_without_any_other_and_names_what_it_offers() ->
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert [getattr(taihri_ros, name) for name in taihri_ros.__all__]
+    assert set(taihri_ros.__all__) <= set(dir(taihri_ros))
     with pytest.raises(ImportError, match="cannot import name 'Localiser'"):
         exec("from taihri_ros import Localiser")
 
@@ -70,9 +87,18 @@ def test_a_calibration_is_a_file_its_content_or_a_camera(oracle: Oracle, tmp_pat
     file = tmp_path / "camera.json"
     file.write_text(json.dumps(CAMERA.to_mapping()))
     assert {Localizer(given).camera for given in (CAMERA, CAMERA.to_mapping(), file, str(file))} == {CAMERA}
+    two = {"left": Camera.ideal(90.0, 96, 64).to_mapping(), "right": CAMERA.to_mapping()}
+    file.write_text(json.dumps(two))
+    assert {Localizer(given, camera_name="right").camera for given in (two, file)} == {CAMERA}
+    with pytest.raises(CameraError, match=r"choose one of left, right \(--camera; in Python, camera_name\)$"):
+        Localizer(file)
+    with pytest.raises(CameraError, match="several cameras: leave 'left' out"):
+        Localizer(CAMERA, camera_name="left")
+    message = SimpleNamespace(**asdict(read_fields(CAMERA.to_mapping())) | {"roi": Region()})
+    assert Localizer(message).camera == CAMERA, "a message of a subscriber"
 
 
-def test_a_picture_is_a_file_or_an_array_in_either_order_of_colours(oracle: Oracle, tmp_path: Path) -> None:
+def test_a_picture_is_a_file_or_an_array_in_either_order_of_colors(oracle: Oracle, tmp_path: Path) -> None:
     red = PICTURE * np.array([1, 0, 0], np.uint8)
     file = tmp_path / "red.png"
     write_picture(file, red)
@@ -113,6 +139,8 @@ def test_a_picture_is_a_file_or_an_array_in_either_order_of_colours(oracle: Orac
         (Path("file:///tmp/a.jpg"), PictureError, "is a URL"),
         ("a\0.jpg", PictureError, "is no name of a file: it holds NUL"),
         (b"\xff\xd8\xff", PictureError, "not bytes: write it to a file and name that$"),
+        ("", PictureError, "^'' is no name of a file$"),
+        (BytesPath(), PictureError, "nothing.jpg cannot be read"),
     ],
 )
 def test_what_is_no_picture_is_refused(oracle: Oracle, picture: Any, error: type[TaihriError], message: str) -> None:
@@ -132,6 +160,8 @@ def test_bad_arguments_are_refused_before_an_engine_is_started(monkeypatch: pyte
             Localizer(neither)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="min_confidance"):
         Localizer(CAMERA, parameters={"min_confidance": 0.1})
+    with pytest.raises(ParameterError, match="parameters maps names to values, and is no list"):
+        Localizer(CAMERA, parameters=[("min_confidence", 0.1)])  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match=r"engine\.kind"):
         Localizer(CAMERA, engine="onnx")  # type: ignore[arg-type]
 
@@ -161,7 +191,7 @@ def test_a_command_without_joints_to_find_is_refused(oracle: Oracle, command: An
         Localizer(CAMERA).locate(PICTURE, command)
 
 
-def test_a_colour_order_that_does_not_exist_is_refused(oracle: Oracle) -> None:
+def test_a_color_order_that_does_not_exist_is_refused(oracle: Oracle) -> None:
     with pytest.raises(PictureError, match="color must be 'rgb' or 'bgr', not 'hsv'"):
         Localizer(CAMERA).locate(PICTURE, "head", color="hsv")  # type: ignore[arg-type]
 
@@ -177,6 +207,85 @@ def test_the_frames_of_a_video_are_filtered_and_single_pictures_are_not(oracle: 
         oracle.joints = {}
         states[video] = shown.locate(PICTURE, "right_wrist", stamp_ns=200_000_000).keypoints["right_wrist"].state.name
     assert states == {True: "PREDICTED", False: "NOT_ANSWERED"}
+
+
+def test_a_stamp_that_is_no_whole_number_is_refused(oracle: Oracle) -> None:
+    under_test, stamps = Localizer(CAMERA, video=True), ["1", 1.5, np.nan, 10**30, np.float64(1e18)]
+    for stamp in cast("list[Any]", stamps):
+        with pytest.raises(PictureError, match="stamp_ns is a whole number of nanoseconds, such as round"):
+            under_test.locate(PICTURE, "head", stamp_ns=stamp)
+    assert under_test.locate(PICTURE, "right_wrist", stamp_ns=cast("Any", np.int64(5))).points
+
+
+def test_the_picture_of_a_result_is_its_own(oracle: Oracle) -> None:
+    buffer = PICTURE.copy()
+    found = Localizer(CAMERA).locate(buffer, "right_wrist")
+    buffer[:] = 0
+    assert (found.picture == PICTURE).all(), "a program may use the array for the next frame"
+
+
+def test_threads_wait_for_each_other(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate, asked, most = oracle.generate, Semaphore(), []
+
+    def alone(request: GenerationRequest) -> Generation:
+        most.append(asked.acquire(blocking=False))
+        try:
+            return generate(request)
+        finally:
+            asked.release()
+
+    monkeypatch.setattr(oracle, "generate", alone)
+    under_test = Localizer(CAMERA, video=True)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: under_test.locate(PICTURE, "right_wrist").points, range(12)))
+    assert all(list(points) == ["right_wrist"] for points in found)
+    assert all(most)
+
+
+_FORKED = """
+import os, sys
+from test_localizer import CAMERA, PICTURE, WRIST, Oracle, localizer, Localizer, TaihriError
+from taihri_ros.inference.process.private_directory import make_private_directory
+
+engine, parent, directory = Oracle({"right_wrist": WRIST}), os.getpid(), make_private_directory()
+engine.close = lambda: print("closed by its parent:", os.getpid() == parent, flush=True)
+localizer.ready_engine = lambda _, **__: engine
+shared = Localizer(CAMERA)
+if os.fork() == 0:
+    try:
+        shared.locate(PICTURE, "head")
+    except TaihriError as error:
+        print(error, flush=True)
+    shared.close()
+    sys.exit(0)
+os.wait()
+print(os.path.isdir(directory.name), list(shared.locate(PICTURE, "right_wrist").points), flush=True)
+"""
+
+
+def test_a_forked_process_neither_uses_nor_ends_the_engine() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKED],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'test'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "this Localizer was made in another process, to which its engine answers: make one here",
+        "True ['right_wrist']",
+        "closed by its parent: True",
+    ]
+
+
+def test_a_localizer_is_not_copied_and_its_results_are(oracle: Oracle) -> None:
+    under_test, ways = Localizer(CAMERA), (pickle.dumps, copy.copy, copy.deepcopy)
+    for copied in cast("tuple[Callable[[Localizer], object], ...]", ways):
+        with pytest.raises(TaihriError, match="a Localizer owns an engine process, so that it is neither copied nor"):
+            copied(under_test)
+    found = under_test.locate(PICTURE, "right_wrist")
+    received = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(received.points["right_wrist"], found.points["right_wrist"])
 
 
 @pytest.mark.parametrize("video", [False, True])
@@ -208,6 +317,13 @@ def test_the_engine_is_closed_at_the_end_and_after_a_failed_start(
     with pytest.raises(TaihriError):
         Localizer(CAMERA, parameters={"command.tasks": str(tmp_path / "missing.yaml")})
     assert closed == [1, 1]
+    deleted = Localizer(CAMERA)
+    deleted.close()
+    deleted.close()
+    assert len(closed) == 3
+    deleted = Localizer(CAMERA)
+    del deleted
+    assert len(closed) == 4, "as where a cell of a notebook runs again"
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from taihri_ros.camera.calibration_files import read_camera
 from taihri_ros.commands.task_files import read_task_files
 from taihri_ros.errors import TaihriError
 from taihri_ros.node.parameter_files import read_parameters
-from taihri_ros.resources import expand_home, read_file, recipe_file, share_directory
+from taihri_ros.resources import expand_home, read_file, recipe_file, share_directory, write_file
 
 
 def test_data_files_are_found_in_the_source_tree() -> None:
@@ -131,3 +133,33 @@ def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
     assert read_file(file, 5) == b"12345"
     with pytest.raises(OSError, match="it has more than"):
         read_file(file, 4)
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Refuse to write more than some bytes to a file, as a full disk does."""
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+
+@pytest.mark.handles(
+    "Settings and DDS", "full disk while a picture, a mesh, a lock or taihri.json is written", "the former file stays"
+)
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "taihri.json"
+    write_file(path, b"before")
+    with largest_file(100), pytest.raises(OSError, match="too large"):
+        write_file(path, bytes(1000))
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("taihri.json", b"before")]
+
+
+def test_a_link_stays_one_and_its_file_is_written(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("file")
+    write_file(link, b"contents")
+    assert link.is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"contents"

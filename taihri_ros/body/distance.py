@@ -38,29 +38,13 @@ class Nearest:
     supported: bool
 
 
-def nearest_to_point(body: Body, point: ArrayLike) -> Nearest:
-    """Return the place of a body that is nearest to a point.
-
-    Args:
-        body: The body.
-        point: (3,) metres, camera optical frame.
-
-    Returns:
-        The nearest place.
-
-    Raises:
-        BodyError: The point is not three finite numbers.
-    """
-    return nearest_to_segment(body, point, point)
-
-
 def nearest_to_segment(body: Body, start: ArrayLike, end: ArrayLike) -> Nearest:
     """Return the place of a body that is nearest to a straight segment.
 
     Args:
         body: The body.
         start: (3,) one end of the segment, metres, camera optical frame.
-        end: (3,) the other end; it may be the same.
+        end: (3,) the other end; the same for the distance to a point.
 
     Returns:
         The nearest place.

@@ -22,6 +22,7 @@ _SHOWN, _UNSHOWN = (196, 178, 165, 255), (150, 150, 160, 90)
 
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 _COMPONENTS = {"uint8": 5121, "uint16": 5123, "float32": 5126}
+"""Constants of glTF: targets of buffer views, and component types by NumPy type."""
 
 
 def encode_glb(bodies: Sequence[Body]) -> bytes:

@@ -107,11 +107,13 @@ class Body:
     def supported_vertices(self) -> NDArray[np.bool_]:
         """Whether a keypoint shows where each vertex is, bool (V,): that at the far end of the bone that moves it most.
 
-        Hands and the head count as shown where the joint at which they begin is.
+        Hands and the head count as shown where the joint at which they begin is. A bone that begins at a withheld joint
+        does not.
         """
         ends = self.supported.copy()
         for bone in set(PARENTS[1:]):
             ends[bone] = self.supported[[joint for joint, parent in enumerate(PARENTS) if parent == bone]].any()
+        ends &= ~self.withheld
         template = self.surface.template
         strongest = template.weights.argmax(axis=1)
         return np.asarray(ends[template.weight_bones[np.arange(len(strongest)), strongest]])

@@ -1,4 +1,4 @@
-"""Reads calibration files: YAML, JSON, OpenCV's XML, and the INI of camera_calibration_parsers."""
+"""Reads calibration files: YAML, JSON, OpenCV's XML, INI of camera_calibration_parsers, and texts of other tools."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import yaml
 from taihri_ros.camera.calibration_layouts import LAYOUTS
 from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.camera_info import CameraError
+from taihri_ros.camera.other_calibrations import cameras_in_text
 from taihri_ros.resources import read_file
 
 _LARGEST = 2_000_000
@@ -33,6 +34,7 @@ _LOST = re.compile(r"A message was lost!!!\s+total count change: ?\d+\s+total co
 
 _JSON_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*')
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_DECIMAL = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
 
 
 class _Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
@@ -56,8 +58,9 @@ def read_camera(path: Path, *, name: str | None = None, rectified: bool = False)
 
     Args:
         path: YAML, JSON or XML file in one of the layouts of `calibration_layouts.read_fields`, what `ros2 topic echo`
-            wrote (one message, or several that describe one camera), or the INI file of camera_calibration_parsers.
-        name: Name of the camera in a file that holds several, such as cam0.
+            wrote (one message, or several that describe one camera), the INI file of camera_calibration_parsers, or a
+            text that `other_calibrations.cameras_in_text` reads.
+        name: Name of the camera in a file that holds several, such as cam0 or LEFT_CAM_HD.
         rectified: Whether the image is rectified: use P, without distortion.
 
     Returns:
@@ -101,11 +104,16 @@ def _read_text(path: Path) -> str:
 
 def _parse(text: str) -> list[Mapping[str, Any]]:
     """Return the documents of a file, at least one."""
+    documents: list[Any]
     start = text.lstrip()[:1]
     if start == "<":
         documents = [_parse_xml(text)]
     elif re.search(r"^\[image\]\s*$", text, re.MULTILINE):
         documents = [_parse_ini(text)]
+    elif cameras := cameras_in_text(text):
+        documents = [cameras]
+    elif all(map(_DECIMAL.fullmatch, words := text.replace(",", " ").split())) and len(words) > 1:
+        raise CameraError("numbers without names: write them as width, height, distortion_model, d and k")
     else:
         documents = (_parse_json(text) if start == "{" else None) or _parse_yaml(text)
     filled = [document for document in documents if document not in (None, "")]

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.camera.camera_info import CameraError, InfoFields, Region, read_count, read_numbers
+from taihri_ros.camera.other_calibrations import cameras_in_mapping
 
-LAYOUTS = "the fields of sensor_msgs/CameraInfo, or a file of camera_calibration, OpenCV, Kalibr or ORB-SLAM"
+LAYOUTS = "the fields of sensor_msgs/CameraInfo, or a file of camera_calibration, OpenCV, Kalibr, ORB-SLAM or COLMAP"
 """The layouts that are read, for error messages."""
 
 _ALIASES = {
@@ -40,8 +41,11 @@ _ALIASES = {
 _NUMBERS = {"fx": "fx", "fy": "fy", "cx": "cx", "cy": "cy", "ppx": "cx", "ppy": "cy"}
 _NUMBERS |= {name: name for name in ("k1", "k2", "k3", "k4", "p1", "p2")}
 _NUMBERS |= {"coeffs": "d", "model": "lens", "modeltype": "lens", "type": "lens", "width": "width", "height": "height"}
-"""Names in files that write each number of the intrinsics on its own: of ORB-SLAM, where they follow "Camera.", of
-camodocal and VINS, where they stand under `projection_parameters` and `distortion_parameters`, and of librealsense."""
+_NUMBERS |= {"cols": "width", "rows": "height"}
+"""Names in files that write each number of the intrinsics on its own: of ORB-SLAM and OpenVSLAM, where they follow
+"Camera.", of camodocal, VINS and stella_vslam, where they stand in a part of `_PARTS`, and of librealsense."""
+
+_PARTS = ("projection_parameters", "distortion_parameters", "Camera")
 
 _PREFIX = re.compile(r"camera[12]?(?=.)")
 
@@ -59,7 +63,8 @@ def read_fields(mapping: Mapping[str, Any], name: str | None = None) -> InfoFiel
             distortion_model, d and k; the capital letters of ROS 1 are accepted), the YAML of camera_calibration, a
             file of OpenCV's FileStorage with the size, the camera matrix and the distortion coefficients, or a
             camchain of Kalibr; or the intrinsics as single numbers fx, fy, cx and cy, with k1, k2, p1, p2 and k3, as
-            ORB-SLAM, VINS and librealsense write them. Numbers may be text.
+            ORB-SLAM, VINS, OpenVSLAM and librealsense write them; or a file that `cameras_in_mapping` reads. Numbers
+            may be text.
         name: Name of the camera in a file that holds several, such as `cam0` of Kalibr or `1` of OpenCV's M1 and D1.
 
     Returns:
@@ -69,11 +74,18 @@ def read_fields(mapping: Mapping[str, Any], name: str | None = None) -> InfoFiel
         CameraError: A field is missing or of the wrong type, or the file holds several cameras or another camera model.
     """
     cameras = (
-        _kalibr_cameras(mapping) or _numbered_cameras(mapping) or _orb_slam_cameras(mapping) or _named_cameras(mapping)
+        cameras_in_mapping(mapping)
+        or _kalibr_cameras(mapping)
+        or _numbered_cameras(mapping)
+        or _orb_slam_cameras(mapping)
+        or _named_cameras(mapping)
     )
     if cameras:
         if name is None and len(cameras) > 1:
-            raise CameraError(f"camera file holds {len(cameras)} cameras: choose one of {', '.join(cameras)}")
+            raise CameraError(
+                f"camera file holds {len(cameras)} cameras: choose one of {', '.join(cameras)} (--camera; in Python, "
+                "camera_name)"
+            )
         if name is not None and name not in cameras:
             raise CameraError(f"camera file does not hold {name!r}: choose one of {', '.join(cameras)}")
         mapping = cameras[next(iter(cameras)) if name is None else name]
@@ -152,7 +164,7 @@ def _named_cameras(mapping: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _single_numbers(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a file that writes each number of the intrinsics on its own; none for another file."""
-    parts = [mapping.get(name) for name in ("projection_parameters", "distortion_parameters")]
+    parts = [mapping.get(name) for name in _PARTS]
     named = {
         _NUMBERS[plain]: value
         for part in (mapping, *parts)
@@ -171,7 +183,7 @@ def _single_numbers(mapping: Mapping[str, Any]) -> dict[str, Any]:
         found["d"] = [named.get(name, 0) for name in ("k1", "k2", "k3", "k4")]
     elif lens == "rectified":
         found["d"] = []
-    found["model"] = "plumb_bob" if lens == "pinhole" and "p1" in named else lens
+    found["model"] = "plumb_bob" if lens in ("pinhole", "perspective") and "p1" in named else lens
     return found
 
 
@@ -189,7 +201,10 @@ def _flat_fields(mapping: Mapping[str, Any]) -> InfoFields:
     missing = [name for name in ("width", "height", "model", "d", "k") if name not in found]
     if missing:
         names = ", ".join({"model": "distortion_model"}.get(name, name) for name in missing)
-        raise CameraError(f"camera file lacks {names}: use a file with {LAYOUTS}")
+        advice = f"use a file with {LAYOUTS}"
+        if missing == ["d"]:
+            advice = "add the distortion of the lens (distortion_model: plumb_bob and d: [] mean none)"
+        raise CameraError(f"camera file lacks {names}: {advice}")
     roi = mapping.get("roi") or {}
     if not isinstance(roi, Mapping):
         raise CameraError("camera file has a field of the wrong type: roi must hold x_offset, y_offset, width, height")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.picture_decoder import DEFAULT_FORMATS, decode_picture, read_structure
 from taihri_ros.camera.picture_error import PictureError
+from taihri_ros.resources import write_file
 
 _LARGEST_FILE = 2**29
 """Largest file that is read, bytes."""
@@ -94,7 +95,7 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     check_picture_name(path)
     encoded = cv2.imencode(path.suffix.lower(), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
     try:
-        path.write_bytes(encoded.tobytes())
+        write_file(path, encoded.tobytes())
     except OSError as error:
         raise PictureError(f"cannot write {printable(path)}: {error.strerror}") from error
 

@@ -24,13 +24,13 @@ NAME = "PNG"
 MAGIC = b"\x89PNG\r\n\x1a\n"
 
 _PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-_GREY, _COLOUR, _PALETTE, _GREY_ALPHA, _COLOUR_ALPHA = 0, 2, 3, 4, 6
+_GREY, _COLOR, _PALETTE, _GREY_ALPHA, _COLOR_ALPHA = 0, 2, 3, 4, 6
 _BITS = {
     _GREY: (1, 2, 4, 8, 16),
-    _COLOUR: (8, 16),
+    _COLOR: (8, 16),
     _PALETTE: (1, 2, 4, 8),
     _GREY_ALPHA: (8, 16),
-    _COLOUR_ALPHA: (8, 16),
+    _COLOR_ALPHA: (8, 16),
 }
 """Allowed bits per sample by colour type."""
 
@@ -96,11 +96,11 @@ def read_png_structure(data: bytes | memoryview) -> PngStructure:
     assert header is not None
     if not has_pixels:
         raise damaged(NAME, "no pixels")
-    width, height, bits, colour = header
-    if colour == _PALETTE and not has_palette:
+    width, height, bits, color = header
+    if color == _PALETTE and not has_palette:
         raise damaged(NAME, "no palette")
     pixels = b"".join(kept) if others else data[:place]
-    return PngStructure(width, height, colour in (_GREY, _GREY_ALPHA), bits, orientation, pixels)
+    return PngStructure(width, height, color in (_GREY, _GREY_ALPHA), bits, orientation, pixels)
 
 
 def decode_png(structure: PngStructure) -> NDArray[np.uint8]:
@@ -169,9 +169,9 @@ def _chunk(data: memoryview, place: int) -> tuple[bytes, memoryview, int]:
 def _read_header(content: memoryview) -> tuple[int, int, int, int]:
     if len(content) != 13:
         raise damaged(NAME, "its header has the wrong length")
-    width, height, bits, colour, compression, filters, interlace = struct.unpack(">IIBBBBB", content)
+    width, height, bits, color, compression, filters, interlace = struct.unpack(">IIBBBBB", content)
     if not 0 < width < 2**31 or not 0 < height < 2**31:
         raise damaged(NAME, f"its size is {width}x{height}")
-    if bits not in _BITS.get(colour, ()) or compression or filters or interlace > 1:
-        raise damaged(NAME, f"its header has {bits} bits of colour type {colour}")
-    return width, height, bits, colour
+    if bits not in _BITS.get(color, ()) or compression or filters or interlace > 1:
+        raise damaged(NAME, f"its header has {bits} bits of colour type {color}")
+    return width, height, bits, color

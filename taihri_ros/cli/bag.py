@@ -13,7 +13,7 @@ from taihri_ros.cli.bag_options import bag_options
 from taihri_ros.cli.node_options import node_options, node_parameters
 from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
-from taihri_ros.commands.command import Command, CommandError, parse_command
+from taihri_ros.commands.command import Command, CommandError, parse_command, refuse_stop
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.configured_engine import ready_engine
 from taihri_ros.node.configured_tracker import make_tracker
@@ -117,10 +117,7 @@ def _read_command(text: str | None, parameters: Parameters) -> Command:
     text = parameters.command_initial if text is None else text
     if not text:
         raise CommandError("no command: choose one with --command, or set the parameter command.initial")
-    requested = parse_command(text, max_length=parameters.command_max_length, allow=parameters.command_allow)
-    if requested is None:
-        raise CommandError("'stop' requests no joints: name joints, or describe the task")
-    return requested
+    return refuse_stop(parse_command(text, max_length=parameters.command_max_length, allow=parameters.command_allow))
 
 
 def _summary(replay: BagReplay | None, out: Path) -> str:

@@ -19,6 +19,9 @@ _OPTIONS = (
         "file.",
     ),
     click.option(
+        "--camera", metavar="NAME", help="Camera of a calibration file that holds several, such as cam0 or LEFT_CAM_HD."
+    ),
+    click.option(
         "--depth", metavar="TOPIC", help="Depth topic of the bag, registered to the images; sets depth.enabled."
     ),
     click.option("--rectified", is_flag=True, help="The images are rectified: use P of CameraInfo."),
@@ -42,13 +45,14 @@ def bag_options(command: Callable[..., None]) -> Callable[..., None]:
         *,
         image: str | None,
         camera_info: str | None,
+        camera: str | None,
         depth: str | None,
         rectified: bool,
         chosen: dict[str, Any] | None = None,
         **others: Any,
     ) -> None:
         chosen = {} if chosen is None else chosen
-        named = {"image": image, "camera_info": camera_info, "depth": depth}
+        named = {"image": image, "camera_info": camera_info, "camera": camera, "depth": depth}
         if rectified:
             chosen["rectified"] = True
         if depth is not None:

@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,14 @@ from taihri_ros.evaluation.datasets.readers import open_data
 from taihri_ros.evaluation.evaluate import LabelledAnswer, evaluate
 from taihri_ros.evaluation.metrics import coverage
 from taihri_ros.evaluation.predictions import XY_SOURCES
-from taihri_ros.evaluation.reports.tables import counted
+from taihri_ros.evaluation.reports import belief_report
 from taihri_ros.inference.checkpoint.lock import renew
 from taihri_ros.model.spec import FILE_NAME, Belief, Calibration, ModelSpec
 from taihri_ros.node.configured_engine import LONGEST_ANSWER_S
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.belief import BeliefGate
 from taihri_ros.pipeline.decoder import XySource
+from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.resources import expand_home
 
 
@@ -81,8 +82,6 @@ def command(
       taihri calibrate --model ~/TAIHRI --data robot.jsonl --limit 200 --dry-run
       taihri calibrate --model ~/TAIHRI --data robot.jsonl --nobody pictures_of_my_empty_rooms
     """
-    from taihri_ros.pipeline.estimator import Estimator
-
     if data is None:
         raise click.UsageError("Missing option '--data'.")
     parameters = Parameters.from_mapping({"engine.request_timeout_s": LONGEST_ANSWER_S, **chosen})
@@ -93,6 +92,8 @@ def command(
         open_nobody(nobody or OF_THE_PROJECT, nobody_camera, CALIBRATION_SEED, count_of_nobody) if with_belief else None
     )
     count = min(opened.length, limit or opened.length)
+    if pictures is not None:
+        belief_calibration.check_counts(min(pictures.length, nobody_limit or pictures.length), count)
     measurements: list[Measurements] = []
     with open_configured_engine(parameters, in_process=in_process) as engine:
         # The factors of the confidence are not known yet: the views of a picture must not depend on them.
@@ -163,15 +164,13 @@ def _belief_summary(belief: Belief, nobody: BeliefAnswers, people: BeliefAnswers
     offset, *weights = belief.presence
     if np.isfinite(people.log_odds).any():
         offset, weights = offset + belief.log_odds[0], [*weights, belief.log_odds[1]]
-    return "\n".join(
-        [
-            "",
-            f"presence: offset {offset:g}, weights {', '.join(map('{:g}'.format, weights))}",
-            f"thresholds: min_confidence {belief.min_confidence:g}, min_presence {belief.min_presence:g}",
-            f"pictures without people with any joint published: {counted(false_alarms(nobody, belief))}",
-            f"joints within 200 mm of the truth that are lost: {counted(lost_joints(people, belief))}",
-        ]
-    )
+    found = {
+        "belief": asdict(belief),
+        "false_alarms": false_alarms(nobody, belief),
+        "lost": lost_joints(people, belief),
+    }
+    presence = f"presence: offset {offset:g}, weights {', '.join(map('{:g}'.format, weights))}"
+    return f"\n{presence}\n{belief_report.summary(found)}"
 
 
 def _summary(measurements: Sequence[Measurements], calibration: Calibration) -> str:

@@ -22,12 +22,12 @@ from taihri_ros.demo.bodies import recovered_bodies
 from taihri_ros.demo.people import recovered_people
 from taihri_ros.demo.pictures import write_pictures
 from taihri_ros.demo.planner import Planner, Record
-from taihri_ros.demo.summary import check, describe, summarise
+from taihri_ros.demo.summary import check, describe, summarize
 from taihri_ros.demo.view import how_to_view, recorded_view
 from taihri_ros.errors import TaihriError, install_extra
 from taihri_ros.evaluation.mean_pose import SHIPPED as MEAN_POSE
 from taihri_ros.evaluation.mean_pose import MeanPose
-from taihri_ros.inference.environment import EngineKind, without_working_directory
+from taihri_ros.inference.environment import EngineKind, module_command
 from taihri_ros.node.application import UNTRAINED_NOTE
 from taihri_ros.node.configured_engine import engine_python
 
@@ -40,7 +40,7 @@ _COMMANDS_TO_PEOPLE = (
     "left_wrist, right_wrist",
     "touch the shoulder of the person on the left",
 )
-_WORDS_TO_ARM = ("shake my hand", "hand me the cup", "pat my shoulder", "give me a hug", "point at my head")
+_COMMANDS_TO_ARM = ("shake my hand", "hand me the cup", "pat my shoulder", "give me a hug", "point at my head")
 _SEED, _GROUP_SEED = 6, 7
 """Default seeds of the one person, and of several, who stay in the picture for most of the time."""
 
@@ -57,8 +57,8 @@ _ARM_S = 15
 _STALE_S = 1.0
 """Age of an image from which on the arm stands still."""
 
-_TAIHRI = ("-m", "taihri_ros.cli")
-"""Arguments of Python that run the command `taihri`."""
+_TAIHRI = "taihri_ros.cli"
+"""The module that is the command `taihri`."""
 
 _MESH = "body.glb"
 
@@ -130,15 +130,15 @@ def command(
     mean_pose = MeanPose.read(MEAN_POSE)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the other processes end with this one
-    node = _node_arguments(kind, python, chosen, people=people, bodies=mesh or arm)
-    camera = [python, *_TAIHRI, "simulate", "--seed", seed]
+    node = _node_command(kind, python, chosen, people=people, bodies=mesh or arm)
+    camera = [*module_command(_TAIHRI, python), "simulate", "--seed", seed]
     if arm:
-        node = ["-m", "taihri_ros.demo.true_keypoints"] if truth else node
+        node = module_command("taihri_ros.demo.true_keypoints") if truth else node
         _run_with_arm(out, seconds, node, camera, truth=truth)
         return
     commands = _COMMANDS_TO_PEOPLE if people > 1 else _COMMANDS
     record, is_recorded = _run_with_commands(out, commands, seconds, node, [*camera, "--people", people])
-    summary = summarise(record, mean_pose)
+    summary = summarize(record, mean_pose)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     click.echo(json.dumps(summary, indent=2))
     written = ["summary.json", *_write_pictures(record, out), *(["demo.rrd"] if is_recorded else [])]
@@ -155,9 +155,9 @@ def command(
     check(summary)
 
 
-def _node_arguments(kind: str, python: str, chosen: Mapping[str, Any], *, people: int, bodies: bool) -> list[str]:
-    """Return the arguments of the Python that runs the node."""
-    arguments = [*_TAIHRI, "run", "--engine", kind, "--engine-python", python]
+def _node_command(kind: str, python: str, chosen: Mapping[str, Any], *, people: int, bodies: bool) -> list[str]:
+    """Return the command that runs the node."""
+    arguments = [*module_command(_TAIHRI), "run", "--engine", kind, "--engine-python", python]
     for option, name in (("--model", "engine.model"), ("--engine-url", "engine.url")):
         arguments += [option, chosen[name]] if name in chosen else []
     if bodies:
@@ -169,15 +169,15 @@ def _node_arguments(kind: str, python: str, chosen: Mapping[str, Any], *, people
 
 
 def _run_with_commands(
-    out: Path, commands: Sequence[str], seconds: float, node_arguments: list[str], camera_arguments: list[Any]
+    out: Path, commands: Sequence[str], seconds: float, node_command: list[str], camera_command: list[Any]
 ) -> tuple[Record, bool]:
     """Send the commands to the node, each for some seconds.
 
     Returns:
         What the planner received, and whether `demo.rrd` was written.
     """
-    with Planner() as planner, _process([sys.executable, *node_arguments]) as node:
-        with _process(camera_arguments) as camera:
+    with Planner() as planner, _process(node_command) as node:
+        with _process(camera_command) as camera:
             _wait_for_camera(planner, camera)
             _wait_for_engine(planner, node)
             with recorded_view(out / "demo.rrd") as is_recorded:
@@ -198,7 +198,7 @@ def _write_pictures(record: Record, out: Path) -> list[str]:
 
 
 def _run_with_arm(
-    out: Path, seconds: float, node_arguments: list[str], camera_arguments: list[Any], *, truth: bool
+    out: Path, seconds: float, node_command: list[str], camera_command: list[Any], *, truth: bool
 ) -> None:
     """Let the arm of examples/reach do what it is told, and measure it against the true joints."""
     from taihri_ros.demo.arm_pictures import write_clip
@@ -207,15 +207,15 @@ def _run_with_arm(
 
     with (
         ArmWatcher() as watcher,
-        _process([sys.executable, *node_arguments]) as node,
-        _process([sys.executable, "-m", "taihri_ros.demo.arm_node", _STALE_S]) as arm,
-        _process(camera_arguments) as camera,
+        _process(node_command) as node,
+        _process([*module_command("taihri_ros.demo.arm_node"), _STALE_S]) as arm,
+        _process(camera_command) as camera,
     ):
         _wait_for_camera(watcher, camera)
         if not truth:
             _wait_for_engine(watcher, node)
         _wait_for_arm(watcher, arm)
-        for text in _WORDS_TO_ARM:
+        for text in _COMMANDS_TO_ARM:
             click.echo(f"{text!r} ...", err=True)
             watcher.say(text)
             _wait_until_reached(watcher, max(seconds, _ARM_S), node=node, camera=camera, arm=arm)
@@ -253,7 +253,7 @@ def _wait_until_reached(watcher: ArmWatcher, seconds: float, **processes: _Proce
 @contextmanager
 def _process(arguments: list[Any]) -> Iterator[_Process]:
     """Start a process, and interrupt it at the end of the block."""
-    with subprocess.Popen([str(each) for each in arguments], env=without_working_directory(os.environ)) as process:
+    with subprocess.Popen([str(each) for each in arguments]) as process:
         try:
             yield process
         finally:

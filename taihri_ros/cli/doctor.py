@@ -27,8 +27,8 @@ def command(*, model: str | None, adapter: str | None, engine_python: str | None
     """
     worst = Level.OK
     for finding in examine(model, engine_python, adapter):
-        mark, colour = _MARKS[finding.level]
-        click.echo(f"{click.style(f'{mark:>7}', fg=colour)}  {finding.subject}: {finding.text}")
+        mark, color = _MARKS[finding.level]
+        click.echo(f"{click.style(f'{mark:>7}', fg=color)}  {finding.subject}: {finding.text}")
         if finding.advice:
             click.echo(f"{'':>7}  -> {finding.advice}")
         worst = max(worst, finding.level)

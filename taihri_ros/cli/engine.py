@@ -9,7 +9,7 @@ import click
 
 from taihri_ros.inference.environment import EngineEnvironment, EngineKind, default_directory
 from taihri_ros.inference.install import install
-from taihri_ros.inference.process.server import parse_option, run_engine
+from taihri_ros.inference.process.program import parse_option, run_engine
 
 
 @click.group("engine", invoke_without_command=True)

@@ -15,6 +15,7 @@ from taihri_ros.evaluation.question_plan import Plan
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node.configured_engine import checkpoint, local_engine_options, ready_engine
 from taihri_ros.node.parameters import ParameterError, Parameters
+from taihri_ros.pipeline.estimator import Estimator
 from taihri_ros.pipeline.prompt_batch import Decoding
 
 
@@ -47,8 +48,6 @@ def ask(
     Raises:
         TaihriError: An image cannot be read, the engine failed, or the file has answers of another run.
     """
-    from taihri_ros.pipeline.estimator import Estimator
-
     answered: list[LabelledAnswer] = []
     count = min(data.length, limit or data.length)
     run = describe_run(engine.info, data, plan, decoding, person_crop)

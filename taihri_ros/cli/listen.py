@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from taihri_ros.cli.options import ros_args_option
 from taihri_ros.node.stop_event import set_by_signals
 
 _NODE_S = 3.0
@@ -71,6 +72,7 @@ _NODE_S = 3.0
     help="Read what another recogniser has heard from ~/text, ~/live_speech or ~/transcription. Repeatable.",
 )
 @click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic. Repeatable.")
+@ros_args_option
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution of the robot.")
 def command(*, wav: Path | None, remap: tuple[str, ...], distro: str, **values: Any) -> None:
     """Listen to a microphone, an audio topic or another recogniser, and send orders to /taihri/command.

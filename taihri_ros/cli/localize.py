@@ -16,6 +16,7 @@ from taihri_ros.cli.options import engine_options, threshold_options
 from taihri_ros.errors import TaihriError
 from taihri_ros.localizer import Localizer, read_command
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.resources import write_file
 
 
 @click.command("localize")
@@ -25,7 +26,7 @@ from taihri_ros.pipeline.estimate import Estimate
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
     help="Calibration file: what 'ros2 topic echo --once /camera/camera_info' prints, YAML or INI of "
-    "camera_calibration, YAML, XML or JSON of OpenCV, or a camchain of Kalibr.",
+    "camera_calibration, YAML, XML or JSON of OpenCV, a camchain of Kalibr, COLMAP's cameras.txt, and others.",
 )
 @click.option("--camera", "camera_name", help="Camera of a calibration file that holds several, such as cam0.")
 @click.option("--rectified", is_flag=True, help="The image is rectified: use P of the calibration.")
@@ -94,15 +95,15 @@ def command(
     picture = read_picture(image, check_size=camera.check_image)
     with Localizer(camera, parameters=chosen) as localizer:
         found = localizer.locate(picture, text)
-    if mesh is not None and found.body is not None:
-        mesh.write_bytes(encode_glb([found.body]))
-    if overlay is not None:
-        write_picture(overlay, found.draw())
-    if mesh is not None and found.body is None:
-        click.echo(f"note: {mesh} was not written: too few joints of the trunk were found to fit a body", err=True)
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(json.dumps(to_json(found.estimate), indent=2) if as_json else _table(found.estimate))
+    if mesh is not None and found.body is not None:
+        write_file(mesh, encode_glb([found.body]))
+    elif mesh is not None:
+        click.echo(f"note: {mesh} was not written: too few joints of the trunk were found to fit a body", err=True)
+    if overlay is not None:
+        write_picture(overlay, found.draw())
 
 
 def to_json(estimate: Estimate) -> dict[str, Any]:

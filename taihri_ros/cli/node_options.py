@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from taihri_ros.cli.options import add_options
+from taihri_ros.cli.options import add_options, ros_args_option
 from taihri_ros.node.parameter_files import read_parameters
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.topics import NODE_NAME
@@ -24,6 +24,7 @@ _OPTIONS = (
     click.option(
         "-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic, or __node or __ns. Repeatable."
     ),
+    ros_args_option,
 )
 
 

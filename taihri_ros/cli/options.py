@@ -10,6 +10,9 @@ import click
 
 from taihri_ros.node.parameters import EngineKind
 
+ros_args_option = click.option("--ros-args", is_flag=True, hidden=True, expose_value=False)
+"""The option `--ros-args`, which stands before -p and -r under ROS 2, and changes nothing here."""
+
 
 def add_options(
     command: Callable[..., None], options: Sequence[Callable[[Callable[..., None]], Callable[..., None]]]

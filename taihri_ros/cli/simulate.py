@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from taihri_ros.cli.options import ros_args_option
 from taihri_ros.cli.stop_signals import StopRequested, StopSignals, exit_stopped
 from taihri_ros.errors import imports_of
 from taihri_ros.node.stop_event import set_by_signals
@@ -64,6 +65,7 @@ def _read_size(context: click.Context, option: click.Parameter, value: str) -> t
     help="Record a bag with registered depth instead of publishing; needs --duration, in the time of the simulation.",
 )
 @click.option("-r", "--remap", metavar="FROM:=TO", multiple=True, help="Remap a topic. Repeatable.")
+@ros_args_option
 @click.option("--distro", default="jazzy", show_default=True, help="ROS 2 distribution of the robot.")
 def command(
     *,

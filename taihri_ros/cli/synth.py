@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from taihri_ros.cli.extras import import_from
 
 if TYPE_CHECKING:
     from taihri_ros.synthetic.dataset import Sample
+
+_import = partial(import_from, "synthetic", extra="synthetic")
+"""Import a module of the room synthetic by its name."""
 
 
 @click.command("synth")
@@ -94,8 +98,3 @@ def command(
 
 def _write_sheet(path: Path, samples: list[Sample]) -> None:
     write_picture(path, _import("contact_sheet").contact_sheet(samples, columns=4))
-
-
-def _import(name: str) -> Any:
-    """Return a module of the room synthetic."""
-    return import_from("synthetic", name, extra="synthetic")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ from taihri_ros.resources import recipe_file
 
 if TYPE_CHECKING:
     from taihri_ros.training.recipe import PictureSettings, Recipe
+
+_import = partial(import_from, "training", extra="training")
+"""Import a module of the room training by its name."""
 
 _DATA: dict[str, Any] = {
     "type": click.Path(exists=True, path_type=Path),
@@ -218,8 +222,3 @@ def _make_pictures(settings: PictureSettings) -> None:
     with click.progressbar(made, length=length, label="pictures", file=sys.stderr) as steps:
         for _ in steps:
             pass
-
-
-def _import(name: str) -> Any:
-    """Return a module of the room training."""
-    return import_from("training", name, extra="training")

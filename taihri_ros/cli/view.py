@@ -71,6 +71,8 @@ def command(
     has_recording = any(path.suffix == recordings.ENDING for path in shown_paths)
     if has_recording and len(shown_paths) > 1:
         raise click.UsageError(f"show one {recordings.ENDING} file at a time, and without bags")
+    if save is None:
+        page.check_address(host, port)
     parameters = node_parameters(params_file, param, remap, chosen)
     new_scene = partial(
         scene.Scene, node=resolve("~", *node_identity(NODE_NAME, remaps=remap)), rectified=parameters.rectified

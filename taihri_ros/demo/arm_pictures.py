@@ -21,7 +21,7 @@ from taihri_ros.errors import TaihriError
 
 Array = NDArray[np.float64]
 Picture = NDArray[np.uint8]
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 View = Callable[[Array], tuple[Array, Array]]
 """A projection of points (..., 3) to pixels (..., 2) and depths (...)."""
@@ -49,7 +49,7 @@ def write_clip(record: ArmRecord, bodies: Mapping[int, Body], path: Path) -> Non
     Raises:
         TaihriError: There is nothing to show, or the file cannot be written.
     """
-    if record.camera is None or not record.words:
+    if record.camera is None or not record.commands:
         raise TaihriError("the arm could not be drawn: no picture of the camera was received")
     arm = SimulatedArm()
     for rate_hz in _RATES_HZ:
@@ -93,25 +93,25 @@ def draw_moment(record: ArmRecord, bodies: Mapping[int, Body], stamp: int, arm: 
         cv2.rectangle(panel, (0, 0), (_LABEL_WIDTH, 22), (30, 30, 30), cv2.FILLED)
         _write(panel, name, 16, (255, 255, 255))
     caption = np.full((_CAPTION, 2 * _WIDTH, 3), 30, np.uint8)
-    said = next((text for time_ns, text in reversed(record.words) if time_ns <= stamp), "")
+    said = next((text for time_ns, text in reversed(record.commands) if time_ns <= stamp), "")
     _write(caption, f'"{said}"', 19, (255, 190, 90))
     _write(caption, sample.status, 40, (120, 230, 130) if sample.status.startswith("reached") else (255, 255, 255))
     return np.vstack([np.hstack([picture, beside]), caption])
 
 
-def _write(picture: Picture, text: str, row: int, colour: Colour) -> None:
+def _write(picture: Picture, text: str, row: int, color: Color) -> None:
     """Write a line of text, smaller if it is too long."""
     scale = 0.45
     (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     scale *= min(1.0, (picture.shape[1] - 16) / max(width, 1))
-    cv2.putText(picture, text, (8, row), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
+    cv2.putText(picture, text, (8, row), cv2.FONT_HERSHEY_SIMPLEX, scale, color, 1, cv2.LINE_AA)
 
 
 def _shown(record: ArmRecord, bodies: Mapping[int, Body], rate_hz: float) -> Iterator[int]:
     """Yield the stamps that are shown: evenly spaced, and only the beginning of each stop."""
     last, reason, waited = -np.inf, "", 0
     for stamp in sorted(record.pictures.keys() & bodies.keys()):
-        if stamp < record.words[0][0] or stamp - last < 0.95e9 / rate_hz:
+        if stamp < record.commands[0][0] or stamp - last < 0.95e9 / rate_hz:
             continue
         status = _sample(record, stamp).status
         state = " ".join(status.split()[:3])
@@ -126,7 +126,7 @@ def _sample(record: ArmRecord, stamp: int) -> Sample:
     return min(record.samples, key=lambda sample: abs(sample.time_ns - stamp))
 
 
-def _links(arm: SimulatedArm) -> list[tuple[Array, Colour]]:
+def _links(arm: SimulatedArm) -> list[tuple[Array, Color]]:
     """Return the triangles (T, 3, 3) of each link, with their colour."""
     return [
         (_capsule(start, end, radius), _ARM if link in ("upper_arm", "forearm") else _HAND)
@@ -134,7 +134,7 @@ def _links(arm: SimulatedArm) -> list[tuple[Array, Colour]]:
     ]
 
 
-def _robot(arm: SimulatedArm) -> list[tuple[Array, Colour]]:
+def _robot(arm: SimulatedArm) -> list[tuple[Array, Color]]:
     """Return a column under the shoulder and a mast with the camera, which are no part of the arm's model."""
     foot, top = np.array([0.1, 1.25, -0.05]), np.array([0.1, 0.5, -0.05])
     return [
@@ -159,10 +159,10 @@ def _capsule(start: Array, end: Array, radius: float) -> Array:
     return np.concatenate([np.stack(corners, axis=-2).reshape(-1, 3, 3) for corners in ((a, b, c), (a, c, d))])
 
 
-def _paint(picture: Picture, parts: Sequence[tuple[Array, Colour]], view: View) -> None:
+def _paint(picture: Picture, parts: Sequence[tuple[Array, Color]], view: View) -> None:
     """Draw coloured triangles into a picture through a view, which returns pixels (..., 2) and depths (...)."""
     triangles = np.concatenate([triangles for triangles, _ in parts])
-    colours = np.concatenate([np.tile(np.array(colour, np.float64), (len(part), 1)) for part, colour in parts])
+    colors = np.concatenate([np.tile(np.array(color, np.float64), (len(part), 1)) for part, color in parts])
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     shades = 0.6 + 0.4 * np.clip(normals @ (_LIGHT / np.linalg.norm(_LIGHT)), -0.6, 1.0)
@@ -170,7 +170,7 @@ def _paint(picture: Picture, parts: Sequence[tuple[Array, Colour]], view: View) 
     drawn = np.flatnonzero((depths > _NEAREST_M).all(axis=1) & np.isfinite(pixels).all(axis=(1, 2)))
     for number in drawn[np.argsort(-depths[drawn].mean(axis=1))]:
         corners = np.round(np.clip(pixels[number], -4000, 4000) * 16).astype(np.int32)
-        cv2.fillConvexPoly(picture, corners, (colours[number] * shades[number]).tolist(), cv2.LINE_AA, 4)
+        cv2.fillConvexPoly(picture, corners, (colors[number] * shades[number]).tolist(), cv2.LINE_AA, 4)
 
 
 def _from_beside(points: Array) -> tuple[Array, Array]:

@@ -56,10 +56,10 @@ def report(record: ArmRecord, bodies: dict[int, Body]) -> dict[str, Any]:
     Returns:
         The content of `arm.json`.
     """
-    ends = [time_ns for time_ns, _ in record.words[1:]] + [record.samples[-1].time_ns]
+    ends = [time_ns for time_ns, _ in record.commands[1:]] + [record.samples[-1].time_ns]
     tasks = [
         _task(text, start, end, record, bodies)
-        for (start, text), end in zip(record.words, ends, strict=True)
+        for (start, text), end in zip(record.commands, ends, strict=True)
         if text != "stop"
     ]
     return {
@@ -67,7 +67,7 @@ def report(record: ArmRecord, bodies: dict[int, Body]) -> dict[str, Any]:
         "reached": sum(task["reached"] for task in tasks),
         "answers": len(record.answers),
         "steps_hz": _rate_hz([sample.time_ns for sample in record.samples]),
-        "stops_s": [_time_to_stop(start, record.samples) for start, text in record.words if text == "stop"],
+        "stops_s": [_time_to_stop(start, record.samples) for start, text in record.commands if text == "stop"],
         "kept_m": KEPT_M,
         "nearer": sum(task["nearer"] for task in tasks),
         "violations": sum(task["violations"] for task in tasks),

@@ -43,7 +43,7 @@ class ArmRecord:
 
     Attributes:
         camera: The camera; None before its first camera_info.
-        words: What was said, with the time in nanoseconds.
+        commands: What was said, with the time in nanoseconds.
         samples: The arm, in order of arrival.
         truths: (22, 3) true joints by the image's stamp (ns), metres, camera optical frame.
         pictures: JPEG of the images by stamp (ns), 320 px wide.
@@ -51,7 +51,7 @@ class ArmRecord:
     """
 
     camera: Camera | None = None
-    words: list[tuple[int, str]] = field(default_factory=list)
+    commands: list[tuple[int, str]] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     truths: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     pictures: dict[int, bytes] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class ArmWatcher:
 
     def say(self, text: str) -> None:
         """Publish a command."""
-        self.record.words.append((time.time_ns(), text))
+        self.record.commands.append((time.time_ns(), text))
         self._command.publish(self._messages.make(topics.COMMAND.type, data=text))
 
     def status(self, name: str) -> Report | None:

@@ -19,7 +19,7 @@ from taihri_ros.demo.planner import Answer, Record
 from taihri_ros.errors import TaihriError
 from taihri_ros.evaluation.datasets.items import label
 from taihri_ros.node import overlay
-from taihri_ros.node.colours import JOINT, TRUTH
+from taihri_ros.node.colors import JOINT, TRUTH
 from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.skeleton import BONES, INDEX, JOINTS
 
@@ -128,9 +128,9 @@ def _legend(picture: Picture, entries: Sequence[tuple[str, tuple[int, int, int]]
     top = picture.shape[0] - line * len(entries) - round(8 * scale)
     plate = picture[top:, : width + round(32 * scale)]
     plate[:] = plate // 3
-    for row, (label_text, colour) in enumerate(entries):
+    for row, (label_text, color) in enumerate(entries):
         base = top + line * (row + 1) - round(2 * scale)
-        cv2.circle(picture, (round(12 * scale), base - round(5 * scale)), round(4 * scale), colour, -1, cv2.LINE_AA)
+        cv2.circle(picture, (round(12 * scale), base - round(5 * scale)), round(4 * scale), color, -1, cv2.LINE_AA)
         cv2.putText(picture, label_text, (round(24 * scale), base), font, size, (255, 255, 255), 1, cv2.LINE_AA)
 
 

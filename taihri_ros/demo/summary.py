@@ -19,7 +19,7 @@ from taihri_ros.evaluation.metrics import distances_mm
 from taihri_ros.skeleton import INDEX
 
 
-def summarise(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
+def summarize(record: Record, mean_pose: MeanPose) -> dict[str, Any]:
     """Summarise what the planner received. The node's own counters come from its diagnostics.
 
     Args:

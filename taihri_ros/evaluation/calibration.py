@@ -34,6 +34,9 @@ from taihri_ros.skeleton import INDEX, JOINTS
 FEWEST_JOINTS = 100
 """Smallest number of joints for a reliable 90 % quantile."""
 
+_OWN_LABELS = 0.02
+"""Typical error in the image, relative to the reported standard deviation, below which labels are the model's own."""
+
 _ONE_SIGMA = 0.6827
 """Probability that a normally distributed error is at most one standard deviation."""
 
@@ -170,7 +173,7 @@ def calibrate(measurements: Sequence[Measurements]) -> Calibration:
         The factors, rounded to four digits.
 
     Raises:
-        TaihriError: There are too few joints.
+        TaihriError: There are too few joints, or the model has made the labels itself.
     """
     count = sum(len(entry.truth) for entry in measurements)
     if count < FEWEST_JOINTS:
@@ -180,6 +183,12 @@ def calibrate(measurements: Sequence[Measurements]) -> Calibration:
         )
     ratios = np.abs(np.concatenate([entry.deviations() for entry in measurements]))
     factors = np.quantile(ratios, _ONE_SIGMA, axis=0)
+    across = float(max(factors[_COLUMNS["pixel"]][:2]))
+    if across < _OWN_LABELS:
+        raise TaihriError(
+            f"the labelled joints are where the model has found them, to {across:.1g} of its standard deviations in "
+            "the image: it has made these labels itself; calibrate with labels from elsewhere"
+        )
     calibration = Calibration(
         bins=_with_common_factor(measurements, "bins", factors[_COLUMNS["bins"]]),
         pixel=_with_common_factor(measurements, "pixel", factors[_COLUMNS["pixel"]]),

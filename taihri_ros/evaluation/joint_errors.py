@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +85,7 @@ class Rows:
 
     def of_baseline(self) -> Rows:
         """Return the same rows with the mean pose as the prediction."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Rows(**values | {"predicted": self.fallback, "predicted_pixel": self.fallback_pixel})
+        return replace(self, predicted=self.fallback, predicted_pixel=self.fallback_pixel)
 
 
 def collect(answered: Sequence[LabelledAnswer], baseline: MeanPose, xy_source: XySource) -> Rows:

@@ -22,6 +22,7 @@ ELLIPSOIDS = {"50%": 2.366, "90%": 6.251, "95%": 7.815}
 distribution with 3 degrees of freedom."""
 
 _Z_95 = 1.96
+"""Quantile of the normal distribution for a two-sided 95 % interval."""
 
 
 def distances_mm(predicted: Array, truth: Array) -> Array:

@@ -102,7 +102,7 @@ class ModelErrors:
 
     @property
     def found(self) -> NDArray[np.int64]:
-        """The pictures in which any joint has a position."""
+        """(P,) numbers of the pictures in which any joint has a position, ascending."""
         return np.unique(self.picture[~self.rows.missing])
 
     def select(self, mask: NDArray[np.bool_]) -> ModelErrors:

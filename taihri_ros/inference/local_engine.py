@@ -31,6 +31,7 @@ from taihri_ros.resources import expand_home
 
 _GRAMMARS_KEPT = 256
 _FEW_CORES = 2
+"""Number of cores up to which a framework uses one thread and leaves the others to the node."""
 
 
 class LocalEngine(InProcessEngine):

@@ -7,7 +7,7 @@ import re
 LONGEST = 1000
 """Usual number of characters that are kept of a text."""
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -30,7 +30,7 @@ def printable(text: str | bytes, longest: int = LONGEST) -> str:
     """
     kept = text[: 4 * longest]  # at least as much as is kept, before anything is done with all of it
     whole = kept.decode("utf-8", "replace") if isinstance(kept, bytes) else kept
-    clean = _COLOURS.sub("", whole).strip()
+    clean = _COLORS.sub("", whole).strip()
     more = len(text) - len(kept) + max(len(clean) - longest, 0)
     line = _CONTROL.sub(lambda found: _escape(found[0]), clean[:longest])
     return f"{line}... ({more} more)" if more else line

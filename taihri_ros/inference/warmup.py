@@ -22,6 +22,7 @@ from taihri_ros.resources import PERSON
 _JOINTS = ("left_wrist", "right_wrist")
 _SHORT_SIDE_PX = 320
 _MAX_TOKENS = 256
+"""Longest answer to the warm-up request, tokens."""
 
 _log = logging.getLogger(__name__)
 

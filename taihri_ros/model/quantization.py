@@ -215,7 +215,7 @@ def estimate_bins(index: ArrayLike, bins: ArrayLike, logprobs: ArrayLike) -> Bin
 
 
 def is_edge(bins: ArrayLike) -> NDArray[np.bool_]:
-    """Return which bins are the first or the last one, which stand for any coordinate at or beyond the edge."""
+    """Return which bins (...) are the first or the last one, which stand for any coordinate at or beyond the edge."""
     values = np.asarray(bins)
     return np.asarray((values <= 0) | (values >= BINS - 1))
 

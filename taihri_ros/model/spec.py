@@ -17,6 +17,7 @@ from typing import Any, Literal
 from taihri_ros.errors import TaihriError
 from taihri_ros.model.answer_format import AnswerFormat
 from taihri_ros.model.quantization import InteractionSpace
+from taihri_ros.resources import write_file
 from taihri_ros.skeleton import JOINTS
 from taihri_ros.validation import check_value
 
@@ -213,7 +214,7 @@ class ModelSpec:
 
     def save(self, checkpoint: Path) -> None:
         """Write `taihri.json` into a checkpoint directory."""
-        (checkpoint / FILE_NAME).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_file(checkpoint / FILE_NAME, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
 
     def _fault(self) -> str:
         """Return what is wrong with the values, or an empty string."""

@@ -17,8 +17,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from taihri_ros.skeleton import INDEX
+
 ROOT = "pelvis"
 """The joint whose depth is divided by the zoom; every question about a zoomed view asks for it."""
+
+ROOT_INDEX = INDEX[ROOT]
+"""Its index in the skeleton."""
 
 
 def seen_points(points: ArrayLike, root_depth: float, zoom: float) -> NDArray[np.float64]:

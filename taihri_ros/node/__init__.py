@@ -23,8 +23,8 @@ What comes in:
 
 What goes out:
 
-- `messages`: results as messages; `received_messages` reads them again;
-- `markers`, `overlay`, `ellipsoids`, `colours`: results for people's eyes;
+- `messages`: results as messages; `received_messages` reads them again; `outputs`: what a host does with them;
+- `markers`, `overlay`, `ellipsoids`, `colors`: results for people's eyes;
 - `body_fits`, `body_output`: bodies; the folder `ros4hri` publishes them for ROS4HRI;
 - `diagnostics`, `graph_warnings`, `limited_log`, `unread_log`: what the node says about itself.
 

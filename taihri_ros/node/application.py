@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +23,8 @@ from taihri_ros.node.depth_images import DepthImages
 from taihri_ros.node.detections import Detections
 from taihri_ros.node.header_checks import HeaderChecks
 from taihri_ros.node.markers import marker_array
-from taihri_ros.node.messages import Messages, Placement, stamp_ns, tf_frame
+from taihri_ros.node.messages import Messages, stamp_ns, tf_frame
+from taihri_ros.node.outputs import Outputs
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.ros4hri.output import Ros4hri
@@ -41,33 +42,7 @@ from taihri_ros.pipeline.stamp_gaps import StampGaps
 logger = logging.getLogger(__name__)
 
 UNTRAINED_NOTE = "random weights: these points mean nothing"
-
-
-class Outputs(Protocol):
-    """Interface of a host for sending messages. Calls come from the scheduler's threads, one at a time."""
-
-    def publish(self, topic: Topic, message: Any) -> None:
-        """Publish a message."""
-
-    def subscribers(self, topic: Topic) -> int:
-        """Return the number of subscribers of an output."""
-
-    def retire(self, retired: Iterable[Topic]) -> None:
-        """Destroy the publishers of topics that are not among `topics.OUTPUTS`; their first use created them."""
-
-    def broadcast(self, transforms: list[Any]) -> None:
-        """Broadcast geometry_msgs/TransformStamped messages on /tf."""
-
-    def place(self, frame_id: str, stamp: int) -> Placement:
-        """Return the placement of the poses of an image.
-
-        Args:
-            frame_id: Frame id of the image.
-            stamp: Time stamp of the image, nanoseconds.
-
-        Returns:
-            The frame of the image, or the parameter `target_frame` with the transform to it at the stamp.
-        """
+"""What the overlay says of the answers of an untrained checkpoint."""
 
 
 class Application:
@@ -115,8 +90,8 @@ class Application:
         any_frame = parameters.camera_info_frame == "any"
         self._depth = DepthImages(tolerance_s=parameters.depth_tolerance_s, any_frame=any_frame)
         workspace = Workspace.parse(parameters.guards_workspace)
-        self._fits = BodyFits(workspace) if parameters.fits_bodies else None
-        self._body = BodyOutput(messages, outputs, parameters) if parameters.fits_bodies else None
+        self._body_fits = BodyFits(workspace) if parameters.fits_bodies else None
+        self._body_output = BodyOutput(messages, outputs, parameters) if parameters.fits_bodies else None
         self._ros4hri = Ros4hri(messages, outputs, parameters) if parameters.ros4hri_enabled else None
         self._detections = Detections(tolerance_s=parameters.people_tolerance_s, min_score=parameters.people_min_score)
         self._image_frame, self._detection_problems = "", ProblemLog(logger)
@@ -164,8 +139,8 @@ class Application:
             self._tracker.use_person_crop(person_crop(parameters))
         if changed("command_selection", "command_refresh_s"):
             self._tracker.use_joint_selection(joint_selection(self._engine, parameters))
-        if self._body is not None:
-            self._body.apply(parameters)
+        if self._body_output is not None:
+            self._body_output.apply(parameters)
         if self._ros4hri is not None:
             self._ros4hri.apply(parameters)
         self.running_command.apply(parameters)
@@ -185,11 +160,6 @@ class Application:
             self.running_command.deactivate()
             self._set_command(None)
 
-    @property
-    def is_enabled(self) -> bool:
-        """Whether the running command is answered; see `enable`."""
-        return self._enabled
-
     def _take_command(self) -> None:
         tracker = self._tracker
         self.running_command.activate(
@@ -200,6 +170,18 @@ class Application:
         self.scheduler.set_command(command)
         if command is None and self._ros4hri is not None:
             self._ros4hri.close()
+
+    def camera_inputs(self) -> dict[Topic, Callable[[Any], None]]:
+        """Return the topics of the camera to which a host subscribes, with what handles their messages."""
+        parameters = self._parameters
+        inputs: dict[Topic, Callable[[Any], None]] = {topics.CAMERA_INFO: self.on_camera_info}
+        if parameters.depth_enabled:
+            inputs[topics.depth_input(parameters.depth_transport)] = self.on_depth
+        if parameters.people_enabled and parameters.people_detections:
+            inputs[topics.DETECTIONS] = self.on_detections
+        image = topics.image_input(parameters.image_transport)
+        inputs[image] = self.on_image if image is topics.IMAGE else self.on_compressed_image
+        return inputs
 
     def read_command(self, text: str) -> Command | None:
         """Parse a command within the limits of the parameters command.max_length and command.allow.
@@ -272,9 +254,9 @@ class Application:
         Raises:
             TaihriError: There is no body to measure from; see `BodyOutput.distance`.
         """
-        if self._body is None:
+        if self._body_output is None:
             raise BodyUnavailableError("no body is fitted: set the parameter body.enabled")
-        return self._body.distance(request, self._now_ns())
+        return self._body_output.distance(request, self._now_ns())
 
     def _prepare(self, result: Result) -> Callable[[], None]:
         """Build the messages of a result and return the function that sends them."""
@@ -294,9 +276,9 @@ class Application:
         if outputs.subscribers(topics.MARKERS):
             markers = marker_array(messages, result, placement, parameters.marker_lifetime_s)
             sends.append(partial(outputs.publish, topics.MARKERS, markers))
-        bodies = Bodies() if self._fits is None else self._fits.update(result.estimate, result.frame.stamp_ns)
-        if self._body is not None:
-            sends += self._body.prepare(result, placement, bodies)
+        bodies = Bodies() if self._body_fits is None else self._body_fits.update(result.estimate, result.frame.stamp_ns)
+        if self._body_output is not None:
+            sends += self._body_output.prepare(result, placement, bodies)
         if self._ros4hri is not None:
             sends += self._ros4hri.prepare(result, bodies)
         if outputs.subscribers(topics.OVERLAY):

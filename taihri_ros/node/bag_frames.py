@@ -82,7 +82,8 @@ class BagFrames:
             parameters: The node's parameters.
             types: Message types for bags without their own definitions.
             inputs: Topics of the recorded bag by the node's names: `image`, `camera_info`, `depth` and `detections`.
-                `camera_info` may also name a calibration file, for a bag without CameraInfo.
+                `camera_info` may also name a calibration file, for a bag without CameraInfo, and `camera` the camera of
+                a file that holds several.
             remaps: Rules `from:=to` as for the node, `__node` and `__ns` among them. A rule for one of these names
                 chooses a topic of the recorded bag.
 
@@ -110,7 +111,9 @@ class BagFrames:
         file = Path(inputs.get("camera_info", "/"))
         calibrated = file.is_file()
         if calibrated:
-            self.calibrations.add(_calibration(file, rectified=parameters.rectified))
+            self.calibrations.add(_calibration(file, inputs.get("camera"), rectified=parameters.rectified))
+        elif "camera" in inputs:
+            raise BagError("--camera chooses from a calibration file: name the file with --camera-info")
         with ExitStack() as stack:
             self._recording = stack.enter_context(Recording(bag))
             self.topics = choose_topics(self._recording.channels, parameters, self._remapped, calibrated=calibrated)
@@ -275,7 +278,7 @@ class BagFrames:
         return decode_image(message)
 
 
-def _calibration(file: Path, *, rectified: bool) -> InfoFields:
+def _calibration(file: Path, name: str | None, *, rectified: bool) -> InfoFields:
     """Return the calibration of a file as the CameraInfo that a bag lacks."""
-    camera = read_camera(file, rectified=rectified)
+    camera = read_camera(file, name=name, rectified=rectified)
     return InfoFields(**camera.to_mapping(), p=np.column_stack([camera.K, np.zeros(3)]))

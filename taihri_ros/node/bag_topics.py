@@ -137,24 +137,29 @@ def _only_topic(
     if count == 1:
         return readable
     if found and not readable:
-        encodings = ", ".join(sorted({channel.encoding or "unknown" for channel in found}))
-        hint = ": convert the ROS 1 bag with rosbags-convert" if "ros1" in encodings else ""
-        raise BagError(f"{found[0].topic} is recorded in the encoding {encodings}, not as ROS 2 messages (cdr){hint}")
+        raise BagError(_other_encoding(found))
     same_name = {channel.type or "an unknown type" for channel in channels if channel.topic == name}
     if same_name and not found:
         raise BagError(
             f"{name} is a topic of {', '.join(sorted(same_name))}, not of {' or '.join(types)}: choose another with "
             f"--{option}"
         )
-    exists = any(channel.type in types for channel in channels)
-    listed = _listed(channels, types)
-    missing = "it cannot be replayed"
-    if option == "camera-info":
-        missing += " without the calibration file of the camera, --camera-info FILE"
+    if any(channel.type in types for channel in channels):
+        advice = f"choose one with --{option}"
+    elif option == "camera-info":
+        advice = "it cannot be replayed without the calibration file of the camera, --camera-info FILE"
+    else:
+        advice = "it cannot be replayed"
     raise BagError(
-        f"the bag has {count or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: "
-        f"{f'choose one with --{option}' if exists else missing} (its topics: {listed})"
+        f"the bag has {count or 'no'} topics of {' or '.join(types)}{f' named {name}' if name else ''}: {advice} "
+        f"(its topics: {_listed(channels, types)})"
     )
+
+
+def _other_encoding(found: Sequence[Channel]) -> str:
+    encodings = ", ".join(sorted({channel.encoding or "unknown" for channel in found}))
+    hint = ": convert the ROS 1 bag with rosbags-convert" if "ros1" in encodings else ""
+    return f"{found[0].topic} is recorded in the encoding {encodings}, not as ROS 2 messages (cdr){hint}"
 
 
 def _listed(channels: Sequence[Channel], types: Collection[str]) -> str:

@@ -25,7 +25,8 @@ from taihri_ros.resources import share_directory
 
 __all__ = ["BagError", "BagReplay"]
 
-_Uninterrupted = Callable[[], AbstractContextManager[object]]
+Uninterrupted = Callable[[], AbstractContextManager[object]]
+"""Returns the context of a write that no signal may interrupt."""
 
 
 class BagReplay:
@@ -52,7 +53,7 @@ class BagReplay:
         remaps: Sequence[str] = (),
         storage: str = "sqlite3",
         distro: str = "jazzy",
-        uninterrupted: _Uninterrupted = nullcontext,
+        uninterrupted: Uninterrupted = nullcontext,
     ) -> None:
         """Open the recorded bag and choose its topics.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +16,10 @@ from taihri_ros.node import topics
 from taihri_ros.node.body_fits import Bodies
 from taihri_ros.node.markers import triangle_marker
 from taihri_ros.node.messages import Messages, Placement, person_prefix, tf_frame
+from taihri_ros.node.outputs import Outputs
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.frames import Result
 from taihri_ros.skeleton import JOINTS
-
-if TYPE_CHECKING:
-    from taihri_ros.node.application import Outputs
 
 _SHOWN = (0.95, 0.75, 0.6, 0.9)
 _NOT_SHOWN = (0.6, 0.6, 0.6, 0.25)
@@ -158,9 +156,9 @@ def body_marker(messages: Messages, result: Result, placement: Placement, body: 
     if body is None:
         return triangle_marker(messages, header, lifetime_s, np.empty((0, 3)), np.empty((0, 3), int), [])
     used, corners = np.unique(body.surface.template.display_triangles, return_inverse=True)
-    colours = [_SHOWN if shown else _NOT_SHOWN for shown in body.supported_vertices[used].tolist()]
+    colors = [_SHOWN if shown else _NOT_SHOWN for shown in body.supported_vertices[used].tolist()]
     vertices = placement.points(body.vertices[used].astype(np.float64))
-    return triangle_marker(messages, header, lifetime_s, vertices, corners.reshape(-1, 3), colours)
+    return triangle_marker(messages, header, lifetime_s, vertices, corners.reshape(-1, 3), colors)
 
 
 def _poses(messages: Messages, placement: Placement, body: Body, joints: list[int]) -> list[Any]:

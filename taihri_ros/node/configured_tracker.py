@@ -61,7 +61,7 @@ def make_tracker(engine: Engine, parameters: Parameters, boxes_at: BoxesAt = no_
             estimator,
             select=parse_select(parameters.people_select),
             most=parameters.people_max,
-            others=lambda: few or (1 if engine.info.device.startswith("cpu") else None),
+            others_per_frame=lambda: few or (1 if engine.info.device.startswith("cpu") else None),
             settings=PeopleSettings(keep_s=parameters.people_keep_s),
             boxes_at=boxes_at,
             make_filter=make_filter,

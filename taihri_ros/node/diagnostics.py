@@ -25,17 +25,20 @@ _ADVICE = {
     Drop.ENGINE_UNAVAILABLE: "see the status engine",
     Drop.MALFORMED_ANSWER: "check that the model is a TAIHRI checkpoint",
 }
+"""What to do about dropped images, by reason."""
+
 _LOG = "look the reason up in the log"
 _NETWORK = "use compressed images, or raise net.core.rmem_max on both machines"
+_CAMERA = "start the camera, or remap the image topic"
+_OTHER_IMAGES = "see the log, remap the image topic, or set image_transport to what the camera sends"
+_NO_IMAGES = "no image arrives: see the status input"
+"""What to do about drops of any other reason, lost images, and images that do not come."""
+
 _LOST_SHARE = 0.1
 """Share of the images that arrive from which on lost ones are a warning."""
 
 _SLOW_HZ = 1.5
 """Rate in Hz below which most images of a camera may be lost: then the gaps between the others tell nothing."""
-
-_CAMERA = "start the camera, or remap the image topic"
-_OTHER_IMAGES = "see the log, remap the image topic, or set image_transport to what the camera sends"
-_NO_IMAGES = "no image arrives: see the status input"
 
 _LATE_S = 1.0
 """Time in s beyond what is usual after which a missing answer is a warning."""
@@ -132,31 +135,30 @@ class InputTask:
         """Return the rate of images; a warning if none arrive, or some are lost on their way."""
         snapshot, before, elapsed = self._interval.next()
         frames, publishers = snapshot.frames_in - before.frames_in, self._publishers()
-        rate_hz = frames / elapsed
-        level, message = OK, f"{rate_hz:.1f} images/s"
+        rate_hz, lost = frames / elapsed, 0
         values = {"image publishers": str(publishers), "rate_hz": f"{rate_hz:.2f}"}
         if self._lost_images is not None:
             total = self._lost_images()
             lost, self._lost = total - self._lost, total
             values["lost"] = str(self._lost)
-            if lost > _LOST_SHARE * frames:
-                level = WARN
-                message += f", {lost} lost on their way: {_NETWORK}"
-        if level == OK and rate_hz < _SLOW_HZ:
-            level = WARN
-            message += f": if the camera sends more, they are lost on their way: {_NETWORK}"
+        problem = self._problem(publishers, frames, rate_hz, lost)
+        return Report(WARN if problem else OK, problem or f"{rate_hz:.1f} images/s", values)
+
+    def _problem(self, publishers: int, frames: int, rate_hz: float, lost: int) -> str:
+        """Return what is wrong with the images of an interval and what to do; empty if nothing is."""
         if publishers == 0:
-            level, message = WARN, f"no publisher on the image topic: {_CAMERA}"
             if mismatch := self._mismatch():
-                message = (
+                return (
                     f"no publisher on the image topic that fits: the last one had another {mismatch}: {_OTHER_IMAGES}"
                 )
-        elif frames == 0:
-            level, message = (
-                WARN,
-                f"no image arrives: check the camera and the QoS of its topic; if they are right, {_NETWORK}",
-            )
-        return Report(level, message, values)
+            return f"no publisher on the image topic: {_CAMERA}"
+        if frames == 0:
+            return f"no image arrives: check the camera and the QoS of its topic; if they are right, {_NETWORK}"
+        if lost > _LOST_SHARE * frames:
+            return f"{rate_hz:.1f} images/s, {lost} lost on their way: {_NETWORK}"
+        if rate_hz < _SLOW_HZ:
+            return f"{rate_hz:.1f} images/s: if the camera sends more, they are lost on their way: {_NETWORK}"
+        return ""
 
 
 class SchedulerTask:

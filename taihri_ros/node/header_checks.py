@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from taihri_ros.inference.printable import printable
-from taihri_ros.node.messages import stamp_ns, tf_frame
+from taihri_ros.node.messages import SECOND_NS, stamp_ns, tf_frame
 
 logger = logging.getLogger(__name__)
 
-_NANOSECONDS = 1_000_000_000
 _FUTURE_NS = 100_000_000
 """Clocks of two machines may differ by this much without a warning, nanoseconds."""
 
@@ -40,11 +39,11 @@ def _faults(header: Any, now_ns: int) -> Iterator[tuple[str, str]]:
     """Yield the kind of each fault and its message, one line with what to do."""
     stamp, frame_id = header.stamp, header.frame_id
     ahead_ns = stamp_ns(header) - now_ns
-    if not 0 <= stamp.nanosec < _NANOSECONDS:
+    if not 0 <= stamp.nanosec < SECOND_NS:
         yield (
             "invalid",
             f"an image's stamp is invalid (sec {stamp.sec}, nanosec {stamp.nanosec}) and counts as "
-            f"{stamp_ns(header) / _NANOSECONDS:.9f} s: nanosec must be below 1000000000; correct the camera driver",
+            f"{stamp_ns(header) / SECOND_NS:.9f} s: nanosec must be below 1000000000; correct the camera driver",
         )
     if stamp_ns(header) == 0:
         yield (
@@ -60,7 +59,7 @@ def _faults(header: Any, now_ns: int) -> Iterator[tuple[str, str]]:
     elif now_ns and ahead_ns > _FUTURE_NS:
         yield (
             "future",
-            f"an image's stamp is {ahead_ns / _NANOSECONDS:.3g} s in the future: synchronise the clocks of the camera "
+            f"an image's stamp is {ahead_ns / SECOND_NS:.3g} s in the future: synchronise the clocks of the camera "
             "and of this machine (chrony, PTP), or set use_sim_time for simulated time",
         )
     if not tf_frame(frame_id):

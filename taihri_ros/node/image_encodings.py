@@ -6,7 +6,7 @@ import re
 
 import cv2
 
-COLOUR: dict[str, tuple[int, int | None]] = {
+COLOR: dict[str, tuple[int, int | None]] = {
     "rgb": (3, None),
     "bgr": (3, cv2.COLOR_BGR2RGB),
     "rgba": (4, cv2.COLOR_RGBA2RGB),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.camera.picture_error import PictureError
 from taihri_ros.camera.sixteen_bits import upper_eight_bits
-from taihri_ros.node.image_encodings import BAYER, COLOUR, PACKED_YUV, canonical, is_depth_or_numbers, without_bits
+from taihri_ros.node.image_encodings import BAYER, COLOR, PACKED_YUV, canonical, is_depth_or_numbers, without_bits
 from taihri_ros.node.yuv_planes import PLANES, planes_to_rgb
 from taihri_ros.pipeline.frames import ImageError
 
@@ -51,9 +51,9 @@ def decode_image(message: ImageMessage) -> NDArray[np.uint8]:
     if encoding in PLANES:
         return _decode_planes(message, encoding)
     name = without_bits(encoding)
-    if encoding[len(name) :] not in ("8", "16") or (name not in COLOUR and name not in BAYER):
+    if encoding[len(name) :] not in ("8", "16") or (name not in COLOR and name not in BAYER):
         raise _unusable(message.encoding)
-    channels, conversion = COLOUR[name] if name in COLOUR else (1, BAYER[name])
+    channels, conversion = COLOR[name] if name in COLOR else (1, BAYER[name])
     pixels = pixels_of(message, channels, np.uint8 if encoding.endswith("8") else np.uint16)
     if pixels.dtype == np.uint16:
         pixels = _upper_bits(pixels)

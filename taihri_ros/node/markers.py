@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from taihri_ros.node import topics
-from taihri_ros.node.colours import person_colour
+from taihri_ros.node.colors import BONE, ELLIPSE, JOINT, Color, person_color
 from taihri_ros.node.ellipsoids import Ellipsoid
 from taihri_ros.node.messages import Messages, Placement
 from taihri_ros.pipeline.estimate import PersonInFrame
@@ -25,12 +25,19 @@ _SIZES = {"joints": 0.06, "bones": 0.02, "names": 0.05, "id": 0.12, "pelvis": 0.
 Rgba = tuple[float, float, float, float]
 """Red, green, blue and opacity, from 0 to 1, as std_msgs/ColorRGBA has them."""
 
-_COLOURS = {
-    "joints": (1.0, 0.45, 0.1, 1.0),
-    "bones": (0.2, 0.6, 1.0, 1.0),
-    "names": (1.0, 1.0, 1.0, 1.0),
-    "ellipsoids": (1.0, 0.35, 0.9, 0.25),
-    "body": (1.0, 1.0, 1.0, 1.0),
+
+def _rgba(color: Color, opacity: float = 1.0) -> Rgba:
+    red, green, blue = (value / 255 for value in color)
+    return red, green, blue, opacity
+
+
+_WHITE = (255, 255, 255)
+_COLORS = {
+    "joints": _rgba(JOINT),
+    "bones": _rgba(BONE),
+    "names": _rgba(_WHITE),
+    "ellipsoids": _rgba(ELLIPSE, 0.25),
+    "body": _rgba(_WHITE),
 }
 """Colour and opacity of the markers by namespace."""
 
@@ -91,7 +98,7 @@ def _skeleton(
     lifetime_s: float,
     located: Mapping[str, NDArray[np.float64]],
     prefix: str = "",
-    colour: Rgba | None = None,
+    color: Rgba | None = None,
 ) -> list[Any]:
     """Return the markers of joints, by name (3,) metres in the frame of the header, and of the bones between them."""
     bones = [located[end] for bone in BONES if bone[0] in located and bone[1] in located for end in bone]
@@ -105,7 +112,7 @@ def _skeleton(
             kind,
             points=_points(messages, places),
             size=np.full(3, _SIZES[name]),
-            colour=colour or _COLOURS[name],
+            color=color or _COLORS[name],
         )
         for name, kind, places in parts
         if places
@@ -123,29 +130,32 @@ def _person_markers(
 ) -> list[Any]:
     """Return the markers of one of several people: the pelvis where they are tracked, the id above it, the joints."""
     track, prefix = person.track, f"{person.track.id}/"
-    red, green, blue = (value / 255 for value in person_colour(track.id))
-    colour = (red, green, blue, _LOST_OPACITY if track.detection is None else 1.0)
+    color = _rgba(person_color(track.id), _LOST_OPACITY if track.detection is None else 1.0)
     pelvis, above = (messages.pose(placement.points(at)) for at in (track.root, track.root + _ID_OFFSET))
     sizes = {name: np.full(3, _SIZES[name]) for name in ("pelvis", "id")}
-    markers = [
-        _marker(
-            messages, header, lifetime_s, f"{prefix}pelvis", _SPHERE, pose=pelvis, size=sizes["pelvis"], colour=colour
-        ),
-        _marker(
-            messages,
-            header,
-            lifetime_s,
-            f"{prefix}id",
-            _TEXT_VIEW_FACING,
-            text=track.id,
-            pose=above,
-            size=sizes["id"],
-            colour=colour,
-        ),
-    ]
+    markers = (
+        []
+        if np.isnan(track.root).any()
+        else [
+            _marker(
+                messages, header, lifetime_s, f"{prefix}pelvis", _SPHERE, pose=pelvis, size=sizes["pelvis"], color=color
+            ),
+            _marker(
+                messages,
+                header,
+                lifetime_s,
+                f"{prefix}id",
+                _TEXT_VIEW_FACING,
+                text=track.id,
+                pose=above,
+                size=sizes["id"],
+                color=color,
+            ),
+        ]
+    )
     if with_joints and person.person is not None:
         located = {keypoint.name: placement.position(keypoint) for keypoint in person.person.located}
-        markers += _skeleton(messages, header, lifetime_s, located, prefix, colour)
+        markers += _skeleton(messages, header, lifetime_s, located, prefix, color)
     return markers
 
 
@@ -155,7 +165,7 @@ def triangle_marker(
     lifetime_s: float,
     vertices: NDArray[np.float64],
     triangles: NDArray[np.integer],
-    colours: Sequence[Rgba],
+    colors: Sequence[Rgba],
 ) -> Any:
     """Return a visualization_msgs/Marker of a surface, or one that deletes it if there are no triangles.
 
@@ -165,16 +175,16 @@ def triangle_marker(
         lifetime_s: Time after which RViz removes the surface, seconds.
         vertices: (V, 3) metres.
         triangles: (T, 3) indices of vertices.
-        colours: (V,) red, green, blue and opacity of each vertex, from 0 to 1.
+        colors: (V,) red, green, blue and opacity of each vertex, from 0 to 1.
 
     Returns:
         The message. Triangles that share a vertex share its objects, and a surface of one colour has no list of
         colours: building and serializing it takes half the time.
     """
     points = _points(messages, vertices)
-    shades = {colour: _colour(messages, colour) for colour in set(colours)}
+    shades = {color: _color(messages, color) for color in set(colors)}
     corners = triangles.ravel().tolist()
-    one_colour = len(shades) == 1
+    one_color = len(shades) == 1
     return _marker(
         messages,
         header,
@@ -184,8 +194,8 @@ def triangle_marker(
         action=_ADD if corners else _DELETE,
         size=np.ones(3),
         points=[points[corner] for corner in corners],
-        colour=colours[0] if one_colour else None,
-        colours=[] if one_colour else [shades[colours[corner]] for corner in corners],
+        color=colors[0] if one_color else None,
+        colors=[] if one_color else [shades[colors[corner]] for corner in corners],
     )
 
 
@@ -201,8 +211,8 @@ def _marker(
     pose: Any = None,
     size: NDArray[np.float64] | None = None,
     points: Sequence[Any] = (),
-    colour: Rgba | None = None,
-    colours: Sequence[Any] = (),
+    color: Rgba | None = None,
+    colors: Sequence[Any] = (),
     action: int = _ADD,
 ) -> Any:
     scale = np.full(3, _SIZES[namespace]) if size is None else size
@@ -216,11 +226,11 @@ def _marker(
         action=action,
         pose=messages.pose(np.zeros(3)) if pose is None else pose,
         scale=messages.vector("geometry_msgs/msg/Vector3", scale),
-        color=_colour(messages, colour or _COLOURS[namespace]),
+        color=_color(messages, color or _COLORS[namespace]),
         lifetime=messages.duration(lifetime_s),
         frame_locked=False,
         points=list(points),
-        colors=list(colours),
+        colors=list(colors),
         texture_resource="",
         texture=messages.make("sensor_msgs/msg/CompressedImage", header=header, format="", data=no_bytes),
         uv_coordinates=[],
@@ -235,6 +245,6 @@ def _points(messages: Messages, positions: ArrayLike) -> list[Any]:
     return [messages.make("geometry_msgs/msg/Point", x=x, y=y, z=z) for x, y, z in np.asarray(positions).tolist()]
 
 
-def _colour(messages: Messages, colour: Rgba) -> Any:
-    red, green, blue, opacity = colour
+def _color(messages: Messages, color: Rgba) -> Any:
+    red, green, blue, opacity = color
     return messages.make("std_msgs/msg/ColorRGBA", r=red, g=green, b=blue, a=opacity)

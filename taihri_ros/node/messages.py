@@ -17,7 +17,8 @@ from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.pipeline.frames import Result
 from taihri_ros.pipeline.people.person_track import TrackState
 
-_NANOSECONDS = 1_000_000_000
+SECOND_NS = 1_000_000_000
+"""A second, nanoseconds."""
 
 _TRACK_STATES = {state: number for number, state in enumerate(TrackState)}
 """The constants of `TrackedPerson.msg`."""
@@ -281,7 +282,7 @@ class Messages:
 
     def duration(self, seconds: float) -> Any:
         """Return builtin_interfaces/Duration."""
-        return self.make("builtin_interfaces/msg/Duration", **_split(round(seconds * _NANOSECONDS)))
+        return self.make("builtin_interfaces/msg/Duration", **_split(round(seconds * SECOND_NS)))
 
     def make(self, type_name: str, **fields: Any) -> Any:
         """Return a message of a type from all of its fields."""
@@ -316,9 +317,9 @@ def stamp_ns(header: Any) -> int:
 
 def time_ns(time: Any) -> int:
     """Return a builtin_interfaces/Time in nanoseconds."""
-    return int(time.sec) * _NANOSECONDS + int(time.nanosec)
+    return int(time.sec) * SECOND_NS + int(time.nanosec)
 
 
 def _split(nanoseconds: int) -> dict[str, int]:
-    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
+    seconds, rest = divmod(nanoseconds, SECOND_NS)
     return {"sec": seconds, "nanosec": rest}

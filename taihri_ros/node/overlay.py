@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from taihri_ros.body.recovery import Body
 from taihri_ros.camera.camera import Camera
 from taihri_ros.keypoints import Keypoint, Person, State
-from taihri_ros.node.colours import BODY, BONE, BOX, ELLIPSE, JOINT, Colour, person_colour
+from taihri_ros.node.colors import BODY, BONE, BOX, ELLIPSE, JOINT, Color, person_color
 from taihri_ros.node.ellipsoids import image_ellipse
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.skeleton import BONES
@@ -62,10 +62,10 @@ def draw_overlay(
     scale = max(canvas.shape[0], canvas.shape[1]) / 640
     thickness = _thickness(1.5, scale)
     if camera is not None:
-        coloured = [(each, person_colour(name)) for name, each in bodies.items()]
-        coloured = coloured or ([] if body is None else [(body, BODY)])
-        for each, colour in sorted(coloured, key=lambda pair: -float(pair[0].joints[0, 2])):
-            _draw_body(canvas, each, camera, colour, thickness)
+        colored = [(each, person_color(name)) for name, each in bodies.items()]
+        colored = colored or ([] if body is None else [(body, BODY)])
+        for each, color in sorted(colored, key=lambda pair: -float(pair[0].joints[0, 2])):
+            _draw_body(canvas, each, camera, color, thickness)
     if estimate.person.box is not None:
         _draw_box(canvas, estimate.person.box, BOX, thickness)
     for person in estimate.people:
@@ -115,7 +115,7 @@ def _draw_tracked(canvas: NDArray[np.uint8], person: PersonInFrame, camera: Came
     track = person.track
     if track.detection is not None and track.box is not None:
         thickness = _thickness(3.0 if person.selected else 1.5, scale)
-        left, top = _draw_box(canvas, track.box, person_colour(track.id), thickness)
+        left, top = _draw_box(canvas, track.box, person_color(track.id), thickness)
         at = left, top - round(4 * scale)
     elif camera is not None and np.isfinite(root := camera.project(track.root)[0]).all():
         at = _rounded(root)
@@ -125,14 +125,14 @@ def _draw_tracked(canvas: NDArray[np.uint8], person: PersonInFrame, camera: Came
     _write(canvas, f"{track.id}{seen}", at, scale)
 
 
-def _draw_box(canvas: NDArray[np.uint8], box: NDArray[np.float64], colour: Colour, thickness: int) -> tuple[int, int]:
+def _draw_box(canvas: NDArray[np.uint8], box: NDArray[np.float64], color: Color, thickness: int) -> tuple[int, int]:
     """Draw a box (4,) px and return its left upper corner."""
     left, top, right, bottom = (round(value) for value in box.tolist())
-    cv2.rectangle(canvas, (left, top), (right, bottom), colour, thickness)
+    cv2.rectangle(canvas, (left, top), (right, bottom), color, thickness)
     return left, top
 
 
-def _draw_body(canvas: NDArray[np.uint8], body: Body, camera: Camera, colour: Colour, thickness: int) -> None:
+def _draw_body(canvas: NDArray[np.uint8], body: Body, camera: Camera, color: Color, thickness: int) -> None:
     """Shade the surface of the limbs of a body that keypoints show, and draw its outline."""
     vertices, triangles = body.vertices.astype(np.float64), body.surface.template.triangles
     pixels = np.clip(camera.project(vertices), -_MAX_COORDINATE, _MAX_COORDINATE)
@@ -142,9 +142,9 @@ def _draw_body(canvas: NDArray[np.uint8], body: Body, camera: Camera, colour: Co
     for corners in np.round(pixels[triangles[shown]]).astype(np.int32):
         cv2.fillConvexPoly(silhouette, corners, 1)
     inside = silhouette.astype(bool)
-    canvas[inside] = canvas[inside] // 4 * 3 + np.array(colour, np.uint8) // 4
+    canvas[inside] = canvas[inside] // 4 * 3 + np.array(color, np.uint8) // 4
     outlines, _ = cv2.findContours(silhouette, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, outlines, -1, colour, thickness, cv2.LINE_AA)
+    cv2.drawContours(canvas, outlines, -1, color, thickness, cv2.LINE_AA)
 
 
 def _pixel(keypoint: Keypoint, camera: Camera | None) -> NDArray[np.float64]:

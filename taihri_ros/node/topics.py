@@ -52,6 +52,18 @@ DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
 OUTPUTS = (KEYPOINTS, PERSON, PEOPLE, MARKERS, ACTIVE_COMMAND, BODY, BODY_JOINTS, OVERLAY, TRANSFORMS, DIAGNOSTICS)
 
 
+def image_input(transport: str) -> Topic:
+    """Return the topic of the images.
+
+    Args:
+        transport: Value of the parameter image_transport, raw or compressed.
+
+    Returns:
+        The topic.
+    """
+    return COMPRESSED_IMAGE if transport == "compressed" else IMAGE
+
+
 def depth_input(transport: str) -> Topic:
     """Return the topic of depth images.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import stat
 from contextlib import suppress
 
 
@@ -30,6 +31,22 @@ def write_unless_full(descriptor: int, data: bytes) -> int:
     while written < len(data) and ready.poll(0):
         written += os.write(descriptor, data[written : written + select.PIPE_BUF])  # for so much there is room
     return written
+
+
+def refuse_when_full(descriptor: int) -> None:
+    """Let a write to a full pipe or terminal fail from now on, instead of waiting.
+
+    It is for what libraries in C write there, whose lines are lost meanwhile. The pipe or terminal is opened once more,
+    because other processes write to it through the same opening, and may want to wait.
+
+    Args:
+        descriptor: Its file descriptor. That of anything else stays as it is, and so does one that cannot be opened.
+    """
+    with suppress(OSError):
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode) or os.isatty(descriptor):
+            opened = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+            os.dup2(opened, descriptor)
+            os.close(opened)
 
 
 class UnreadLog(logging.Handler):

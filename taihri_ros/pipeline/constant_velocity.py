@@ -104,10 +104,10 @@ class ConstantVelocityFilter:
 
 
 def symmetric(matrix: Array) -> Array:
-    """Return the symmetric part of a matrix, without the asymmetry that rounding leaves."""
+    """Return the symmetric part of a matrix (N, N), without the asymmetry that rounding leaves."""
     return np.asarray((matrix + matrix.T) / 2.0, np.float64)
 
 
 def is_covariance(matrix: Array) -> bool:
-    """Check that a matrix is finite and its symmetric part positive definite."""
+    """Check that a matrix (N, N) is finite and its symmetric part positive definite."""
     return bool(np.isfinite(matrix).all() and np.linalg.eigvalsh(symmetric(matrix))[0] > 0.0)

@@ -152,7 +152,7 @@ def measured_depths(depth: NDArray[np.float32], pixel: ArrayLike) -> NDArray[np.
 
 
 def sensor_noise(depth: ArrayLike) -> NDArray[np.float64]:
-    """Return the standard deviation of a depth measurement, metres, for depths in metres."""
+    """Return the standard deviations of depth measurements, metres, for depths (...) in metres."""
     return np.asarray(_NOISE_PER_M * np.square(depth) + _NOISE_M)
 
 

@@ -156,10 +156,7 @@ class Estimator:
         view = view or self.full_view(camera)
         shown = view.render(image)
         rendered = perf_counter()
-        zoomed = view.focal_px != info.spec.focal_px
-        batch = make_prompt_batch(
-            command, info, self._decoding, root=zoomed or (info.spec.zooms and bool(command.joints))
-        )
+        batch = make_prompt_batch(command, info, self._decoding, root=_needs_root(command, view, info.spec))
         generation = self.engine.generate(
             GenerationRequest(
                 image=shown,
@@ -199,3 +196,8 @@ class Estimator:
         if views is None or not views.suit(camera, spec):
             self._views = views = PersonViews(camera, spec)
         return views
+
+
+def _needs_root(command: Command, view: CanonicalView, spec: ModelSpec) -> bool:
+    """Return whether the root is asked for: a zoomed view needs its depth, and so does the next crop that may zoom."""
+    return view.focal_px != spec.focal_px or (spec.zooms and bool(command.joints))

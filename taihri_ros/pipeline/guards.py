@@ -16,6 +16,7 @@ from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.pipeline.belief import refused
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
+from taihri_ros.pipeline.people.person_track import TrackedPerson
 
 Array = NDArray[np.float64]
 
@@ -38,6 +39,9 @@ in other ways."""
 
 _SHORTEST, _LONGEST = 0.4, 1.4
 """Lengths of children and of tall people, relative to the mean adult."""
+
+_PLACE = "place"
+"""Name for where somebody is, beside the names of their joints."""
 
 _KEPT_S = 1.0
 """Longest time between two positions from which a speed is computed, seconds."""
@@ -127,27 +131,25 @@ class Guards:
             one_shot: Whether the frame is for a one-shot command, which has no speed.
 
         Returns:
-            The estimate. A refused joint is IMPLAUSIBLE, without a position and with its confidence.
+            The estimate. A refused joint is IMPLAUSIBLE, without a position and with its confidence. Where somebody is,
+            position and velocity of `TrackedPerson`, is NaN if it does not pass.
         """
         if self.workspace is None and not self.bone_lengths and not self.max_speed_m_s:
             return estimate
-        own = self._problems_of(estimate.person_id, estimate.whole or estimate.person, stamp_ns, one_shot=one_shot)
-        people: list[PersonInFrame] = []
-        for each in estimate.people:
-            found = each.whole or each.person
-            if found is None:
-                people.append(each)
-                continue
-            same = each.track.id == estimate.person_id
-            problems = own if same else self._problems_of(each.track.id, found, stamp_ns, one_shot=one_shot)
-            people.append(replace(each, person=_without(each.person, problems), whole=_without(each.whole, problems)))
-        known = {estimate.person_id, *(each.track.id for each in estimate.people)}
-        self._seen = {name: seen for name, seen in self._seen.items() if name in known}
+        found = {each.track.id: each.whole or each.person for each in estimate.people}
+        found[estimate.person_id] = estimate.whole or estimate.person
+        places = {each.track.id: each.track for each in estimate.people}
+        problems = {
+            name: self._problems_of(name, person, places.get(name), stamp_ns, one_shot=one_shot)
+            for name, person in found.items()
+        }
+        self._seen = {name: seen for name, seen in self._seen.items() if name in found}
+        own = problems[estimate.person_id]
         return replace(
             estimate,
             person=_without(estimate.person, own) or estimate.person,
             whole=_without(estimate.whole, own),
-            people=tuple(people),
+            people=tuple(_person_without(each, problems[each.track.id]) for each in estimate.people),
         )
 
     def problems(self, joints: Mapping[str, Keypoint]) -> dict[str, str]:
@@ -177,11 +179,18 @@ class Guards:
                     found.setdefault(end, reason)
         return found
 
-    def _problems_of(self, name: str, person: Person, stamp_ns: int, *, one_shot: bool) -> dict[str, str]:
-        """Return the problems of a person, whose positions are kept under their id for the next frame."""
-        joints = {joint.name: joint for joint in person.located}
+    def _problems_of(
+        self, name: str, person: Person | None, track: TrackedPerson | None, stamp_ns: int, *, one_shot: bool
+    ) -> dict[str, str]:
+        """Return the problems of a person, whose positions are kept under their id for the next frame.
+
+        Where somebody is who is not seen is predicted, and has no speed of its own.
+        """
+        joints = {} if person is None else {joint.name: joint for joint in person.located}
+        if track is not None:
+            joints[_PLACE] = Keypoint(_PLACE, State.PREDICTED, position=track.root, covariance=track.covariance)
         found = self.problems(joints)
-        if not self.max_speed_m_s or one_shot:
+        if not self.max_speed_m_s or one_shot or person is None:
             return found
         before = self._seen.get(name)
         elapsed_s = 0.0 if before is None else (stamp_ns - before.stamp_ns) / 1e9
@@ -207,6 +216,16 @@ def _distance(first: Keypoint, second: Keypoint) -> tuple[float, float]:
     direction = step / distance
     variance = float(direction @ (np.nan_to_num(first.covariance) + np.nan_to_num(second.covariance)) @ direction)
     return distance, _SIGMAS * float(np.sqrt(max(variance, 0.0)))
+
+
+def _person_without(each: PersonInFrame, problems: Mapping[str, str]) -> PersonInFrame:
+    """Return one of several people, whose joints, and whose place, are refused where they have a problem."""
+    if not problems:
+        return each
+    track, nowhere = each.track, np.full(3, np.nan)
+    if _PLACE in problems:
+        track = replace(track, root=nowhere, velocity=nowhere, covariance=np.full((3, 3), np.nan))
+    return replace(each, track=track, person=_without(each.person, problems), whole=_without(each.whole, problems))
 
 
 def _without(person: Person | None, problems: Mapping[str, str]) -> Person | None:

@@ -60,7 +60,7 @@ _BODY_M = np.array([0.6, 1.7])
 """Width and height of an adult, metres. Neighbouring search views overlap by as much at the distance at which they
 show people best, so that one of them shows the whole of somebody who is there or farther away."""
 
-_CENTERING_STEPS = 2
+_CENTRING_STEPS = 2
 """Number of iterations that centre the view on the box around the joints."""
 
 _MIN_DEPTH = 1e-3
@@ -203,7 +203,7 @@ class PersonViews:
         points = found.points
         ahead = np.column_stack([points[:, :2], np.maximum(points[:, 2], _MIN_DEPTH)])
         direction = (ahead / np.linalg.norm(ahead, axis=1, keepdims=True)).sum(axis=0)
-        for _ in range(_CENTERING_STEPS):
+        for _ in range(_CENTRING_STEPS):
             rotation = look_along(direction)
             low, high = self._required_box(points, rotation)
             if not (low < high).all():

@@ -149,8 +149,8 @@ class Tracker:
         if selection.source is Source.NONE:
             spec = self.engine.info.spec
             return Estimate(command, Person((), None), "", {}, spec.name, thresholds=self.gate.thresholds(spec))
-        asked = replace(command, joints=selection.joints)
-        requested = replace(command, joints=JOINTS) if self._whole_body and asked.joints else asked
+        named = replace(command, joints=selection.joints)
+        requested = replace(command, joints=JOINTS) if self._whole_body and named.joints else named
         if one_shot and person_crop is not None:
             exchange = find_person(self._estimator, image, camera, requested, check_wanted)
             estimate = exchange.estimate(self._estimator.xy_source, self.gate.thresholds(exchange.decoder.spec))
@@ -161,7 +161,7 @@ class Tracker:
         if self._keeps_choice:
             joints = tuple(keypoint.name for keypoint in estimate.person.keypoints)
             joint_selection.remember(requested, joints, monotonic())
-        return estimate if requested is asked else estimate.restricted_to(asked)
+        return estimate if requested is named else estimate.restricted_to(named)
 
     def _follow(
         self,

@@ -15,7 +15,7 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.commands.command import Command, CommandError, parse_command
 from taihri_ros.node import topics
 from taihri_ros.node.dds_host import DdsNode, Publisher, QoS, RosTypes, resolve
-from taihri_ros.node.messages import Messages
+from taihri_ros.node.messages import SECOND_NS, Messages
 from taihri_ros.node.topics import Topic
 from taihri_ros.resources import share_directory
 from taihri_ros.synthetic.true_detections import Boxes, true_detections
@@ -30,8 +30,6 @@ TRUTH = Topic("~/keypoints", "geometry_msgs/msg/PoseArray")
 TRUE_PEOPLE = Topic("~/people", "geometry_msgs/msg/PoseArray")
 """The 22 joints of each person after those of the one before, in the same order in all images. Only for scenes of
 several people; `TRUTH` then has the nearest visible person."""
-
-_NANOSECONDS = 1_000_000_000
 
 
 class Snapshot(Protocol):
@@ -94,7 +92,7 @@ class RobotCamera:
             TaihriError: A name or environment variable is not valid, or DDS cannot start.
         """
         self.frames = 0
-        self._scene, self._period_ns = scene, round(_NANOSECONDS / rate_hz)
+        self._scene, self._period_ns = scene, round(SECOND_NS / rate_hz)
         types = RosTypes(distro, share_directory())
         self._messages = Messages(types.message)
         self._info = camera_info(self._messages, scene.camera)
@@ -122,9 +120,9 @@ class RobotCamera:
             "publishing %dx%d images on %s, true joints on %s", width, height, self._image.topic, self._truth.topic
         )
         due = start = time.time_ns() + self._period_ns
-        while due - start < duration_s * _NANOSECONDS:
-            snapshot = self._scene.expose((due - start) / _NANOSECONDS)
-            if stop.wait(max(0.0, (due - time.time_ns()) / _NANOSECONDS)):
+        while due - start < duration_s * SECOND_NS:
+            snapshot = self._scene.expose((due - start) / SECOND_NS)
+            if stop.wait(max(0.0, (due - time.time_ns()) / SECOND_NS)):
                 break
             self._publish(snapshot, due)
             due = max(due + self._period_ns, time.time_ns())

@@ -29,9 +29,9 @@ def draw_curves(path: Path, records: Sequence[Mapping[str, float]]) -> None:
     figure = Figure(figsize=(4.2 * _COLUMNS, 2.8 * rows), layout="constrained")
     for place, name in enumerate(names, 1):
         axes = figure.add_subplot(rows, _COLUMNS, place)
-        for key, colour, label in ((name, _TRAINING, "training"), (f"eval_{name}", _VALIDATION, "validation")):
+        for key, color, label in ((name, _TRAINING, "training"), (f"eval_{name}", _VALIDATION, "validation")):
             points = [(record["step"], float(record[key])) for record in records if key in record]
-            axes.plot([step for step, _ in points], [value for _, value in points], color=colour, label=label)
+            axes.plot([step for step, _ in points], [value for _, value in points], color=color, label=label)
         axes.set_title(name.replace("_", " "), loc="left", fontsize=10)
         axes.set_xlabel("step")
         axes.spines[["top", "right"]].set_visible(False)

@@ -31,6 +31,7 @@ _PROCESSORS = (
     *("chat_template.json", "chat_template.jinja", "generation_config.json"),
 )
 _NAMED_PROMPTS, _JOINTS_EACH = 3000, 5
+"""Number of the prompts that the tokenizer is trained on, and of the joints in each."""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.inference.environment import without_working_directory
+from taihri_ros.inference.environment import module_command
 from taihri_ros.training.callbacks import read_metrics
 from taihri_ros.training.recipe import Recipe
 from taihri_ros.training.rft_stage import train_rft
@@ -43,9 +42,11 @@ def launch_stage(stage: str, recipe: Recipe, options: RunOptions, command: list[
     if processes == 1 or "WORLD_SIZE" in os.environ:
         STAGES[stage](recipe, options)
         return
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    torchrun = [*module_command("torch.distributed.run"), "--standalone", f"--nproc_per_node={processes}"]
     ended = subprocess.run(
-        [*torchrun, "-m", "taihri_ros.cli", *command], env=without_working_directory(os.environ), check=False
+        [*torchrun, "--no-python", *module_command("taihri_ros.cli"), *command],
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        check=False,
     )
     if ended.returncode:
         raise TaihriError(f"the {stage} stage failed in one of its {processes} processes: see its error above")

@@ -11,6 +11,7 @@ import torch.distributed as dist
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _STEPS = 5
+"""Coefficients and number of steps of the Newton-Schulz iteration, as in torch."""
 
 
 class Muon(torch.optim.Optimizer):

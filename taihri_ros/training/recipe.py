@@ -23,6 +23,16 @@ class ConfigError(TaihriError):
     """A configuration file that cannot be read, or whose settings contradict each other."""
 
 
+def _check_margin(value: float) -> None:
+    if value < 0.0:
+        raise ConfigError(f"absent_margin must be at least 0, not {value}")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(f"{name} must be from 0 to 1, not {value}")
+
+
 @dataclass(frozen=True)
 class Machine:
     """Devices and processes of a run.
@@ -130,16 +140,6 @@ class Schedule:
         """Return the schedule scaled to another number of steps."""
         warmup, decay = (part * steps // self.steps for part in (self.warmup, self.decay))
         return replace(self, steps=steps, warmup=warmup, decay=decay)
-
-
-def _check_margin(value: float) -> None:
-    if value < 0.0:
-        raise ConfigError(f"absent_margin must be at least 0, not {value}")
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0.0 <= value <= 1.0:
-        raise ConfigError(f"{name} must be from 0 to 1, not {value}")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from taihri_ros.training.network.attention import attend_by_products, attend_by_
 from taihri_ros.training.network.lora import add_adapters, merge_adapters
 from taihri_ros.training.network.patch_batch import embed_still_patches
 from taihri_ros.training.recipe import Machine, Recipe, RftStage, Schedule, SftStage
-from taihri_ros.training.trainer import Trainer, mean_metrics
+from taihri_ros.training.trainer import Trainer
 from taihri_ros.training.weight_average import WeightAverage, last_checkpoint
 
 
@@ -249,7 +249,6 @@ def run_stage(
         average=average,
         callbacks=[*averages, *callbacks, *limits, ProgressBar(directory.name), MetricsFile(directory, description)],
     )
-    trainer.compute_metrics = mean_metrics(trainer)
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if average:

@@ -36,6 +36,7 @@ class Trainer(transformers.Trainer):
         super().__init__(*args, **kwargs)
         self._muon_rate, self._average = muon_rate, average
         self._metrics: dict[str, list[torch.Tensor]] = defaultdict(list)
+        self.compute_metrics = self._mean_metrics
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Create the optimiser of the module."""
@@ -86,16 +87,10 @@ class Trainer(transformers.Trainer):
             self._metrics.clear()
         super().log(logs, *args, **kwargs)
 
-
-def mean_metrics(trainer: Trainer) -> Any:
-    """Return the function that averages the metrics over the validation batches of a trainer, except NaN."""
-
-    def means(prediction: Any) -> dict[str, float]:
-        rows = prediction.predictions
+    def _mean_metrics(self, prediction: Any) -> dict[str, float]:
+        """Return the means of the metrics over the validation batches, from the rows of `prediction_step`."""
         return {
             name: float(np.nanmean(column))
-            for name, column in zip(trainer._names, rows.T, strict=True)
+            for name, column in zip(self._names, prediction.predictions.T, strict=True)
             if not np.isnan(column).all()
         }
-
-    return means

@@ -9,14 +9,14 @@ import numpy as np
 import rerun as rr
 from numpy.typing import NDArray
 
-from taihri_ros.node.colours import BONE, BOX, ELLIPSE, JOINT, Colour
+from taihri_ros.node.colors import BONE, BOX, ELLIPSE, JOINT, Color
 from taihri_ros.node.ellipsoids import Ellipsoid
 from taihri_ros.skeleton import BONES
 
 _ELLIPSOID = (*ELLIPSE, 60)
 """Colour and opacity of ellipsoids."""
 
-CURVES: tuple[Colour, ...] = (
+CURVES: tuple[Color, ...] = (
     (31, 119, 180),
     (214, 90, 20),
     (44, 150, 60),
@@ -39,15 +39,15 @@ _MOST_LABELS = 8
 """Number of labels beside each other; those of more joints are shown under the mouse only."""
 
 
-def points_3d(positions: Mapping[str, NDArray[np.float64]], colour: Colour) -> rr.Points3D:
+def points_3d(positions: Mapping[str, NDArray[np.float64]], color: Color) -> rr.Points3D:
     """Return joints, (3,) metres by name, as points. Their names are shown under the mouse: in space they overlap."""
     labels = list(positions)
-    return rr.Points3D(_array(positions, 3), radii=_JOINT_RADIUS_M, colors=colour, labels=labels, show_labels=False)
+    return rr.Points3D(_array(positions, 3), radii=_JOINT_RADIUS_M, colors=color, labels=labels, show_labels=False)
 
 
-def bones_3d(positions: Mapping[str, NDArray[np.float64]], colour: Colour) -> rr.LineStrips3D:
+def bones_3d(positions: Mapping[str, NDArray[np.float64]], color: Color) -> rr.LineStrips3D:
     """Return the bones between joints, (3,) metres by name."""
-    return rr.LineStrips3D(_bones(positions), radii=_BONE_RADIUS_M, colors=colour)
+    return rr.LineStrips3D(_bones(positions), radii=_BONE_RADIUS_M, colors=color)
 
 
 def points_2d(pixels: Mapping[str, NDArray[np.float64]], labels: Sequence[str]) -> rr.Points2D:
@@ -102,14 +102,14 @@ def surface(marker: Any) -> rr.Mesh3D | None:
         return None
     places = np.array([(point.x, point.y, point.z) for point in marker.points])
     shades = marker.colors or [marker.color] * len(places)
-    colours = np.array([(shade.r, shade.g, shade.b, shade.a) for shade in shades])
+    colors = np.array([(shade.r, shade.g, shade.b, shade.a) for shade in shades])
     vertices, first, corners = np.unique(places, axis=0, return_index=True, return_inverse=True)
     triangles = corners.reshape(-1, 3)
     return rr.Mesh3D(
         vertex_positions=vertices,
         triangle_indices=triangles,
         vertex_normals=_normals(vertices, triangles),
-        vertex_colors=np.round(255 * colours[first]).astype(np.uint8),
+        vertex_colors=np.round(255 * colors[first]).astype(np.uint8),
     )
 
 

@@ -120,13 +120,7 @@ class Page:
         Raises:
             TaihriError: The address is in use or not this machine's, or Rerun does not give its viewer.
         """
-        handler = _handler(source.chunks, read_assets())
-        try:
-            self._server = ThreadingHTTPServer((host, port), handler)
-        except (OSError, OverflowError) as error:
-            raise TaihriError(
-                f"the viewer cannot listen on {host}:{port}: {error}; choose another --host or --port"
-            ) from error
+        self._server = _listen(host, port, _handler(source.chunks, read_assets()))
         self._server.daemon_threads = True
         shown = "127.0.0.1" if host in ("", "0.0.0.0") else host
         self.url = f"http://{shown}:{self._server.server_port}/"
@@ -146,6 +140,24 @@ class Page:
     def __exit__(self, *_: object) -> None:
         """Stop the server."""
         self.close()
+
+
+def check_address(host: str, port: int) -> None:
+    """Check that a page can be served at an address, before the work that it will show.
+
+    Raises:
+        TaihriError: The address is in use or not this machine's.
+    """
+    _listen(host, port, BaseHTTPRequestHandler).server_close()
+
+
+def _listen(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    try:
+        return ThreadingHTTPServer((host, port), handler)
+    except (OSError, OverflowError) as error:
+        raise TaihriError(
+            f"the viewer cannot listen on {host}:{port}: {error}; choose another --host or --port"
+        ) from error
 
 
 def _download(url: str) -> Asset:

@@ -7,7 +7,7 @@ import rerun as rr
 from numpy.typing import NDArray
 
 from taihri_ros.keypoints import Person
-from taihri_ros.node.colours import BONE, JOINT
+from taihri_ros.node.colors import BONE, JOINT
 from taihri_ros.viewer import drawing, pictures
 from taihri_ros.viewer.blueprint import CAMERA, PERSON
 
@@ -53,11 +53,11 @@ def _draw_in_space(stream: rr.RecordingStream, person: Person) -> None:
 
 def _cut_out(stream: rr.RecordingStream, person: Person, jpeg: bytes | None) -> None:
     """Show the part of the picture with the person, and the joints in it with their distances from the camera."""
-    box = pictures.extent(person)
-    if jpeg is None or box is None:
+    box, whole = pictures.extent(person), None if jpeg is None else pictures.decode(jpeg)
+    if whole is None or box is None:
         stream.log(PERSON, rr.Clear(recursive=True))
         return
-    picture, to_square = pictures.cut_out(pictures.decode(jpeg), box)
+    picture, to_square = pictures.cut_out(whole, box)
     pixels = {name: to_square[:, :2] @ pixel + to_square[:, 2] for name, pixel in _pixels(person).items()}
     distances = [f"{np.linalg.norm(each.position):.2f} m" for each in person.located if each.name in pixels]
     stream.log(f"{PERSON}/picture", pictures.shown(pictures.encode(picture)))

@@ -46,9 +46,10 @@ def encode(picture: Picture) -> bytes:
     return bytes(cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)[1])
 
 
-def decode(jpeg: bytes) -> Picture:
-    """Return the pixels of a JPEG, (height, width, 3) uint8 RGB."""
-    return np.asarray(cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+def decode(jpeg: bytes) -> Picture | None:
+    """Return the pixels of a JPEG, (height, width, 3) uint8 RGB; None if it is damaged."""
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    return None if picture is None else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def shown(jpeg: bytes) -> rr.EncodedImage:

@@ -11,7 +11,7 @@ import rerun as rr
 
 from taihri_ros.camera.camera import Camera
 from taihri_ros.errors import TaihriError
-from taihri_ros.node import colours, topics
+from taihri_ros.node import colors, topics
 from taihri_ros.node.messages import stamp_ns, time_ns
 from taihri_ros.node.node_names import status_prefix
 from taihri_ros.node.received_messages import read_body_joints, read_person, read_poses, read_stages_ms
@@ -108,6 +108,8 @@ class Scene:
             self._handlers[topic](message)
         except TaihriError as error:
             self.note(f"{topic.name}: {error}")
+        except (LookupError, ValueError) as error:  # unknown values, or lists that do not match
+            self.note(f"{topic.name}: not shown, of another version of the node: {error}")
 
     def note(self, text: str) -> None:
         """Show a warning in the log, once."""
@@ -188,17 +190,18 @@ class Scene:
                 array=np.reshape([each.joints.box for each in seen], (-1, 4)),
                 array_format=rr.Box2DFormat.XYXY,
                 labels=[each.id for each in seen],
-                colors=[colours.person_colour(each.id) for each in seen],
+                colors=[colors.person_color(each.id) for each in seen],
             ),
         )
         if self._in_camera(message):
+            placed = [each for each in message.people if np.isfinite(_place(each.position)).all()]
             self._stream.log(
                 "world/people",
                 rr.Points3D(
-                    np.reshape([_place(each.position) for each in message.people], (-1, 3)),
+                    np.reshape([_place(each.position) for each in placed], (-1, 3)),
                     radii=0.05,
-                    labels=[each.id for each in message.people],
-                    colors=[colours.person_colour(each.id) for each in message.people],
+                    labels=[each.id for each in placed],
+                    colors=[colors.person_color(each.id) for each in placed],
                 ),
             )
 
@@ -212,7 +215,7 @@ class Scene:
         if self._in_camera(message):
             points, _ = read_body_joints(message)
             shown = {name: point for name, point in zip(JOINTS, points, strict=True) if np.isfinite(point).all()}
-            self._stream.log("world/body/skeleton", drawing.bones_3d(shown, colours.BODY))
+            self._stream.log("world/body/skeleton", drawing.bones_3d(shown, colors.BODY))
 
     def _on_active_command(self, message: Any) -> None:
         self._at_time(message.since)
@@ -245,7 +248,7 @@ class Scene:
     def _on_truth(self, message: Any) -> None:
         self._at(message)
         joints = dict(zip(JOINTS, read_poses(message), strict=False))
-        self._stream.log("world/truth", drawing.bones_3d(joints, colours.TRUTH))
+        self._stream.log("world/truth", drawing.bones_3d(joints, colors.TRUTH))
 
     def _write(self) -> None:
         """Show the command and its joints in words."""

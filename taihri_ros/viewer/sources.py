@@ -41,6 +41,9 @@ OUTPUTS = (
 )
 """What the viewer reads of the node's outputs."""
 
+_PICTURES = {topics.IMAGE.type, topics.COMPRESSED_IMAGE.type}
+_NO_CAMERA_INFO = "the bags have no CameraInfo: the picture is shown, but not in metres"
+
 _TICK_S = 0.5
 _SILENCE_S = 5.0
 """Time without a publisher until a warning, seconds."""
@@ -181,8 +184,11 @@ class BagSource:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """One line for each part of the bags that cannot be read."""
-        return tuple(problem for recording, _ in self._chosen for problem in recording.problems)
+        """One line for each part of the bags that cannot be read, or is missing."""
+        unread = tuple(problem for recording, _ in self._chosen for problem in recording.problems)
+        found = {topic for _, wanted in self._chosen for topic in wanted.values()}
+        has_picture = not found.isdisjoint({topics.IMAGE, topics.COMPRESSED_IMAGE})
+        return (*unread, _NO_CAMERA_INFO) if has_picture and topics.CAMERA_INFO not in found else unread
 
     def play(self, scene: Scene) -> Iterator[None]:
         """Show every message, in the order of their recording.
@@ -227,8 +233,17 @@ class BagSource:
         names = {(self._resolve(topic), topic.type): topic for topic in OUTPUTS}
         names[resolve(TRUTH.name, SIMULATOR), TRUTH.type] = TRUTH
         wanted = {channel: names[key] for channel in channels if (key := (channel.topic, channel.type)) in names}
-        if any(channel.type == topics.CAMERA_INFO.type for channel in channels):
-            chosen = choose_topics(channels, self._parameters, self._named)
+        overlay = self._resolve(topics.OVERLAY)
+        of_camera = [channel for channel in channels if channel.topic != overlay]
+        types = {channel.type for channel in of_camera}
+        if not types.isdisjoint(_PICTURES):
+            calibrated = topics.CAMERA_INFO.type not in types  # a picture without it is better than none
+            try:
+                chosen = choose_topics(of_camera, self._parameters, self._named, calibrated=calibrated)
+            except BagError:
+                if wanted and calibrated:
+                    return wanted  # the picture is in another bag
+                raise
             wanted |= {channel: _topic_of(channel, topics.IMAGE, topics.COMPRESSED_IMAGE) for channel in chosen.image}
             wanted |= dict.fromkeys(chosen.camera_info, topics.CAMERA_INFO)
             wanted |= {channel: _topic_of(channel, topics.DEPTH, topics.COMPRESSED_DEPTH) for channel in chosen.depth}

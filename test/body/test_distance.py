@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from someone import Someone
 
-from taihri_ros.body.distance import nearest_to_point, nearest_to_segment
+from taihri_ros.body.distance import Nearest, nearest_to_segment
 from taihri_ros.body.recovery import Body, BodyError, BodyRecovery
 from taihri_ros.skeleton import INDEX
 
@@ -26,6 +26,10 @@ def skin(body: Body) -> np.ndarray:
     steps = [(a, b, 8 - a - b) for a in range(9) for b in range(9 - a)]
     corners = body.vertices[body.surface.template.triangles].astype(np.float64)
     return np.einsum("sk,tki->tsi", np.array(steps) / 8.0, corners).reshape(-1, 3)
+
+
+def nearest_to_point(body: Body, point: np.ndarray) -> Nearest:
+    return nearest_to_segment(body, point, point)
 
 
 def outside(body: Body, rng: np.random.Generator) -> np.ndarray:

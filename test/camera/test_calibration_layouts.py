@@ -240,7 +240,7 @@ REFUSED: list[Any] = [
     pytest.param(ORB_SLAM | {"Camera.type": "Mei"}, r"distortion_model 'mei' is not supported", id="Mei"),
     pytest.param(
         {key: value for key, value in REALSENSE.items() if key != "coeffs"},
-        r"lacks d: use a file",
+        r"lacks d: add the distortion of the lens \(distortion_model: plumb_bob and d: \[\] mean none\)",
         id="no coefficients",
     ),
     pytest.param({}, r"lacks width, height, d, k: use a file with the fields of sensor_msgs/CameraInfo", id="nothing"),

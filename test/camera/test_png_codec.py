@@ -31,23 +31,23 @@ def test_every_mode_gives_the_pixels_of_pillow(mode: str) -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-@pytest.mark.parametrize("colour", [0, 3])
-def test_packed_samples_are_decoded(bits: int, colour: int) -> None:
+@pytest.mark.parametrize("color", [0, 3])
+def test_packed_samples_are_decoded(bits: int, color: int) -> None:
     levels = np.random.default_rng(2).integers(0, 2**bits, (6, 16), np.uint8)
     packed = np.packbits(np.unpackbits(levels[..., None], axis=2)[..., 8 - bits :].reshape(6, -1), axis=1)
-    data = png_of(filtered(packed), 16, 6, bits, colour)
+    data = png_of(filtered(packed), 16, 6, bits, color)
     palette = np.repeat(np.arange(2**bits, dtype=np.uint8)[:, None] * (255 // (2**bits - 1)), 3, axis=1)
-    if colour == 3:
+    if color == 3:
         palette = noise(1, 2**bits)[0]
         data = with_chunk(data, b"PLTE", palette.tobytes())
     np.testing.assert_array_equal(decode(data), palette[levels])
 
 
 @pytest.mark.handles("Pictures", "PNG with 16 bits per sample", "answered with the upper eight bits")
-@pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
-def test_16_bits_keep_the_upper_eight(colour: int, channels: int) -> None:
+@pytest.mark.parametrize(("color", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_16_bits_keep_the_upper_eight(color: int, channels: int) -> None:
     samples = np.random.default_rng(1).integers(0, 65536, (6, 8, channels), np.uint16)
-    data = png_of(filtered(samples.astype(">u2").reshape(6, -1).view(np.uint8)), 8, 6, 16, colour)
+    data = png_of(filtered(samples.astype(">u2").reshape(6, -1).view(np.uint8)), 8, 6, 16, color)
     expected = (samples >> 8)[..., :3] if channels >= 3 else np.repeat((samples >> 8)[..., :1], 3, axis=2)
     np.testing.assert_array_equal(decode(data), expected)
 
@@ -126,8 +126,8 @@ def test_compressed_data_that_does_not_hold_the_pixels_is_refused(data: bytes) -
         decode(data)
 
 
-def header(*, width: int = 24, height: int = 16, bits: int = 8, colour: int = 2, interlace: int = 0) -> bytes:
-    return struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlace)
+def header(*, width: int = 24, height: int = 16, bits: int = 8, color: int = 2, interlace: int = 0) -> bytes:
+    return struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, interlace)
 
 
 END = chunk(b"IEND", b"")
@@ -141,12 +141,12 @@ END = chunk(b"IEND", b"")
         (chunk(b"IHDR", header(width=0)) + END, "its size is 0x16"),
         (chunk(b"IHDR", header(height=2**31)) + END, "its size is"),
         (chunk(b"IHDR", header(bits=3)) + END, "3 bits of colour type 2"),
-        (chunk(b"IHDR", header(colour=5)) + END, "8 bits of colour type 5"),
+        (chunk(b"IHDR", header(color=5)) + END, "8 bits of colour type 5"),
         (chunk(b"IHDR", header(interlace=2)) + END, "its header has"),
         (chunk(b"IHDR", header()) + END, "no pixels"),
         (chunk(b"IHDR", header()) * 2 + END, "a chunk IHDR out of order"),
         (chunk(b"IHDR", header()) + chunk(b"XYZW", b"") + END, "an unknown critical chunk"),
-        (chunk(b"IHDR", header(colour=3)) + chunk(b"IDAT", b"") + END, "no palette"),
+        (chunk(b"IHDR", header(color=3)) + chunk(b"IDAT", b"") + END, "no palette"),
         (chunk(b"IHDR", header()) + chunk(b"IDAT", b"") + chunk(b"PLTE", b"") + END, "a chunk PLTE out of order"),
         (
             chunk(b"IHDR", header()) + chunk(b"IDAT", b"") + chunk(b"tEXt", b"") + chunk(b"IDAT", b"") + END,

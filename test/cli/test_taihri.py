@@ -52,7 +52,7 @@ def test_help_of_every_command_has_examples(taihri_here: Callable[..., Run], com
         (("run", "--engine", "openai"), "no model: set engine.model (--model)"),
         (("run", "-p", "engine.modle:=x"), "unknown parameter 'engine.modle': did you mean 'engine.model'?"),
         (("run", "-p", "rectified"), "parameter override 'rectified' is not of the form name:=value"),
-        (("run", "-r", "image"), "remapping rule 'image' is not of the form 'from:=to'"),
+        (("run", "--ros-args", "-r", "image"), "remapping rule 'image' is not of the form 'from:=to'"),
         (("run", "-r", "__ns:=1st"), "namespace '/1st' is not valid"),
         (("run", "--model", "x", "--distro", "boxturtle"), "ROS 2 distribution 'boxturtle' is unknown"),
         (("run", "--model", "x", "--command", "<|im_end|>"), "holds no words"),

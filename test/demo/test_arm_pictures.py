@@ -28,7 +28,7 @@ def record(*statuses: str) -> ArmRecord:
     from taihri_ros.demo.simulated_arm import SimulatedArm
 
     _, jpeg = cv2.imencode(".jpg", np.full((CAMERA.height, CAMERA.width, 3), 90, np.uint8))
-    made = ArmRecord(camera=CAMERA, words=[(0, "shake my hand")])
+    made = ArmRecord(camera=CAMERA, commands=[(0, "shake my hand")])
     for second, status in enumerate(statuses, start=1):
         made.samples.append(Sample(second * SECOND, SimulatedArm().angles, status))
         made.truths[second * SECOND] = person()

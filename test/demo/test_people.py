@@ -10,7 +10,7 @@ from taihri_ros.body.recovery import BodyRecovery
 from taihri_ros.demo.people import PeopleRecord, describe_people, people_summary, recovered_people, selected_truths
 from taihri_ros.demo.pictures import draw
 from taihri_ros.demo.planner import Record
-from taihri_ros.demo.summary import describe, summarise
+from taihri_ros.demo.summary import describe, summarize
 from taihri_ros.keypoints import Person
 from taihri_ros.pipeline.estimate import PersonInFrame
 from taihri_ros.pipeline.people.person_track import TrackedPerson, TrackState
@@ -61,7 +61,7 @@ def test_the_truth_of_the_selected_person_counts(people: PeopleRecord) -> None:
     recorded.people = people
     truths = selected_truths(people)
     assert sorted(truths) == [0, PERIOD_NS, 2 * PERIOD_NS, 3 * PERIOD_NS]
-    summary = summarise(recorded, MEAN_POSE)
+    summary = summarize(recorded, MEAN_POSE)
     assert (summary["gmpjpe_mm"], summary["people"]["true"]) == (100.0, 2)
     people.tracked = {stamp: (hidden("kamul", TRUTH[0]),) for stamp in people.tracked}
     assert selected_truths(people) == {}
@@ -77,7 +77,7 @@ def test_people_in_words(people: PeopleRecord) -> None:
     )
     recorded = record(answer(0, "head", keypoint("head", 0.1)))
     recorded.people = people
-    assert describe(summarise(recorded, MEAN_POSE)).splitlines()[-4:] == lines
+    assert describe(summarize(recorded, MEAN_POSE)).splitlines()[-4:] == lines
     without = PeopleRecord(truths=people.truths)
     assert describe_people(people_summary(without)) == [
         "2 people had 0 ids: IDF1 unknown, 0 id switches; latency by the number of people who were seen: "
@@ -112,4 +112,4 @@ def test_everybody_has_a_body_of_their_own(people: PeopleRecord) -> None:
 
 def test_a_record_of_one_person_has_nobody_else() -> None:
     assert Record().people.compared == []
-    assert "people" not in summarise(record(answer(0, "head", keypoint("head", 0.1))), MEAN_POSE)
+    assert "people" not in summarize(record(answer(0, "head", keypoint("head", 0.1))), MEAN_POSE)

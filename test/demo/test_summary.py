@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from recorded import MEAN_POSE, TRUTH, answer, keypoint, record
 
-from taihri_ros.demo.summary import check, describe, errors, summarise
+from taihri_ros.demo.summary import check, describe, errors, summarize
 from taihri_ros.errors import TaihriError
 from taihri_ros.keypoints import Keypoint, State
 from taihri_ros.skeleton import INDEX
@@ -59,7 +59,7 @@ def test_summary_counts_joints_by_command() -> None:
         answer(0, "shake my hand", keypoint("right_elbow", 0.1), keypoint("right_wrist", 0.1)),
         answer(0, "head", keypoint("head", 0.3)),
     )
-    summary = summarise(recorded, MEAN_POSE)
+    summary = summarize(recorded, MEAN_POSE)
     assert summary["joints"] == {"shake my hand": {"right_wrist": 2, "right_elbow": 1}, "head": {"head": 1}}
     assert summary["by_command"]["head"]["gmpjpe_mm"] == 300.0
     assert summary["gmpjpe_mm"] == 150.0
@@ -70,7 +70,7 @@ def test_summary_counts_joints_by_command() -> None:
 
 
 def test_lost_frames_are_an_error() -> None:
-    summary = summarise(record(answer(0, "head", keypoint("head", 0.3))), MEAN_POSE)
+    summary = summarize(record(answer(0, "head", keypoint("head", 0.3))), MEAN_POSE)
     summary["frames_in"] += 1
     with pytest.raises(TaihriError, match="4 frames arrived, but 1 were published and 2 dropped"):
         check(summary)
@@ -84,7 +84,7 @@ def test_the_summary_in_words() -> None:
         answer(200_000_000, "neck", lost),
     )
     recorded.empty = 1
-    assert describe(summarise(recorded, MEAN_POSE)).splitlines() == [
+    assert describe(summarize(recorded, MEAN_POSE)).splitlines() == [
         "'shake my hand': joints found 1; 100 mm off on average (the mean pose: 500 mm)",
         "'head, neck': joints found 1, not found 1; 300 mm off on average (the mean pose: 500 mm)",
         "'neck': joints found 0, not found 1",
@@ -99,4 +99,4 @@ def test_a_record_without_keypoints_is_an_error(received: int, reason: str) -> N
     recorded = record(*[answer(0, "head")] * received)
     recorded.empty = received
     with pytest.raises(TaihriError, match=reason):
-        summarise(recorded, MEAN_POSE)
+        summarize(recorded, MEAN_POSE)

@@ -90,6 +90,12 @@ def test_too_few_answers_are_an_error() -> None:
         calibrate([])
 
 
+def test_labels_that_the_model_has_made_itself_are_an_error() -> None:
+    own = FACTORS * [0.001, 0.001, 1, 1, 1]
+    with pytest.raises(TaihriError, match=r"to 0\.0\d+ of its standard .*: it has made these labels itself"):
+        calibrate(generate_measurements(30, own))
+
+
 class MiscalibratedOracle(Oracle):
     """An oracle for the standing person whose errors do not match its reported uncertainty."""
 

@@ -73,9 +73,9 @@ def test_what_is_missing_is_said(report: Path) -> None:
 def test_the_plot_shows_every_model(report: Path) -> None:
     assert "![the models](peers.png)" in (report / "report.md").read_text()
     picture = cv2.imread(str(report / "peers.png")).reshape(-1, 3)
-    for colour in ("#1f6f8b", "#b5372b", "#d99a2b", "#c9c4bb"):
-        red, green, blue = bytes.fromhex(colour[1:])
-        assert (picture == (blue, green, red)).all(axis=1).sum() > 500, colour
+    for color in ("#1f6f8b", "#b5372b", "#d99a2b", "#c9c4bb"):
+        red, green, blue = bytes.fromhex(color[1:])
+        assert (picture == (blue, green, red)).all(axis=1).sum() > 500, color
 
 
 def test_the_summary_has_a_line_for_each_peer(report: Path) -> None:

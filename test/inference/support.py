@@ -161,8 +161,8 @@ def null_python(directory: Path) -> str:
         "import sys\n"
         f"sys.path.append({str(Path(__file__).parent)!r})\n"
         "import support\n"
-        "from taihri_ros.inference.process import entry, server\n"
-        "server.open_engine = support.open_null\n"
+        "from taihri_ros.inference.process import entry, program\n"
+        "program.open_engine = support.open_null\n"
         "sys.argv[1:4] = []\n"
         "entry.main()\n"
     )

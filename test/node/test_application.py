@@ -631,7 +631,6 @@ def test_a_paused_node_answers_no_image_and_keeps_the_newest_command(recorder: R
     process(application, image(2))
     send_command(application, "head")
     process(application, image(3))
-    assert not application.is_enabled
     assert len(recorder.on(topics.KEYPOINTS)) == 1
     application.enable(True)
     process(application, image(4))

@@ -29,6 +29,7 @@ from bag_files import (
 from camera_messages import FRAME_ID, HEIGHT, PIXELS, WIDTH, camera_info, compressed, depth, image
 
 from taihri_ros.camera.camera import Camera
+from taihri_ros.camera.camera_info import CameraError
 from taihri_ros.commands.command import joint_command
 from taihri_ros.inference.process.supervisor import EngineProcess
 from taihri_ros.node.bags import BagError, BagReplay
@@ -226,6 +227,10 @@ def test_a_calibration_file_replaces_the_camera_info(tmp_path: Path, engine: Eng
     assert answered(tmp_path / "out") == [5_000_000_000, 5_100_000_000]
     with pytest.raises(BagError, match=r"without the calibration file of the camera, --camera-info"):
         BagReplay(bag, tmp_path / "other", GATES_OFF)
+    with pytest.raises(BagError, match="--camera chooses from a calibration file: name the file with --camera-info"):
+        BagReplay(bag, tmp_path / "other", GATES_OFF, inputs={"camera": "cam0"})
+    with pytest.raises(CameraError, match="one camera without a name: leave 'cam0' out"):
+        BagReplay(bag, tmp_path / "other", GATES_OFF, inputs=inputs | {"camera": "cam0"})
 
 
 def test_a_topic_without_messages_is_refused(tmp_path: Path) -> None:

@@ -122,6 +122,12 @@ def test_a_refused_joint_is_not_supported_by_the_joints_beyond_it() -> None:
     assert body.supported[wrist]
     assert not body.supported[elbow]
     assert body.supported.sum() == len(JOINTS) - 1
+    whole = fit_body(BodyRecovery(), person(0.0), PERIOD_NS)
+    assert whole is not None
+    grey = whole.supported_vertices & ~body.supported_vertices
+    owners = body.surface.template.weight_bones, body.surface.template.weights.argmax(axis=1)
+    bones = {JOINTS[bone] for bone in owners[0][np.flatnonzero(grey), owners[1][grey]]}
+    assert bones == {"right_shoulder", "right_elbow"}, "both limbs at a refused joint are grey"
 
 
 def test_no_joint_of_a_body_is_supported_outside_the_workspace() -> None:

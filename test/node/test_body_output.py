@@ -109,7 +109,7 @@ def test_a_limb_without_keypoints_is_left_out_and_grey(
     frames = [each.child_frame_id for each in body_transforms(messages, result, body, "person/body/")]
     assert frames == [f"person/body/{name}" for name in message.names]
     marker = serialized(types, body_marker(messages, result, CAMERA, body, 0.5), topics.BODY.type)
-    opacities = {round(colour.a, 2) for colour in marker.colors}
+    opacities = {round(color.a, 2) for color in marker.colors}
     assert opacities == {0.9, 0.25}
     assert len(marker.colors) == len(marker.points)
     whole = body_marker(messages, result, CAMERA, fitted(true), 0.5)

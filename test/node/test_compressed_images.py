@@ -68,7 +68,7 @@ def test_the_parts_of_the_format_are_read(text: str, parts: tuple[str, str, bool
         "image/jpeg",
     ],
 )
-def test_a_colour_jpeg_is_decoded(stated: str) -> None:
+def test_a_color_jpeg_is_decoded(stated: str) -> None:
     np.testing.assert_array_equal(decode_compressed(message(JPEG, stated)), decoded(JPEG))
 
 
@@ -78,7 +78,7 @@ def test_a_colour_jpeg_is_decoded(stated: str) -> None:
 @pytest.mark.parametrize(
     "stated", ["rgb8; jpeg compressed rgb8", "bgr8; jpeg compressed rgb8", "rgb8; jpeg compressed"]
 )
-def test_the_order_of_colours_is_that_of_the_jpeg(stated: str) -> None:
+def test_the_order_of_colors_is_that_of_the_jpeg(stated: str) -> None:
     np.testing.assert_array_equal(decode_compressed(message(JPEG, stated)), decoded(JPEG))
 
 

@@ -55,7 +55,7 @@ def yuv_to_rgb(yuv: NDArray[np.uint8]) -> NDArray[np.float64]:
     [("rgb", [0, 1, 2]), ("bgr", [2, 1, 0]), ("rgba", [0, 1, 2, 0]), ("bgra", [2, 1, 0, 0])],
 )
 @pytest.mark.parametrize("bigendian", [False, True])
-def test_colour_encodings_are_decoded_to_rgb(name: str, bits: int, channels: list[int], bigendian: bool) -> None:
+def test_color_encodings_are_decoded_to_rgb(name: str, bits: int, channels: list[int], bigendian: bool) -> None:
     rgb = random_rgb(np.uint8 if bits == 8 else np.uint16)
     decoded = decode_image(image(rgb[..., channels], f"{name}{bits}", bigendian=bigendian))
     np.testing.assert_array_equal(decoded, rgb >> (bits - 8))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from taihri_ros.keypoints import Keypoint, Person
 from taihri_ros.node import topics
-from taihri_ros.node.colours import person_colour
+from taihri_ros.node.colors import person_color
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.markers import marker_array
 from taihri_ros.node.messages import Messages, Placement
@@ -129,7 +129,7 @@ def tracked(name: str, x: float, state: TrackState, person: Person | None) -> Pe
     return PersonInFrame(track, person, selected=False)
 
 
-def test_other_people_have_their_skeletons_in_the_colours_of_their_ids(
+def test_other_people_have_their_skeletons_in_the_colors_of_their_ids(
     types: RosTypes, messages: Messages, result: Result
 ) -> None:
     arm = result.estimate.person
@@ -148,8 +148,8 @@ def test_other_people_have_their_skeletons_in_the_colours_of_their_ids(
     assert set(added) == {f"{name}/{part}" for name, own in parts.items() for part in own}
     for namespace, marker in added.items():
         name = namespace.partition("/")[0]
-        colour = [marker.color.r, marker.color.g, marker.color.b]
-        np.testing.assert_allclose(colour, np.array(person_colour(name)) / 255, atol=1e-6)
+        color = [marker.color.r, marker.color.g, marker.color.b]
+        np.testing.assert_allclose(color, np.array(person_color(name)) / 255, atol=1e-6)
         assert (marker.color.a < 0.5) == (name == "wezit"), "who is not seen is pale"
         assert min(marker.scale.x, marker.scale.y, marker.scale.z) > 0
     assert points(added["jodan/joints"]) == [[0.25, -0.5, 1.5], [0.5, 0.125, 1.25]]
@@ -162,8 +162,8 @@ def test_other_people_have_their_skeletons_in_the_colours_of_their_ids(
     assert turned["wezit/id"].z > turned["wezit/pelvis"].z, "z points up"
 
 
-def test_two_ids_have_two_colours_that_stay() -> None:
+def test_two_ids_have_two_colors_that_stay() -> None:
     names = ("kamul", "jodan", "wezit", "tilon", "nanik")
-    assert len({person_colour(name) for name in names}) == len(names)
-    assert person_colour("kamul") == person_colour("kamul")
-    assert all(max(person_colour(name)) == 255 for name in names), "bright"
+    assert len({person_color(name) for name in names}) == len(names)
+    assert person_color("kamul") == person_color("kamul")
+    assert all(max(person_color(name)) == 255 for name in names), "bright"

@@ -15,7 +15,7 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.distortion import DistortionModel
 from taihri_ros.commands.command import Command
 from taihri_ros.keypoints import Keypoint, Person, State
-from taihri_ros.node.colours import person_colour
+from taihri_ros.node.colors import person_color
 from taihri_ros.node.overlay import draw_overlay
 from taihri_ros.pipeline.estimate import Estimate, PersonInFrame
 from taihri_ros.pipeline.frames import Result
@@ -217,7 +217,7 @@ def test_everybody_has_the_box_and_the_id(seen: bool) -> None:
     assert changes[row - 10 : row + 10, column : column + 40].any(), "the id"
 
 
-def test_several_bodies_have_the_colours_of_their_ids() -> None:
+def test_several_bodies_have_the_colors_of_their_ids() -> None:
     points = BodyRecovery().rest_joints()
     covariances = np.tile(0.02**2 * np.eye(3), (22, 1, 1))
     bodies = {
@@ -228,6 +228,6 @@ def test_several_bodies_have_the_colours_of_their_ids() -> None:
     assert len(shown) == 2
     drawn = draw_overlay(grey_image(), estimate(), camera=CAMERA, body=shown["kamul"], bodies=shown)
     for name in shown:
-        outline = (drawn == person_colour(name)).all(axis=2)
+        outline = (drawn == person_color(name)).all(axis=2)
         assert outline.sum() > 50, name
         assert (np.flatnonzero(outline.any(axis=0)).mean() < 320) == (name == "kamul")

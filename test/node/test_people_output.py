@@ -117,6 +117,23 @@ def test_positions_and_velocities_are_in_the_frame_of_the_host(start: Callable[.
     assert (person.velocity.x, person.velocity.y) == (pytest.approx(-0.5, abs=0.15), pytest.approx(0.0, abs=0.1))
 
 
+def test_nobody_outside_of_the_workspace_is_placed_or_meant(start: Callable[..., Robot]) -> None:
+    robot = start(guards_workspace="-2 2 -2 2 2.8 4")
+    behind = stand(-0.7, 0.0, 3.4)
+    robot.engine.people = [behind, RIGHT]
+    robot.see(4)
+    people = robot.recorder.on(topics.PEOPLE)[-1].people
+    (selected,) = [person for person in people if person.selected]
+    assert selected.position.z == pytest.approx(behind["pelvis"][2], abs=0.1), "the nearest is outside"
+    for person in people:
+        places = [person.position, *(joint.position for joint in person.joints.keypoints)]
+        assert all(np.isnan(place.z) or place.z >= 2.8 for place in places)
+    assert {each.child_frame_id for each in robot.recorder.transforms} == {
+        "person/left_wrist",
+        f"person_{selected.id}/left_wrist",
+    }
+
+
 def test_a_command_says_whom_it_means(start: Callable[..., Robot], caplog: pytest.LogCaptureFixture) -> None:
     robot = start(command_initial="", command_selection="table")
     send_command(robot.application, "shake the hand of the person on the left")

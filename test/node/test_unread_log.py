@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from taihri_ros.node.unread_log import UnreadLog, write_unless_full
+from taihri_ros.node.unread_log import UnreadLog, refuse_when_full, write_unless_full
 
 
 @pytest.fixture
@@ -62,3 +62,27 @@ def test_a_reader_that_has_ended_is_ignored(pipe: tuple[int, int], logger: loggi
     with Path(os.devnull).open("rb") as other:
         os.dup2(other.fileno(), pipe[0])
     logger.warning("nobody reads this")
+
+
+def test_a_write_to_a_full_pipe_fails_and_does_so_for_nobody_else(pipe: tuple[int, int]) -> None:
+    other = os.dup(pipe[1])
+    refuse_when_full(pipe[1])
+    assert (os.get_blocking(pipe[1]), os.get_blocking(other)) == (False, True)
+    while write_unless_full(pipe[1], b"x" * 4096):
+        pass
+    with pytest.raises(BlockingIOError):
+        os.write(pipe[1], b"x" * 4096)
+    read_all(pipe)
+    assert os.write(other, b"it is the same pipe") == 19
+    assert os.read(pipe[0], 100) == b"it is the same pipe"
+    os.close(other)
+
+
+def test_a_file_is_written_as_before(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb", buffering=0) as file:
+        file.write(b"one ")
+        refuse_when_full(file.fileno())
+        file.write(b"two")
+        assert os.get_blocking(file.fileno())
+    assert (tmp_path / "log").read_bytes() == b"one two"
+    refuse_when_full(12345)

@@ -151,3 +151,31 @@ def test_everybody_is_guarded_by_their_own_history() -> None:
         found.append(heads)
     measured, refused = State.MEASURED, State.IMPLAUSIBLE
     assert found == [[measured, measured], [refused, measured], [measured, measured]]
+
+
+def someone_at(x: float, speed_m_s: float, *, seen: bool) -> PersonInFrame:
+    state = TrackState.CONFIRMED if seen else TrackState.LOST
+    root, velocity = np.array([x, 0.0, 1.0]), np.array([speed_m_s, 0.0, 0.0])
+    track = TrackedPerson("kamul", root, velocity, np.eye(3) * 1e-4, 1.0, 0.0 if seen else 0.5, state)
+    return PersonInFrame(track, Person((joint("head", (0.5, 0, 1)),), None) if seen else None, selected=False)
+
+
+@pytest.mark.handles("People and belief", "a person where no joint may be, with guards.*", "no position in ~/people")
+@pytest.mark.parametrize(
+    ("guards", "places", "known"),
+    [
+        (Guards(workspace=Workspace.parse(BOX)), (0.0, 1.1, 0.9), [True, False, True]),
+        (Guards(max_speed_m_s=5.0), (0.0, 2.0, 2.1), [True, False, True]),
+    ],
+)
+@pytest.mark.parametrize("seen", [False, True])
+def test_where_somebody_is_is_guarded(guards: Guards, places: tuple[float, ...], known: list[bool], seen: bool) -> None:
+    found = []
+    for number, x in enumerate(places):
+        frame = estimate(joint("head", (0, 0, 1)), people=(someone_at(x, 1.0, seen=seen),))
+        (person,) = guards.check(frame, number * 100_000_000).people
+        track = person.track
+        found.append(bool(np.isfinite(track.root).all()))
+        assert np.isfinite([*track.velocity, *track.covariance.ravel()]).all() == found[-1]
+        assert person.person is None or person.person.keypoints[0].state is State.MEASURED
+    assert found == (known if seen or guards.workspace else [True] * 3), "a prediction has no speed of its own"

@@ -41,7 +41,7 @@ class Person:
         self.node.create_subscription(JointState, "/joint_states", self.states.append, 10)
 
     def say(self, text: str) -> None:
-        self.commands.publish(ActiveCommand(text=text))
+        self.commands.publish(ActiveCommand(text=text, joints=list(HAND)))
 
     def see(self, state: int = Keypoint.MEASURED) -> None:
         message = HumanKeypoints()

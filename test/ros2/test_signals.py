@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 from domains import new_domain
 from hosted import ACTIVATE, CONFIGURE, change
-from node_process import Process, node
+from node_process import Process, node, node_command
 from reliability import Figure, size
 from robot import Diagnosis, Robot, wait_for
+
+from taihri_ros.node.unread_log import write_unless_full
 
 LIMIT_S = 5.0
 """Shutdown takes some 2 s on an idle machine; ros2 launch sends SIGTERM after 5 s."""
@@ -50,6 +53,31 @@ def is_gone(pid: int) -> bool:
     except ProcessLookupError:
         return True
     return False
+
+
+@pytest.mark.fault(
+    "Signals", "a signal while nobody reads the log of the rclpy host, whose pipe is full", "5 s, exit code 0"
+)
+def test_a_node_whose_log_is_not_read_goes_on_and_ends(figure: Figure) -> None:
+    reading, writing = os.pipe()
+    while write_unless_full(writing, b"x" * 4096):
+        pass
+    domain = new_domain()
+    command = node_command({"engine.kind": "mediapipe", "no_such_parameter": 1})
+    environment = os.environ | {"ROS_DOMAIN_ID": str(domain)}
+    with subprocess.Popen(command, env=environment, stdout=writing, stderr=writing) as process:
+        try:
+            with Robot(domain) as robot:
+                diagnosis = Diagnosis(robot)
+                wait_for(lambda: diagnosis.status("taihri: node"))
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            figure(f"{time.monotonic() - began:.1f} s, exit code 0")
+        finally:
+            process.kill()
+    os.close(writing)
+    os.close(reading)
 
 
 @pytest.mark.fault(

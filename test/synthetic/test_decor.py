@@ -11,7 +11,7 @@ def saturation(room: Room) -> float:
     return float(((colors.max(axis=1) - colors.min(axis=1)) / colors.max(axis=1)).mean())
 
 
-def test_a_muted_room_has_the_same_objects_in_less_saturated_colours() -> None:
+def test_a_muted_room_has_the_same_objects_in_less_saturated_colors() -> None:
     before, after = [], []
     for seed in range(30):
         rng = np.random.default_rng(seed)

@@ -25,8 +25,8 @@ def make_sample(index: int) -> Sample:
     pixels = CAMERA.project(joints)
     image = np.full((CAMERA.height, CAMERA.width, 3), rng.integers(60, 120, 3), np.uint8)
     for number, place in enumerate(np.nan_to_num(pixels, nan=-100.0)):
-        colour = (int(255 - 10 * number), int(10 * number), 200)
-        cv2.circle(image, np.rint(place).astype(int).tolist(), 5, colour, -1, cv2.LINE_AA)
+        color = (int(255 - 10 * number), int(10 * number), 200)
+        cv2.circle(image, np.rint(place).astype(int).tolist(), 5, color, -1, cv2.LINE_AA)
     inside = ((pixels > -0.5) & (pixels < np.array([CAMERA.width, CAMERA.height]) - 0.5)).all(axis=1)
     return Sample(
         encoded=cv2.imencode(".png", image)[1].tobytes(),

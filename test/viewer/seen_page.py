@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 LONGEST_LOOK_S = 240.0
 _LOOK_S = 2.0
-_EQUAL_LOOKS, _COLOURS = 2, 10_000
+_EQUAL_LOOKS, _COLORS = 2, 10_000
 """How often in a row a look sees what the one before saw, when all is decoded: where something is missing, Rerun shows
 moving dots. And how many colours it sees at least: an empty page has a thousand."""
 
@@ -67,7 +67,7 @@ def main(recording: Path, picture: Path) -> None:
         for seen in looks(opened):
             opened.mouse.click(*FOLLOW)  # again and again: the recording is still being loaded
             equal = equal + 1 if before is not None and np.array_equal(seen, before) else 0
-            if equal == _EQUAL_LOOKS and len(np.unique(seen.reshape(-1, 3), axis=0)) > _COLOURS:
+            if equal == _EQUAL_LOOKS and len(np.unique(seen.reshape(-1, 3), axis=0)) > _COLORS:
                 break
             before = seen
         else:

@@ -155,12 +155,12 @@ def test_what_a_running_node_lacks_stands_beside_the_command(sheet: Sheet) -> No
     assert sheet.lines()[-1] == f"WARN {missing[0]}"
 
 
-def test_curves_beside_each_other_differ_in_colour(scene: Scene, sheet: Sheet) -> None:
+def test_curves_beside_each_other_differ_in_color(scene: Scene, sheet: Sheet) -> None:
     scene.receive(topics.PERSON, person_message(wrist(), wrist(name="left_wrist")))
     scene.receive(topics.PERSON, person_message(wrist()))
     looks = [entity for path, all_of in sheet.logged.items() if path.startswith("confidence/") for _, entity in all_of]
-    colours = [str(each.colors.as_arrow_array()) for each in looks if isinstance(each, rr.SeriesLines)]
-    assert len(colours) == len(set(colours)) == 4
+    colors = [str(each.colors.as_arrow_array()) for each in looks if isinstance(each, rr.SeriesLines)]
+    assert len(colors) == len(set(colors)) == 4
 
 
 def test_a_person_who_is_gone_is_no_longer_drawn(scene: Scene, sheet: Sheet) -> None:
@@ -232,10 +232,10 @@ def test_confidence_latency_and_drops_are_curves(scene: Scene, sheet: Sheet) -> 
     assert [line for line in sheet.lines() if "engine" in line] == ["ERROR taihri: engine: restarting after 3 s"]
 
 
-def test_the_surface_keeps_its_triangles_and_colours(scene: Scene, sheet: Sheet) -> None:
+def test_the_surface_keeps_its_triangles_and_colors(scene: Scene, sheet: Sheet) -> None:
     corners = np.array([[0.0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1]])
-    colours = [(1.0, 0.0, 0.0, 1.0)] * 3 + [(0.0, 1.0, 0.0, 0.5)]
-    marker = triangle_marker(MESSAGES, header(STAMP), 1.0, corners, np.array([[0, 1, 2], [1, 3, 2]]), colours)
+    colors = [(1.0, 0.0, 0.0, 1.0)] * 3 + [(0.0, 1.0, 0.0, 0.5)]
+    marker = triangle_marker(MESSAGES, header(STAMP), 1.0, corners, np.array([[0, 1, 2], [1, 3, 2]]), colors)
     scene.receive(topics.BODY, marker)
     mesh = sheet.last("world/body/surface")
     vertices, triangles = _numbers(mesh.vertex_positions), _numbers(mesh.triangle_indices).astype(int)
@@ -280,6 +280,37 @@ def test_a_message_that_is_damaged_is_named_once_in_the_log(scene: Scene, sheet:
         scene.receive(topics.CAMERA_INFO, camera_info(STAMP, k=np.zeros(9)))
     assert [line[:16] for line in sheet.lines()] == ["WARN image: the ", "WARN camera_info"]
     assert "world/camera/picture" not in sheet.logged
+
+
+def test_a_message_with_values_that_this_version_does_not_know_is_named_once_in_the_log(
+    scene: Scene, sheet: Sheet
+) -> None:
+    unknown, uneven = person_message(wrist()), person_message(wrist())
+    unknown.keypoints[0].state = 200
+    uneven.durations = uneven.durations[:1]
+    body = MESSAGES.make(
+        topics.BODY_JOINTS.type,
+        header=header(STAMP),
+        names=["tail"],
+        poses=[MESSAGES.pose(np.zeros(3))],
+        standard_deviations=np.zeros(1),
+    )
+    for topic, message in ((topics.PERSON, unknown), (topics.PERSON, uneven), (topics.BODY_JOINTS, body)) * 2:
+        scene.receive(topic, message)
+    assert [line for line in sheet.lines() if line.startswith("WARN")] == [
+        "WARN ~/person: not shown, of another version of the node: 200 is not a valid State",
+        "WARN ~/person: not shown, of another version of the node: zip() argument 2 is shorter than argument 1",
+        "WARN ~/body_joints: not shown, of another version of the node: 'tail'",
+    ]
+
+
+def test_a_person_is_drawn_beside_a_picture_that_is_cut_off(scene: Scene, sheet: Sheet) -> None:
+    cut = compressed(STAMP)
+    cut.data = cut.data[:500]
+    scene.receive(topics.COMPRESSED_IMAGE, cut)
+    scene.receive(topics.PERSON, person_message(wrist()))
+    assert "world/person/joints" in sheet.logged
+    assert "confidence/right_wrist" in sheet.logged
 
 
 def test_the_nodes_own_log_is_shown_and_that_of_others_is_not(sheet: Sheet) -> None:

@@ -13,8 +13,8 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from bag_files import Record, camera_records, write_bag
-from camera_messages import TYPES, camera_info, image
+from bag_files import IMAGES, INFOS, Record, camera_records, write_bag
+from camera_messages import TYPES, camera_info, compressed, image
 from dds_peer import wait_until
 from domains import new_domain
 from viewed_person import person_message, wrist
@@ -80,6 +80,29 @@ def test_the_picture_of_one_of_several_cameras_is_chosen(tmp_path: Path) -> None
         play(bag)
     shown = play(bag, inputs={"image": "other/image_raw", "camera_info": "/camera/camera_info"})
     assert [topic for topic, _ in shown.received].count(topics.IMAGE) == 1
+
+
+def test_a_picture_without_camera_info_is_shown_and_an_overlay_is_no_picture(tmp_path: Path) -> None:
+    records = [each for each in camera_records() if each.topic == IMAGES]
+    bag = write_bag(tmp_path / "camera", [*records, Record("/taihri/overlay/compressed", 1, compressed(1))])
+    assert [topic for topic, _ in play(bag).received] == [topics.IMAGE] * 3
+    with BagSource([bag], Parameters()) as source:
+        assert source.problems == ("the bags have no CameraInfo: the picture is shown, but not in metres",)
+
+
+def test_other_pictures_beside_the_answers_do_not_hide_the_camera_of_another_bag(tmp_path: Path) -> None:
+    camera = write_bag(tmp_path / "camera", camera_records())
+    found = write_bag(
+        tmp_path / "answers", [Record("/debug", 1, image(1)), Record("/taihri/person", 1, person_message())]
+    )
+    shown = play(camera, found, inputs={"image": IMAGES})
+    assert {topic for topic, _ in shown.received} == {topics.CAMERA_INFO, topics.IMAGE, topics.PERSON}
+
+
+def test_answers_beside_a_camera_info_without_pictures_are_shown(tmp_path: Path) -> None:
+    records = [each for each in camera_records() if each.topic == INFOS]
+    bag = write_bag(tmp_path / "answers", [*records, Record("/taihri/person", 1, person_message(wrist()))])
+    assert [topic for topic, _ in play(bag).received] == [topics.PERSON]
 
 
 def test_a_damaged_message_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def _white_noise(rng: Rng, size: Size) -> Image:
     return _image(rng.uniform(40.0, 215.0) + rng.uniform(5.0, 90.0) * field)
 
 
-def _coloured_noise(rng: Rng, size: Size) -> Image:
+def _colored_noise(rng: Rng, size: Size) -> Image:
     """Return smooth noise, whose spectral density falls with a random power of the frequency, in grey or colour."""
     width, height = size
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
@@ -85,7 +85,7 @@ def _image(values: NDArray[np.floating]) -> Image:
 ARTIFICIAL: dict[str, Callable[[Rng, Size], Image]] = {
     "checkerboard": _checkerboard,
     "white noise": _white_noise,
-    "coloured noise": _coloured_noise,
+    "coloured noise": _colored_noise,
     "salt and pepper": _salt_and_pepper,
     "flat colour": _flat,
     "gradient": _gradient,

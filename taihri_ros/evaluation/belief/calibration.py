@@ -49,6 +49,13 @@ _DIGITS = 4
 """Number of significant digits that are written."""
 
 
+def check_counts(nobody: int, people: int) -> None:
+    """Raise `TaihriError` unless there are enough pictures without people, and with labels."""
+    for name, count in (("without people", nobody), ("with labels", people)):
+        if count < FEWEST_PICTURES:
+            raise TaihriError(f"{count} pictures {name}: a calibration needs {FEWEST_PICTURES} or more")
+
+
 def calibrate_belief(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
     """Fit the presence and choose the thresholds.
 
@@ -63,9 +70,7 @@ def calibrate_belief(nobody: BeliefAnswers, people: BeliefAnswers) -> Belief:
         TaihriError: There are too few pictures, the engine returned no top-k log-probabilities, or the model does not
             know people from nobody.
     """
-    for name, answers in (("without people", nobody), ("with labels", people)):
-        if (count := len(np.unique(answers.picture))) < FEWEST_PICTURES:
-            raise TaihriError(f"{count} pictures {name}: a calibration needs {FEWEST_PICTURES} or more")
+    check_counts(len(np.unique(nobody.picture)), len(np.unique(people.picture)))
     belief = fit_presence(nobody, people)
     pictures = len(np.unique(nobody.picture))
     points = trades(nobody, people, belief)

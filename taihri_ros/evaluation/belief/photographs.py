@@ -34,6 +34,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 """Endings of picture files in a directory."""
 
 _SMALLEST_PART = 0.4
+"""Smallest side of the part of a photograph that is shown, as a share of the largest possible one."""
 
 
 def view_of_photograph(rng: np.random.Generator, names: tuple[str, ...], size: tuple[int, int]) -> Image:

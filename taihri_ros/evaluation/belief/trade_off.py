@@ -29,6 +29,7 @@ Varied = Literal["confidence", "presence", "both"]
 
 _CONFIDENCES = tuple(round(0.01 * step, 2) for step in range(51))
 _STEPS_OF_PRESENCE = 10_000
+"""Number of steps from 0 to 1 at which a threshold of the presence can be."""
 
 
 def false_alarms(nobody: BeliefAnswers, belief: Belief) -> dict[str, Any]:

@@ -11,14 +11,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from taihri_ros.inference.checkpoint.quantisation import quantisation_settings
+from taihri_ros.inference.checkpoint.low_bit_weights import low_bit_settings
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors
+from taihri_ros.inference.checkpoint.tied_head import EMBEDDING, HEAD
 from taihri_ros.inference.framework_imports import require
 
 _REPETITIONS = 10
 _LANGUAGE_MODEL = "model.language_model."
-_EMBEDDING = "model.language_model.embed_tokens.weight"
-_HEAD = "lm_head.weight"
 _VALUE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -67,9 +66,9 @@ def bytes_of_pass(tensors: Tensors, config: Mapping[str, Any], dtype: str) -> in
     read = [
         tensor
         for name, tensor in tensors.items()
-        if (name.startswith(_LANGUAGE_MODEL) and (is_tied or name != _EMBEDDING)) or (name == _HEAD and not is_tied)
+        if (name.startswith(_LANGUAGE_MODEL) and (is_tied or name != EMBEDDING)) or (name == HEAD and not is_tied)
     ]
-    if quantisation_settings(config) is not None:
+    if low_bit_settings(config) is not None:
         return sum(tensor.bytes for tensor in read)
     return _VALUE_BYTES[dtype] * sum(math.prod(tensor.shape) for tensor in read)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from taihri_ros.evaluation.labels.label_directory import LabelDirectory, Labelle
 from taihri_ros.evaluation.labels.registration import DepthInfo
 from taihri_ros.inference.engine import Engine
 from taihri_ros.node.bag_frames import BagFrames
+from taihri_ros.node.bags import Uninterrupted
 from taihri_ros.node.dds_host import RosTypes
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.pipeline.belief import BeliefGate
@@ -28,8 +29,7 @@ _ALL_JOINTS = joint_command(JOINTS)
 
 NO_DEPTH = "no depth image has its stamp (within depth.tolerance_s)"
 NOBODY = "the engine found nobody"
-
-_Uninterrupted = Callable[[], AbstractContextManager[object]]
+"""Reasons for which a picture has no labels."""
 
 
 class BagLabels:
@@ -51,7 +51,7 @@ class BagLabels:
         distro: str = "jazzy",
         every: int = 1,
         maximum: int | None = None,
-        uninterrupted: _Uninterrupted = nullcontext,
+        uninterrupted: Uninterrupted = nullcontext,
     ) -> None:
         """Open the bag and choose topics and images.
 

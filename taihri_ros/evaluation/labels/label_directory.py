@@ -22,6 +22,7 @@ from taihri_ros.evaluation.labels.body_depth import LiftedPerson
 from taihri_ros.evaluation.labels.label_sheet import LabelSheet
 from taihri_ros.keypoints import Person
 from taihri_ros.node.compressed_images import ImageFormat
+from taihri_ros.resources import write_file
 from taihri_ros.skeleton import INDEX
 
 MANIFEST, SKIPPED, SUMMARY, SHEET, IMAGES = "manifest.jsonl", "skipped.jsonl", "summary.json", "labels.png", "images"
@@ -153,7 +154,7 @@ class LabelDirectory:
         file = self._path / MANIFEST
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         order = sorted(range(len(lines)), key=self._stamps.__getitem__)
-        file.write_text("".join(lines[place] for place in order), encoding="utf-8")
+        write_file(file, "".join(lines[place] for place in order).encode())
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -161,9 +162,8 @@ class LabelDirectory:
         try:
             yield
         except OSError as error:
-            raise TaihriError(
-                f"cannot write {printable(self._path)}: {error.strerror}; the labels before this are in it"
-            ) from error
+            kept = "; the labels before this are in it" if self.labelled else ""
+            raise TaihriError(f"cannot write {printable(self._path)}: {error.strerror}{kept}") from error
 
 
 def write_recorded(directory: Path, number: int, message: Any, image: NDArray[np.uint8]) -> str:

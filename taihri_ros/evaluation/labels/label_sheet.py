@@ -67,7 +67,7 @@ def _draw(
     labelled = np.array([name in lifted.joints for name in INDEX])
     return (
         _draw_labels(image, places, labelled, found, f"{number}: {len(lifted.joints)} joints"),
-        _draw_labels(_coloured(depth, lifted), places, labelled, found, "depth"),
+        _draw_labels(_colored(depth, lifted), places, labelled, found, "depth"),
     )
 
 
@@ -85,9 +85,9 @@ def _draw_labels(
     return small
 
 
-def _coloured(depth: NDArray[np.float32], lifted: LiftedPerson) -> NDArray[np.uint8]:
+def _colored(depth: NDArray[np.float32], lifted: LiftedPerson) -> NDArray[np.uint8]:
     """Return a depth image in colours around the depth of the body, uint8 RGB; black without a measurement."""
     middle = float(np.median([position[2] for position in lifted.joints.values()]))
     shades = np.clip(127.5 * (1.0 - (depth - middle) / _NEAR_M), 0.0, 255.0)
-    coloured = cv2.applyColorMap(np.nan_to_num(shades).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
-    return np.where(np.isfinite(depth)[..., None], coloured, np.uint8(0))
+    colored = cv2.applyColorMap(np.nan_to_num(shades).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
+    return np.where(np.isfinite(depth)[..., None], colored, np.uint8(0))

@@ -32,8 +32,8 @@ class DepthInfo:
         self._topic = f"{depth.rpartition('/')[0]}/camera_info"
         self._camera: Camera | None = None
         self._same: dict[Camera, bool] = {}
-        of_colour = {channel.topic for channel in frames.topics.camera_info}
-        info = None if self._topic in of_colour else frames.first_message(self._topic)
+        of_color = {channel.topic for channel in frames.topics.camera_info}
+        info = None if self._topic in of_color else frames.first_message(self._topic)
         if info is not None:
             with suppress(CameraError):  # some drivers leave it empty
                 self._camera = Camera.from_info(info, rectified=rectified)

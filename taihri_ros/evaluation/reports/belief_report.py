@@ -21,7 +21,7 @@ from taihri_ros.evaluation.belief.trade_off import (
 from taihri_ros.evaluation.reports.tables import counted
 from taihri_ros.model.spec import Belief
 
-_COLOURS = {"both": "#1f6f8b", "presence": "#f0c98a", "confidence": "#a9a39a"}
+_COLORS = {"both": "#1f6f8b", "presence": "#f0c98a", "confidence": "#a9a39a"}
 _NAMES = {
     "sentence": "a sentence of the task table",
     "task": "the joints of a task by name",
@@ -130,7 +130,7 @@ def _draw(path: Path, curves: Mapping[str, Sequence[Trade]], found: Mapping[str,
     titles = {"both": "both thresholds", "presence": "min_presence alone", "confidence": "min_confidence alone"}
     for name, width in (("confidence", 2), ("presence", 5), ("both", 2)):
         alarms, lost = ([100 * getattr(trade, share) for trade in curves[name]] for share in ("false_alarms", "lost"))
-        axes.plot(alarms, lost, color=_COLOURS[name], lw=width, label=titles[name], drawstyle="steps-post")
+        axes.plot(alarms, lost, color=_COLORS[name], lw=width, label=titles[name], drawstyle="steps-post")
     axes.plot(
         100 * (found["false_alarms"]["share"] or 0.0),
         100 * (found["lost"]["share"] or 0.0),

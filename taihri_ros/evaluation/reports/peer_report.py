@@ -23,7 +23,7 @@ _ROWS = (
     ("2D error, % of the width", "pixel_percent_of_width", 1),
 )
 _MOST_NAMES = 10
-_COLOURS = ("#1f6f8b", "#b5372b", "#d99a2b", "#5b8c5a", "#7a5c99")
+_COLORS = ("#1f6f8b", "#b5372b", "#d99a2b", "#5b8c5a", "#7a5c99")
 _OF_MEAN_POSE = "#c9c4bb"
 _MAX_ERROR_MM = 1000
 
@@ -133,30 +133,30 @@ def draw_comparison(out: Path, comparison: Mapping[str, Any], models: Sequence[M
     figure = Figure(figsize=(10.0, 4.0), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    colours = dict(zip([model.name for model in models], cycle(_COLOURS), strict=False)) | {MEAN_POSE: _OF_MEAN_POSE}
-    _draw_errors(left, comparison["all"], colours)
-    _draw_shares(right, [*models, models[0].of_baseline()], colours)
+    colors = dict(zip([model.name for model in models], cycle(_COLORS), strict=False)) | {MEAN_POSE: _OF_MEAN_POSE}
+    _draw_errors(left, comparison["all"], colors)
+    _draw_shares(right, [*models, models[0].of_baseline()], colors)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(out / PLOT)
 
 
-def _draw_errors(axes: Any, models: Mapping[str, Any], colours: Mapping[str, str]) -> None:
+def _draw_errors(axes: Any, models: Mapping[str, Any], colors: Mapping[str, str]) -> None:
     """Draw a bar for each model, from top to bottom."""
     for place, (name, entry) in enumerate(models.items()):
         found = entry["g_mpjpe_mm"]
         low, high = found["interval"] or (found["value"], found["value"])
         doubt = [[max(0.0, found["value"] - low)], [max(0.0, high - found["value"])]]
-        axes.barh(-place, found["value"], 0.6, color=colours[name], xerr=doubt, ecolor="0.3", capsize=4)
+        axes.barh(-place, found["value"], 0.6, color=colors[name], xerr=doubt, ecolor="0.3", capsize=4)
     axes.set_yticks([-place for place in range(len(models))], list(models))
     axes.set_xlabel("G-MPJPE, mm")
     axes.set_title("Error, all joints asked for (95 % intervals)")
 
 
-def _draw_shares(axes: Any, models: Sequence[ModelErrors], colours: Mapping[str, str]) -> None:
+def _draw_shares(axes: Any, models: Sequence[ModelErrors], colors: Mapping[str, str]) -> None:
     """Draw PCK3D over its threshold; joints without a position count as misses."""
     curves = [
-        (model.name, np.where(model.rows.missing, np.nan, model.errors["g_mpjpe_mm"]), colours[model.name])
+        (model.name, np.where(model.rows.missing, np.nan, model.errors["g_mpjpe_mm"]), colors[model.name])
         for model in models
     ]
     draw_cumulative_errors(axes, curves, _MAX_ERROR_MM)

@@ -17,6 +17,7 @@ from taihri_ros.skeleton import JOINTS
 _MODEL, _BASELINE = "#1f6f8b", "#c9c4bb"
 _MAX_ERROR_MM = 500
 _MIN_JOINTS = 5
+"""Smallest number of joints in a distance bin that is drawn."""
 
 
 def draw_plots(out: Path, rows: Rows) -> list[Path]:

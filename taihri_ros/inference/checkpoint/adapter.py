@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from taihri_ros.inference.checkpoint.files import COPY_AGAIN, check_directory, check_files, read_json, some
-from taihri_ros.inference.checkpoint.quantisation import quantisation_settings
+from taihri_ros.inference.checkpoint.low_bit_weights import low_bit_settings
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_file, read_tensors
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
@@ -90,7 +90,7 @@ def read_adapter(directory: Path, base: Path) -> Adapter:
     """
     check_directory(directory, "adapter")
     check_files(directory)
-    if quantisation_settings(read_json(base / "config.json")) is not None:
+    if low_bit_settings(read_json(base / "config.json")) is not None:
         raise CheckpointError(
             f"{directory} cannot be added to {base}, whose weights are quantised: merge it into the base before "
             "quantisation"

@@ -19,7 +19,7 @@ from taihri_ros.inference.checkpoint.files import (
     read_json,
     some,
 )
-from taihri_ros.inference.checkpoint.quantisation import check_quantised, read_quantisation
+from taihri_ros.inference.checkpoint.low_bit_weights import check_low_bit_tensors, read_low_bit_format
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
 from taihri_ros.inference.checkpoint.tied_head import EMBEDDING, HEAD, check_tied_head
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
@@ -100,10 +100,10 @@ def check_checkpoint(directory: Path) -> None:
     _check_image_processor(directory)
     vocabulary = Vocabulary(directory, absent=_spec(directory).has_absent)
     _check_end_of_answer(directory)
-    quantisation = read_quantisation(directory)
+    low_bit = read_low_bit_format(directory)
     present = read_tensors(directory)
     needed = _architecture(directory)
-    done = set() if quantisation is None else check_quantised(directory, quantisation, present, needed)
+    done = set() if low_bit is None else check_low_bit_tensors(directory, low_bit, present, needed)
     _compare(directory, present, {name: shape for name, shape in needed.items() if name not in done})
     if HEAD in present and HEAD not in needed:
         check_tied_head(directory, {*vocabulary.coordinates, *vocabulary.end_ids})

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.inference.checkpoint.quantisation import quantisation_settings
+from taihri_ros.inference.checkpoint.low_bit_weights import low_bit_settings
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors
+from taihri_ros.inference.checkpoint.tied_head import HEAD
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.coordinate_ids import CoordinateIds
 from taihri_ros.model.lexer import BLOCKS
 from taihri_ros.model.quantization import ABSENT_TOKEN, BINS
 from taihri_ros.model.spec import ModelSpec
 from taihri_ros.skeleton import JOINTS, joint_token
-
-_HEAD = "lm_head.weight"
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,9 @@ def read_architecture(config: Mapping[str, Any]) -> dict[str, object]:
     return {name: value for name, value in named.items() if isinstance(value, (str, int))}
 
 
-def describe_quantization(config: Mapping[str, Any]) -> str:
+def describe_low_bit_weights(config: Mapping[str, Any]) -> str:
     """Return how the weights are quantised, from the content of `config.json`; empty if they are not."""
-    settings = quantisation_settings(config)
+    settings = low_bit_settings(config)
     if settings is None:
         return ""
     if not isinstance(settings, dict):
@@ -102,7 +101,7 @@ def describe_weights(directory: Path, tensors: Tensors, config: Mapping[str, Any
         Their numbers and sizes.
     """
     tied = config.get("tie_word_embeddings") is True
-    held = [tensor for name, tensor in tensors.items() if not (tied and name == _HEAD)]
+    held = [tensor for name, tensor in tensors.items() if not (tied and name == HEAD)]
     dtypes: Counter[str] = Counter()
     for tensor in held:
         dtypes[tensor.dtype] += tensor.bytes

@@ -33,6 +33,7 @@ _TEMPLATES = "additional_chat_templates"
 """The one directory within a checkpoint whose files transformers opens."""
 
 _MAX_NAMES = 3
+"""Number of names that an error message lists."""
 
 
 def is_directory(path: Path) -> bool:

@@ -21,7 +21,7 @@ from taihri_ros.inference.checkpoint.checks import check_checkpoint, find_checkp
 from taihri_ros.inference.checkpoint.contents import (
     Tokens,
     Weights,
-    describe_quantization,
+    describe_low_bit_weights,
     describe_weights,
     read_architecture,
     read_tokens,
@@ -33,8 +33,8 @@ from taihri_ros.inference.checkpoint.memory import ModelSizes, ViewMemory, view_
 from taihri_ros.inference.checkpoint.safetensors_header import read_tensors
 from taihri_ros.inference.engine import CheckpointError, EngineError
 from taihri_ros.inference.process.module_run import print_result
-from taihri_ros.inference.transformers.quantised import check_quantisation
-from taihri_ros.inference.vllm.quantised import check_quantisation_on_cpu
+from taihri_ros.inference.transformers.low_bit_weights import check_low_bit_weights
+from taihri_ros.inference.vllm.low_bit_weights import check_low_bit_weights_on_cpu
 from taihri_ros.inference.vllm.versions import is_cpu_build
 from taihri_ros.model.spec import FILE_NAME, ModelSpec
 
@@ -120,7 +120,7 @@ def inspect(model: str, adapter: Path | None = None) -> Inspection:
     tensors = _found(lambda: read_tensors(directory)) if kind == "checkpoint" else None
     tokens = _found(lambda: read_tokens(directory, spec)) if kind == "checkpoint" else None
     weights = None if tensors is None else describe_weights(directory, tensors, config)
-    quantization = describe_quantization(config)
+    quantization = describe_low_bit_weights(config)
     fault, unchecked, adapter_text, engines = _check(directory, kind, adapter)
     memory = _memory(spec, config, weights, quantization)
     constrained, decoding = _decoding(kind, spec, tokens)
@@ -189,17 +189,17 @@ def _check(directory: Path, kind: str, adapter: Path | None) -> tuple[str, str, 
         return str(error), "", described, {}
     except EngineError as error:
         return "", str(error), described, engines
-    refusals = {name: _quantisation_fault(name, directory) for name in engines}
+    refusals = {name: _low_bit_fault(name, directory) for name in engines}
     return "" if "" in refusals.values() else next(iter(refusals.values())), "", described, refusals
 
 
-def _quantisation_fault(engine: str, directory: Path) -> str:
+def _low_bit_fault(engine: str, directory: Path) -> str:
     """Return why an engine of this environment cannot read the quantised weights of a checkpoint, or nothing."""
     try:
         if engine == "transformers":
-            check_quantisation(directory)
+            check_low_bit_weights(directory)
         elif is_cpu_build():
-            check_quantisation_on_cpu(directory)
+            check_low_bit_weights_on_cpu(directory)
     except CheckpointError as error:
         return str(error)
     return ""

@@ -20,6 +20,7 @@ from typing import Any
 from taihri_ros.errors import TaihriError
 from taihri_ros.inference.checkpoint.files import check_directory, open_regular, read_json, some, unreadable
 from taihri_ros.inference.engine import CheckpointError
+from taihri_ros.resources import write_file
 from taihri_ros.validation import check_value
 
 FILE_NAME = "taihri.lock"
@@ -249,10 +250,9 @@ def _is_unchanged(directory: Path, file: LockedFile, sizes: Mapping[str, int]) -
 
 def _save(directory: Path, lock: Lock) -> None:
     """Write the lock in one step, so that an interruption cannot leave half of one."""
-    path, fresh = directory / FILE_NAME, directory / f".{FILE_NAME}.new"
+    path = directory / FILE_NAME
     values: dict[str, Any] = dataclasses.asdict(lock)
     try:
-        fresh.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        fresh.replace(path)
+        write_file(path, (json.dumps(values, indent=2) + "\n").encode())
     except OSError as error:
         raise TaihriError(f"{path} cannot be written ({error.strerror}): correct its permissions") from error

@@ -33,6 +33,7 @@ TEXT_TOKENS = 512
 _CHANNELS = 3
 _FLOAT32_BYTES = 4
 _CAMERA_PX, _CAMERA_FOCAL_PX = (640, 480), 600.0
+"""Width and height, and focal length, of the camera for whose view the memory is estimated, px."""
 
 
 @dataclass(frozen=True)

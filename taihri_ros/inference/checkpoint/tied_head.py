@@ -17,6 +17,7 @@ from taihri_ros.inference.framework_imports import require
 
 HEAD = "lm_head.weight"
 EMBEDDING = "model.language_model.embed_tokens.weight"
+"""Names of the output matrix and of the input embedding."""
 
 
 def check_tied_head(directory: Path, rows: Iterable[int]) -> None:

@@ -44,6 +44,7 @@ _WORDS = [
     "<0>, <1>",
 ]
 _MERGES = 250
+"""Number of tokens of the tokenizer besides bytes and added tokens."""
 
 
 def build(directory: Path, *, seed: int = 0, spec: ModelSpec | None = SPEC, tied: bool = False) -> Path:

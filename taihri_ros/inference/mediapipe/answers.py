@@ -27,6 +27,7 @@ _SUREST = 1e-4
 _START_OF_2D = BLOCKS["2d"][0]
 _AXES, _FIRST_OF_3D = 5, 2
 _ROOT = math.sqrt(2.0 * math.pi)
+"""Factor of the density of the normal distribution."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,7 @@ _OF_SIDE = {
 
 _COLLAR = {"shoulder": 0.53, "other shoulder": 0.39, "hips": 0.08}
 _HEAD = {"ears": 0.86, "shoulders": 0.14}
+"""Weights of the landmarks of both sides, for the collars and for the head."""
 
 
 def _weights() -> NDArray[np.float64]:

@@ -38,6 +38,8 @@ _FIRST_ERROR = 0.4
 """Standard deviation of a depth after the first step, as a share of it."""
 
 _STEPS = 3
+"""Number of Gauss-Newton steps."""
+
 _NEAREST_M = 0.1
 
 

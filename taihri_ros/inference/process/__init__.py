@@ -3,13 +3,14 @@
 In the node's process:
 
 - `supervisor`: starts the engine, checks its health, restarts it; `engine_subprocess` is one life of it;
-- `client`: sends requests; `engine_output`, `process_activity`: what else can be seen of the process;
+- `client`: sends requests, each on a `connection`; `engine_output`, `process_activity`: what else can be seen of the
+  process;
 - `private_directory`: where the socket is; `module_run`: a module of the engine's environment, run once.
 
 In the engine's process:
 
-- `entry`, `server`, `worker`: from the interpreter's start to the answers; `guard`, a third process, ends it when the
-  node is gone.
+- `entry`, `program`, `server`, `worker`: from the interpreter's start to the answers; `guard`, a third process, ends it
+  when the node is gone.
 
 Between them:
 

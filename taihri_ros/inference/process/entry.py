@@ -1,4 +1,4 @@
-"""The first module of an engine process: it checks the interpreter before it imports the server."""
+"""The first module of an engine process: it checks the interpreter before it imports the program."""
 
 import platform
 import sys
@@ -7,7 +7,7 @@ from taihri_ros.inference.process.exit_status import FIRST_LINE, end_permanently
 
 
 def main() -> None:
-    """Serve an engine with the options of `server.main`.
+    """Serve an engine with the options of `program.main`.
 
     Raises:
         SystemExit: Always; with `EXIT_PERMANENT` if this interpreter cannot run the engine.
@@ -19,12 +19,12 @@ def main() -> None:
     if sys.version_info < (3, 10):  # noqa: UP036 - any interpreter may be named in engine.python
         end_permanently(f"{sys.executable} is Python {version}, but the engine needs 3.10 or newer; {hint}")
     try:
-        from taihri_ros.inference.process import server
+        from taihri_ros.inference.process import program
     except ImportError as error:
         end_permanently(
             f"the engine's Python interpreter {sys.executable} lacks a module; {hint}; {type(error).__name__}: {error}"
         )
-    server.main(prog_name="engine")
+    program.main(prog_name="engine")
 
 
 if __name__ == "__main__":

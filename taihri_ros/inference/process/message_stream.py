@@ -31,6 +31,8 @@ Frame: TypeAlias = "bytes | bytearray | memoryview"
 _PREFIX = struct.Struct("<4sIQ")
 _MAGIC = b"TAIH"
 _NO_BLOB = 2**64 - 1
+"""Length of the second frame of a message that has only one."""
+
 _POLL_S = 0.05
 
 _FIRST_BYTES = 8 << 20

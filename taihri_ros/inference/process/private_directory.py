@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket as sockets
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +23,44 @@ _FURTHER_PLACES = ("/tmp", "/var/tmp", "/dev/shm")
 _logger = logging.getLogger(__name__)
 
 
-def make_private_directory() -> tempfile.TemporaryDirectory[str]:
+class PrivateDirectory:
+    """A directory for this user only, until it is cleaned up, deleted as an object, or the process ends.
+
+    Use it as a context manager, or call `cleanup`. The end of a process that was forked does not remove it, as it would
+    one of `tempfile.TemporaryDirectory`.
+
+    Attributes:
+        name: Its path.
+        cleanup: Removes it with all that is in it.
+    """
+
+    def __init__(self, place: str) -> None:
+        """Make the directory.
+
+        Args:
+            place: The directory in which it is made.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        self.name = tempfile.mkdtemp(prefix="taihri-engine-", dir=place)
+        self.cleanup = weakref.finalize(self, _remove, self.name, os.getpid())
+
+    def __enter__(self) -> str:
+        """Return its path."""
+        return self.name
+
+    def __exit__(self, *_: object) -> None:
+        """Remove it."""
+        self.cleanup()
+
+
+def _remove(name: str, process: int) -> None:
+    if os.getpid() == process:
+        shutil.rmtree(name, ignore_errors=True)
+
+
+def make_private_directory() -> PrivateDirectory:
     """Make a directory for this user only, in which a Unix socket can be bound.
 
     It is made in the directory for temporary files (TMPDIR); where this fails, in XDG_RUNTIME_DIR or one of the usual
@@ -38,7 +77,7 @@ def make_private_directory() -> tempfile.TemporaryDirectory[str]:
     faults: dict[str, str] = {}
     for place in _places():
         try:
-            directory = tempfile.TemporaryDirectory(prefix="taihri-engine-", dir=place, ignore_cleanup_errors=True)
+            directory = PrivateDirectory(place)
         except OSError as error:
             faults[place] = error.strerror or str(error)
             continue

@@ -61,6 +61,8 @@ _LOGPROBS_DTYPE = "<f8"
 _MAX_SIDE = 16384
 _MAX_TEXT = 100_000
 _MAX_TOKENS = 100_000
+"""Largest accepted side of an image (px), length of a text (characters), and number of tokens."""
+
 _ERRORS: dict[str, type[EngineError]] = {
     "aborted": GenerationAbortedError,
     "failed": GenerationFailedError,

@@ -17,6 +17,8 @@ ANY_TEXT = "surrogatepass"
 """How texts are encoded: a path that is not UTF-8 has characters (surrogates) for which UTF-8 has no code."""
 
 _MAX_DEPTH = 8
+"""Deepest accepted nesting of a grammar."""
+
 _GRAMMARS_KEPT = 256
 
 

@@ -6,30 +6,20 @@ therefore request the status and abort requests while the engine loads or genera
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import signal
 import socket as sockets
 import stat
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import NoReturn
+from types import TracebackType
 
-import click
-
-from taihri_ros.errors import TaihriError
 from taihri_ros.inference.engine import EngineError
-from taihri_ros.inference.environment import EngineKind
-from taihri_ros.inference.factory import check_engine, open_engine
-from taihri_ros.inference.process import guard as guards
 from taihri_ros.inference.process import protocol
-from taihri_ros.inference.process.exit_status import EXIT_FAILED, EXIT_PERMANENT, end_permanently, report_fault
+from taihri_ros.inference.process.exit_status import EXIT_FAILED, EXIT_PERMANENT, report_fault
 from taihri_ros.inference.process.fields import ProtocolError
 from taihri_ros.inference.process.message_stream import Frame, MemoryBudget, MessageStream
 from taihri_ros.inference.process.protocol import Kind, Message, State
@@ -49,6 +39,7 @@ _MAX_BYTES = 256 << 20
 """Memory for the messages of all peers; the node's own take some 20 MB."""
 
 _MAX_PATH = 107
+"""Longest path of a Unix socket on Linux, bytes."""
 
 
 def serve(socket: Path, factory: Callable[[], AbortableEngine], stop: threading.Event | None = None) -> int:
@@ -221,77 +212,3 @@ def _check_path(path: Path) -> None:
     with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
         if probe.connect_ex(str(path)) == 0:
             raise EngineError(f"another engine process uses {path}: stop it, or choose another socket")
-
-
-def run_engine(kind: EngineKind, model: str, socket: Path, options: Mapping[str, object]) -> NoReturn:
-    """Serve an engine until SIGTERM or Ctrl-C, and exit the process with the status that `serve` returns.
-
-    All output goes to standard error.
-
-    Args:
-        kind: `vllm`, `transformers` or `mediapipe`.
-        model: Directory of the checkpoint.
-        socket: Path of the Unix socket.
-        options: Options of the engine.
-
-    Raises:
-        EngineError: The socket cannot be created.
-    """
-    os.dup2(sys.stderr.fileno(), 1)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    stop = threading.Event()
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    status = serve(socket, lambda: open_engine(kind, model, options=options), stop)
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(status)
-
-
-@click.command()
-@click.option("--kind", required=True, help="vllm, transformers or mediapipe")
-@click.option("--model", required=True, help="Directory of the checkpoint")
-@click.option("--socket", required=True, type=click.Path(path_type=Path), help="Path of the Unix socket")
-@click.option(
-    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Option of the engine; VALUE is JSON or text"
-)
-@click.option("--guard", is_flag=True, help="When standard input closes, remove the socket's directory and exit")
-@click.option("--check", is_flag=True, help="Check what the engine needs, without loading it, and exit")
-def main(kind: EngineKind, model: str, socket: Path, options: tuple[str, ...], guard: bool, check: bool) -> None:
-    """Serve an engine on a Unix socket. The node starts engine processes with this command."""
-    chosen = dict(map(parse_option, options))
-    try:
-        if check:
-            adapter = chosen.get("adapter")
-            check_engine(kind, model, None if adapter is None else str(adapter))
-            return
-        if guard:
-            guards.start(socket.parent)
-        run_engine(kind, model, socket, chosen)
-    except TaihriError as error:
-        end_permanently(str(error))
-
-
-def parse_option(text: str) -> tuple[str, object]:
-    """Parse an engine's option from the command line.
-
-    Args:
-        text: `key=value`; the value is JSON or plain text.
-
-    Returns:
-        Key and value.
-
-    Raises:
-        click.BadParameter: The key or the `=` is missing.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise click.BadParameter(f"{text!r} is not of the form key=value")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value

@@ -10,9 +10,9 @@ from contextlib import closing, suppress
 from taihri_ros.inference.answer_times import HANG_S
 from taihri_ros.inference.engine import EngineError, EngineUnavailableError
 from taihri_ros.inference.engine_health import EngineHealth, EngineState
-from taihri_ros.inference.process.client import (
+from taihri_ros.inference.process.client import EngineClient
+from taihri_ros.inference.process.connection import (
     Connection,
-    EngineClient,
     EngineLostError,
     EngineTimeoutError,
     GarbledAnswerError,

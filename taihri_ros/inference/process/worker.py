@@ -116,7 +116,7 @@ class EngineWorker:
         except EngineUnavailableError as error:
             return encode_error(error, job.id)
         except GenerationAbortedError as error:
-            return self._failed(job, error, "aborted")
+            return self._count_error(job, error, "aborted")
         try:
             return self._generate(engine, job)
         finally:
@@ -209,7 +209,7 @@ class EngineWorker:
             permanent = expected and not isinstance(error, EngineUnavailableError) and not may_pass(error)
             _logger.error("the engine cannot be loaded: %s", error, exc_info=not expected)
             message = str(error) if expected else f"{type(error).__name__}: {error}"
-            self._fail(" ".join(message.split()), permanent=permanent)
+            self._set_failed(" ".join(message.split()), permanent=permanent)
             return
         with self._change:
             self._engine = engine
@@ -224,32 +224,33 @@ class EngineWorker:
         try:
             generation = engine.generate(job.request, job.aborted)
         except GenerationAbortedError as error:
-            return self._failed(job, error, "aborted")
+            return self._count_error(job, error, "aborted")
         except EngineUnavailableError as error:
-            self._fail(str(error))
-            return self._failed(job, error, "failed")
+            self._set_failed(str(error))
+            return self._count_error(job, error, "failed")
         except TaihriError as error:
-            return self._failed(job, GenerationFailedError(str(error)), "failed")
+            return self._count_error(job, GenerationFailedError(str(error)), "failed")
         except Exception as error:
             _logger.exception("unexpected error in the engine")
             with self._change:
                 self._crashes += 1
                 has_failed = self._crashes >= _MAX_CRASHES
             if has_failed:
-                self._fail(f"the engine has failed: {type(error).__name__}: {error}")
-            return self._failed(job, GenerationFailedError(f"{type(error).__name__}: {error}"), "failed")
+                self._set_failed(f"the engine has failed: {type(error).__name__}: {error}")
+            return self._count_error(job, GenerationFailedError(f"{type(error).__name__}: {error}"), "failed")
         with self._change:
             self._crashes = 0
             self._counts["completed"] += 1
             self._last_success = time.monotonic()
         return encode_generation(generation, job.id)
 
-    def _failed(self, job: Job, error: EngineError, count: str) -> Message:
+    def _count_error(self, job: Job, error: EngineError, count: str) -> Message:
+        """Count the error of a job, and return the message that reports it."""
         with self._change:
             self._counts[count] += 1
         return encode_error(error, job.id)
 
-    def _fail(self, message: str, *, permanent: bool = False) -> None:
+    def _set_failed(self, message: str, *, permanent: bool = False) -> None:
         with self._change:
             self._state, self._message, self._permanent = State.FAILED, message, permanent
             self._change.notify_all()

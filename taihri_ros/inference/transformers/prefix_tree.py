@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _PROMPT = -1
+"""Number of the branch of the tokens that all branches share."""
 
 
 class PrefixTree:

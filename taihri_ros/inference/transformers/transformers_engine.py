@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any, ClassVar, Literal
 
+from taihri_ros.inference.checkpoint.adapter import Adapter
 from taihri_ros.inference.checkpoint.vocabulary import Vocabulary
 from taihri_ros.inference.constrained.answer_template import Template, TemplateState
 from taihri_ros.inference.constrained.automaton import Automaton
@@ -33,8 +34,8 @@ from taihri_ros.inference.engine import (
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.image_patches import ImagePatches
 from taihri_ros.inference.local_engine import Decoded, LocalEngine, common_prefix_length, sorted_top_k, stage_times
+from taihri_ros.inference.transformers.low_bit_weights import check_low_bit_weights, loading_options
 from taihri_ros.inference.transformers.prefix_tree import PrefixTree
-from taihri_ros.inference.transformers.quantised import check_quantisation, loading_options
 from taihri_ros.model.grammar import Grammar
 from taihri_ros.model.spec import ModelSpec
 
@@ -53,7 +54,7 @@ class TransformersEngine(LocalEngine):
     def check(cls, checkpoint: Path) -> None:
         """Check a checkpoint, and that transformers can read its quantisation; see `check_checkpoint`."""
         super().check(checkpoint)
-        check_quantisation(checkpoint)
+        check_low_bit_weights(checkpoint)
 
     def __init__(
         self,
@@ -83,25 +84,7 @@ class TransformersEngine(LocalEngine):
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if dtype == "auto" and device == "cpu":
             dtype = "float32"
-        transformers.utils.logging.disable_progress_bar()
-        try:
-            model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
-                checkpoint,
-                dtype=dtype,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                **loading_options(checkpoint),
-            )
-        except Exception as error:  # transformers does not document what it raises
-            raise CheckpointError(f"{checkpoint} cannot be loaded: {error}") from error
-        if chosen is not None:
-            chosen.merge_into(model)
-        try:
-            self._model: Any = model.to(device).eval()
-        except (RuntimeError, AssertionError) as error:
-            raise EngineError(f"the model cannot be moved to {device!r}: {error}") from error
-        self._model.generation_config = transformers.GenerationConfig()
+        self._model = _load(transformers, checkpoint, device, dtype, chosen)
         self._torch, self._transformers = torch, transformers
         self._model_lock = Lock()
         self._patches = ImagePatches.load(checkpoint)
@@ -249,7 +232,7 @@ class TransformersEngine(LocalEngine):
                 f"image_multiple {self._info.spec.image_multiple} does not match the image processor of "
                 f"{self._info.model}: correct it in taihri.json"
             )
-        values = self._patches.normalise(self._patches.cut(request.image))
+        values = self._patches.normalize(self._patches.cut(request.image))
         place = prompt.index(self._vocabulary.image_id)
         before, after = prompt[:place], prompt[place + 1 :]
         ids = self._torch.tensor([[*before, *([self._vocabulary.image_id] * count), *after]])
@@ -266,6 +249,30 @@ class TransformersEngine(LocalEngine):
         del self._model
         if self._torch.cuda.is_available():
             self._torch.cuda.empty_cache()
+
+
+def _load(transformers: Any, checkpoint: Path, device: str, dtype: str, adapter: Adapter | None) -> Any:
+    """Load a checkpoint with the adapter merged into it, and return the model on its device."""
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        model = transformers.Qwen3VLForConditionalGeneration.from_pretrained(
+            checkpoint,
+            dtype=dtype,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            **loading_options(checkpoint),
+        )
+    except Exception as error:  # transformers does not document what it raises
+        raise CheckpointError(f"{checkpoint} cannot be loaded: {error}") from error
+    if adapter is not None:
+        adapter.merge_into(model)
+    try:
+        model = model.to(device).eval()
+    except (RuntimeError, AssertionError) as error:
+        raise EngineError(f"the model cannot be moved to {device!r}: {error}") from error
+    model.generation_config = transformers.GenerationConfig()
+    return model
 
 
 class _ConstraintProcessor:
@@ -315,10 +322,10 @@ class _ConstraintProcessor:
         chosen, coordinates = int(scores.argmax()), self._vocabulary.coordinates
         if self._count == 0 or chosen not in coordinates:
             return None
-        normalised = scores.log_softmax(-1)
-        logprobs, ids = normalised.topk(self._count)
+        normalized = scores.log_softmax(-1)
+        logprobs, ids = normalized.topk(self._count)
         found = dict(zip(ids.tolist(), logprobs.tolist(), strict=True))
-        found[chosen] = float(normalised[chosen])  # of more than k equally likely tokens, topk may leave it out
+        found[chosen] = float(normalized[chosen])  # of more than k equally likely tokens, topk may leave it out
         return sorted_top_k(
             (coordinates.bin_of(token), logprob) for token, logprob in found.items() if token in coordinates
         )

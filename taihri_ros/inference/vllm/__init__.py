@@ -5,5 +5,5 @@
   and `public_requests` (vLLM's public API);
 - `stepping`: steps the core until the requests have their answers; `logprobs`: those as top-k entries;
 - `private_api`: everything beyond the public API; `versions`: the tested versions;
-- `lora`, `quantised`: adapters, and quantised weights on a CPU.
+- `lora`, `low_bit_weights`: adapters, and quantised weights on a CPU.
 """

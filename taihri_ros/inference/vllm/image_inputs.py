@@ -81,4 +81,4 @@ class ImageInputs:
         patches = self._patches.cut(image)
         if dtype is self._torch.uint8:
             return self._torch.from_numpy(patches)
-        return self._torch.from_numpy(self._patches.normalise(patches)).to(dtype)
+        return self._torch.from_numpy(self._patches.normalize(patches)).to(dtype)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.inference.checkpoint.quantisation import quantisation_settings
+from taihri_ros.inference.checkpoint.low_bit_weights import low_bit_settings
 from taihri_ros.inference.engine import EngineError
 from taihri_ros.inference.framework_imports import require
 from taihri_ros.inference.in_process_engine import MAX_QUESTIONS, MAX_TOP_K
@@ -27,6 +27,8 @@ _QUESTION_TOKENS = 96
 """Tokens that each further question needs: its prompt after the prefix that all questions share, its answer, and the
 unused rest of its first and last cache block."""
 _CPU_BLOCK = 32
+"""Tokens in a block of the KV cache on a CPU."""
+
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 _HAS_PARAMETER = ("dtype", "gpu_memory_utilization", "max_model_len", "model")
@@ -196,7 +198,7 @@ def cpu_dtype(checkpoint: Path, cpuinfo: Path = CPUINFO) -> str:
         `bfloat16` or `float32`.
     """
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    if quantisation_settings(config) is not None:
+    if low_bit_settings(config) is not None:
         return "bfloat16"
     weights = config.get("dtype") or config.get("torch_dtype")
     return "bfloat16" if weights == "bfloat16" and cpu_flags(cpuinfo) & _BFLOAT16_FLAGS else "float32"

@@ -35,8 +35,8 @@ from taihri_ros.inference.local_engine import (
 from taihri_ros.inference.vllm import private_api
 from taihri_ros.inference.vllm.logprobs import LogprobRow, top_k_of_rows
 from taihri_ros.inference.vllm.lora import load_lora, lora_arguments
+from taihri_ros.inference.vllm.low_bit_weights import check_low_bit_weights_on_cpu
 from taihri_ros.inference.vllm.public_requests import PublicRequests
-from taihri_ros.inference.vllm.quantised import check_quantisation_on_cpu
 from taihri_ros.inference.vllm.requests import Requests, VllmApi
 from taihri_ros.inference.vllm.session_requests import SessionRequests
 from taihri_ros.inference.vllm.settings import add_arguments, engine_arguments, set_environment
@@ -69,7 +69,7 @@ class VllmEngine(LocalEngine):
         check_version()
         super().check(checkpoint)
         if is_cpu_build():
-            check_quantisation_on_cpu(checkpoint)
+            check_low_bit_weights_on_cpu(checkpoint)
 
     @classmethod
     def check_adapter(cls, adapter: str, checkpoint: Path) -> Adapter:
@@ -117,7 +117,6 @@ class VllmEngine(LocalEngine):
         """
         self.prepare()
         chosen = None if adapter is None else self.check_adapter(adapter, checkpoint)
-        vllm = require("vllm", _FRAMEWORK)
         self._sampling: Any = require("vllm.sampling_params", _FRAMEWORK)
         is_public = _needs_public_api(api)
         private_api.keep_patches()
@@ -136,21 +135,10 @@ class VllmEngine(LocalEngine):
         if chosen is not None:
             arguments |= lora_arguments(chosen)
         vocabulary = Vocabulary(checkpoint, absent=spec.has_absent)
-        try:
-            with TemporaryDirectory(prefix="taihri-tokenizer-") as complete:
-                if vocabulary.has_gaps:
-                    write_without_gaps(checkpoint, Path(complete))
-                    arguments["tokenizer"] = complete
-                engine_args = add_arguments(arguments, further or {})
-                self._engine: Any = vllm.LLMEngine.from_engine_args(engine_args)
-            lora = None if chosen is None else load_lora(self._engine, chosen)
-        except EngineError:
-            raise
-        except Exception as error:  # vLLM does not document what it raises
-            raise EngineError(f"vLLM cannot load {checkpoint}: {error}") from error
+        self._engine, lora = _load(checkpoint, vocabulary, arguments, further or {}, chosen)
         info = EngineInfo(
             kind="vllm",
-            version=vllm.__version__,
+            version=require("vllm", _FRAMEWORK).__version__,
             model=str(checkpoint),
             device=device,
             dtype=private_api.dtype_of(self._engine, arguments["dtype"]),
@@ -274,6 +262,29 @@ class VllmEngine(LocalEngine):
     def _release(self) -> None:
         private_api.shut_down(self._engine)
         del self._engine
+
+
+def _load(
+    checkpoint: Path,
+    vocabulary: Vocabulary,
+    arguments: Mapping[str, Any],
+    further: Mapping[str, object],
+    adapter: Adapter | None,
+) -> tuple[Any, Any]:
+    """Load a checkpoint, and return vLLM's `LLMEngine` and the `LoRARequest` of the adapter, if there is one."""
+    try:
+        with TemporaryDirectory(prefix="taihri-tokenizer-") as complete:
+            tokenizer: dict[str, Any] = {}
+            if vocabulary.has_gaps:
+                write_without_gaps(checkpoint, Path(complete))
+                tokenizer["tokenizer"] = complete
+            engine_args = add_arguments({**arguments, **tokenizer}, further)
+            engine = require("vllm", _FRAMEWORK).LLMEngine.from_engine_args(engine_args)
+        return engine, None if adapter is None else load_lora(engine, adapter)
+    except EngineError:
+        raise
+    except Exception as error:  # vLLM does not document what it raises
+        raise EngineError(f"vLLM cannot load {checkpoint}: {error}") from error
 
 
 def _first_token(request_states: Sequence[RequestState], started: float) -> float:

@@ -60,8 +60,7 @@ class EmbeddedHost:
             raise ParameterError(
                 "target_frame needs TF lookups, which only the rclpy host has: use ros2 launch, or leave it empty"
             )
-        self._inputs: list[Subscription] = []
-        self._image_input = topics.COMPRESSED_IMAGE if parameters.image_transport == "compressed" else topics.IMAGE
+        self._image_input = topics.image_input(parameters.image_transport)
         types = RosTypes(distro, share_directory())
         self._messages = Messages(types.message)
         with ExitStack() as stack:
@@ -72,9 +71,10 @@ class EmbeddedHost:
                 topic: self._node.publisher(topic.type, topic.name, _qos(topic)) for topic in topics.OUTPUTS
             }
             self.application = Application(parameters, engine, self._messages, self, decode_image)
-            self._camera_info = self._subscribe_input(topics.CAMERA_INFO, self.application.on_camera_info)
+            self._subscribe(topics.COMMAND, self.application.on_command)
+            self._inputs = {topic: self._subscribe(topic, on) for topic, on in self.application.camera_inputs().items()}
+            self._camera_info, self._image = self._inputs[topics.CAMERA_INFO], self._inputs[self._image_input]
             self._latched_camera_info: Subscription | None = None
-            self._image = self._subscribe_inputs()
             stack.pop_all()
         self._tasks = [
             *scheduler_tasks(
@@ -96,6 +96,7 @@ class EmbeddedHost:
         if warning := receive_buffer_warning():
             logger.warning("%s", warning)
         started = reported = time.monotonic()
+        awaits_camera = True
         period = self._parameters.diagnostics_period_s
         graph, problems = GraphWarnings(self._full_name), ProblemLog(logger)
         while not stop.wait(max(0.0, min(_LATCHED_CHECK_S, reported + period - time.monotonic()))):
@@ -103,22 +104,16 @@ class EmbeddedHost:
             if time.monotonic() < reported + period:
                 continue
             reported = time.monotonic()
-            graph.check({each.topic: each.matched for each in self._inputs}, self._node.namesakes, reported)
-            reports = {f"{status_prefix(self._full_name)}: {task.name}": task.report() for task in self._tasks}
-            identity = hardware_id(self._full_name, self._parameters.engine_model)
-            try:
-                self.publish(topics.DIAGNOSTICS, self._messages.diagnostics(time.time_ns(), reports, identity))
-            except DdsError as error:
-                problems.report("diagnostics", f"the diagnostics are not published: {error}")
-            if started and self._image.matched:
-                started = 0.0
-            elif started and time.monotonic() - started > _NO_CAMERA_WARNING_S and not self._image.incompatible_qos:
+            graph.check({each.topic: each.matched for each in self._inputs.values()}, self._node.namesakes, reported)
+            self._publish_diagnostics(problems)
+            awaits_camera = awaits_camera and not self._image.matched
+            if awaits_camera and reported - started > _NO_CAMERA_WARNING_S and not self._image.incompatible_qos:
+                awaits_camera = False
                 logger.warning(
                     "no publisher on %s: start the camera, or remap the topic with -r %s:=/camera/...",
                     self._image.topic,
                     self._image_input.name,
                 )
-                started = 0.0
 
     def close(self) -> None:
         """Stop and leave the graph."""
@@ -155,6 +150,14 @@ class EmbeddedHost:
         """Return the placement of poses in the camera's own frame; part of `Outputs`."""
         return Placement(frame_id)
 
+    def _publish_diagnostics(self, problems: ProblemLog) -> None:
+        reports = {f"{status_prefix(self._full_name)}: {task.name}": task.report() for task in self._tasks}
+        identity = hardware_id(self._full_name, self._parameters.engine_model)
+        try:
+            self.publish(topics.DIAGNOSTICS, self._messages.diagnostics(time.time_ns(), reports, identity))
+        except DdsError as error:
+            problems.report("diagnostics", f"the diagnostics are not published: {error}")
+
     def _publisher(self, topic: Topic) -> Publisher:
         """Return the publisher of a topic, which is created at its first use."""
         if topic not in self._publishers:
@@ -163,23 +166,6 @@ class EmbeddedHost:
 
     def _subscribe(self, topic: Topic, callback: Callable[[Any], None]) -> Subscription:
         return self._node.subscribe(topic.type, topic.name, callback, _qos(topic))
-
-    def _subscribe_input(self, topic: Topic, callback: Callable[[Any], None]) -> Subscription:
-        """Subscribe to a topic that must have one publisher only."""
-        self._inputs.append(self._subscribe(topic, callback))
-        return self._inputs[-1]
-
-    def _subscribe_inputs(self) -> Subscription:
-        """Subscribe to the inputs other than camera_info, and return the subscription to the images."""
-        application = self.application
-        self._subscribe(topics.COMMAND, application.on_command)
-        if self._parameters.depth_enabled:
-            self._subscribe_input(topics.depth_input(self._parameters.depth_transport), application.on_depth)
-        if self._parameters.people_enabled and self._parameters.people_detections:
-            self._subscribe_input(topics.DETECTIONS, application.on_detections)
-        image = self._image_input
-        on_image = application.on_image if image is topics.IMAGE else application.on_compressed_image
-        return self._subscribe_input(image, on_image)
 
     def _subscribe_latched(self) -> None:
         """Subscribe to the last CameraInfo that a publisher keeps, as soon as there is such a publisher."""

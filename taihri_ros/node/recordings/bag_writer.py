@@ -43,6 +43,7 @@ _STEP = 1024 * 1024
 """Space that is reserved at once, bytes."""
 
 _LATEST = 2**63 - 1
+"""Latest time of a recording, nanoseconds: storages keep it as int64."""
 
 
 class BagWriter:

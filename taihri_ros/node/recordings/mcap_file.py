@@ -20,6 +20,8 @@ _TOP_LEVEL = 0
 """In place of a chunk's offset: the message is not in a chunk."""
 
 _CACHED_CHUNKS = 4
+"""Number of decompressed chunks that are kept."""
+
 _MESSAGE_HEADER = 22
 _FOOTER_SIZE = mcap.PREFIX + 20
 

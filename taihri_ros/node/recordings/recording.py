@@ -126,22 +126,16 @@ class Recording:
             if missing := [file.name for file in listed if file not in found]:
                 self.problems.append(f"{path}: files that metadata.yaml lists are missing: {', '.join(missing)}")
             return found
-        if not present and listed:
-            raise BagError(
-                f"{path}: the files that metadata.yaml lists are missing: {', '.join(f.name for f in listed)}"
-            )
+        names = ", ".join(file.name for file in listed)
         if not present:
-            ros1 = any(file.suffix == ".bag" for file in path.iterdir())
-            hint = "; it holds bags of ROS 1: name one of them" if ros1 else ""
-            if inner := sorted(file.parent.name for file in path.glob("*/metadata.yaml")):
-                hint = f"; it holds bags: name one of them ({', '.join(inner[:_LISTED])})"
-            raise BagError(f"{path} is not a bag: it holds no .db3 or .mcap file{hint}")
-        if len(names := {re.sub(r"(_\d+)?(\.\w+)+$", "", file.name) for file in present}) > 1:
-            raise BagError(f"{path} holds {len(names)} recordings: name one of {', '.join(f.name for f in present)}")
+            if listed:
+                raise BagError(f"{path}: the files that metadata.yaml lists are missing: {names}")
+            raise BagError(f"{path} is not a bag: it holds no .db3 or .mcap file{_hint(path)}")
+        if len(bags := {re.sub(r"(_\d+)?(\.\w+)+$", "", file.name) for file in present}) > 1:
+            raise BagError(f"{path} holds {len(bags)} recordings: name one of {', '.join(f.name for f in present)}")
         if listed:
-            files = ", ".join(file.name for file in listed)
             self.problems.append(
-                f"{path}: files that metadata.yaml lists are missing: {files}; the files there were read"
+                f"{path}: files that metadata.yaml lists are missing: {names}; the files there were read"
             )
         return present
 
@@ -207,3 +201,12 @@ class Recording:
             problem = f"{path}: {file.problem}"
             if file.problem and problem not in self.problems:
                 self.problems.append(problem)
+
+
+def _hint(directory: Path) -> str:
+    """Return what else a directory without a bag holds, for an error message; empty if it is nothing."""
+    if inner := sorted(file.parent.name for file in directory.glob("*/metadata.yaml")):
+        return f"; it holds bags: name one of them ({', '.join(inner[:_LISTED])})"
+    if any(file.suffix == ".bag" for file in directory.iterdir()):
+        return "; it holds bags of ROS 1: name one of them"
+    return ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,13 @@ from taihri_ros.body.kinematics import quaternions
 from taihri_ros.body.recovery import Body
 from taihri_ros.keypoints import Person
 from taihri_ros.node.messages import Messages, Placement, tf_frame
+from taihri_ros.node.outputs import Outputs
 from taihri_ros.node.ros4hri.body_urdf import body_urdf
 from taihri_ros.node.ros4hri.human_model import ROOT, HumanSize, human_joints, link_transforms
 from taihri_ros.node.ros4hri.joint_angles import body_frame, joint_angles
 from taihri_ros.node.ros4hri.skeleton import region, skeleton_points
 from taihri_ros.node.topics import Topic
 from taihri_ros.pipeline.frames import Result
-
-if TYPE_CHECKING:
-    from taihri_ros.node.application import Outputs
 
 Array = NDArray[np.float64]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from taihri_ros.node.body_fits import Bodies
 from taihri_ros.node.messages import Messages
+from taihri_ros.node.outputs import Outputs
 from taihri_ros.node.parameters import Parameters
 from taihri_ros.node.ros4hri.humans import Humans
 from taihri_ros.node.ros4hri.tracked_humans import TrackedHumans
 from taihri_ros.pipeline.frames import Result
-
-if TYPE_CHECKING:
-    from taihri_ros.node.application import Outputs
 
 
 class Ros4hri:

@@ -35,6 +35,7 @@ The face is not known: the joint `head` is the upper end of the neck, 0.1 m and 
 """
 
 _NECK, _RIGHT_SHOULDER, _LEFT_SHOULDER = 1, 2, 5
+"""Places of these points among the 18."""
 
 _UNRATED = 0.5
 """The c of a point for which the engine gives no confidence."""

@@ -66,26 +66,18 @@ class RosInputs:
 
         Args:
             application: The application.
-            parameters: They say which topics are subscribed to.
+            parameters: The parameters of the application.
 
         Returns:
             The full name of the topic of the images.
         """
         with ExitStack() as stack:
-
-            def subscribe(topic: Topic, receive: Receive) -> str:
-                return stack.enter_context(self._only_publisher(topic, receive))
-
-            camera_info = subscribe(topics.CAMERA_INFO, application.on_camera_info)
-            stack.enter_context(self._latched_camera_info(camera_info, application))
-            if parameters.depth_enabled:
-                subscribe(topics.depth_input(parameters.depth_transport), application.on_depth)
-            if parameters.people_enabled and parameters.people_detections:
-                subscribe(topics.DETECTIONS, application.on_detections)
-            if parameters.image_transport == "compressed":
-                image = subscribe(topics.COMPRESSED_IMAGE, application.on_compressed_image)
-            else:
-                image = subscribe(topics.IMAGE, application.on_image)
+            names = {
+                topic: stack.enter_context(self._only_publisher(topic, receive))
+                for topic, receive in application.camera_inputs().items()
+            }
+            stack.enter_context(self._latched_camera_info(names[topics.CAMERA_INFO], application))
+            image = names[topics.image_input(parameters.image_transport)]
             stack.enter_context(self._missing_camera_logged(image))
             yield image
 

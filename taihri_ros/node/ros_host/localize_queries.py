@@ -15,7 +15,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 
 from taihri_ros.action import Localize as LocalizeAction
-from taihri_ros.commands.command import CommandError
+from taihri_ros.commands.command import refuse_stop
 from taihri_ros.errors import TaihriError
 from taihri_ros.node.application import Application
 from taihri_ros.node.messages import encodable
@@ -139,9 +139,7 @@ class LocalizeQueries:
         """Fill in a response or a result."""
         try:
             application = self._active()
-            command = application.read_command(request.command)
-            if command is None:
-                raise CommandError("'stop' requests no joints: name joints, or describe the task")
+            command = refuse_stop(application.read_command(request.command))
             timeout_s = request.timeout or self._default_timeout_s()
             result = application.scheduler.localize(command, timeout_s, query)
             response.person = application.person(result)

@@ -25,8 +25,13 @@ from taihri_ros.inference.printable import printable
 from taihri_ros.node.limited_log import LimitedLog
 from taihri_ros.node.ros_host.launcher import launch_ended
 from taihri_ros.node.ros_host.rcl_errors import rcl_reason
+from taihri_ros.node.unread_log import refuse_when_full
 
 logger = logging.getLogger(__name__)
+
+_CONSOLE = (1, 2)
+"""Where rcl writes its log, beside its file and /rosout: standard error, or standard output if it is told so. The node
+must go on while nobody reads that, as behind a paused `less`."""
 
 _TICK_S = 0.1
 """Longest time in seconds until a signal is handled: Python handles signals between the executor's waits."""
@@ -47,6 +52,8 @@ def run(name: str, stop: Event, opened: Callable[[], AbstractContextManager[Any]
     Returns:
         The exit code. It is 1 after an error, which is one line of the log, and after the end of the context.
     """
+    for stream in _CONSOLE:
+        refuse_when_full(stream)
     try:
         with _ros(), ExitStack() as stack:
             ended = launch_ended(_read_arguments().launched_by)

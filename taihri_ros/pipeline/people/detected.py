@@ -19,6 +19,7 @@ from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.zoom import ROOT
 from taihri_ros.pipeline.constant_velocity import is_covariance
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.guards import Guards
 from taihri_ros.pipeline.people.person_track import PersonDetection, overlap
 from taihri_ros.pipeline.person_views import Located
 from taihri_ros.skeleton import INDEX, JOINTS
@@ -56,6 +57,9 @@ _ELSEWHERE = "the answer is about somebody else in the view"
 _NOT_ASKED = "in this image the model was asked about others"
 
 
+_NO_GUARDS = Guards()
+
+
 @dataclass(frozen=True, eq=False)
 class Detected:
     """A person whom the model or a detector found in one view.
@@ -69,7 +73,7 @@ class Detected:
     detection: PersonDetection
 
     @classmethod
-    def of(cls, estimate: Estimate, box: Array | None) -> Detected | None:
+    def of(cls, estimate: Estimate, box: Array | None, guards: Guards = _NO_GUARDS) -> Detected | None:
         """Return the person of an estimate.
 
         The root counts although the model is not sure enough of it to publish it: its covariance says how sure. Where
@@ -78,16 +82,19 @@ class Detected:
         Args:
             estimate: The estimate.
             box: (4,) the box in which it was looked for, px; None without one.
+            guards: Joints that they refuse say nothing about where somebody is.
 
         Returns:
             The person; None if no joint is located.
         """
-        located = estimate.person.located
+        refused = guards.problems({joint.name: joint for joint in estimate.person.located})
+        located = [joint for joint in estimate.person.located if joint.name not in refused]
         if not located:
             return None
         believed = np.array([keypoint.position for keypoint in located])
         answered = estimate.decoded.keypoints if estimate.decoded else ()
         roots = [each for each in (*located, *answered) if each.name == ROOT and each.has_position]
+        roots = [each for each in roots if not guards.problems({ROOT: each})]
         covariance = _DOUBT_M**2 * np.eye(3)
         if roots and is_covariance(roots[0].covariance):
             covariance = roots[0].covariance + _ROOT_ERROR_M**2 * np.eye(3)
@@ -104,7 +111,11 @@ class Detected:
 
 
 def detected_people(
-    estimates: Sequence[Estimate], boxes: Sequence[Array | None], camera: Camera, unasked: Sequence[Array] = ()
+    estimates: Sequence[Estimate],
+    boxes: Sequence[Array | None],
+    camera: Camera,
+    unasked: Sequence[Array] = (),
+    guards: Guards = _NO_GUARDS,
 ) -> list[Detected]:
     """Return the people of a frame, each of them once.
 
@@ -113,11 +124,14 @@ def detected_people(
         boxes: (4,) px, the detected box that each view shows; None where it shows none.
         camera: The camera of the frame.
         unasked: Detected boxes about which the model was not asked.
+        guards: Joints that they refuse say nothing about where somebody is.
 
     Returns:
         The people; of those in a box whose answer is missing or about somebody else, the box alone.
     """
-    looks = [(estimate, box, Detected.of(estimate, box)) for estimate, box in zip(estimates, boxes, strict=True)]
+    looks = [
+        (estimate, box, Detected.of(estimate, box, guards)) for estimate, box in zip(estimates, boxes, strict=True)
+    ]
     answered = [
         (0.0 if box is None else _aside(found.detection.root, box, camera), found)
         for _, box, found in looks

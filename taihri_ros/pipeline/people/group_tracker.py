@@ -68,7 +68,7 @@ class GroupTracker(Tracker):
         *,
         select: Whom,
         most: int = 4,
-        others: Callable[[], int | None] = lambda: None,
+        others_per_frame: Callable[[], int | None] = lambda: None,
         settings: PeopleSettings | None = None,
         boxes_at: BoxesAt = no_boxes,
         joint_selection: JointSelection | None = None,
@@ -84,8 +84,8 @@ class GroupTracker(Tracker):
             estimator: Estimates each view.
             select: Whom a command means that does not say it.
             most: Largest number of people to look at in a frame.
-            others: Returns how many people beside the selected one the model is asked about in a frame, in turn; None
-                for all.
+            others_per_frame: Returns how many people beside the selected one the model is asked about in a frame, in
+                turn; None for all.
             settings: When people keep their ids; None for the defaults.
             boxes_at: Returns the detections for an image; called once for each image, and may wait.
             joint_selection: As for `Tracker`.
@@ -107,7 +107,7 @@ class GroupTracker(Tracker):
         self._tracks = PeopleTracker(settings, seed=seed)
         self._who = PersonSelection(select)
         self._spoken: Command | None = None
-        self._whereabouts = Whereabouts(most, settings.keep_s, others)
+        self._whereabouts = Whereabouts(most, settings.keep_s, others_per_frame)
         self._whereabouts_lock = Lock()
         self._filters: dict[str, tuple[MakeFilter, MotionFilter]] = {}
         self._pool = ThreadPoolExecutor(most, "taihri-people")
@@ -144,12 +144,12 @@ class GroupTracker(Tracker):
             The estimates for `refine`, which must follow. Where the model has to choose the joints, it does so in the
             full view first.
         """
-        asked = command.for_anyone
+        task = command.for_anyone
         joint_selection = self._joint_selection
-        selection = joint_selection.select(asked, monotonic())
+        selection = joint_selection.select(task, monotonic())
         if selection.source is Source.PENDING:
-            chosen = super().estimate(image, camera, asked, stamp_ns)
-            selection = joint_selection.current(asked)
+            chosen = super().estimate(image, camera, task, stamp_ns)
+            selection = joint_selection.current(task)
             if not selection.joints:
                 return chosen
             if check_wanted is not None:
@@ -158,9 +158,9 @@ class GroupTracker(Tracker):
         with self._whereabouts_lock:
             nobody = detected is None and not self._whereabouts.known(stamp_ns / 1e9)
         if not selection.joints or (one_shot and nobody):
-            return super().estimate(image, camera, asked, stamp_ns, one_shot=one_shot, check_wanted=check_wanted)
-        asked = replace(asked, joints=selection.joints)
-        requested = replace(asked, joints=JOINTS if self._whole_body else in_order({*asked.joints, ROOT}))
+            return super().estimate(image, camera, task, stamp_ns, one_shot=one_shot, check_wanted=check_wanted)
+        named = replace(task, joints=selection.joints)
+        requested = replace(task, joints=JOINTS if self._whole_body else in_order({*named.joints, ROOT}))
         views = self._estimator.views(camera)
         with self._whereabouts_lock:
             looks = self._whereabouts.looks(views, stamp_ns / 1e9, detected, everybody=one_shot)
@@ -170,7 +170,7 @@ class GroupTracker(Tracker):
 
         found = tuple(self._pool.map(look_at, looks.views))
         return GroupEstimate(
-            asked,
+            named,
             Person((), None),
             "",
             _longest_stages(found),
@@ -200,7 +200,7 @@ class GroupTracker(Tracker):
             return super().refine(estimate, stamp_ns, camera=camera, depth=depth, one_shot=one_shot)
         stamp_s = stamp_ns / 1e9
         fused = [self._fused(each, camera, depth) for each in estimate.found]
-        seen = _seen_people(fused, estimate.looks)
+        seen = _seen_people(fused, estimate.looks, self.guards)
         people = self._tracks.update([each.detection for each in seen], stamp_s)
         points = _located_points(people, seen)
         selected = self._select(people, estimate.spoken, points if one_shot else None)
@@ -291,12 +291,12 @@ def _longest_stages(found: Sequence[Estimate]) -> dict[str, float]:
     return {name: max(each.stages_ms.get(name, 0.0) for each in found) for name in names}
 
 
-def _seen_people(estimates: Sequence[Estimate], looks: Looks) -> list[Detected]:
+def _seen_people(estimates: Sequence[Estimate], looks: Looks, guards: Guards) -> list[Detected]:
     """Return the people of a frame, each once, from the estimates of its views."""
     if not looks.views:
         return []
     boxes = [look.box for look in looks.views]
-    return detected_people(estimates, boxes, looks.views[0].view.source, looks.unasked)
+    return detected_people(estimates, boxes, looks.views[0].view.source, looks.unasked, guards)
 
 
 def _located_points(people: Sequence[TrackedPerson], seen: Sequence[Detected]) -> dict[str, NDArray[np.float64]]:

@@ -15,13 +15,13 @@ class Turns:
         [[0, 1], [1, 2], [0, 1]]
     """
 
-    def __init__(self, others: Callable[[], int | None] = lambda: None) -> None:
+    def __init__(self, others_per_frame: Callable[[], int | None] = lambda: None) -> None:
         """Start without people.
 
         Args:
-            others: Returns how many people beside the selected one are asked about in an image; None for all.
+            others_per_frame: Returns how many people beside the selected one are asked about in an image; None for all.
         """
-        self._others = others
+        self._others_per_frame = others_per_frame
         self._selected: Collection[str] = ()
         self._asked_s: dict[str, float] = {}
 
@@ -40,7 +40,7 @@ class Turns:
             The places of those to ask about, in increasing order: of all who are selected, or one more of the others if
             nobody is, and of those others who were not asked about for longest.
         """
-        most = self._others()
+        most = self._others_per_frame()
         if most is None:
             return list(range(len(ids)))
         selected = [place for place, name in enumerate(ids) if name in self._selected]

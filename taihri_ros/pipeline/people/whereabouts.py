@@ -69,15 +69,15 @@ class Looks:
 class Whereabouts:
     """Where people were seen, and where to look next. Not thread-safe."""
 
-    def __init__(self, most: int, keep_s: float, others: Callable[[], int | None] = lambda: None) -> None:
+    def __init__(self, most: int, keep_s: float, others_per_frame: Callable[[], int | None] = lambda: None) -> None:
         """Start without people.
 
         Args:
             most: Largest number of people to look at in a frame.
             keep_s: Time after which people who were not updated are not known any more, seconds.
-            others: Returns how many people beside the selected one to look at in a frame; None for all.
+            others_per_frame: Returns how many people beside the selected one to look at in a frame; None for all.
         """
-        self._turns = Turns(others)
+        self._turns = Turns(others_per_frame)
         self._most, self._keep_s = most, keep_s
         self._people: list[TrackedPerson] = []
         self._offsets: dict[str, Array] = {}

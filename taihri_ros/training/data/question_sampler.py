@@ -27,12 +27,11 @@ from taihri_ros.model.lexer import BLOCKS
 from taihri_ros.model.prompts import make_prompt
 from taihri_ros.model.quantization import ABSENT, BINS
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.model.zoom import ROOT
+from taihri_ros.model.zoom import ROOT_INDEX
 from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.training.data.viewpoints import View
 from taihri_ros.training.network.packing import Branch, PackedSample
 
-_ROOT = INDEX[ROOT]
 _ROOT_ALONE = 0.3
 """Share of the questions about one joint that are about the root, for a checkpoint that learns zoom."""
 
@@ -234,9 +233,9 @@ class _TrueBins:
         likely = np.where(self.known[:, 0], 1.0, 0.15) * self.labelled
         count = min(count, int(self.labelled.sum()))
         sampled = rng.choice(len(JOINTS), size=count, replace=False, p=likely / likely.sum())
-        if root and self.labelled[_ROOT] and _ROOT not in sampled:
+        if root and self.labelled[ROOT_INDEX] and ROOT_INDEX not in sampled:
             if count > 1:
-                sampled = np.append(sampled, _ROOT)
+                sampled = np.append(sampled, ROOT_INDEX)
             elif rng.random() < _ROOT_ALONE:
-                sampled = np.array([_ROOT])
+                sampled = np.array([ROOT_INDEX])
         return [JOINTS[index] for index in (sampled if rng.random() < shuffled else np.sort(sampled))]

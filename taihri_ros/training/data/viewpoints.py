@@ -18,16 +18,15 @@ from taihri_ros.camera.camera import Camera
 from taihri_ros.camera.canonical_view import CanonicalView, reduced, reduction_for
 from taihri_ros.inference.checkpoint.layout import TOKEN_PX
 from taihri_ros.model.spec import ModelSpec
-from taihri_ros.model.zoom import ROOT, seen_points
+from taihri_ros.model.zoom import ROOT_INDEX, seen_points
 from taihri_ros.pipeline.person_views import ZOOM_STEP, Located, PersonViews
-from taihri_ros.skeleton import INDEX, JOINTS
+from taihri_ros.skeleton import JOINTS
 from taihri_ros.training.data.backgrounds import OUTSIDE
 from taihri_ros.training.data.pictures import Picture, project
 
 ABSENT_M = 1000.0
 """Coordinates of the joints of a view without a person; far outside every range (metres)."""
 
-_ROOT = INDEX[ROOT]
 
 _SMALLER = 0.35
 _SEARCHES = 0.12
@@ -198,7 +197,7 @@ class Viewpoint:
         inside = (joints[:, 2] > 0.0) & (pixels > -0.5).all(axis=1) & (pixels < np.array(self.size) - 0.5).all(axis=1)
         seen = joints  # without zoom the root is not needed, and it may have no label
         if self.zoom != 1.0:
-            seen = seen_points(joints, float(joints[_ROOT, 2]), self.zoom)
+            seen = seen_points(joints, float(joints[ROOT_INDEX, 2]), self.zoom)
         return View(
             self._warp(picture, picture.image(), cv2.INTER_LINEAR, 0),
             seen.astype(np.float32),
@@ -256,13 +255,13 @@ def _sample_person_crop(rng: np.random.Generator, picture: Picture, spec: ModelS
 
 def _located(picture: Picture, joints: NDArray[np.bool_] | NDArray[np.int64]) -> Located:
     """Return where some joints of a picture are."""
-    points, root = picture.joints[joints].astype(np.float64), picture.joints[_ROOT].astype(np.float64)
+    points, root = picture.joints[joints].astype(np.float64), picture.joints[ROOT_INDEX].astype(np.float64)
     return Located(points, root if np.isfinite(root).all() else points.mean(axis=0))
 
 
 def _usable_spec(picture: Picture, spec: ModelSpec) -> ModelSpec:
     """Return the spec without zoom for a picture whose root has no label, which the rule of `model/zoom.py` needs."""
-    return spec if np.isfinite(picture.joints[_ROOT]).all() else replace(spec, zoom=(1.0, 1.0))
+    return spec if np.isfinite(picture.joints[ROOT_INDEX]).all() else replace(spec, zoom=(1.0, 1.0))
 
 
 def _full_size(picture: Picture, spec: ModelSpec) -> NDArray[np.int64]:

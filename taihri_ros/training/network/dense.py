@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from taihri_ros.inference.checkpoint.layout import PATCH_PX, TOKEN_PX
-from taihri_ros.model.zoom import ROOT
-from taihri_ros.skeleton import INDEX, JOINTS
+from taihri_ros.model.zoom import ROOT_INDEX
+from taihri_ros.skeleton import JOINTS
 from taihri_ros.training.data.viewpoints import ABSENT_M, View
 from taihri_ros.training.network.patch_batch import to_patches
 
@@ -28,7 +28,6 @@ CELLS = 4
 _CELL_PX = TOKEN_PX // CELLS
 _NEAREST_M = 0.2
 _SIGMA_PX = 6.0
-_ROOT = INDEX[ROOT]
 
 
 def collate(views: Sequence[View]) -> dict[str, torch.Tensor]:
@@ -141,8 +140,8 @@ class DensePretraining(nn.Module):
         offset = (located - pixels)[inside]
         pixel_loss = functional.smooth_l1_loss(offset / TOKEN_PX, torch.zeros_like(offset), beta=0.05)
         depth_loss = (log_depth - z.log())[inside].abs().mean()
-        rooted = inside.any(dim=-1) & (z[:, _ROOT] < ABSENT_M)
-        root_loss = (log_depth - z.log())[rooted, _ROOT].abs().mean()
+        rooted = inside.any(dim=-1) & (z[:, ROOT_INDEX] < ABSENT_M)
+        root_loss = (log_depth - z.log())[rooted, ROOT_INDEX].abs().mean()
         near = joints.abs().amax(dim=-1) < 4.0
         anywhere_loss = (anywhere - joints)[near].abs().mean()
         with torch.no_grad():
@@ -159,7 +158,7 @@ class DensePretraining(nn.Module):
             "pixel_error": pixel_error.mean(),
             "pixel_median": pixel_error.median(),
             "depth_error": offset_z[inside].abs().mean(),
-            "root_depth_error": offset_z[rooted, _ROOT].abs().mean(),
+            "root_depth_error": offset_z[rooted, ROOT_INDEX].abs().mean(),
             "error": error.mean(),
             "error_median": error.median(),
             "anywhere_error": anywhere_loss.detach(),
@@ -168,7 +167,7 @@ class DensePretraining(nn.Module):
 
 def _real_depths(seen: torch.Tensor, zooms: torch.Tensor) -> torch.Tensor:
     """Return the depths (views, 22) without the zoom, by the rule of `model/zoom.py`."""
-    return seen + (zooms - 1.0)[:, None] * seen[:, _ROOT, None]
+    return seen + (zooms - 1.0)[:, None] * seen[:, ROOT_INDEX, None]
 
 
 def _centres(rows: int, columns: int, most: int) -> torch.Tensor:

@@ -13,9 +13,14 @@ from taihri_ros.inference.checkpoint.layout import PATCH_PX
 from taihri_ros.model.quantization import BINS
 
 POSITIONS_PER_SIDE = 12
+"""Number of position embeddings along each side of an image."""
+
 _WAVES = 64
+"""Number of cosines that are mixed into the embeddings of the bins."""
+
 _LUMA, _RED_BLUE, _GREEN = (3**-0.5,) * 3, (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5)
 _NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+"""Shifts in rows and columns of patches, one for each attention head."""
 
 
 def number_embeddings(width: int, scale: float = 0.06) -> torch.Tensor:
@@ -75,14 +80,14 @@ def frequency_filters(width: int) -> torch.Tensor:
     cosines = torch.einsum("ux,vy->uvxy", waves, waves).reshape(-1, PATCH_PX, PATCH_PX)
     sixth = width // 6
     filters = []
-    for colour, count, amplitude in (
+    for color, count, amplitude in (
         (_LUMA, width - 2 * sixth, 3.0),
         (_RED_BLUE, sixth, 0.55),
         (_GREEN, sixth, 0.55),
     ):
         chosen = slowest[:count]
         strength = amplitude * frequency[chosen].clamp_min(1 / 3) ** -1.35 + 0.1
-        filters.append(torch.einsum("c,nxy->ncxy", torch.tensor(colour), cosines[chosen] / strength[:, None, None]))
+        filters.append(torch.einsum("c,nxy->ncxy", torch.tensor(color), cosines[chosen] / strength[:, None, None]))
     return torch.cat(filters)
 
 

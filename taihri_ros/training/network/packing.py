@@ -19,6 +19,7 @@ from taihri_ros.inference.checkpoint.layout import MERGE
 from taihri_ros.training.network.patch_batch import to_patches
 
 NO_TARGET = -100
+"""Target of a position from which nothing is learned, as in torch."""
 
 
 @dataclass(frozen=True, eq=False)

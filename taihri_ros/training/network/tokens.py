@@ -12,6 +12,7 @@ from taihri_ros.model.quantization import BINS, coordinate_token
 from taihri_ros.training.network.initial_weights import number_embeddings
 
 _ROWS_TO_A_MULTIPLE_OF = 128
+"""The number of rows of the embedding is a multiple of this, for which matrix kernels are fast."""
 
 
 def add_tokens(tokenizer: Any, *, absent: bool) -> int:

@@ -19,6 +19,7 @@ COLUMNS = {"2d": 0, "3d": 2}
 """First column of the coordinates (u, v, x, y, z) of a block."""
 
 NOT_A_COORDINATE = -1
+"""In place of a joint and of a column where the model decides on something else."""
 
 
 @dataclass(frozen=True)

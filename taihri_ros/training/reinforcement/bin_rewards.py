@@ -12,15 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from taihri_ros.model.quantization import ABSENT, BINS, decode_pixels
-from taihri_ros.model.zoom import ROOT
-from taihri_ros.skeleton import INDEX
+from taihri_ros.model.zoom import ROOT_INDEX
 from taihri_ros.training.reinforcement.rollout import Decisions
 from taihri_ros.training.rewards import terms
 from taihri_ros.training.rewards.answers import SampledAnswer
 from taihri_ros.training.rewards.rewards import RewardSettings
 from taihri_ros.training.rewards.targets import Target
 
-_ROOT = INDEX[ROOT]
 _BLOCKS = {"2d": range(2), "3d": range(2, 5)}
 
 _Array = NDArray[np.float32]
@@ -107,7 +105,7 @@ def _pixel_rewards(
 def _point_rewards(offsets: Mapping[int, _Array], joints: NDArray[np.int64], settings: RewardSettings) -> _Array:
     shape, half_m = settings.point_shape, settings.point_half_m
     point = terms.closeness(_distance(offsets), shape, half_m)
-    weights = np.where(joints == _ROOT, settings.root_depth, 0.0)[:, None]
+    weights = np.where(joints == ROOT_INDEX, settings.root_depth, 0.0)[:, None]
     whole = settings.point + weights
     total = settings.point * point + weights * terms.closeness(np.abs(offsets[4]), shape, half_m)
     return np.asarray(np.divide(total, whole, out=np.full(total.shape, np.nan), where=whole > 0.0), np.float32)

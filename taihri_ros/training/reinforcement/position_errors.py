@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from taihri_ros.inference.engine import GenerationRequest
 from taihri_ros.model.quantization import BINS, estimate_bins
-from taihri_ros.model.zoom import ROOT, real_points
-from taihri_ros.skeleton import INDEX, JOINTS
+from taihri_ros.model.zoom import ROOT_INDEX, real_points
+from taihri_ros.skeleton import JOINTS
 from taihri_ros.training.reinforcement.rollout import Decisions
 from taihri_ros.training.rewards.answers import SampledAnswer
 from taihri_ros.training.rewards.targets import Target
-
-_ROOT = INDEX[ROOT]
 
 
 class PositionErrors(NamedTuple):
@@ -75,10 +73,10 @@ def _errors_m(
     """Return the distances in metres of the joints whose true and answered real points are known, from (22, 5) bins."""
     known = answer.answered & target.wanted & np.isfinite(target.points).all(axis=1)
     needs_root = target.zoom != 1.0
-    if needs_root and not (answer.answered[_ROOT] and np.isfinite(target.points[_ROOT]).all()):
+    if needs_root and not (answer.answered[ROOT_INDEX] and np.isfinite(target.points[ROOT_INDEX]).all()):
         return np.zeros(0)
     points, true = np.full(target.points.shape, np.nan), target.points
     points[answer.answered] = target.space.decode(bins[answer.answered, 2:])
     if needs_root:
-        points, true = (real_points(each, float(each[_ROOT, 2]), target.zoom) for each in (points, true))
+        points, true = (real_points(each, float(each[ROOT_INDEX, 2]), target.zoom) for each in (points, true))
     return np.asarray(np.linalg.norm(points[known] - true[known], axis=1))

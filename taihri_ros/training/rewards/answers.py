@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from taihri_ros.model.parser import JointAnswer, MalformedAnswerError, Outcome, parse
 from taihri_ros.model.quantization import decode_pixels
-from taihri_ros.model.zoom import ROOT, real_points
+from taihri_ros.model.zoom import ROOT_INDEX, real_points
 from taihri_ros.skeleton import INDEX, JOINTS
 from taihri_ros.training.data.pictures import project
 from taihri_ros.training.rewards.targets import Target
 
 MISSING = -1
 """Bin of a coordinate that an answer does not have."""
-
-_ROOT = INDEX[ROOT]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +100,6 @@ def _project(points: NDArray[np.float64], target: Target) -> NDArray[np.float64]
     (`model/zoom.py`); by the true depth where the answer has no root.
     """
     if target.zoom != 1.0:
-        root = points[_ROOT] if np.isfinite(points[_ROOT, 2]) else target.points[_ROOT]
+        root = points[ROOT_INDEX] if np.isfinite(points[ROOT_INDEX, 2]) else target.points[ROOT_INDEX]
         points = real_points(points, float(root[2]), target.zoom)
     return project(points, target.focal_px, target.size)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taihri_ros.errors import TaihriError
-from taihri_ros.model.zoom import ROOT
-from taihri_ros.skeleton import INDEX, JOINTS
+from taihri_ros.model.zoom import ROOT_INDEX
+from taihri_ros.skeleton import JOINTS
 from taihri_ros.training.rewards import terms
 from taihri_ros.training.rewards.answers import SampledAnswer
 from taihri_ros.training.rewards.targets import Target
@@ -25,7 +25,7 @@ from taihri_ros.training.rewards.terms import Floats
 TERMS = ("format", "choice", "pixel", "point", "root_depth", "projection", "bones")
 """Names of the terms of the reward."""
 
-_IS_ROOT = np.arange(len(JOINTS)) == INDEX[ROOT]
+_IS_ROOT = np.arange(len(JOINTS)) == ROOT_INDEX
 _BONES_OF_JOINT = np.eye(len(JOINTS))[terms.BONE_JOINTS].sum(axis=1)
 """(21, 22) 1 where the bone ends at the joint."""
 

@@ -34,6 +34,8 @@ BONE_JOINTS: NDArray[np.int64] = np.array([[INDEX[parent], INDEX[child]] for par
 """Indices of both joints of each bone, (21, 2)."""
 
 _SHORTEST, _TALLEST = 0.75 * 1.40, 1.10 * 2.10
+"""Body heights, metres, that the shares of `_SEGMENTS` are multiplied by; see `BONE_LIMITS`."""
+
 _SEGMENTS = {"elbow": 0.186, "wrist": 0.146, "knee": 0.245, "ankle": 0.246}
 _LIMITS = {bone: (share * _SHORTEST, share * _TALLEST) for bone, share in _SEGMENTS.items()}
 _LIMITS |= {"hip": (0.07, 0.18), "foot": (0.10, 0.22), "head": (0.06, 0.16), "neck": (0.17, 0.42)}

@@ -21,7 +21,7 @@ def test_artificial_pictures_are_reproducible_and_of_the_size(make) -> None:
     assert len({picture.tobytes() for picture in pictures}) > 2
 
 
-def test_coloured_noise_is_smooth_and_white_noise_is_not() -> None:
+def test_colored_noise_is_smooth_and_white_noise_is_not() -> None:
     def correlation(picture: np.ndarray) -> float:
         grey = picture.astype(float).mean(axis=2)
         return float(np.corrcoef(grey[:, 1:].ravel(), grey[:, :-1].ravel())[0, 1])

@@ -129,6 +129,6 @@ def test_a_directory_that_cannot_be_written_is_named(directory: Path, monkeypatc
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(TaihriError, match="cannot be written \\(Read-only file system\\)"):
         lock.write_lock(directory)

@@ -20,7 +20,7 @@ from taihri_ros.inference.checkpoint import contents, inspection
 from taihri_ros.inference.checkpoint.inspection import inspect
 from taihri_ros.inference.checkpoint.lock import write_lock
 from taihri_ros.inference.engine import CheckpointError, EngineError
-from taihri_ros.inference.vllm.quantised import check_quantisation_on_cpu
+from taihri_ros.inference.vllm.low_bit_weights import check_low_bit_weights_on_cpu
 from taihri_ros.resources import BLAZEPOSE, NANO
 
 
@@ -164,8 +164,8 @@ def test_without_the_packages_of_an_engine_the_files_are_still_described(
 def test_quantised_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, quantization: str, engines: set[str]
 ) -> None:
-    no_amx = functools.partial(check_quantisation_on_cpu, cpuinfo=tmp_path / "missing")
-    monkeypatch.setattr(inspection, "check_quantisation_on_cpu", no_amx)
+    no_amx = functools.partial(check_low_bit_weights_on_cpu, cpuinfo=tmp_path / "missing")
+    monkeypatch.setattr(inspection, "check_low_bit_weights_on_cpu", no_amx)
     monkeypatch.setattr(inspection, "is_cpu_build", lambda: True)
     pictures = shutil.ignore_patterns("*.png")
     found = inspect(str(quantised(Path(shutil.copytree(NANO, tmp_path / "copied", ignore=pictures)), layout)))

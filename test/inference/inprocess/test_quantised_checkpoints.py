@@ -17,8 +17,8 @@ from taihri_ros.inference.checkpoint.adapter import read_adapter
 from taihri_ros.inference.checkpoint.checks import check_checkpoint
 from taihri_ros.inference.engine import CheckpointError, RawAnswer
 from taihri_ros.inference.factory import check_engine
-from taihri_ros.inference.transformers.quantised import check_quantisation
-from taihri_ros.inference.vllm.quantised import check_quantisation_on_cpu
+from taihri_ros.inference.transformers.low_bit_weights import check_low_bit_weights
+from taihri_ros.inference.vllm.low_bit_weights import check_low_bit_weights_on_cpu
 from taihri_ros.resources import NANO
 
 MATRIX = "model.language_model.layers.0.mlp.up_proj"
@@ -84,17 +84,17 @@ def test_what_vllm_does_not_read_on_a_cpu(tmp_path: Path, layout: str, settings:
     edit_config(lambda config: config["quantization_config"].update(settings))(directory)
     (tmp_path / "cpuinfo").write_text("flags : avx512_bf16\n")
     with pytest.raises(CheckpointError, match=message):
-        check_quantisation_on_cpu(directory, tmp_path / "cpuinfo")
+        check_low_bit_weights_on_cpu(directory, tmp_path / "cpuinfo")
 
 
 def test_amx_reads_8_bit_floats(tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text("flags : amx_tile\n")
-    check_quantisation_on_cpu(nano(tmp_path, TENSOR), tmp_path / "cpuinfo")
+    check_low_bit_weights_on_cpu(nano(tmp_path, TENSOR), tmp_path / "cpuinfo")
     edit_config(lambda config: config["quantization_config"].update(weight_block_size=[128, 64]))(
         tmp_path / "quantised"
     )
     with pytest.raises(CheckpointError, match="fp8 in blocks of 128x64, which"):
-        check_quantisation_on_cpu(tmp_path / "quantised", tmp_path / "cpuinfo")
+        check_low_bit_weights_on_cpu(tmp_path / "quantised", tmp_path / "cpuinfo")
 
 
 @pytest.mark.parametrize("side", [0, 1])
@@ -104,7 +104,7 @@ def test_vllm_reads_matrices_of_4_bits_with_sides_of_multiples_of_32_only(tmp_pa
         directory
     )
     with pytest.raises(CheckpointError, match=rf"with a matrix of \d+x\d+, {MATRIX}, which vLLM does not read"):
-        check_quantisation_on_cpu(directory)
+        check_low_bit_weights_on_cpu(directory)
 
 
 @pytest.mark.handles("Engine", "quantised weights for which transformers lacks a package", "refused, names the package")
@@ -125,7 +125,7 @@ def test_transformers_does_not_read_smaller_blocks_at_an_edge(tmp_path: Path) ->
     directory = nano(tmp_path, BLOCKS)
     edit_config(lambda config: config["quantization_config"].update(weight_block_size=[128, 128]))(directory)
     with pytest.raises(CheckpointError, match=r"with a block at the edge that is smaller than 128x128, .*misreads"):
-        check_quantisation(directory)
+        check_low_bit_weights(directory)
 
 
 def test_an_adapter_is_not_added_to_quantised_weights(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_every_place_that_refuses_a_directory_is_named(
     def refuse(**_: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
     message = fault_of(null_python(tmp_path))
     assert f"/tmp: {os.strerror(number)}; /var/tmp: {os.strerror(number)}" in message
     assert message.endswith("in which you can write")

@@ -52,8 +52,8 @@ def test_everybody_has_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(ids) for ids in tracked] == [0, 0, 2, 0], "tentative for two images; nobody after the end"
     hips = {each.child_frame_id: each.transform.translation.x for each in recorder.transforms}
     assert sorted(hips[f"body_{name}"] for name in tracked[2]) == pytest.approx([-0.7, 0.7], abs=0.1)
-    assert application._fits is not None
-    own = set(application._fits._recoveries.values())
+    assert application._body_fits is not None
+    own = set(application._body_fits._recoveries.values())
     assert len(own) == 2
     assert [fits.count(recovery) for recovery in own] == [1, 1], "one fit for each of them, whatever reads it"
     frames = {frame for frame in hips if "/body/" in frame}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from taihri_ros.commands.command import joint_command
 from taihri_ros.keypoints import Keypoint, Person, State
 from taihri_ros.model.zoom import ROOT
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.guards import Guards, Workspace
 from taihri_ros.pipeline.people.detected import Detected, detected_people
 from taihri_ros.pipeline.people.people_tracker import PeopleTracker
 from taihri_ros.pipeline.people.person_track import TrackState
@@ -34,6 +37,33 @@ def answer(root: NDArray[np.float64] | None, confidence: float = 0.8) -> Estimat
         covariance = np.diag([0.05, 0.05, 0.2]) ** 2
         keypoint = Keypoint(ROOT, State.MEASURED, position=root, covariance=covariance, confidence=confidence)
     return Estimate(joint_command([ROOT]), Person((keypoint,), None), "", {}, "manual")
+
+
+def of_joints(*places: object) -> Estimate:
+    """Return an answer about the pelvis, both hands and so on."""
+    keypoints = tuple(
+        Keypoint(name, State.MEASURED, position=np.asarray(place, float), covariance=np.eye(3) * 1e-4, confidence=0.8)
+        for name, place in zip((ROOT, "left_wrist", "right_wrist"), places, strict=False)
+    )
+    return Estimate(joint_command([each.name for each in keypoints]), Person(keypoints, None), "", {}, "manual")
+
+
+@pytest.mark.handles("People and belief", "a person whose joints a guard refuses", "nobody is tracked for them alone")
+def test_joints_that_a_guard_refuses_do_not_say_where_somebody_is() -> None:
+    guards = Guards(workspace=Workspace.parse("-1 1 -1 1 0.3 1.5"))
+    pelvis, left, right = (0.0, 0.0, 1.9), (-0.2, 0.0, 1.3), (0.2, 0.1, 1.4)
+    assert Detected.of(of_joints(pelvis, (0, 0, 1.6)), None, guards) is None
+    estimate = of_joints(pelvis, left, right)
+    for answered in (estimate, replace(estimate, decoded=estimate.person)):
+        reaching = Detected.of(answered, None, guards)
+        assert reaching is not None
+        np.testing.assert_allclose(reaching.detection.root, np.mean([left, right], axis=0))
+        assert reaching.detection.joints is not None
+        assert np.isfinite(reaching.detection.joints).all(axis=1).sum() == 2
+        assert reaching.estimate is answered, "the reasons of the joints are published"
+    inside = Detected.of(of_joints(left, right), None, guards)
+    assert inside is not None
+    assert inside.detection.root.tolist() == list(left)
 
 
 def roots(people: list[Detected], *, of_boxes: bool) -> list[list[float]]:

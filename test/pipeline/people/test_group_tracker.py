@@ -18,6 +18,7 @@ from taihri_ros.commands.tasks import Tasks
 from taihri_ros.keypoints import State
 from taihri_ros.model.zoom import ROOT
 from taihri_ros.pipeline.estimate import Estimate
+from taihri_ros.pipeline.guards import Guards, Workspace
 from taihri_ros.pipeline.motion_filter import MotionFilter
 from taihri_ros.pipeline.people.group_tracker import GroupTracker
 from taihri_ros.pipeline.people.person_track import TrackState
@@ -217,7 +218,7 @@ def test_an_id_is_selected_only_while_it_is_tracked() -> None:
 
 def test_others_are_asked_about_in_turn_and_their_boxes_keep_their_ids() -> None:
     far = stand(0.0, 0.0, 3.5)
-    scene = Scene(LEFT, RIGHT, far, others=lambda: 1)
+    scene = Scene(LEFT, RIGHT, far, others_per_frame=lambda: 1)
     scene.frames(6)
     known, asked = set(ids(scene.frame())), 0
     for _ in range(10):
@@ -239,7 +240,7 @@ def test_others_are_asked_about_in_turn_and_their_boxes_keep_their_ids() -> None
 
 
 def test_without_a_detector_others_are_looked_for_in_turn() -> None:
-    scene = Scene(LEFT, RIGHT, stand(0.0, 0.0, 3.5), others=lambda: 1)
+    scene = Scene(LEFT, RIGHT, stand(0.0, 0.0, 3.5), others_per_frame=lambda: 1)
     known = set(ids(scene.frames(6)))
     scene.detected = False
     looks = []
@@ -250,3 +251,17 @@ def test_without_a_detector_others_are_looked_for_in_turn() -> None:
         looks.append(len(scene.engine.views))
     assert len(known) == 3
     assert sorted(looks) == [2] * 18 + [3] * 2, "and once a second a look for newcomers"
+
+
+@pytest.mark.parametrize("detected", [True, False])
+def test_a_command_does_not_mean_somebody_outside_of_the_workspace(detected: bool) -> None:
+    near, inside = stand(-0.4, 0.0, 2.0), stand(0.4, 0.0, 3.5)
+    guards = Guards(workspace=Workspace.parse("-3 3 -3 3 2.8 5"))
+    scene = Scene(near, inside, detected=detected, guards=guards)
+    found = guards.check(scene.frames(8), scene.stamp)
+    assert_is(found, inside)
+    confirmed = [each for each in found.people if each.track.state is TrackState.CONFIRMED]
+    assert [each.track.id for each in confirmed] == [found.person_id]
+    placed = [each.track.root for each in found.people if np.isfinite(each.track.root).all()]
+    assert all(root[2] > 2.8 for root in placed)
+    assert_is(Scene(near, inside).frames(8), near)

@@ -44,7 +44,7 @@ def test_beards_and_skirts_go_with_gender() -> None:
     assert sum(worn.hair_style > 0 for worn in women) > 2 * sum(worn.hair_style > 0 for worn in men)
 
 
-def test_other_colours_leave_the_shape_unchanged() -> None:
+def test_other_colors_leave_the_shape_unchanged() -> None:
     places, rng = surface(body_model().template), np.random.default_rng(1)
     for worn in outfits(12):
         changed = replace(worn, **recolor(rng, worn, 0.5))

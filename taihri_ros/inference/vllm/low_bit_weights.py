@@ -1,4 +1,4 @@
-"""Check of the quantised weights that vLLM can read on a CPU, before it loads anything; on a GPU vLLM itself decides.
+"""Checks, before vLLM loads anything, whether it can read low-bit (quantised) weights on a CPU; on a GPU vLLM decides.
 
 The rules are those of the CPU kernels of vLLM 0.32 (`vllm.model_executor.kernels.linear`). On a CPU without AMX, vLLM
 would choose FP8 kernels whose operators are missing in the build for CPUs, and fail in the first forward pass.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from taihri_ros.inference.checkpoint.quantisation import Scheme, read_quantisation
+from taihri_ros.inference.checkpoint.low_bit_weights import Scheme, read_low_bit_format
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.vllm.settings import CPUINFO, cpu_flags
@@ -20,7 +20,7 @@ _BLOCK = 128
 _READ = "AWQ and symmetric GPTQ of 4 bits, and 8 bits of compressed-tensors with a scale for each row"
 
 
-def check_quantisation_on_cpu(checkpoint: Path, cpuinfo: Path = CPUINFO) -> None:
+def check_low_bit_weights_on_cpu(checkpoint: Path, cpuinfo: Path = CPUINFO) -> None:
     """Check that vLLM can read the weights of a checkpoint on this CPU.
 
     Args:
@@ -30,15 +30,15 @@ def check_quantisation_on_cpu(checkpoint: Path, cpuinfo: Path = CPUINFO) -> None
     Raises:
         CheckpointError: It cannot; the message says what vLLM reads on a CPU.
     """
-    quantisation = read_quantisation(checkpoint)
-    if quantisation is None:
+    low_bit = read_low_bit_format(checkpoint)
+    if low_bit is None:
         return
     has_amx = _AMX in cpu_flags(cpuinfo)
     tensors = read_tensors(checkpoint)
-    for scheme in quantisation.schemes:
+    for scheme in low_bit.schemes:
         if reason := _refusal(scheme, has_amx) or _odd_size(scheme, tensors):
             raise CheckpointError(
-                f"{checkpoint} has weights of {quantisation.method} {reason}, which vLLM does not read on this CPU "
+                f"{checkpoint} has weights of {low_bit.method} {reason}, which vLLM does not read on this CPU "
                 f"(it reads {_READ}): use a GPU, or the checkpoint before quantisation"
             )
 

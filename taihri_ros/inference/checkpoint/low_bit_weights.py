@@ -1,4 +1,4 @@
-"""Quantised weights: the layouts that are read, and the tensors that each of them has for a matrix.
+"""Low-bit (quantised) weights: the layouts that are read, and the tensors that each of them has for a matrix.
 
 A quantised matrix is stored as integers or 8-bit floats with scales. `quantization_config` in `config.json` names the
 layout: FP8 (`fp8`), AWQ (arXiv 2306.00978), GPTQ (arXiv 2210.17323), or one of compressed-tensors. The names and shapes
@@ -96,7 +96,7 @@ class Scheme:
 
 
 @dataclass(frozen=True)
-class Quantisation:
+class LowBitFormat:
     """The content of `quantization_config`.
 
     Attributes:
@@ -108,7 +108,7 @@ class Quantisation:
     schemes: tuple[Scheme, ...]
 
 
-def quantisation_settings(config: Mapping[str, Any]) -> Any:
+def low_bit_settings(config: Mapping[str, Any]) -> Any:
     """Return the quantisation settings in the content of a `config.json`, or None. vLLM looks in the same places."""
     text = config.get("text_config")
     for part, name in (
@@ -121,20 +121,20 @@ def quantisation_settings(config: Mapping[str, Any]) -> Any:
     return None
 
 
-def read_quantisation(directory: Path) -> Quantisation | None:
+def read_low_bit_format(directory: Path) -> LowBitFormat | None:
     """Read how the weights of a checkpoint are quantised.
 
     Args:
         directory: The checkpoint's directory.
 
     Returns:
-        The quantisation, or None if the weights are floating-point numbers.
+        The format, or None if the weights are floating-point numbers.
 
     Raises:
         CheckpointError: The layout is not one of those that are read, or its settings are invalid.
     """
     path = directory / "config.json"
-    settings = quantisation_settings(read_json(path))
+    settings = low_bit_settings(read_json(path))
     if settings is None:
         return None
     method = settings.get("quant_method") if isinstance(settings, dict) else None
@@ -148,15 +148,15 @@ def read_quantisation(directory: Path) -> Quantisation | None:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else f"{error}"
         raise CheckpointError(f"{path} has a quantization_config that {method} does not have: {reason:.200}") from error
-    return Quantisation(method, schemes)
+    return LowBitFormat(method, schemes)
 
 
-def check_quantised(directory: Path, quantisation: Quantisation, present: Tensors, needed: dict[str, Any]) -> set[str]:
+def check_low_bit_tensors(directory: Path, low_bit: LowBitFormat, present: Tensors, needed: dict[str, Any]) -> set[str]:
     """Check the tensors of the quantised matrices against the layout.
 
     Args:
         directory: The checkpoint's directory.
-        quantisation: The result of `read_quantisation`.
+        low_bit: The result of `read_low_bit_format`.
         present: The tensors of the checkpoint.
         needed: The shapes of the unquantised model's tensors, by name.
 
@@ -177,17 +177,17 @@ def check_quantised(directory: Path, quantisation: Quantisation, present: Tensor
         if part != "weight" or len(shape) != 2 or not held.get(module, set()) - {"weight", "bias"}:
             continue
         found.add(name)
-        faults = [_fault(module, scheme, shape, present) for scheme in quantisation.schemes]
+        faults = [_fault(module, scheme, shape, present) for scheme in low_bit.schemes]
         if all(faults):
             wrong.append(str(faults[0]))
     if wrong:
         raise CheckpointError(
             f"{directory} has {len(wrong)} matrices that are not quantised as its quantization_config "
-            f"({quantisation.method}) says, {some(wrong)}: {COPY_AGAIN}"
+            f"({low_bit.method}) says, {some(wrong)}: {COPY_AGAIN}"
         )
     if not found:
         raise CheckpointError(
-            f"{directory} has a quantization_config ({quantisation.method}), but no quantised weights: {COPY_AGAIN}"
+            f"{directory} has a quantization_config ({low_bit.method}), but no quantised weights: {COPY_AGAIN}"
         )
     return found
 

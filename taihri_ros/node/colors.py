@@ -5,17 +5,17 @@ from __future__ import annotations
 import colorsys
 import zlib
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
 
-JOINT: Colour = (255, 115, 25)
-BONE: Colour = (50, 150, 255)
-BOX: Colour = (120, 220, 120)
-ELLIPSE: Colour = (255, 90, 230)
+JOINT: Color = (255, 115, 25)
+BONE: Color = (50, 150, 255)
+BOX: Color = (120, 220, 120)
+ELLIPSE: Color = (255, 90, 230)
 """Colour of the uncertainty of a joint."""
 
-BODY: Colour = (240, 215, 80)
-TRUTH: Colour = (70, 255, 90)
+BODY: Color = (240, 215, 80)
+TRUTH: Color = (70, 255, 90)
 """Colour of the true joints of a simulated person."""
 
 _FIRST_HUE, _HUES = 0.42, 0.79
@@ -25,7 +25,7 @@ _SATURATION, _VALUE = 0.6, 1.0
 """Bright and pale enough to be seen on pictures and on RViz's dark background."""
 
 
-def person_colour(person_id: str) -> Colour:
+def person_color(person_id: str) -> Color:
     """Return the colour of an id.
 
     Args:

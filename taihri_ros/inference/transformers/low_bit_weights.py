@@ -1,4 +1,4 @@
-"""What transformers needs to read quantised weights, checked before it loads anything."""
+"""What transformers needs to read low-bit (quantised) weights, checked before it loads anything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from taihri_ros.inference.checkpoint.quantisation import FLOAT8, Scheme, read_quantisation
+from taihri_ros.inference.checkpoint.low_bit_weights import FLOAT8, Scheme, read_low_bit_format
 from taihri_ros.inference.checkpoint.safetensors_header import Tensors, read_tensors
 from taihri_ros.inference.engine import CheckpointError
 from taihri_ros.inference.framework_imports import require
@@ -21,7 +21,7 @@ _PACKAGES = {
 """The packages that transformers 5 imports for each method."""
 
 
-def check_quantisation(checkpoint: Path) -> None:
+def check_low_bit_weights(checkpoint: Path) -> None:
     """Check that transformers can read the weights of a checkpoint.
 
     Args:
@@ -30,16 +30,16 @@ def check_quantisation(checkpoint: Path) -> None:
     Raises:
         CheckpointError: It cannot; the message says what is missing.
     """
-    quantisation = read_quantisation(checkpoint)
-    if quantisation is None:
+    low_bit = read_low_bit_format(checkpoint)
+    if low_bit is None:
         return
-    missing = [name for name in _PACKAGES[quantisation.method] if importlib.util.find_spec(name) is None]
+    missing = [name for name in _PACKAGES[low_bit.method] if importlib.util.find_spec(name) is None]
     if missing:
         raise CheckpointError(
-            f"{checkpoint} has weights of {quantisation.method}, for which transformers needs {', '.join(missing)}: "
+            f"{checkpoint} has weights of {low_bit.method}, for which transformers needs {', '.join(missing)}: "
             f"run `{sys.executable} -m pip install {' '.join(missing)}`, or set engine.kind to vllm"
         )
-    if quantisation.method == "fp8" and (reason := _misread(quantisation.schemes[0], read_tensors(checkpoint))):
+    if low_bit.method == "fp8" and (reason := _misread(low_bit.schemes[0], read_tensors(checkpoint))):
         raise CheckpointError(
             f"{checkpoint} has FP8 weights {reason}, which transformers misreads: "
             "set engine.kind to vllm, or use the checkpoint before quantisation"
@@ -52,8 +52,8 @@ def loading_options(checkpoint: Path) -> dict[str, Any]:
     Those of compressed-tensors are decompressed while they are loaded: transformers would otherwise do it in the first
     call of the whole model, and the engine calls its parts.
     """
-    quantisation = read_quantisation(checkpoint)
-    if quantisation is None or quantisation.method != "compressed-tensors":
+    low_bit = read_low_bit_format(checkpoint)
+    if low_bit is None or low_bit.method != "compressed-tensors":
         return {}
     config = require("transformers", "transformers").CompressedTensorsConfig
     return {"quantization_config": config(dequantize=True)}
