@@ -3,6 +3,7 @@
     python examples/reach_trials.py record DIR                  # in an environment with the extra `synthetic`
     for bag in DIR/*.recorded; do taihri bag $bag --out ${bag%.recorded}.light --engine mediapipe \
         -p body.enabled:=true --command "$(cat ${bag%.recorded}.txt)"; done
+    # the same with a depth camera: -p depth.enabled:=true -p depth.transport:=compressedDepth
     python examples/reach_trials.py measure DIR light           # with the extra `arm`; `truth`: the true keypoints
     python examples/reach_trials.py clip DIR truth SEED arm.webp
 
@@ -84,7 +85,7 @@ def measure(directory: Path, answers: str) -> None:
             found.append({"name": bag.stem, **task})
             print(json.dumps(found[-1]), flush=True)
     (directory / f"{answers}.json").write_text(json.dumps(found, indent=1))
-    summarise(found)
+    summarize(found)
 
 
 def clip(directory: Path, answers: str, seed: str, path: Path) -> None:
@@ -99,7 +100,7 @@ def clip(directory: Path, answers: str, seed: str, path: Path) -> None:
         bag = directory / f"{seed}-{text.split()[0]}.recorded"
         made = run(bag, answers)
         made.pictures = {stamp_ns(m.header): m.data.tobytes() for _, m in read(bag, "/image/compressed")}
-        begins = made.words[0][0]
+        begins = made.commands[0][0]
         states = [(each.time_ns, each.status.partition(":")[0]) for each in made.samples]
         reached = min((time_ns for time_ns, state in states if state == "reached"), default=begins + 4_000_000_000)
         # The person does not see the arm: what is left out is how they walk into it.
@@ -107,7 +108,7 @@ def clip(directory: Path, answers: str, seed: str, path: Path) -> None:
         ends = min([reached + 1_000_000_000, *stopped])
         shift = offset - begins
         whole.camera = Camera.from_info(next(read(bag, "/camera_info"))[1])
-        whole.words.append((offset, text))
+        whole.commands.append((offset, text))
         whole.samples += [Sample(s.time_ns + shift, s.angles, s.status) for s in made.samples if s.time_ns < ends]
         for mine, theirs in ((whole.truths, made.truths), (whole.pictures, made.pictures)):
             mine.update({stamp + shift: value for stamp, value in theirs.items() if stamp < ends})
@@ -122,13 +123,14 @@ def run(bag: Path, answers: str) -> ArmRecord:
 
     text = bag.with_suffix(".txt").read_text()
     made = ArmRecord(truths={stamp_ns(message.header): joints(message) for _, message in read(bag, "/sim/keypoints")})
-    made.words = [(min(made.truths), text)]
+    made.commands = [(min(made.truths), text)]
     arm, planner, controller = arm_and_controller()
     theirs = read(bag.with_suffix(f".{answers}"), "/taihri/person", "/taihri/body_joints")
     waiting = deque(true_answers(text, bag) if answers == "truth" else theirs)
-    planner.on_command(SimpleNamespace(text=text))
+    chosen = JointSelection(Tasks.load()).current(parse_command(text)).joints
+    planner.on_command(SimpleNamespace(text=text, joints=chosen))
     for step in range(round(SECONDS / STEP_S)):
-        now = made.words[0][0] / 1e9 + step * STEP_S
+        now = made.commands[0][0] / 1e9 + step * STEP_S
         while waiting and stamp_ns(waiting[0][1].header) / 1e9 + DELAY_S <= now:
             topic, message = waiting.popleft()
             (planner.on_person if topic.endswith("person") else planner.on_body)(message)
@@ -162,7 +164,7 @@ def true_answers(text: str, bag: Path) -> Iterator[tuple[str, Any]]:
             yield topic.name, answer[topic]
 
 
-def summarise(found: list[dict[str, Any]]) -> None:
+def summarize(found: list[dict[str, Any]]) -> None:
     """Print a line for each word and one for all."""
     for word in (*(text.split()[0] for text in WORDS), ""):
         tasks = [each for each in found if each["name"].endswith(word)]

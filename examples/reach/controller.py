@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from planning import Goal, Planner, Stop, speed, waypoint
+from planning import Planner, Stop, speed, waypoint
 
 from taihri_ros.demo.simulated_arm import SimulatedArm  # yours: with withdraw, move, tip and distance
 
@@ -16,9 +16,8 @@ class Controller:
     """Moves the arm. Call `step` every period."""
 
     def __init__(self, planner: Planner, arm: SimulatedArm) -> None:
-        self._planner, self._arm, self._last = planner, arm, -np.inf
+        self._planner, self._arm, self._last, self._stuck = planner, arm, -np.inf, None
         self._text, self._name, self._is_home, self._best, self._since = "", "", False, np.inf, -np.inf
-        self._stuck: Goal | None = None
 
     def step(self, now: float) -> str:
         """Move the arm until now, s, and return what it does and why."""

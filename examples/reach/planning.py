@@ -5,7 +5,6 @@ Positions are in metres in the frame of the messages, times in seconds on the cl
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 Point = NDArray[np.float64]
 
 MOTIONS = {  # words of the command, the joints that it goes to, metres between tip and joint
-    "shake": ("shak", "wrist", 0.0),
-    "hug": ("hug", "spine3", 0.45),
+    "shake": ("shake|shaking|handshake", "wrist", 0.0),
+    "hug": ("hug|hugging", "spine3", 0.45),
     "pat": ("pat|tap|touch", "", 0.07),
-    "point": ("point", "", 0.35),
-    "hand over": ("hand|give|pass|bring", "wrist", 0.18),  # 0.1 before the palm
+    "point": ("point|pointing", "", 0.35),
+    "hand over": ("hand (?:me|him|her|over|the|an?)|give|pass|bring", "wrist", 0.18),  # 0.1 before the palm
 }
 MEASURED, PREDICTED, NOBODY = 0, 1, 11  # states of taihri_ros/Keypoint
 DEVIATIONS, MAX_DEVIATION = 2.0, 0.25  # kept in addition to every distance; largest one that is approached, m
@@ -45,7 +44,8 @@ class Joint:
     @property
     def deviation(self) -> float:
         """The standard deviation in the direction in which it is largest; infinite if it is not known."""
-        return np.sqrt(np.linalg.eigvalsh(self.covariance)[-1]) if np.isfinite(self.covariance).all() else np.inf
+        least, _, most = np.linalg.eigvalsh(self.covariance) if np.isfinite(self.covariance).all() else np.zeros(3)
+        return np.sqrt(most) if least > 0.0 else np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,53 +82,52 @@ class Planner:
     shoulder: Point
     reach: float
     max_age: float = 0.5
-    frame: str = ""  # of the shoulder; joints in another one are refused
+    frame: str = ""  # of the shoulder; empty: that of the first answer. Joints in another one are refused
     text: str = ""
+    _meant: set[str] = field(default_factory=set)
     _joints: dict[str, Joint] = field(default_factory=dict)
     _body: dict[str, Joint] = field(default_factory=dict)
     _refused: dict[str, tuple[int, str]] = field(default_factory=dict)
     _newest: float = -np.inf
-    _frame: str = ""
-    _end: str = ""
+    _frames: dict[str, str] = field(default_factory=dict)
+    _end: str = ""  # the nearest joint, and still the same when another is nearer by less than 0.2 m
 
     def on_command(self, message: Any) -> None:
         """Take a taihri_ros/ActiveCommand; its text is empty after `stop`."""
+        self._meant = set(message.joints)
         if message.text != self.text:
             self.text, self._joints, self._refused, self._newest = message.text, {}, {}, -np.inf
 
     def on_person(self, message: Any) -> None:
         """Take a taihri_ros/HumanKeypoints."""
-        self._newest, self._frame, self._refused = _time(message.header), message.header.frame_id, {}
+        self._newest, self._refused = self._time(message.header, "joints"), {}
         for each in message.keypoints:
             if each.state in (MEASURED, PREDICTED):
-                covariance = np.reshape(each.covariance, (3, 3))
-                self._joints[each.name] = Joint(_point(each.position), covariance, self._newest)
+                self._joints[each.name] = _joint(each.position, np.reshape(each.covariance, (3, 3)), self._newest)
             else:
                 self._refused[each.name] = each.state, each.reason
 
     def on_body(self, message: Any) -> None:
         """Take a taihri_ros/BodyJoints: the limbs that the command does not need, but that are in the way."""
-        for name, pose, deviation in zip(message.names, message.poses, message.standard_deviations, strict=True):
-            self._body[name] = Joint(_point(pose.position), deviation**2 * np.eye(3), _time(message.header))
+        time = self._time(message.header, "limbs")
+        for name, pose, deviation in zip(message.names, message.poses, message.standard_deviations, strict=False):
+            self._body[name] = _joint(pose.position, deviation * deviation * np.eye(3), time)
 
     def decide(self, now: float) -> Goal | Stop:
         """Return what the hand is to do at a time."""
         said, age, known = self.text.lower(), now - self._newest, self._known(self._joints, now)
-        motion = next((name for name, (words, *_) in MOTIONS.items() if re.search(rf"\b({words})", said)), None)
-        if not self.text:
-            return Stop("stop: no command runs")
+        motion = next((name for name, (words, *_) in MOTIONS.items() if re.search(rf"\b({words})\b", said)), None)
         if motion is None:
-            return Stop(f"no motion is known for {self.text!r}")
+            return Stop(f"no motion is known for {self.text!r}" if self.text else "stop: no command runs")
         if not abs(age) <= self.max_age:  # an age below 0 is that of a camera whose clock is ahead
             return Stop(f"stale: the newest image is {age:.1f} s old" if np.isfinite(age) else "no answer yet")
-        if self.frame not in ("", self._frame):
-            return Stop(f"frame: the joints are in {self._frame!r}, and the arm is in {self.frame!r}")
+        if others := [f"the {what} are in {frame!r}" for what, frame in self._frames.items() if frame != self.frame]:
+            return Stop(f"frame: {others[0]}, and the arm is in {self.frame!r}")
         if self._refused and all(state == NOBODY for state, _ in self._refused.values()):
             return Stop("nobody is in view")
-        if not (ends := [name for name in known if MOTIONS[motion][1] in name]):
+        if not (ends := [name for name in known if name in self._meant and MOTIONS[motion][1] in name]):
             missing = [f"{name}: {reason}" for name, (_, reason) in self._refused.items()]
             return Stop("missing: " + ("; ".join(missing) or "the joints of this command"))
-        # The nearest one, and still the same when another is nearer by less than 0.2 m.
         self._end = min(ends, key=lambda end: math.dist(known[end].position, self.shoulder) - 0.2 * (end == self._end))
         if not (deviation := known[self._end].deviation) <= MAX_DEVIATION:
             return Stop(f"unsure: the standard deviation of {self._end} is {deviation:.2f} m")
@@ -147,11 +146,16 @@ class Planner:
                 limbs.append(Limb(first, start, end + beyond * _unit(end - start), radius + doubt))
         return limbs
 
-    def _known(self, joints: Mapping[str, Joint], now: float) -> dict[str, Joint]:
-        finite = {name: joint for name, joint in joints.items() if np.isfinite(joint.position).all()}
-        return {name: joint for name, joint in finite.items() if abs(now - joint.time) <= self.max_age}
+    def _time(self, header: Any, what: str) -> float:
+        self._frames[what] = header.frame_id
+        self.frame = self.frame or header.frame_id
+        return float(header.stamp.sec + 1e-9 * header.stamp.nanosec)
 
-    def _goal(self, motion: str, end: str, known: Mapping[str, Joint]) -> Goal | Stop:
+    def _known(self, joints: dict[str, Joint], now: float) -> dict[str, Joint]:
+        seen = {name: joint for name, joint in joints.items() if abs(now - joint.time) <= self.max_age}
+        return {name: joint for name, joint in seen.items() if np.isfinite(joint.position).all()}
+
+    def _goal(self, motion: str, end: str, known: dict[str, Joint]) -> Goal | Stop:
         place, before, touched = known[end].position, MOTIONS[motion][2], ()
         approach = _unit(place - self.shoulder)
         if motion in ("shake", "hand over"):
@@ -188,9 +192,5 @@ def _unit(vector: Point) -> Point:
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
-def _point(at: Any) -> Point:
-    return np.array([at.x, at.y, at.z])
-
-
-def _time(header: Any) -> float:
-    return float(header.stamp.sec + 1e-9 * header.stamp.nanosec)
+def _joint(at: Any, covariance: Point, time: float) -> Joint:
+    return Joint(np.array([at.x, at.y, at.z]), covariance / 2.0 + covariance.T / 2.0, time)

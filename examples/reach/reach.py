@@ -3,14 +3,15 @@
 `python3 reach.py --ros-args -p max_age:=1.0 -p frame:=base_link`: older images are stale, other frames are refused.
 """
 
+import signal
 from contextlib import suppress
 
 import rclpy
 from controller import KEPT, PERIOD, Controller
 from planning import Planner
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header, String
 from taihri_ros.msg import ActiveCommand, BodyJoints, HumanKeypoints
@@ -37,13 +38,13 @@ class Reach(Node):
 
     def _step(self) -> None:
         now = self.get_clock().now()
-        status = self._controller.step(now.nanoseconds / 1e9)
+        self._status.publish(String(data=self._controller.step(now.nanoseconds / 1e9)))
         header = Header(stamp=now.to_msg())
         self._states.publish(JointState(header=header, name=self._arm.joints, position=self._arm.angles.tolist()))
-        self._status.publish(String(data=status))
 
 
 if __name__ == "__main__":
-    rclpy.init()
-    with suppress(KeyboardInterrupt, ExternalShutdownException):
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # a context that ends in a step would make it fail
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
         rclpy.spin(Reach())

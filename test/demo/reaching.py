@@ -88,8 +88,13 @@ def body_joints(joints: NDArray[np.float64], *, at: float = NOW, deviation_m: fl
     return SimpleNamespace(header=header(at), names=list(JOINTS), poses=poses, standard_deviations=deviations)
 
 
+def command(text: str, *joints: str) -> SimpleNamespace:
+    """Return what the planner reads of a taihri_ros/ActiveCommand; by default it needs every joint."""
+    return SimpleNamespace(text=text, joints=list(joints or JOINTS))
+
+
 def planner(text: str, **options: Any) -> planning.Planner:
     """Return a planner that was told something."""
     made = planning.Planner(SHOULDER, REACH, **options)
-    made.on_command(SimpleNamespace(text=text))
+    made.on_command(command(text))
     return made

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from reaching import NOW, SHOULDER, body_joints, keypoints, person
+from reaching import NOW, SHOULDER, body_joints, command, keypoints, person
 from required import require
 
 from taihri_ros.keypoints import State
@@ -35,7 +34,7 @@ def run(
     from taihri_ros.demo.arm_node import arm_and_controller
 
     arm, planner, controller = arm_and_controller()
-    planner.on_command(SimpleNamespace(text=text))
+    planner.on_command(command(text))
     statuses, distances = [], []
     for step in range(round(seconds / DT)):
         now = NOW + step * DT
@@ -120,7 +119,7 @@ def test_it_stands_still_and_says_why(happens: str, reason: str) -> None:
     from taihri_ros.demo.arm_node import arm_and_controller
 
     arm, planner, controller = arm_and_controller()
-    planner.on_command(SimpleNamespace(text="shake my hand"))
+    planner.on_command(command("shake my hand"))
     statuses, angles = [], []
     for step in range(100):
         now = NOW + step * DT
@@ -130,7 +129,7 @@ def test_it_stands_still_and_says_why(happens: str, reason: str) -> None:
             assert np.abs(angles[-1] - angles[-2]).max() > 0.001, "it moves"
         if step >= 25:
             if happens == "stop":
-                planner.on_command(SimpleNamespace(text=""))
+                planner.on_command(command(""))
             elif happens == "nobody":
                 missing = dict.fromkeys(HAND, (State.NOBODY, "no person"))
             elif happens == "not found":

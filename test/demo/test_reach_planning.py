@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
-from reaching import NOW, SHOULDER, body_joints, keypoints, person, planner, planning
+from numpy.typing import NDArray
+from reaching import NOW, SHOULDER, body_joints, command, keypoints, person, planner, planning
 from required import ROOT
 
 from taihri_ros.keypoints import State
@@ -18,7 +17,7 @@ FOREARM = (WRIST - ELBOW) / np.linalg.norm(WRIST - ELBOW)
 ARM = ("right_elbow", "right_wrist")
 
 
-def goal(text: str, *names: str, deviation_m: float = 0.0) -> planning.Goal:
+def goal(text: str, *names: str, deviation_m: float = 1e-12) -> planning.Goal:
     told = planner(text)
     told.on_person(keypoints(JOINTS, *names, deviation_m=deviation_m))
     told.on_body(body_joints(JOINTS))
@@ -53,7 +52,7 @@ def test_an_object_is_held_before_the_palm() -> None:
 
 def test_an_object_is_held_before_a_wrist_whose_elbow_is_not_known() -> None:
     told = planner("hand me the cup")
-    told.on_person(keypoints(JOINTS, "right_wrist", deviation_m=0.0))
+    told.on_person(keypoints(JOINTS, "right_wrist", deviation_m=1e-12))
     given = told.decide(NOW)
     assert isinstance(given, planning.Goal)
     np.testing.assert_allclose(given.position + 0.18 * given.approach, WRIST)
@@ -69,7 +68,7 @@ def test_an_object_is_held_before_a_wrist_whose_elbow_is_not_known() -> None:
 )
 def test_the_tip_points_at_the_joint_from_before_it(text: str, name: str, before_m: float) -> None:
     found, joint = goal(text, name), JOINTS[INDEX[name]]
-    np.testing.assert_allclose(found.position + before_m * found.approach, joint)
+    np.testing.assert_allclose(found.position + before_m * found.approach, joint, atol=1e-9)
     np.testing.assert_allclose(np.cross(found.approach, joint - SHOULDER), 0.0, atol=1e-12)
 
 
@@ -82,7 +81,7 @@ def test_a_shoulder_is_patted_on_the_outside() -> None:
 
 
 def test_the_distance_grows_with_the_uncertainty_along_the_approach() -> None:
-    sure, unsure = (goal("point at my head", "head", deviation_m=deviation) for deviation in (0.0, 0.05))
+    sure, unsure = (goal("point at my head", "head", deviation_m=deviation) for deviation in (1e-12, 0.05))
     np.testing.assert_allclose(sure.position - unsure.position, 2.0 * 0.05 * sure.approach)
 
 
@@ -113,22 +112,45 @@ def test_the_side_stays_the_same_until_the_other_is_much_nearer() -> None:
 def test_without_a_command_and_after_stop_it_stands_still() -> None:
     told = planner("")
     assert reason(told) == "stop: no command runs"
-    told.on_command(SimpleNamespace(text="shake my hand"))
+    told.on_command(command("shake my hand"))
     told.on_person(keypoints(JOINTS, *ARM))
     assert isinstance(told.decide(NOW), planning.Goal)
-    told.on_command(SimpleNamespace(text=""))
+    told.on_command(command(""))
     assert reason(told) == "stop: no command runs"
 
 
 def test_a_new_command_waits_for_its_own_answer() -> None:
     told = planner("shake my hand")
     told.on_person(keypoints(JOINTS, *ARM))
-    told.on_command(SimpleNamespace(text="point at my head"))
+    told.on_command(command("point at my head"))
     assert reason(told) == "no answer yet"
 
 
-def test_words_without_a_motion_move_nothing() -> None:
-    assert reason(planner("take my temperature")) == "no motion is known for 'take my temperature'"
+def test_an_answer_to_the_command_before_moves_nothing() -> None:
+    told = planner("shake my hand")
+    told.on_command(command("pat my shoulder", "left_shoulder", "right_shoulder"))
+    told.on_person(keypoints(JOINTS, *ARM))
+    assert reason(told) == "missing: the joints of this command"
+
+
+@pytest.mark.parametrize("text", ["take my temperature", "take my hand"])
+def test_words_without_a_motion_move_nothing(text: str) -> None:
+    assert reason(planner(text)) == f"no motion is known for {text!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "motion"),
+    [
+        ("hand me the tape", "hand over"),
+        ("hand me the huge patch", "hand over"),
+        ("pass me the pointer", "hand over"),
+        ("Give me a handshake", "shake"),
+        ("give me a hug", "hug"),
+        ("give my shoulder a pat", "pat"),
+    ],
+)
+def test_motions_are_whole_words(text: str, motion: str) -> None:
+    assert goal(text, "right_elbow", "right_wrist", "spine3").name.startswith(motion)
 
 
 def test_nobody_stops_it() -> None:
@@ -162,12 +184,33 @@ def test_a_position_that_is_no_number_is_no_goal_and_no_limb(wrong: float) -> No
     assert all(np.isfinite([*limb.start, *limb.end, limb.radius]).all() for limb in told.limbs(NOW))
 
 
+def test_limbs_of_a_message_with_too_few_poses_are_those_that_it_has() -> None:
+    told, message = planner("shake my hand"), body_joints(JOINTS)
+    del message.poses[INDEX["head"] :]
+    told.on_body(message)
+    assert len(told.limbs(NOW)) > 5
+    assert "head" not in {limb.first for limb in told.limbs(NOW)}
+
+
 def test_joints_in_another_frame_than_the_arms_are_refused() -> None:
     for frame, refused in (("camera", False), ("base_link", True)):
         told = planner("shake my hand", frame=frame)
         told.on_person(keypoints(JOINTS, *ARM))
         assert isinstance(told.decide(NOW), planning.Stop) is refused
     assert reason(told) == "frame: the joints are in 'camera', and the arm is in 'base_link'"
+
+
+def test_a_frame_that_changes_is_refused() -> None:
+    for receive, message, what in (
+        ("on_person", keypoints(JOINTS, *ARM), "joints"),
+        ("on_body", body_joints(JOINTS), "limbs"),
+    ):
+        told = planner("shake my hand")
+        told.on_person(keypoints(JOINTS, *ARM))
+        assert isinstance(told.decide(NOW), planning.Goal)
+        message.header.frame_id = "base_link"
+        getattr(told, receive)(message)
+        assert reason(told) == f"frame: the {what} are in 'base_link', and the arm is in 'camera'"
 
 
 def test_a_joint_may_be_missing_for_a_moment_and_then_stops_it_with_its_own_reason() -> None:
@@ -184,8 +227,26 @@ def test_an_unsure_joint_is_not_approached() -> None:
     told = planner("point at my head")
     told.on_person(keypoints(JOINTS, "head", deviation_m=0.3))
     assert reason(told) == "unsure: the standard deviation of head is 0.30 m"
-    told.on_person(keypoints(JOINTS, "head", deviation_m=np.nan))
-    assert reason(told) == "unsure: the standard deviation of head is inf m"
+
+
+@pytest.mark.parametrize(
+    "covariance",
+    [
+        np.full((3, 3), np.nan),
+        np.diag([1e-4, 1e-4, np.inf]),
+        np.zeros((3, 3)),  # in ROS: not known
+        np.diag([1e-4, 1e-4, -1e-4]),
+        np.array([[1e-4, 0.9, 0.9], [0.0, 1e-4, 0.9], [0.0, 0.0, 1e-4]]),
+        np.full((3, 3), 1e308),
+    ],
+)
+def test_what_is_no_covariance_is_not_approached_and_kept_away_from(covariance: NDArray[np.float64]) -> None:
+    told, message = planner("shake my hand"), keypoints(JOINTS, *ARM)
+    for each in message.keypoints:
+        each.covariance = covariance.ravel()
+    told.on_person(message)
+    assert reason(told) == "unsure: the standard deviation of right_wrist is inf m"
+    assert [limb.radius for limb in told.limbs(NOW)] == [pytest.approx(1.08)]
 
 
 def test_a_goal_out_of_reach_stops_it() -> None:
