@@ -103,6 +103,48 @@ def test_a_keypoint_that_disagrees_is_unchanged_and_marked() -> None:
     assert (result.depth, result.state) == (DepthUse.DISAGREES, State.MEASURED)
 
 
+def edge(near: float, far: float, column: float) -> NDArray[np.float32]:
+    """Return a depth image whose surface is near to the left of a column, and far from there on."""
+    return np.where(np.arange(WIDTH) < column, np.float32(near), np.float32(far)) * np.ones((HEIGHT, 1), np.float32)
+
+
+def test_a_depth_is_as_uncertain_as_the_pixel_at_which_it_is_read() -> None:
+    surface = 1.5 - WRIST.mean
+    depth = edge(surface, surface + 0.3, 527.0)  # 7 px beside the joint's pixel
+    ray = wrist().position / 1.5
+    sure = fused(wrist(covariance=0.04 * np.outer(ray, ray) + 1e-6 * np.eye(3)), depth)
+    assert abs(sure.position[2] - 1.5) < 0.01
+    assert np.sqrt(sure.covariance[2, 2]) < 0.04
+    unsure = fused(wrist(covariance=0.04 * np.outer(ray, ray) + 0.01 * np.eye(3)), depth)
+    assert 1.55 < unsure.position[2] < 1.75
+    assert np.sqrt(unsure.covariance[2, 2]) > 0.08
+
+
+@pytest.mark.parametrize(("column", "use"), [(515.0, DepthUse.FUSED), (525.0, DepthUse.DISAGREES)])
+def test_something_in_front_disagrees_where_it_hides_most_of_the_joint(column: float, use: DepthUse) -> None:
+    surface = 1.5 - WRIST.mean
+    result = fused(wrist(covariance=np.diag([1e-3, 1e-3, 4e-3])), edge(surface - 0.6, surface, column))
+    assert result.depth is use
+    assert abs(result.position[2] - 1.5) < 0.002, "what is in front has no part in the depth"
+
+
+def test_fused_joints_beside_edges_are_where_their_covariance_says() -> None:
+    """A forearm of 6 cm in front of a trunk, with the model's pixel and position off as its covariance says."""
+    rng = np.random.default_rng(0)
+    depth = flat(1.75)
+    depth[:, 500:524] = 1.5 - WRIST.mean
+    truth, covariance = np.array([0.4808, 0.25, 1.5]), np.diag([0.04, 0.04, 0.15]) ** 2
+    squared = []
+    for _ in range(400):
+        position = truth + rng.standard_normal(3) * (0.04, 0.04, 0.15)
+        shift = 0.5 * 0.04 * rng.standard_normal(2) * 600 / 1.5
+        pixel = CAMERA.project(truth)[0] + shift
+        result = fused(wrist(position=position, covariance=covariance, pixel=pixel), depth)
+        error = (result.position - truth)[2]
+        squared.append(error**2 / result.covariance[2, 2])
+    assert np.mean(np.array(squared) > 3.84) < 0.08, "5 percent outside of the interval of 95"
+
+
 def test_fusion_never_moves_a_point_behind_the_camera() -> None:
     keypoint = wrist(-0.001, np.eye(3) * 1e-6)
     assert WRIST.mean + 0.002 < AGREEMENT_SIGMAS * WRIST.sigma, "they agree"
