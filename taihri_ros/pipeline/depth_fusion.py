@@ -4,12 +4,13 @@ A depth camera measures the skin or the clothes, and a joint lies beneath them. 
 therefore added to the measured depth, and the variance of the offset to the variance of the measurement.
 
 The model does not know the pixel of a joint exactly either, and beside a forearm the camera sees the trunk or the wall.
-So the surface in front of the joint may be that at any pixel where the joint may be. The measurement is the mean over
-these pixels, weighted by the probability of each, and its variance grows by that of their depths, as when one of
-several measurements is the true one (probabilistic data association, Bar-Shalom and Tse 1975).
+So the surface in front of the joint may be that at any pixel where the joint may be, and one of these measurements is
+the right one (probabilistic data association, Bar-Shalom and Tse 1975). Model and each measurement are fused by their
+variances; the result is the mixture of all, weighted by the probability of each pixel and of its depth. Where the
+depths differ, the joint remains uncertain.
 
-Where model and measurement agree, they are fused by their variances. Where they disagree, the model's point is kept:
-the depth camera may see a hand or an object in front of the joint.
+Where most measurements disagree with the model, its point is kept: the depth camera may see a hand or an object in
+front of the joint.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ apart from the position. Measured on the simulated camera: 0.48 with the light e
 _LEAST_PIXEL_SIGMA = 2.0
 """The smallest standard deviation of a pixel, px in an image of the reference width."""
 
-_STEPS = np.linspace(-2.5, 2.5, 15)
-"""Where the surface is read on each side of a keypoint's pixel, in standard deviations of the pixel."""
+_GRID = np.stack(np.meshgrid(*[np.linspace(-2.5, 2.5, 15)] * 2), axis=-1).reshape(-1, 2)
+"""Where the surface is read around a keypoint's pixel, (225, 2), in standard deviations of the pixel."""
 
 _STEP_M = 1e-4
 """Step of the numerical derivative of the projection, m."""
@@ -221,8 +222,7 @@ def _surfaces(
     place = np.floor(pixel + 0.5)
     if not ((place >= 0) & (place < (width, height))).all():
         return none
-    sigmas = np.sqrt(np.diag(covariance))
-    steps = np.stack(np.meshgrid(*np.rint(sigmas[:, None] * _STEPS)), axis=-1).reshape(-1, 2)
+    steps = np.rint(np.sqrt(np.diag(covariance)) * _GRID)
     places = place + steps
     inside = ((places >= 0) & (places < (width, height))).all(axis=1)
     columns, rows = places[inside].astype(int).T
@@ -235,18 +235,25 @@ def _surfaces(
 
 
 def _update(keypoint: Keypoint, surfaces: NDArray[np.float64], weights: NDArray[np.float64]) -> Keypoint:
-    """Return a keypoint updated with the depths (m) of possible surfaces, or marked as in disagreement."""
+    """Return a keypoint updated with the depths (m) of possible surfaces, or marked as in disagreement.
+
+    Each surface gives a Kalman update. The result has the mean and covariance of their mixture.
+    """
     offset = SURFACE_OFFSETS[keypoint.name]
-    measured, noises = surfaces + offset.mean, sensor_noise(surfaces) ** 2 + offset.sigma**2
-    z, variance = keypoint.position[2], keypoint.covariance[2, 2]
-    agrees = np.square(measured - z) <= AGREEMENT_SIGMAS**2 * (variance + noises)
+    with_z = keypoint.covariance[:, 2]
+    innovations = surfaces + offset.mean - keypoint.position[2]
+    variances = with_z[2] + sensor_noise(surfaces) ** 2 + offset.sigma**2
+    agrees = np.square(innovations) <= AGREEMENT_SIGMAS**2 * variances
     if weights[agrees].sum() < _MIN_AGREEING_FRACTION:
         return replace(keypoint, depth=DepthUse.DISAGREES)
-    measured, noises, weights = measured[agrees], noises[agrees], weights[agrees] / weights[agrees].sum()
-    mean = weights @ measured
-    gain = keypoint.covariance[:, 2] / (variance + weights @ (noises + np.square(measured - mean)))
-    position = keypoint.position + gain * (mean - z)
+    innovations, variances, weights = innovations[agrees], variances[agrees], weights[agrees]
+    probabilities = weights * np.exp(-np.square(innovations) / variances / 2) / np.sqrt(variances)
+    probabilities /= probabilities.sum()
+    shifts = innovations / variances
+    shift = probabilities @ shifts
+    position = keypoint.position + with_z * shift
     if position[2] <= 0.0:
         return replace(keypoint, depth=DepthUse.DISAGREES)
-    covariance = keypoint.covariance - np.outer(gain, keypoint.covariance[2])
+    gained = probabilities @ (1.0 / variances - np.square(shifts - shift))
+    covariance = keypoint.covariance - gained * np.outer(with_z, with_z)
     return replace(keypoint, position=position, covariance=covariance, depth=DepthUse.FUSED)
