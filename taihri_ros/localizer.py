@@ -8,6 +8,7 @@ import re
 import time
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike, fsdecode, fspath
 from pathlib import Path
@@ -283,11 +284,10 @@ def _close(engine: Engine, process: int) -> None:
 
 def _stamp(stamp_ns: object) -> int:
     """Return a stamp that the user has given."""
-    try:
+    stamp = None
+    with suppress(TypeError):
         stamp = operator.index(stamp_ns)  # type: ignore[arg-type] # that is what is tried
-    except TypeError:
-        stamp = _STAMPS.stop
-    if stamp not in _STAMPS:
+    if stamp is None or stamp not in _STAMPS:
         raise PictureError(f"stamp_ns is a whole number of nanoseconds, such as round(seconds * 1e9), not {stamp_ns!r}")
     return stamp
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taihri_ros.camera.camera_info import CameraError, read_numbers
 
@@ -73,7 +74,7 @@ def cameras_in_text(text: str) -> Cameras:
         text: COLMAP's `cameras.txt`, the `SN<number>.conf` of a ZED camera, or what `rs-enumerate-devices -c` prints.
 
     Returns:
-        The cameras by name: COLMAP's number, the section of the ZED's file, or stream and size. None for another file.
+        The cameras by name: COLMAP's number, the section of the ZED's file, or stream and size. Empty for another file.
 
     Raises:
         CameraError: The file has another camera model, or is not complete.
@@ -89,8 +90,8 @@ def cameras_in_mapping(mapping: Mapping[str, Any]) -> Cameras:
             writes from the memory of an OAK camera, or Open3D's PinholeCameraIntrinsic.
 
     Returns:
-        The cameras by name: cam0, cam1 of Basalt, CAM_A, CAM_B of DepthAI, `camera` of the others. None for another
-        file.
+        The cameras by name: cam0, cam1 of Basalt, CAM_A, CAM_B of DepthAI, `camera` of the others. Empty for
+        another file.
 
     Raises:
         CameraError: The file has another camera model, or is not complete.
@@ -268,7 +269,7 @@ def _camera_info(model: str, size: Any, numbers: Mapping[str, Any], origin: floa
     }
 
 
-def _values(numbers: Mapping[str, Any], names: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _values(numbers: Mapping[str, Any], names: tuple[str, ...]) -> NDArray[np.float64]:
     """Return the numbers of these names, float64 (M,), zero where one is missing."""
     return np.array([read_numbers(name, [numbers.get(name, 0.0)], 1)[0] for name in names], np.float64)
 

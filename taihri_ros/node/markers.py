@@ -131,12 +131,11 @@ def _person_markers(
     """Return the markers of one of several people: the pelvis where they are tracked, the id above it, the joints."""
     track, prefix = person.track, f"{person.track.id}/"
     color = _rgba(person_color(track.id), _LOST_OPACITY if track.detection is None else 1.0)
-    pelvis, above = (messages.pose(placement.points(at)) for at in (track.root, track.root + _ID_OFFSET))
-    sizes = {name: np.full(3, _SIZES[name]) for name in ("pelvis", "id")}
-    markers = (
-        []
-        if np.isnan(track.root).any()
-        else [
+    markers = []
+    if not np.isnan(track.root).any():
+        pelvis, above = (messages.pose(placement.points(at)) for at in (track.root, track.root + _ID_OFFSET))
+        sizes = {name: np.full(3, _SIZES[name]) for name in ("pelvis", "id")}
+        markers = [
             _marker(
                 messages, header, lifetime_s, f"{prefix}pelvis", _SPHERE, pose=pelvis, size=sizes["pelvis"], color=color
             ),
@@ -152,7 +151,6 @@ def _person_markers(
                 color=color,
             ),
         ]
-    )
     if with_joints and person.person is not None:
         located = {keypoint.name: placement.position(keypoint) for keypoint in person.person.located}
         markers += _skeleton(messages, header, lifetime_s, located, prefix, color)

@@ -164,12 +164,11 @@ def measured_depths(depth: NDArray[np.float32], pixel: ArrayLike) -> NDArray[np.
     Returns:
         (N,) metres; none outside the image, or if too few pixels of the window hold a measurement.
     """
-    height, width = depth.shape
     place = np.floor(np.asarray(pixel, np.float64) + 0.5)
-    if not ((place >= 0) & (place < (width, height))).all():
+    if not _is_inside(place, depth):
         return np.empty(0, np.float32)
     column, row = place.astype(int).tolist()
-    reach = max(1, round((_WINDOW_SIDE // 2) * width / _REFERENCE_WIDTH))
+    reach = max(1, round((_WINDOW_SIDE // 2) * depth.shape[1] / _REFERENCE_WIDTH))
     window = depth[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
     measured = window[np.isfinite(window) & (window > 0.0)]
     return measured if measured.size >= _MIN_VALID_FRACTION * window.size else np.empty(0, np.float32)
@@ -180,18 +179,23 @@ def sensor_noise(depth: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(_NOISE_PER_M * np.square(depth) + _NOISE_M)
 
 
-def joint_depth(surface: float, name: str) -> tuple[float, float]:
+def joint_depth(surface: ArrayLike, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the depth of a joint beneath a measured surface.
 
     Args:
-        surface: Depth of the visible surface at the joint's pixel, metres.
+        surface: Depths (...) of the visible surface where the joint's pixel may be, metres.
         name: The joint.
 
     Returns:
-        Depth of the joint along the camera's z axis, metres, and its variance, m².
+        Depths (...) of the joint along the camera's z axis, metres, and their variances (...), m².
     """
     offset = SURFACE_OFFSETS[name]
-    return surface + offset.mean, float(sensor_noise(surface)) ** 2 + offset.sigma**2
+    return np.add(surface, offset.mean), sensor_noise(surface) ** 2 + offset.sigma**2
+
+
+def _is_inside(places: NDArray[np.float64], depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return whether pixels, whole numbers (..., 2), are in an image, bool (...)."""
+    return np.asarray(((places >= 0) & (places < depth.shape[::-1])).all(axis=-1))
 
 
 def _refine(keypoint: Keypoint, depth: NDArray[np.float32], camera: Camera) -> Keypoint:
@@ -218,15 +222,13 @@ def _surfaces(
     There are none if the pixel is outside the image, or if too few of its surroundings hold a measurement.
     """
     none = np.empty(0), np.empty(0)
-    height, width = depth.shape
     place = np.floor(pixel + 0.5)
-    if not ((place >= 0) & (place < (width, height))).all():
+    if not _is_inside(place, depth):
         return none
     steps = np.rint(np.sqrt(np.diag(covariance)) * _GRID)
-    places = place + steps
-    inside = ((places >= 0) & (places < (width, height))).all(axis=1)
-    columns, rows = places[inside].astype(int).T
-    squared = (steps[inside] @ np.linalg.inv(covariance) * steps[inside]).sum(axis=1)
+    steps = steps[_is_inside(place + steps, depth)]
+    columns, rows = (place + steps).astype(int).T
+    squared = (steps @ np.linalg.inv(covariance) * steps).sum(axis=1)
     surfaces, weights = depth[rows, columns].astype(np.float64), np.exp(-squared / 2)
     valid = np.isfinite(surfaces) & (surfaces > 0.0)
     if weights[valid].sum() < _MIN_VALID_FRACTION * weights.sum():
@@ -239,10 +241,9 @@ def _update(keypoint: Keypoint, surfaces: NDArray[np.float64], weights: NDArray[
 
     Each surface gives a Kalman update. The result has the mean and covariance of their mixture.
     """
-    offset = SURFACE_OFFSETS[keypoint.name]
+    depths, noises = joint_depth(surfaces, keypoint.name)
     with_z = keypoint.covariance[:, 2]
-    innovations = surfaces + offset.mean - keypoint.position[2]
-    variances = with_z[2] + sensor_noise(surfaces) ** 2 + offset.sigma**2
+    innovations, variances = depths - keypoint.position[2], with_z[2] + noises
     agrees = np.square(innovations) <= AGREEMENT_SIGMAS**2 * variances
     if weights[agrees].sum() < _MIN_AGREEING_FRACTION:
         return replace(keypoint, depth=DepthUse.DISAGREES)

@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 from transformers import TrainerCallback
 
+from taihri_ros.resources import write_file
 from taihri_ros.training.curves import draw_curves
 from taihri_ros.training.network.answer_loss import AnswerLoss
 from taihri_ros.training.recipe import SoftTargets
@@ -138,9 +139,7 @@ class MetricsFile(TrainerCallback):
                 "hours": hours,
                 "records": state.log_history,
             }
-            scratch = self._path.with_suffix(".part")
-            scratch.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-            scratch.replace(self._path)
+            write_file(self._path, (json.dumps(metrics, indent=1) + "\n").encode())
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Write `curves.png`."""

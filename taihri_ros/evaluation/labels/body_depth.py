@@ -182,7 +182,7 @@ def _measure(keypoint: Keypoint, depth: NDArray[np.float32], camera: Camera) -> 
     across = _across_variance(keypoint) * z**2
     if np.sqrt(across.max()) > _LARGEST_ACROSS_M:
         return LeftOut.UNCERTAIN
-    return _Measured(ray * z, ray, variance, across, float(keypoint.position[2]))
+    return _Measured(ray * z, ray, float(variance), across, float(keypoint.position[2]))
 
 
 def _across_variance(keypoint: Keypoint) -> NDArray[np.float64]:
